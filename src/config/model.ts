@@ -1,0 +1,101 @@
+// The one immutable form every configuration dialect ends in (protocol section 5).
+import type { LogLevel } from "../observe/log.ts";
+
+/** A whole configuration, checked. Durations are milliseconds, sizes bytes. */
+export interface ServerConfig {
+  readonly company: string;
+  readonly broker: BrokerConfig;
+  readonly timeouts: Timeouts;
+  readonly limits: Limits;
+  /** Whether a command whose device names another module is sent all the same. */
+  readonly sendInvalidCommand: boolean;
+  readonly logging: LoggingConfig;
+  /** At least one; in the order of the document. */
+  readonly cars: readonly CarConfig[];
+}
+
+/** How to reach the broker. */
+export interface BrokerConfig {
+  readonly protocol: "mqtt" | "mqtts" | "ws" | "wss";
+  readonly host: string;
+  readonly port: number;
+  /** Path of a WebSocket address, with its leading slash; "" for plain MQTT. */
+  readonly path: string;
+  readonly username?: string;
+  readonly password?: string;
+  /** Present exactly when the protocol is mqtts or wss. */
+  readonly tls?: TlsConfig;
+}
+
+/** Files in PEM form, absolute paths. */
+export interface TlsConfig {
+  readonly caFile: string;
+  /** Client certificate and its key: both or none. */
+  readonly certFile?: string;
+  readonly keyFile?: string;
+}
+
+/** How long things may take, in milliseconds. */
+export interface Timeouts {
+  /** `mqtt_timeout`: silence after which a session fails. */
+  readonly sessionMs: number;
+  /** `timeout`: for each awaited response. */
+  readonly responseMs: number;
+  /** `module_call_timeout`: for one call of a module, `wait_for_command` excepted. */
+  readonly moduleCallMs: number;
+  /** `sleep_duration_after_connection_refused`: the first pause before the broker is tried again. */
+  readonly refusedPauseMs: number;
+}
+
+/** What is bounded, and where; key of the configuration in backquotes, all per car. */
+export interface Limits {
+  /** `max_message_bytes`: a larger payload is discarded unread. */
+  readonly messageBytes: number;
+  /** `max_devices`: a Connect with more is refused. */
+  readonly devices: number;
+  /** `max_status_gap`: a status counter further ahead fails the session. */
+  readonly statusGap: number;
+  /** `max_waiting_statuses`: with more, reading pauses and statuses wait in the gateway. */
+  readonly waitingStatuses: number;
+  /** `max_waiting_commands`: with more, the module keeps its commands; twice as many: newest dropped. */
+  readonly waitingCommands: number;
+  /** `max_unanswered_commands`: with more, further commands wait for responses. */
+  readonly unansweredCommands: number;
+}
+
+/** Where log lines go. */
+export interface LoggingConfig {
+  readonly console: { readonly use: boolean; readonly level: LogLevel; readonly format: LogFormat };
+  readonly file: {
+    readonly use: boolean;
+    readonly level: LogLevel;
+    readonly format: LogFormat;
+    /** Absolute path of the directory. */
+    readonly directory: string;
+    /** Rotated when larger; 0: never. */
+    readonly maxBytes: number;
+    /** Rotated files that are kept beside the current one; may be 0. */
+    readonly keep: number;
+  };
+}
+
+/** `text` is the line of protocol section 7, `json` one object a line. */
+export type LogFormat = "text" | "json";
+
+/** One car and the modules it has, common ones included; at least one. */
+export interface CarConfig {
+  readonly name: string;
+  readonly modules: readonly ModuleConfig[];
+}
+
+/** One module of one car. */
+export interface ModuleConfig {
+  /** The module's number. */
+  readonly id: number;
+  /** Absolute path of the shared library. */
+  readonly libPath: string;
+  /** What `init` gets after `company_name` and `car_name`, as text, in the document's order. */
+  readonly parameters: readonly (readonly [key: string, value: string])[];
+  /** What `wait_for_command` is called with, in milliseconds. */
+  readonly waitTimeoutMs: number;
+}

@@ -1,0 +1,69 @@
+// The module side as a car sees it: contexts it can call, wherever they run.
+import type { Device } from "../protocol/messages.ts";
+import type { CallOutcome } from "./outcome.ts";
+
+/** Why a device is disconnected, as modules are told (protocol section 3). */
+export const DisconnectType = { ANNOUNCED: 0, TIMEOUT: 1, ERROR: 2 } as const;
+/** See {@linkcode DisconnectType}. */
+export type DisconnectType = typeof DisconnectType[keyof typeof DisconnectType];
+
+/** What one context of a module is made from. */
+export interface ContextSpec {
+  readonly company: string;
+  readonly car: string;
+  /** The module's number; the library must report the same. */
+  readonly module: number;
+  /** Absolute path of the shared library. */
+  readonly libPath: string;
+  /** What `init` gets, in order: `company_name`, `car_name`, then the module's own config. */
+  readonly parameters: readonly (readonly [key: string, value: string])[];
+  /** What `wait_for_command` is called with, in milliseconds. */
+  readonly waitTimeoutMs: number;
+}
+
+/** A command a module wants delivered. */
+export interface ModuleCommand {
+  /** As the module named it; its own module number may differ from the context's. */
+  readonly device: Device;
+  readonly data: Uint8Array;
+}
+
+/** Called once with what became of a call, never before the call itself has returned. */
+export type CallDone = (outcome: CallOutcome) => void;
+
+/** What a context tells its car. */
+export interface ContextListener {
+  /** The module has a command; called in the order in which they were popped. */
+  onCommand(command: ModuleCommand): void;
+  /** The host died or was killed: every open call ends as `host_lost` first. Called once. */
+  onLost(reason: string): void;
+}
+
+/**
+ * One context of one module for one car (protocol section 3).
+ *
+ * Calls are made in the order given and one after the other, and end in that order; none of
+ * these methods blocks or throws. `wait_for_command` runs beside them in the host.
+ */
+export interface ModuleContext {
+  readonly spec: ContextSpec;
+  /** `is_device_type_supported`, then `device_connected`; `unsupported` when the first says no. */
+  connectDevice(device: Device, done: CallDone): void;
+  /** `device_disconnected`. */
+  disconnectDevice(type: DisconnectType, device: Device, done: CallDone): void;
+  /** `forward_status`. */
+  forwardStatus(device: Device, data: Uint8Array, done: CallDone): void;
+  /** `forward_error_message`. */
+  forwardErrorMessage(device: Device, data: Uint8Array, done: CallDone): void;
+  /** `command_ack`. */
+  acknowledgeCommand(device: Device, data: Uint8Array, done: CallDone): void;
+  /** Stops asking the module for commands: they wait inside it until {@linkcode releaseCommands}. */
+  holdCommands(): void;
+  /** Asks the module for commands again. */
+  releaseCommands(): void;
+  /**
+   * Ends the wait loop, waits for `wait_for_command` to come back (bounded), destroys the context.
+   * Idempotent; resolves in any case, also when the host dies meanwhile; `onLost` is not called.
+   */
+  destroy(): Promise<void>;
+}

@@ -1,0 +1,30 @@
+// The seam between a car and its broker connection, so that cars run over an in-memory pair, too.
+
+/** What a transport tells its car. None of these may throw. */
+export interface TransportListener {
+  /** Connected and subscribed: messages may arrive from now on. */
+  onUp(): void;
+  /** The broker connection is gone; the transport keeps trying by itself. `reason` is for people. */
+  onDown(reason: string): void;
+  /** One payload from the car's gateway topic, valid until the call returns unless copied. */
+  onMessage(payload: Uint8Array): void;
+}
+
+/** One car's connection to the broker (protocol sections 1 and 4.1). */
+export interface CarTransport {
+  /** Starts connecting, and never gives up until {@linkcode stop}. */
+  start(listener: TransportListener): void;
+  /** Sends an encoded `ExternalServer` with QoS 1; dropped silently while the broker is away. */
+  publish(payload: Uint8Array): void;
+  /** Sends the disconnect notification (empty, QoS 1); dropped silently while the broker is away. */
+  notifyDisconnect(): void;
+  /** Stops reading, so that messages wait at the broker; until {@linkcode resume}. Idempotent. */
+  pause(): void;
+  /** Reads again. Idempotent. */
+  resume(): void;
+  /**
+   * Waits (bounded) until everything published has left, then leaves the broker in order, so that
+   * no last will is sent. Idempotent, never rejects.
+   */
+  stop(): Promise<void>;
+}

@@ -1,0 +1,196 @@
+// Bytes to messages and back, through protobufjs (protocol section 2). The only file that knows it.
+import protobuf from "protobufjs/light";
+import descriptor from "./descriptor.json" with { type: "json" };
+import { MalformedMessageError } from "./errors.ts";
+import {
+  type ClientMessage,
+  type Device,
+  NO_BYTES,
+  type ServerMessage,
+  type Status,
+} from "./messages.ts";
+
+const root = protobuf.Root.fromJSON(descriptor as protobuf.INamespace);
+const ExternalClient = root.lookupType("ExternalProtocol.ExternalClient");
+const ExternalServer = root.lookupType("ExternalProtocol.ExternalServer");
+
+/** What protobufjs makes of an `ExternalClient`: scalars have their defaults, messages may lack. */
+interface ClientRecord {
+  connect?: {
+    sessionId: string;
+    company: string;
+    vehicleName: string;
+    devices: readonly Device[];
+  } | null;
+  status?: {
+    sessionId: string;
+    deviceState: number;
+    messageCounter: number;
+    deviceStatus?: { device?: Device | null; statusData: Uint8Array } | null;
+    errorMessage?: Uint8Array | null;
+  } | null;
+  commandResponse?: { sessionId: string; type: number; messageCounter: number } | null;
+}
+
+/** What protobufjs makes of an `ExternalServer`. */
+interface ServerRecord {
+  connectResponse?: { sessionId: string; type: number } | null;
+  statusResponse?: { sessionId: string; type: number; messageCounter: number } | null;
+  command?: {
+    sessionId: string;
+    messageCounter: number;
+    deviceCommand?: { device?: Device | null; commandData: Uint8Array } | null;
+  } | null;
+}
+
+const NO_DEVICE: Device = {
+  module: 0,
+  deviceType: 0,
+  deviceRole: "",
+  deviceName: "",
+  priority: 0,
+};
+
+/** Copies the five fields, so that nobody holds a protobufjs object or what came with it. */
+function plainDevice(device: Device | null | undefined): Device {
+  if (!device) return NO_DEVICE;
+  const { module, deviceType, deviceRole, deviceName, priority } = device;
+  return { module, deviceType, deviceRole, deviceName, priority };
+}
+
+function decode(type: protobuf.Type, payload: Uint8Array): unknown {
+  try {
+    return type.decode(payload);
+  } catch (cause) {
+    throw new MalformedMessageError(
+      `Cannot decode ${payload.length} bytes as ${type.name}: ${
+        cause instanceof Error ? cause.message : cause
+      }`,
+      { cause },
+    );
+  }
+}
+
+/**
+ * Reads what a gateway sent. The byte fields of the result are views into `payload`.
+ *
+ * @throws {MalformedMessageError} when the bytes are not an `ExternalClient`, or hold no message.
+ */
+export function decodeClientMessage(payload: Uint8Array): ClientMessage {
+  const record = decode(ExternalClient, payload) as ClientRecord;
+  if (record.status) return plainStatus(record.status);
+  if (record.commandResponse) {
+    const { sessionId, type, messageCounter } = record.commandResponse;
+    return { kind: "command_response", sessionId, type, messageCounter };
+  }
+  if (record.connect) {
+    const { sessionId, company, vehicleName, devices } = record.connect;
+    return {
+      kind: "connect",
+      sessionId,
+      company,
+      vehicleName,
+      devices: devices.map(plainDevice),
+    };
+  }
+  throw new MalformedMessageError(
+    `Cannot use ExternalClient: none of its messages is set in ${payload.length} bytes`,
+  );
+}
+
+function plainStatus(record: NonNullable<ClientRecord["status"]>): Status {
+  const { deviceStatus } = record;
+  return {
+    kind: "status",
+    sessionId: record.sessionId,
+    deviceState: record.deviceState,
+    messageCounter: record.messageCounter,
+    device: plainDevice(deviceStatus?.device),
+    statusData: deviceStatus?.statusData ?? NO_BYTES,
+    errorMessage: record.errorMessage ?? NO_BYTES,
+  };
+}
+
+/** Writes what the server says, ready to be published. */
+export function encodeServerMessage(message: ServerMessage): Uint8Array {
+  return ExternalServer.encode(serverRecord(message)).finish();
+}
+
+function serverRecord(message: ServerMessage): ServerRecord {
+  const { sessionId } = message;
+  switch (message.kind) {
+    case "status_response":
+      return { statusResponse: { sessionId, type: 0, messageCounter: message.messageCounter } };
+    case "command":
+      return {
+        command: {
+          sessionId,
+          messageCounter: message.messageCounter,
+          deviceCommand: { device: message.device, commandData: message.commandData },
+        },
+      };
+    case "connect_response":
+      return { connectResponse: { sessionId, type: message.type } };
+  }
+}
+
+/** Writes what a gateway says; for simulated gateways and tests. */
+export function encodeClientMessage(message: ClientMessage): Uint8Array {
+  return ExternalClient.encode(clientRecord(message)).finish();
+}
+
+function clientRecord(message: ClientMessage): ClientRecord {
+  const { sessionId } = message;
+  switch (message.kind) {
+    case "status": {
+      const { deviceState, messageCounter, device, statusData, errorMessage } = message;
+      return {
+        status: {
+          sessionId,
+          deviceState,
+          messageCounter,
+          deviceStatus: { device, statusData },
+          ...(errorMessage.length > 0 ? { errorMessage } : {}),
+        },
+      };
+    }
+    case "command_response": {
+      const { type, messageCounter } = message;
+      return { commandResponse: { sessionId, type, messageCounter } };
+    }
+    case "connect": {
+      const { company, vehicleName, devices } = message;
+      return { connect: { sessionId, company, vehicleName, devices } };
+    }
+  }
+}
+
+/**
+ * Reads what the server sent; for simulated gateways and tests.
+ *
+ * @throws {MalformedMessageError} when the bytes are not an `ExternalServer`, or hold no message.
+ */
+export function decodeServerMessage(payload: Uint8Array): ServerMessage {
+  const record = decode(ExternalServer, payload) as ServerRecord;
+  if (record.statusResponse) {
+    const { sessionId, messageCounter } = record.statusResponse;
+    return { kind: "status_response", sessionId, messageCounter };
+  }
+  if (record.command) {
+    const { sessionId, messageCounter, deviceCommand } = record.command;
+    return {
+      kind: "command",
+      sessionId,
+      messageCounter,
+      device: plainDevice(deviceCommand?.device),
+      commandData: deviceCommand?.commandData ?? NO_BYTES,
+    };
+  }
+  if (record.connectResponse) {
+    const { sessionId, type } = record.connectResponse;
+    return { kind: "connect_response", sessionId, type };
+  }
+  throw new MalformedMessageError(
+    `Cannot use ExternalServer: none of its messages is set in ${payload.length} bytes`,
+  );
+}

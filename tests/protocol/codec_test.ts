@@ -1,0 +1,162 @@
+// The codec against vectors written by hand, against the .proto files, and against random bytes.
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import fc from "fast-check";
+import { readDescriptor } from "../../proto/generate.ts";
+import {
+  decodeClientMessage,
+  decodeServerMessage,
+  encodeClientMessage,
+  encodeServerMessage,
+} from "../../src/protocol/codec.ts";
+import descriptor from "../../src/protocol/descriptor.json" with { type: "json" };
+import { MalformedMessageError } from "../../src/protocol/errors.ts";
+import type { ClientMessage, ServerMessage } from "../../src/protocol/messages.ts";
+
+const hex = (text: string) => new Uint8Array(Buffer.from(text.replaceAll(" ", ""), "hex"));
+const device = { module: 3, deviceType: 1, deviceRole: "r", deviceName: "n", priority: 2 };
+
+Deno.test("descriptor.json is what the .proto files say", () => {
+  assert.deepEqual(descriptor, JSON.parse(JSON.stringify(readDescriptor())));
+});
+
+Deno.test("decodeClientMessage() reads a status written by hand (section 2)", () => {
+  const bytes = hex(
+    "12 1f" + // ExternalClient.status
+      "0a 01 73" + // sessionId "s"
+      "10 01" + // deviceState RUNNING
+      "18 ff ff ff ff 0f" + // messageCounter 4294967295
+      "22 0e 0a 0a 08 03 10 01 1a 01 72 22 01 6e 12 00" + // device, empty data
+      "2a 02 00 ff", // errorMessage
+  );
+  const message = decodeClientMessage(bytes);
+  assert.ok(message.kind === "status");
+  assert.equal(message.sessionId, "s");
+  assert.equal(message.deviceState, 1);
+  assert.equal(message.messageCounter, 4294967295);
+  assert.deepEqual(message.device, { ...device, priority: 0 });
+  assert.equal(message.statusData.length, 0);
+  assert.deepEqual([...message.errorMessage], [0, 255]);
+});
+
+Deno.test("encodeServerMessage() writes a status response byte by byte (section 2)", () => {
+  const bytes = encodeServerMessage({
+    kind: "status_response",
+    sessionId: "s",
+    messageCounter: 300,
+  });
+  assert.deepEqual(decodeServerMessage(hex("12 06 0a 01 73 18 ac 02")), {
+    kind: "status_response",
+    sessionId: "s",
+    messageCounter: 300,
+  });
+  assert.deepEqual(decodeServerMessage(bytes), {
+    kind: "status_response",
+    sessionId: "s",
+    messageCounter: 300,
+  });
+});
+
+Deno.test("decodeClientMessage() takes unknown fields, unknown states and missing devices", () => {
+  const message = decodeClientMessage(hex("12 0a 0a 01 73 10 63 18 05 ca 3e 00"));
+  assert.ok(message.kind === "status");
+  assert.equal(message.deviceState, 99);
+  assert.equal(message.device.module, 0);
+  assert.equal(message.statusData.length, 0);
+});
+
+Deno.test("decodeClientMessage() refuses what holds no message", () => {
+  assert.throws(() => decodeClientMessage(new Uint8Array(0)), MalformedMessageError);
+  assert.throws(() => decodeClientMessage(hex("12 20 0a")), /Cannot decode 3 bytes/);
+});
+
+const uint32 = fc.nat({ max: 0xffffffff });
+const bytes = fc.uint8Array({ maxLength: 40 }).map((array) => new Uint8Array(array));
+const text = fc.string({ unit: "grapheme", maxLength: 20 });
+const devices = fc.record({
+  module: fc.nat({ max: 0x7fffffff }),
+  deviceType: uint32,
+  deviceRole: text,
+  deviceName: text,
+  priority: uint32,
+}, { noNullPrototype: true });
+
+/** Byte fields come back as views of another class; compare their contents. */
+function comparable(message: object): unknown {
+  return Object.fromEntries(
+    Object.entries(message).map(([key, value]) => [
+      key,
+      value instanceof Uint8Array ? [...value] : value,
+    ]),
+  );
+}
+
+Deno.test("messages of gateways survive encoding and decoding", () => {
+  const messages: fc.Arbitrary<ClientMessage> = fc.oneof(
+    fc.record({
+      kind: fc.constant("connect" as const),
+      sessionId: text,
+      company: text,
+      vehicleName: text,
+      devices: fc.array(devices, { maxLength: 5 }),
+    }),
+    fc.record({
+      kind: fc.constant("status" as const),
+      sessionId: text,
+      deviceState: fc.nat({ max: 9 }),
+      messageCounter: uint32,
+      device: devices,
+      statusData: bytes,
+      errorMessage: bytes,
+    }),
+    fc.record({
+      kind: fc.constant("command_response" as const),
+      sessionId: text,
+      type: fc.nat({ max: 9 }),
+      messageCounter: uint32,
+    }),
+  );
+  fc.assert(fc.property(messages, (message) => {
+    const back = decodeClientMessage(encodeClientMessage(message));
+    assert.deepEqual(comparable(back), comparable(message));
+  }));
+});
+
+Deno.test("messages of the server survive encoding and decoding", () => {
+  const messages: fc.Arbitrary<ServerMessage> = fc.oneof(
+    fc.record({
+      kind: fc.constant("connect_response" as const),
+      sessionId: text,
+      type: fc.nat({ max: 1 }),
+    }),
+    fc.record({
+      kind: fc.constant("status_response" as const),
+      sessionId: text,
+      messageCounter: uint32,
+    }),
+    fc.record({
+      kind: fc.constant("command" as const),
+      sessionId: text,
+      messageCounter: uint32,
+      device: devices,
+      commandData: bytes,
+    }),
+  );
+  fc.assert(fc.property(messages, (message) => {
+    const back = decodeServerMessage(encodeServerMessage(message));
+    assert.deepEqual(comparable(back), comparable(message));
+  }));
+});
+
+Deno.test("decodeClientMessage() answers random bytes with a message or MalformedMessageError", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 200 }), (payload) => {
+      try {
+        decodeClientMessage(payload);
+      } catch (error) {
+        assert.ok(error instanceof MalformedMessageError);
+      }
+    }),
+    { numRuns: 2000 },
+  );
+});

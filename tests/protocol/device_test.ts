@@ -1,0 +1,37 @@
+// Identity of devices, counters that wrap, topics.
+import assert from "node:assert/strict";
+import { counterDistance, nextCounter } from "../../src/protocol/counter.ts";
+import { deviceKey, sameDevice, withoutPriority } from "../../src/protocol/device.ts";
+import { carTopics } from "../../src/protocol/topics.ts";
+
+const device = { module: 7, deviceType: 1, deviceRole: "front", deviceName: "door", priority: 3 };
+
+Deno.test("sameDevice() and deviceKey() ignore name and priority (section 2)", () => {
+  const other = { ...device, deviceName: "hatch", priority: 0 };
+  assert.ok(sameDevice(device, other));
+  assert.equal(deviceKey(device), deviceKey(other));
+  for (const change of [{ module: 8 }, { deviceType: 2 }, { deviceRole: "rear" }]) {
+    assert.ok(!sameDevice(device, { ...device, ...change }));
+    assert.notEqual(deviceKey(device), deviceKey({ ...device, ...change }));
+  }
+});
+
+Deno.test("withoutPriority() shows modules priority 0 (section 2)", () => {
+  assert.deepEqual(withoutPriority(device), { ...device, priority: 0 });
+});
+
+Deno.test("nextCounter() and counterDistance() wrap at 2^32 (section 4.3)", () => {
+  assert.equal(nextCounter(0), 1);
+  assert.equal(nextCounter(0xffffffff), 0);
+  assert.equal(counterDistance(2, 0xfffffffe), 4);
+  assert.equal(counterDistance(0xfffffffe, 2), -4);
+  assert.equal(counterDistance(5, 5), 0);
+});
+
+Deno.test("carTopics() names the three topics (section 1)", () => {
+  assert.deepEqual(carTopics("acme", "car_1"), {
+    moduleGateway: "acme/car_1/module_gateway",
+    externalServer: "acme/car_1/external_server",
+    disconnect: "acme/car_1/external_server_disconnect",
+  });
+});
