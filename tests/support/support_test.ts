@@ -1,0 +1,37 @@
+// The test support itself: what other tests stand on.
+import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
+import { Certificates } from "./certificates.ts";
+import { freePort, Mosquitto, mosquittoTest } from "./mosquitto.ts";
+import { waitFor } from "./wait.ts";
+
+Deno.test("Certificates.make() makes an expired one, one for another host and good ones", async () => {
+  await using certificates = await Certificates.make();
+  const read = async (file: string) => new X509Certificate(await Deno.readTextFile(file));
+  const server = await read(certificates.server.certFile);
+  assert.ok(Date.parse(server.validTo) > Date.now());
+  assert.match(server.subjectAltName ?? "", /127\.0\.0\.1/);
+  assert.ok(Date.parse((await read(certificates.expired.certFile)).validTo) < Date.now());
+  assert.match((await read(certificates.otherHost.certFile)).subjectAltName ?? "", /elsewhere/);
+});
+
+Deno.test("waitFor() names what did not come", async () => {
+  const never = Promise.withResolvers<void>();
+  await assert.rejects(waitFor(never.promise, "the moon", 10), /10 ms waiting for the moon/);
+  await assert.rejects(waitFor(() => false, "the sun", 10), /10 ms waiting for the sun/);
+});
+
+mosquittoTest("Mosquitto.start() takes connections, also after kill() and restart()", async () => {
+  await using broker = await Mosquitto.start();
+  const connect = () => Deno.connect({ hostname: "127.0.0.1", port: broker.port });
+  (await connect()).close();
+  await broker.kill();
+  await assert.rejects(connect());
+  await broker.restart();
+  (await connect()).close();
+});
+
+mosquittoTest("Mosquitto.start() reports why a broker ended at once", async () => {
+  const options = { port: freePort(), lines: ["no_such_option 1"] };
+  await assert.rejects(Mosquitto.start(options), /no_such_option/);
+});
