@@ -1,0 +1,322 @@
+// The connect sequence (section 4.2): devices, first statuses, first commands, step by step.
+import type { CallOutcome } from "../module/outcome.ts";
+import { deviceKey, withoutPriority } from "../protocol/device.ts";
+import {
+  type ClientMessage,
+  type CommandResponse,
+  CommandResponseType,
+  type Connect,
+  ConnectResponseType,
+  type Device,
+  DeviceState,
+  NO_BYTES,
+  type Status,
+} from "../protocol/messages.ts";
+import {
+  sendCommand,
+  type SentCommand,
+  settleCommands,
+  takeFirstCommands,
+  withResponse,
+} from "./command_order.ts";
+import { onDeviceLeft, onDeviceResult } from "./device_life.ts";
+import type { Effect, Ignored } from "./effects.ts";
+import { endSession } from "./ending.ts";
+import { isConnected, NO_DEVICES } from "./known_devices.ts";
+import { enterRunning } from "./running.ts";
+import type {
+  AwaitingResponses,
+  AwaitingStatuses,
+  Base,
+  Connecting,
+  ConnectingDevices,
+  Running,
+  Waiting,
+} from "./state.ts";
+import { forwardHeard } from "./status_forward.ts";
+
+type Next = Connecting | Running | Waiting;
+
+/** Step 1: a Connect that can be used begins a session. */
+export function beginSequence(
+  base: Base,
+  connect: Connect,
+  now: number,
+  effects: Effect[],
+): Next {
+  const { company, car, modules } = base.settings;
+  const { sessionId, vehicleName } = connect;
+  if (connect.company !== company || vehicleName !== car) {
+    effects.push({
+      type: "note",
+      note: { code: "identity_mismatch", company: connect.company, vehicle: vehicleName },
+    });
+  }
+  const listed = new Map<string, Device>();
+  const pending = new Set<string>();
+  for (const device of connect.devices) {
+    const key = deviceKey(device);
+    if (listed.has(key)) continue;
+    listed.set(key, device);
+    if (modules.has(device.module)) {
+      pending.add(key);
+      effects.push({ type: "connect_device", epoch: base.epoch, device: withoutPriority(device) });
+    } else {
+      effects.push({
+        type: "note",
+        note: { code: "device_not_connected", device, why: "unknown_module", outcome: null },
+      });
+    }
+  }
+  const session: Connecting = {
+    kind: "connecting",
+    base,
+    sessionId,
+    listed,
+    devices: NO_DEVICES,
+    step: { name: "devices", pending, early: [] },
+  };
+  return pending.size > 0 ? session : answerConnect(session, [], now, effects);
+}
+
+/** Step 1: `device_connected` has come back for one device. */
+export function onDeviceResultConnecting(
+  session: Connecting,
+  device: Device,
+  outcome: CallOutcome,
+  now: number,
+  effects: Effect[],
+): Next {
+  const { step } = session;
+  const key = deviceKey(device);
+  if (step.name !== "devices" || !step.pending.has(key)) return session;
+  const pending = new Set(step.pending);
+  pending.delete(key);
+  const known = onDeviceResult(session, device, outcome, effects);
+  const next: Connecting = { ...known, step: { ...step, pending } };
+  return pending.size > 0 ? next : answerConnect(next, step.early, now, effects);
+}
+
+/** The end of step 1: the answer is OK in any case; without a device the sequence fails after it. */
+function answerConnect(
+  session: Connecting,
+  early: readonly Status[],
+  now: number,
+  effects: Effect[],
+): Next {
+  const { sessionId, listed } = session;
+  const message = { kind: "connect_response", sessionId, type: ConnectResponseType.OK } as const;
+  effects.push({ type: "publish", message });
+  if (session.devices.size === 0) {
+    const detail = `None of the ${listed.size} listed devices could be connected`;
+    return endSession(session, { reason: "connect_incomplete", detail }, now, effects);
+  }
+  effects.push({ type: "note", note: { code: "connect_accepted", devices: listed.size } });
+  let next: Next = {
+    ...session,
+    step: {
+      name: "statuses",
+      missing: new Set(listed.keys()),
+      heard: new Map(),
+      skipped: new Set(),
+      kept: [],
+      since: now,
+    },
+  };
+  for (const status of early) {
+    if (next.kind !== "connecting") break;
+    next = onMessageConnecting(next, status, now, effects);
+  }
+  return next;
+}
+
+/** A message of the gateway while its connect sequence runs. */
+export function onMessageConnecting(
+  session: Connecting,
+  message: ClientMessage,
+  now: number,
+  effects: Effect[],
+): Next {
+  const { step, sessionId } = session;
+  if (message.sessionId !== sessionId) return ignore(session, "other_session", message, effects);
+  if (message.kind === "connect") {
+    // In step 1 it can only be a second delivery of the one that is being answered.
+    if (step.name === "devices") return ignore(session, "unexpected_here", message, effects);
+    const detail = "Connect with the session id of the running sequence";
+    return endSession(session, { reason: "protocol_violation", detail }, now, effects);
+  }
+  switch (step.name) {
+    case "devices":
+      return message.kind === "status" && step.early.length < session.base.settings.maxStatusGap
+        ? { ...session, step: withEarly(step, message) }
+        : ignore(session, "unexpected_here", message, effects);
+    case "statuses":
+      return message.kind === "status"
+        ? onFirstStatus(session, step, message, now, effects)
+        : ignore(session, "unexpected_here", message, effects);
+    case "responses":
+      return message.kind === "status"
+        ? keepStatus(session, step, message, effects)
+        : onFirstResponse(session, step, message, now, effects);
+  }
+}
+
+function ignore(
+  session: Connecting,
+  why: Ignored,
+  message: ClientMessage,
+  effects: Effect[],
+): Connecting {
+  effects.push({ type: "note", note: { code: "ignored", why, message } });
+  return session;
+}
+
+function withEarly(step: ConnectingDevices, status: Status): ConnectingDevices {
+  return { ...step, early: [...step.early, status] };
+}
+
+/** Step 2: a status of this session. */
+function onFirstStatus(
+  session: Connecting,
+  step: AwaitingStatuses,
+  status: Status,
+  now: number,
+  effects: Effect[],
+): Next {
+  const { messageCounter, deviceState, device } = status;
+  if (step.heard.has(messageCounter) || step.skipped.has(messageCounter)) {
+    return ignore(session, "counter_handled", status, effects);
+  }
+  const key = deviceKey(device);
+  if (!session.listed.has(key)) {
+    effects.push({
+      type: "note",
+      note: { code: "ignored", why: "device_not_listed", message: status },
+    });
+    const skipped = new Set(step.skipped).add(messageCounter);
+    return { ...session, step: { ...step, skipped } };
+  }
+  // A device that has been heard goes on before the others have spoken: its turn comes later.
+  if (!step.missing.has(key)) return keepStatus(session, step, status, effects);
+  if (deviceState !== DeviceState.CONNECTING) {
+    const detail = `First status of ${key} has state ${deviceState}, expected CONNECTING (0)`;
+    return endSession(session, { reason: "protocol_violation", detail }, now, effects);
+  }
+  effects.push({
+    type: "publish",
+    message: { kind: "status_response", sessionId: session.sessionId, messageCounter },
+  });
+  const missing = new Set(step.missing);
+  missing.delete(key);
+  const heard = new Map(step.heard).set(messageCounter, status);
+  const next: AwaitingStatuses = { ...step, missing, heard, since: now };
+  if (missing.size > 0) return { ...session, step: next };
+  return sendFirstCommands(session, next, now, effects);
+}
+
+/** Keeps a status for normal communication, bounded like a gap there. */
+function keepStatus<S extends AwaitingStatuses | AwaitingResponses>(
+  session: Connecting,
+  step: S,
+  status: Status,
+  effects: Effect[],
+): Connecting {
+  if (step.kept.length >= session.base.settings.maxStatusGap) {
+    return ignore(session, "unexpected_here", status, effects);
+  }
+  return { ...session, step: { ...step, kept: [...step.kept, status] } };
+}
+
+/** Step 3: a command to every listed device, the oldest its module has waiting or an empty one. */
+function sendFirstCommands(
+  session: Connecting,
+  step: AwaitingStatuses,
+  now: number,
+  effects: Effect[],
+): Connecting {
+  forwardHeard(session, step.heard, effects);
+  const { listed, sessionId, devices } = session;
+  const [first, commands] = takeFirstCommands(session.base.commands, listed, effects);
+  let base: Base = { ...session.base, commands };
+  const sent: SentCommand[] = [];
+  for (const [key, device] of listed) {
+    const waiting = isConnected(devices, device) ? first.get(key) : undefined;
+    const command = waiting?.command ?? { device, data: NO_BYTES };
+    const [one, next] = sendCommand(
+      base,
+      sessionId,
+      waiting?.module ?? null,
+      command,
+      now,
+      effects,
+    );
+    sent.push(one);
+    base = next;
+  }
+  return {
+    ...session,
+    base,
+    step: {
+      name: "responses",
+      sent,
+      answered: new Set(),
+      awaited: sent.length,
+      handled: new Set([...step.heard.keys(), ...step.skipped]),
+      kept: step.kept,
+      since: now,
+    },
+  };
+}
+
+/** Step 3: a response of this session; whatever its counter, it counts once. */
+function onFirstResponse(
+  session: Connecting,
+  step: AwaitingResponses,
+  response: CommandResponse,
+  now: number,
+  effects: Effect[],
+): Next {
+  const { messageCounter, type } = response;
+  if (step.answered.has(messageCounter)) {
+    return ignore(session, "counter_handled", response, effects);
+  }
+  const marked = withResponse(step.sent, messageCounter, type);
+  const command = step.sent.find(({ counter }) => counter === messageCounter);
+  const gone = command !== undefined && type === CommandResponseType.DEVICE_NOT_CONNECTED;
+  const known = gone ? onDeviceLeft(session, command.command.device, effects) : session;
+  const sent = settleCommands(marked, effects);
+  const awaited = step.awaited - 1;
+  const answered = new Set(step.answered).add(messageCounter);
+  const next: Connecting = {
+    ...known,
+    step: { ...step, sent, answered, awaited, since: now },
+  };
+  if (next.devices.size === 0) {
+    const detail = `The gateway answered that ${session.devices.size} devices are not connected`;
+    return endSession(next, { reason: "all_devices_gone", detail }, now, effects);
+  }
+  return awaited > 0 ? next : enterRunning(next, step.handled, step.kept, now, effects);
+}
+
+/** The message a step awaits has not come in time. */
+export function onStepTimeout(session: Connecting, now: number, effects: Effect[]): Waiting {
+  const { step } = session;
+  if (step.name === "responses") {
+    const detail = `${step.awaited} command responses of the connect sequence`;
+    const waitedMs = now - step.since;
+    return endSession(session, { reason: "command_unanswered", detail, waitedMs }, now, effects);
+  }
+  const [missing, more] = step.name === "statuses"
+    ? [[...step.missing].slice(0, 3).join(", "), step.missing.size - 3]
+    : ["", 0];
+  const detail = `First status of ${missing}${more > 0 ? ` and ${more} more devices` : ""}`;
+  const waitedMs = step.name === "statuses" ? now - step.since : 0;
+  return endSession(session, { reason: "status_missing", detail, waitedMs }, now, effects);
+}
+
+/** When the step under way has waited long enough, in milliseconds; Infinity in step 1. */
+export function stepDeadline(session: Connecting): number {
+  // Step 1 waits for modules only, and those have a timeout of their own.
+  if (session.step.name === "devices") return Infinity;
+  return session.step.since + session.base.settings.responseMs;
+}

@@ -1,0 +1,79 @@
+// How a session ends: devices disconnected, gateway told, everything of it forgotten (section 4.2).
+import { DisconnectType } from "../module/context.ts";
+import { withoutPriority } from "../protocol/device.ts";
+import type { Device } from "../protocol/messages.ts";
+import { parkOrphans } from "./command_order.ts";
+import type { Effect } from "./effects.ts";
+import type { Failure, FailureReason } from "./failure.ts";
+import { NO_DEVICES } from "./known_devices.ts";
+import { NOTICE_INTERVAL_MS } from "./settings.ts";
+import type { Base, Established, Waiting } from "./state.ts";
+import { forwardHeard } from "./status_forward.ts";
+
+/** What ended a session. */
+export interface Ending {
+  readonly reason: FailureReason;
+  /** What was awaited or found, for people. */
+  readonly detail: string;
+  /** How long it had been awaited, in milliseconds. */
+  readonly waitedMs?: number;
+}
+
+/**
+ * Ends the session of `session` and waits for the next Connect (section 4.2, Failure).
+ *
+ * The gateway is told, unless it has just come with a new session of its own: it would take the
+ * notification for the end of that one.
+ */
+export function endSession(
+  session: Established,
+  ending: Ending,
+  now: number,
+  effects: Effect[],
+): Waiting {
+  if (session.kind === "connecting" && session.step.name === "statuses") {
+    forwardHeard(session, session.step.heard, effects);
+  }
+  for (const device of [...session.devices.values(), ...comingDevices(session)]) {
+    effects.push({
+      type: "disconnect_device",
+      disconnect: DisconnectType.TIMEOUT,
+      device: withoutPriority(device),
+    });
+  }
+  const { settings } = session.base;
+  const commands = parkOrphans(session.base.commands, NO_DEVICES, settings, effects);
+  let base: Base = { ...session.base, commands };
+  if (ending.reason !== "new_session") base = notifyGateway(base, now, effects);
+  effects.push({ type: "ended", failure: failureOf(session.sessionId, ending) });
+  return { kind: "waiting", base, held: null };
+}
+
+/** Devices whose `device_connected` is under way: the module will have them when it returns. */
+function comingDevices(session: Established): Device[] {
+  if (session.kind === "running") {
+    return session.statuses.begun
+      .filter(({ stage }) => stage === "connecting")
+      .map(({ status }) => status.device);
+  }
+  if (session.step.name !== "devices") return [];
+  const { pending } = session.step;
+  return [...session.listed].filter(([key]) => pending.has(key)).map(([, device]) => device);
+}
+
+/** The record of an ending. */
+export function failureOf(sessionId: string, ending: Ending): Failure {
+  const { reason, detail, waitedMs = 0 } = ending;
+  return { reason, sessionId, detail, waitedMs };
+}
+
+/** Publishes the disconnect notification. */
+export function notifyGateway(base: Base, now: number, effects: Effect[]): Base {
+  effects.push({ type: "notify" });
+  return { ...base, noticeAt: now };
+}
+
+/** Publishes the disconnect notification unless that happened within the last second (4.1). */
+export function remindGateway(base: Base, now: number, effects: Effect[]): Base {
+  return now - base.noticeAt < NOTICE_INTERVAL_MS ? base : notifyGateway(base, now, effects);
+}

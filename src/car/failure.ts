@@ -1,0 +1,30 @@
+// Why a session ended: one coded reason, the same in log, metrics and snapshot (section 4.2).
+
+/** Every reason a session can end for. */
+export const FAILURE_REASONS = [
+  "session_timeout",
+  "status_missing",
+  "command_unanswered",
+  "connect_incomplete",
+  "broker_lost",
+  "all_devices_gone",
+  "new_session",
+  "module_lost",
+  "status_gap",
+  "protocol_violation",
+  "stopped",
+] as const;
+
+/** See {@linkcode FAILURE_REASONS}. */
+export type FailureReason = typeof FAILURE_REASONS[number];
+
+/** The end of a session, as data. */
+export interface Failure {
+  readonly reason: FailureReason;
+  /** The session that ended; "" when it ended before it had an id. */
+  readonly sessionId: string;
+  /** What was awaited or found, for people: `status of 7/1/front`, `module 7: host killed`. */
+  readonly detail: string;
+  /** How long it had been awaited, in milliseconds; 0 where nothing was. */
+  readonly waitedMs: number;
+}

@@ -1,0 +1,34 @@
+// What a session is told once: its names, its clocks and its bounds (sections 4.1 to 4.5).
+
+/** Settings of one car's sessions. Durations are milliseconds. */
+export interface SessionSettings {
+  readonly company: string;
+  readonly car: string;
+  /** Numbers of the modules this car is configured with. */
+  readonly modules: ReadonlySet<number>;
+  /** Silence after which a session fails (`mqtt_timeout`). */
+  readonly sessionMs: number;
+  /** How long each awaited response may take (`timeout`). */
+  readonly responseMs: number;
+  /** Whether a command whose device names another module is sent all the same. */
+  readonly sendInvalidCommand: boolean;
+  /** Most devices in one Connect. */
+  readonly maxDevices: number;
+  /** Furthest a status counter may be ahead of the expected one. */
+  readonly maxStatusGap: number;
+  /** Most statuses that wait in order for their module before reading pauses. */
+  readonly maxWaitingStatuses: number;
+  /** Most commands that wait to be published before their module is asked to keep them. */
+  readonly maxWaitingCommands: number;
+  /** Most commands published without a response. */
+  readonly maxUnansweredCommands: number;
+}
+
+/** Statuses of one car handed to modules at a time; the rest wait in order. */
+export const FORWARD_WINDOW = 64;
+
+/** A gateway that is not in a session is told so at most this often (section 4.1). */
+export const NOTICE_INTERVAL_MS = 1000;
+
+/** How long a gateway waits for each message of the connect sequence (section 4.5). */
+export const GATEWAY_PATIENCE_MS = 5000;

@@ -1,0 +1,64 @@
+// Waiting for a car's gateway (section 4.1): the only message that counts is Connect.
+import type { ClientMessage, Connect } from "../protocol/messages.ts";
+import { beginSequence } from "./connecting.ts";
+import type { Effect } from "./effects.ts";
+import { failureOf, remindGateway } from "./ending.ts";
+import type { Ending } from "./ending.ts";
+import { GATEWAY_PATIENCE_MS, type SessionSettings } from "./settings.ts";
+import type { Session, Waiting } from "./state.ts";
+
+/** What is wrong with a Connect, or `null` when a sequence can begin with it (section 4.2, step 1). */
+export function connectProblem(connect: Connect, settings: SessionSettings): Ending | null {
+  const { sessionId, devices } = connect;
+  if (sessionId === "") {
+    return { reason: "connect_incomplete", detail: "Connect without a session id" };
+  }
+  if (devices.length === 0) {
+    return { reason: "connect_incomplete", detail: "Connect without a device" };
+  }
+  if (devices.length > settings.maxDevices) {
+    return {
+      reason: "protocol_violation",
+      detail: `Connect lists ${devices.length} devices, at most ${settings.maxDevices} are taken`,
+    };
+  }
+  return null;
+}
+
+/** A message while no gateway has a session. */
+export function onMessageWaiting(
+  session: Waiting,
+  message: ClientMessage,
+  now: number,
+  effects: Effect[],
+): Session {
+  if (message.kind !== "connect") {
+    // It comes from a gateway that still believes in a session.
+    effects.push({ type: "note", note: { code: "ignored", why: "no_session", message } });
+    return { ...session, base: remindGateway(session.base, now, effects) };
+  }
+  const problem = connectProblem(message, session.base.settings);
+  if (problem !== null) {
+    effects.push({ type: "ended", failure: failureOf(message.sessionId, problem) });
+    return { ...session, base: remindGateway(session.base, now, effects), held: null };
+  }
+  if (!session.base.modulesReady) {
+    return { ...session, held: { connect: message, until: now + GATEWAY_PATIENCE_MS } };
+  }
+  return beginSequence({ ...session.base, epoch: session.base.epoch + 1 }, message, now, effects);
+}
+
+/** Every module context is there: a Connect that waited for them is taken up. */
+export function onModulesReady(session: Waiting, now: number, effects: Effect[]): Session {
+  const ready: Waiting = { ...session, base: { ...session.base, modulesReady: true } };
+  if (session.held === null) return ready;
+  return onMessageWaiting({ ...ready, held: null }, session.held.connect, now, effects);
+}
+
+/** The gateway of a held Connect has given up waiting: answering it would only confuse. */
+export function onHeldExpired(session: Waiting, effects: Effect[]): Waiting {
+  if (session.held === null) return session;
+  const note = { code: "ignored", why: "modules_away", message: session.held.connect } as const;
+  effects.push({ type: "note", note });
+  return { ...session, held: null };
+}
