@@ -1,0 +1,147 @@
+// What a session noticed, in words: level, text and device of every note.
+import type { LogLevel } from "../observe/log.ts";
+import { deviceKey } from "../protocol/device.ts";
+import type { ClientMessage, Device } from "../protocol/messages.ts";
+import type { Doubtful, Dropped, Ignored, Note, NotForwarded } from "./effects.ts";
+
+/** A note as a log line will have it. */
+export interface NoteLine {
+  readonly level: LogLevel;
+  /** Built only when the line is written. */
+  readonly text: () => string;
+  readonly device?: Device;
+  /**
+   * Present for what a gateway or module can cause at will: it is logged once per kind and minute.
+   */
+  readonly kind?: string;
+}
+
+const IGNORED: Record<Ignored, string> = {
+  no_session: "the car has no session; told the gateway to connect again",
+  other_session: "it belongs to another session",
+  device_not_listed: "its device was not in the Connect",
+  counter_handled: "its counter was handled before",
+  unexpected_here: "it is not expected at this point",
+  unknown_counter: "no open command has its counter",
+  modules_away: "the car's modules did not come back in time",
+  bad_connect: "it lacks a session id or has no, or too many, devices",
+};
+
+const NOT_FORWARDED: Record<NotForwarded, string> = {
+  unknown_module: "the car has no such module in the configuration",
+  unsupported_type: "the module does not support this device type",
+  device_refused: "the module refused the device",
+  device_not_connected: "the device is not connected",
+  unknown_state: "its state is neither CONNECTING, RUNNING nor DISCONNECT",
+};
+
+const DROPPED: Record<Dropped, string> = {
+  stale: "it waited since before the module's first device connected",
+  superseded: "a newer one waits, and the module has no connected device",
+  device_not_listed: "its device was not in the Connect",
+  other_module: "its device belongs to another module",
+  queue_full: "too many commands wait for the car",
+};
+
+const DOUBTFUL: Record<Doubtful, string> = {
+  other_module: "its device belongs to another module",
+  device_not_connected: "its device is not connected",
+  empty: "it has no data",
+};
+
+/** Says which of the sender's messages it was. */
+function named(message: ClientMessage): string {
+  switch (message.kind) {
+    case "connect":
+      return "Connect";
+    case "status":
+      return `status ${message.messageCounter}`;
+    case "command_response":
+      return `command response ${message.messageCounter}`;
+  }
+}
+
+/** Puts a note into words; only called when somebody will read them. */
+export function noteLine(note: Note): NoteLine {
+  switch (note.code) {
+    case "connect_accepted":
+      return { level: "DEBUG", text: () => `Connect answered, ${note.devices} devices listed` };
+    case "running":
+      return {
+        level: "INFO",
+        text: () => `Connect sequence done, ${note.connected} of ${note.listed} devices connected`,
+      };
+    case "identity_mismatch":
+      return {
+        level: "WARNING",
+        text: () =>
+          `The gateway calls itself "${note.vehicle}" of "${note.company}": not what its topic ` +
+          "says, going on",
+      };
+    case "device_connected":
+      return { level: "INFO", text: () => "Device connected", device: note.device };
+    case "device_disconnected":
+      return { level: "INFO", text: () => "Device disconnected", device: note.device };
+    case "device_not_connected": {
+      const returned = note.outcome === null || note.outcome === "unsupported"
+        ? ""
+        : ` (device_connected returned ${note.outcome})`;
+      return {
+        level: "WARNING",
+        text: () => `Device is not served: ${NOT_FORWARDED[note.why]}${returned}`,
+        device: note.device,
+        kind: `not_connected ${note.why} ${deviceKey(note.device)}`,
+      };
+    }
+    case "ignored": {
+      const { message, why } = note;
+      const line: NoteLine = {
+        // Second deliveries and stragglers are the normal life of QoS 1.
+        level: why === "counter_handled" || why === "other_session" ? "DEBUG" : "WARNING",
+        text: () => `Ignored ${named(message)}: ${IGNORED[why]}`,
+        kind: `ignored ${why} ${message.kind}`,
+      };
+      return message.kind === "status" ? { ...line, device: message.device } : line;
+    }
+    case "not_forwarded":
+      return {
+        level: note.first ? "WARNING" : "DEBUG",
+        text: () => `Status answered but not forwarded: ${NOT_FORWARDED[note.why]}`,
+        device: note.device,
+      };
+    case "counts_anew":
+      return {
+        level: "INFO",
+        text: () =>
+          `The gateway counts statuses anew from ${note.counter}, ${note.expected} was expected`,
+      };
+    case "command_dropped":
+      return {
+        level: "WARNING",
+        text: () =>
+          `${note.count > 1 ? `${note.count} commands` : "Command"} dropped: ${DROPPED[note.why]}`,
+        device: note.device,
+        kind: `dropped ${note.why} ${note.device.module}`,
+      };
+    case "command_doubtful":
+      return {
+        level: "WARNING",
+        text: () => `Command sent although ${DOUBTFUL[note.why]}`,
+        device: note.device,
+        kind: `doubtful ${note.why} ${deviceKey(note.device)}`,
+      };
+    case "command_refused":
+      return {
+        level: "WARNING",
+        text: () =>
+          `Command ${note.counter} refused by the gateway: ${responseName(note.responseType)}`,
+        device: note.device,
+        kind: `refused ${note.responseType} ${deviceKey(note.device)}`,
+      };
+  }
+}
+
+function responseName(type: number): string {
+  return ["OK", "DEVICE_NOT_CONNECTED", "DEVICE_NOT_SUPPORTED", "INVALID_COMMAND"][type] ??
+    `type ${type}`;
+}
