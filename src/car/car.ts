@@ -103,14 +103,14 @@ export class Car {
     await this.#transport.stop();
   }
 
-  /** What a context of `module` is to be made with; `onLost` tells the owner behind the car. */
-  contextListener(module: number, onLost: (reason: string) => void): ContextListener {
+  /** What a context of `module` is to be made with; `onLost` tells its owner, after the car. */
+  contextListener(module: number, onLost: ContextListener["onLost"]): ContextListener {
     return {
       onCommand: (command) => this.#take({ type: "command", module, command }),
-      onLost: (reason) => {
+      onLost: (reason, wasBusy) => {
         this.#contexts.delete(module);
         this.#take({ type: "module_lost", detail: `Module ${module}: ${reason}` });
-        onLost(reason);
+        onLost(reason, wasBusy);
       },
     };
   }

@@ -35,8 +35,12 @@ export type CallDone = (outcome: CallOutcome) => void;
 export interface ContextListener {
   /** The module has a command; called in the order in which they were popped. */
   onCommand(command: ModuleCommand): void;
-  /** The host died or was killed: every open call ends as `host_lost` first. Called once. */
-  onLost(reason: string): void;
+  /**
+   * The host died or was killed: every open call ends as `host_lost` first. Called once.
+   *
+   * @param wasBusy Whether a call on this very context was open then, so that its module may be why.
+   */
+  onLost(reason: string, wasBusy: boolean): void;
 }
 
 /**

@@ -1,0 +1,173 @@
+// Keeps the module contexts of one car alive: opens them, and opens them anew when they were lost,
+// after pauses that grow while it keeps happening.
+import type { Car } from "../car/car.ts";
+import type { ContextSpec, ModuleContext } from "../module/context.ts";
+import { ModuleLoadError } from "../module/errors.ts";
+import type { Log } from "../observe/log.ts";
+import { backoff } from "../time/backoff.ts";
+import { type Clock, systemClock, type TimerHandle } from "../time/clock.ts";
+import type { HostPool, Place } from "./host_pool.ts";
+
+/** What is kept alive, and with what. */
+export interface CarModulesOptions {
+  readonly car: Car;
+  readonly specs: readonly ContextSpec[];
+  readonly pool: HostPool;
+  readonly log: Log;
+  /** @default {systemClock} */
+  readonly clock?: Clock;
+}
+
+/** After so long without a loss, in milliseconds, the pauses start over. */
+const WELL_MS = 60_000;
+
+/** Pauses between attempts; the very first new attempt is made at once. */
+const PAUSES = { firstMs: 1000, maxMs: 60_000 } as const;
+
+/** Crashes in a row from which on a car gets hosts of its own, so that it takes nobody along. */
+const CRASHES_UNTIL_ALONE = 2;
+
+interface Opened {
+  readonly place: Place;
+  readonly context: ModuleContext;
+}
+
+/** The module contexts of one car. */
+export class CarModules {
+  readonly #car: Car;
+  readonly #specs: readonly ContextSpec[];
+  readonly #pool: HostPool;
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #opened = new Map<number, Opened>();
+  #pauses = backoff(PAUSES);
+  #failuresInRow = 0;
+  #crashesInRow = 0;
+  #suspect = false;
+  /** Since when every context has been there; Infinity while one lacks. */
+  #wellSince = Infinity;
+  #attempt: Promise<void> | null = null;
+  #timer: TimerHandle | null = null;
+  #stopped = false;
+
+  constructor(options: CarModulesOptions) {
+    this.#car = options.car;
+    this.#specs = options.specs;
+    this.#pool = options.pool;
+    this.#log = options.log.forCar(options.car.name);
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  /**
+   * Opens every context for the first time.
+   *
+   * @returns What is wrong with libraries that cannot be loaded, once each has been tried: a reason
+   * not to start at all. Everything else that can go wrong is tried again, for as long as it takes.
+   */
+  async start(): Promise<Error[]> {
+    const failures: Error[] = [];
+    this.#attempt = this.#open((error) => failures.push(error));
+    await this.#attempt;
+    return failures.filter(cannotEverLoad);
+  }
+
+  /** Destroys the contexts and gives their places back. Never rejects. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    if (this.#timer !== null) this.#clock.clear(this.#timer);
+    this.#timer = null;
+    await Promise.all([...this.#opened.values()].map(async ({ context, place }) => {
+      await context.destroy();
+      place.release();
+    }));
+    this.#opened.clear();
+  }
+
+  /** Opens the contexts that lack, all at once. */
+  async #open(onFailure: (error: Error) => void): Promise<void> {
+    const lacking = this.#specs.filter(({ module }) => !this.#opened.has(module));
+    const alone = this.#suspect || this.#crashesInRow >= CRASHES_UNTIL_ALONE;
+    const places = this.#pool.reserve(this.#car.name, lacking.length, alone);
+    await Promise.all(lacking.map(async (spec, index) => {
+      const place = places[index];
+      if (place === undefined) return;
+      try {
+        await this.#openOne(spec, place);
+      } catch (error) {
+        place.release();
+        const failure = error instanceof Error ? error : new Error(String(error));
+        this.#log.error(() => failure.message, { module: spec.module });
+        onFailure(failure);
+      }
+    }));
+    this.#attempt = null;
+    if (this.#stopped) return;
+    if (this.#opened.size === this.#specs.length) {
+      this.#wellSince = this.#clock.now();
+      this.#car.modulesReady();
+    } else {
+      this.#retry();
+    }
+  }
+
+  async #openOne(spec: ContextSpec, place: Place): Promise<void> {
+    let lost = false;
+    const listener = this.#car.contextListener(spec.module, (reason, wasBusy) => {
+      lost = true;
+      this.#onLost(spec.module, place, reason, wasBusy);
+    });
+    const context = await place.open(spec, listener);
+    if (lost) return;
+    if (this.#stopped) {
+      await context.destroy();
+      place.release();
+      return;
+    }
+    this.#opened.set(spec.module, { place, context });
+    this.#car.attach(context);
+  }
+
+  #onLost(module: number, place: Place, reason: string, wasBusy: boolean): void {
+    place.release();
+    this.#opened.delete(module);
+    if (this.#stopped) return;
+    this.#forgiveWhenWell();
+    this.#wellSince = Infinity;
+    // A car's contexts on one host are lost together: that is one crash.
+    if (this.#attempt === null && this.#timer === null) this.#crashesInRow++;
+    this.#suspect ||= wasBusy;
+    this.#log.error(() => `Module context lost: ${reason}`, { module });
+    this.#retry();
+  }
+
+  /** Lets the pauses start over when all has been well for a minute. */
+  #forgiveWhenWell(): void {
+    if (this.#clock.now() - this.#wellSince < WELL_MS) return;
+    this.#pauses = backoff(PAUSES);
+    this.#failuresInRow = 0;
+    this.#crashesInRow = 0;
+    this.#suspect = false;
+  }
+
+  /** Opens what lacks at once the first time, and after a growing pause when it goes on. */
+  #retry(): void {
+    if (this.#attempt !== null || this.#timer !== null) return;
+    this.#failuresInRow++;
+    const pauseMs = this.#failuresInRow === 1 ? 0 : this.#pauses.next().value;
+    if (this.#failuresInRow > 1) {
+      const seconds = (pauseMs / 1000).toFixed(1);
+      this.#log.critical(() =>
+        `Modules failed ${this.#failuresInRow} times in a row, next attempt in ${seconds} s`
+      );
+    }
+    this.#timer = this.#clock.set(() => {
+      this.#timer = null;
+      this.#attempt = this.#open(() => {});
+    }, pauseMs);
+  }
+}
+
+/** Whether trying again cannot help: the library itself is wrong. */
+function cannotEverLoad(error: Error): boolean {
+  return error instanceof ModuleLoadError && ["library", "symbol", "number"].includes(error.kind);
+}

@@ -1,0 +1,188 @@
+// The module hosts of the server: started when contexts need them, stopped when their last one has
+// gone, replaced when they died.
+import type { ContextListener, ContextSpec, ModuleContext } from "../module/context.ts";
+import type { Log } from "../observe/log.ts";
+import { placeContexts } from "./placement.ts";
+
+/** A module host as the pool needs it; `ModuleHost` is one. */
+export interface Host {
+  createContext(spec: ContextSpec, listener: ContextListener): Promise<ModuleContext>;
+  /** Ends the process in order, within a bound. Idempotent, never rejects. */
+  stop(): Promise<void>;
+  /** The host as plain data. */
+  snapshot(): unknown;
+}
+
+/** What a host tells the pool. */
+export interface HostEvents {
+  /** A line a library printed. */
+  onOutput(line: string, stream: "stdout" | "stderr"): void;
+  /** Something about the host that people should know. */
+  onWarning(text: string): void;
+  /** The process is gone, whether it was stopped, killed or crashed. */
+  onExit(reason: string): void;
+}
+
+/** Starts a host process. */
+export type StartHost = (events: HostEvents) => Promise<Host>;
+
+/** What a pool is made of. */
+export interface HostPoolOptions {
+  readonly startHost: StartHost;
+  readonly log: Log;
+  /** Contexts a host takes at most. */
+  readonly contextsPerHost: number;
+}
+
+/** Room for one context, reserved; given back with {@linkcode Place.release}. */
+export interface Place {
+  /** Makes the context there. Rejects with what the host says is wrong. */
+  open(spec: ContextSpec, listener: ContextListener): Promise<ModuleContext>;
+  /** Gives the room back; the last one to leave stops the host. Idempotent. */
+  release(): void;
+}
+
+/** A host and who lives there, as plain data. */
+export interface HostPlacement {
+  readonly id: number;
+  /** Cars with contexts on this host, and how many each has. */
+  readonly cars: Readonly<Record<string, number>>;
+  readonly host: unknown;
+}
+
+/** Hosts for cars that do not share; a host costs memory, and all modules may be bad at once. */
+const MAX_ALONE = 32;
+
+interface PooledHost {
+  readonly id: number;
+  readonly starting: Promise<Host>;
+  /** Car of every place that is taken. */
+  readonly tenants: string[];
+  /** Taken by one car that does not share, because its module has crashed. */
+  readonly alone: boolean;
+  host: Host | null;
+  dead: boolean;
+}
+
+/** Starts, fills, empties and stops module hosts. */
+export class HostPool {
+  readonly #options: HostPoolOptions;
+  readonly #hosts = new Map<number, PooledHost>();
+  readonly #stopping = new Set<Promise<void>>();
+  #nextId = 1;
+
+  constructor(options: HostPoolOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Reserves places for `count` contexts of `car`, together as far as they fit.
+   *
+   * @param wantsAlone Whether the car should not share hosts with others; it has to all the same
+   * when too many want that.
+   */
+  reserve(car: string, count: number, wantsAlone: boolean): Place[] {
+    const { contextsPerHost } = this.#options;
+    const alone = wantsAlone && this.#countAlone() < MAX_ALONE;
+    const spaces = [...this.#hosts.values()]
+      .filter((host) => !host.dead && !host.alone && !alone)
+      .map(({ id, tenants }) => ({ id, free: contextsPerHost - tenants.length }));
+    const places: Place[] = [];
+    for (const share of placeContexts(count, spaces, contextsPerHost)) {
+      const known = share.host === null ? undefined : this.#hosts.get(share.host);
+      const host = known ?? this.#add(alone);
+      for (let i = 0; i < share.count; i++) places.push(this.#take(host, car));
+    }
+    return places;
+  }
+
+  /** Which host has whose contexts. */
+  snapshot(): HostPlacement[] {
+    return [...this.#hosts.values()].map(({ id, tenants, host }) => {
+      const cars: Record<string, number> = {};
+      for (const car of tenants) cars[car] = (cars[car] ?? 0) + 1;
+      return { id, cars, host: host?.snapshot() ?? null };
+    });
+  }
+
+  /** Stops every host, and waits for those that were stopping already. Never rejects. */
+  async stop(): Promise<void> {
+    for (const host of [...this.#hosts.values()]) this.#retire(host);
+    await Promise.all(this.#stopping);
+  }
+
+  #countAlone(): number {
+    let count = 0;
+    for (const { alone } of this.#hosts.values()) if (alone) count++;
+    return count;
+  }
+
+  #add(alone: boolean): PooledHost {
+    const id = this.#nextId++;
+    const starting = this.#options.startHost({
+      onOutput: (line, stream) => this.#onOutput(id, line, stream),
+      onWarning: (text) => this.#options.log.warning(() => `${this.#describe(id)}: ${text}`),
+      onExit: (reason) => this.#onExit(id, reason),
+    });
+    const pooled: PooledHost = { id, starting, tenants: [], alone, host: null, dead: false };
+    starting.then(
+      (host) => pooled.host = host,
+      // Whoever opens a place there gets the reason; here it only must not be taken again.
+      () => this.#onExit(id, "it could not be started"),
+    );
+    this.#hosts.set(id, pooled);
+    return pooled;
+  }
+
+  #take(host: PooledHost, car: string): Place {
+    host.tenants.push(car);
+    let taken = true;
+    return {
+      open: async (spec, listener) => (await host.starting).createContext(spec, listener),
+      release: () => {
+        if (!taken) return;
+        taken = false;
+        host.tenants.splice(host.tenants.indexOf(car), 1);
+        if (host.tenants.length === 0) this.#retire(host);
+      },
+    };
+  }
+
+  #retire(host: PooledHost): void {
+    if (!this.#hosts.delete(host.id)) return;
+    host.dead = true;
+    const stopping = host.starting.then((started) => started.stop(), () => {});
+    const tracked = stopping.then(() => void this.#stopping.delete(tracked));
+    this.#stopping.add(tracked);
+  }
+
+  #onExit(id: number, reason: string): void {
+    const host = this.#hosts.get(id);
+    if (host === undefined || host.dead) return;
+    host.dead = true;
+    this.#options.log.error(() => `${this.#describe(id)} is gone: ${reason}`);
+    this.#hosts.delete(id);
+  }
+
+  #onOutput(id: number, line: string, stream: "stdout" | "stderr"): void {
+    const cars = this.#carsOf(id);
+    const [only] = cars;
+    const { log } = this.#options;
+    if (cars.length === 1 && only !== undefined) {
+      log.forCar(only).info(() => `[module ${stream}] ${line}`);
+    } else {
+      log.info(() => `[module ${stream}] ${this.#describe(id)}: ${line}`);
+    }
+  }
+
+  #carsOf(id: number): string[] {
+    return [...new Set(this.#hosts.get(id)?.tenants)];
+  }
+
+  /** The host for people: its number and the cars that have contexts there. */
+  #describe(id: number): string {
+    const cars = this.#carsOf(id);
+    const more = cars.length > 3 ? ` and ${cars.length - 3} more` : "";
+    return `Module host ${id} (${cars.slice(0, 3).join(", ")}${more})`;
+  }
+}
