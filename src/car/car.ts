@@ -26,7 +26,12 @@ export interface CarOptions {
   readonly maxMessageBytes: number;
   /** @default {systemClock} */
   readonly clock?: Clock;
+  /** Called with everything the session wants done, before it is done; must not throw. */
+  readonly observer?: EffectObserver | undefined;
 }
+
+/** Looks on while a car carries out what its session wants. */
+export type EffectObserver = (car: string, effect: Effect) => void;
 
 /** A failure and when it happened. */
 export interface PastFailure extends Failure {
@@ -64,6 +69,7 @@ export class Car {
   readonly #clock: Clock;
   readonly #maxMessageBytes: number;
   readonly #once: Once;
+  readonly #observer: EffectObserver | undefined;
   readonly #contexts = new Map<number, ModuleContext>();
   readonly #inputs: Input[] = [];
   readonly #failures: PastFailure[] = [];
@@ -81,6 +87,7 @@ export class Car {
     this.#clock = options.clock ?? systemClock;
     this.#maxMessageBytes = options.maxMessageBytes;
     this.#once = new Once({ clock: this.#clock });
+    this.#observer = options.observer;
     this.#session = createSession(options.settings);
   }
 
@@ -239,6 +246,7 @@ export class Car {
   }
 
   #perform(effect: Effect): void {
+    this.#observer?.(this.name, effect);
     switch (effect.type) {
       case "publish":
         this.statistics.countPublished(effect.message);

@@ -1,6 +1,6 @@
 // The server: every car of the configuration with its transport and its modules, started together,
 // each on its own from then on, and stopped in order (section 4.4).
-import { Car, type CarSnapshot } from "../car/car.ts";
+import { Car, type CarSnapshot, type EffectObserver } from "../car/car.ts";
 import type { SessionSettings } from "../car/settings.ts";
 import type { CarConfig, ServerConfig } from "../config/model.ts";
 import type { ContextSpec } from "../module/context.ts";
@@ -23,6 +23,8 @@ export interface ServerOptions {
   readonly contextsPerHost: number;
   /** @default {systemClock} */
   readonly clock?: Clock;
+  /** Looks on while cars carry out what their sessions want; must not throw. */
+  readonly observer?: EffectObserver;
 }
 
 /** The server as plain data. */
@@ -100,6 +102,7 @@ export class Server {
       maxMessageBytes: config.limits.messageBytes,
       log,
       clock,
+      observer: this.#options.observer,
     });
     const specs = contextSpecs(config, carConfig);
     return { car, modules: new CarModules({ car, specs, pool: this.#pool, log, clock }) };
