@@ -1,0 +1,128 @@
+// The two shapes of a log line, as LogTape formatters (protocol section 7).
+import type { LogLevel as LogTapeLevel, LogRecord, TextFormatter } from "@logtape/logtape";
+import type { LogContext, LogLevel } from "./log.ts";
+
+/** The name that stands in every line. */
+export const LOGGER_NAME = "external-server";
+
+/** LogTape's name for each of our levels. */
+export const LOGTAPE_LEVELS = {
+  DEBUG: "debug",
+  INFO: "info",
+  WARNING: "warning",
+  ERROR: "error",
+  CRITICAL: "fatal",
+} as const satisfies Record<LogLevel, LogTapeLevel>;
+
+const LEVEL_NAMES: Readonly<Record<LogTapeLevel, LogLevel>> = {
+  trace: "DEBUG",
+  debug: "DEBUG",
+  info: "INFO",
+  warning: "WARNING",
+  error: "ERROR",
+  fatal: "CRITICAL",
+};
+
+/** What `properties` of our records holds. */
+export interface LineProperties extends LogContext, Record<string, unknown> {
+  readonly car?: string | undefined;
+}
+
+/** Longer messages are cut, in characters, so that no peer can fill the disk with one line. */
+const MAX_MESSAGE = 16_384;
+/** The same for a session id or a device, which come from the network. */
+const MAX_VALUE = 200;
+
+const UNSAFE = /[\p{Cc}\u2028\u2029]/u;
+const EVERY_UNSAFE = /[\p{Cc}\u2028\u2029]/gu;
+const PLAIN_VALUE = /^[\p{L}\p{N}_./:+-]+$/u;
+const SHORT_ESCAPES: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+
+/**
+ * The line that fleets' log pipelines parse, in local time, with a line break at its end:
+ *
+ * `[2026-11-20 23:46:42.669] [external-server] [INFO]\t (car_a)\tmessage [session=s device=2/1/r]`
+ *
+ * A line without a car leaves the place between the two tabs empty (`\t \tmessage`), so that
+ * splitting at tabs gives three columns always. Session, device and module follow the message
+ * where they are known. Control characters are escaped: nobody can forge a line or a column.
+ */
+export function textFormatter(): TextFormatter {
+  let second = NaN;
+  let prefix = "";
+  return (record) => {
+    const wholeSecond = Math.floor(record.timestamp / 1000);
+    // Lines come in bursts, and taking a date apart costs more than all the rest of a line.
+    if (wholeSecond !== second) {
+      second = wholeSecond;
+      prefix = localSecond(record.timestamp);
+    }
+    const millis = pad(record.timestamp - wholeSecond * 1000, 3);
+    const properties = record.properties as LineProperties;
+    const car = properties.car === undefined ? "" : `(${escaped(properties.car)})`;
+    return `[${prefix}.${millis}] [${LOGGER_NAME}] [${LEVEL_NAMES[record.level]}]\t ${car}\t` +
+      `${escaped(messageOf(record))}${suffix(properties)}\n`;
+  };
+}
+
+/** One JSON object a line: timestamp (UTC), level, logger, car, session, device, module, message. */
+export function jsonFormatter(): TextFormatter {
+  return (record) => {
+    const { car, session, device, module } = record.properties as LineProperties;
+    const line = JSON.stringify({
+      timestamp: new Date(record.timestamp).toISOString(),
+      level: LEVEL_NAMES[record.level],
+      logger: LOGGER_NAME,
+      car,
+      session: session === undefined ? undefined : cut(session, MAX_VALUE),
+      device: device === undefined ? undefined : cut(device, MAX_VALUE),
+      module,
+      message: messageOf(record),
+    });
+    // JSON leaves a few characters alone that some readers take for line breaks.
+    return `${UNSAFE.test(line) ? line.replace(EVERY_UNSAFE, unicodeEscape) : line}\n`;
+  };
+}
+
+function messageOf(record: LogRecord): string {
+  return cut(record.message.join(""), MAX_MESSAGE);
+}
+
+function cut(text: string, limit: number): string {
+  if (text.length <= limit) return text;
+  return `${text.slice(0, limit)}... (${text.length - limit} more characters)`;
+}
+
+function suffix({ session, device, module }: LineProperties): string {
+  if (session === undefined && device === undefined && module === undefined) return "";
+  const parts: string[] = [];
+  if (session !== undefined) parts.push(`session=${value(session)}`);
+  if (device !== undefined) parts.push(`device=${value(device)}`);
+  if (module !== undefined) parts.push(`module=${module}`);
+  return ` [${parts.join(" ")}]`;
+}
+
+function value(text: string): string {
+  const short = cut(text, MAX_VALUE);
+  return PLAIN_VALUE.test(short) ? short : escaped(JSON.stringify(short));
+}
+
+function escaped(text: string): string {
+  return UNSAFE.test(text)
+    ? text.replace(EVERY_UNSAFE, (c) => SHORT_ESCAPES[c] ?? unicodeEscape(c))
+    : text;
+}
+
+function unicodeEscape(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}
+
+function localSecond(timestamp: number): string {
+  const date = new Date(timestamp);
+  return `${date.getFullYear()}-${pad(date.getMonth() + 1, 2)}-${pad(date.getDate(), 2)} ` +
+    `${pad(date.getHours(), 2)}:${pad(date.getMinutes(), 2)}:${pad(date.getSeconds(), 2)}`;
+}
+
+function pad(number: number, width: number): string {
+  return String(Math.floor(number)).padStart(width, "0");
+}

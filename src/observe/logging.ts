@@ -1,0 +1,222 @@
+// The logger behind the Log interface: levels, sinks, and the lines' way to them.
+import type { LogRecord, TextFormatter } from "@logtape/logtape";
+import { join } from "node:path";
+import type { LogFormat, LoggingConfig } from "../config/model.ts";
+import { type Clock, systemClock } from "../time/clock.ts";
+import { CarLog, type Levels } from "./car_log.ts";
+import { LogDirectoryError } from "./errors.ts";
+import {
+  jsonFormatter,
+  type LineProperties,
+  LOGGER_NAME,
+  LOGTAPE_LEVELS,
+  textFormatter,
+} from "./format.ts";
+import { type Log, LOG_LEVELS, type LogLevel, type LogMessage } from "./log.ts";
+import { andSuppressed, Once } from "./once.ts";
+import { LineQueue } from "./queue.ts";
+import { ConsoleSink, FileSink, type LineSink, type WriteBytes } from "./sinks.ts";
+
+/** Name of the current log file in its directory; old ones add `.1`, `.2` and so on. */
+export const LOG_FILE_NAME = "external_server.log";
+
+/** What tests replace. */
+export interface LoggingOptions {
+  /** Times the flushing. @default {systemClock} */
+  readonly clock?: Clock;
+  /** The date that lines carry, in milliseconds since 1970. @default {Date.now} */
+  readonly date?: () => number;
+  /** Where console lines go. @default {Deno.stderr.write} */
+  readonly writeConsole?: WriteBytes;
+}
+
+/** A running logger. Several may run in one process, without knowing of each other. */
+export interface Logging {
+  readonly log: Log;
+  /**
+   * Changes what is logged, in every sink, from the next line on; `undefined` goes back to the
+   * configured levels. With a car, for that car only, where it goes before the level for all.
+   */
+  setLevel(level: LogLevel | undefined, car?: string): void;
+  /** Resolves when all lines so far are written, or after 2 s. */
+  flush(): Promise<void>;
+  /** Flushes and closes, within 4 s; lines that come later are lost. Idempotent, never rejects. */
+  stop(): Promise<void>;
+}
+
+/** A line waits at most this long before it is written; errors do not wait at all. */
+const FLUSH_INTERVAL_MS = 250;
+/** How long flushing, and closing, may take each before the rest is given up. */
+const FLUSH_TIMEOUT_MS = 2000;
+/** With more waiting for a sink that is stuck, lines are lost and counted. */
+const MAX_WAITING_CHARS = 4 * 1024 * 1024;
+const CHUNK_CHARS = 64 * 1024;
+/** Above every level. */
+const OFF = LOG_LEVELS.length;
+const ERROR_RANK = LOG_LEVELS.indexOf("ERROR");
+
+/** One configured sink with its queue. */
+interface Target {
+  readonly rank: number;
+  readonly format: TextFormatter;
+  readonly queue: LineQueue;
+  readonly sink: LineSink;
+}
+
+/**
+ * Opens the configured sinks and returns the logger that writes to them. With none in use it is a
+ * logger that costs nothing.
+ *
+ * Console lines go to standard error, where Python's logging writes them, too.
+ *
+ * @throws {LogDirectoryError} when the directory cannot be made, or its file not be written.
+ */
+export function startLogging(config: LoggingConfig, options: LoggingOptions = {}): Logging {
+  return new SinkLogging(config, options);
+}
+
+class SinkLogging implements Logging {
+  readonly log: Log;
+  readonly #date: () => number;
+  readonly #clock: Clock;
+  readonly #targets: Target[] = [];
+  readonly #base: Levels = { lowest: OFF, override: undefined };
+  /** One entry for each car of the configuration. */
+  readonly #cars = new Map<string, Levels>();
+  readonly #troubles: Once;
+  #stopping: Promise<void> | undefined;
+
+  constructor(config: LoggingConfig, options: LoggingOptions) {
+    this.#date = options.date ?? Date.now;
+    this.#clock = options.clock ?? systemClock;
+    this.#troubles = new Once({ clock: this.#clock });
+    if (config.file.use) this.#addFile(config.file);
+    if (config.console.use) {
+      const write = options.writeConsole ?? ((bytes) => Deno.stderr.write(bytes));
+      this.#add(config.console, CHUNK_CHARS, (onTaken) => new ConsoleSink(write, onTaken));
+    }
+    this.#refresh();
+    this.log = new CarLog(this.#base, undefined, this.#write, this.#forCar);
+  }
+
+  setLevel(level: LogLevel | undefined, car?: string): void {
+    const levels = car === undefined ? this.#base : this.#levelsOf(car);
+    levels.override = level === undefined ? undefined : LOG_LEVELS.indexOf(level);
+    this.#refresh();
+  }
+
+  async flush(): Promise<void> {
+    await this.#bounded(this.#targets.map(({ queue }) => queue.flush()));
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    await this.flush();
+    this.#refresh();
+    for (const { queue } of this.#targets) queue.clear();
+    await this.#bounded(this.#targets.map(({ sink }) => sink.close()));
+  }
+
+  /** Waits for all, but no longer than the timeout: a sink may be stuck for good. */
+  async #bounded(work: Promise<void>[]): Promise<void> {
+    const timeout = Promise.withResolvers<void>();
+    const timer = this.#clock.set(timeout.resolve, FLUSH_TIMEOUT_MS);
+    await Promise.race([Promise.allSettled(work), timeout.promise]);
+    this.#clock.clear(timer);
+  }
+
+  #addFile(file: LoggingConfig["file"]): void {
+    const { directory, maxBytes, keep } = file;
+    const path = join(directory, LOG_FILE_NAME);
+    // Small files are rotated in time only if what is written at once is smaller still.
+    const chunkChars = maxBytes === 0 ? CHUNK_CHARS : Math.min(CHUNK_CHARS, maxBytes / 4);
+    const onTrouble = (text: string) => {
+      const count = this.#troubles.ask(text);
+      if (count !== undefined) this.log.error(text + andSuppressed(count));
+    };
+    try {
+      Deno.mkdirSync(directory, { recursive: true });
+      this.#add(
+        file,
+        chunkChars,
+        (onTaken) => new FileSink({ path, maxBytes, keep, onTaken, onTrouble }),
+      );
+    } catch (cause) {
+      throw new LogDirectoryError(directory, { cause });
+    }
+  }
+
+  #add(
+    config: { readonly level: LogLevel; readonly format: LogFormat },
+    chunkChars: number,
+    open: (onTaken: () => void) => LineSink,
+  ): void {
+    const format = config.format === "json" ? jsonFormatter() : textFormatter();
+    const sink = open(() => queue.taken());
+    const queue = new LineQueue({
+      clock: this.#clock,
+      intervalMs: FLUSH_INTERVAL_MS,
+      maxChars: MAX_WAITING_CHARS,
+      chunkChars,
+      write: (chunk) => sink.write(chunk),
+      lostLine: (count) => format(this.#record("WARNING", `Lost ${count} log lines: too many`, {})),
+    });
+    this.#targets.push({ rank: LOG_LEVELS.indexOf(config.level), format, queue, sink });
+  }
+
+  readonly #forCar = (car: string): Log => {
+    return new CarLog(this.#levelsOf(car), car, this.#write, this.#forCar);
+  };
+
+  readonly #write = (
+    levels: Levels,
+    rank: number,
+    message: LogMessage,
+    properties: LineProperties,
+  ): void => {
+    const level = LOG_LEVELS[rank] as LogLevel;
+    const text = typeof message === "string" ? message : message();
+    const record = this.#record(level, text, properties);
+    const override = levels.override ?? this.#base.override;
+    for (const target of this.#targets) {
+      if (rank >= (override ?? target.rank)) {
+        target.queue.push(target.format(record), rank >= ERROR_RANK);
+      }
+    }
+  };
+
+  #record(level: LogLevel, text: string, properties: LineProperties): LogRecord {
+    return {
+      category: [LOGGER_NAME],
+      level: LOGTAPE_LEVELS[level],
+      message: [text],
+      rawMessage: text,
+      timestamp: this.#date(),
+      properties,
+    };
+  }
+
+  #levelsOf(car: string): Levels {
+    let levels = this.#cars.get(car);
+    if (levels === undefined) {
+      levels = { lowest: this.#lowest(undefined), override: undefined };
+      this.#cars.set(car, levels);
+    }
+    return levels;
+  }
+
+  #refresh(): void {
+    for (const levels of [this.#base, ...this.#cars.values()]) {
+      levels.lowest = this.#lowest(levels.override);
+    }
+  }
+
+  #lowest(override: number | undefined): number {
+    if (this.#targets.length === 0 || this.#stopping !== undefined) return OFF;
+    return override ?? this.#base.override ?? Math.min(...this.#targets.map(({ rank }) => rank));
+  }
+}

@@ -1,0 +1,85 @@
+// Keeps what happens thousands of times a second from being logged thousands of times a second.
+import { type Clock, systemClock } from "../time/clock.ts";
+
+/** How often a kind may be logged, and how many kinds are told apart. */
+export interface OnceOptions {
+  /** @default {systemClock} */
+  readonly clock?: Clock;
+  /** Silence after a kind was logged, in milliseconds. @default {60000} */
+  readonly intervalMs?: number;
+  /** Kinds told apart at a time; all further ones share one place. @default {256} */
+  readonly maxKeys?: number;
+}
+
+interface Entry {
+  readonly loggedAt: number;
+  suppressed: number;
+}
+
+/** The place that kinds share when every other place is taken; no caller's key contains it. */
+const OTHERS = "\0others";
+
+/**
+ * Says whether a kind may be logged now: once per interval and kind.
+ *
+ * The number of kinds is bounded, because they may come from the network: when all places are taken
+ * by kinds logged within the interval, further kinds count as one, so that a flood of new kinds
+ * writes `maxKeys + 1` lines per interval at most.
+ */
+export class Once {
+  readonly #clock: Clock;
+  readonly #intervalMs: number;
+  readonly #maxKeys: number;
+  /** In the order of `loggedAt`, so that the first one is the first to expire. */
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(options: OnceOptions = {}) {
+    this.#clock = options.clock ?? systemClock;
+    this.#intervalMs = options.intervalMs ?? 60_000;
+    this.#maxKeys = options.maxKeys ?? 256;
+  }
+
+  /**
+   * Asks for a kind that just happened.
+   *
+   * @returns How many times the kind was suppressed since it was last logged, 0 the first time:
+   * log it now, with that count. `undefined`: say nothing.
+   */
+  ask(kind: string): number | undefined {
+    const now = this.#clock.now();
+    let key = kind;
+    let entry = this.#entries.get(key);
+    if (entry === undefined && this.#isFull(now)) {
+      key = OTHERS;
+      entry = this.#entries.get(key);
+    }
+    if (entry !== undefined && now - entry.loggedAt < this.#intervalMs) {
+      entry.suppressed++;
+      return undefined;
+    }
+    this.#entries.delete(key);
+    this.#entries.set(key, { loggedAt: now, suppressed: 0 });
+    return entry?.suppressed ?? 0;
+  }
+
+  /** How many kinds are remembered; never more than `maxKeys + 1`. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** Makes room if the oldest kind has expired, and says whether there is none. */
+  #isFull(now: number): boolean {
+    if (this.#entries.size < this.#maxKeys) return false;
+    for (const [key, entry] of this.#entries) {
+      if (now - entry.loggedAt < this.#intervalMs) break;
+      this.#entries.delete(key);
+      break;
+    }
+    return this.#entries.size >= this.#maxKeys;
+  }
+}
+
+/** Text to append to a line for the count that {@linkcode Once.ask} gave; empty for 0. */
+export function andSuppressed(count: number): string {
+  return count === 0 ? "" : ` (and ${count} more like this since it was last said)`;
+}

@@ -1,0 +1,166 @@
+// Where chunks of lines end: LogTape's own sinks, used directly.
+//
+// LogTape's loggers and their configuration belong to the process; two servers in one process would
+// disturb each other. Its sinks do not: each is a plain function that takes a record. A record here
+// is a chunk of finished lines, so that a chunk costs one write.
+import { getStreamSink, type LogRecord, type Sink } from "@logtape/logtape";
+import { getRotatingFileSink } from "@logtape/file";
+
+/** A place that takes chunks of lines. */
+export interface LineSink {
+  /** Starts writing a chunk; `onTaken` was told to the constructor and follows, always. */
+  write(chunk: string): void;
+  /** Writes what is left and closes. Never rejects; the caller bounds the time. */
+  close(): Promise<void>;
+}
+
+/** Writes bytes somewhere and says how many it took, as `Deno.stderr.write` does. */
+export type WriteBytes = (bytes: Uint8Array) => Promise<number>;
+
+const utf8 = new TextEncoder();
+
+/** Chunks to the console, without ever blocking on a reader that has stopped reading. */
+export class ConsoleSink implements LineSink {
+  readonly #sink: Sink & AsyncDisposable;
+
+  constructor(write: WriteBytes, onTaken: () => void) {
+    const stream = new WritableStream<Uint8Array>({
+      async write(bytes) {
+        try {
+          for (let rest = bytes; rest.length > 0;) rest = rest.subarray(await write(rest));
+        } catch {
+          // The reader of the console is gone: there is nowhere left to say so.
+        }
+        onTaken();
+      },
+    });
+    this.#sink = getStreamSink(stream, { formatter: chunkOf });
+  }
+
+  write(chunk: string): void {
+    this.#sink(recordOf(chunk));
+  }
+
+  async close(): Promise<void> {
+    await this.#sink[Symbol.asyncDispose]();
+  }
+}
+
+/** How a log file is written. */
+export interface FileSinkOptions {
+  readonly path: string;
+  /** Rotated before it would grow larger; 0: never. */
+  readonly maxBytes: number;
+  /** Old files `<path>.1` and up that are kept; 0: none. */
+  readonly keep: number;
+  readonly onTaken: () => void;
+  /** Something went wrong; the sink has opened the file anew, or will try with the next chunk. */
+  readonly onTrouble: (text: string) => void;
+}
+
+/**
+ * Chunks to a file, flushed to the disk in the background.
+ *
+ * LogTape's file sink keeps silent when a write fails, and never writes again when a rotation
+ * failed. So before each chunk the last one is looked for: a file that was moved away, cut, or did
+ * not grow (a full disk) is reported and opened anew.
+ */
+export class FileSink implements LineSink {
+  readonly #options: FileSinkOptions;
+  #sink: (Sink & AsyncDisposable) | undefined;
+  #before: Deno.FileInfo | undefined;
+  #lastBytes = 0;
+
+  /** @throws {Error} (of the system) when the file cannot be opened. */
+  constructor(options: FileSinkOptions) {
+    this.#options = options;
+    this.#sink = this.#open();
+  }
+
+  write(chunk: string): void {
+    try {
+      if (this.#sink === undefined) this.#sink = this.#open();
+      else if (!this.#isWell()) this.#reopen(this.#sink);
+    } catch (error) {
+      this.#sink = undefined;
+      this.#options.onTrouble(
+        `Cannot open the log file "${this.#options.path}": ${(error as Error).message}`,
+      );
+      queueMicrotask(this.#options.onTaken);
+      return;
+    }
+    this.#sink(recordOf(chunk));
+  }
+
+  async close(): Promise<void> {
+    await this.#sink?.[Symbol.asyncDispose]();
+  }
+
+  #open(): Sink & AsyncDisposable {
+    const { path, maxBytes, keep, onTaken } = this.#options;
+    const sink = getRotatingFileSink(path, {
+      maxSize: maxBytes === 0 ? Infinity : maxBytes,
+      maxFiles: keep,
+      nonBlocking: true,
+      // The chunks are gathered already.
+      bufferSize: 0,
+      flushInterval: 0,
+      formatter: chunkOf,
+      encoder: {
+        // The sink encodes when it writes: until then the chunk waits for an earlier one's flush.
+        encode: (chunk) => {
+          const bytes = utf8.encode(chunk);
+          this.#lastBytes = bytes.length;
+          queueMicrotask(onTaken);
+          return bytes;
+        },
+      },
+    });
+    this.#before = Deno.statSync(path);
+    this.#lastBytes = 0;
+    // The type for `nonBlocking` is declared behind one that always matches first.
+    return sink as Sink as Sink & AsyncDisposable;
+  }
+
+  #isWell(): boolean {
+    const before = this.#before;
+    let now: Deno.FileInfo;
+    try {
+      now = Deno.statSync(this.#options.path);
+    } catch {
+      return false;
+    }
+    this.#before = now;
+    const grown = this.#lastBytes;
+    this.#lastBytes = 0;
+    // Without old files, the fresh file after a rotation may get the inode of the deleted one.
+    const isSameFile = now.ino === before?.ino && this.#options.keep > 0;
+    return now.size >= (isSameFile ? before?.size ?? 0 : 0) + grown;
+  }
+
+  #reopen(old: Sink & AsyncDisposable): void {
+    this.#options.onTrouble(
+      `Lines may be missing in the log file "${this.#options.path}": it was moved or cut, ` +
+        "or the disk is full",
+    );
+    // Being closed already may be the trouble: then there is nothing to close.
+    old[Symbol.asyncDispose]().then(undefined, () => {});
+    this.#sink = this.#open();
+  }
+}
+
+/** A record that carries a chunk; only its message is ever read. */
+function recordOf(chunk: string): LogRecord {
+  return {
+    category: [],
+    level: "info",
+    message: [chunk],
+    rawMessage: "",
+    timestamp: 0,
+    properties: {},
+  };
+}
+
+function chunkOf(record: LogRecord): string {
+  return record.message[0] as string;
+}

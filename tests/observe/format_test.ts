@@ -1,0 +1,107 @@
+// The two line formats, to the byte (protocol section 7).
+import assert from "node:assert/strict";
+import type { LogRecord } from "@logtape/logtape";
+import { jsonFormatter, type LineProperties, textFormatter } from "../../src/observe/format.ts";
+
+/** 2026-11-20 23:46:42.669 wherever the test runs. */
+const TIME = new Date(2026, 10, 20, 23, 46, 42, 669).getTime();
+
+function record(message: string, properties: LineProperties = {}, at = TIME): LogRecord {
+  return {
+    category: ["external-server"],
+    level: "info",
+    message: [message],
+    rawMessage: message,
+    timestamp: at,
+    properties,
+  };
+}
+
+Deno.test("textFormatter() writes the line that pipelines parse (section 7)", () => {
+  assert.equal(
+    textFormatter()(record("message", { car: "car_a" })),
+    "[2026-11-20 23:46:42.669] [external-server] [INFO]\t (car_a)\tmessage\n",
+  );
+});
+
+Deno.test("textFormatter() keeps three columns without a car (section 7)", () => {
+  assert.equal(
+    textFormatter()(record("Ready")),
+    "[2026-11-20 23:46:42.669] [external-server] [INFO]\t \tReady\n",
+  );
+});
+
+Deno.test("textFormatter() names our levels (section 7)", () => {
+  const levels = ["debug", "info", "warning", "error", "fatal"] as const;
+  const names = levels.map((level) =>
+    textFormatter()({ ...record("x"), level }).split(/[\[\]]/)[5]
+  );
+  assert.deepEqual(names, ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]);
+});
+
+Deno.test("textFormatter() appends session, device and module to the message", () => {
+  const line = textFormatter()(
+    record("Status forwarded", { car: "car_a", session: "s-1", device: "2/1/left", module: 2 }),
+  );
+  assert.ok(
+    line.endsWith("\t (car_a)\tStatus forwarded [session=s-1 device=2/1/left module=2]\n"),
+    line,
+  );
+});
+
+Deno.test("textFormatter() follows the clock from second to second", () => {
+  const format = textFormatter();
+  const times = [0, 330, 331, 1331, -669].map((ms) =>
+    format(record("x", {}, TIME + ms)).slice(12, 24)
+  );
+  assert.deepEqual(times, [
+    "23:46:42.669",
+    "23:46:42.999",
+    "23:46:43.000",
+    "23:46:44.000",
+    "23:46:42.000",
+  ]);
+});
+
+Deno.test("textFormatter() lets nobody forge a line or a column", () => {
+  const forged = "x\n[2026-11-20 23:46:42.669] [external-server] [INFO]\t (car_b)\tall is well";
+  const separators = "\r\x00\x1b[31m\x7f\x85\u2028\u2029";
+  const line = textFormatter()(
+    record(forged + separators, { car: "a\nb", session: `s"] \n[`, device: "1/1/\t" }),
+  );
+  assert.deepEqual(line.match(/[\p{Cc}\u2028\u2029]/gu), ["\t", "\t", "\n"]);
+  assert.equal(line.indexOf("\n"), line.length - 1);
+  assert.ok(line.includes("x\\n[2026"), line);
+  assert.ok(line.includes("\\r\\u0000\\u001b[31m\\u007f\\u0085\\u2028\\u2029"), line);
+  assert.ok(line.includes(String.raw`session="s\"] \n["`), line);
+});
+
+Deno.test("textFormatter() cuts what a peer could make endless", () => {
+  const line = textFormatter()(record("m".repeat(1e6), { session: "s".repeat(1e6) }));
+  assert.ok(line.length < 17_000, `${line.length} characters`);
+  assert.ok(line.includes("... (983616 more characters)"));
+  assert.ok(line.includes("... (999800 more characters)"));
+});
+
+Deno.test("jsonFormatter() writes one object a line, to the byte", () => {
+  const at = Date.UTC(2026, 10, 20, 23, 46, 42, 669);
+  assert.equal(
+    jsonFormatter()(
+      record('said "hi"', { car: "car_a", session: "s", device: "2/1/r", module: 2 }, at),
+    ),
+    '{"timestamp":"2026-11-20T23:46:42.669Z","level":"INFO","logger":"external-server",' +
+      '"car":"car_a","session":"s","device":"2/1/r","module":2,"message":"said \\"hi\\""}\n',
+  );
+  assert.equal(
+    jsonFormatter()(record("Ready", {}, at)),
+    '{"timestamp":"2026-11-20T23:46:42.669Z","level":"INFO","logger":"external-server",' +
+      '"message":"Ready"}\n',
+  );
+});
+
+Deno.test("jsonFormatter() keeps any text on its line, and readable", () => {
+  const text = "a\nb\tc\x85d\u2028e\x7f";
+  const line = jsonFormatter()(record(text));
+  assert.deepEqual(line.match(/[\p{Cc}\u2028\u2029]/gu), ["\n"]);
+  assert.equal(JSON.parse(line).message, text);
+});
