@@ -1,0 +1,191 @@
+// The MQTT side of a simulated gateway (protocol section 1): one broker connection at a time.
+import { readFileSync } from "node:fs";
+import { Buffer } from "node:buffer";
+import mqtt from "mqtt";
+import type { IClientOptions, MqttClient } from "mqtt";
+import { type CarTopics, carTopics } from "../protocol/topics.ts";
+
+/** How to reach the broker; the server's own `BrokerConfig` fits. */
+export interface GatewayBroker {
+  /** @default {"mqtt"} */
+  readonly protocol?: "mqtt" | "mqtts" | "ws" | "wss";
+  readonly host: string;
+  readonly port: number;
+  /** Path of a WebSocket address. @default {""} */
+  readonly path?: string;
+  readonly username?: string;
+  readonly password?: string;
+  /** Files in PEM form; certificate and key both or none. */
+  readonly tls?: { readonly caFile: string; readonly certFile?: string; readonly keyFile?: string };
+}
+
+/** Whose connection it is. */
+export interface LinkOptions {
+  readonly broker: GatewayBroker;
+  readonly company: string;
+  readonly car: string;
+  /** @default {`<company>/<car>`, as the real gateway} */
+  readonly clientId?: string | undefined;
+}
+
+/** What a link tells its gateway. */
+export interface LinkListener {
+  /** Connected, and both topics subscribed. */
+  onUp(): void;
+  /** The connection could not be made or is gone; not called after `close`. */
+  onDown(reason: string): void;
+  /** Something on the car's `external_server` topic. */
+  onMessage(payload: Uint8Array): void;
+  /** Something on the car's `external_server_disconnect` topic. */
+  onNotification(): void;
+}
+
+/** How long the broker may take to accept a connection, or to let one go, in milliseconds. */
+const CONNECT_TIMEOUT_MS = 5_000;
+const LEAVE_TIMEOUT_MS = 1_000;
+const KEEP_ALIVE_SECONDS = 15;
+
+/** A broker connection that can be opened again after it was closed or lost. */
+export class GatewayLink {
+  readonly #options: LinkOptions;
+  readonly #listener: LinkListener;
+  readonly #topics: CarTopics;
+  #client: MqttClient | undefined;
+  /** Connections that are being left. */
+  readonly #leaving = new Set<Promise<void>>();
+
+  constructor(options: LinkOptions, listener: LinkListener) {
+    this.#options = options;
+    this.#listener = listener;
+    this.#topics = carTopics(options.company, options.car);
+  }
+
+  /** Connects and subscribes; `onUp` or `onDown` follows. Does nothing when there is a link. */
+  open(): void {
+    if (this.#client !== undefined) return;
+    let client: MqttClient;
+    try {
+      client = mqtt.connect(this.#clientOptions());
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      queueMicrotask(() => this.#listener.onDown(`cannot connect: ${reason}`));
+      return;
+    }
+    this.#client = client;
+    let reason = "the broker closed the connection";
+    setNoDelay(client);
+    client.on("error", (error) => reason = error.message || String(error));
+    client.on("close", () => {
+      client.end(true);
+      if (this.#client !== client) return;
+      this.#client = undefined;
+      this.#listener.onDown(reason);
+    });
+    client.on("message", (topic, payload) => {
+      if (this.#client !== client) return;
+      if (topic === this.#topics.externalServer) this.#listener.onMessage(payload);
+      else if (topic === this.#topics.disconnect) this.#listener.onNotification();
+    });
+    client.on("connect", () => this.#subscribe(client));
+  }
+
+  /** Publishes with QoS 1; dropped while there is no link. */
+  publish(payload: Uint8Array, topic: string = this.#topics.moduleGateway): void {
+    const client = this.#client;
+    if (client === undefined || !client.connected) return;
+    const { buffer, byteOffset, byteLength } = payload;
+    // A view, not a copy: mqtt.js insists on its own kind of byte array.
+    const body = Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength);
+    client.publish(topic, body, PUBLISH_OPTIONS, ignore);
+  }
+
+  /** Leaves the broker once everything published has left, at most a second later. */
+  close(): void {
+    const client = this.#client;
+    if (client === undefined) return;
+    this.#client = undefined;
+    const left = leave(client).finally(() => this.#leaving.delete(left));
+    this.#leaving.add(left);
+  }
+
+  /** Closes, and resolves once no socket and no timer is left; never rejects. */
+  async closed(): Promise<void> {
+    this.close();
+    await Promise.all(this.#leaving);
+  }
+
+  #subscribe(client: MqttClient): void {
+    const topics = [this.#topics.externalServer, this.#topics.disconnect];
+    client.subscribe(topics, { qos: 1 }, (error) => {
+      if (this.#client !== client) return;
+      if (!error) return this.#listener.onUp();
+      this.close();
+      this.#listener.onDown(`cannot subscribe: ${error.message}`);
+    });
+  }
+
+  #clientOptions(): IClientOptions {
+    const { broker, company, car, clientId = `${company}/${car}` } = this.#options;
+    const { protocol = "mqtt", host, port, path, username, password, tls } = broker;
+    return {
+      protocol,
+      host,
+      port,
+      ...(path ? { path } : {}),
+      ...(username === undefined ? {} : { username }),
+      ...(password === undefined ? {} : { password }),
+      ...(tls === undefined ? {} : readTls(tls)),
+      clientId,
+      clean: true,
+      keepalive: KEEP_ALIVE_SECONDS,
+      connectTimeout: CONNECT_TIMEOUT_MS,
+      reconnectPeriod: 0,
+      resubscribe: false,
+      // Each of these saves work for every message: a log nobody reads, a timer set anew.
+      log: ignore,
+      reschedulePings: false,
+      timerVariant: "native",
+    };
+  }
+}
+
+const PUBLISH_OPTIONS = { qos: 1 } as const;
+
+function ignore(): void {}
+
+const pemFiles = new Map<string, Buffer>();
+
+/** A fleet shares its certificates, so each file is read once. */
+function readPem(file: string): Buffer {
+  const known = pemFiles.get(file);
+  if (known !== undefined) return known;
+  const bytes = readFileSync(file);
+  pemFiles.set(file, bytes);
+  return bytes;
+}
+
+function readTls(tls: NonNullable<GatewayBroker["tls"]>): IClientOptions {
+  return {
+    ca: readPem(tls.caFile),
+    ...(tls.certFile === undefined ? {} : { cert: readPem(tls.certFile) }),
+    ...(tls.keyFile === undefined ? {} : { key: readPem(tls.keyFile) }),
+  };
+}
+
+/** TCP_NODELAY (protocol section 1), where the stream is a socket and not a WebSocket. */
+function setNoDelay(client: MqttClient): void {
+  const stream = client.stream as { setNoDelay?: (on: boolean) => unknown };
+  stream.setNoDelay?.(true);
+}
+
+function leave(client: MqttClient): Promise<void> {
+  return new Promise((resolve) => {
+    const giveUp = setTimeout(() => client.stream.destroy(), LEAVE_TIMEOUT_MS);
+    client.once("close", () => {
+      clearTimeout(giveUp);
+      resolve();
+    });
+    // A connection that was never made has nothing to say goodbye to.
+    client.end(!client.connected);
+  });
+}

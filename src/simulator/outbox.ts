@@ -1,0 +1,92 @@
+// Between a session and its wire: here the gateway misbehaves, when it is told to.
+import type { CommandResponse, Status } from "../protocol/messages.ts";
+import { type Deed, derivedSeed, type Misbehavior, MisbehaviorPlan } from "./misbehavior.ts";
+import type { GatewayPort } from "./session_types.ts";
+import type { GatewayStats } from "./stats.ts";
+
+/** A message held back to change places leaves after this long if no other one comes, in ms. */
+const HOLD_MS = 1_000;
+
+/** One kind of message: each has its own plan, so that commands do not change the statuses'. */
+interface Lane {
+  readonly plan: MisbehaviorPlan;
+  held: Status | CommandResponse | undefined;
+  flushAt: number;
+}
+
+/** Sends, drops, swaps and doubles the statuses and command responses of normal communication. */
+export class Outbox {
+  readonly #port: GatewayPort;
+  readonly #stats: GatewayStats;
+  readonly #statuses: Lane;
+  readonly #responses: Lane;
+
+  constructor(port: GatewayPort, stats: GatewayStats, misbehavior: Misbehavior, seed: number) {
+    this.#port = port;
+    this.#stats = stats;
+    const lane = (part: string): Lane => ({
+      plan: new MisbehaviorPlan(misbehavior, derivedSeed(seed, part)),
+      held: undefined,
+      flushAt: Infinity,
+    });
+    this.#statuses = lane("statuses");
+    this.#responses = lane("responses");
+  }
+
+  /** Whether a status waits for the next one to overtake it. */
+  get holdsStatus(): boolean {
+    return this.#statuses.held !== undefined;
+  }
+
+  /** When a message that is held back leaves; Infinity when there is none. */
+  get flushAt(): number {
+    return Math.min(this.#statuses.flushAt, this.#responses.flushAt);
+  }
+
+  /** Takes one message, and says what it did with it. */
+  put(message: Status | CommandResponse, now: number): Deed {
+    const lane = message.kind === "status" ? this.#statuses : this.#responses;
+    const deed = lane.plan.next();
+    switch (deed) {
+      case "drop":
+        if (message.kind === "status") this.#stats.dropped += 1;
+        return deed;
+      case "reorder":
+        if (lane.held !== undefined) break;
+        this.#stats.reordered += 1;
+        lane.held = message;
+        lane.flushAt = now + HOLD_MS;
+        return deed;
+      case "duplicate":
+        this.#stats.duplicated += 1;
+        this.#port.send(message, 2);
+        this.#release(lane);
+        return deed;
+      case "send":
+        break;
+    }
+    this.#port.send(message, 1);
+    this.#release(lane);
+    return "send";
+  }
+
+  /** Sends what has been held back for long enough. */
+  tick(now: number): void {
+    if (now >= this.#statuses.flushAt) this.#release(this.#statuses);
+    if (now >= this.#responses.flushAt) this.#release(this.#responses);
+  }
+
+  /** Sends whatever is held back. */
+  flush(): void {
+    this.#release(this.#statuses);
+    this.#release(this.#responses);
+  }
+
+  #release(lane: Lane): void {
+    const { held } = lane;
+    if (held === undefined) return;
+    lane.held = undefined;
+    lane.flushAt = Infinity;
+    this.#port.send(held, 1);
+  }
+}

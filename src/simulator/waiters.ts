@@ -1,0 +1,68 @@
+// Waiting for something to happen, never for longer than said.
+import { GatewayTimeoutError } from "./errors.ts";
+
+interface Waiter<T> {
+  readonly match: (value: T) => boolean;
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** Those who wait for a value of one kind. */
+export class Waiters<T> {
+  readonly #waiters = new Set<Waiter<T>>();
+
+  /** Whether nobody waits. */
+  get empty(): boolean {
+    return this.#waiters.size === 0;
+  }
+
+  /**
+   * Resolves with the next value offered that matches. A rejection nobody looks at is no error.
+   *
+   * @param what What is awaited, for the error: "Cannot wait any longer for <what>".
+   * @throws {GatewayTimeoutError} when none comes within `timeoutMs`.
+   */
+  next(what: string, timeoutMs: number, match: (value: T) => boolean = () => true): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    const timer = setTimeout(() => {
+      waiter.reject(
+        new GatewayTimeoutError(`Cannot wait any longer for ${what}: ${timeoutMs} ms have passed`),
+      );
+    }, timeoutMs);
+    const settle = () => {
+      clearTimeout(timer);
+      this.#waiters.delete(waiter);
+    };
+    const waiter: Waiter<T> = {
+      match,
+      resolve: (value) => {
+        settle();
+        resolve(value);
+      },
+      reject: (error) => {
+        settle();
+        reject(error);
+      },
+    };
+    this.#waiters.add(waiter);
+    promise.catch(() => {});
+    return promise;
+  }
+
+  /** Gives a value to everyone it suits, or to the first of them only. */
+  offer(value: T, to: "all" | "first" = "all"): boolean {
+    let taken = false;
+    for (const waiter of this.#waiters) {
+      if (!waiter.match(value)) continue;
+      waiter.resolve(value);
+      taken = true;
+      if (to === "first") break;
+    }
+    return taken;
+  }
+
+  /** Ends every wait with this error. */
+  fail(error: Error): void {
+    for (const waiter of this.#waiters) waiter.reject(error);
+  }
+}
