@@ -5,7 +5,7 @@ import { nextCounter } from "../protocol/counter.ts";
 import { deviceKey } from "../protocol/device.ts";
 import { CommandResponseType, type Device, type ServerMessage } from "../protocol/messages.ts";
 import type { Dropped, Effect } from "./effects.ts";
-import { hasDeviceOf, type KnownDevices } from "./known_devices.ts";
+import { hasDeviceOf, isConnected, type KnownDevices } from "./known_devices.ts";
 import { emptyQueue, enqueue, type Queue, queueOf, values } from "./queue.ts";
 import type { SessionSettings } from "./settings.ts";
 import type { Base } from "./state.ts";
@@ -136,10 +136,14 @@ export function parkOrphans(
   return releaseHeld({ ...store, ready: queueOf(kept), parked }, settings, effects);
 }
 
-/** Takes out the oldest command of each listed device; drops those of devices not listed (4.2). */
+/**
+ * Takes out the oldest command of each connected device; drops those of devices not listed (4.2).
+ * One for a listed device that is not connected stays, like further ones of the same device.
+ */
 export function takeFirstCommands(
   store: CommandStore,
   listed: ReadonlyMap<string, Device>,
+  connected: KnownDevices,
   effects: Effect[],
 ): readonly [first: ReadonlyMap<string, WaitingCommand>, store: CommandStore] {
   if (store.ready.size === 0) return [new Map(), store];
@@ -149,13 +153,28 @@ export function takeFirstCommands(
     const key = deviceKey(waiting.command.device);
     if (!listed.has(key)) {
       effects.push(dropped("device_not_listed", waiting.command.device));
-    } else if (first.has(key)) {
+    } else if (first.has(key) || !connected.has(key)) {
       rest.push(waiting);
     } else {
       first.set(key, waiting);
     }
   }
   return [first, { ...store, ready: queueOf(rest) }];
+}
+
+/** Notes what is remarkable about a module's command that is sent all the same (section 4.3). */
+export function noteDoubt(
+  { device, data }: ModuleCommand,
+  connected: KnownDevices,
+  effects: Effect[],
+): void {
+  const why = data.length === 0
+    ? "empty"
+    : isConnected(connected, device)
+    ? null
+    : "device_not_connected";
+  if (why === null) return;
+  effects.push({ type: "note", note: { code: "command_doubtful", why, device } });
 }
 
 /** Publishes a command with the next counter, which is used up by it whatever happens. */

@@ -13,6 +13,7 @@ import {
   type Status,
 } from "../protocol/messages.ts";
 import {
+  noteDoubt,
   sendCommand,
   type SentCommand,
   settleCommands,
@@ -22,7 +23,7 @@ import {
 import { onDeviceLeft, onDeviceResult } from "./device_life.ts";
 import type { Effect, Ignored } from "./effects.ts";
 import { endSession } from "./ending.ts";
-import { isConnected, NO_DEVICES } from "./known_devices.ts";
+import { NO_DEVICES } from "./known_devices.ts";
 import { enterRunning } from "./running.ts";
 import type {
   AwaitingResponses,
@@ -156,7 +157,7 @@ export function onMessageConnecting(
         : ignore(session, "unexpected_here", message, effects);
     case "responses":
       return message.kind === "status"
-        ? keepStatus(session, step, message, effects)
+        ? onNextStatus(session, step, message, effects)
         : onFirstResponse(session, step, message, now, effects);
   }
 }
@@ -193,6 +194,8 @@ function onFirstStatus(
       type: "note",
       note: { code: "ignored", why: "device_not_listed", message: status },
     });
+    // Bounded like a gap: what is not remembered is missing later, and the session fails for it.
+    if (step.skipped.size >= session.base.settings.maxStatusGap) return session;
     const skipped = new Set(step.skipped).add(messageCounter);
     return { ...session, step: { ...step, skipped } };
   }
@@ -212,6 +215,19 @@ function onFirstStatus(
   const next: AwaitingStatuses = { ...step, missing, heard, since: now };
   if (missing.size > 0) return { ...session, step: next };
   return sendFirstCommands(session, next, now, effects);
+}
+
+/** Step 3: a status that normal communication will handle, unless step 2 has set it aside. */
+function onNextStatus(
+  session: Connecting,
+  step: AwaitingResponses,
+  status: Status,
+  effects: Effect[],
+): Connecting {
+  // Of a listed device, it may be the first one of a gateway that counts anew.
+  return step.handled.has(status.messageCounter) && !session.listed.has(deviceKey(status.device))
+    ? ignore(session, "counter_handled", status, effects)
+    : keepStatus(session, step, status, effects);
 }
 
 /** Keeps a status for normal communication, bounded like a gap there. */
@@ -236,12 +252,13 @@ function sendFirstCommands(
 ): Connecting {
   forwardHeard(session, step.heard, effects);
   const { listed, sessionId, devices } = session;
-  const [first, commands] = takeFirstCommands(session.base.commands, listed, effects);
+  const [first, commands] = takeFirstCommands(session.base.commands, listed, devices, effects);
   let base: Base = { ...session.base, commands };
   const sent: SentCommand[] = [];
   for (const [key, device] of listed) {
-    const waiting = isConnected(devices, device) ? first.get(key) : undefined;
+    const waiting = first.get(key);
     const command = waiting?.command ?? { device, data: NO_BYTES };
+    if (waiting !== undefined) noteDoubt(command, devices, effects);
     const [one, next] = sendCommand(
       base,
       sessionId,
@@ -284,8 +301,10 @@ function onFirstResponse(
   const command = step.sent.find(({ counter }) => counter === messageCounter);
   const gone = command !== undefined && type === CommandResponseType.DEVICE_NOT_CONNECTED;
   const known = gone ? onDeviceLeft(session, command.command.device, effects) : session;
-  const sent = settleCommands(marked, effects);
   const awaited = step.awaited - 1;
+  // A response with a counter of its own stood for another one's: that command blocks nobody.
+  const open = awaited > 0 ? marked : marked.filter(({ response }) => response !== null);
+  const sent = settleCommands(open, effects);
   const answered = new Set(step.answered).add(messageCounter);
   const next: Connecting = {
     ...known,

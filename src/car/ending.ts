@@ -22,8 +22,8 @@ export interface Ending {
 /**
  * Ends the session of `session` and waits for the next Connect (section 4.2, Failure).
  *
- * The gateway is told, unless it has just come with a new session of its own: it would take the
- * notification for the end of that one.
+ * The gateway is told, unless it has just come with a new session of its own (it would take the
+ * notification for the end of that one), or there is no broker to tell it through.
  */
 export function endSession(
   session: Established,
@@ -44,7 +44,10 @@ export function endSession(
   const { settings } = session.base;
   const commands = parkOrphans(session.base.commands, NO_DEVICES, settings, effects);
   let base: Base = { ...session.base, commands };
-  if (ending.reason !== "new_session") base = notifyGateway(base, now, effects);
+  const { reason } = ending;
+  if (reason !== "new_session" && reason !== "broker_lost") {
+    base = notifyGateway(base, now, effects);
+  }
   effects.push({ type: "ended", failure: failureOf(session.sessionId, ending) });
   return { kind: "waiting", base, held: null };
 }

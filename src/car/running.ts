@@ -10,7 +10,13 @@ import {
   DeviceState,
   type Status,
 } from "../protocol/messages.ts";
-import { releaseHeld, sendCommand, settleCommands, withResponse } from "./command_order.ts";
+import {
+  noteDoubt,
+  releaseHeld,
+  sendCommand,
+  settleCommands,
+  withResponse,
+} from "./command_order.ts";
 import { onDeviceLeft, onDeviceResult } from "./device_life.ts";
 import type { Effect, Ignored, NotForwarded } from "./effects.ts";
 import { endSession } from "./ending.ts";
@@ -41,7 +47,9 @@ export function enterRunning(
   });
   let next: Next = {
     kind: "running",
-    base,
+    // First statuses were answered: when their modules return, nothing follows from it, also for a
+    // gateway that counts anew and uses their counters again.
+    base: { ...base, epoch: base.epoch + 1 },
     sessionId,
     devices,
     statuses: orderAfterConnect(handled, now),
@@ -219,7 +227,6 @@ export function onForwarded(
   const index = begun.findIndex((one) =>
     one.stage === "forwarding" && one.status.messageCounter === counter
   );
-  // First statuses of the connect sequence are forwarded, too, but were answered then.
   if (index < 0) return session;
   return finish(session, index, "done", now, effects);
 }
@@ -271,15 +278,7 @@ export function sendCommands(session: Running, now: number, effects: Effect[]): 
     const taken = dequeue(base.commands.ready);
     if (taken === null) break;
     const [{ module, command }, ready] = taken;
-    const doubt = command.data.length === 0
-      ? "empty"
-      : isConnected(session.devices, command.device)
-      ? null
-      : "device_not_connected";
-    if (doubt !== null) {
-      const note = { code: "command_doubtful", why: doubt, device: command.device } as const;
-      effects.push({ type: "note", note });
-    }
+    noteDoubt(command, session.devices, effects);
     base = { ...base, commands: { ...base.commands, ready } };
     const [one, counted]: readonly [typeof added[number], Base] = sendCommand(
       base,

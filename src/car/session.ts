@@ -148,7 +148,8 @@ function onDeviceResult(
   now: number,
   effects: Effect[],
 ): Session {
-  if (epoch !== session.base.epoch) return session;
+  // A call that ended with its host says nothing about the device; `module_lost` is on its way.
+  if (epoch !== session.base.epoch || outcome === "host_lost") return session;
   switch (session.kind) {
     case "connecting":
       return onDeviceResultConnecting(session, device, outcome, now, effects);

@@ -8,7 +8,10 @@ import type { StatusOrder } from "./status_order.ts";
 /** What outlives a session: it is handed from each state to the next. */
 export interface Base {
   readonly settings: SessionSettings;
-  /** Grows with every session, so that results of module calls made for an old one are told apart. */
+  /**
+   * Grows with every session, and once more with its normal communication, so that results of
+   * module calls made before are told apart.
+   */
   readonly epoch: number;
   /** Counter of the next command; no session resets it (section 4.3). */
   readonly commandCounter: number;

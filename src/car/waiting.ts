@@ -52,6 +52,7 @@ export function onMessageWaiting(
 export function onModulesReady(session: Waiting, now: number, effects: Effect[]): Session {
   const ready: Waiting = { ...session, base: { ...session.base, modulesReady: true } };
   if (session.held === null) return ready;
+  if (now >= session.held.until) return onHeldExpired(ready, effects);
   return onMessageWaiting({ ...ready, held: null }, session.held.connect, now, effects);
 }
 
