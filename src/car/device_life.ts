@@ -1,11 +1,11 @@
 // Devices coming and going within a session (sections 4.2 and 4.3).
 import { DisconnectType } from "../module/context.ts";
 import type { CallOutcome } from "../module/outcome.ts";
-import { withoutPriority } from "../protocol/device.ts";
+import { deviceKey, withoutPriority } from "../protocol/device.ts";
 import type { Device } from "../protocol/messages.ts";
 import { dropStale, parkOrphans } from "./command_order.ts";
 import type { Effect, NotForwarded } from "./effects.ts";
-import { hasDeviceOf, isConnected, type KnownDevices } from "./known_devices.ts";
+import { hasDeviceOf, type KnownDevices } from "./known_devices.ts";
 import { withDevice, withoutDevice } from "./known_devices.ts";
 import type { Base, Established } from "./state.ts";
 
@@ -17,7 +17,7 @@ export function onDeviceResult<S extends Established>(
   effects: Effect[],
 ): S {
   if (outcome !== "ok") {
-    const why: NotForwarded = outcome === "unsupported" ? "unsupported_type" : "device_refused";
+    const why = refusal(outcome);
     effects.push({ type: "note", note: { code: "device_not_connected", device, why, outcome } });
     return session;
   }
@@ -29,20 +29,27 @@ export function onDeviceResult<S extends Established>(
   return { ...session, base: { ...base, commands }, devices: withDevice(devices, device) };
 }
 
+/** Why a device is not served when `device_connected` had this outcome, which is not `ok`. */
+export function refusal(outcome: CallOutcome): NotForwarded {
+  return outcome === "unsupported" ? "unsupported_type" : "device_refused";
+}
+
 /** Disconnects a device whose gateway said that it has left; nothing happens when it is not known. */
 export function onDeviceLeft<S extends { readonly base: Base; readonly devices: KnownDevices }>(
   session: S,
   device: Device,
   effects: Effect[],
 ): S {
-  if (!isConnected(session.devices, device)) return session;
+  // The module is told of the device as it came, whatever name it has been given since.
+  const known = session.devices.get(deviceKey(device));
+  if (known === undefined) return session;
   effects.push(
     {
       type: "disconnect_device",
       disconnect: DisconnectType.ANNOUNCED,
-      device: withoutPriority(device),
+      device: withoutPriority(known),
     },
-    { type: "note", note: { code: "device_disconnected", device } },
+    { type: "note", note: { code: "device_disconnected", device: known } },
   );
   const { base } = session;
   const devices = withoutDevice(session.devices, device);

@@ -17,7 +17,7 @@ import {
   settleCommands,
   withResponse,
 } from "./command_order.ts";
-import { onDeviceLeft, onDeviceResult } from "./device_life.ts";
+import { onDeviceLeft, onDeviceResult, refusal } from "./device_life.ts";
 import type { Effect, Ignored, NotForwarded } from "./effects.ts";
 import { endSession } from "./ending.ts";
 import { isConnected } from "./known_devices.ts";
@@ -183,13 +183,19 @@ function passOver(
   effects: Effect[],
 ): Running {
   const next = withBegun(session, { status, stage: "done", leaving: false });
-  const key = `${why} ${deviceKey(status.device)}`;
+  return noteNotForwarded(next, status.device, why, effects);
+}
+
+function noteNotForwarded(
+  session: Running,
+  device: Device,
+  why: NotForwarded,
+  effects: Effect[],
+): Running {
+  const key = `${why} ${deviceKey(device)}`;
   const first = !session.noted.has(key) && session.noted.size < MAX_NOTED;
-  effects.push({
-    type: "note",
-    note: { code: "not_forwarded", why, device: status.device, first },
-  });
-  return first ? { ...next, noted: new Set(next.noted).add(key) } : next;
+  effects.push({ type: "note", note: { code: "not_forwarded", why, device, first } });
+  return first ? { ...session, noted: new Set(session.noted).add(key) } : session;
 }
 
 /** Answers, in counter order, all statuses whose handling has come to its end. */
@@ -246,7 +252,10 @@ export function onDeviceResultRunning(
   const one = begun[index];
   if (one === undefined) return session;
   const known = onDeviceResult(session, device, outcome, effects);
-  if (outcome !== "ok") return finish(known, index, "done", now, effects);
+  if (outcome !== "ok") {
+    const noted = noteNotForwarded(known, one.status.device, refusal(outcome), effects);
+    return finish(noted, index, "done", now, effects);
+  }
   effects.push(forward(known.base.epoch, one.status));
   const next = finish(known, index, "forwarding", now, effects);
   return next.kind === "running" ? sendCommands(next, now, effects) : next;

@@ -1,0 +1,281 @@
+// Commands and their responses in normal communication (section 4.3).
+import assert from "node:assert/strict";
+import { CommandResponseType, DeviceState } from "../../src/protocol/messages.ts";
+import { FOREIGN, FRONT, LAMP, REAR, runningCar, TestCar, waitingCar } from "./support.ts";
+
+const { DEVICE_NOT_CONNECTED, DEVICE_NOT_SUPPORTED, INVALID_COMMAND } = CommandResponseType;
+
+/** A running car whose next command has this counter. */
+function sendingFrom(counter: number): TestCar {
+  const car = new TestCar();
+  const { session } = car;
+  car.session = { ...session, base: { ...session.base, commandCounter: (counter - 1) >>> 0 } };
+  return car.up().run([FRONT]);
+}
+
+Deno.test("step() publishes commands without waiting for responses (section 4.3)", () => {
+  const car = runningCar([FRONT, LAMP]);
+  assert.deepEqual(car.command(FRONT, "a").lines, ["Command 2 7/1/front a"]);
+  assert.deepEqual(car.command(LAMP, "b").lines, ["Command 3 8/1/lamp b"]);
+  assert.deepEqual(car.command(FRONT, "c").published, [{
+    kind: "command",
+    sessionId: "s1",
+    messageCounter: 4,
+    device: FRONT,
+    commandData: new Uint8Array([99]),
+  }]);
+});
+
+Deno.test("step() fails when a command has no response within `timeout` (section 4.3)", () => {
+  const car = runningCar([FRONT]);
+  car.command(FRONT, "a");
+  car.advance(5000);
+  car.command(FRONT, "b");
+  car.advance(4999);
+  car.status(FRONT);
+  const seen = car.advance(1);
+  assert.deepEqual(seen.lines, [
+    "disconnect timeout 7/1/front",
+    "notify",
+    "ended command_unanswered",
+  ]);
+  assert.equal(seen.failures[0]?.waitedMs, 10_000);
+  assert.match(seen.failures[0]?.detail ?? "", /command 1 for 7\/1\/front/);
+});
+
+Deno.test("step() gives every command its own time, also behind a late response (section 4.3)", () => {
+  const car = runningCar([FRONT]);
+  car.command(FRONT, "a");
+  car.advance(5000);
+  car.command(FRONT, "b");
+  car.advance(4999);
+  car.respond(1);
+  assert.deepEqual(car.advance(5000).lines, []);
+  assert.deepEqual(car.advance(1).failures.map(({ reason }) => reason), ["command_unanswered"]);
+});
+
+Deno.test("step() has no command timer when all are answered (section 4.3)", () => {
+  const car = runningCar([FRONT]);
+  car.command(FRONT, "a");
+  car.respond(1);
+  assert.deepEqual(car.advance(29_999).lines, []);
+});
+
+Deno.test("step() acknowledges strictly in counter order (section 4.3)", () => {
+  const car = runningCar([FRONT, LAMP]);
+  car.command(FRONT, "a");
+  car.command(LAMP, "b");
+  car.command(FRONT, "c");
+  car.command(FRONT, "d");
+  assert.deepEqual(car.respond(4).lines, []);
+  assert.deepEqual(car.respond(3).lines, []);
+  assert.deepEqual(car.respond(2).lines, ["acknowledge 7 a", "acknowledge 8 b", "acknowledge 7 c"]);
+  assert.deepEqual(car.respond(5).lines, ["acknowledge 7 d"]);
+});
+
+Deno.test("step() acknowledges with the command's own device and data (section 4.3)", () => {
+  const car = runningCar([FRONT]);
+  const command = { device: { ...FRONT, deviceName: "mine" }, data: new Uint8Array([0, 255, 0]) };
+  car.input({ type: "command", module: 7, command });
+  assert.deepEqual(car.respond(1).effects, [{ type: "acknowledge", module: 7, command }]);
+});
+
+Deno.test("step() acknowledges once when a response comes twice (section 4.3)", () => {
+  const car = runningCar([FRONT]);
+  car.command(FRONT, "a");
+  car.command(FRONT, "b");
+  car.respond(2);
+  assert.deepEqual(car.respond(2).noteCodes, ["ignored unknown_counter"]);
+  assert.deepEqual(car.respond(1).lines, ["acknowledge 7 a", "acknowledge 7 b"]);
+  assert.deepEqual(car.respond(1).lines, []);
+  assert.deepEqual(car.respond(2).lines, []);
+});
+
+Deno.test("step() ignores a response to a command it never sent (section 4.3)", () => {
+  const car = runningCar([FRONT]);
+  car.command(FRONT, "a");
+  assert.deepEqual(car.respond(2).noteCodes, ["ignored unknown_counter"]);
+  assert.deepEqual(car.respond(0, DEVICE_NOT_CONNECTED).lines, []);
+  assert.deepEqual(car.respond(1).lines, ["acknowledge 7 a"]);
+});
+
+Deno.test("step() keeps the order of commands across the wrap of uint32 (section 4.3)", () => {
+  const car = sendingFrom(0xfffffffe);
+  const sent = ["a", "b", "c", "d"].flatMap((text) => car.command(FRONT, text).lines);
+  assert.deepEqual(sent, [
+    "Command 4294967294 7/1/front a",
+    "Command 4294967295 7/1/front b",
+    "Command 0 7/1/front c",
+    "Command 1 7/1/front d",
+  ]);
+  assert.deepEqual(car.respond(1).lines, []);
+  assert.deepEqual(car.respond(0xffffffff).lines, []);
+  assert.deepEqual(car.respond(0xfffffffe).lines, ["acknowledge 7 a", "acknowledge 7 b"]);
+  assert.deepEqual(car.respond(0).lines, ["acknowledge 7 c", "acknowledge 7 d"]);
+});
+
+Deno.test("step() goes on counting commands in the next session (section 4.3)", () => {
+  const car = runningCar([FRONT]);
+  car.command(FRONT, "a");
+  car.advance(10_000);
+  car.run([FRONT], "s2");
+  assert.deepEqual(car.command(FRONT, "b").lines, ["Command 3 7/1/front b"]);
+  // The answer to a command of the old session acknowledges nothing.
+  assert.deepEqual(car.respond(1).lines, []);
+});
+
+Deno.test("step() acknowledges only what was answered OK (section 4.3)", () => {
+  const car = runningCar([FRONT]);
+  for (const text of ["a", "b", "c", "d"]) car.command(FRONT, text);
+  const refused = car.respond(2, DEVICE_NOT_SUPPORTED);
+  assert.deepEqual(refused.effects, []);
+  car.respond(3, INVALID_COMMAND);
+  car.respond(4, 99);
+  const seen = car.respond(1);
+  assert.deepEqual(seen.lines, ["acknowledge 7 a"]);
+  assert.deepEqual(
+    seen.notes.map((note) => note.code === "command_refused" && note.responseType),
+    [DEVICE_NOT_SUPPORTED, INVALID_COMMAND, 99],
+  );
+});
+
+Deno.test("step() disconnects on DEVICE_NOT_CONNECTED at once, acknowledges in order (section 4.3)", () => {
+  const car = runningCar([FRONT, LAMP]);
+  car.command(LAMP, "first");
+  car.command(FRONT, "second");
+  car.command(LAMP, "third");
+  car.respond(4);
+  assert.deepEqual(car.respond(3, DEVICE_NOT_CONNECTED).lines, ["disconnect announced 7/1/front"]);
+  const seen = car.respond(2);
+  assert.deepEqual(seen.lines, ["acknowledge 8 first", "acknowledge 8 third"]);
+  assert.deepEqual(seen.noteCodes, ["command_refused"]);
+});
+
+Deno.test("step() ends the session when DEVICE_NOT_CONNECTED takes the last device (section 4.3)", () => {
+  const car = runningCar([FRONT]);
+  car.command(FRONT, "a");
+  assert.deepEqual(car.respond(1, DEVICE_NOT_CONNECTED).lines, [
+    "disconnect announced 7/1/front",
+    "notify",
+    "ended all_devices_gone",
+  ]);
+});
+
+Deno.test("step() disconnects a device once for two DEVICE_NOT_CONNECTED (section 4.3)", () => {
+  const car = runningCar([FRONT, LAMP]);
+  car.command(FRONT, "a");
+  car.command(FRONT, "b");
+  car.respond(2, DEVICE_NOT_CONNECTED);
+  assert.deepEqual(car.respond(3, DEVICE_NOT_CONNECTED).lines, []);
+  assert.equal(car.session.kind, "running");
+});
+
+Deno.test("step() drops a command whose device names another module (section 4.3)", () => {
+  const car = runningCar([FRONT, LAMP]);
+  const seen = car.command(LAMP, "a", 7);
+  assert.deepEqual(seen.lines, []);
+  assert.deepEqual(seen.noteCodes, ["command_dropped other_module"]);
+});
+
+Deno.test("step() sends such a command if send_invalid_command is true (section 4.3)", () => {
+  const car = runningCar([FRONT, LAMP], { sendInvalidCommand: true });
+  const seen = car.command(LAMP, "a", 7);
+  assert.deepEqual(seen.lines, ["Command 2 8/1/lamp a"]);
+  assert.deepEqual(seen.noteCodes, ["command_doubtful other_module"]);
+  // It is acknowledged to the module it came from.
+  assert.deepEqual(car.respond(2).lines, ["acknowledge 7 a"]);
+});
+
+Deno.test("step() sends commands for unconnected devices and empty ones with a note (section 4.3)", () => {
+  const car = runningCar([FRONT]);
+  const away = car.command(REAR, "a");
+  assert.deepEqual(away.lines, ["Command 1 7/1/rear a"]);
+  assert.deepEqual(away.noteCodes, ["command_doubtful device_not_connected"]);
+  const empty = car.command(FRONT, "");
+  assert.deepEqual(empty.lines, ["Command 2 7/1/front"]);
+  assert.deepEqual(empty.noteCodes, ["command_doubtful empty"]);
+  assert.deepEqual(car.command(FRONT, "\0").noteCodes, []);
+});
+
+Deno.test("step() keeps the newest command of a module without devices (section 4.3)", () => {
+  const car = waitingCar();
+  assert.deepEqual(car.command(FRONT, "a").noteCodes, []);
+  assert.deepEqual(car.command(LAMP, "other").noteCodes, []);
+  assert.deepEqual(car.command(REAR, "b").noteCodes, ["command_dropped superseded"]);
+  const { parked, ready } = car.session.base.commands;
+  assert.deepEqual([...parked.keys()], [7, 8]);
+  assert.equal(parked.get(7)?.device, REAR);
+  assert.equal(ready.size, 0);
+});
+
+Deno.test("step() sends nothing for a module whose last device has left (section 4.3)", () => {
+  const car = runningCar([FRONT, LAMP]);
+  car.status(LAMP, { state: DeviceState.DISCONNECT });
+  assert.deepEqual(car.command(LAMP, "a").lines, []);
+  assert.deepEqual(car.command(LAMP, "b").noteCodes, ["command_dropped superseded"]);
+  assert.deepEqual(car.status(LAMP, { state: DeviceState.CONNECTING }).noteCodes, [
+    "device_connected",
+    "command_dropped stale",
+  ]);
+  assert.deepEqual(car.command(LAMP, "c").lines, ["Command 2 8/1/lamp c"]);
+});
+
+Deno.test("step() keeps the newest unsent command of a module when it loses its devices (section 4.3)", () => {
+  const car = runningCar([FRONT, LAMP], { maxUnansweredCommands: 1 });
+  for (const text of ["sent", "b", "c", "d"]) car.command(LAMP, text);
+  car.command(FRONT, "mine");
+  const seen = car.status(LAMP, { state: DeviceState.DISCONNECT });
+  const dropped = seen.notes.find(({ code }) => code === "command_dropped");
+  assert.ok(dropped?.code === "command_dropped" && dropped.count === 2);
+  assert.deepEqual(car.respond(2).lines, ["acknowledge 8 sent", "Command 3 7/1/front mine"]);
+});
+
+Deno.test("step() lets commands wait when too many are unanswered (section 4.3)", () => {
+  const car = runningCar([FRONT], { maxUnansweredCommands: 2 });
+  car.command(FRONT, "a");
+  car.command(FRONT, "b");
+  assert.deepEqual(car.command(FRONT, "c").lines, []);
+  assert.deepEqual(car.respond(1).lines, ["acknowledge 7 a", "Command 3 7/1/front c"]);
+});
+
+Deno.test("step() asks a module that floods to keep its commands, and again for them (section 4.3)", () => {
+  const car = runningCar([FRONT], { maxUnansweredCommands: 1, maxWaitingCommands: 4 });
+  const texts = ["a", "b", "c", "d"];
+  for (const text of texts) assert.deepEqual(car.command(FRONT, text).only("hold"), []);
+  assert.deepEqual(car.command(FRONT, "e").lines, ["hold 7"]);
+  assert.deepEqual(car.command(FRONT, "f").lines, []);
+  assert.deepEqual(car.respond(1).only("release"), []);
+  assert.deepEqual(car.respond(2).only("release"), []);
+  assert.deepEqual(car.respond(3).lines, ["acknowledge 7 c", "Command 4 7/1/front d", "release 7"]);
+});
+
+Deno.test("step() drops the newest when a held module floods all the same (section 4.3)", () => {
+  const car = runningCar([FRONT], { maxUnansweredCommands: 1, maxWaitingCommands: 2 });
+  for (const text of ["sent", "a", "b", "c", "d"]) {
+    assert.ok(!car.command(FRONT, text).noteCodes.includes("command_dropped queue_full"));
+  }
+  assert.deepEqual(car.command(FRONT, "e").noteCodes, ["command_dropped queue_full"]);
+  assert.equal(car.session.base.commands.ready.size, 4);
+});
+
+Deno.test("step() releases held modules when the session ends (section 4.3)", () => {
+  for (const [input, reason] of [["stop", "stopped"], ["module_lost", "module_lost"]] as const) {
+    const car = runningCar([FRONT], { maxUnansweredCommands: 1, maxWaitingCommands: 2 });
+    for (const text of ["sent", "a", "b"]) car.command(FRONT, text);
+    const seen = car.input({ type: input, detail: "x" });
+    assert.deepEqual(seen.only("release"), ["release 7"]);
+    assert.equal(seen.failures[0]?.reason, reason);
+    assert.equal(car.session.base.commands.ready.size, 0);
+  }
+});
+
+Deno.test("step() keeps commands of the connect sequence's first step (section 4.2)", () => {
+  const car = waitingCar();
+  car.connect([FRONT, FOREIGN]);
+  car.command(FRONT, "a");
+  car.status(FOREIGN);
+  assert.deepEqual(car.status(FRONT).only("Command"), [
+    "Command 0 7/1/front a",
+    "Command 1 3/1/foreign",
+  ]);
+});
