@@ -71,8 +71,13 @@ function decode(type: protobuf.Type, payload: Uint8Array): unknown {
   }
 }
 
+/** A status may wait for its turn long after the transport has reused the buffer it came in. */
+function ownBytes(bytes: Uint8Array | null | undefined): Uint8Array {
+  return bytes && bytes.length > 0 ? new Uint8Array(bytes) : NO_BYTES;
+}
+
 /**
- * Reads what a gateway sent. The byte fields of the result are views into `payload`.
+ * Reads what a gateway sent. Nothing of the result refers to `payload`.
  *
  * @throws {MalformedMessageError} when the bytes are not an `ExternalClient`, or hold no message.
  */
@@ -106,8 +111,8 @@ function plainStatus(record: NonNullable<ClientRecord["status"]>): Status {
     deviceState: record.deviceState,
     messageCounter: record.messageCounter,
     device: plainDevice(deviceStatus?.device),
-    statusData: deviceStatus?.statusData ?? NO_BYTES,
-    errorMessage: record.errorMessage ?? NO_BYTES,
+    statusData: ownBytes(deviceStatus?.statusData),
+    errorMessage: ownBytes(record.errorMessage),
   };
 }
 
