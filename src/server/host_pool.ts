@@ -7,6 +7,8 @@ import { placeContexts } from "./placement.ts";
 /** A module host as the pool needs it; `ModuleHost` is one. */
 export interface Host {
   createContext(spec: ContextSpec, listener: ContextListener): Promise<ModuleContext>;
+  /** Contexts it could still take; those it could not destroy keep their threads. */
+  readonly freePlaces: number;
   /** Ends the process in order, within a bound. Idempotent, never rejects. */
   stop(): Promise<void>;
   /** The host as plain data. */
@@ -86,7 +88,10 @@ export class HostPool {
     const alone = wantsAlone && this.#countAlone() < MAX_ALONE;
     const spaces = [...this.#hosts.values()]
       .filter((host) => !host.dead && !host.alone && !alone)
-      .map(({ id, tenants }) => ({ id, free: contextsPerHost - tenants.length }));
+      .map(({ id, tenants, host }) => {
+        const free = contextsPerHost - tenants.length;
+        return { id, free: Math.min(free, host?.freePlaces ?? free) };
+      });
     const places: Place[] = [];
     for (const share of placeContexts(count, spaces, contextsPerHost)) {
       const known = share.host === null ? undefined : this.#hosts.get(share.host);
