@@ -1,0 +1,44 @@
+// What can go wrong between the server and its modules.
+import type { ContextSpec } from "./context.ts";
+
+/**
+ * Why a context could not be made: `library` cannot be loaded, `symbol` is missing, module
+ * `number` differs, `init` returned NULL, or the `host` died or has no place.
+ */
+export type ModuleLoadErrorKind = "library" | "symbol" | "number" | "init" | "host";
+
+/** A context could not be made; names car, module and path. */
+export class ModuleLoadError extends Error {
+  override readonly name = "ModuleLoadError";
+  readonly kind: ModuleLoadErrorKind;
+  readonly car: string;
+  readonly module: number;
+  readonly libPath: string;
+  /** The cause alone, without car, module and path. */
+  readonly detail: string;
+
+  constructor(
+    kind: ModuleLoadErrorKind,
+    spec: Pick<ContextSpec, "car" | "module" | "libPath">,
+    detail: string,
+    options?: ErrorOptions,
+  ) {
+    const { car, module, libPath } = spec;
+    super(`Cannot load module ${module} of car "${car}" from "${libPath}": ${detail}`, options);
+    this.kind = kind;
+    this.car = car;
+    this.module = module;
+    this.libPath = libPath;
+    this.detail = detail;
+  }
+}
+
+/** A module host process could not be started. */
+export class ModuleHostError extends Error {
+  override readonly name = "ModuleHostError";
+}
+
+/** The other side sent bytes that are no frame, or more than a frame may hold. */
+export class FrameError extends Error {
+  override readonly name = "FrameError";
+}

@@ -1,0 +1,53 @@
+// The module host: this program under its hidden command, as a child of the server.
+import { connectEndpoint, parseInvitation } from "../endpoint.ts";
+import { LibC } from "./libc.ts";
+import { HostServer } from "./serve.ts";
+
+/** An invitation is a short line; whoever sends more is not the server. */
+const MAX_INVITATION_BYTES = 16 * 1024;
+
+/**
+ * Serves the server that started this process until it is gone, then ends the process without
+ * running any library's destructors.
+ *
+ * Returns an exit status only when there is no server: people have no use for this command.
+ */
+export async function runModuleHost(): Promise<number> {
+  const invitation = parseInvitation(await readInvitation());
+  if (invitation === null) {
+    await Deno.stderr.write(
+      new TextEncoder().encode("module-host is started by the server itself\n"),
+    );
+    return 2;
+  }
+  const libc = new LibC();
+  if (!libc.dieWithParent(invitation.parentPid)) libc.exitNow(1);
+  libc.ignoreSignals();
+  libc.bufferLines();
+  const connection = await connectEndpoint(invitation);
+  await giveUpPermissions();
+  const server = new HostServer(connection, invitation);
+  server.start();
+  await server.closed;
+  libc.exitNow(0);
+  return 0;
+}
+
+async function readInvitation(): Promise<string> {
+  const bytes = new Uint8Array(MAX_INVITATION_BYTES);
+  let length = 0;
+  while (length < bytes.length) {
+    const count = await Deno.stdin.read(bytes.subarray(length));
+    if (count === null) break;
+    length += count;
+    if (bytes[length - 1] === 0x0a) break;
+  }
+  return new TextDecoder().decode(bytes.subarray(0, length));
+}
+
+/** The connection is made: the program itself needs nothing but to load libraries any more. */
+async function giveUpPermissions(): Promise<void> {
+  for (const name of ["net", "read", "write", "run", "env", "sys"] as const) {
+    await Deno.permissions.revoke({ name });
+  }
+}

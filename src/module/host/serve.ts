@@ -1,0 +1,167 @@
+// The host's side of the link: makes contexts, hands calls to them, watches how long they take.
+import {
+  type CreateFailure,
+  type CreateRequest,
+  type Frame,
+  FrameKind,
+  type OverdueReport,
+} from "../frames.ts";
+import { type Duplex, Link, type LinkHandler } from "../link.ts";
+import { HostContext, type RunningCall } from "./context.ts";
+import { Libraries, LibraryError } from "./library.ts";
+import { ConfigArgument } from "./structs.ts";
+
+/** What the server tells a host about its duties. */
+export interface ServeOptions {
+  /** How long one call may execute, in milliseconds; `wait_for_command` excepted. */
+  readonly moduleCallTimeoutMs: number;
+}
+
+/** A context with what its host watches. */
+interface Watched {
+  readonly context: HostContext;
+  readonly waitTimeoutMs: number;
+  /** The wait that has been complained of, by its start. */
+  complainedOf: number | null;
+}
+
+/** Serves one server until it is gone. */
+export class HostServer implements LinkHandler {
+  readonly #options: ServeOptions;
+  readonly #link: Link;
+  readonly #libraries = new Libraries();
+  readonly #contexts = new Map<number, Watched>();
+  /** The `init` calls under way, by context. */
+  readonly #starting = new Map<number, RunningCall>();
+  #watch: ReturnType<typeof setInterval> | undefined;
+  #resolveClosed: () => void = () => {};
+  /** Resolves when the server is gone. */
+  readonly closed: Promise<void> = new Promise((resolve) => this.#resolveClosed = resolve);
+
+  constructor(duplex: Duplex, options: ServeOptions) {
+    this.#options = options;
+    this.#link = new Link(duplex, this);
+  }
+
+  /** Starts to serve. */
+  start(): void {
+    this.#link.start();
+    const intervalMs = Math.min(1000, Math.max(10, this.#options.moduleCallTimeoutMs / 8));
+    this.#watch = setInterval(() => this.#findOverdue(), intervalMs);
+  }
+
+  onFrame(frame: Frame): void {
+    const { kind, context: index } = frame;
+    if (kind === FrameKind.PING) {
+      this.#link.out.frame(FrameKind.PONG, 0, frame.id);
+      this.#link.flush();
+    } else if (kind === FrameKind.CREATE) {
+      void this.#create(index, frame.id, JSON.parse(frame.text()) as CreateRequest);
+    } else {
+      const watched = this.#contexts.get(index);
+      if (watched) this.#handle(watched, frame);
+    }
+  }
+
+  onClosed(): void {
+    clearInterval(this.#watch);
+    this.#resolveClosed();
+  }
+
+  #handle(watched: Watched, frame: Frame): void {
+    const { context } = watched;
+    switch (frame.kind) {
+      case FrameKind.HOLD_COMMANDS:
+        return context.loop.hold();
+      case FrameKind.RELEASE_COMMANDS:
+        return context.loop.release();
+      case FrameKind.DESTROY:
+        return void this.#destroy(context, frame.uint32(0));
+      default:
+        return context.call(frame);
+    }
+  }
+
+  async #create(index: number, id: number, request: CreateRequest): Promise<void> {
+    try {
+      const context = await this.#init(index, request);
+      const { waitTimeoutMs } = request;
+      this.#contexts.set(index, { context, waitTimeoutMs, complainedOf: null });
+      context.loop.start();
+      this.#link.out.frame(FrameKind.CREATED, index, id);
+    } catch (error) {
+      const failure: CreateFailure = error instanceof LibraryError
+        ? { kind: error.kind, detail: error.message }
+        : { kind: "host", detail: String(error) };
+      this.#sendJson(FrameKind.CREATE_FAILED, index, id, failure);
+    } finally {
+      this.#starting.delete(index);
+      this.#link.flush();
+    }
+  }
+
+  /** @throws {LibraryError} */
+  async #init(index: number, request: CreateRequest): Promise<HostContext> {
+    const library = this.#libraries.load(request.libPath, request.module);
+    const config = new ConfigArgument(request.parameters);
+    this.#starting.set(index, { functionName: "init", since: performance.now() });
+    const pointer = await library.symbols.init(config.config);
+    if (pointer === null) throw new LibraryError("init", "init returned NULL");
+    return new HostContext(
+      index,
+      { library, pointer, config },
+      request.waitTimeoutMs,
+      this.#link,
+    );
+  }
+
+  async #destroy(context: HostContext, graceMs: number): Promise<void> {
+    const { index } = context;
+    let left = false;
+    const timer = setTimeout(() => {
+      left = true;
+      this.#link.out.frame(FrameKind.DESTROYED, index, 0, 1);
+      this.#link.flush();
+    }, graceMs);
+    await context.destroy();
+    clearTimeout(timer);
+    this.#contexts.delete(index);
+    this.#link.out.frame(left ? FrameKind.FREED : FrameKind.DESTROYED, index, 0);
+    this.#link.flush();
+  }
+
+  /** Reports calls that execute for too long, and waits that do not come back. */
+  #findOverdue(): void {
+    const { moduleCallTimeoutMs } = this.#options;
+    const now = performance.now();
+    for (const [index, call] of this.#starting) this.#checkCall(index, call, now);
+    for (const [index, watched] of this.#contexts) {
+      const { context, waitTimeoutMs } = watched;
+      if (context.running) this.#checkCall(index, context.running, now);
+      const { waitingSince } = context.loop;
+      if (waitingSince === null || waitingSince === watched.complainedOf) continue;
+      const waitedMs = now - waitingSince;
+      if (waitedMs <= waitTimeoutMs + moduleCallTimeoutMs) continue;
+      watched.complainedOf = waitingSince;
+      context.notice(
+        `wait_for_command has not come back for ${Math.round(waitedMs)} ms: ` +
+          `its timeout is ${waitTimeoutMs} ms`,
+      );
+    }
+  }
+
+  #checkCall(index: number, call: RunningCall, now: number): void {
+    const elapsedMs = Math.round(now - call.since);
+    if (elapsedMs <= this.#options.moduleCallTimeoutMs) return;
+    const report: OverdueReport = { functionName: call.functionName, elapsedMs };
+    this.#sendJson(FrameKind.OVERDUE, index, 0, report);
+    this.#link.flush();
+  }
+
+  #sendJson(kind: FrameKind, index: number, id: number, value: unknown): void {
+    const { out } = this.#link;
+    out.begin(kind, index, id);
+    out.text(JSON.stringify(value));
+    out.end();
+  }
+}

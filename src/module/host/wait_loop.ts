@@ -1,0 +1,152 @@
+// Asks one context for commands, again and again, without ever becoming a busy loop.
+import { backoff } from "../../time/backoff.ts";
+import type { CallOutcome } from "../outcome.ts";
+
+/** What the loop needs of its context. */
+export interface CommandSource {
+  /** `wait_for_command`. */
+  wait(): Promise<CallOutcome>;
+  /** `pop_command`, in turn with the context's other calls: what remains, negative on error. */
+  pop(): Promise<number>;
+  /** Null, or a promise to wait for while the server takes commands too slowly. */
+  congestion(): Promise<void> | null;
+  /** Something to log. */
+  notice(text: string): void;
+}
+
+/** The same complaint is made at most this often, in milliseconds. */
+const COMPLAINT_INTERVAL_MS = 60_000;
+/** A timeout that comes sooner than this share of it is no answer but a refusal to wait. */
+const EARLY_SHARE = 0.25;
+
+function pauses(): Generator<number, never, void> {
+  return backoff({ firstMs: 10, maxMs: 1000, jitter: 0.2 });
+}
+
+/**
+ * The loop around `wait_for_command` of one context (protocol sections 3 and 4.3).
+ *
+ * OK: pops until none remains. A timeout: waits again. Errors, OK with nothing to pop, and timeouts
+ * that come at once make pauses that grow from 10 ms to 1 s and start over after a success.
+ * The loop begins held.
+ */
+export class WaitLoop {
+  readonly #source: CommandSource;
+  readonly #timeoutMs: number;
+  readonly #complaints = new Map<string, number>();
+  #pauses = pauses();
+  #held = true;
+  #stopped = false;
+  #waitingSince: number | null = null;
+  /** Commands the module is known to have. */
+  #known = 0;
+  #ended: Promise<void> = Promise.resolve();
+  #wake: (() => void) | null = null;
+
+  constructor(source: CommandSource, timeoutMs: number) {
+    this.#source = source;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Starts the loop. */
+  start(): void {
+    this.#ended = this.#run();
+  }
+
+  /** Ends the loop; resolves when `wait_for_command` and `pop_command` have come back. */
+  stop(): Promise<void> {
+    this.#stopped = true;
+    this.#wake?.();
+    return this.#ended;
+  }
+
+  /** Pops no more until {@linkcode release}; a wait that is under way goes on. */
+  hold(): void {
+    this.#held = true;
+  }
+
+  /** Asks for commands again. */
+  release(): void {
+    this.#held = false;
+    this.#wake?.();
+  }
+
+  /** Since when `wait_for_command` has not come back; null while it is not being called. */
+  get waitingSince(): number | null {
+    return this.#waitingSince;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped) {
+      if (this.#held) {
+        await this.#pause(null);
+        continue;
+      }
+      const congestion = this.#source.congestion();
+      if (congestion) await congestion;
+      else if (this.#known > 0) await this.#pop();
+      else await this.#wait();
+    }
+  }
+
+  async #wait(): Promise<void> {
+    const before = performance.now();
+    this.#waitingSince = before;
+    const outcome = await this.#source.wait();
+    this.#waitingSince = null;
+    const tookMs = performance.now() - before;
+    if (outcome === "ok") {
+      this.#known = 1;
+    } else if (outcome !== "timeout_occurred") {
+      this.#complain(outcome, `wait_for_command failed: ${outcome}`);
+      await this.#backOff();
+    } else if (tookMs < Math.max(1, this.#timeoutMs * EARLY_SHARE)) {
+      this.#complain(
+        outcome,
+        `wait_for_command does not wait: TIMEOUT_OCCURRED after ${Math.round(tookMs)} ms ` +
+          `instead of ${this.#timeoutMs} ms`,
+      );
+      await this.#backOff();
+    } else {
+      this.#pauses = pauses();
+    }
+  }
+
+  async #pop(): Promise<void> {
+    const remaining = await this.#source.pop();
+    if (remaining >= 0) {
+      this.#known = remaining;
+      this.#pauses = pauses();
+    } else {
+      this.#known = 0;
+      this.#complain("pop", `pop_command failed after wait_for_command said OK: ${remaining}`);
+      await this.#backOff();
+    }
+  }
+
+  async #backOff(): Promise<void> {
+    if (!this.#stopped) await this.#pause(this.#pauses.next().value);
+  }
+
+  /** Waits until the time is over or somebody wakes the loop; null: only the latter. */
+  #pause(durationMs: number | null): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = durationMs === null ? null : setTimeout(resolve, durationMs);
+      this.#wake = () => {
+        // A release must not cut a pause short that keeps the loop from spinning.
+        if (timer !== null && !this.#stopped) return;
+        if (timer !== null) clearTimeout(timer);
+        this.#wake = null;
+        resolve();
+      };
+    });
+  }
+
+  #complain(kind: string, text: string): void {
+    const now = performance.now();
+    const last = this.#complaints.get(kind);
+    if (last !== undefined && now - last < COMPLAINT_INTERVAL_MS) return;
+    this.#complaints.set(kind, now);
+    this.#source.notice(text);
+  }
+}

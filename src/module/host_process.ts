@@ -1,0 +1,98 @@
+// The child process behind a module host: started, listened to, ended.
+import type { Invitation } from "./endpoint.ts";
+import { type OutputStream, readLines } from "./output_lines.ts";
+
+/** How a host's process ended. */
+export interface HostExit {
+  /** The exit status, or 128 and the signal's number. */
+  readonly code: number;
+  readonly signal: string | null;
+}
+
+/** What grandchildren of a dead host may still print is waited for this long, in milliseconds. */
+const OUTPUT_GRACE_MS = 200;
+
+/** Starts this program itself under its hidden command. */
+export class HostProcess {
+  /** The process id. */
+  readonly pid: number;
+  /** Resolves once, when the process has ended and its last lines have been handed on. */
+  readonly exited: Promise<HostExit>;
+  readonly #child: Deno.ChildProcess;
+  #gone = false;
+
+  /**
+   * @throws {Deno.errors.PermissionDenied} without the permission to run this program.
+   */
+  constructor(onOutput: (line: string, stream: OutputStream) => void) {
+    this.#child = new Deno.Command(Deno.execPath(), {
+      args: hostArguments(),
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    this.pid = this.#child.pid;
+    this.exited = this.#watch(onOutput);
+  }
+
+  /** Tells the host where its server is; it may be gone already. */
+  async invite(invitation: Invitation): Promise<void> {
+    const writer = this.#child.stdin.getWriter();
+    try {
+      await writer.write(new TextEncoder().encode(`${JSON.stringify(invitation)}\n`));
+      await writer.close();
+    } catch {
+      // Its end is told by `exited`.
+    }
+  }
+
+  /** Ends the process at once (SIGKILL); does nothing when it is gone. */
+  kill(): void {
+    if (this.#gone) return;
+    try {
+      this.#child.kill("SIGKILL");
+    } catch {
+      // It went in this very moment.
+    }
+  }
+
+  async #watch(onOutput: (line: string, stream: OutputStream) => void): Promise<HostExit> {
+    const drained = new AbortController();
+    const output = Promise.all([
+      readLines(this.#child.stdout, (line) => onOutput(line, "stdout"), drained.signal),
+      readLines(this.#child.stderr, (line) => onOutput(line, "stderr"), drained.signal),
+    ]);
+    const { code, signal } = await this.#child.status;
+    this.#gone = true;
+    // A process that a library has started may hold the pipes open for ever.
+    const timer = setTimeout(() => drained.abort(), OUTPUT_GRACE_MS);
+    await output;
+    clearTimeout(timer);
+    return { code, signal };
+  }
+}
+
+/**
+ * A compiled program is its own host; otherwise Deno runs the entry, without configuration, lock
+ * file and packages, which a host does not need and which would cost time and memory. It gives up
+ * network and files once it is connected.
+ */
+function hostArguments(): string[] {
+  if (Deno.build.standalone) return ["module-host"];
+  return [
+    "run",
+    "--no-prompt",
+    "--no-check",
+    "--no-config",
+    "--no-lock",
+    "--no-npm",
+    "--no-remote",
+    "--cached-only",
+    "--allow-ffi",
+    "--allow-net",
+    "--allow-read",
+    "--allow-write",
+    new URL("../main.ts", import.meta.url).href,
+    "module-host",
+  ];
+}

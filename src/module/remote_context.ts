@@ -1,0 +1,171 @@
+// A context as its car sees it: calls become frames, answers become callbacks.
+import type { Device } from "../protocol/messages.ts";
+import { NO_BYTES } from "../protocol/messages.ts";
+import type {
+  CallDone,
+  ContextListener,
+  ContextSpec,
+  DisconnectType,
+  ModuleContext,
+} from "./context.ts";
+import { FrameKind, MAX_DATA_BYTES } from "./frames.ts";
+import type { Link } from "./link.ts";
+import { CALL_OUTCOMES } from "./outcome.ts";
+import type { CallCounter, CallFunction, CallStatistics } from "./statistics.ts";
+
+/** A call that has no answer yet. */
+interface OpenCall {
+  readonly done: CallDone;
+  readonly counter: CallCounter;
+}
+
+/** What a context needs of its host. */
+export interface ContextOwner {
+  readonly link: Link;
+  readonly statistics: CallStatistics;
+  /** Asks the host to destroy; resolves in any case. */
+  destroy(context: RemoteContext): Promise<void>;
+  /** A callback of the car threw. */
+  onCallbackError(context: RemoteContext, error: unknown): void;
+}
+
+const HOST_LOST = CALL_OUTCOMES.indexOf("host_lost");
+
+/** See {@linkcode ModuleContext}. Answers come in order, so open calls are a plain queue. */
+export class RemoteContext implements ModuleContext {
+  readonly spec: ContextSpec;
+  readonly listener: ContextListener;
+  /** The number under which the host knows the context. */
+  readonly index: number;
+  readonly #owner: ContextOwner;
+  readonly #counters: Record<CallFunction, CallCounter>;
+  #open: OpenCall[] = [];
+  #first = 0;
+  #ended = false;
+  #destroying: Promise<void> | null = null;
+
+  constructor(
+    spec: ContextSpec,
+    listener: ContextListener,
+    index: number,
+    owner: ContextOwner,
+  ) {
+    this.spec = spec;
+    this.listener = listener;
+    this.index = index;
+    this.#owner = owner;
+    this.#counters = owner.statistics.ofModule(spec.module);
+  }
+
+  /** Calls without an answer, those that wait for their turn included. */
+  get openCalls(): number {
+    return this.#open.length - this.#first;
+  }
+
+  /** Whether {@linkcode destroy} has been called. */
+  get destroying(): boolean {
+    return this.#destroying !== null;
+  }
+
+  connectDevice(device: Device, done: CallDone): void {
+    const counter = this.#counters.device_connected;
+    this.#call(FrameKind.CONNECT_DEVICE, 0, counter, device, NO_BYTES, done);
+  }
+
+  disconnectDevice(type: DisconnectType, device: Device, done: CallDone): void {
+    const counter = this.#counters.device_disconnected;
+    this.#call(FrameKind.DISCONNECT_DEVICE, type, counter, device, NO_BYTES, done);
+  }
+
+  forwardStatus(device: Device, data: Uint8Array, done: CallDone): void {
+    this.#call(FrameKind.FORWARD_STATUS, 0, this.#counters.forward_status, device, data, done);
+  }
+
+  forwardErrorMessage(device: Device, data: Uint8Array, done: CallDone): void {
+    const counter = this.#counters.forward_error_message;
+    this.#call(FrameKind.FORWARD_ERROR_MESSAGE, 0, counter, device, data, done);
+  }
+
+  acknowledgeCommand(device: Device, data: Uint8Array, done: CallDone): void {
+    this.#call(FrameKind.ACKNOWLEDGE_COMMAND, 0, this.#counters.command_ack, device, data, done);
+  }
+
+  holdCommands(): void {
+    this.#tell(FrameKind.HOLD_COMMANDS);
+  }
+
+  releaseCommands(): void {
+    this.#tell(FrameKind.RELEASE_COMMANDS);
+  }
+
+  destroy(): Promise<void> {
+    return this.#destroying ??= this.#ended ? Promise.resolve() : this.#owner.destroy(this);
+  }
+
+  /** The oldest open call has come back. */
+  answered(outcomeIndex: number, tookUs: number): void {
+    const call = this.#open[this.#first];
+    if (call === undefined) return;
+    this.#first++;
+    if (this.#first === this.#open.length) {
+      this.#open.length = 0;
+      this.#first = 0;
+    } else if (this.#first > 64 && this.#first * 2 > this.#open.length) {
+      this.#open.splice(0, this.#first);
+      this.#first = 0;
+    }
+    this.#finish(call, outcomeIndex, tookUs);
+  }
+
+  /** No more answers will come: every open call ends as `host_lost`, in order. */
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    const open = this.#open.slice(this.#first);
+    this.#open = [];
+    this.#first = 0;
+    for (const call of open) this.#finish(call, HOST_LOST, 0);
+  }
+
+  #call(
+    kind: FrameKind,
+    argument: number,
+    counter: CallCounter,
+    device: Device,
+    data: Uint8Array,
+    done: CallDone,
+  ): void {
+    const call: OpenCall = { done, counter };
+    if (this.#ended || this.#destroying !== null) {
+      queueMicrotask(() => this.#finish(call, HOST_LOST, 0));
+      return;
+    }
+    this.#open.push(call);
+    const { link } = this.#owner;
+    const { out } = link;
+    if (data.length <= MAX_DATA_BYTES) {
+      out.begin(kind, this.index, 0, argument);
+      out.deviceAndData(device, data);
+      if (!out.end()) out.frame(FrameKind.REFUSED_CALL, this.index, 0);
+    } else {
+      out.frame(FrameKind.REFUSED_CALL, this.index, 0);
+    }
+    link.flush();
+  }
+
+  #tell(kind: FrameKind): void {
+    if (this.#ended || this.#destroying !== null) return;
+    const { link } = this.#owner;
+    link.out.frame(kind, this.index, 0);
+    link.flush();
+  }
+
+  #finish(call: OpenCall, outcomeIndex: number, tookUs: number): void {
+    call.counter.add(outcomeIndex, tookUs);
+    try {
+      call.done(CALL_OUTCOMES[outcomeIndex] ?? "unknown_code");
+    } catch (error) {
+      this.#owner.onCallbackError(this, error);
+    }
+  }
+}

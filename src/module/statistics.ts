@@ -1,0 +1,80 @@
+// Counters of module calls, cheap enough for every call.
+import { CALL_OUTCOMES, type CallOutcome } from "./outcome.ts";
+
+/** The calls a car makes, by the C function that answers them. */
+export const CALL_FUNCTIONS = [
+  "device_connected",
+  "device_disconnected",
+  "forward_status",
+  "forward_error_message",
+  "command_ack",
+] as const;
+/** See {@linkcode CALL_FUNCTIONS}. */
+export type CallFunction = typeof CALL_FUNCTIONS[number];
+
+/** What is counted of one function of one module. */
+export interface CallCounts {
+  readonly module: number;
+  readonly functionName: CallFunction;
+  /** How many calls ended how. */
+  readonly byOutcome: Readonly<Record<CallOutcome, number>>;
+  /** Time spent inside the library, in milliseconds; calls lost with a host count nothing. */
+  readonly totalMs: number;
+  readonly maxMs: number;
+}
+
+/** The counters of one function, as they are kept. */
+export class CallCounter {
+  readonly outcomes: number[] = CALL_OUTCOMES.map(() => 0);
+  totalUs = 0;
+  maxUs = 0;
+
+  /** Counts one call. */
+  add(outcomeIndex: number, tookUs: number): void {
+    this.outcomes[outcomeIndex] = (this.outcomes[outcomeIndex] ?? 0) + 1;
+    this.totalUs += tookUs;
+    if (tookUs > this.maxUs) this.maxUs = tookUs;
+  }
+}
+
+/** Counters by module and function; one object may serve any number of hosts, and outlives them. */
+export class CallStatistics {
+  readonly #counters = new Map<number, Record<CallFunction, CallCounter>>();
+
+  /** The counters of a module, made when they are first asked for. */
+  ofModule(module: number): Record<CallFunction, CallCounter> {
+    let counters = this.#counters.get(module);
+    if (!counters) {
+      counters = {
+        device_connected: new CallCounter(),
+        device_disconnected: new CallCounter(),
+        forward_status: new CallCounter(),
+        forward_error_message: new CallCounter(),
+        command_ack: new CallCounter(),
+      };
+      this.#counters.set(module, counters);
+    }
+    return counters;
+  }
+
+  /** Everything counted so far, as plain data. */
+  snapshot(): CallCounts[] {
+    const counts: CallCounts[] = [];
+    for (const [module, counters] of this.#counters) {
+      for (const functionName of CALL_FUNCTIONS) {
+        const { outcomes, totalUs, maxUs } = counters[functionName];
+        const byOutcome = Object.fromEntries(
+          CALL_OUTCOMES.map((outcome, index) => [outcome, outcomes[index] ?? 0]),
+        ) as Record<CallOutcome, number>;
+        counts.push({
+          module,
+          functionName,
+          byOutcome,
+          totalMs: totalUs / 1000,
+          maxMs: maxUs / 1000,
+        });
+      }
+    }
+    return counts;
+  }
+}
