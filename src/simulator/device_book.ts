@@ -1,6 +1,6 @@
 // Which devices a gateway has, which of them are connected, and when each last said something.
 import { deviceKey } from "../protocol/device.ts";
-import type { Device } from "../protocol/messages.ts";
+import { type Command, CommandResponseType, type Device } from "../protocol/messages.ts";
 
 interface Entry {
   device: Device;
@@ -51,8 +51,13 @@ export class DeviceBook {
     return this.#entries.get(deviceKey(device))?.connected ?? false;
   }
 
-  hasModule(module: number): boolean {
-    return [...this.#entries.values()].some((entry) => entry.device.module === module);
+  /** How the real gateway answers a command to this device. */
+  answerType({ device }: Command): number {
+    if (this.isConnected(device)) return CommandResponseType.OK;
+    const hasModule = this.all().some((known) => known.module === device.module);
+    return hasModule
+      ? CommandResponseType.DEVICE_NOT_CONNECTED
+      : CommandResponseType.DEVICE_NOT_SUPPORTED;
   }
 
   /** The connected devices one after the other, over and over; undefined when there is none. */
@@ -84,6 +89,17 @@ export class DeviceBook {
       if (touchedAt < oldest && touchedAt !== -Infinity) oldest = touchedAt;
     }
     return oldest;
+  }
+
+  /** Connected devices that were not among these. */
+  joinedSince(before: readonly Device[]): Device[] {
+    const known = new Set(before.map(deviceKey));
+    return this.#connected.filter((device) => !known.has(deviceKey(device)));
+  }
+
+  /** Those among these that are not connected any more. */
+  leftSince(before: readonly Device[]): Device[] {
+    return before.filter((device) => !this.isConnected(device));
   }
 
   #refresh(): void {

@@ -11,8 +11,14 @@ import { asBytes } from "./devices.ts";
 import { GatewayStateError, StatusUnansweredError } from "./errors.ts";
 import { GatewayLink } from "./gateway_link.ts";
 import { clockOf, type GatewayOptions, sessionOptions } from "./gateway_options.ts";
-import { GatewaySession, type StatusExtras } from "./gateway_session.ts";
-import type { GatewayEvent, Phase, StatusResult, Violation } from "./session_types.ts";
+import { GatewayLife } from "./gateway_life.ts";
+import type {
+  GatewayEvent,
+  Phase,
+  StatusExtras,
+  StatusResult,
+  Violation,
+} from "./session_types.ts";
 import type { GatewayStats } from "./stats.ts";
 import { Waiters } from "./waiters.ts";
 
@@ -52,7 +58,7 @@ export class Gateway {
   /** Called with every command that breaks no rule, before it is answered; must not throw. */
   onCommand: ((command: Command) => void) | undefined;
   readonly #clock: Clock;
-  readonly #session: GatewaySession;
+  readonly #life: GatewayLife;
   readonly #link: GatewayLink;
   readonly #events = new Waiters<GatewayEvent>();
   readonly #listeners = new Set<(event: GatewayEvent) => void>();
@@ -69,12 +75,12 @@ export class Gateway {
     this.#keptCommands = options.keptCommands ?? KEPT_COMMANDS;
     this.#clock = clockOf(options);
     this.#link = new GatewayLink(options, {
-      onUp: () => this.#input((now) => this.#session.linkUp(now)),
-      onDown: (reason) => this.#input((now) => this.#session.linkDown(reason, now)),
+      onUp: () => this.#input((now) => this.#life.linkUp(now)),
+      onDown: (reason) => this.#input((now) => this.#life.linkDown(reason, now)),
       onMessage: (payload) => this.#onMessage(payload),
-      onNotification: () => this.#input((now) => this.#session.notified(now)),
+      onNotification: () => this.#input((now) => this.#life.notified(now)),
     });
-    this.#session = new GatewaySession(forSession, {
+    this.#life = new GatewayLife(forSession, {
       openLink: () => this.#link.open(),
       closeLink: () => this.#link.close(),
       send: (message, times) => {
@@ -86,37 +92,37 @@ export class Gateway {
   }
 
   get phase(): Phase {
-    return this.#session.phase;
+    return this.#life.phase;
   }
 
   get isRunning(): boolean {
-    return this.#session.phase === "running";
+    return this.#life.phase === "running";
   }
 
   /** The current session's id; undefined between sessions. */
   get sessionId(): string | undefined {
-    return this.#session.sessionId;
+    return this.#life.sessionId;
   }
 
   /** Statuses without an answer. */
   get inFlight(): number {
-    return this.#session.inFlight;
+    return this.#life.inFlight;
   }
 
   /** All devices, connected or not. */
   get devices(): readonly Device[] {
-    return this.#session.devices;
+    return this.#life.devices;
   }
 
   /** Begins connecting; waits for nothing. */
   start(): this {
-    this.#input((now) => this.#session.start(now));
+    this.#input((now) => this.#life.start(now));
     return this;
   }
 
   /** Leaves the broker (at most a second) and ends every wait; nothing is left. Idempotent. */
   async stop(): Promise<void> {
-    this.#input(() => this.#session.stop());
+    this.#input(() => this.#life.stop());
     if (this.#timer !== undefined) this.#clock.clear(this.#timer);
     this.#timer = undefined;
     this.#armedFor = Infinity;
@@ -136,7 +142,7 @@ export class Gateway {
    * @throws {GatewayTimeoutError}
    */
   running(timeoutMs: number = DEFAULT_WAIT_MS): Promise<string> {
-    const { sessionId } = this.#session;
+    const { sessionId } = this.#life;
     if (this.isRunning && sessionId !== undefined) return Promise.resolve(sessionId);
     return this.nextSession(timeoutMs);
   }
@@ -183,7 +189,7 @@ export class Gateway {
   ): Promise<AnsweredStatus> {
     const { state, errorMessage } = options;
     return this.#sending(device, (extras, now) =>
-      this.#session.send(device, asBytes(data), {
+      this.#life.send(device, asBytes(data), {
         ...extras,
         ...(state === undefined ? {} : { state }),
         ...(errorMessage === undefined ? {} : { errorMessage: asBytes(errorMessage) }),
@@ -194,13 +200,13 @@ export class Gateway {
   disconnectDevice(device: Device): Promise<AnsweredStatus> {
     return this.#sending(
       device,
-      (extras, now) => this.#session.disconnectDevice(device, extras, now),
+      (extras, now) => this.#life.disconnectDevice(device, extras, now),
     );
   }
 
   /** Says CONNECTING for a device, new or known (section 4.3); errors as {@linkcode send}. */
   connectDevice(device: Device): Promise<AnsweredStatus> {
-    return this.#sending(device, (extras, now) => this.#session.connectDevice(device, extras, now));
+    return this.#sending(device, (extras, now) => this.#life.connectDevice(device, extras, now));
   }
 
   /**
@@ -222,26 +228,26 @@ export class Gateway {
 
   /** Answers a command, where `answers` leaves that to the caller. */
   answer(command: Command, type: number = CommandResponseType.OK): void {
-    this.#input((now) => this.#session.answer(command, type, now));
+    this.#input((now) => this.#life.answer(command, type, now));
   }
 
   /** Asks for a new session at once, as a gateway that was restarted. */
   restart(): void {
-    this.#input((now) => this.#session.restart(now));
+    this.#input((now) => this.#life.restart(now));
   }
 
   /** Drops the broker connection, and comes back after `retryMs`. */
   dropLink(): void {
-    this.#input((now) => this.#session.dropLink(now));
+    this.#input((now) => this.#life.dropLink(now));
   }
 
   /**
-   * Sends nothing more by itself, and resolves with whether every open status was answered in
-   * time. What stays open after that counts as unanswered.
+   * Sends nothing more by itself, and resolves with whether no status is open any more. What is
+   * still open when the gateway stops counts as unanswered.
    */
   async drain(timeoutMs: number = DEFAULT_WAIT_MS): Promise<boolean> {
     const drained = this.#nextEvent("the last answers for", timeoutMs, "drained");
-    this.#input(() => this.#session.drain());
+    this.#input(() => this.#life.drain());
     return await drained.then(() => true, () => this.inFlight === 0);
   }
 
@@ -262,9 +268,9 @@ export class Gateway {
     try {
       message = decodeServerMessage(payload);
     } catch (error) {
-      this.#session.malformed(error instanceof Error ? error.message : String(error), now);
+      this.#life.malformed(error instanceof Error ? error.message : String(error), now);
     }
-    if (message !== undefined) this.#session.message(message, now);
+    if (message !== undefined) this.#life.message(message, now);
     this.#arm(now);
   }
 
@@ -276,14 +282,14 @@ export class Gateway {
 
   /** Sets the timer; one that fires too early only looks, so it is never moved back. */
   #arm(now: number): void {
-    const at = this.#session.deadline;
+    const at = this.#life.deadline;
     if (at >= this.#armedFor) return;
     if (this.#timer !== undefined) this.#clock.clear(this.#timer);
     this.#armedFor = at;
     this.#timer = this.#clock.set(() => {
       this.#timer = undefined;
       this.#armedFor = Infinity;
-      this.#input((then) => this.#session.tick(then));
+      this.#input((then) => this.#life.tick(then));
     }, Math.max(0, Math.ceil(at - now)));
   }
 

@@ -38,7 +38,7 @@ export interface StatusLoad {
 export interface SessionOptions {
   readonly company: string;
   readonly car: string;
-  /** At the start; {@linkcode GatewaySession.connectDevice} adds more. */
+  /** At the start; {@linkcode GatewayLife.connectDevice} adds more. */
   readonly devices: readonly Device[];
   readonly clocks: GatewayClocks;
   /** Absent: only what the keep-alive and the caller send. */
@@ -66,15 +66,13 @@ export interface SessionOptions {
  * broker; `connecting`, `statuses`, `commands`: the connect sequence (section 4.2); `running`:
  * normal communication (section 4.3); `waiting`: for the next attempt after a failure.
  */
-export type Phase =
-  | "stopped"
-  | "idle"
-  | "linking"
-  | "connecting"
-  | "statuses"
-  | "commands"
-  | "running"
-  | "waiting";
+export type Phase = RestPhase | SessionPhase;
+
+/** The phases without a session. */
+export type RestPhase = "stopped" | "idle" | "linking" | "waiting";
+
+/** The phases of a session. */
+export type SessionPhase = "connecting" | "statuses" | "commands" | "running";
 
 /** Why a session ended. */
 export type EndReason =
@@ -87,6 +85,7 @@ export type EndReason =
   | "violation"
   | "link_lost"
   | "restarted"
+  | "link_dropped"
   | "stopped";
 
 /** A rule of the protocol the server has broken. */
@@ -137,15 +136,17 @@ export interface GatewayPort {
   onEvent(event: GatewayEvent): void;
 }
 
+/** What a caller may say about one status. */
+export interface StatusExtras {
+  /** @default {DeviceState.RUNNING} */
+  readonly state?: number;
+  /** @default {none} */
+  readonly errorMessage?: Uint8Array;
+  /** Called once, with the answer or the reason why there is none. */
+  readonly done?: (result: StatusResult) => void;
+}
+
 /** What became of a status that somebody waits for. */
 export type StatusResult =
   | { readonly answered: true; readonly counter: number; readonly latencyMs: number }
   | { readonly answered: false; readonly counter: number; readonly reason: EndReason };
-
-/** One status on its way. */
-export interface OpenStatus {
-  readonly sentAt: number;
-  readonly dropped: boolean;
-  readonly first: boolean;
-  readonly done: ((result: StatusResult) => void) | undefined;
-}

@@ -12,7 +12,7 @@ const FAST = { retryMs: 20 };
 
 /** A broker, a server and one gateway that runs. */
 async function setup(options: Partial<GatewayOptions> = {}) {
-  const broker = await Mosquitto.start();
+  const broker = await Mosquitto.start({ lines: ["set_tcp_nodelay true"] });
   const server = await FakeMqttServer.start(`mqtt://127.0.0.1:${broker.port}`, "acme");
   const gateway = new Gateway({
     company: "acme",

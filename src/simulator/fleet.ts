@@ -1,0 +1,152 @@
+// Many simulated gateways in one process, counted together.
+import type { GatewayEvent, Violation } from "./session_types.ts";
+import { Gateway } from "./gateway.ts";
+import type { GatewayOptions } from "./gateway_options.ts";
+import { GatewayStats } from "./stats.ts";
+import { Waiters } from "./waiters.ts";
+
+/** Gateways started a second unless told otherwise: a broker takes so many connections in. */
+const DEFAULT_STARTS_PER_SECOND = 500;
+const START_TICK_MS = 10;
+const KEPT_VIOLATIONS = 1_000;
+
+/** What a fleet is made from. */
+export interface FleetOptions {
+  /** One for each gateway; `stats` and `keptCommands` are the fleet's own. */
+  readonly gateways: readonly GatewayOptions[];
+  /** @default {500} */
+  readonly startsPerSecond?: number;
+}
+
+/** What happened since the last look. */
+export interface FleetRates {
+  readonly seconds: number;
+  readonly sentPerSecond: number;
+  readonly answeredPerSecond: number;
+  readonly commandsPerSecond: number;
+}
+
+/** Hundreds of gateways: one timer and one broker connection each, one set of counts for all. */
+export class Fleet {
+  readonly gateways: readonly Gateway[];
+  readonly stats: GatewayStats = new GatewayStats();
+  /** Rules the server has broken with any of them, the first 1,000. */
+  readonly violations: Violation[] = [];
+  readonly #startsPerSecond: number;
+  readonly #allRunning = new Waiters<void>();
+  readonly #running = new Set<Gateway>();
+  readonly #everRan = new Set<Gateway>();
+  #starter: ReturnType<typeof setInterval> | undefined;
+  #lookedAt = 0;
+  #seen = { sent: 0, answered: 0, commands: 0 };
+
+  constructor(options: FleetOptions) {
+    const { gateways, startsPerSecond = DEFAULT_STARTS_PER_SECOND } = options;
+    this.#startsPerSecond = startsPerSecond;
+    this.gateways = gateways.map((one) => {
+      const gateway = new Gateway({ ...one, stats: this.stats, keptCommands: 0 });
+      gateway.listen((event) => this.#onEvent(gateway, event));
+      return gateway;
+    });
+  }
+
+  /** How many gateways are in normal communication now. */
+  get running(): number {
+    return this.#running.size;
+  }
+
+  /** How many gateways have been in normal communication at least once. */
+  get everRan(): number {
+    return this.#everRan.size;
+  }
+
+  /** Statuses without an answer, over all gateways. */
+  get inFlight(): number {
+    return this.gateways.reduce((sum, gateway) => sum + gateway.inFlight, 0);
+  }
+
+  /** Starts the gateways, a few every 10 ms. */
+  start(): this {
+    if (this.#starter !== undefined) return this;
+    this.#lookedAt = performance.now();
+    const startedAt = this.#lookedAt;
+    let started = 0;
+    const startDue = () => {
+      const seconds = (performance.now() - startedAt + START_TICK_MS) / 1000;
+      const due = Math.min(this.gateways.length, Math.ceil(seconds * this.#startsPerSecond));
+      while (started < due) this.gateways[started++]?.start();
+      if (started >= this.gateways.length) clearInterval(this.#starter);
+    };
+    this.#starter = setInterval(startDue, START_TICK_MS);
+    startDue();
+    return this;
+  }
+
+  /**
+   * Resolves once every gateway is in normal communication at the same time.
+   *
+   * @throws {GatewayTimeoutError}
+   */
+  allRunning(timeoutMs: number): Promise<void> {
+    if (this.running === this.gateways.length) return Promise.resolve();
+    return this.#allRunning.next(`${this.gateways.length} gateways to run`, timeoutMs);
+  }
+
+  /** Rates since the last call, or the start. */
+  rates(): FleetRates {
+    const now = performance.now();
+    const seconds = (now - this.#lookedAt) / 1000;
+    const { sent, answered, commands } = this.stats;
+    const per = (count: number) => seconds > 0 ? count / seconds : 0;
+    const rates = {
+      seconds,
+      sentPerSecond: per(sent - this.#seen.sent),
+      answeredPerSecond: per(answered - this.#seen.answered),
+      commandsPerSecond: per(commands - this.#seen.commands),
+    };
+    this.#lookedAt = now;
+    this.#seen = { sent, answered, commands };
+    return rates;
+  }
+
+  /** Counts from zero, e.g. after a warm-up. */
+  resetStats(): void {
+    this.stats.reset();
+    this.#seen = { sent: 0, answered: 0, commands: 0 };
+    this.#lookedAt = performance.now();
+  }
+
+  /** Sends nothing more, and resolves with whether no status is open any more. */
+  async drain(timeoutMs: number): Promise<boolean> {
+    clearInterval(this.#starter);
+    const drained = await Promise.all(this.gateways.map((gateway) => gateway.drain(timeoutMs)));
+    return drained.every((done) => done);
+  }
+
+  /** Stops all gateways, each in at most a second; nothing is left. Idempotent. */
+  async stop(): Promise<void> {
+    clearInterval(this.#starter);
+    this.#starter = undefined;
+    await Promise.all(this.gateways.map((gateway) => gateway.stop()));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  #onEvent(gateway: Gateway, event: GatewayEvent): void {
+    switch (event.kind) {
+      case "running":
+        this.#running.add(gateway);
+        this.#everRan.add(gateway);
+        if (this.running === this.gateways.length) this.#allRunning.offer();
+        return;
+      case "ended":
+        this.#running.delete(gateway);
+        return;
+      case "violation":
+        if (this.violations.length < KEPT_VIOLATIONS) this.violations.push(event.violation);
+        return;
+    }
+  }
+}

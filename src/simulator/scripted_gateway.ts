@@ -1,0 +1,212 @@
+// A gateway that does nothing by itself: a test says every word, and may say the wrong ones.
+import { decodeServerMessage, encodeClientMessage } from "../protocol/codec.ts";
+import { nextCounter } from "../protocol/counter.ts";
+import {
+  type ClientMessage,
+  type Command,
+  CommandResponseType,
+  type Device,
+  DeviceState,
+  NO_BYTES,
+  type ServerMessage,
+} from "../protocol/messages.ts";
+import { asBytes, makeDevices } from "./devices.ts";
+import { GatewayLinkError, UnexpectedMessageError } from "./errors.ts";
+import { type GatewayBroker, GatewayLink } from "./gateway_link.ts";
+import { Waiters } from "./waiters.ts";
+
+/** How long the waiting methods wait unless told otherwise, in milliseconds. */
+const DEFAULT_WAIT_MS = 10_000;
+/** Unread messages that are kept; a test that lets more pile up loses the oldest. */
+const KEPT_MESSAGES = 100_000;
+
+/** Whose gateway it is. */
+export interface ScriptedGatewayOptions {
+  readonly company: string;
+  readonly car: string;
+  readonly broker: GatewayBroker;
+  readonly clientId?: string;
+  /** @default {one of module 1000} */
+  readonly devices?: number | readonly Device[];
+}
+
+/** What one status says; everything has a value that is right. */
+export interface ScriptedStatus {
+  readonly state?: number;
+  /** @default {the next one; the one after it is then next} */
+  readonly counter?: number;
+  readonly sessionId?: string;
+  readonly errorMessage?: string | Uint8Array;
+}
+
+/** What a Connect says; everything has a value that is right. */
+export interface ScriptedConnect {
+  /** @default {a fresh one} */
+  readonly sessionId?: string;
+  readonly devices?: readonly Device[];
+  readonly company?: string;
+  readonly vehicleName?: string;
+}
+
+type Kind = ServerMessage["kind"];
+type MessageOf<K extends Kind> = Extract<ServerMessage, { kind: K }>;
+
+/** A connection to the broker and the words of a gateway (protocol sections 1 and 2). */
+export class ScriptedGateway {
+  readonly car: string;
+  readonly devices: readonly Device[];
+  /** The session the last Connect asked for. */
+  sessionId = "";
+  /** The counter of the next status. */
+  counter = 1;
+  /** Disconnect notifications so far. */
+  notifications = 0;
+  readonly #options: ScriptedGatewayOptions;
+  readonly #link: GatewayLink;
+  readonly #up = new Waiters<string | undefined>();
+  readonly #arrivals = new Waiters<ServerMessage>();
+  readonly #notified = new Waiters<void>();
+  readonly #unread: ServerMessage[] = [];
+
+  constructor(options: ScriptedGatewayOptions) {
+    const { car, devices = 1 } = options;
+    this.car = car;
+    this.devices = typeof devices === "number" ? makeDevices(devices) : devices;
+    this.#options = options;
+    this.#link = new GatewayLink(options, {
+      onUp: () => this.#up.offer(undefined),
+      onDown: (reason) => this.#up.offer(reason),
+      onMessage: (payload) => this.#onMessage(decodeServerMessage(payload)),
+      onNotification: () => {
+        this.notifications += 1;
+        this.#notified.offer();
+      },
+    });
+  }
+
+  /** Messages that arrived and were not expected yet, oldest first. */
+  get unread(): readonly ServerMessage[] {
+    return this.#unread;
+  }
+
+  /**
+   * Connects to the broker and subscribes; says nothing to the server.
+   *
+   * @throws {GatewayLinkError} when the broker refuses.
+   */
+  async open(timeoutMs: number = DEFAULT_WAIT_MS): Promise<this> {
+    const up = this.#up.next(`the broker to accept gateway "${this.car}"`, timeoutMs);
+    this.#link.open();
+    const reason = await up;
+    if (reason === undefined) return this;
+    throw new GatewayLinkError(`Cannot connect gateway "${this.car}" to its broker: ${reason}`);
+  }
+
+  /** Leaves the broker in order; nothing is left. Idempotent. */
+  async close(): Promise<void> {
+    await this.#link.closed();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Sends Connect; status counters start from 1 again. Returns the session's id. */
+  connect(connect: ScriptedConnect = {}): string {
+    const { company, car } = this.#options;
+    const { sessionId = crypto.randomUUID(), devices = this.devices } = connect;
+    this.sessionId = sessionId;
+    this.counter = 1;
+    this.publish({
+      kind: "connect",
+      sessionId,
+      company: connect.company ?? company,
+      vehicleName: connect.vehicleName ?? car,
+      devices,
+    });
+    return sessionId;
+  }
+
+  /** Sends a status, RUNNING unless told otherwise. Returns its counter. */
+  status(device: Device, data: string | Uint8Array = "{}", status: ScriptedStatus = {}): number {
+    const { state = DeviceState.RUNNING, counter = this.counter, errorMessage } = status;
+    this.counter = nextCounter(counter);
+    this.publish({
+      kind: "status",
+      sessionId: status.sessionId ?? this.sessionId,
+      deviceState: state,
+      messageCounter: counter,
+      device,
+      statusData: asBytes(data),
+      errorMessage: errorMessage === undefined ? NO_BYTES : asBytes(errorMessage),
+    });
+    return counter;
+  }
+
+  /** Answers a command. */
+  answer(command: Command, type: number = CommandResponseType.OK): void {
+    const { sessionId, messageCounter } = command;
+    this.publish({ kind: "command_response", sessionId, type, messageCounter });
+  }
+
+  /** Sends any message. */
+  publish(message: ClientMessage): void {
+    this.publishRaw(encodeClientMessage(message));
+  }
+
+  /** Publishes any bytes, on the gateway's own topic or another one. */
+  publishRaw(bytes: Uint8Array, topic?: string): void {
+    this.#link.publish(bytes, topic);
+  }
+
+  /**
+   * Takes the oldest message that was not expected yet, or the next one to come.
+   *
+   * @throws {UnexpectedMessageError} when it is of another kind.
+   * @throws {GatewayTimeoutError} when none comes in time.
+   */
+  async expect<K extends Kind>(
+    kind: K,
+    timeoutMs: number = DEFAULT_WAIT_MS,
+  ): Promise<MessageOf<K>> {
+    const message = this.#unread.shift() ??
+      await this.#arrivals.next(`a ${kind} for gateway "${this.car}"`, timeoutMs);
+    if (message.kind === kind) return message as MessageOf<K>;
+    const { kind: found, sessionId } = message;
+    throw new UnexpectedMessageError(
+      `Cannot take the next message of gateway "${this.car}" as ${kind}: it is ${found} of session "${sessionId}"`,
+    );
+  }
+
+  /**
+   * Waits for the next disconnect notification; call it before what provokes one.
+   *
+   * @throws {GatewayTimeoutError}
+   */
+  expectNotification(timeoutMs: number = DEFAULT_WAIT_MS): Promise<void> {
+    return this.#notified.next(`the disconnect notification for "${this.car}"`, timeoutMs);
+  }
+
+  /**
+   * Goes through a whole connect sequence (section 4.2); commands are answered with OK.
+   *
+   * @returns the first commands
+   */
+  async connectSequence(connect: ScriptedConnect = {}): Promise<Command[]> {
+    const { devices = this.devices } = connect;
+    this.connect(connect);
+    await this.expect("connect_response");
+    for (const device of devices) this.status(device, "{}", { state: DeviceState.CONNECTING });
+    for (const _ of devices) await this.expect("status_response");
+    const commands: Command[] = [];
+    for (const _ of devices) commands.push(await this.expect("command"));
+    for (const command of commands) this.answer(command);
+    return commands;
+  }
+
+  #onMessage(message: ServerMessage): void {
+    if (this.#arrivals.offer(message, "first")) return;
+    this.#unread.push(message);
+    if (this.#unread.length > KEPT_MESSAGES) this.#unread.shift();
+  }
+}
