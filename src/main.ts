@@ -1,18 +1,70 @@
 // The entry: the only file that reads arguments, handles signals and exits.
 //
 // Rooms are imported only when a command needs them: a module host must stay small, so it loads
-// neither MQTT nor the command line.
+// neither MQTT nor the command line, and nothing is imported here at the top.
 
 /** The hidden command under which the program runs itself as a module host. */
 const MODULE_HOST = "module-host";
+
+/** Exit status after a second signal: 128 and the signal's number, as shells have it. */
+const SIGNAL_STATUS = { SIGINT: 130, SIGTERM: 143 } as const;
 
 async function main(args: readonly string[]): Promise<number> {
   if (args[0] === MODULE_HOST) {
     const { runModuleHost } = await import("./module/host/run.ts");
     return await runModuleHost();
   }
-  const { runProgram } = await import("./cli/program.ts");
-  return await runProgram(args);
+  // Only module hosts call libraries. A compiled program has the permission for their sake, and
+  // the side that talks to the network gives it up before it reads a single byte.
+  await Deno.permissions.revoke({ name: "ffi" });
+  const [{ runProgram }, { consoleOutput }] = await Promise.all([
+    import("./cli/program.ts"),
+    import("./cli/output.ts"),
+  ]);
+  const context = {
+    output: consoleOutput,
+    stop: stopOnSignals(),
+    onDefect: (text: string) => consoleOutput.err(text),
+  };
+  reportDefects((text) => context.onDefect(text));
+  try {
+    return await runProgram(args, context);
+  } catch (error) {
+    context.onDefect(`Defect, the command failed: ${describe(error)}`);
+    return 1;
+  }
+}
+
+/** The first signal asks to stop in order, the second one ends the process at once. */
+function stopOnSignals(): AbortSignal {
+  const stop = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => {
+      if (stop.signal.aborted) Deno.exit(SIGNAL_STATUS[signal]);
+      stop.abort(signal);
+    });
+  }
+  return stop.signal;
+}
+
+/**
+ * Keeps the process alive through errors that nobody caught, and says them loudly.
+ *
+ * Each is a defect, but hundreds of cars are served here, and what failed concerns one of them.
+ */
+function reportDefects(report: (text: string) => void): void {
+  addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    report(`Defect, a promise failed and nobody cared: ${describe(event.reason)}`);
+  });
+  addEventListener("error", (event) => {
+    event.preventDefault();
+    report(`Defect, an error was not caught: ${describe(event.error)}`);
+  });
+}
+
+function describe(reason: unknown): string {
+  return reason instanceof Error ? reason.stack ?? reason.message : String(reason);
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -1,0 +1,59 @@
+// Puts a server together from the real rooms: MQTT for the cars, processes for their modules.
+import type { EffectObserver } from "../car/car.ts";
+import type { CarConfig, ServerConfig } from "../config/model.ts";
+import { CONTEXTS_PER_HOST, ModuleHost } from "../module/module_host.ts";
+import { MqttTransport } from "../mqtt/client.ts";
+import { BrokerConnector } from "../mqtt/connector.ts";
+import type { Log } from "../observe/log.ts";
+import { andSuppressed, Once } from "../observe/once.ts";
+import type { StartHost } from "../server/host_pool.ts";
+import { Server } from "../server/server.ts";
+
+/** What a server is put together from. */
+export interface AssembleOptions {
+  readonly config: ServerConfig;
+  readonly log: Log;
+  /** Looks on while cars carry out what their sessions want. */
+  readonly observer?: EffectObserver;
+}
+
+/**
+ * Makes a server that is ready to be started.
+ *
+ * @throws {TlsFileError} when a file for TLS cannot be used.
+ */
+export async function assembleServer(options: AssembleOptions): Promise<Server> {
+  const { config, log } = options;
+  const { broker, timeouts: { refusedPauseMs } } = config;
+  const connector = await BrokerConnector.make({ broker, refusedPauseMs, log });
+  return new Server({
+    ...options,
+    createTransport: (car) => createTransport(config, car, connector, log),
+    startHost: startHost(config, log),
+    contextsPerHost: CONTEXTS_PER_HOST,
+  });
+}
+
+function createTransport(
+  { company, limits: { messageBytes } }: ServerConfig,
+  { name: car }: CarConfig,
+  connector: BrokerConnector,
+  log: Log,
+): MqttTransport {
+  const carLog = log.forCar(car);
+  const once = new Once();
+  const onOversize = (bytes: number) => {
+    const count = once.ask("oversize");
+    if (count === undefined) return;
+    carLog.warning(
+      `Discarded a message of ${bytes} bytes unread: max_message_bytes is ${messageBytes}` +
+        andSuppressed(count),
+    );
+  };
+  return new MqttTransport({ connector, company, car, maxMessageBytes: messageBytes, onOversize });
+}
+
+function startHost({ timeouts: { moduleCallMs } }: ServerConfig, log: Log): StartHost {
+  return ({ onOutput, onExit }) =>
+    ModuleHost.start({ moduleCallTimeoutMs: moduleCallMs, log, onOutput, onExit });
+}

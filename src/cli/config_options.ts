@@ -1,0 +1,96 @@
+// The arguments that name a configuration and change it (protocol section 6); `start` and `check`
+// share them, so that `check` judges exactly what `start` would run.
+//
+// Kept apart from the commands, so that help and usage errors load nothing else.
+import type { Command } from "commander";
+import type { Overrides } from "../config/overrides.ts";
+import type { Output } from "./output.ts";
+
+/** Where the configuration is looked for when none is named. */
+export const DEFAULT_CONFIG = "./config/config.json";
+
+/** What the command line said. */
+export interface ConfigOptions {
+  /** The configuration file. */
+  readonly config: string;
+  readonly overrides: Overrides;
+}
+
+interface ParsedOptions {
+  readonly config?: string;
+  readonly tls?: boolean;
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly broker?: string | true;
+}
+
+/** Adds the arguments and options to a command, which runs `action` with what they say. */
+export function configureWithConfig(
+  command: Command,
+  output: Output,
+  action: (options: ConfigOptions) => Promise<void>,
+): void {
+  command
+    .argument("[config]", `configuration file (default: ${DEFAULT_CONFIG})`)
+    .option("-c, --config <file>", "the same as an option")
+    .option("--tls", "reach the broker over TLS; needs --ca")
+    .option("--ca <file>", "certificates of the authorities that may sign the broker's, PEM")
+    .option("--cert <file>", "own certificate for the broker, PEM; needs --key")
+    .option("--key <file>", "private key of the own certificate, PEM; needs --cert")
+    .option("--broker [port]", "run a broker inside, at the configured address or on another port")
+    .action((argument: string | undefined, parsed: ParsedOptions) => {
+      const fail = (text: string) => command.error(`error: ${text}`);
+      return action({
+        config: configFile(argument, parsed, fail),
+        overrides: { ...tls(parsed, output), ...embeddedBroker(parsed, fail) },
+      });
+    });
+}
+
+type Fail = (text: string) => never;
+
+function configFile(argument: string | undefined, parsed: ParsedOptions, fail: Fail): string {
+  // What follows --broker is the configuration file when it cannot be a port.
+  const { config, broker } = parsed;
+  const behind = typeof broker === "string" && !isNumber(broker) ? broker : undefined;
+  const files = [argument, config, behind].filter((file) => file !== undefined);
+  if (files.length > 1) fail(`configuration file named twice: "${files.join('" and "')}"`);
+  const [file = DEFAULT_CONFIG] = files;
+  if (config === undefined && isMistypedCommand(file)) {
+    fail(`neither a command nor a configuration file: "${file}"`);
+  }
+  return file;
+}
+
+/** Whether the rest of TLS is there and readable is checked with the configuration. */
+function tls({ tls, ca, cert, key }: ParsedOptions, output: Output): Overrides {
+  if (tls) return { tls: { ca, cert, key } };
+  for (const [name, file] of Object.entries({ ca, cert, key })) {
+    if (file !== undefined) output.err(`warning: --${name}: no effect without --tls`);
+  }
+  return {};
+}
+
+function embeddedBroker({ broker }: ParsedOptions, fail: Fail): Overrides {
+  if (broker === undefined) return {};
+  if (broker === true || !isNumber(broker)) return { embeddedBroker: {} };
+  const port = Number(broker);
+  if (port > 65535) fail(`--broker: expected a port up to 65535: found ${broker}`);
+  return { embeddedBroker: { port } };
+}
+
+function isNumber(text: string): boolean {
+  return /^\d+$/.test(text);
+}
+
+/** A word that could be a command, where no such file exists. */
+function isMistypedCommand(argument: string): boolean {
+  if (!/^[a-z][a-z-]*$/.test(argument)) return false;
+  try {
+    Deno.statSync(argument);
+    return false;
+  } catch {
+    return true;
+  }
+}

@@ -1,0 +1,100 @@
+// `start`: serves the cars of a configuration until the program is asked to stop.
+import { ConfigError } from "../config/errors.ts";
+import { loadConfig, type LoadedConfig } from "../config/load.ts";
+import type { ServerConfig } from "../config/model.ts";
+import { LogDirectoryError } from "../observe/errors.ts";
+import type { Log } from "../observe/log.ts";
+import { type Logging, startLogging } from "../observe/logging.ts";
+import { ServerStartError } from "../server/errors.ts";
+import type { Server } from "../server/server.ts";
+import { versionText } from "../version.ts";
+import { assembleServer } from "./assemble.ts";
+import { printConfigError, printWarnings } from "./check.ts";
+import type { ConfigOptions } from "./config_options.ts";
+import type { ProgramContext } from "./context.ts";
+import { type Part, runUntilStopped } from "./lifetime.ts";
+import type { Output } from "./output.ts";
+
+/**
+ * Loads the configuration, starts everything, and waits for the end (protocol sections 4.4 to 6).
+ *
+ * @returns the exit status: 0 after a stop in order, 1 when something could not be used, started, or
+ * stopped in order
+ */
+export async function startCommand(
+  options: ConfigOptions,
+  context: ProgramContext,
+): Promise<number> {
+  const { output } = context;
+  const loaded = load(options, output);
+  const logging = loaded && openLog(loaded.config, output);
+  if (loaded === undefined || logging === undefined) return 1;
+  const { log } = logging;
+  const onDefect = context.onDefect;
+  context.onDefect = (text) => log.critical(text);
+  try {
+    log.info(() => `Starting ${versionText()} with "${options.config}"`);
+    for (const { path, message } of loaded.warnings) log.warning(`${path}: ${message}`);
+    const parts = [serverPart(loaded.config, log)];
+    return await runUntilStopped(parts, { stop: context.stop, log }) ? 0 : 1;
+  } catch (error) {
+    for (const problem of startProblems(error)) {
+      log.critical(problem);
+      // Whoever starts the program must see why it did not, even if nothing is logged there.
+      if (!loaded.config.logging.console.use) output.err(problem);
+    }
+    return 1;
+  } finally {
+    log.info("Stopped");
+    context.onDefect = onDefect;
+    await logging.stop();
+  }
+}
+
+function load(options: ConfigOptions, output: Output): LoadedConfig | undefined {
+  try {
+    const loaded = loadConfig(options.config, options.overrides);
+    if (!loaded.config.logging.console.use) printWarnings(loaded.warnings, output);
+    return loaded;
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    printConfigError(error, output);
+    return undefined;
+  }
+}
+
+function openLog({ logging }: ServerConfig, output: Output): Logging | undefined {
+  try {
+    return startLogging(logging);
+  } catch (error) {
+    if (!(error instanceof LogDirectoryError)) throw error;
+    output.err(error.message);
+    return undefined;
+  }
+}
+
+function serverPart(config: ServerConfig, log: Log): Part {
+  let server: Server | undefined;
+  return {
+    name: "the server",
+    async start() {
+      server = await assembleServer({ config, log });
+      await server.start();
+    },
+    async stop() {
+      await server?.stop();
+    },
+  };
+}
+
+/** What keeps the program from starting, a line each; what nobody expected comes with its stack. */
+function startProblems(error: unknown): readonly string[] {
+  if (error instanceof ServerStartError) return error.problems;
+  if (!(error instanceof Error)) return [String(error)];
+  return [isExpected(error) ? error.message : error.stack ?? error.message];
+}
+
+/** Errors that say all there is to say. */
+function isExpected(error: Error): boolean {
+  return error.name === "TlsFileError" || error.name === "ListenError";
+}
