@@ -106,11 +106,10 @@ export class World {
   /** Lets everything under way arrive and return. */
   settle(): void {
     while (true) {
-      for (const module of this.#calls.keys()) {
-        while ((this.#calls.get(module)?.length ?? 0) > 0) this.#return(module, "ok");
-      }
-      if (this.#network.length === 0) break;
-      this.#deliver(0, 1);
+      const module = [7, 8].find((one) => (this.#calls.get(one)?.length ?? 0) > 0);
+      if (module !== undefined) this.#return(module, "ok");
+      else if (this.#network.length > 0) this.#deliver(0, 1);
+      else break;
     }
     this.rules.atRest(this.session, this.#sessionId);
   }
