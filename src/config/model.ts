@@ -29,7 +29,8 @@ export interface BrokerConfig {
 
 /** Files in PEM form, absolute paths. */
 export interface TlsConfig {
-  readonly caFile: string;
+  /** Absent: the certificates the system trusts. */
+  readonly caFile?: string;
   /** Client certificate and its key: both or none. */
   readonly certFile?: string;
   readonly keyFile?: string;
@@ -94,7 +95,10 @@ export interface ModuleConfig {
   readonly id: number;
   /** Absolute path of the shared library. */
   readonly libPath: string;
-  /** What `init` gets after `company_name` and `car_name`, as text, in the document's order. */
+  /**
+   * What `init` gets after `company_name` and `car_name`, as text, in the document's order; one of
+   * these two keys here overrides it in its place.
+   */
   readonly parameters: readonly (readonly [key: string, value: string])[];
   /** What `wait_for_command` is called with, in milliseconds. */
   readonly waitTimeoutMs: number;

@@ -1,0 +1,91 @@
+// Takes a broker's address apart: a host, or mqtt://, mqtts://, ws:// and wss:// addresses.
+import { quote } from "./describe.ts";
+import type { BrokerConfig } from "./model.ts";
+import { maskText } from "./secrets.ts";
+
+/** An address, taken apart. */
+export interface BrokerAddress {
+  readonly protocol: BrokerConfig["protocol"];
+  readonly host: string;
+  readonly port: number | undefined;
+  /** With its leading slash for WebSockets, else "". */
+  readonly path: string;
+}
+
+/** What {@linkcode parseAddress} made of a text; `message` is free of secrets. */
+export type AddressResult =
+  | { readonly ok: true; readonly address: BrokerAddress }
+  | { readonly ok: false; readonly message: string };
+
+const PROTOCOLS: Readonly<Record<string, BrokerConfig["protocol"]>> = {
+  mqtt: "mqtt",
+  mqtts: "mqtts",
+  ws: "ws",
+  wss: "wss",
+};
+
+/** Scheme, credentials, host, port, and the rest. */
+const URL_PARTS = /^([A-Za-z][\w+.-]*):\/\/(?:(.*)@)?(\[[^\]]*\]|[^:/?#]*)(?::(\d*))?([/?#].*)?$/s;
+
+/** Takes `text` apart. */
+export function parseAddress(text: string): AddressResult {
+  const shown = quote(maskText(text));
+  const fail = (expected: string): AddressResult => ({
+    ok: false,
+    message: `Expected ${expected}: found the text ${shown}`,
+  });
+  if (!text.includes("://")) {
+    const host = parseHost(text);
+    if (host !== undefined) {
+      return { ok: true, address: { protocol: "mqtt", host, port: undefined, path: "" } };
+    }
+    return fail(
+      "a host without a port, or an address that begins with mqtt://, mqtts://, ws:// or wss://",
+    );
+  }
+  const [, scheme = "", credentials, hostText = "", portText = "", rest = ""] =
+    URL_PARTS.exec(text) ?? [];
+  const name = scheme.toLowerCase();
+  const protocol = Object.hasOwn(PROTOCOLS, name) ? PROTOCOLS[name] : undefined;
+  if (protocol === undefined) {
+    return fail("an address that begins with mqtt://, mqtts://, ws:// or wss://");
+  }
+  if (credentials !== undefined) {
+    return fail(
+      'no user name or password in the address, but in "mqtt_username" and "mqtt_password"',
+    );
+  }
+  const host = parseHost(hostText);
+  if (host === undefined) return fail("an address with a valid host");
+  const port = portText === "" ? undefined : Number(portText);
+  if (port !== undefined && (port < 1 || port > 65_535)) return fail("a port from 1 to 65535");
+  const path = parsePath(protocol, rest);
+  if (path === undefined) {
+    return fail(
+      protocol.startsWith("ws")
+        ? 'an address without spaces, "?" and "#"'
+        : "an address without a path, which only ws:// and wss:// have",
+    );
+  }
+  return { ok: true, address: { protocol, host, port, path } };
+}
+
+/** A host name, an IPv4 address, or an IPv6 address with or without brackets (dropped). */
+function parseHost(text: string): string | undefined {
+  const bare = text.startsWith("[") && text.endsWith("]") ? text.slice(1, -1) : text;
+  if (/^[\da-fA-F:.]*:[\da-fA-F:.]*:[\da-fA-F:.]*(?:%[\w.-]+)?$/.test(bare)) return bare;
+  return bare === text && /^[\p{L}\p{N}_](?:[\p{L}\p{N}_.-]*)$/u.test(text) ? text : undefined;
+}
+
+function parsePath(protocol: BrokerConfig["protocol"], rest: string): string | undefined {
+  if (!protocol.startsWith("ws")) return rest === "" || rest === "/" ? "" : undefined;
+  if (rest === "") return "/";
+  return /^\/[^\s?#]*$/.test(rest) ? rest : undefined;
+}
+
+/** Writes an address so that {@linkcode parseAddress} takes it apart into the same parts. */
+export function formatAddress(broker: Pick<BrokerConfig, "protocol" | "host" | "path">): string {
+  if (broker.protocol === "mqtt") return broker.host;
+  const host = broker.host.includes(":") ? `[${broker.host}]` : broker.host;
+  return `${broker.protocol}://${host}${broker.path}`;
+}

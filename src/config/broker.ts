@@ -1,0 +1,131 @@
+// Makes the broker's part of the form: address, port, credentials and TLS together.
+import { parseAddress } from "./address.ts";
+import { PORT_DEFAULTS } from "./defaults.ts";
+import type { Notes } from "./errors.ts";
+import { type ConfigPlace, readFound } from "./files.ts";
+import type { BrokerInput } from "./input.ts";
+import type { BrokerConfig, TlsConfig } from "./model.ts";
+import type { Overrides } from "./overrides.ts";
+
+/** Checks what a document and the command line say about the broker; undefined when it is wrong. */
+export function resolveBroker(
+  input: BrokerInput,
+  overrides: Overrides,
+  place: ConfigPlace,
+  notes: Notes,
+): BrokerConfig | undefined {
+  const credentials = resolveCredentials(input, place, notes);
+  const files = resolveTlsFiles(input, overrides, place, notes);
+  if (input.address === undefined) return undefined;
+  const parsed = parseAddress(input.address);
+  if (!parsed.ok) {
+    notes.problem(input.paths.address, parsed.message);
+    return undefined;
+  }
+  const { address } = parsed;
+  const webSocket = address.protocol === "ws" || address.protocol === "wss";
+  const secure = files !== undefined || address.protocol.endsWith("s") && address.protocol !== "ws";
+  const protocol = webSocket ? (secure ? "wss" : "ws") : (secure ? "mqtts" : "mqtt");
+  if (secure && overrides.embeddedBroker !== undefined && files?.certFile === undefined) {
+    const expected = "a file with the embedded broker's certificate, as it speaks TLS";
+    const path = overrides.tls === undefined ? input.paths.cert : "--cert";
+    notes.problem(path, `Expected ${expected}: found nothing`);
+  }
+  return {
+    protocol,
+    host: address.host,
+    port: resolvePort(input, overrides, address.port, notes) ?? PORT_DEFAULTS[protocol],
+    path: address.path,
+    ...credentials,
+    ...(secure ? { tls: files ?? {} } : {}),
+  };
+}
+
+function resolvePort(
+  input: BrokerInput,
+  overrides: Overrides,
+  addressPort: number | undefined,
+  notes: Notes,
+): number | undefined {
+  const listenPort = overrides.embeddedBroker?.port;
+  if (listenPort !== undefined) {
+    if (!Number.isInteger(listenPort) || listenPort < 0 || listenPort > 65_535) {
+      notes.problem("--broker", `Expected a port from 0 to 65535: found ${listenPort}`);
+    }
+    return listenPort;
+  }
+  if (input.port !== undefined && addressPort !== undefined && input.port !== addressPort) {
+    notes.warning(
+      input.paths.port,
+      `Two ports: ${input.port} is used, ${addressPort} in the address is not`,
+    );
+  }
+  return input.port ?? addressPort;
+}
+
+function resolveCredentials(
+  input: BrokerInput,
+  place: ConfigPlace,
+  notes: Notes,
+): Pick<BrokerConfig, "username" | "password"> {
+  const { username, passwordFile, paths } = input;
+  let { password } = input;
+  if (password !== undefined && passwordFile !== undefined) {
+    notes.problem(
+      paths.passwordFile,
+      'Expected either "mqtt_password" or "mqtt_password_file": found both',
+    );
+  }
+  if (passwordFile !== undefined) {
+    const read = readFound(passwordFile, place);
+    if (!read.ok) notes.problem(paths.passwordFile, read.message);
+    else password ??= read.text?.replace(/\r?\n$/, "");
+  }
+  if (password !== undefined && username === undefined) {
+    // MQTT 3.1.1 has no password without a user name.
+    notes.problem(paths.username, "Expected a text, as there is a password: found nothing");
+  }
+  return {
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+  };
+}
+
+/** The PEM files; undefined when neither the document nor the command line turns TLS on with one. */
+function resolveTlsFiles(
+  input: BrokerInput,
+  overrides: Overrides,
+  place: ConfigPlace,
+  notes: Notes,
+): TlsConfig | undefined {
+  const given = overrides.tls ?? input.tls;
+  if (given === undefined) return undefined;
+  const onCommandLine = overrides.tls !== undefined;
+  const paths = onCommandLine ? { ca: "--ca", cert: "--cert", key: "--key" } : input.paths;
+  // Names on a command line mean the working directory only.
+  const from = onCommandLine ? { ...place, folder: place.workingDirectory } : place;
+  const resolved: { caFile?: string; certFile?: string; keyFile?: string } = {};
+  const resolveFile = (part: "ca" | "cert" | "key") => {
+    const name = given[part];
+    if (name === undefined) return;
+    if (name === "") {
+      if (onCommandLine) notes.problem(paths[part], 'Expected a file: found the text ""');
+      else notes.warning(paths[part], "Key without effect: it is empty");
+      return;
+    }
+    const found = readFound(name, from);
+    if (found.ok) resolved[`${part}File`] = found.path;
+    else notes.problem(paths[part], found.message);
+  };
+  resolveFile("ca");
+  resolveFile("cert");
+  resolveFile("key");
+  const missing = (part: "ca" | "cert" | "key", expected: string) =>
+    notes.problem(paths[part], `Expected ${expected}: found nothing`);
+  if (onCommandLine && !given.ca) {
+    missing("ca", 'a file of certificates to trust, as "--tls" is given');
+  }
+  if (given.cert && !given.key) missing("key", "the key of the client certificate");
+  if (given.key && !given.cert) missing("cert", "the client certificate of the key");
+  return onCommandLine || given.ca || given.cert || given.key ? resolved : undefined;
+}

@@ -1,0 +1,97 @@
+// The kinds of values a configuration has. Each carries, as its error text, what is expected there.
+import * as z from "zod";
+
+/** Timers hold no more milliseconds than this: 24 days. */
+const MAX_MS = 2_147_483_647;
+const MAX_SECONDS = Math.floor(MAX_MS / 1000);
+const MAX_INT32 = 2_147_483_647;
+
+/** A duration in seconds, fractions allowed. */
+export function seconds(options: { readonly zero?: boolean } = {}) {
+  const least = options.zero ? "0 or more" : "greater than 0";
+  const error = `a number of seconds, ${least} and at most ${MAX_SECONDS}`;
+  const number = z.number({ error }).max(MAX_SECONDS, { error });
+  return options.zero ? number.min(0, { error }) : number.gt(0, { error });
+}
+
+/** A duration in milliseconds. */
+export function milliseconds() {
+  const error = `a number of milliseconds, greater than 0 and at most ${MAX_MS}`;
+  return z.number({ error }).gt(0, { error }).max(MAX_MS, { error });
+}
+
+/** A duration in milliseconds that a C `int` holds. */
+export function wholeMilliseconds() {
+  return integer("a whole number of milliseconds", 1, MAX_MS);
+}
+
+/** How many there may be. */
+export function count(least: 0 | 1) {
+  return integer("a whole number", least, MAX_INT32);
+}
+
+/** How large a file may become, in bytes. */
+export function fileSize() {
+  return integer("a whole number of bytes", 0, Number.MAX_SAFE_INTEGER);
+}
+
+/** A TCP port. */
+export function port() {
+  return integer("a port, a whole number", 1, 65_535);
+}
+
+function integer(what: string, least: number, most: number) {
+  const error = `${what} from ${least} to ${most}`;
+  return z.number({ error }).int({ error }).min(least, { error }).max(most, { error });
+}
+
+/** True or false. */
+export function flag() {
+  return z.boolean({ error: "true or false" });
+}
+
+/** Any text. */
+export function text(what: string) {
+  return z.string({ error: what });
+}
+
+/** A text with something in it. */
+export function filledText(what: string) {
+  const error = `${what}, not empty`;
+  return z.string({ error }).min(1, { error });
+}
+
+/** A text of which `pattern` decides. */
+export function patternText(what: string, pattern: RegExp) {
+  return z.string({ error: what }).regex(pattern, { error: what });
+}
+
+/** A company's or a car's name: it is a level of a topic (section 5). */
+export function fleetName(what: string) {
+  return patternText(
+    `${what}: lowercase letters, digits and underscores, not empty`,
+    /^[a-z0-9_]+$/,
+  );
+}
+
+/** One of a few words, in any letter case. */
+export function anyCaseWord(words: readonly string[]) {
+  const alternatives = words.map((word) =>
+    [...word].map((letter) => `[${letter.toUpperCase()}${letter.toLowerCase()}]`).join("")
+  );
+  const what = words.length === 1
+    ? `the text "${words[0]}"`
+    : `one of ${words.join(", ")}, in any letter case`;
+  return patternText(what, new RegExp(`^(?:${alternatives.join("|")})$`));
+}
+
+/** One of a few words, exactly. */
+export function word<const W extends readonly string[]>(words: W) {
+  return z.enum(words, { error: `one of ${words.map((each) => `"${each}"`).join(", ")}` });
+}
+
+/** A value of a module's `config`: everything becomes text. */
+export function moduleValue() {
+  const error = "a text, a number, true or false";
+  return z.union([z.string(), z.number(), z.boolean()], { error });
+}

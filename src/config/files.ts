@@ -1,0 +1,96 @@
+// The few looks at the file system a configuration needs, so that tests and live reload bring theirs.
+import { isAbsolute, resolve } from "node:path";
+import { quote } from "./describe.ts";
+
+/** No path is longer on Linux, so paths are shown whole. */
+const MAX_PATH = 4096;
+
+/** What is at a path; `other` is a pipe or a device. */
+export type FileKind = "file" | "directory" | "other" | "missing";
+
+/** The file system as the configuration sees it. */
+export interface ConfigFiles {
+  /** What is at an absolute path; links are followed. Does not throw. */
+  kind(path: string): FileKind;
+  /** @throws when the file cannot be read. */
+  readText(path: string): string;
+}
+
+/** Where names are looked up. Both are absolute. */
+export interface ConfigPlace {
+  readonly workingDirectory: string;
+  /** The folder of the configuration file. */
+  readonly folder: string;
+  readonly files: ConfigFiles;
+}
+
+/** The real file system. */
+export const systemFiles: ConfigFiles = {
+  kind(path) {
+    try {
+      const info = Deno.statSync(path);
+      if (info.isFile) return "file";
+      return info.isDirectory ? "directory" : "other";
+    } catch {
+      return "missing";
+    }
+  },
+  readText(path) {
+    return Deno.readTextFileSync(path);
+  },
+};
+
+/** What {@linkcode findFile} found. */
+export type FoundFile =
+  | { readonly ok: true; readonly path: string }
+  | { readonly ok: false; readonly message: string };
+
+/**
+ * Looks a file up from the working directory, then from the configuration's folder (section 5).
+ * Pipes and devices count only when `kinds` says so.
+ */
+export function findFile(
+  name: string,
+  place: ConfigPlace,
+  kinds: readonly FileKind[] = ["file"],
+): FoundFile {
+  const candidates = isAbsolute(name)
+    ? [resolve(name)]
+    : [...new Set([resolve(place.workingDirectory, name), resolve(place.folder, name)])];
+  for (const path of candidates) {
+    if (kinds.includes(place.files.kind(path))) return { ok: true, path };
+  }
+  const other = candidates.find((path) => place.files.kind(path) !== "missing");
+  if (other !== undefined) {
+    const kind = place.files.kind(other) === "directory" ? "a directory" : "none";
+    return { ok: false, message: `Expected a file: found ${kind} at ${quote(other, MAX_PATH)}` };
+  }
+  const looked = candidates.map((path) => quote(path, MAX_PATH)).join(" and ");
+  return { ok: false, message: `Expected an existing file: found none at ${looked}` };
+}
+
+/** Reads a file {@linkcode findFile} finds, a pipe as well; what goes wrong becomes a message. */
+export function readFound(
+  name: string,
+  place: ConfigPlace,
+): FoundFile & { readonly text?: string } {
+  const found = findFile(name, place, ["file", "other"]);
+  if (!found.ok) return found;
+  try {
+    return { ...found, text: place.files.readText(found.path) };
+  } catch (error) {
+    const reason = describeFileError(error);
+    const path = quote(found.path, MAX_PATH);
+    return { ok: false, message: `Expected a readable file: found ${path}: ${reason}` };
+  }
+}
+
+/** Why a file could not be read, in words. */
+export function describeFileError(error: unknown): string {
+  if (error instanceof Deno.errors.NotFound) return "no such file";
+  if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
+  if (error instanceof Deno.errors.NotCapable) return "the program lacks the permission to read it";
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (error instanceof Deno.errors.IsADirectory || code === "EISDIR") return "is a directory";
+  return error instanceof Error ? quote(error.message) : "unknown reason";
+}

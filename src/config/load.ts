@@ -1,0 +1,148 @@
+// Turns a configuration of any dialect into the one form, or into everything that is wrong with it.
+import { dirname, resolve } from "node:path";
+import { resolveBroker } from "./broker.ts";
+import { type CommonInput, type Dialect, readDialect } from "./dialect.ts";
+import { DOCUMENT_PATH, joinPath, quote } from "./describe.ts";
+import { ConfigError, Notes, type Problem } from "./errors.ts";
+import { type ConfigFiles, type ConfigPlace, describeFileError, systemFiles } from "./files.ts";
+import { readJson } from "./json.ts";
+import { resolveLogging } from "./logging.ts";
+import type { Limits, ServerConfig, Timeouts } from "./model.ts";
+import { resolveFleet } from "./modules.ts";
+import type { Overrides } from "./overrides.ts";
+import { isObject } from "./read.ts";
+
+/** A configuration that can be used. */
+export interface LoadedConfig {
+  readonly config: ServerConfig;
+  /** What is suspicious, but starts. */
+  readonly warnings: readonly Problem[];
+  readonly dialect: Dialect;
+}
+
+/**
+ * Reads the configuration file at `path`, whatever its dialect (protocol section 5).
+ *
+ * @param overrides what the command line adds
+ * @param files stands for the file system in tests
+ * @throws {ConfigError} with every problem at once
+ */
+export function loadConfig(
+  path: string,
+  overrides: Overrides = {},
+  files: ConfigFiles = systemFiles,
+): LoadedConfig {
+  const workingDirectory = Deno.cwd();
+  const absolute = resolve(workingDirectory, path);
+  const source = path === "" ? absolute : path;
+  const fail = (message: string, cause?: unknown) =>
+    new ConfigError(source, [{ path: source, message }], [], { cause });
+  let text: string;
+  try {
+    text = files.readText(absolute);
+  } catch (error) {
+    throw fail(`Expected a readable file: ${describeFileError(error)}`, error);
+  }
+  const json = readJson(text.replace(/^\ufeff/, ""));
+  if (!json.ok) throw fail(json.message);
+  const duplicates = json.duplicates.map((duplicate) => ({
+    path: duplicate.path,
+    message: `Key given twice: the last one counts, on line ${duplicate.line}`,
+  }));
+  const place = { workingDirectory, folder: dirname(absolute), files };
+  try {
+    const loaded = parseConfig(json.document, place, overrides, source);
+    return { ...loaded, warnings: [...duplicates, ...loaded.warnings] };
+  } catch (error) {
+    if (!(error instanceof ConfigError) || duplicates.length === 0) throw error;
+    throw new ConfigError(source, error.problems, [...duplicates, ...error.warnings], {
+      cause: error,
+    });
+  }
+}
+
+/**
+ * Turns a parsed JSON document into the form.
+ *
+ * @param place where the files it names are looked up
+ * @param source what the document is called in the error
+ * @throws {ConfigError} with every problem at once; never another error
+ */
+export function parseConfig(
+  document: unknown,
+  place: ConfigPlace,
+  overrides: Overrides = {},
+  source = DOCUMENT_PATH,
+): LoadedConfig {
+  const notes = new Notes();
+  refuseProto(document, DOCUMENT_PATH, notes);
+  const input = readDialect(document, notes);
+  if (input === undefined) throw new ConfigError(source, notes.problems, notes.warnings);
+  const broker = resolveBroker(input.broker, overrides, place, notes);
+  const cars = resolveFleet(input.fleet, place, notes);
+  const logging = resolveLogging(input.common, place.workingDirectory, notes);
+  const timeouts = resolveTimeouts(input.common, input.broker.sessionMs);
+  const limits = resolveLimits(input.common);
+  const { company_name: company, send_invalid_command: sendInvalidCommand } = input.common;
+  if (
+    notes.problems.length > 0 || broker === undefined || company === undefined ||
+    sendInvalidCommand === undefined || timeouts === undefined || limits === undefined
+  ) {
+    throw new ConfigError(source, notes.problems, notes.warnings);
+  }
+  return {
+    config: { company, broker, timeouts, limits, sendInvalidCommand, logging, cars },
+    warnings: notes.warnings,
+    dialect: input.dialect,
+  };
+}
+
+/** Undefined when one is wrong, which has been noted. */
+function resolveTimeouts(input: CommonInput, sessionMs: number | undefined): Timeouts | undefined {
+  const { timeout, module_call_timeout: call } = input;
+  const pause = input.sleep_duration_after_connection_refused;
+  if (
+    sessionMs === undefined || timeout === undefined || call === undefined || pause === undefined
+  ) return undefined;
+  return {
+    sessionMs: atLeastOne(sessionMs),
+    responseMs: atLeastOne(timeout * 1000),
+    moduleCallMs: atLeastOne(call * 1000),
+    refusedPauseMs: Math.round(pause * 1000),
+  };
+}
+
+/** Timers know whole milliseconds, and 0 would be no time at all. */
+function atLeastOne(ms: number): number {
+  return Math.max(1, Math.round(ms));
+}
+
+function resolveLimits({ limits }: CommonInput): Limits | undefined {
+  if (
+    limits?.max_message_bytes === undefined || limits.max_devices === undefined ||
+    limits.max_status_gap === undefined || limits.max_waiting_statuses === undefined ||
+    limits.max_waiting_commands === undefined || limits.max_unanswered_commands === undefined
+  ) return undefined;
+  return {
+    messageBytes: limits.max_message_bytes,
+    devices: limits.max_devices,
+    statusGap: limits.max_status_gap,
+    waitingStatuses: limits.max_waiting_statuses,
+    waitingCommands: limits.max_waiting_commands,
+    unansweredCommands: limits.max_unanswered_commands,
+  };
+}
+
+/** A key that objects of the language do not keep; as a car's name it would be lost on the way. */
+function refuseProto(value: unknown, path: string, notes: Notes): void {
+  const open = [{ value, path }];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (!isObject(next.value)) continue;
+    for (const [key, part] of Object.entries(next.value)) {
+      const partPath = joinPath(next.path, key);
+      if (key === "__proto__") {
+        notes.problem(partPath, `Expected another key: found the key ${quote(key)}`);
+      } else open.push({ value: part, path: partPath });
+    }
+  }
+}

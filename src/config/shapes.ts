@@ -1,0 +1,105 @@
+// The parts the dialects share, with the descriptions that go into the JSON Schema (section 5).
+import * as z from "zod";
+import { LOG_LEVELS } from "../observe/log.ts";
+import { DEFAULT_WAIT_MS, DEFAULTS, LIMIT_DEFAULTS, LOGGING_DEFAULTS } from "./defaults.ts";
+import * as field from "./fields.ts";
+
+/** Modules by id; how an id is written is checked where modules are resolved. */
+export const modulesSchema = z.record(
+  z.string(),
+  z.strictObject({
+    lib_path: field.filledText("the path of a shared library").describe(
+      "Shared library of the module; a relative path is looked up from the working directory, then from the folder of this file",
+    ),
+    config: z.record(z.string(), field.moduleValue()).optional().describe(
+      "What the module's init gets after company_name and car_name, as text; these two keys may be overridden here",
+    ),
+    timeout_ms: field.wholeMilliseconds().default(DEFAULT_WAIT_MS).describe(
+      "What wait_for_command is called with, in milliseconds",
+    ),
+  }),
+).meta({ id: "modules", propertyNames: { pattern: "^0*[1-9][0-9]{0,9}$" } });
+
+const sinkShape = {
+  use: field.flag().default(LOGGING_DEFAULTS.use).describe("Whether lines go there"),
+  level: field.anyCaseWord(LOG_LEVELS).default(LOGGING_DEFAULTS.level).describe(
+    "The least level that is written: DEBUG, INFO, WARNING, ERROR or CRITICAL",
+  ),
+  format: field.word(["text", "json"]).default(LOGGING_DEFAULTS.format).describe(
+    "Lines for people, or one JSON object a line",
+  ),
+};
+
+const loggingSchema = z.strictObject({
+  console: z.strictObject(sinkShape).optional().describe("Lines on the console; on unless told"),
+  file: z.strictObject({
+    ...sinkShape,
+    path: field.text("the path of a directory").default("").describe(
+      "Directory of external_server.log; empty: the working directory",
+    ),
+  }).optional().describe("Lines in a file; off when absent"),
+}).meta({ id: "logging" });
+
+const limit = (of: keyof typeof LIMIT_DEFAULTS, description: string) =>
+  field.count(1).default(LIMIT_DEFAULTS[of]).describe(description);
+
+const limitsSchema = z.strictObject({
+  max_message_bytes: limit("max_message_bytes", "A larger message of a gateway is discarded"),
+  max_devices: limit("max_devices", "A Connect with more devices is refused"),
+  max_status_gap: limit("max_status_gap", "A status counter further ahead fails the session"),
+  max_waiting_statuses: limit(
+    "max_waiting_statuses",
+    "With more statuses waiting for modules, reading pauses and the gateway keeps them",
+  ),
+  max_waiting_commands: limit(
+    "max_waiting_commands",
+    "With more commands waiting, modules keep theirs",
+  ),
+  max_unanswered_commands: limit(
+    "max_unanswered_commands",
+    "With more commands without a response, further ones wait",
+  ),
+}).meta({ id: "limits" });
+
+/** The keys every dialect knows. */
+export const commonShape = {
+  $schema: field.text("the address of a JSON Schema").optional().describe(
+    "For editors; the server ignores it",
+  ),
+  company_name: field.fleetName("a company's name").describe(
+    "The company whose cars are served; the first level of every topic",
+  ),
+  timeout: field.seconds().default(DEFAULTS.timeout).describe(
+    "Seconds for each response that is awaited",
+  ),
+  module_call_timeout: field.seconds().default(DEFAULTS.module_call_timeout).describe(
+    "Seconds for one call of a module, wait_for_command excepted",
+  ),
+  send_invalid_command: field.flag().default(DEFAULTS.send_invalid_command).describe(
+    "Whether a command whose device names another module is sent all the same",
+  ),
+  sleep_duration_after_connection_refused: field.seconds({ zero: true })
+    .default(DEFAULTS.sleep_duration_after_connection_refused).describe(
+      "Seconds until a broker that refused is tried again; grows to at most 30",
+    ),
+  limits: limitsSchema.default(LIMIT_DEFAULTS).describe("What is bounded, for each car"),
+  logging: loggingSchema.optional().describe("Where log lines go"),
+  log_files_directory: field.text("the path of a directory").optional().describe(
+    "Turns the log file on; empty: the working directory. logging.file decides when both are given",
+  ),
+  log_files_to_keep: field.count(0).default(DEFAULTS.log_files_to_keep).describe(
+    "Rotated log files kept beside the current one",
+  ),
+  log_file_max_size_bytes: field.fileSize().default(DEFAULTS.log_file_max_size_bytes).describe(
+    "Size at which the log file is rotated; 0: never",
+  ),
+};
+
+/** Name and password for the broker. */
+export const credentialShape = {
+  mqtt_username: field.filledText("a text").optional().describe("User name for the broker"),
+  mqtt_password: field.text("a text").optional().describe("Password for the broker"),
+  mqtt_password_file: field.filledText("the path of a file").optional().describe(
+    "File with the password for the broker, instead of mqtt_password; a newline at its end is dropped",
+  ),
+};

@@ -1,0 +1,193 @@
+// The broker: addresses, credentials and TLS.
+import assert from "node:assert/strict";
+import { formatAddress, parseAddress } from "../../src/config/address.ts";
+import type { BrokerConfig } from "../../src/config/model.ts";
+import type { Overrides } from "../../src/config/overrides.ts";
+import { documented, external, failure, lines, load } from "./support.ts";
+
+Deno.test("parseConfig() takes hosts and addresses of four protocols", () => {
+  const cases: readonly (readonly [string, number | undefined, BrokerConfig])[] = [
+    ["10.0.0.1", undefined, { protocol: "mqtt", host: "10.0.0.1", port: 1883, path: "" }],
+    ["broker.example", 5, { protocol: "mqtt", host: "broker.example", port: 5, path: "" }],
+    ["::1", 5, { protocol: "mqtt", host: "::1", port: 5, path: "" }],
+    ["[::1]", 5, { protocol: "mqtt", host: "::1", port: 5, path: "" }],
+    ["mqtt://host:1884/", undefined, { protocol: "mqtt", host: "host", port: 1884, path: "" }],
+    ["mqtt://[::1]:9", undefined, { protocol: "mqtt", host: "::1", port: 9, path: "" }],
+    ["MQTTS://host", undefined, {
+      protocol: "mqtts",
+      host: "host",
+      port: 8883,
+      path: "",
+      tls: {},
+    }],
+    ["ws://host", undefined, { protocol: "ws", host: "host", port: 80, path: "/" }],
+    ["ws://host/mqtt", 9001, { protocol: "ws", host: "host", port: 9001, path: "/mqtt" }],
+    ["wss://host/a/b", undefined, {
+      protocol: "wss",
+      host: "host",
+      port: 443,
+      path: "/a/b",
+      tls: {},
+    }],
+  ];
+  for (const [mqtt_address, mqtt_port, expected] of cases) {
+    const { config } = load(documented({ mqtt_address, mqtt_port }));
+    assert.deepEqual(config.broker, expected);
+    const again = parseAddress(formatAddress(config.broker));
+    assert.equal(again.ok && again.address.host, expected.host);
+    assert.equal(again.ok && again.address.path, expected.path);
+  }
+});
+
+Deno.test("parseConfig() refuses other addresses and shows no credentials", () => {
+  const host =
+    "a host without a port, or an address that begins with mqtt://, mqtts://, ws:// or wss://";
+  const cases: readonly (readonly [string, string])[] = [
+    ["localhost:1883", `${host}: found the text "localhost:1883"`],
+    ["a b", `${host}: found the text "a b"`],
+    [
+      "tcp://host",
+      'an address that begins with mqtt://, mqtts://, ws:// or wss://: found the text "tcp://host"',
+    ],
+    [
+      "constructor://host",
+      'an address that begins with mqtt://, mqtts://, ws:// or wss://: found the text "constructor://host"',
+    ],
+    [
+      "mqtt://me:pw@x@host",
+      'no user name or password in the address, but in "mqtt_username" and "mqtt_password": found the text "mqtt://***@host"',
+    ],
+    ["mqtt://", 'an address with a valid host: found the text "mqtt://"'],
+    ["mqtt://host:0", 'a port from 1 to 65535: found the text "mqtt://host:0"'],
+    ["mqtt://host:65536", 'a port from 1 to 65535: found the text "mqtt://host:65536"'],
+    [
+      "mqtt://host/path",
+      'an address without a path, which only ws:// and wss:// have: found the text "mqtt://host/path"',
+    ],
+    [
+      "ws://host/p?token=abc",
+      'an address without spaces, "?" and "#": found the text "ws://host/p?token=***"',
+    ],
+  ];
+  for (const [mqtt_address, expected] of cases) {
+    assert.deepEqual(lines(failure(documented({ mqtt_address })).problems), [
+      `mqtt_address: Expected ${expected}`,
+    ]);
+  }
+});
+
+Deno.test("parseConfig() takes credentials, or the password from a file", () => {
+  const broker = (more: Record<string, unknown>) => {
+    const { username, password } = load(documented(more)).config.broker;
+    return [username, password];
+  };
+  assert.deepEqual(broker({ mqtt_username: "me" }), ["me", undefined]);
+  assert.deepEqual(broker({ mqtt_username: "me", mqtt_password: "pw\n" }), ["me", "pw\n"]);
+  assert.deepEqual(broker({ mqtt_username: "me", mqtt_password_file: "password" }), [
+    "me",
+    "from file",
+  ]);
+  assert.deepEqual(broker({ mqtt_username: "me", mqtt_password_file: "password2" }), [
+    "me",
+    "two\r\n",
+  ]);
+  const inB = load(external({ mqtt_username: "me", mqtt_password: "pw" })).config.broker;
+  assert.deepEqual([inB.username, inB.password], ["me", "pw"]);
+});
+
+Deno.test("parseConfig() refuses credentials that do not go together", () => {
+  const cases: readonly (readonly [Record<string, unknown>, string])[] = [
+    [
+      { mqtt_username: "me", mqtt_password: "a", mqtt_password_file: "password" },
+      'mqtt_password_file: Expected either "mqtt_password" or "mqtt_password_file": found both',
+    ],
+    [
+      { mqtt_username: "me", mqtt_password_file: "none" },
+      'mqtt_password_file: Expected an existing file: found none at "/work/none" and "/etc/fleet/none"',
+    ],
+    [
+      { mqtt_username: "me", mqtt_password_file: "locked.pem" },
+      'mqtt_password_file: Expected a readable file: found "/work/locked.pem": permission denied',
+    ],
+    [
+      { mqtt_password: "a" },
+      "mqtt_username: Expected a text, as there is a password: found nothing",
+    ],
+    [
+      { mqtt_username: "me", mqtt_password: 5 },
+      "mqtt_password: Expected a text: found a number (hidden)",
+    ],
+  ];
+  for (const [more, expected] of cases) {
+    assert.deepEqual(lines(failure(documented(more)).problems), [expected]);
+  }
+});
+
+Deno.test("parseConfig() turns TLS on with the files of dialect B (section 5)", () => {
+  assert.deepEqual(load(external({ ca_certs_file: "ca2.pem" })).config.broker, {
+    protocol: "mqtts",
+    host: "localhost",
+    port: 1883,
+    path: "",
+    tls: { caFile: "/etc/fleet/ca2.pem" },
+  });
+  const files = { ca_certs_file: "ca.pem", cert_file: "cert.pem", key_file: "key.pem" };
+  const { broker } = load(external({ ...files, server_address: "ws://host" })).config;
+  assert.equal(broker.protocol, "wss");
+  assert.deepEqual(broker.tls, {
+    caFile: "/work/ca.pem",
+    certFile: "/work/cert.pem",
+    keyFile: "/work/key.pem",
+  });
+  const at = "external_communication";
+  assert.deepEqual(lines(failure(external({ cert_file: "cert.pem" })).problems), [
+    `${at}.key_file: Expected the key of the client certificate: found nothing`,
+  ]);
+  assert.deepEqual(lines(failure(external({ key_file: "none.pem" })).problems), [
+    `${at}.key_file: Expected an existing file: found none at "/work/none.pem" and "/etc/fleet/none.pem"`,
+    `${at}.cert_file: Expected the client certificate of the key: found nothing`,
+  ]);
+});
+
+Deno.test("parseConfig() takes TLS from the command line (section 6)", () => {
+  const tls = { ca: "ca.pem", cert: "cert.pem", key: "key.pem" };
+  const plain = load(documented({ mqtt_port: undefined }), { tls }).config.broker;
+  assert.equal(plain.protocol, "mqtts");
+  assert.equal(plain.port, 8883);
+  const replaced = load(external({ ca_certs_file: "gone.pem" }), { tls: { ca: "ca.pem" } });
+  assert.deepEqual(replaced.config.broker.tls, { caFile: "/work/ca.pem" });
+});
+
+Deno.test("parseConfig() names what is wrong with TLS on the command line (section 6)", () => {
+  const cases: readonly (readonly [Overrides["tls"], string[]])[] = [
+    [{}, ['--ca: Expected a file of certificates to trust, as "--tls" is given: found nothing']],
+    [{ ca: "" }, ['--ca: Expected a file: found the text ""']],
+    [{ ca: "ca2.pem" }, ['--ca: Expected an existing file: found none at "/work/ca2.pem"']],
+    [{ ca: "folder" }, ['--ca: Expected a file: found a directory at "/work/folder"']],
+    [{ ca: "locked.pem" }, [
+      '--ca: Expected a readable file: found "/work/locked.pem": permission denied',
+    ]],
+    [{ ca: "ca.pem", cert: "cert.pem" }, [
+      "--key: Expected the key of the client certificate: found nothing",
+    ]],
+    [{ ca: "ca.pem", key: "key.pem" }, [
+      "--cert: Expected the client certificate of the key: found nothing",
+    ]],
+  ];
+  for (const [tls, expected] of cases) {
+    const overrides = tls === undefined ? {} : { tls };
+    assert.deepEqual(lines(failure(documented(), overrides).problems), expected);
+  }
+});
+
+Deno.test("parseConfig() lets the embedded broker have its own port, and asks for its certificate", () => {
+  assert.equal(load(documented(), { embeddedBroker: { port: 0 } }).config.broker.port, 0);
+  assert.equal(load(documented(), { embeddedBroker: {} }).config.broker.port, 1883);
+  assert.deepEqual(lines(failure(documented(), { embeddedBroker: { port: 70_000 } }).problems), [
+    "--broker: Expected a port from 0 to 65535: found 70000",
+  ]);
+  const overrides = { embeddedBroker: {}, tls: { ca: "ca.pem" } };
+  assert.deepEqual(lines(failure(documented(), overrides).problems), [
+    "--cert: Expected a file with the embedded broker's certificate, as it speaks TLS: found nothing",
+  ]);
+});

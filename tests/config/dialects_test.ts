@@ -1,0 +1,202 @@
+// Every dialect ends in the same form.
+import assert from "node:assert/strict";
+import type { ServerConfig } from "../../src/config/model.ts";
+import { documented, external, lines, load, singleCar } from "./support.ts";
+
+/** What the least document of dialect A means. */
+const LEAST: ServerConfig = {
+  company: "company",
+  broker: { protocol: "mqtt", host: "localhost", port: 1883, path: "" },
+  timeouts: { sessionMs: 30_000, responseMs: 30_000, moduleCallMs: 30_000, refusedPauseMs: 500 },
+  limits: {
+    messageBytes: 1_048_576,
+    devices: 1000,
+    statusGap: 1000,
+    waitingStatuses: 1000,
+    waitingCommands: 10_000,
+    unansweredCommands: 500,
+  },
+  sendInvalidCommand: false,
+  logging: {
+    console: { use: true, level: "INFO", format: "text" },
+    file: {
+      use: false,
+      level: "INFO",
+      format: "text",
+      directory: "/work",
+      maxBytes: 10_000_000,
+      keep: 5,
+    },
+  },
+  cars: [{
+    name: "car_1",
+    modules: [{ id: 7, libPath: "/work/lib.so", parameters: [], waitTimeoutMs: 1000 }],
+  }],
+};
+
+Deno.test("parseConfig() fills in every default in dialect A (section 5)", () => {
+  assert.deepEqual(load(documented()), { config: LEAST, warnings: [], dialect: "A" });
+});
+
+Deno.test("parseConfig() takes the broker from external_communication in dialect B (section 5)", () => {
+  assert.deepEqual(load(external()), {
+    config: { ...LEAST, timeouts: { ...LEAST.timeouts, sessionMs: 2500 } },
+    warnings: [],
+    dialect: "B",
+  });
+});
+
+Deno.test("parseConfig() takes a single car in dialect C (section 5)", () => {
+  assert.deepEqual(load(singleCar()), { config: LEAST, warnings: [], dialect: "C" });
+});
+
+Deno.test("parseConfig() turns the log file on in dialect C when it has a directory (section 5)", () => {
+  const { config } = load(singleCar({
+    log_files_directory: "log",
+    log_files_to_keep: 0,
+    log_file_max_size_bytes: 0,
+  }));
+  assert.deepEqual(config.logging.file, {
+    use: true,
+    level: "INFO",
+    format: "text",
+    directory: "/work/log",
+    maxBytes: 0,
+    keep: 0,
+  });
+  const empty = load(singleCar({ log_files_directory: "" })).config.logging.file;
+  assert.equal(empty.use, true);
+  assert.equal(empty.directory, "/work");
+});
+
+Deno.test("parseConfig() takes a single car with external_communication, too", () => {
+  const { car_name, modules } = singleCar();
+  const { company_name, external_communication } = external();
+  const loaded = load({ company_name, external_communication, car_name, modules });
+  assert.equal(loaded.dialect, "C");
+  assert.equal(loaded.config.timeouts.sessionMs, 2500);
+  assert.deepEqual(loaded.config.cars, LEAST.cars);
+});
+
+Deno.test("parseConfig() turns seconds into milliseconds (section 5)", () => {
+  const { config } = load(documented({
+    mqtt_timeout: 1.5,
+    timeout: 0.0001,
+    module_call_timeout: 60,
+    sleep_duration_after_connection_refused: 0,
+  }));
+  assert.deepEqual(config.timeouts, {
+    sessionMs: 1500,
+    responseMs: 1,
+    moduleCallMs: 60_000,
+    refusedPauseMs: 0,
+  });
+});
+
+Deno.test("parseConfig() reads logging, levels in any case (section 5)", () => {
+  const { config } = load(documented({
+    logging: {
+      console: { use: false, level: "debug", format: "json" },
+      file: { level: "Critical", path: "/var/log/fleet" },
+    },
+  }));
+  assert.deepEqual(config.logging.console, { use: false, level: "DEBUG", format: "json" });
+  assert.deepEqual(config.logging.file, {
+    ...LEAST.logging.file,
+    use: true,
+    level: "CRITICAL",
+    directory: "/var/log/fleet",
+  });
+  const off = load(documented({ logging: { file: { use: false } } })).config.logging.file;
+  assert.equal(off.use, false);
+});
+
+Deno.test("parseConfig() keeps the order of cars and puts common modules first", () => {
+  const { config } = load(documented({
+    cars: { zulu: { specific_modules: { "3": { lib_path: "lib.so" } } }, alpha: {} },
+  }));
+  assert.deepEqual(config.cars.map((car) => [car.name, car.modules.map(({ id }) => id)]), [
+    ["zulu", [7, 3]],
+    ["alpha", [7]],
+  ]);
+});
+
+Deno.test("parseConfig() makes text of module config values (section 3)", () => {
+  const { config, warnings } = load(documented({
+    common_modules: {
+      "007": {
+        lib_path: "lib.so",
+        config: { text: "a", yes: true, no: false, half: 0.5, big: 1e21, car_name: "other" },
+        timeout_ms: 5,
+      },
+    },
+  }));
+  assert.deepEqual(config.cars[0]?.modules, [{
+    id: 7,
+    libPath: "/work/lib.so",
+    parameters: [
+      ["text", "a"],
+      ["yes", "true"],
+      ["no", "false"],
+      ["half", "0.5"],
+      ["big", "1e+21"],
+      ["car_name", "other"],
+    ],
+    waitTimeoutMs: 5,
+  }]);
+  assert.deepEqual(lines(warnings), [
+    "common_modules.007.config.big: Number with more digits than JSON numbers keep: write it as text",
+  ]);
+});
+
+Deno.test("parseConfig() looks libraries up from the working directory first (section 5)", () => {
+  const libPath = (lib_path: string) =>
+    load(documented({ common_modules: { "7": { lib_path } } })).config.cars[0]?.modules[0]?.libPath;
+  assert.equal(libPath("both.so"), "/work/both.so");
+  assert.equal(libPath("./beside.so"), "/etc/fleet/beside.so");
+  assert.equal(libPath("/etc/fleet/both.so"), "/etc/fleet/both.so");
+});
+
+Deno.test("parseConfig() warns of what has no effect or is misspelled (section 5)", () => {
+  const cases: readonly (readonly [Record<string, unknown>, string[]])[] = [
+    [documented({ mqtt_tiemout: 3 }), ['mqtt_tiemout: Unknown key: did you mean "mqtt_timeout"?']],
+    [documented({ MqttTimeout: 3 }), ['MqttTimeout: Unknown key: did you mean "mqtt_timeout"?']],
+    [documented({ whatever: 3 }), ["whatever: Unknown key: nothing reads it"]],
+    [documented({ max_devices: 3 }), ['max_devices: Unknown key: it belongs into "limits"']],
+    [documented({ ca_certs_file: "ca.pem" }), [
+      'ca_certs_file: Unknown key: it belongs into "external_communication"',
+    ]],
+    [documented({ limits: { timeout: 3 } }), [
+      "limits.timeout: Unknown key: it belongs to the top level",
+    ]],
+    [documented({ cars: { a: { specific_module: {} } } }), [
+      'cars.a.specific_module: Unknown key: did you mean "specific_modules"?',
+    ]],
+    [documented({ "a b\n": 1 }), ['["a b\\n"]: Unknown key: nothing reads it']],
+    [documented({ car_name: "a" }), ['car_name: Key without effect: "cars" names the cars']],
+    [{ ...external(), mqtt_port: 1 }, [
+      'mqtt_port: Key without effect: "external_communication" names the broker',
+    ]],
+    [external({ ca_certs_file: "" }), [
+      "external_communication.ca_certs_file: Key without effect: it is empty",
+    ]],
+    [documented({ log_files_directory: "a", logging: { file: {} } }), [
+      'log_files_directory: Key without effect: "logging.file" decides',
+    ]],
+    [documented({ mqtt_address: "mqtt://host:2" }), [
+      "mqtt_port: Two ports: 1883 is used, 2 in the address is not",
+    ]],
+    [documented({ $schema: "x" }), []],
+  ];
+  for (const [document, expected] of cases) {
+    assert.deepEqual(lines(load(document).warnings), expected);
+  }
+});
+
+Deno.test("parseConfig() warns when a common module names itself the same for several cars (section 3)", () => {
+  const common_modules = { "7": { lib_path: "lib.so", config: { car_name: "x", other: "y" } } };
+  assert.deepEqual(lines(load(documented({ common_modules, cars: { a: {}, b: {} } })).warnings), [
+    'common_modules.7.config.car_name: Same "car_name" for every car: the module is common',
+  ]);
+  assert.deepEqual(load(documented({ common_modules })).warnings, []);
+});

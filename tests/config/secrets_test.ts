@@ -1,0 +1,58 @@
+// What must never be shown.
+import assert from "node:assert/strict";
+import { isSecretKey, maskText, maskValue } from "../../src/config/secrets.ts";
+import { failure, lines, withModuleConfig } from "./support.ts";
+
+Deno.test("isSecretKey() knows secrets by their names (section 5)", () => {
+  const secret =
+    "api_key apiKey API-KEY apikey password mqtt_password dbPassword passwd pwd token " +
+    "access_token refreshToken secret client_secret credentials private.key Authorization auth jwt " +
+    "passphrase key mqttpassword2";
+  for (const key of secret.split(" ")) assert.equal(isSecretKey(key), true, key);
+  const open = "api_url max_requests company_name author keyboard monkey key_file password_file " +
+    "pinned compass timeout";
+  for (const key of open.split(" ")) assert.equal(isSecretKey(key), false, key);
+});
+
+Deno.test("maskText() masks secrets inside texts", () => {
+  const cases = {
+    "plain text": "plain text",
+    "https://host/path?a=1&b=2": "https://host/path?a=1&b=2",
+    "https://host/?api_key=abc&b=2": "https://host/?api_key=***&b=2",
+    "amqp://me:pw@host/x": "amqp://***@host/x",
+    "Server=a;Password=b?c;User=d": "Server=a;Password=***;User=d",
+    '{"token": "abc", "n": 1}': '{"token": "***", "n": 1}',
+    "Bearer abc.def": "Bearer ***",
+    "password=": "password=",
+    "password=token=abc x": "password=*** x",
+  };
+  for (const [text, expected] of Object.entries(cases)) assert.equal(maskText(text), expected);
+});
+
+Deno.test("maskText() takes long words without looking twice", () => {
+  const word = "a".repeat(1_000_000);
+  assert.equal(maskText(word), word);
+});
+
+Deno.test("maskValue() hides the values of secret keys", () => {
+  assert.equal(maskValue("api_key", "abc"), "***");
+  assert.equal(maskValue("api_url", "http://a:b@c"), "http://***@c");
+});
+
+Deno.test("ConfigError shows no secret of a module's config (section 5)", () => {
+  const error = failure(withModuleConfig({
+    api_key: ["hunter2"],
+    password: null,
+    nested: { token: "hunter2" },
+  }));
+  assert.deepEqual(lines(error.problems), [
+    "common_modules.7.config.api_key: Expected a text, a number, true or false: found a list",
+    "common_modules.7.config.password: Expected a text, a number, true or false: found null",
+    "common_modules.7.config.nested: Expected a text, a number, true or false: found an object",
+  ]);
+  const pasted = failure(withModuleConfig("password hunter2"));
+  assert.deepEqual(lines(pasted.problems), [
+    "common_modules.7.config: Expected an object: found a text",
+  ]);
+  assert.doesNotMatch(String(error.stack) + String(pasted.stack), /hunter2/);
+});
