@@ -17,7 +17,10 @@ export interface MosquittoOptions {
   };
   /** Name to password; without it everybody may come in. */
   readonly users?: Readonly<Record<string, string>>;
-  /** Whether the port speaks WebSocket instead of plain MQTT. */
+  /**
+   * Whether the port speaks WebSocket instead of plain MQTT, which `plainPort` speaks then (this
+   * Mosquitto does not start with WebSocket listeners alone).
+   */
   readonly websockets?: boolean;
   /** Text of an access control file; without it everybody may do everything. */
   readonly acl?: string;
@@ -48,14 +51,17 @@ export function mosquittoTest(name: string, fn: (t: Deno.TestContext) => Promise
 export class Mosquitto implements AsyncDisposable {
   /** Where it listens, on 127.0.0.1. */
   readonly port: number;
+  /** Where it speaks MQTT without WebSocket and TLS; the same as `port` unless `websockets`. */
+  readonly plainPort: number;
   readonly #folder: TempFolder;
   readonly #configFile: string;
   #process: Deno.ChildProcess | undefined;
   #log = "";
   #logRead: Promise<void> = Promise.resolve();
 
-  private constructor(port: number, folder: TempFolder, configFile: string) {
+  private constructor(port: number, plainPort: number, folder: TempFolder, configFile: string) {
     this.port = port;
+    this.plainPort = plainPort;
     this.#folder = folder;
     this.#configFile = configFile;
   }
@@ -68,8 +74,10 @@ export class Mosquitto implements AsyncDisposable {
   static async start(options: MosquittoOptions = {}): Promise<Mosquitto> {
     for (let attempt = 1;; attempt++) {
       const port = options.port ?? freePort();
+      const plainPort = options.websockets ? freePort() : port;
       const folder = await TempFolder.make();
-      const broker = new Mosquitto(port, folder, await writeConfig(folder, port, options));
+      const configFile = await writeConfig(folder, port, plainPort, options);
+      const broker = new Mosquitto(port, plainPort, folder, configFile);
       try {
         await broker.#launch();
         return broker;
@@ -177,6 +185,7 @@ function signalQuietly(process: Deno.ChildProcess, signal: Deno.Signal): void {
 async function writeConfig(
   folder: TempFolder,
   port: number,
+  plainPort: number,
   { tls, users, websockets, acl, lines = [] }: MosquittoOptions,
 ): Promise<string> {
   const config = [
@@ -188,6 +197,7 @@ async function writeConfig(
     "log_type notice",
     "log_type information",
     "persistence false",
+    ...(websockets ? [`listener ${plainPort} 127.0.0.1`] : []),
     `listener ${port} 127.0.0.1`,
     `protocol ${websockets ? "websockets" : "mqtt"}`,
   ];

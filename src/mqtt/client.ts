@@ -1,0 +1,197 @@
+// One car's connection to the broker, kept up for as long as the car lives.
+import { type CarTopics, carTopics } from "../protocol/topics.ts";
+import { backoff } from "../time/backoff.ts";
+import { Connection } from "./connection.ts";
+import type { BrokerConnector } from "./connector.ts";
+import type { BrokerFailure } from "./failure.ts";
+import { topicField } from "./frames.ts";
+import type { TransportStats } from "./lane.ts";
+import type { CarTransport, TransportListener } from "./transport.ts";
+
+/** No pause between two attempts is longer, in milliseconds (protocol section 4.1). */
+const MAX_PAUSE_MS = 30_000;
+/** After a connection that stood so long, the pauses start over, in milliseconds. */
+const STOOD_MS = 5_000;
+const NO_PAYLOAD = new Uint8Array(0);
+
+/** What an {@linkcode MqttTransport} is made from. */
+export interface MqttTransportOptions {
+  /** Shared by all cars at the broker. */
+  readonly connector: BrokerConnector;
+  readonly company: string;
+  readonly car: string;
+  /** A larger payload is discarded unread. */
+  readonly maxMessageBytes: number;
+  /** Called for each payload that was discarded, with its size. */
+  readonly onOversize?: (payloadBytes: number) => void;
+}
+
+/** Where the transport stands. */
+type State =
+  | { readonly phase: "idle" }
+  | { readonly phase: "queued"; readonly cancel: () => void }
+  | { readonly phase: "connecting"; readonly connection: Connection; readonly leave: () => void }
+  | { readonly phase: "up"; readonly connection: Connection; readonly sinceMs: number }
+  | { readonly phase: "waiting"; readonly cancel: () => void }
+  | { readonly phase: "stopped"; readonly gone: Promise<void> };
+
+/**
+ * The {@linkcode CarTransport} over a real broker (protocol sections 1 and 4.1).
+ *
+ * A published payload is sent at the end of the current turn of the event loop and must not be
+ * changed. What waits at the broker while reading is paused is acknowledged only when delivered.
+ */
+export class MqttTransport implements CarTransport {
+  /** Counters since it was made. */
+  readonly stats: Readonly<TransportStats>;
+  readonly #stats: TransportStats = {
+    connects: 0,
+    disconnects: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    messagesIn: 0,
+    messagesOut: 0,
+    oversize: 0,
+  };
+  readonly #options: MqttTransportOptions;
+  readonly #topics: CarTopics;
+  readonly #responseTopic: Uint8Array;
+  readonly #disconnectTopic: Uint8Array;
+  #listener: TransportListener | undefined;
+  #state: State = { phase: "idle" };
+  #pauses: Generator<number, never, void>;
+  #paused = false;
+
+  constructor(options: MqttTransportOptions) {
+    this.stats = this.#stats;
+    this.#options = options;
+    this.#topics = carTopics(options.company, options.car);
+    this.#responseTopic = topicField(this.#topics.externalServer);
+    this.#disconnectTopic = topicField(this.#topics.disconnect);
+    this.#pauses = this.#newPauses();
+  }
+
+  start(listener: TransportListener): void {
+    if (this.#state.phase !== "idle") throw new Error("Cannot start the transport: it was before");
+    this.#listener = listener;
+    this.#connect();
+  }
+
+  publish(payload: Uint8Array): void {
+    if (this.#state.phase === "up") {
+      this.#state.connection.lane?.publish(this.#responseTopic, payload);
+    }
+  }
+
+  notifyDisconnect(): void {
+    if (this.#state.phase === "up") {
+      this.#state.connection.lane?.publish(this.#disconnectTopic, NO_PAYLOAD);
+    }
+  }
+
+  pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    if (this.#state.phase === "up") this.#state.connection.lane?.holdMessages();
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    if (this.#state.phase === "up") this.#state.connection.lane?.releaseMessages();
+  }
+
+  stop(): Promise<void> {
+    const state = this.#state;
+    if (state.phase === "stopped") return state.gone;
+    const gone = Promise.withResolvers<void>();
+    this.#state = { phase: "stopped", gone: gone.promise };
+    this.#options.connector.left(this.#options.car);
+    if (state.phase === "queued" || state.phase === "waiting") state.cancel();
+    if (state.phase === "connecting") state.leave();
+    if (state.phase === "up" || state.phase === "connecting") {
+      state.connection.leave().then(gone.resolve, () => gone.resolve());
+    } else gone.resolve();
+    return gone.promise;
+  }
+
+  #connect(): void {
+    const { connector } = this.#options;
+    let entered = false;
+    const cancel = connector.enter((leave) => {
+      entered = true;
+      this.#open(leave);
+    });
+    if (!entered) this.#state = { phase: "queued", cancel };
+  }
+
+  #open(leave: () => void): void {
+    const { connector, maxMessageBytes, onOversize } = this.#options;
+    const connection = new Connection({
+      connector,
+      topics: this.#topics,
+      maxMessageBytes,
+      stats: this.#stats,
+      listener: {
+        onUp: () => this.#onUp(connection, leave),
+        onMessage: (payload) => {
+          if (this.#state.phase === "up") this.#listener?.onMessage(payload);
+        },
+        onOversize: (payloadBytes) => onOversize?.(payloadBytes),
+        onClosed: (failure) => {
+          leave();
+          this.#onClosed(failure);
+        },
+      },
+    });
+    this.#state = { phase: "connecting", connection, leave };
+    connection.open();
+  }
+
+  #onUp(connection: Connection, leave: () => void): void {
+    leave();
+    if (this.#state.phase !== "connecting") return;
+    const { connector, car } = this.#options;
+    this.#state = { phase: "up", connection, sinceMs: connector.clock.now() };
+    this.#stats.connects++;
+    if (this.#paused) connection.lane?.holdMessages();
+    connector.connected(car);
+    this.#listener?.onUp();
+  }
+
+  #onClosed({ reason, refused }: BrokerFailure): void {
+    const state = this.#state;
+    const { connector, car } = this.#options;
+    if (state.phase === "up") {
+      this.#stats.disconnects++;
+      if (connector.clock.now() - state.sinceMs >= STOOD_MS) this.#pauses = this.#newPauses();
+      this.#wait(true);
+      this.#listener?.onDown(`Lost the broker ${connector.address}: ${reason}`);
+    } else if (state.phase === "connecting") {
+      connector.failed(car, reason, refused);
+      this.#wait(!refused);
+    }
+  }
+
+  /** Waits before the next attempt, but not longer than until the broker is known to be back. */
+  #wait(wakeable: boolean): void {
+    const { connector } = this.#options;
+    const { clock } = connector;
+    const again = () => {
+      cancel();
+      this.#connect();
+    };
+    const timer = clock.set(again, this.#pauses.next().value);
+    const forget = wakeable ? connector.whenBack(again) : undefined;
+    const cancel = () => {
+      clock.clear(timer);
+      forget?.();
+    };
+    this.#state = { phase: "waiting", cancel };
+  }
+
+  #newPauses(): Generator<number, never, void> {
+    const { refusedPauseMs } = this.#options.connector;
+    return backoff({ firstMs: refusedPauseMs, maxMs: MAX_PAUSE_MS });
+  }
+}

@@ -1,0 +1,105 @@
+// What all cars at one broker share: its address, the TLS files, and manners when it is away.
+import type { BrokerConfig } from "../config/model.ts";
+import type { Log } from "../observe/log.ts";
+import { type Clock, systemClock } from "../time/clock.ts";
+import { brokerAddress, openLink } from "./connect.ts";
+import { type Entrant, Gate } from "./gate.ts";
+import type { FlushTicker, MessageLane } from "./lane.ts";
+import type { Link } from "./link.ts";
+import { FailureReporter } from "./reporter.ts";
+import { readTls, type TlsMaterial } from "./tls.ts";
+
+/** Cars that connect at the same time: more would not be faster, and hard on the broker. */
+const SIMULTANEOUS_ATTEMPTS = 32;
+/** How long an acknowledgement waits for something to leave with, in milliseconds. */
+const FLUSH_AFTER_MS = 2;
+
+/** What a {@linkcode BrokerConnector} is made from. */
+export interface ConnectorOptions {
+  readonly broker: BrokerConfig;
+  /** The first pause before the broker is tried again, in milliseconds. */
+  readonly refusedPauseMs: number;
+  readonly log: Log;
+  /** @default the machine's own */
+  readonly clock?: Clock;
+}
+
+/** One for each broker address, shared by the transports of all cars. */
+export class BrokerConnector implements FlushTicker {
+  readonly broker: BrokerConfig;
+  /** How it is called in logs. */
+  readonly address: string;
+  readonly refusedPauseMs: number;
+  readonly clock: Clock;
+  readonly #tls: TlsMaterial | undefined;
+  readonly #reporter: FailureReporter;
+  readonly #gate = new Gate(SIMULTANEOUS_ATTEMPTS);
+  readonly #sleepers = new Set<() => void>();
+  #away = false;
+  #flushing: MessageLane[] = [];
+
+  private constructor(options: ConnectorOptions, tls: TlsMaterial | undefined) {
+    this.broker = options.broker;
+    this.address = brokerAddress(options.broker);
+    this.refusedPauseMs = options.refusedPauseMs;
+    this.clock = options.clock ?? systemClock;
+    this.#tls = tls;
+    this.#reporter = new FailureReporter(this.address, options.log, this.clock);
+  }
+
+  /**
+   * Reads the TLS files, if there are any; connects nothing yet.
+   *
+   * @throws {TlsFileError} when one cannot be read or used.
+   */
+  static async make(options: ConnectorOptions): Promise<BrokerConnector> {
+    const { tls } = options.broker;
+    return new BrokerConnector(options, tls && await readTls(tls));
+  }
+
+  /** Opens a connection. */
+  open(signal: AbortSignal): Promise<Link> {
+    return openLink(this.broker, this.#tls, signal);
+  }
+
+  /** Waits for a turn to connect; the result gives it up. */
+  enter(entrant: Entrant): () => void {
+    return this.#gate.enter(entrant);
+  }
+
+  /** A car could not connect; one whom the broker `refused` says nothing about the others. */
+  failed(car: string, reason: string, refused: boolean): void {
+    if (!refused) this.#away = true;
+    this.#reporter.failed(car, reason);
+  }
+
+  /** A car is connected: the broker is back, so the others need not sit out their pauses. */
+  connected(car: string): void {
+    this.#reporter.done(car, true);
+    if (!this.#away) return;
+    this.#away = false;
+    const sleepers = [...this.#sleepers];
+    this.#sleepers.clear();
+    for (const wake of sleepers) wake();
+  }
+
+  /** A car has stopped trying. */
+  left(car: string): void {
+    this.#reporter.done(car, false);
+  }
+
+  /** Calls `wake` once when the broker is back; the result takes that back. */
+  whenBack(wake: () => void): () => void {
+    this.#sleepers.add(wake);
+    return () => void this.#sleepers.delete(wake);
+  }
+
+  soon(lane: MessageLane): void {
+    if (this.#flushing.push(lane) > 1) return;
+    this.clock.set(() => {
+      const lanes = this.#flushing;
+      this.#flushing = [];
+      for (const each of lanes) each.flush();
+    }, FLUSH_AFTER_MS);
+  }
+}

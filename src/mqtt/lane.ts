@@ -1,0 +1,289 @@
+// The fast lane of one broker connection: messages go straight through, the rest is mqtt.js's.
+import { Buffer } from "node:buffer";
+import { Duplex } from "node:stream";
+import { BrokerStalledError } from "./errors.ts";
+import {
+  type FrameListener,
+  FrameReader,
+  PUBACK_BYTES,
+  publishBytes,
+  writePuback,
+  writePublish,
+} from "./frames.ts";
+import { concatenate, type Link } from "./link.ts";
+
+/** Plain counters of one transport, over all its connections. */
+export interface TransportStats {
+  /** Times the broker connection stood and was subscribed. */
+  connects: number;
+  /** Times it was lost. */
+  disconnects: number;
+  bytesIn: number;
+  bytesOut: number;
+  messagesIn: number;
+  messagesOut: number;
+  /** Messages that were larger than allowed. */
+  oversize: number;
+}
+
+/** Flushes lanes a little later, many with one timer. */
+export interface FlushTicker {
+  /** Calls `lane.flush()` within a few milliseconds. */
+  soon(lane: MessageLane): void;
+}
+
+/** What a lane needs to know. */
+export interface LaneOptions {
+  readonly maxMessageBytes: number;
+  readonly stats: TransportStats;
+  readonly ticker: FlushTicker;
+  /** As in {@linkcode TransportListener.onMessage}. */
+  onMessage(payload: Uint8Array): void;
+  /** A message of so many bytes was discarded unread. */
+  onOversize(payloadBytes: number): void;
+}
+
+/** More messages than this without the broker's PUBACK: the connection is given up. */
+export const MAX_OUTSTANDING = 8_192;
+/** More bytes than this not taken by the network: the connection is given up. */
+export const MAX_UNSENT_BYTES = 64 * 1024 * 1024;
+/** So many acknowledgements leave at once; the broker sends no more than 20 without any. */
+const ACKNOWLEDGE_AT = 8;
+/** While paused, so much is read and kept, so that pings still get through ... */
+const MAX_HELD_MESSAGES = 1_000;
+/** ... or so many bytes; then the connection is not read at all. */
+const MAX_HELD_BYTES = 1024 * 1024;
+
+interface Held {
+  readonly payload: Uint8Array;
+  readonly messageId: number;
+}
+
+/**
+ * What mqtt.js takes for its socket.
+ *
+ * PUBLISH and PUBACK are dealt with here in both directions. What one turn of the event loop
+ * publishes and acknowledges leaves in one write; an acknowledgement alone waits a moment for an
+ * answer that it can leave with. Message ids cannot clash with mqtt.js's: it uses one for its
+ * SUBSCRIBE, which is answered before the first message is published.
+ */
+export class MessageLane extends Duplex implements FrameListener {
+  readonly #link: Link;
+  readonly #options: LaneOptions;
+  readonly #reader: FrameReader;
+  readonly #flush = () => this.flush();
+  #flushing = false;
+  #ticking = false;
+  #acknowledgements: number[] = [];
+  #topics: Uint8Array[] = [];
+  #payloads: Uint8Array[] = [];
+  #messageId = 0;
+  #outstanding = 0;
+  #whenIdle: (() => void) | undefined;
+  /** Messages that wait: all of them before `open()` and while paused. */
+  #held: Held[] = [];
+  #heldBytes = 0;
+  #holding = true;
+  #open = false;
+  #paused = false;
+  #closing = false;
+  #heard = false;
+
+  constructor(link: Link, options: LaneOptions) {
+    super({ allowHalfOpen: true });
+    this.#link = link;
+    this.#options = options;
+    this.#reader = new FrameReader(this, options.maxMessageBytes);
+    link.start({
+      onData: (bytes) => {
+        this.#heard = true;
+        options.stats.bytesIn += bytes.length;
+        this.#reader.push(bytes);
+      },
+      onClosed: (error) => this.destroy(error),
+    });
+  }
+
+  /** Whether anything arrived since the last call, or nothing is being read on purpose. */
+  takeHeard(): boolean {
+    const heard = this.#heard || this.#heldTooMuch();
+    this.#heard = false;
+    return heard;
+  }
+
+  /** Messages may be delivered from now on; those that came before follow in a moment. */
+  open(): void {
+    this.#open = true;
+    this.#release();
+  }
+
+  /** Keeps messages back, unacknowledged: the broker sends a few more, then waits. */
+  holdMessages(): void {
+    this.#paused = true;
+    this.#holding = true;
+  }
+
+  /** Delivers again, beginning in a moment. */
+  releaseMessages(): void {
+    this.#paused = false;
+    this.#release();
+  }
+
+  /** Sends with QoS 1. The payload must not be changed afterwards. */
+  publish(topic: Uint8Array, payload: Uint8Array): void {
+    if (this.destroyed || this.#closing) return;
+    this.#outstanding++;
+    this.#topics.push(topic);
+    this.#payloads.push(payload);
+    this.#options.stats.messagesOut++;
+    this.#flushSoon();
+  }
+
+  /** Sends what has been published and acknowledged. */
+  flush(): void {
+    this.#flushing = false;
+    this.#ticking = false;
+    const acknowledgements = this.#acknowledgements;
+    const payloads = this.#payloads;
+    const topics = this.#topics;
+    if (this.destroyed || acknowledgements.length + payloads.length === 0) return;
+    let length = acknowledgements.length * PUBACK_BYTES;
+    for (let i = 0; i < payloads.length; i++) {
+      length += publishBytes(topics[i] as Uint8Array, payloads[i] as Uint8Array);
+    }
+    const out = Buffer.allocUnsafe(length);
+    let at = 0;
+    for (let i = 0; i < acknowledgements.length; i++) {
+      at = writePuback(out, at, acknowledgements[i] as number);
+    }
+    for (let i = 0; i < payloads.length; i++) {
+      this.#messageId = this.#messageId % 65_535 + 1;
+      const payload = payloads[i] as Uint8Array;
+      at = writePublish(out, at, topics[i] as Uint8Array, this.#messageId, payload);
+    }
+    this.#acknowledgements = [];
+    this.#payloads = [];
+    this.#topics = [];
+    this.#send(out);
+    if (this.#outstanding > MAX_OUTSTANDING || this.#link.unsentBytes > MAX_UNSENT_BYTES) {
+      this.destroy(
+        new BrokerStalledError(
+          `Cannot publish any more: ${this.#outstanding} messages are unanswered and ${this.#link.unsentBytes} bytes unsent`,
+        ),
+      );
+    }
+  }
+
+  /** Takes and delivers no more messages; resolves when the broker has all of ours. */
+  settle(): Promise<void> {
+    this.flush();
+    this.#closing = true;
+    this.#holding = true;
+    this.#held = [];
+    this.#heldBytes = 0;
+    this.#link.resume();
+    if (this.#outstanding === 0 || this.destroyed) return Promise.resolve();
+    return new Promise((resolve) => this.#whenIdle = resolve);
+  }
+
+  onPublish(payload: Uint8Array, messageId: number): void {
+    if (this.#closing || this.destroyed) return;
+    if (this.#holding) this.#hold(payload.slice(), messageId);
+    else this.#deliver(payload, messageId);
+  }
+
+  onOversize(payloadBytes: number, messageId: number): void {
+    if (this.#closing || this.destroyed) return;
+    this.#options.stats.oversize++;
+    this.#options.onOversize(payloadBytes);
+    if (messageId > 0) this.#acknowledge(messageId);
+  }
+
+  onPuback(): void {
+    // The broker answers each message once, so that counting them is enough.
+    if (this.#outstanding > 0) this.#outstanding--;
+    if (this.#outstanding === 0) this.#whenIdle?.();
+  }
+
+  onControl(packet: Uint8Array): void {
+    this.push(Buffer.from(packet));
+  }
+
+  override _read(): void {
+    // The link pushes; what gets here is a few bytes now and then.
+  }
+
+  override _write(chunk: Uint8Array, _encoding: string, done: () => void): void {
+    this.#send(chunk);
+    done();
+  }
+
+  override _writev(chunks: { chunk: Uint8Array }[], done: () => void): void {
+    // In one piece: between the pieces of a packet nothing of ours may get.
+    this.#send(concatenate(chunks.map(({ chunk }) => chunk)));
+    done();
+  }
+
+  override _final(done: () => void): void {
+    this.#link.end();
+    done();
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.#held = [];
+    this.#whenIdle?.();
+    this.#link.destroy();
+    done(error);
+  }
+
+  #send(bytes: Uint8Array): void {
+    this.#options.stats.bytesOut += bytes.length;
+    this.#link.write(bytes);
+  }
+
+  #flushSoon(): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    queueMicrotask(this.#flush);
+  }
+
+  #deliver(payload: Uint8Array, messageId: number): void {
+    this.#options.stats.messagesIn++;
+    this.#options.onMessage(payload);
+    if (messageId > 0) this.#acknowledge(messageId);
+  }
+
+  #acknowledge(messageId: number): void {
+    if (this.#acknowledgements.push(messageId) >= ACKNOWLEDGE_AT) this.#flushSoon();
+    else if (!this.#flushing && !this.#ticking) {
+      this.#ticking = true;
+      this.#options.ticker.soon(this);
+    }
+  }
+
+  #hold(payload: Uint8Array, messageId: number): void {
+    this.#held.push({ payload, messageId });
+    this.#heldBytes += payload.length;
+    if (this.#heldTooMuch()) this.#link.pause();
+  }
+
+  #heldTooMuch(): boolean {
+    return this.#held.length >= MAX_HELD_MESSAGES || this.#heldBytes >= MAX_HELD_BYTES;
+  }
+
+  #release(): void {
+    if (this.#open && !this.#paused) queueMicrotask(() => this.#drain());
+  }
+
+  #drain(): void {
+    let delivered = 0;
+    while (this.#open && !this.#paused && !this.#closing && delivered < this.#held.length) {
+      const { payload, messageId } = this.#held[delivered++] as Held;
+      this.#heldBytes -= payload.length;
+      this.#deliver(payload, messageId);
+    }
+    this.#held.splice(0, delivered);
+    if (!this.#heldTooMuch()) this.#link.resume();
+    if (this.#held.length === 0 && !this.#paused && !this.#closing) this.#holding = false;
+  }
+}

@@ -1,0 +1,75 @@
+// The files behind a TLS connection, read once and checked together.
+import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
+import type { TlsConfig } from "../config/model.ts";
+import { TlsFileError } from "./errors.ts";
+
+/** What the files say, as PEM text. */
+export interface TlsMaterial {
+  /** Without it, the authorities that the runtime trusts. */
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+}
+
+/**
+ * Reads the files and checks what can be checked without a broker.
+ *
+ * @throws {TlsFileError} when one cannot be read, holds something else, or the key is another's.
+ */
+export async function readTls(config: TlsConfig): Promise<TlsMaterial> {
+  const { caFile, certFile, keyFile } = config;
+  const authority: { ca?: string } = {};
+  if (caFile !== undefined) {
+    authority.ca = await readPem(caFile, "CA");
+    readCertificate(caFile, authority.ca, "CA");
+  }
+  if (certFile === undefined || keyFile === undefined) return authority;
+  const cert = await readPem(certFile, "certificate");
+  const key = await readPem(keyFile, "key");
+  const certificate = readCertificate(certFile, cert, "certificate");
+  if (publicKeyOf(keyFile, key) !== pem(certificate.publicKey)) {
+    throw new TlsFileError(
+      `Cannot use key file "${keyFile}": it does not belong to the certificate in "${certFile}"`,
+    );
+  }
+  return { ...authority, cert, key };
+}
+
+async function readPem(file: string, what: string): Promise<string> {
+  try {
+    return await Deno.readTextFile(file);
+  } catch (cause) {
+    throw new TlsFileError(`Cannot read ${what} file "${file}": ${messageOf(cause)}`, { cause });
+  }
+}
+
+function readCertificate(file: string, text: string, what: string): X509Certificate {
+  try {
+    return new X509Certificate(text);
+  } catch (cause) {
+    throw new TlsFileError(
+      `Cannot use ${what} file "${file}": it holds no certificate in PEM form`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+function publicKeyOf(file: string, text: string): string {
+  try {
+    return pem(createPublicKey(createPrivateKey(text)));
+  } catch (cause) {
+    throw new TlsFileError(`Cannot use key file "${file}": it holds no usable private key`, {
+      cause,
+    });
+  }
+}
+
+function pem(key: ReturnType<typeof createPublicKey>): string {
+  return String(key.export({ type: "spki", format: "pem" }));
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

@@ -1,0 +1,171 @@
+// The transport against a real Mosquitto (protocol sections 1 and 4.1).
+import assert from "node:assert/strict";
+import { MAX_OUTSTANDING } from "../../src/mqtt/lane.ts";
+import { freePort, Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
+import { localBroker, makeConnector, TestCar, TestGateway, textOf } from "../support/mqtt_peers.ts";
+import { Inbox, waitFor } from "../support/wait.ts";
+
+mosquittoTest("MqttTransport carries messages both ways (section 1)", async () => {
+  await using broker = await Mosquitto.start();
+  const { connector } = await makeConnector(localBroker(broker.port));
+  await using car = await new TestCar(connector).start();
+  await using gateway = await TestGateway.connect(broker.port);
+  await gateway.send("hello");
+  assert.equal(textOf(await car.messages.next("a message")), "hello");
+  car.transport.publish(new TextEncoder().encode("welcome"));
+  assert.equal(textOf(await gateway.messages.next("an answer")), "welcome");
+  car.transport.notifyDisconnect();
+  assert.equal((await gateway.notifications.next("the notification")).length, 0);
+  const { connects, disconnects, messagesIn, messagesOut } = car.transport.stats;
+  assert.deepEqual({ connects, disconnects, messagesIn, messagesOut }, {
+    connects: 1,
+    disconnects: 0,
+    messagesIn: 1,
+    messagesOut: 2,
+  });
+});
+
+mosquittoTest("MqttTransport echoes 2,000 messages in order, none twice", async () => {
+  await using broker = await Mosquitto.start({ lines: ["max_queued_messages 0"] });
+  const { connector } = await makeConnector(localBroker(broker.port));
+  await using _car = await new TestCar(connector).start(true);
+  await using gateway = await TestGateway.connect(broker.port);
+  for (let i = 0; i < 2_000; i++) void gateway.send(`message ${i}`);
+  for (let i = 0; i < 2_000; i++) {
+    assert.equal(textOf(await gateway.messages.next(`echo ${i}`)), `message ${i}`);
+  }
+  assert.equal(gateway.messages.size, 0);
+});
+
+mosquittoTest("MqttTransport carries 10 MiB both ways", async () => {
+  await using broker = await Mosquitto.start();
+  const { connector } = await makeConnector(localBroker(broker.port));
+  const large = new Uint8Array(10 * 1024 * 1024).map((_, i) => i * 7);
+  await using car = new TestCar(connector, "car_1", { maxMessageBytes: large.length });
+  await car.start(true);
+  await using gateway = await TestGateway.connect(broker.port);
+  await gateway.send(large);
+  const echoed = await gateway.messages.next("the large message", 30_000);
+  assert.ok(echoed.length === large.length && large.every((byte, i) => byte === echoed[i]));
+});
+
+mosquittoTest("MqttTransport discards a message that is too large, and goes on", async () => {
+  await using broker = await Mosquitto.start();
+  const { connector } = await makeConnector(localBroker(broker.port));
+  await using car = new TestCar(connector, "car_1", { maxMessageBytes: 1_000 });
+  await car.start();
+  await using gateway = await TestGateway.connect(broker.port);
+  await gateway.send(new Uint8Array(10 * 1024 * 1024));
+  // More than the broker sends without acknowledgement, so discarded ones must be acknowledged.
+  for (let i = 0; i < 30; i++) await gateway.send(new Uint8Array(1_001));
+  await gateway.send(new Uint8Array(1_000));
+  assert.equal((await car.messages.next("the message after")).length, 1_000);
+  assert.equal(await car.oversize.next("the first discarded"), 10 * 1024 * 1024);
+  assert.equal(car.transport.stats.oversize, 31);
+});
+
+mosquittoTest("publish() drops silently while the broker is away (section 4.1)", async () => {
+  await using broker = await Mosquitto.start();
+  const { connector } = await makeConnector(localBroker(broker.port));
+  await using car = await new TestCar(connector).start();
+  await broker.kill();
+  await car.downs.next("the loss");
+  for (let i = 0; i < 10_000; i++) car.transport.publish(new Uint8Array(1_000));
+  car.transport.notifyDisconnect();
+  await broker.restart();
+  await using gateway = await TestGateway.connect(broker.port);
+  await car.ups.next("the transport to be back");
+  car.transport.publish(new TextEncoder().encode("after"));
+  assert.equal(textOf(await gateway.messages.next("the message after")), "after");
+  assert.equal(gateway.notifications.size, 0);
+  assert.equal(car.transport.stats.messagesOut, 1);
+});
+
+mosquittoTest("pause() leaves messages at the broker, resume() brings all in order", async () => {
+  await using broker = await Mosquitto.start();
+  const { connector } = await makeConnector(localBroker(broker.port));
+  await using car = await new TestCar(connector).start();
+  await using gateway = await TestGateway.connect(broker.port);
+  car.transport.pause();
+  for (let i = 0; i < 100; i++) await gateway.send(`message ${i}`);
+  // An answer to our own message shows that the connection is alive and read meanwhile.
+  car.transport.publish(new TextEncoder().encode("paused"));
+  await gateway.messages.next("a message while paused");
+  assert.equal(car.messages.size, 0);
+  car.transport.resume();
+  car.transport.resume();
+  for (let i = 0; i < 100; i++) {
+    assert.equal(textOf(await car.messages.next(`message ${i}`)), `message ${i}`);
+  }
+});
+
+mosquittoTest("pause() from within onMessage() holds back the very next message", async () => {
+  await using broker = await Mosquitto.start();
+  const { connector } = await makeConnector(localBroker(broker.port));
+  await using car = new TestCar(connector);
+  const seen = new Inbox<string>();
+  const up = Promise.withResolvers<void>();
+  car.transport.start({
+    onUp: up.resolve,
+    onDown() {},
+    onMessage(payload) {
+      car.transport.pause();
+      seen.push(textOf(payload));
+    },
+  });
+  await waitFor(up.promise, "the transport to be up");
+  await using gateway = await TestGateway.connect(broker.port);
+  for (let i = 0; i < 50; i++) void gateway.send(`message ${i}`);
+  for (let i = 0; i < 50; i++) {
+    assert.equal(await seen.next(`message ${i}`), `message ${i}`);
+    assert.equal(seen.size, 0);
+    car.transport.resume();
+  }
+});
+
+mosquittoTest("stop() delivers what was published, and no last will", async () => {
+  await using broker = await Mosquitto.start();
+  const { connector } = await makeConnector(localBroker(broker.port));
+  await using gateway = await TestGateway.connect(broker.port);
+  const car = await new TestCar(connector).start();
+  for (let i = 0; i < 500; i++) car.transport.publish(new TextEncoder().encode(`message ${i}`));
+  await Promise.all([car.transport.stop(), car.transport.stop()]);
+  for (let i = 0; i < 500; i++) {
+    assert.equal(textOf(await gateway.messages.next(`message ${i}`)), `message ${i}`);
+  }
+  // Whatever the broker had to say about the car is said before it takes the next subscriber.
+  await using _another = await TestGateway.connect(broker.port);
+  await using other = await new TestCar(connector).start();
+  other.transport.publish(new TextEncoder().encode("end"));
+  assert.equal(textOf(await gateway.messages.next("the end")), "end");
+  assert.equal(gateway.notifications.size, 0);
+});
+
+Deno.test("stop() ends in every phase, also before start() and while nothing answers", async () => {
+  const silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const accepted = silent.accept();
+  const { connector } = await makeConnector(localBroker(silent.addr.port));
+  const never = new TestCar(connector, "car_0");
+  await waitFor(never.transport.stop(), "stop() before start()");
+  const car = new TestCar(connector);
+  car.begin();
+  const conn = await waitFor(accepted, "the connection");
+  await waitFor(car.transport.stop(), "stop() while nothing answers");
+  conn.close();
+  silent.close();
+  const refused = await makeConnector(localBroker(freePort()));
+  const waiting = new TestCar(refused.connector);
+  waiting.begin();
+  assert.match(await refused.lines.next("the report"), /connection refused/);
+  await waitFor(waiting.transport.stop(), "stop() while waiting");
+});
+
+mosquittoTest("publish() gives up a connection on which nothing is acknowledged", async () => {
+  await using broker = await Mosquitto.start();
+  const { connector } = await makeConnector(localBroker(broker.port));
+  await using car = await new TestCar(connector).start();
+  const payload = new Uint8Array(10);
+  for (let i = 0; i <= MAX_OUTSTANDING; i++) car.transport.publish(payload);
+  assert.match(await car.downs.next("the loss"), /8193 messages are unanswered/);
+  await car.ups.next("the transport to be back");
+});

@@ -1,0 +1,123 @@
+// Both ends of a car's topics for tests: a transport with its events, and a gateway on mqtt.js.
+import mqtt from "mqtt";
+import type { BrokerConfig } from "../../src/config/model.ts";
+import { MqttTransport, type MqttTransportOptions } from "../../src/mqtt/client.ts";
+import { BrokerConnector } from "../../src/mqtt/connector.ts";
+import { silentLog } from "../../src/observe/log.ts";
+import { carTopics } from "../../src/protocol/topics.ts";
+import { Inbox, waitFor } from "./wait.ts";
+
+/** The broker on 127.0.0.1, plain unless told otherwise. */
+export function localBroker(port: number, more: Partial<BrokerConfig> = {}): BrokerConfig {
+  return { protocol: "mqtt", host: "127.0.0.1", port, path: "", ...more };
+}
+
+/** A connector that keeps what it logs. */
+export async function makeConnector(
+  broker: BrokerConfig,
+  refusedPauseMs = 20,
+): Promise<{ connector: BrokerConnector; lines: Inbox<string> }> {
+  const lines = new Inbox<string>();
+  const write = (message: string | (() => string)) =>
+    lines.push(typeof message === "string" ? message : message());
+  const log = { ...silentLog, info: write, warning: write, error: write };
+  return { connector: await BrokerConnector.make({ broker, refusedPauseMs, log }), lines };
+}
+
+/** A transport whose events can be awaited; stopped when disposed. */
+export class TestCar implements AsyncDisposable {
+  readonly transport: MqttTransport;
+  readonly ups = new Inbox<true>();
+  readonly downs = new Inbox<string>();
+  readonly messages = new Inbox<Uint8Array>();
+  readonly oversize = new Inbox<number>();
+
+  constructor(
+    connector: BrokerConnector,
+    car = "car_1",
+    more: Partial<MqttTransportOptions> = {},
+  ) {
+    this.transport = new MqttTransport({
+      connector,
+      company: "acme",
+      car,
+      maxMessageBytes: 1_000_000,
+      onOversize: (bytes) => this.oversize.push(bytes),
+      ...more,
+    });
+  }
+
+  /** Starts, and waits until it is up unless told not to. */
+  async start(echo = false): Promise<this> {
+    this.begin(echo);
+    await this.ups.next("the transport to be up");
+    return this;
+  }
+
+  /** Starts without waiting. */
+  begin(echo = false): void {
+    this.transport.start({
+      onUp: () => this.ups.push(true),
+      onDown: (reason) => this.downs.push(reason),
+      onMessage: (payload) => {
+        if (echo) this.transport.publish(payload.slice());
+        else this.messages.push(payload.slice());
+      },
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.transport.stop();
+  }
+}
+
+/** A gateway's end, or any other client. */
+export class TestGateway implements AsyncDisposable {
+  /** From the `external_server` topic. */
+  readonly messages = new Inbox<Uint8Array>();
+  /** From the `external_server_disconnect` topic. */
+  readonly notifications = new Inbox<Uint8Array>();
+  readonly client: mqtt.MqttClient;
+  readonly #topics;
+
+  private constructor(client: mqtt.MqttClient, car: string) {
+    this.client = client;
+    this.#topics = carTopics("acme", car);
+    client.on("error", () => {});
+    client.on("message", (topic, payload) => {
+      if (topic === this.#topics.disconnect) this.notifications.push(payload);
+      else this.messages.push(payload);
+    });
+  }
+
+  /** Connects and subscribes to what a gateway listens to. */
+  static async connect(
+    port: number,
+    car = "car_1",
+    more: mqtt.IClientOptions = {},
+  ): Promise<TestGateway> {
+    const gateway = new TestGateway(
+      mqtt.connect({ host: "127.0.0.1", port, protocol: "mqtt", reconnectPeriod: 50, ...more }),
+      car,
+    );
+    const { externalServer, disconnect } = gateway.#topics;
+    const subscribed = gateway.client.subscribeAsync([externalServer, disconnect], { qos: 1 });
+    await waitFor(subscribed, "the gateway to be subscribed");
+    return gateway;
+  }
+
+  /** Publishes with QoS 1; resolves when the broker has it. */
+  async send(payload: Uint8Array | string): Promise<void> {
+    const bytes = typeof payload === "string" ? new TextEncoder().encode(payload) : payload;
+    await this.client.publishAsync(this.#topics.moduleGateway, bytes as never, { qos: 1 });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await waitFor(this.client.endAsync(true), "the gateway to leave");
+  }
+}
+
+/** Bytes as text. */
+export function textOf(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}
