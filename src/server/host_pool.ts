@@ -19,8 +19,6 @@ export interface Host {
 export interface HostEvents {
   /** A line a library printed. */
   onOutput(line: string, stream: "stdout" | "stderr"): void;
-  /** Something about the host that people should know. */
-  onWarning(text: string): void;
   /** The process is gone, whether it was stopped, killed or crashed. */
   onExit(reason: string): void;
 }
@@ -126,7 +124,6 @@ export class HostPool {
     const id = this.#nextId++;
     const starting = this.#options.startHost({
       onOutput: (line, stream) => this.#onOutput(id, line, stream),
-      onWarning: (text) => this.#options.log.warning(() => `${this.#describe(id)}: ${text}`),
       onExit: (reason) => this.#onExit(id, reason),
     });
     const pooled: PooledHost = { id, starting, tenants: [], alone, host: null, dead: false };
