@@ -1,0 +1,187 @@
+// The command line as users meet it, in a process of its own (protocol section 6).
+import assert from "node:assert/strict";
+import config from "../../deno.json" with { type: "json" };
+import { configDocument, ProgramProcess } from "../e2e/server_process.ts";
+import { buildFixtures } from "../fixtures/build.ts";
+import { freePort } from "../support/mosquitto.ts";
+import { TempFolder } from "../support/temp.ts";
+
+/** Runs the program to its end. */
+async function run(args: readonly string[], cwd?: string): Promise<{ code: number; text: string }> {
+  await using process = new ProgramProcess(args, cwd === undefined ? {} : { cwd });
+  const { code } = await process.ended();
+  return { code, text: process.text };
+}
+
+/** A configuration that can be used, and whose module is not loaded by anyone. */
+async function writeConfig(
+  folder: TempFolder,
+  more: Record<string, unknown> = {},
+): Promise<string> {
+  const lib_path = await folder.write("module.so", "");
+  const cars = { car_a: { "2": { lib_path } } };
+  const logging = {
+    console: { use: true, level: "INFO" },
+    file: { use: false, level: "INFO", path: folder.path },
+  };
+  const document = configDocument({ port: freePort(), cars, more: { logging, ...more } });
+  return await folder.write("config.json", JSON.stringify(document));
+}
+
+Deno.test("runProgram() prints usage, commands and examples for --help (section 6)", async () => {
+  const { code, text } = await run(["--help"]);
+  assert.equal(code, 0);
+  for (
+    const part of [
+      "Usage: external-server",
+      "--tls",
+      "--ca <file>",
+      "--broker",
+      "check",
+      "Examples:",
+    ]
+  ) {
+    assert.ok(text.includes(part), `${part} is missing in:\n${text}`);
+  }
+  assert.doesNotMatch(text, /module-host/);
+});
+
+Deno.test("runProgram() prints a command's own options for --help and help", async () => {
+  const [option, command] = await Promise.all([run(["start", "--help"]), run(["help", "start"])]);
+  assert.equal(option.code, 0);
+  assert.match(option.text, /Usage: external-server start/);
+  assert.match(option.text, /--cert <file>/);
+  assert.deepEqual(command, option);
+});
+
+Deno.test("runProgram() prints the version of deno.json and what it runs on", async () => {
+  const { code, text } = await run(["--version"]);
+  assert.equal(code, 0);
+  assert.match(text, new RegExp(`^external-server ${RegExp.escape(config.version)} \\(Deno 2\\.`));
+});
+
+Deno.test("runProgram() refuses a command line it does not understand with 2", async () => {
+  const lines: [args: string[], said: RegExp][] = [
+    [["--nope"], /unknown option '--nope'/],
+    [["chekc"], /neither a command nor a configuration file: "chekc"/],
+    [["a.json", "b.json"], /too many arguments/],
+    [["a.json", "-c", "b.json"], /configuration file named twice: "a.json" and "b.json"/],
+    [["a.json", "--ca"], /argument missing/],
+    [["check", "--nope"], /unknown option '--nope'/],
+    [["a.json", "--broker", "65536"], /--broker: expected a port up to 65535: found 65536/],
+  ];
+  await Promise.all(lines.map(async ([args, said]) => {
+    const { code, text } = await run(args);
+    assert.match(text, said);
+    assert.equal(code, 2, `status of ${args.join(" ")}`);
+  }));
+});
+
+Deno.test("runProgram() names a configuration that is not there with 1 (section 6)", async () => {
+  await using folder = await TempFolder.make();
+  const lines: [args: string[], said: RegExp][] = [
+    [["missing.json"], /^missing\.json: .*no such file/m],
+    [["-c", "missing"], /^missing: .*no such file/m],
+    [["start", "missing.json"], /^missing\.json: .*no such file/m],
+    [["check", "missing.json"], /^missing\.json: .*no such file/m],
+    [["--broker", "missing.json"], /^missing\.json: .*no such file/m],
+    [[], /^\.\/config\/config\.json: .*no such file/m],
+  ];
+  await Promise.all(lines.map(async ([args, said]) => {
+    const { code, text } = await run(args, folder.path);
+    assert.match(text, said);
+    assert.equal(code, 1, `status of ${args.join(" ")}`);
+  }));
+});
+
+Deno.test("runProgram() names every TLS file that is missing or unusable with 1 (section 6)", async () => {
+  await using folder = await TempFolder.make();
+  const file = await writeConfig(folder);
+  const garbage = await folder.write("garbage.pem", "not a certificate");
+  const missing = folder.file("missing.pem");
+  const lines: [args: string[], said: RegExp[]][] = [
+    [["--tls"], [/--ca: /]],
+    [["--tls", "--ca", garbage, "--cert", garbage], [/--key: /]],
+    [["--tls", "--ca", garbage, "--key", garbage], [/--cert: /]],
+    [["--tls", "--ca", missing, "--cert", missing, "--key", garbage], [
+      /--ca: .*missing\.pem/,
+      /--cert: .*missing\.pem/,
+    ]],
+    [["--tls", "--ca", folder.path], [/--ca: .*directory/]],
+    [["--tls", "--ca", garbage], [/garbage\.pem/]],
+  ];
+  await Promise.all(lines.map(async ([args, said]) => {
+    const { code, text } = await run([file, ...args], folder.path);
+    for (const pattern of said) assert.match(text, pattern);
+    assert.equal(code, 1, `status of ${args.join(" ")}`);
+  }));
+});
+
+Deno.test("runProgram() warns of TLS files without --tls", async () => {
+  await using folder = await TempFolder.make();
+  const { code, text } = await run(["check", await writeConfig(folder), "--ca", "ca.pem"]);
+  assert.equal(code, 0);
+  assert.match(text, /^warning: --ca: no effect without --tls$/m);
+});
+
+Deno.test("runProgram() checks a configuration and starts nothing", async () => {
+  await using folder = await TempFolder.make();
+  const file = await writeConfig(folder);
+  const good = await run(["check", file]);
+  assert.equal(good.code, 0);
+  assert.equal(JSON.parse(good.text).company_name, "acme");
+  await Deno.remove(folder.file("module.so"));
+  const bad = await run(["check", file]);
+  assert.equal(bad.code, 1);
+  assert.match(bad.text, /^cars\.car_a\.specific_modules\.2\.lib_path: /m);
+});
+
+Deno.test("runProgram() prints a JSON Schema", async () => {
+  const { code, text } = await run(["schema"]);
+  assert.equal(code, 0);
+  assert.ok("$schema" in JSON.parse(text));
+});
+
+Deno.test("startCommand() says on standard error why it cannot start, without a console log", async () => {
+  await using folder = await TempFolder.make();
+  const file = await writeConfig(folder, {
+    logging: {
+      console: { use: false, level: "INFO" },
+      file: { use: true, level: "INFO", path: folder.file("log") },
+    },
+  });
+  const { code, text } = await run([file]);
+  assert.equal(code, 1);
+  assert.match(text, /module\.so/);
+  assert.match(
+    await Deno.readTextFile(folder.file("log/external_server.log")),
+    /CRITICAL.*module\.so/,
+  );
+});
+
+Deno.test("startCommand() names a log directory it cannot write to with 1", async () => {
+  await using folder = await TempFolder.make();
+  const path = `${await folder.write("occupied", "")}/log`;
+  const logging = { file: { use: true, level: "INFO", path } };
+  const { code, text } = await run([await writeConfig(folder, { logging })]);
+  assert.equal(code, 1);
+  assert.ok(text.includes(path), text);
+});
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  Deno.test(`startCommand() stops in order on ${signal}, broker or not (section 4.4)`, async () => {
+    await using folder = await TempFolder.make();
+    const { module } = await buildFixtures();
+    const document = configDocument({
+      port: freePort(),
+      cars: { car_a: { "1000": { lib_path: module } } },
+    });
+    const file = await folder.write("config.json", JSON.stringify(document));
+    await using process = new ProgramProcess([file], { cwd: folder.path });
+    await process.line(/Serving 1 car/);
+    process.signal(signal);
+    assert.equal((await process.ended()).code, 0);
+    assert.match(process.text, new RegExp(`Stopping on ${signal}`));
+    assert.match(process.text, /Stopped$/);
+  });
+}
