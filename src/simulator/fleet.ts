@@ -116,7 +116,7 @@ export class Fleet {
     this.#lookedAt = performance.now();
   }
 
-  /** Sends nothing more, and resolves with whether no status is open any more. */
+  /** Sends nothing more, and resolves with whether every status was answered that can be. */
   async drain(timeoutMs: number): Promise<boolean> {
     clearInterval(this.#starter);
     const drained = await Promise.all(this.gateways.map((gateway) => gateway.drain(timeoutMs)));

@@ -181,7 +181,7 @@ export class GatewayLife {
     if (this.#linked) this.#fail("link_dropped", "the gateway dropped its link", now);
   }
 
-  /** Sends nothing more by itself; `drained` follows once no status is open any more. */
+  /** Sends nothing more by itself; `drained` follows once no answer can come any more. */
   drain(): void {
     this.#draining = true;
     this.#session?.drain();
@@ -232,7 +232,9 @@ export class GatewayLife {
   }
 
   #checkDrained(): void {
-    if (this.#draining && this.inFlight === 0) this.#port.onEvent({ kind: "drained" });
+    if (this.#draining && (this.#session?.answerable ?? 0) === 0) {
+      this.#port.onEvent({ kind: "drained" });
+    }
   }
 
   #wait(until: number): void {

@@ -15,8 +15,12 @@ export interface GatewayBroker {
   readonly path?: string;
   readonly username?: string;
   readonly password?: string;
-  /** Files in PEM form; certificate and key both or none. */
-  readonly tls?: { readonly caFile: string; readonly certFile?: string; readonly keyFile?: string };
+  /** Files in PEM form; certificate and key both or none. Without a `caFile`: the system's. */
+  readonly tls?: {
+    readonly caFile?: string;
+    readonly certFile?: string;
+    readonly keyFile?: string;
+  };
 }
 
 /** Whose connection it is. */
@@ -166,7 +170,7 @@ function readPem(file: string): Buffer {
 
 function readTls(tls: NonNullable<GatewayBroker["tls"]>): IClientOptions {
   return {
-    ca: readPem(tls.caFile),
+    ...(tls.caFile === undefined ? {} : { ca: readPem(tls.caFile) }),
     ...(tls.certFile === undefined ? {} : { cert: readPem(tls.certFile) }),
     ...(tls.keyFile === undefined ? {} : { key: readPem(tls.keyFile) }),
   };

@@ -84,6 +84,11 @@ export class GatewaySession {
     return this.#open.size;
   }
 
+  /** How many of them can still be answered, if the server keeps to the order. */
+  get answerable(): number {
+    return this.#open.answerable;
+  }
+
   /** The counter of the next status. */
   get counter(): number {
     return this.#counter;
@@ -200,7 +205,9 @@ export class GatewaySession {
     }
     if (this.#phase === "running") this.#pump(now);
     else this.#enterSequence(this.#open.size === 0 ? "commands" : "statuses", now);
-    if (this.#draining && this.#open.size === 0) this.#context.port.onEvent({ kind: "drained" });
+    if (this.#draining && this.#open.answerable === 0) {
+      this.#context.port.onEvent({ kind: "drained" });
+    }
   }
 
   #onCommand(command: Command, now: number): void {

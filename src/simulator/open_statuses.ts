@@ -22,6 +22,7 @@ export class OpenStatuses {
   readonly #open = new Map<number, OpenStatus>();
   /** The first counter that was dropped: a server in order cannot answer anything after it. */
   #firstDropped: number | undefined;
+  #answerable = 0;
 
   constructor(stats: GatewayStats) {
     this.#stats = stats;
@@ -29,6 +30,11 @@ export class OpenStatuses {
 
   get size(): number {
     return this.#open.size;
+  }
+
+  /** How many of them a server in order can still answer: those before the first dropped one. */
+  get answerable(): number {
+    return this.#answerable;
   }
 
   /** The counters, oldest first. */
@@ -45,6 +51,7 @@ export class OpenStatuses {
   add(counter: number, status: OpenStatus): void {
     this.#open.set(counter, status);
     if (status.dropped) this.#firstDropped ??= counter;
+    if (this.#firstDropped === undefined) this.#answerable += 1;
   }
 
   /** Takes an answer; false when no status waits for it. */
@@ -52,6 +59,7 @@ export class OpenStatuses {
     const status = this.#open.get(counter);
     if (status === undefined || status.dropped) return false;
     this.#open.delete(counter);
+    if (!this.#isBehindDropped(counter)) this.#answerable -= 1;
     const latencyMs = now - status.sentAt;
     if (!status.first) {
       this.#stats.answered += 1;
@@ -73,6 +81,7 @@ export class OpenStatuses {
       status.done?.({ answered: false, counter, reason });
     }
     this.#open.clear();
+    this.#answerable = 0;
   }
 
   #isBehindDropped(counter: number): boolean {

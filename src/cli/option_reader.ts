@@ -1,0 +1,93 @@
+// Options of a command line as numbers, lists and files; what is wrong is collected, not thrown.
+
+/** Texts as commander finds them; what is absent was not given. */
+export type RawOptions = Readonly<Record<string, string | boolean | undefined>>;
+
+/** Reads texts, and collects what is wrong with them. */
+export class OptionReader {
+  readonly #raw: RawOptions;
+  readonly #problems: string[] = [];
+
+  constructor(raw: RawOptions) {
+    this.#raw = raw;
+  }
+
+  /** One line each, with the option and what was found. */
+  get problems(): readonly string[] {
+    return this.#problems;
+  }
+
+  text(name: string): string | undefined {
+    const value = this.#raw[name];
+    return typeof value === "string" ? value : undefined;
+  }
+
+  flag(name: string): boolean {
+    return this.#raw[name] === true;
+  }
+
+  /** A number in a range, ends included. */
+  number(
+    name: string,
+    range: { min: number; max: number; integer?: boolean },
+  ): number | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    const value = text.trim() === "" ? NaN : Number(text);
+    const { min, max, integer = false } = range;
+    if (value >= min && value <= max && (!integer || Number.isInteger(value))) return value;
+    this.problem(name, `${integer ? "a whole number" : "a number"} from ${min} to ${max}`, text);
+    return undefined;
+  }
+
+  /** Whole numbers with commas between them. */
+  numbers(name: string, range: { min: number; max: number }): number[] | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    const { min, max } = range;
+    const values = text.split(",").map((part) => part.trim() === "" ? NaN : Number(part));
+    if (values.every((value) => Number.isInteger(value) && value >= min && value <= max)) {
+      return values;
+    }
+    this.problem(name, `whole numbers from ${min} to ${max} with commas between them`, text);
+    return undefined;
+  }
+
+  /** A company's name becomes the first level of a topic. */
+  name(name: string): string | undefined {
+    const text = this.text(name);
+    if (text === undefined || /^[a-z0-9_]+$/.test(text)) return text;
+    this.problem(name, "lowercase letters, digits and underscores", text);
+    return undefined;
+  }
+
+  /** The name of a file that can be opened. */
+  file(name: string): string | undefined {
+    const path = this.text(name);
+    if (path === undefined) return undefined;
+    try {
+      Deno.openSync(path).close();
+      return path;
+    } catch {
+      this.problem(name, "a readable file", path);
+      return undefined;
+    }
+  }
+
+  /** Options that make no sense beside another one. */
+  refuse(names: readonly string[], beside: string): void {
+    for (const name of names) {
+      const text = this.text(name);
+      if (text !== undefined) this.problem(name, `nothing beside ${beside}`, text);
+    }
+  }
+
+  problem(name: string, expected: string, found: string): void {
+    const option = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    this.say(`--${option}: Expected ${expected}: found "${found}"`);
+  }
+
+  say(problem: string): void {
+    this.#problems.push(problem);
+  }
+}

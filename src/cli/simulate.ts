@@ -1,0 +1,72 @@
+// `simulate`: gateways against any broker, with live rates and a summary.
+import { Fleet } from "../simulator/fleet.ts";
+import type { Output } from "./output.ts";
+import type { SimulateOptions } from "./simulate_options.ts";
+import { liveLine, simulateResult, summaryLines } from "./simulate_report.ts";
+
+/** At the end, open statuses have this long to be answered, in milliseconds. */
+const DRAIN_MS = 10_000;
+const LIVE_EVERY_MS = 1_000;
+
+/**
+ * Runs the gateways until the time is up or `signal` is aborted, waits for open answers (at most
+ * 10 s), and prints a summary. Live rates go to the error output, so that a pipe gets the summary
+ * alone.
+ *
+ * @returns the exit status: 1 when a status stayed unanswered, the server broke a rule of the
+ * protocol, or not one car had a session; else 0
+ */
+export async function runSimulate(
+  options: SimulateOptions,
+  output: Output,
+  signal: AbortSignal,
+): Promise<number> {
+  const { company, broker, rate, window, payload, misbehavior, reconnectEveryMs, seed } = options;
+  await using fleet = new Fleet({
+    gateways: options.cars.map(({ name, devices }) => ({
+      company,
+      car: name,
+      broker,
+      devices,
+      rate,
+      window,
+      payload,
+      misbehavior,
+      reconnectEveryMs,
+      seed,
+    })),
+  });
+  const startedAt = performance.now();
+  const secondsSince = () => (performance.now() - startedAt) / 1000;
+  fleet.start();
+  const live = setInterval(() => output.err(liveLine(fleet, secondsSince())), LIVE_EVERY_MS);
+  try {
+    await elapsed(options.seconds, signal);
+  } finally {
+    clearInterval(live);
+  }
+  const seconds = secondsSince();
+  await fleet.drain(DRAIN_MS);
+  await fleet.stop();
+  const result = simulateResult(options, fleet, seconds);
+  if (options.json) output.out(JSON.stringify(result));
+  else for (const line of summaryLines(result)) output.out(line);
+  for (const { car, kind, detail, phase } of result.firstViolations) {
+    output.err(`${car}: the server broke a rule while ${phase}: ${kind}: ${detail}`);
+  }
+  for (const failure of result.failures) output.err(failure);
+  return result.failures.length === 0 ? 0 : 1;
+}
+
+function elapsed(seconds: number | undefined, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = seconds === undefined ? undefined : setTimeout(end, seconds * 1000);
+    signal.addEventListener("abort", end);
+  });
+}
