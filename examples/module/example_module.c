@@ -1,10 +1,10 @@
 /*
- * A module to copy: buttons (device type 0) and lamps (device type 1).
+ * A module to copy: buttons (device type 0) and LEDs (device type 1).
  *
- * A button reports {"pressed": true} or {"pressed": false}; the module then has every lamp of the
- * same car lit or put out with the command {"lit": true} or {"lit": false}. A lamp reports
+ * A button reports {"pressed": true} or {"pressed": false}; the module then has every LED of the
+ * same car lit or put out with the command {"lit": true} or {"lit": false}. An LED reports
  * {"lit": ...}; one that differs from what the button wants is told again. So every status of a
- * button is answered with commands, and a lamp that comes later learns what it missed.
+ * button is answered with commands, and an LED that comes later learns what it missed.
  *
  * Build: make    (or: cc -std=c11 -O2 -Wall -Wextra -fPIC -shared -pthread -o build/example_module.so example_module.c)
  */
@@ -20,14 +20,14 @@
 
 #define MODULE_NUMBER 1000
 #define BUTTON 0u
-#define LAMP 1u
+#define LED 1u
 
-/* Lamps and waiting commands are bounded: a server that never asks must not fill the memory. */
-#define MAX_LAMPS 64
+/* LEDs and waiting commands are bounded: a server that never asks must not fill the memory. */
+#define MAX_LEDS 64
 #define MAX_COMMANDS 1024
 
-struct lamp {
-    struct lamp *next;
+struct led {
+    struct led *next;
     struct buffer role;
     struct buffer name;
 };
@@ -45,8 +45,8 @@ struct context {
     pthread_cond_t changed;
     bool ending;
     bool pressed;
-    struct lamp *lamps;
-    int lamp_count;
+    struct led *leds;
+    int led_count;
     struct command *oldest;
     struct command **newest;
     int command_count;
@@ -105,43 +105,43 @@ static bool read_boolean(struct buffer json, const char *quoted_name, bool *valu
     return true;
 }
 
-/* Lamps and commands; the caller holds the lock. */
+/* LEDs and commands; the caller holds the lock. */
 
-static void free_lamp(struct lamp *lamp) {
-    deallocate(&lamp->role);
-    deallocate(&lamp->name);
-    free(lamp);
+static void free_led(struct led *led) {
+    deallocate(&led->role);
+    deallocate(&led->name);
+    free(led);
 }
 
-static struct lamp **find_lamp(struct context *context, struct buffer role) {
-    struct lamp **link = &context->lamps;
+static struct led **find_led(struct context *context, struct buffer role) {
+    struct led **link = &context->leds;
     while (*link != NULL && !same_bytes((*link)->role, role)) link = &(*link)->next;
     return link;
 }
 
-static int add_lamp(struct context *context, struct device_identification device) {
-    struct lamp **link = find_lamp(context, device.device_role);
+static int add_led(struct context *context, struct device_identification device) {
+    struct led **link = find_led(context, device.device_role);
     if (*link != NULL) return OK;
-    if (context->lamp_count >= MAX_LAMPS) return NOT_OK;
-    struct lamp *lamp = calloc(1, sizeof *lamp);
-    if (lamp == NULL) return NOT_OK;
-    if (copy_buffer(&lamp->role, device.device_role) != OK ||
-        copy_buffer(&lamp->name, device.device_name) != OK) {
-        free_lamp(lamp);
+    if (context->led_count >= MAX_LEDS) return NOT_OK;
+    struct led *led = calloc(1, sizeof *led);
+    if (led == NULL) return NOT_OK;
+    if (copy_buffer(&led->role, device.device_role) != OK ||
+        copy_buffer(&led->name, device.device_name) != OK) {
+        free_led(led);
         return NOT_OK;
     }
-    *link = lamp;
-    context->lamp_count++;
+    *link = led;
+    context->led_count++;
     return OK;
 }
 
-static void remove_lamp(struct context *context, struct buffer role) {
-    struct lamp **link = find_lamp(context, role);
-    struct lamp *lamp = *link;
-    if (lamp == NULL) return;
-    *link = lamp->next;
-    context->lamp_count--;
-    free_lamp(lamp);
+static void remove_led(struct context *context, struct buffer role) {
+    struct led **link = find_led(context, role);
+    struct led *led = *link;
+    if (led == NULL) return;
+    *link = led->next;
+    context->led_count--;
+    free_led(led);
 }
 
 static void free_command(struct command *command) {
@@ -150,7 +150,7 @@ static void free_command(struct command *command) {
     free(command);
 }
 
-static int command_lamp(struct context *context, struct buffer role, struct buffer name) {
+static int command_led(struct context *context, struct buffer role, struct buffer name) {
     if (context->command_count >= MAX_COMMANDS) return NOT_OK;
     struct command *command = calloc(1, sizeof *command);
     if (command == NULL) return NOT_OK;
@@ -171,7 +171,7 @@ static int command_lamp(struct context *context, struct buffer role, struct buff
 int get_module_number(void) { return MODULE_NUMBER; }
 
 int is_device_type_supported(unsigned device_type) {
-    return device_type == BUTTON || device_type == LAMP ? OK : NOT_OK;
+    return device_type == BUTTON || device_type == LED ? OK : NOT_OK;
 }
 
 void *init(struct config config) {
@@ -197,7 +197,7 @@ int destroy(void **pointer) {
     pthread_mutex_lock(&context->lock);
     context->ending = true;
     pthread_cond_broadcast(&context->changed);
-    while (context->lamps != NULL) remove_lamp(context, context->lamps->role);
+    while (context->leds != NULL) remove_led(context, context->leds->role);
     struct command *command = context->oldest;
     while (command != NULL) {
         struct command *next = command->next;
@@ -215,9 +215,9 @@ int destroy(void **pointer) {
 int device_connected(struct device_identification device, void *pointer) {
     struct context *context = pointer;
     if (context == NULL) return CONTEXT_INCORRECT;
-    if (device.device_type != LAMP) return is_device_type_supported(device.device_type);
+    if (device.device_type != LED) return is_device_type_supported(device.device_type);
     pthread_mutex_lock(&context->lock);
-    int result = add_lamp(context, device);
+    int result = add_led(context, device);
     pthread_mutex_unlock(&context->lock);
     return result;
 }
@@ -227,7 +227,7 @@ int device_disconnected(int disconnect_type, struct device_identification device
     (void)disconnect_type;
     if (context == NULL) return CONTEXT_INCORRECT;
     pthread_mutex_lock(&context->lock);
-    if (device.device_type == LAMP) remove_lamp(context, device.device_role);
+    if (device.device_type == LED) remove_led(context, device.device_role);
     pthread_mutex_unlock(&context->lock);
     return OK;
 }
@@ -242,11 +242,11 @@ int forward_status(struct buffer status, struct device_identification device, vo
     pthread_mutex_lock(&context->lock);
     if (device.device_type == BUTTON) {
         context->pressed = value;
-        for (struct lamp *lamp = context->lamps; lamp != NULL; lamp = lamp->next) {
-            if (command_lamp(context, lamp->role, lamp->name) != OK) result = NOT_OK;
+        for (struct led *led = context->leds; led != NULL; led = led->next) {
+            if (command_led(context, led->role, led->name) != OK) result = NOT_OK;
         }
     } else if (value != context->pressed) {
-        result = command_lamp(context, device.device_role, device.device_name);
+        result = command_led(context, device.device_role, device.device_name);
     }
     pthread_mutex_unlock(&context->lock);
     return result;
@@ -289,7 +289,7 @@ int pop_command(struct buffer *data, struct device_identification *device, void 
     int result = NOT_OK;
     if (command != NULL && copy_bytes(data, text, strlen(text)) == OK) {
         device->module = MODULE_NUMBER;
-        device->device_type = LAMP;
+        device->device_type = LED;
         device->priority = 0;
         /* Role and name change hands: the server gives them back with deallocate. */
         device->device_role = command->role;
@@ -305,7 +305,7 @@ int pop_command(struct buffer *data, struct device_identification *device, void 
 }
 
 int command_ack(struct buffer command, struct device_identification device, void *context) {
-    /* The lamp has the command. One that must not get lost would be kept until now. */
+    /* The LED has the command. One that must not get lost would be kept until now. */
     (void)command;
     (void)device;
     return context != NULL ? OK : CONTEXT_INCORRECT;

@@ -1,0 +1,68 @@
+// The door through which a module host comes in.
+import assert from "node:assert/strict";
+import { connectEndpoint, Endpoint, type Invitation } from "../../src/module/endpoint.ts";
+import { waitFor } from "../support/wait.ts";
+
+function invitationTo(endpoint: Endpoint): Invitation {
+  const { address, token } = endpoint;
+  return { address, token, parentPid: Deno.pid, moduleCallTimeoutMs: 1000 };
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.lstat(path).then(() => true, () => false);
+}
+
+for (const transport of ["unix", "tcp"] as const) {
+  Deno.test(`Endpoint lets in who knows the token, then closes (${transport})`, async () => {
+    const endpoint = await Endpoint.open({ transport });
+    const accepting = endpoint.accept();
+    const guest = await connectEndpoint(invitationTo(endpoint));
+    const host = await waitFor(accepting, "the guest to be let in");
+    await assert.rejects(async () => {
+      (await connectEndpoint(invitationTo(endpoint))).close();
+    });
+    await guest.write(Uint8Array.of(42));
+    const bytes = new Uint8Array(8);
+    assert.equal(await waitFor(host.read(bytes), "a byte"), 1);
+    assert.equal(bytes[0], 42);
+    guest.close();
+    host.close();
+  });
+
+  Deno.test(`Endpoint turns away who does not know the token (${transport})`, async () => {
+    const endpoint = await Endpoint.open({ transport });
+    const accepting = endpoint.accept();
+    const invitation = invitationTo(endpoint);
+    const stranger = await connectEndpoint({ ...invitation, token: "00".repeat(32) });
+    assert.equal(await waitFor(stranger.read(new Uint8Array(1)).catch(() => null), "no"), null);
+    stranger.close();
+    const silent = await connectEndpoint({ ...invitation, token: "" });
+    const guest = await connectEndpoint(invitation);
+    (await waitFor(accepting, "the guest to be let in")).close();
+    guest.close();
+    assert.equal(await waitFor(silent.read(new Uint8Array(1)).catch(() => null), "no"), null);
+    silent.close();
+  });
+}
+
+Deno.test("Endpoint listens in a folder nobody else can enter, and removes it", async () => {
+  const endpoint = await Endpoint.open();
+  assert.equal(endpoint.address.transport, "unix");
+  if (endpoint.address.transport !== "unix") return;
+  const folder = endpoint.address.path.replace(/\/[^/]*$/, "");
+  assert.equal(((await Deno.stat(folder)).mode ?? 0) & 0o777, 0o700);
+  const accepting = endpoint.accept();
+  const guest = await connectEndpoint(invitationTo(endpoint));
+  const host = await waitFor(accepting, "the guest to be let in");
+  assert.equal(await exists(folder), false);
+  guest.close();
+  host.close();
+});
+
+Deno.test("Endpoint.accept() rejects when the endpoint is closed", async () => {
+  const endpoint = await Endpoint.open();
+  const accepting = endpoint.accept();
+  endpoint.close();
+  endpoint.close();
+  await assert.rejects(waitFor(accepting, "the rejection"), /closed/);
+});
