@@ -1,0 +1,177 @@
+// What `check` and `schema` print, and the files in config/.
+import assert from "node:assert/strict";
+import * as z from "zod";
+import { runCheck } from "../../src/cli/check.ts";
+import type { Output } from "../../src/cli/output.ts";
+import { runSchema } from "../../src/cli/schema.ts";
+import { systemFiles } from "../../src/config/files.ts";
+import { configJsonSchema, configJsonSchemaText } from "../../src/config/json_schema.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { TempFolder } from "../support/temp.ts";
+import { documented, external, singleCar, withModuleConfig } from "./support.ts";
+
+const CONFIG_FOLDER = new URL("../../config/", import.meta.url);
+
+/** The examples, and the dialect each shows. */
+const EXAMPLES = {
+  "documented.json": "A",
+  "external-communication.json": "B",
+  "single-car.json": "C",
+  "container.json": "A",
+};
+
+class RecordedOutput implements Output {
+  readonly lines = { out: [] as string[], err: [] as string[] };
+
+  out(line: string): void {
+    this.lines.out.push(line);
+  }
+
+  err(line: string): void {
+    this.lines.err.push(line);
+  }
+}
+
+Deno.test("runCheck() prints every problem on a line of its own and returns 1 (section 5)", async () => {
+  await using folder = await TempFolder.make();
+  const document = documented({ mqtt_port: 0, timeout: "5", mqtt_prot: 3 });
+  const config = await folder.write("config.json", JSON.stringify(document));
+  const output = new RecordedOutput();
+  assert.equal(await runCheck({ config, overrides: { tls: {} } }, output), 1);
+  assert.deepEqual(output.lines.out, []);
+  assert.equal(output.lines.err.length, 5);
+  const [warning, ...problems] = output.lines.err;
+  assert.equal(warning, 'warning: mqtt_prot: Unknown key: did you mean "mqtt_port"?');
+  assert.deepEqual(problems.map((line) => line.slice(0, line.indexOf(": Expected "))), [
+    "timeout",
+    "mqtt_port",
+    "--ca",
+    "common_modules.7.lib_path",
+  ]);
+});
+
+Deno.test("runCheck() prints what counts, secrets masked, and returns 0", async () => {
+  await using folder = await TempFolder.make();
+  const lib = await folder.write("lib.so", "");
+  const document = {
+    ...withModuleConfig({ api_key: "hunter2", api_url: "http://a:hunter2@host", n: 5 }),
+    mqtt_username: "me",
+    mqtt_password: "hunter2",
+    logging: { file: { path: folder.path } },
+  };
+  const config = await folder.write("config.json", JSON.stringify(document));
+  const output = new RecordedOutput();
+  assert.equal(await runCheck({ config }, output), 0);
+  assert.deepEqual(output.lines.err, []);
+  const printed = output.lines.out.join("\n");
+  assert.deepEqual(JSON.parse(printed), {
+    company_name: "company",
+    external_communication: {
+      protocol: "MQTT",
+      server_address: "localhost",
+      server_port: 1883,
+      timeout_ms: 30_000,
+      mqtt_username: "me",
+      mqtt_password: "***",
+    },
+    timeout: 30,
+    module_call_timeout: 30,
+    send_invalid_command: false,
+    sleep_duration_after_connection_refused: 0.5,
+    limits: {
+      max_message_bytes: 1_048_576,
+      max_devices: 1000,
+      max_status_gap: 1000,
+      max_waiting_statuses: 1000,
+      max_waiting_commands: 10_000,
+      max_unanswered_commands: 500,
+    },
+    logging: {
+      console: { use: true, level: "INFO", format: "text" },
+      file: { use: true, level: "INFO", format: "text", path: folder.path },
+    },
+    log_files_to_keep: 5,
+    log_file_max_size_bytes: 10_000_000,
+    cars: {
+      car_1: {
+        specific_modules: {
+          "7": {
+            lib_path: lib,
+            config: { api_key: "***", api_url: "http://***@host", n: "5" },
+            timeout_ms: 1000,
+          },
+        },
+      },
+    },
+  });
+  const again = new RecordedOutput();
+  await runCheck({ config }, again);
+  assert.equal(again.lines.out.join("\n"), printed);
+});
+
+Deno.test("loadConfig() loads the examples as they are, without a warning", () => {
+  for (const [name, dialect] of Object.entries(EXAMPLES)) {
+    const looked: string[] = [];
+    const loaded = loadConfig(new URL(name, CONFIG_FOLDER).pathname, {}, {
+      ...systemFiles,
+      // The example module need not be compiled for this.
+      kind(path) {
+        looked.push(path);
+        return "file";
+      },
+    });
+    assert.equal(loaded.dialect, dialect, name);
+    assert.deepEqual(loaded.warnings, [], name);
+    const library = name === "container.json"
+      ? /^\/modules\/libexample_module\.so$/
+      : /\/examples\/module\/build\/libexample_module\.so$/;
+    for (const path of looked) assert.match(path, library);
+  }
+});
+
+Deno.test("runSchema() prints the schema that is checked in (deno task schema writes it)", async () => {
+  const output = new RecordedOutput();
+  assert.equal(await runSchema(output), 0);
+  const file = Deno.readTextFileSync(new URL("external-server.schema.json", CONFIG_FOLDER));
+  assert.equal(output.lines.out.join("\n") + "\n", file);
+  assert.equal(configJsonSchemaText(), file);
+});
+
+Deno.test("configJsonSchema() takes every dialect and the examples, and refuses mistakes", () => {
+  const schema = z.fromJSONSchema(configJsonSchema() as Parameters<typeof z.fromJSONSchema>[0]);
+  const examples = Object.keys(EXAMPLES)
+    .map((name) => JSON.parse(Deno.readTextFileSync(new URL(name, CONFIG_FOLDER))));
+  for (const document of [documented(), external(), singleCar(), ...examples]) {
+    assert.equal(schema.safeParse(document).success, true, JSON.stringify(document));
+  }
+  for (
+    const document of [
+      {},
+      documented({ mqtt_prot: 1 }),
+      documented({ timeout: "5" }),
+      documented({ cars: { "Car 1": {} } }),
+      documented({ common_modules: { seven: { lib_path: "lib.so" } } }),
+      external({ timeout_ms: 0 }),
+      singleCar({ logging: { console: { level: "LOUD" } } }),
+    ]
+  ) assert.equal(schema.safeParse(document).success, false, JSON.stringify(document));
+});
+
+Deno.test("configJsonSchema() describes every key", () => {
+  const missing: string[] = [];
+  const visit = (value: unknown, path: string) => {
+    if (typeof value !== "object" || value === null) return;
+    for (const [key, child] of Object.entries(value)) {
+      if (key !== "properties") {
+        visit(child, `${path}/${key}`);
+        continue;
+      }
+      for (const [name, property] of Object.entries<Record<string, unknown>>(child)) {
+        if (typeof property.description !== "string") missing.push(`${path}/${name}`);
+        visit(property, `${path}/${name}`);
+      }
+    }
+  };
+  visit(configJsonSchema(), "");
+  assert.deepEqual(missing, []);
+});

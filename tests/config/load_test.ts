@@ -1,0 +1,174 @@
+// Configuration files: what is wrong with a file as a whole, and a round through the form.
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { effectiveDocument } from "../../src/config/effective.ts";
+import { ConfigError } from "../../src/config/errors.ts";
+import { loadConfig, parseConfig } from "../../src/config/load.ts";
+import { TempFolder } from "../support/temp.ts";
+import { documented, external, lines, load, place, singleCar } from "./support.ts";
+
+function problemsOf(path: string): { problems: string[]; warnings: string[] } {
+  try {
+    loadConfig(path);
+  } catch (error) {
+    assert.ok(error instanceof ConfigError, String(error));
+    return { problems: lines(error.problems), warnings: lines(error.warnings) };
+  }
+  throw new assert.AssertionError({ message: `Expected a ConfigError: "${path}" loads` });
+}
+
+Deno.test("loadConfig() reads a file and looks libraries up beside it (section 5)", async () => {
+  await using folder = await TempFolder.make();
+  await folder.write("lib.so", "");
+  const path = await folder.write("config.json", `\ufeff${JSON.stringify(documented())}`);
+  const { config, dialect } = loadConfig(path);
+  assert.equal(dialect, "A");
+  assert.equal(config.cars[0]?.modules[0]?.libPath, folder.file("lib.so"));
+});
+
+Deno.test("loadConfig() says why a file cannot be read", async () => {
+  await using folder = await TempFolder.make();
+  const missing = folder.file("none.json");
+  assert.deepEqual(problemsOf(missing).problems, [
+    `${missing}: Expected a readable file: no such file`,
+  ]);
+  assert.deepEqual(problemsOf(folder.path).problems, [
+    `${folder.path}: Expected a readable file: is a directory`,
+  ]);
+  assert.deepEqual(problemsOf("").problems, [
+    `${Deno.cwd()}: Expected a readable file: is a directory`,
+  ]);
+});
+
+Deno.test("loadConfig() names line and column of a mistake in the JSON", async () => {
+  await using folder = await TempFolder.make();
+  const path = await folder.write("config.json", '{\n  "mqtt_password": hunter2\n}');
+  assert.deepEqual(problemsOf(path).problems, [
+    `${path}: Expected a value at line 2, column 20: found a bare word`,
+  ]);
+});
+
+Deno.test("loadConfig() warns of keys given twice, also beside problems", async () => {
+  await using folder = await TempFolder.make();
+  await folder.write("lib.so", "");
+  const text = JSON.stringify(documented()).replace("{", '{"mqtt_port": 1,\n');
+  const path = await folder.write("config.json", text);
+  const warning = "mqtt_port: Key given twice: the last one counts, on line 2";
+  assert.deepEqual(lines(loadConfig(path).warnings), [warning]);
+  await folder.write("config.json", text.replace("1883", "0"));
+  assert.deepEqual(problemsOf(path).warnings, [warning]);
+});
+
+const part = fc.oneof(
+  fc.jsonValue({ maxDepth: 2 }),
+  fc.constantFrom<unknown>("lib.so", "localhost", "7", {}, { "7": { lib_path: "lib.so" } }),
+);
+const anyKey = fc.oneof(
+  fc.string(),
+  fc.constantFrom(
+    ...["company_name", "mqtt_address", "mqtt_port", "mqtt_password", "mqtt_password_file"],
+    ...["external_communication", "cars", "common_modules", "car_name", "modules", "logging"],
+    ...["limits", "log_files_directory", "timeout", "__proto__", "constructor", "toString"],
+  ),
+);
+const anyDocument = fc.oneof(
+  fc.jsonValue({ maxDepth: 4 }),
+  fc.tuple(
+    fc.constantFrom(documented(), external(), singleCar(), {}),
+    fc.dictionary(anyKey, part, { maxKeys: 4 }),
+  ).map(([base, more]) => ({ ...base, ...more })),
+);
+
+Deno.test("parseConfig() gives a form or a ConfigError for any JSON document, nothing else", () => {
+  fc.assert(
+    fc.property(anyDocument, (document) => {
+      let findings;
+      try {
+        const loaded = load(document);
+        assert.ok(loaded.config.cars.length > 0);
+        assert.ok(loaded.config.cars.every((car) => car.modules.length > 0));
+        findings = loaded.warnings;
+      } catch (error) {
+        if (!(error instanceof ConfigError)) throw error;
+        assert.ok(error.problems.length > 0);
+        findings = [...error.problems, ...error.warnings];
+      }
+      for (const { path, message } of findings) {
+        assert.ok(path.length > 0);
+        // deno-lint-ignore no-control-regex -- that none is left is the point
+        assert.doesNotMatch(path + message, /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/);
+      }
+    }),
+    { numRuns: 3000 },
+  );
+});
+
+Deno.test("parseConfig() never shows a secret, whatever stands there", () => {
+  const marked = fc.constantFrom<unknown>(
+    "hunter2",
+    ["hunter2"],
+    { a: "hunter2" },
+    { password: { token: "hunter2" } },
+  );
+  const secretKey = fc.constantFrom("password", "api_key", "token", "client_secret");
+  fc.assert(fc.property(marked, secretKey, fc.boolean(), (value, key, inConfig) => {
+    const config = inConfig ? { [key]: value } : value;
+    const document = external({ mqtt_password: inConfig ? value : 5, [key]: value });
+    const common_modules = { "7": { lib_path: "none.so", config } };
+    assert.throws(() => load({ ...document, common_modules }), (error) => {
+      assert.ok(error instanceof ConfigError);
+      const shown = [error.message, ...lines(error.warnings)].join("\n");
+      assert.doesNotMatch(shown, /hunter2/);
+      return true;
+    });
+  }));
+});
+
+const word = fc.stringMatching(/^[a-z0-9_]{1,8}$/).filter((name) => name !== "__proto__");
+const seconds = fc.integer({ min: 1, max: 2_147_483_000 }).map((ms) => ms / 1000);
+const modules = (from: number) =>
+  fc.dictionary(
+    fc.integer({ min: from, max: from + 999 }).map(String),
+    fc.record({
+      lib_path: fc.constantFrom("lib.so", "beside.so", "/etc/fleet/both.so"),
+      config: fc.dictionary(
+        fc.string().filter((key) => key !== "__proto__"),
+        fc.oneof(fc.string(), fc.boolean(), fc.integer()),
+      ),
+      timeout_ms: fc.integer({ min: 1, max: 100_000 }),
+    }, { requiredKeys: ["lib_path"] }),
+    { minKeys: 1, maxKeys: 3 },
+  );
+const validDocument = fc.record({
+  company_name: word,
+  mqtt_address: fc.constantFrom("host", "::1", "mqtts://host:1", "ws://[::1]/a", "wss://host/"),
+  mqtt_port: fc.integer({ min: 1, max: 65_535 }),
+  mqtt_timeout: seconds,
+  timeout: seconds,
+  module_call_timeout: seconds,
+  sleep_duration_after_connection_refused: seconds,
+  send_invalid_command: fc.boolean(),
+  mqtt_username: fc.string({ minLength: 1 }),
+  limits: fc.record({ max_devices: fc.integer({ min: 1, max: 5000 }) }, { requiredKeys: [] }),
+  logging: fc.record({
+    console: fc.record({ use: fc.boolean(), level: fc.constantFrom("DEBUG", "error") }),
+    file: fc.record({ use: fc.boolean(), format: fc.constantFrom("text", "json"), path: word }),
+  }, { requiredKeys: [] }),
+  log_files_to_keep: fc.integer({ min: 0, max: 100 }),
+  common_modules: modules(1),
+  cars: fc.dictionary(word, fc.record({ specific_modules: modules(1000) }, { requiredKeys: [] }), {
+    minKeys: 1,
+    maxKeys: 4,
+  }),
+}, { requiredKeys: ["company_name", "mqtt_address", "common_modules", "cars"] });
+
+Deno.test("effectiveDocument() loads into the form it was written from", () => {
+  fc.assert(fc.property(validDocument, (document) => {
+    const { config } = load(document);
+    const written = JSON.parse(JSON.stringify(effectiveDocument(config, { showSecrets: true })));
+    const again = parseConfig(written, place);
+    assert.equal(again.dialect, "B");
+    // As JSON, for the order of keys that look like numbers is the engine's in both.
+    assert.deepEqual(again.config, config);
+  }));
+});
