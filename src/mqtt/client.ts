@@ -164,6 +164,7 @@ export class MqttTransport implements CarTransport {
     const { connector, car } = this.#options;
     if (state.phase === "up") {
       this.#stats.disconnects++;
+      connector.lost();
       if (connector.clock.now() - state.sinceMs >= STOOD_MS) this.#pauses = this.#newPauses();
       this.#wait(true);
       this.#listener?.onDown(`Lost the broker ${connector.address}: ${reason}`);

@@ -73,6 +73,11 @@ export class BrokerConnector implements FlushTicker {
     this.#reporter.failed(car, reason);
   }
 
+  /** A car has lost its connection. */
+  lost(): void {
+    this.#away = true;
+  }
+
   /** A car is connected: the broker is back, so the others need not sit out their pauses. */
   connected(car: string): void {
     this.#reporter.done(car, true);

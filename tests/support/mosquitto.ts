@@ -22,14 +22,16 @@ export interface MosquittoOptions {
    * Mosquitto does not start with WebSocket listeners alone).
    */
   readonly websockets?: boolean;
-  /** Text of an access control file; without it everybody may do everything. */
-  readonly acl?: string;
+  /** The only topics that may be subscribed to; without it all may. */
+  readonly subscribable?: readonly string[];
   /** Further lines of the configuration, such as `max_queued_messages 0`. */
   readonly lines?: readonly string[];
 }
 
 /** Debian puts it where the PATH of a plain user does not look. */
 const BINARY = findBinary();
+/** Comes with Debian's mosquitto. */
+const SECURITY_PLUGIN = `/usr/lib/${Deno.build.arch}-linux-gnu/mosquitto_dynamic_security.so`;
 /** How often another port is tried when somebody else took the one we found free. */
 const PORT_ATTEMPTS = 5;
 const STARTED_MS = 15_000;
@@ -186,7 +188,7 @@ async function writeConfig(
   folder: TempFolder,
   port: number,
   plainPort: number,
-  { tls, users, websockets, acl, lines = [] }: MosquittoOptions,
+  { tls, users, websockets, subscribable, lines = [] }: MosquittoOptions,
 ): Promise<string> {
   const config = [
     // As root it would become the user "mosquitto", who cannot read our files.
@@ -206,12 +208,36 @@ async function writeConfig(
     config.push("allow_anonymous false");
     config.push(`password_file ${await folder.write("passwords", passwords.join(""))}`);
   } else config.push("allow_anonymous true");
-  if (acl !== undefined) config.push(`acl_file ${await folder.write("acl", acl)}`);
+  if (subscribable) {
+    // Its plain access control files refuse deliveries, but never a subscription.
+    const file = await folder.write("security.json", JSON.stringify(securityRules(subscribable)));
+    config.push(`plugin ${SECURITY_PLUGIN}`, `plugin_opt_config_file ${file}`);
+  }
   if (tls) {
     config.push(`cafile ${tls.caFile}`, `certfile ${tls.certFile}`, `keyfile ${tls.keyFile}`);
     if (tls.clientCertificates) config.push("require_certificate true");
   }
   return await folder.write("mosquitto.conf", [...config, ...lines, ""].join("\n"));
+}
+
+/** Rules of Mosquitto's dynamic security plugin. */
+function securityRules(subscribable: readonly string[]): unknown {
+  const acls = subscribable.map((topic) => ({
+    acltype: "subscribeLiteral",
+    topic,
+    allow: true,
+  }));
+  return {
+    defaultACLAccess: {
+      publishClientSend: true,
+      publishClientReceive: true,
+      subscribe: false,
+      unsubscribe: true,
+    },
+    anonymousGroup: "anybody",
+    groups: [{ groupname: "anybody", roles: [{ rolename: "subscriber" }] }],
+    roles: [{ rolename: "subscriber", acls }],
+  };
 }
 
 /** What mosquitto_passwd writes: PBKDF2 with SHA-512. */

@@ -1,0 +1,183 @@
+// What a broker can refuse, and the words we have for it (protocol section 4.1).
+import assert from "node:assert/strict";
+import type { BrokerConfig, TlsConfig } from "../../src/config/model.ts";
+import { TlsFileError } from "../../src/mqtt/errors.ts";
+import { Certificates } from "../support/certificates.ts";
+import { freePort, Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
+import { localBroker, makeConnector, TestCar, TestGateway, textOf } from "../support/mqtt_peers.ts";
+import { TempFolder } from "../support/temp.ts";
+
+/** Starts a car that cannot connect, and returns the first line that says why. */
+async function reportOf(broker: BrokerConfig): Promise<string> {
+  const { connector, lines } = await makeConnector(broker);
+  await using car = new TestCar(connector);
+  car.begin();
+  const line = await lines.next("the report");
+  assert.equal(car.transport.stats.connects, 0);
+  return line;
+}
+
+function tlsBroker(port: number, tls: TlsConfig, host = "127.0.0.1"): BrokerConfig {
+  return localBroker(port, { protocol: "mqtts", host, tls });
+}
+
+/** Shows that messages pass between a car there and a gateway here. */
+async function assertCarries(broker: BrokerConfig, gatewayPort: number): Promise<void> {
+  const { connector } = await makeConnector(broker);
+  await using _car = await new TestCar(connector).start(true);
+  await using gateway = await TestGateway.connect(gatewayPort);
+  for (const size of [10, 200, 70_000]) {
+    await gateway.send("x".repeat(size));
+    assert.equal(textOf(await gateway.messages.next("the echo")), "x".repeat(size));
+  }
+}
+
+Deno.test("MqttTransport reports a refused connection with the address", async () => {
+  const port = freePort();
+  assert.equal(
+    await reportOf(localBroker(port)),
+    `Cannot use the broker mqtt://127.0.0.1:${port}: connection refused (car car_1)`,
+  );
+});
+
+Deno.test("MqttTransport reports a host that does not exist", async () => {
+  const line = await reportOf(localBroker(1883, { host: "no-such-host.invalid" }));
+  assert.match(line, /mqtt:\/\/no-such-host\.invalid:1883: host name not found/);
+});
+
+mosquittoTest("MqttTransport logs in with user name and password", async () => {
+  await using broker = await Mosquitto.start({ users: { server: "secret" } });
+  const right = localBroker(broker.port, { username: "server", password: "secret" });
+  const { connector } = await makeConnector(right);
+  await using _car = await new TestCar(connector).start();
+  const wrong = await reportOf({ ...right, password: "wrong" });
+  assert.match(wrong, /not authorized/);
+  assert.ok(!wrong.includes("wrong"));
+  assert.match(await reportOf(localBroker(broker.port)), /not authorized/);
+});
+
+mosquittoTest("MqttTransport takes a refused subscription for a failure", async () => {
+  await using broker = await Mosquitto.start({ subscribable: ["acme/car_1/module_gateway"] });
+  const { connector, lines } = await makeConnector(localBroker(broker.port));
+  await using _allowed = await new TestCar(connector, "car_1").start();
+  await using refused = new TestCar(connector, "car_2");
+  refused.begin();
+  assert.match(await lines.next("the report"), /not allowed to subscribe to "acme\/car_2\//);
+  assert.equal(refused.ups.size, 0);
+});
+
+mosquittoTest(
+  "MqttTransport speaks TLS, with a client certificate where it is wanted",
+  async () => {
+    await using certificates = await Certificates.make();
+    const { caFile, server, client, otherHost } = certificates;
+    await using broker = await Mosquitto.start({
+      tls: { caFile, ...server, clientCertificates: true },
+    });
+    for (const host of ["127.0.0.1", "localhost"]) {
+      const { connector } = await makeConnector(
+        tlsBroker(broker.port, { caFile, ...client }, host),
+      );
+      await using car = await new TestCar(connector).start();
+      assert.equal(car.transport.stats.connects, 1);
+    }
+    const without = await reportOf(tlsBroker(broker.port, { caFile }));
+    assert.match(without, /mqtts:\/\/127\.0\.0\.1:\d+: the broker wants a client certificate/);
+    await assert.rejects(
+      makeConnector(tlsBroker(broker.port, { caFile, ...client, keyFile: otherHost.keyFile })),
+      (error) => error instanceof TlsFileError && /does not belong/.test(error.message),
+    );
+  },
+);
+
+mosquittoTest("MqttTransport names what is wrong with the broker's certificate", async () => {
+  await using certificates = await Certificates.make();
+  const { caFile, otherCaFile, server, expired, otherHost } = certificates;
+  {
+    await using broker = await Mosquitto.start({ tls: { caFile, ...server } });
+    assert.match(
+      await reportOf(tlsBroker(broker.port, { caFile: otherCaFile })),
+      /certificate is not signed by the authority in the CA file/,
+    );
+  }
+  {
+    await using broker = await Mosquitto.start({ tls: { caFile, ...expired } });
+    assert.match(await reportOf(tlsBroker(broker.port, { caFile })), /certificate has expired/);
+  }
+  {
+    await using broker = await Mosquitto.start({ tls: { caFile, ...otherHost } });
+    assert.match(
+      await reportOf(tlsBroker(broker.port, { caFile }, "localhost")),
+      /certificate is for another host: "elsewhere\.test"/,
+    );
+  }
+});
+
+Deno.test("BrokerConnector.make() names a TLS file that cannot be used", async () => {
+  await using certificates = await Certificates.make();
+  await using folder = await TempFolder.make();
+  const { caFile, client } = certificates;
+  const garbage = await folder.write("garbage.pem", "garbage");
+  const missing = folder.file("missing.pem");
+  const cases: [TlsConfig, RegExp][] = [
+    [{ caFile: missing }, /Cannot read CA file ".*missing\.pem": No such file/],
+    [{ caFile: garbage }, /Cannot use CA file ".*garbage\.pem": it holds no certificate/],
+    [{ caFile, ...client, certFile: garbage }, /Cannot use certificate file ".*garbage\.pem"/],
+    [{ caFile, ...client, keyFile: missing }, /Cannot read key file ".*missing\.pem"/],
+    [{ caFile, ...client, keyFile: garbage }, /Cannot use key file ".*garbage\.pem"/],
+  ];
+  for (const [tls, message] of cases) {
+    await assert.rejects(makeConnector(tlsBroker(1, tls)), (error) => {
+      assert.ok(error instanceof TlsFileError);
+      assert.match(error.message, message);
+      return true;
+    });
+  }
+});
+
+mosquittoTest("MqttTransport speaks WebSocket", async () => {
+  await using broker = await Mosquitto.start({ websockets: true });
+  await assertCarries(
+    localBroker(broker.port, { protocol: "ws", path: "/mqtt" }),
+    broker.plainPort,
+  );
+});
+
+mosquittoTest("MqttTransport speaks WebSocket over TLS with a client certificate", async () => {
+  await using certificates = await Certificates.make();
+  const { caFile, server, client } = certificates;
+  await using broker = await Mosquitto.start({
+    websockets: true,
+    tls: { caFile, ...server, clientCertificates: true },
+  });
+  await assertCarries(
+    localBroker(broker.port, { protocol: "wss", path: "/mqtt", tls: { caFile, ...client } }),
+    broker.plainPort,
+  );
+});
+
+Deno.test("MqttTransport reports a web server that does not speak WebSocket", async () => {
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    () => new Response("no", { status: 404 }),
+  );
+  const broker = localBroker(server.addr.port, { protocol: "ws", path: "/mqtt" });
+  assert.match(await reportOf(broker), /WebSocket refused by the broker: "HTTP\/1\.1 404/);
+  await server.shutdown();
+});
+
+Deno.test("MqttTransport reports a server that closes at once, or answers nonsense", async () => {
+  for (const answer of [new Uint8Array(0), new Uint8Array([0x30, 0xff, 0xff, 0xff, 0xff, 0xff])]) {
+    const server = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const served = (async () => {
+      const conn = await server.accept();
+      await conn.read(new Uint8Array(1_000));
+      if (answer.length > 0) await conn.write(answer);
+      conn.close();
+    })();
+    const line = await reportOf(localBroker(server.addr.port));
+    assert.match(line, answer.length > 0 ? /its length is endless/ : /closed by the broker/);
+    await served;
+    server.close();
+  }
+});

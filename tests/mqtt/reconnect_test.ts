@@ -1,0 +1,175 @@
+// Coming back: brokers that die, many cars, and what must not grow meanwhile (section 4.1).
+import assert from "node:assert/strict";
+import { MqttTransport } from "../../src/mqtt/client.ts";
+import { BrokerConnector } from "../../src/mqtt/connector.ts";
+import { type Log, silentLog } from "../../src/observe/log.ts";
+import { type Clock, systemClock } from "../../src/time/clock.ts";
+import { Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
+import { localBroker, makeConnector, TestCar, TestGateway, textOf } from "../support/mqtt_peers.ts";
+import { waitFor } from "../support/wait.ts";
+
+mosquittoTest("MqttTransport comes back after 10 kills, and nothing grows", async () => {
+  await using broker = await Mosquitto.start();
+  const timers = new Set<unknown>();
+  const clock: Clock = {
+    now: systemClock.now,
+    set(callback, delayMs) {
+      const handle = systemClock.set(() => {
+        timers.delete(handle);
+        callback();
+      }, delayMs);
+      timers.add(handle);
+      return handle;
+    },
+    clear(handle) {
+      timers.delete(handle);
+      systemClock.clear(handle);
+    },
+  };
+  const connector = await BrokerConnector.make({
+    broker: localBroker(broker.port),
+    refusedPauseMs: 1,
+    log: silentLog,
+    clock,
+  });
+  await using car = await new TestCar(connector).start(true);
+  const sockets = await countSockets();
+  for (let kill = 1; kill <= 10; kill++) {
+    await broker.kill();
+    const reason = await car.downs.next(`loss ${kill}`);
+    assert.match(reason, /^Lost the broker mqtt:\/\/127\.0\.0\.1:\d+: /);
+    await broker.restart();
+    await car.ups.next(`return ${kill}`);
+    await using gateway = await TestGateway.connect(broker.port);
+    await gateway.send(`round ${kill}`);
+    assert.equal(textOf(await gateway.messages.next("the echo")), `round ${kill}`);
+  }
+  assert.equal(car.transport.stats.connects, 11);
+  assert.equal(car.transport.stats.disconnects, 10);
+  await waitFor(() => timers.size === 0, "timers to have ended");
+  await waitFor(async () => await countSockets() <= sockets, "sockets to be closed");
+  assert.equal(car.ups.size + car.downs.size, 0);
+});
+
+mosquittoTest("BrokerConnector connects 300 cars, and again after a restart", async () => {
+  await using broker = await Mosquitto.start();
+  const { connector, lines } = await makeConnector(localBroker(broker.port), 500);
+  const cars = Array.from({ length: 300 }, (_, i) => new TestCar(connector, `car_${i}`));
+  try {
+    for (const car of cars) car.begin();
+    for (const car of cars) await car.ups.next("every car to be up", 30_000);
+    await broker.kill();
+    for (const car of cars) await car.downs.next("every loss");
+    await lines.next("the report that the broker is away");
+    await broker.restart();
+    for (const car of cars) await car.ups.next("every car to be back", 30_000);
+    assert.match(await lines.next("the report that it is back"), /works again after \d+ s/);
+    // One line that it is away, one that it is back: not one for each car.
+    assert.equal(lines.size, 0);
+  } finally {
+    await Promise.all(cars.map((car) => car.transport.stop()));
+  }
+});
+
+mosquittoTest("A connection that is back ends the pauses of the others", async () => {
+  await using broker = await Mosquitto.start();
+  const { connector, lines } = await makeConnector(localBroker(broker.port), 600_000);
+  await using patient = new TestCar(connector, "car_1");
+  await using first = await new TestCar(connector, "car_2").start();
+  await broker.kill();
+  await first.downs.next("the loss");
+  patient.begin();
+  await lines.next("the report that the broker is away");
+  await broker.restart();
+  // Both wait out a pause of up to half a minute now; a car that starts later does not.
+  await using _later = await new TestCar(connector, "car_3").start();
+  await Promise.all([patient.ups.next("one car"), first.ups.next("the other")]);
+});
+
+mosquittoTest(
+  "The broker sends the last will when the process is killed (section 4.1)",
+  async () => {
+    await using broker = await Mosquitto.start();
+    await using gateway = await TestGateway.connect(broker.port);
+    const child = new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["run", "--no-prompt", "--no-check", "--allow-all"],
+        new URL("will_child.ts", import.meta.url).pathname,
+        String(broker.port),
+      ],
+      stdin: "null",
+      stdout: "piped",
+    }).spawn();
+    const said = child.stdout.getReader();
+    try {
+      await waitFor(said.read(), "the child to be up", 30_000);
+      assert.equal(gateway.notifications.size, 0);
+    } finally {
+      child.kill("SIGKILL");
+      await said.cancel();
+      await child.status;
+    }
+    assert.equal((await gateway.notifications.next("the last will")).length, 0);
+  },
+);
+
+Deno.test("FailureReporter says the same only once a minute, for all cars", async () => {
+  const lines: string[] = [];
+  const write = (message: string | (() => string)) => lines.push(String(message));
+  const log: Log = { ...silentLog, warning: write, info: write };
+  let nowMs = 0;
+  const clock: Clock = { ...systemClock, now: () => nowMs };
+  const connector = await BrokerConnector.make({
+    broker: localBroker(1883),
+    refusedPauseMs: 500,
+    log,
+    clock,
+  });
+  const fail = (reason: string) => {
+    for (let car = 0; car < 100; car++) connector.failed(`car_${car}`, reason, false);
+  };
+  fail("connection refused");
+  nowMs = 59_999;
+  fail("connection refused");
+  assert.deepEqual(lines.splice(0), [
+    "Cannot use the broker mqtt://127.0.0.1:1883: connection refused (car car_0)",
+  ]);
+  nowMs = 60_000;
+  fail("connection refused");
+  assert.deepEqual(lines.splice(0), [
+    "Cannot use the broker mqtt://127.0.0.1:1883: connection refused (100 cars, 200 attempts since the last report)",
+  ]);
+  for (let car = 0; car < 100; car++) connector.connected(`car_${car}`);
+  assert.deepEqual(lines.splice(0), [
+    "The broker mqtt://127.0.0.1:1883 works again after 60 s: connection refused",
+  ]);
+  // Coming and going within the minute is not worth a line.
+  fail("connection refused");
+  for (let car = 0; car < 100; car++) connector.connected(`car_${car}`);
+  assert.deepEqual(lines, []);
+  fail("host name not found");
+  assert.equal(lines.length, 1);
+});
+
+Deno.test("MqttTransport.start() throws when called twice", async () => {
+  const { connector } = await makeConnector(localBroker(1));
+  const options = { connector, company: "acme", car: "car_1", maxMessageBytes: 1 };
+  const transport = new MqttTransport(options);
+  const listener = { onUp() {}, onDown() {}, onMessage() {} };
+  transport.start(listener);
+  assert.throws(() => transport.start(listener), /Cannot start the transport/);
+  await transport.stop();
+});
+
+/** Open sockets of this process. */
+async function countSockets(): Promise<number> {
+  let count = 0;
+  for await (const { name } of Deno.readDir("/proc/self/fd")) {
+    try {
+      if ((await Deno.readLink(`/proc/self/fd/${name}`)).startsWith("socket:")) count++;
+    } catch {
+      // It was closed meanwhile.
+    }
+  }
+  return count;
+}
