@@ -17,9 +17,10 @@ async function main(args: readonly string[]): Promise<number> {
   // Only module hosts call libraries. A compiled program has the permission for their sake, and
   // the side that talks to the network gives it up before it reads a single byte.
   await Deno.permissions.revoke({ name: "ffi" });
-  const [{ runProgram }, { consoleOutput }] = await Promise.all([
+  const [{ runProgram }, { consoleOutput }, { describeDefect, reportDefects }] = await Promise.all([
     import("./cli/program.ts"),
     import("./cli/output.ts"),
+    import("./cli/defects.ts"),
   ]);
   const context = {
     output: consoleOutput,
@@ -30,7 +31,7 @@ async function main(args: readonly string[]): Promise<number> {
   try {
     return await runProgram(args, context);
   } catch (error) {
-    context.onDefect(`Defect, the command failed: ${describe(error)}`);
+    context.onDefect(`Defect, the command failed: ${describeDefect(error)}`);
     return 1;
   }
 }
@@ -45,26 +46,6 @@ function stopOnSignals(): AbortSignal {
     });
   }
   return stop.signal;
-}
-
-/**
- * Keeps the process alive through errors that nobody caught, and says them loudly.
- *
- * Each is a defect, but hundreds of cars are served here, and what failed concerns one of them.
- */
-function reportDefects(report: (text: string) => void): void {
-  addEventListener("unhandledrejection", (event) => {
-    event.preventDefault();
-    report(`Defect, a promise failed and nobody cared: ${describe(event.reason)}`);
-  });
-  addEventListener("error", (event) => {
-    event.preventDefault();
-    report(`Defect, an error was not caught: ${describe(event.error)}`);
-  });
-}
-
-function describe(reason: unknown): string {
-  return reason instanceof Error ? reason.stack ?? reason.message : String(reason);
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -185,3 +185,20 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     assert.match(process.text, /Stopped$/);
   });
 }
+
+Deno.test("main() ends at once on a second signal, with the shell's status for it", async () => {
+  await using folder = await TempFolder.make();
+  const { module } = await buildFixtures();
+  const slow = { lib_path: module, config: { destroy_ms: 60_000 } };
+  const document = configDocument({ port: freePort(), cars: { car_a: { "1000": slow } } });
+  const file = await folder.write("config.json", JSON.stringify(document));
+  for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
+    await using process = new ProgramProcess([file], { cwd: folder.path });
+    await process.line(/Serving 1 car/);
+    process.signal("SIGTERM");
+    await process.line(/Stopping on SIGTERM/);
+    process.signal(signal);
+    assert.equal((await process.ended()).code, status);
+    assert.doesNotMatch(process.text, /Stopped$/);
+  }
+});

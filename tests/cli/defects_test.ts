@@ -1,0 +1,29 @@
+// Errors that nobody caught do not end the service, in a process of its own.
+import assert from "node:assert/strict";
+import { TempFolder } from "../support/temp.ts";
+
+Deno.test("reportDefects() says what nobody caught, with its stack, and lets the rest go on", async () => {
+  await using folder = await TempFolder.make();
+  const script = await folder.write(
+    "script.ts",
+    `import { reportDefects } from "${new URL("../../src/cli/defects.ts", import.meta.url)}";
+     reportDefects((text) => console.log(JSON.stringify(text)));
+     Promise.reject(new Error("first"));
+     setTimeout(() => { throw new Error("second"); }, 0);
+     setTimeout(() => { Promise.reject("third"); }, 10);
+     setTimeout(() => { console.log(JSON.stringify("still here")); Deno.exit(7); }, 50);`,
+  );
+  const { code, stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-prompt", "--no-config", script],
+  }).output();
+  const lines = new TextDecoder().decode(stdout).trim().split("\n").map((line) => JSON.parse(line));
+  assert.equal(lines.length, 4);
+  assert.match(
+    lines[0],
+    /^Defect, a promise failed and nobody cared: Error: first\n +at .*script\.ts/,
+  );
+  assert.match(lines[1], /^Defect, an error was not caught: Error: second\n +at .*script\.ts/);
+  assert.equal(lines[2], "Defect, a promise failed and nobody cared: third");
+  assert.equal(lines[3], "still here");
+  assert.equal(code, 7);
+});
