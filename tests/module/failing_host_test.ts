@@ -1,0 +1,203 @@
+// Libraries that crash, hang or end the process: what their cars hear.
+import assert from "node:assert/strict";
+import type { ModuleContext } from "../../src/module/context.ts";
+import { ModuleLoadError } from "../../src/module/errors.ts";
+import type { CallOutcome } from "../../src/module/outcome.ts";
+import { TempFolder } from "../support/temp.ts";
+import { delay, waitFor } from "../support/wait.ts";
+import {
+  connect,
+  DEVICE,
+  forward,
+  isAlive,
+  openContext,
+  recorded,
+  specOf,
+  startHost,
+} from "./support.ts";
+
+/** How to have the server make each call. */
+const CALLS: Readonly<Record<string, (context: ModuleContext) => void>> = {
+  forward_status: (context) => context.forwardStatus(DEVICE, new Uint8Array(3), () => {}),
+  forward_error_message: (context) =>
+    context.forwardErrorMessage(DEVICE, new Uint8Array(3), () => {}),
+  device_connected: (context) => context.connectDevice(DEVICE, () => {}),
+  device_disconnected: (context) => context.disconnectDevice(0, DEVICE, () => {}),
+  command_ack: (context) => context.acknowledgeCommand(DEVICE, new Uint8Array(3), () => {}),
+  wait_for_command: () => {},
+  pop_command: () => {},
+  destroy: (context) => void context.destroy(),
+};
+
+for (const [functionName, call] of Object.entries(CALLS)) {
+  Deno.test(`A crash in ${functionName} loses every context of the host once`, async () => {
+    const exits: string[] = [];
+    await using test = await startHost({ onExit: (reason) => exits.push(reason) });
+    const bystander = await openContext(test.host, specOf("car_b"));
+    const crashing = specOf("car_a", { crash_in: functionName, commands_at_start: 1 });
+    const { context, lostCount } = await openContext(test.host, crashing);
+    call(context);
+    const { reason, wasBusy } = await waitFor(bystander.lost, "the bystander to hear of it");
+    assert.equal(reason, "it was ended by SIGSEGV");
+    assert.equal(wasBusy, false);
+    await waitFor(test.host.exited, "the host to end");
+    assert.deepEqual(exits, [reason]);
+    assert.equal(bystander.lostCount(), 1);
+    assert.equal(lostCount(), functionName === "destroy" ? 0 : 1);
+    await waitFor(context.destroy(), "destroy of a lost context");
+    assert.equal(await forward(context), "host_lost");
+  });
+}
+
+for (
+  const [how, reason] of [["abort", "was ended by SIGABRT"], ["exit", "exit status 3"]] as const
+) {
+  Deno.test(`A library that calls ${how} is told by its reason`, async () => {
+    await using test = await startHost();
+    const crashing = specOf("car_a", { crash_in: "forward_status", crash_how: how });
+    const { context, lost } = await openContext(test.host, crashing);
+    assert.equal(await forward(context), "host_lost");
+    const heard = await waitFor(lost, "the loss");
+    assert.ok(heard.reason.includes(reason), heard.reason);
+    assert.equal(heard.wasBusy, true);
+  });
+}
+
+Deno.test("A crash in init rejects createContext() with kind host", async () => {
+  await using test = await startHost();
+  const crashing = specOf("car_a", { crash_in: "init" });
+  await assert.rejects(openContext(test.host, crashing), (error) => {
+    assert.ok(error instanceof ModuleLoadError);
+    assert.equal(error.kind, "host");
+    assert.match(error.message, /car "car_a".*SIGSEGV/);
+    return true;
+  });
+});
+
+Deno.test("crash_once lets a new host live", async () => {
+  await using folder = await TempFolder.make();
+  const spec = specOf("car_a", { crash_in: "init", crash_once: folder.file("crashed") });
+  await using first = await startHost();
+  await assert.rejects(openContext(first.host, spec), /SIGSEGV/);
+  await using second = await startHost();
+  const { context } = await openContext(second.host, spec);
+  assert.equal(await forward(context), "ok");
+});
+
+Deno.test("A host killed in the middle of calls ends each of them once, in order, then says onLost", async () => {
+  await using test = await startHost();
+  const { context, lost } = await openContext(
+    test.host,
+    specOf("car_a", { forward_status_ms: 5 }),
+  );
+  const heard: string[] = [];
+  void lost.then(() => heard.push("lost"));
+  const ended = Promise.withResolvers<void>();
+  for (let i = 0; i < 100; i++) {
+    context.forwardStatus(DEVICE, new Uint8Array(3), (outcome) => {
+      heard.push(`${i} ${outcome}`);
+      if (i === 3) Deno.kill(test.host.pid, "SIGKILL");
+      if (i === 99) ended.resolve();
+    });
+  }
+  await waitFor(ended.promise, "the last call");
+  assert.deepEqual(await waitFor(lost, "the loss"), {
+    reason: "it was ended by SIGKILL",
+    wasBusy: true,
+  });
+  assert.deepEqual(heard.map((line) => line.split(" ")[0]), [
+    ...Array.from({ length: 100 }, (_, i) => String(i)),
+    "lost",
+  ]);
+  assert.equal(heard[0], "0 ok");
+  assert.equal(heard[99], "99 host_lost");
+});
+
+for (const how of ["loop", "hang"]) {
+  Deno.test(`A call that executes too long (${how}) is named, and its host killed`, async () => {
+    await using test = await startHost({ moduleCallTimeoutMs: 300 });
+    const hanging = specOf("car_a", { crash_in: "forward_status", crash_how: how });
+    const { context, lost } = await openContext(test.host, hanging);
+    const bystander = await openContext(test.host, specOf("car_b"));
+    assert.equal(await forward(context), "host_lost");
+    const { reason } = await waitFor(lost, "the loss");
+    assert.match(reason, /^forward_status of module 1000 of car "car_a" has not come back/);
+    assert.equal((await waitFor(bystander.lost, "the other loss")).wasBusy, false);
+    assert.ok(test.logged.some((line) => /^ERROR car_a: .*forward_status/.test(line)));
+  });
+}
+
+Deno.test("A call that waits behind others is not too long", async () => {
+  await using test = await startHost({ moduleCallTimeoutMs: 300 });
+  const { context } = await openContext(test.host, specOf("car_a", { forward_status_ms: 100 }));
+  const outcomes = await Promise.all(Array.from({ length: 8 }, () => forward(context)));
+  assert.deepEqual(new Set(outcomes), new Set<CallOutcome>(["ok"]));
+});
+
+Deno.test("A wait that does not come back is said once and not killed for", async () => {
+  await using test = await startHost({ moduleCallTimeoutMs: 200, destroyTimeoutMs: 10 });
+  const { context } = await openContext(test.host, specOf("car_a", { wait_ms: 60_000 }));
+  const warnings = () => test.logged.filter((line) => /wait_for_command has not come/.test(line));
+  await waitFor(() => warnings().length > 0, "the warning");
+  // Several rounds of the watch, each of which could say it again.
+  await delay(300);
+  assert.equal(warnings().length, 1);
+  assert.equal(await forward(context), "ok");
+});
+
+Deno.test("A host whose event loop is stuck is killed by its parent", async () => {
+  await using test = await startHost({ moduleCallTimeoutMs: 300 });
+  const { lost } = await openContext(test.host, specOf("car_a"));
+  Deno.kill(test.host.pid, "SIGSTOP");
+  assert.match((await waitFor(lost, "the loss")).reason, /did not answer/);
+});
+
+Deno.test("A host ignores SIGINT and SIGTERM: its parent decides", async () => {
+  await using test = await startHost();
+  const { context } = await openContext(test.host, specOf("car_a"));
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    Deno.kill(test.host.pid, signal);
+    assert.equal(await forward(context), "ok");
+  }
+});
+
+Deno.test("A host in which everything hangs is gone after stop(), in a bounded time", async () => {
+  await using folder = await TempFolder.make();
+  const record = folder.file("record");
+  await using test = await startHost();
+  const config = { record, crash_in: "forward_status", crash_how: "hang", wait_ms: 60_000 };
+  const { context } = await openContext(test.host, specOf("car_a", config));
+  const call = forward(context);
+  await waitFor(async () => (await recorded(record, "forward_status")).length > 0, "the call");
+  await waitFor(test.host.stop({ destroyTimeoutMs: 300 }), "stop", 3000);
+  assert.equal(await call, "host_lost");
+  assert.ok(!isAlive(test.host.pid));
+});
+
+Deno.test("A host keeps 15 contexts callable while all 15 block in wait_for_command", async () => {
+  await using folder = await TempFolder.make();
+  await using test = await startHost();
+  const contexts = await Promise.all(Array.from({ length: 15 }, async (_, i) => {
+    const record = folder.file(`car_${i}`);
+    const config = { wait_ms: 60_000, forward_status_ms: 300, record };
+    const { context } = await openContext(test.host, specOf(`car_${i}`, config));
+    await waitFor(async () => (await recorded(record, "wait_for_command")).length > 0, "a wait");
+    return context;
+  }));
+  // Would each of them have to wait for another, there could be no moment in which all 15 run.
+  const calls = Promise.all(contexts.map((context) => forward(context)));
+  await waitFor(async () => {
+    const begun = await Promise.all(
+      contexts.map((_, i) => recorded(folder.file(`car_${i}`), "forward_status")),
+    );
+    const ended = await Promise.all(
+      contexts.map((_, i) => recorded(folder.file(`car_${i}`), "forward_status_end")),
+    );
+    return begun.every((lines) => lines.length > 0) && ended.every((lines) => lines.length === 0);
+  }, "all 15 calls to run at the same time");
+  assert.deepEqual(new Set(await calls), new Set<CallOutcome>(["ok"]));
+  assert.deepEqual(
+    new Set(await Promise.all(contexts.map((context) => connect(context)))),
+    new Set<CallOutcome>(["ok"]),
+  );
+});
