@@ -123,8 +123,8 @@ Deno.test("loadConfig() loads the examples as they are, without a warning", () =
     assert.equal(loaded.dialect, dialect, name);
     assert.deepEqual(loaded.warnings, [], name);
     const library = name === "container.json"
-      ? /^\/modules\/libexample_module\.so$/
-      : /\/examples\/module\/build\/libexample_module\.so$/;
+      ? /^\/modules\/example_module\.so$/
+      : /\/examples\/module\/build\/example_module\.so$/;
     for (const path of looked) assert.match(path, library);
   }
 });
