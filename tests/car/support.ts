@@ -306,3 +306,17 @@ export function runningCar(
 ): TestCar {
   return waitingCar(settings).run(devices);
 }
+
+/** A car in step 2 of the connect sequence, where first statuses are awaited. */
+export function firstStatusesCar(devices: readonly Device[] = [FRONT, LAMP]): TestCar {
+  const car = waitingCar();
+  car.connect(devices);
+  return car;
+}
+
+/** A car in step 3 of the connect sequence, where responses to commands 0, 1, ... are awaited. */
+export function firstCommandsCar(devices: readonly Device[] = [FRONT, LAMP]): TestCar {
+  const car = firstStatusesCar(devices);
+  for (const one of devices) car.status(one);
+  return car;
+}

@@ -49,6 +49,8 @@ export class World {
   now = 0;
   session: Session = createSession({ ...SETTINGS, maxUnansweredCommands: 5 });
   readonly rules = new Rules();
+  /** Whether the gateway answers every command with OK. */
+  willing = false;
   /** Gateway messages under way. */
   readonly #network: ClientMessage[] = [];
   /** Open calls by module: a context takes one after the other. */
@@ -147,7 +149,7 @@ export class World {
       for (const one of this.#listed) this.#send(one, DeviceState.CONNECTING);
     } else if (message.kind === "command") {
       const { sessionId, messageCounter } = message;
-      const type = RESPONSES[this.#answers++ % RESPONSES.length] ?? 0;
+      const type = this.willing ? 0 : RESPONSES[this.#answers++ % RESPONSES.length] ?? 0;
       this.#network.push({ kind: "command_response", sessionId, type, messageCounter });
       if (++this.#firstCommands === this.#listed.length) this.#phase = "running";
     }

@@ -1,0 +1,162 @@
+// The first commands of the connect sequence (section 4.2, step 3).
+import assert from "node:assert/strict";
+import { CommandResponseType, DeviceState } from "../../src/protocol/messages.ts";
+import { firstCommandsCar, firstStatusesCar, FRONT, LAMP, REAR, waitingCar } from "./support.ts";
+
+Deno.test("step() sends each device its oldest waiting command, else an empty one (section 4.2, step 3)", () => {
+  const car = firstStatusesCar([FRONT, REAR, LAMP]);
+  car.command(REAR, "one");
+  car.command(REAR, "two");
+  car.command(REAR, "three");
+  car.status(FRONT);
+  car.status(REAR);
+  const seen = car.status(LAMP);
+  assert.deepEqual(seen.only("Command"), [
+    "Command 0 7/1/front",
+    "Command 1 7/1/rear one",
+    "Command 2 8/1/lamp",
+  ]);
+  // The others stay queued and follow after the sequence.
+  assert.deepEqual(car.respond(0).lines, []);
+  assert.deepEqual(car.respond(1).lines, ["acknowledge 7 one"]);
+  assert.deepEqual(car.respond(2).lines, ["Command 3 7/1/rear two", "Command 4 7/1/rear three"]);
+});
+
+Deno.test("step() drops commands for devices that were not listed (section 4.2, step 3)", () => {
+  const car = firstStatusesCar([FRONT]);
+  car.command(REAR, "lost");
+  const seen = car.status(FRONT);
+  assert.deepEqual(seen.only("Command"), ["Command 0 7/1/front"]);
+  assert.ok(seen.noteCodes.includes("command_dropped device_not_listed"));
+  assert.deepEqual(car.respond(0).lines, []);
+});
+
+Deno.test("step() sends an empty command to a device that is not connected, and loses none (section 4.2, step 3)", () => {
+  const car = waitingCar();
+  car.outcome = ({ deviceRole }) => deviceRole === "front" ? "ok" : "not_ok";
+  car.connect([FRONT, REAR]);
+  car.command(REAR, "for rear");
+  car.status(FRONT);
+  assert.deepEqual(car.status(REAR).only("Command"), [
+    "Command 0 7/1/front",
+    "Command 1 7/1/rear",
+  ]);
+  car.respond(0);
+  const seen = car.respond(1);
+  assert.deepEqual(seen.lines, ["Command 2 7/1/rear for rear"]);
+  assert.deepEqual(seen.noteCodes, ["running", "command_doubtful device_not_connected"]);
+});
+
+Deno.test("step() notes an empty command of a module in the sequence, too (section 4.3)", () => {
+  const car = firstStatusesCar([FRONT]);
+  car.command(FRONT, "");
+  assert.deepEqual(
+    car.status(FRONT).noteCodes.filter((code) => code.startsWith("command")),
+    ["command_doubtful empty"],
+  );
+  assert.deepEqual(car.respond(0).lines, ["acknowledge 7"]);
+});
+
+Deno.test("step() wants as many responses as commands, whatever their counters (section 4.2, step 3)", () => {
+  const car = firstCommandsCar();
+  assert.deepEqual(car.respond(77).lines, []);
+  assert.equal(car.session.kind, "connecting");
+  car.respond(1);
+  assert.equal(car.session.kind, "running");
+});
+
+Deno.test("step() counts a response that is delivered twice once (section 4.2, step 3)", () => {
+  const car = firstCommandsCar();
+  car.respond(0);
+  car.respond(0);
+  assert.equal(car.session.kind, "connecting");
+  car.respond(1);
+  assert.equal(car.session.kind, "running");
+});
+
+Deno.test("step() acknowledges only commands that came from a module, in order (section 4.2, step 3)", () => {
+  const car = firstStatusesCar([FRONT, REAR, LAMP]);
+  car.command(LAMP, "on");
+  car.command(REAR, "go");
+  car.status(FRONT);
+  car.status(REAR);
+  car.status(LAMP);
+  assert.deepEqual(car.respond(2).lines, []);
+  assert.deepEqual(car.respond(1).lines, []);
+  assert.deepEqual(car.respond(0).lines, ["acknowledge 7 go", "acknowledge 8 on"]);
+});
+
+Deno.test("step() acknowledges behind a response with a strange counter (section 4.2, step 3)", () => {
+  const car = firstStatusesCar();
+  car.command(LAMP, "on");
+  car.status(FRONT);
+  car.status(LAMP);
+  assert.deepEqual(car.respond(1).lines, []);
+  assert.deepEqual(car.respond(1234).lines, ["acknowledge 8 on"]);
+  assert.equal(car.session.kind, "running");
+});
+
+Deno.test("step() does not acknowledge first commands that were refused (section 4.3)", () => {
+  const car = firstStatusesCar([FRONT]);
+  car.command(FRONT, "go");
+  car.status(FRONT);
+  const seen = car.respond(0, CommandResponseType.INVALID_COMMAND);
+  assert.deepEqual(seen.lines, []);
+  assert.deepEqual(seen.noteCodes, ["command_refused", "running"]);
+});
+
+Deno.test("step() disconnects a device whose first command finds it away (section 4.3)", () => {
+  const car = firstCommandsCar();
+  assert.deepEqual(car.respond(0, CommandResponseType.DEVICE_NOT_CONNECTED).lines, [
+    "disconnect announced 7/1/front",
+  ]);
+  assert.deepEqual(car.respond(1, CommandResponseType.DEVICE_NOT_CONNECTED).lines, [
+    "disconnect announced 8/1/lamp",
+    "notify",
+    "ended all_devices_gone",
+  ]);
+});
+
+Deno.test("step() skips what else arrives but keeps statuses (section 4.2, step 3)", () => {
+  const car = firstCommandsCar();
+  car.status(FRONT, { session: "other" });
+  assert.deepEqual(car.respond(0, 0, "other").lines, []);
+  assert.deepEqual(car.status(FRONT, { counter: 3, state: DeviceState.RUNNING }).lines, []);
+  assert.deepEqual(car.status(FRONT, { counter: 2, state: DeviceState.RUNNING }).lines, []);
+  assert.deepEqual(car.status(FRONT, { counter: 2, state: DeviceState.RUNNING }).lines, []);
+  car.respond(0);
+  assert.deepEqual(car.respond(1).answers, [2, 3]);
+});
+
+Deno.test("step() waits `timeout` for each next response (section 4.2, step 3)", () => {
+  const car = firstCommandsCar();
+  car.advance(9999);
+  car.respond(1);
+  assert.deepEqual(car.advance(9999).lines, []);
+  const seen = car.advance(1);
+  assert.deepEqual(seen.lines, [
+    "disconnect timeout 7/1/front",
+    "disconnect timeout 8/1/lamp",
+    "notify",
+    "ended command_unanswered",
+  ]);
+  assert.equal(seen.failures[0]?.waitedMs, 10_000);
+});
+
+Deno.test("step() sends commands that come in step 3 after the sequence (section 4.2, step 3)", () => {
+  const car = firstCommandsCar([FRONT]);
+  assert.deepEqual(car.command(FRONT, "later").lines, []);
+  assert.deepEqual(car.respond(0).lines, ["Command 1 7/1/front later"]);
+});
+
+Deno.test("step() publishes first commands with the bytes of the module (section 4.2, step 3)", () => {
+  const car = firstStatusesCar([FRONT]);
+  car.input({
+    type: "command",
+    module: 7,
+    command: { device: FRONT, data: new Uint8Array([0, 1, 0]) },
+  });
+  const command = car.status(FRONT).published.find(({ kind }) => kind === "command");
+  assert.ok(command?.kind === "command");
+  assert.deepEqual(command.commandData, new Uint8Array([0, 1, 0]));
+});

@@ -1,0 +1,207 @@
+// The first statuses of the connect sequence (section 4.2, step 2).
+import assert from "node:assert/strict";
+import { DeviceState } from "../../src/protocol/messages.ts";
+import {
+  firstCommandsCar,
+  firstStatusesCar,
+  FOREIGN,
+  FRONT,
+  LAMP,
+  REAR,
+  runningCar,
+  waitingCar,
+} from "./support.ts";
+
+Deno.test("step() wants a status of every listed device, in any order (section 4.2, step 2)", () => {
+  const car = firstStatusesCar([FRONT, REAR, FOREIGN]);
+  assert.deepEqual(car.status(FOREIGN).lines, ["StatusResponse 0"]);
+  assert.deepEqual(car.status(REAR).lines, ["StatusResponse 1"]);
+  assert.deepEqual(car.status(FRONT).only("StatusResponse", "Command"), [
+    "StatusResponse 2",
+    "Command 0 7/1/front",
+    "Command 1 7/1/rear",
+    "Command 2 3/1/foreign",
+  ]);
+});
+
+Deno.test("step() matches first statuses by device, not by name or priority (section 4.2, step 2)", () => {
+  const car = firstStatusesCar([FRONT]);
+  const seen = car.status({ ...FRONT, deviceName: "another", priority: 7 });
+  assert.deepEqual(seen.answers, [0]);
+  const forward = seen.effects.find(({ type }) => type === "forward");
+  assert.ok(forward?.type === "forward" && forward.device.priority === 0);
+});
+
+Deno.test("step() fails when a first status is not CONNECTING (section 4.2, step 2)", () => {
+  for (const state of [DeviceState.RUNNING, DeviceState.ERROR, DeviceState.DISCONNECT, 99]) {
+    for (const one of [FRONT, FOREIGN]) {
+      const car = firstStatusesCar([FRONT, FOREIGN]);
+      assert.deepEqual(car.status(one, { state }).lines, [
+        "disconnect timeout 7/1/front",
+        "notify",
+        "ended protocol_violation",
+      ]);
+    }
+  }
+});
+
+Deno.test("step() ignores first statuses of another session or device (section 4.2, step 2)", () => {
+  const car = firstStatusesCar();
+  assert.deepEqual(car.status(FRONT, { session: "other", counter: 0 }).lines, []);
+  const seen = car.status(REAR);
+  assert.deepEqual(seen.lines, []);
+  assert.deepEqual(seen.noteCodes, ["ignored device_not_listed"]);
+  assert.deepEqual(car.respond(0).lines, []);
+});
+
+Deno.test("step() forwards first statuses in counter order, across the wrap (section 4.2, step 2)", () => {
+  const car = firstStatusesCar([FRONT, REAR, FOREIGN, LAMP]);
+  car.status(LAMP, { counter: 1 });
+  car.status(FOREIGN, { counter: 0 });
+  car.status(REAR, { counter: 0xffffffff });
+  assert.deepEqual(car.status(FRONT, { counter: 0xfffffffe }).only("forward"), [
+    "forward 4294967294 7/1/front",
+    "forward 4294967295 7/1/rear",
+    "forward 1 8/1/lamp",
+  ]);
+});
+
+Deno.test("step() does not wait for slow modules in the sequence (section 4.2, step 2)", () => {
+  const car = waitingCar();
+  car.automatic = false;
+  car.connect([FRONT]);
+  car.modulesReturn();
+  assert.deepEqual(car.status(FRONT).only("Command"), ["Command 0 7/1/front"]);
+  car.respond(0);
+  assert.equal(car.session.kind, "running");
+  assert.deepEqual(car.modulesReturn().lines, []);
+});
+
+Deno.test("step() answers a first status once (section 4.2, step 2)", () => {
+  const car = firstStatusesCar();
+  assert.deepEqual(car.status(FRONT, { counter: 0 }).answers, [0]);
+  assert.deepEqual(car.status(FRONT, { counter: 0 }).lines, []);
+  assert.deepEqual(car.status(LAMP, { counter: 1 }).answers, [1]);
+  assert.deepEqual(car.status(FRONT, { counter: 0, state: DeviceState.CONNECTING }).lines, []);
+  car.respond(0);
+  assert.deepEqual(car.respond(1).lines, []);
+  assert.deepEqual(car.status(LAMP, { counter: 1, state: DeviceState.CONNECTING }).lines, []);
+  assert.deepEqual(car.status(LAMP, { counter: 2 }).answers, [2]);
+});
+
+Deno.test("step() checks the first status of normal communication, too (section 4.2, step 2)", () => {
+  const car = firstCommandsCar();
+  car.respond(0);
+  car.respond(1);
+  assert.deepEqual(car.status(FRONT, { counter: 3 }).lines, []);
+  assert.deepEqual(car.status(FRONT, { counter: 2 }).answers, [2, 3]);
+});
+
+Deno.test("step() lets statuses of devices that are not listed count (section 4.2, step 2)", () => {
+  const car = firstStatusesCar([FRONT]);
+  car.status(REAR, { counter: 0 });
+  car.status(FRONT, { counter: 1 });
+  car.respond(0);
+  assert.deepEqual(car.status(FRONT, { counter: 2 }).answers, [2]);
+});
+
+Deno.test("step() takes no second delivery of such a status for counting anew (section 4.2, step 2)", () => {
+  const car = firstStatusesCar([FRONT, LAMP]);
+  car.status(REAR, { counter: 0, state: DeviceState.RUNNING });
+  car.status(FRONT, { counter: 1 });
+  assert.deepEqual(
+    car.status(REAR, { counter: 0, state: DeviceState.RUNNING }).noteCodes,
+    ["ignored counter_handled"],
+  );
+  car.status(LAMP, { counter: 2 });
+  car.status(REAR, { counter: 0, state: DeviceState.RUNNING });
+  car.respond(0);
+  assert.deepEqual(car.respond(1).noteCodes, ["running"]);
+  assert.deepEqual(car.status(FRONT, { counter: 3 }).answers, [3]);
+});
+
+Deno.test("step() sets aside no more than a gap of statuses of unlisted devices (section 4.2, step 2)", () => {
+  const car = firstStatusesCar([FRONT]);
+  for (let counter = 1; counter <= 2000; counter++) car.status(REAR, { counter });
+  assert.ok(car.session.kind === "connecting" && car.session.step.name === "statuses");
+  assert.ok(car.session.step.skipped.size <= 1000);
+});
+
+Deno.test("step() keeps further statuses of a device for later (section 4.2, step 2)", () => {
+  const car = firstStatusesCar();
+  car.status(FRONT, { counter: 0 });
+  assert.deepEqual(car.status(FRONT, { counter: 1, state: DeviceState.RUNNING }).lines, []);
+  assert.deepEqual(car.status(LAMP, { counter: 2 }).answers, [2]);
+  car.respond(0);
+  assert.deepEqual(car.respond(1).lines, ["forward 1 7/1/front", "StatusResponse 1"]);
+  assert.deepEqual(car.status(LAMP, { counter: 3 }).answers, [3]);
+});
+
+Deno.test("step() follows a gateway that counts anew (section 4.2, step 2)", () => {
+  const car = firstStatusesCar();
+  car.status(FRONT, { counter: 100 });
+  car.status(LAMP, { counter: 101 });
+  car.respond(0);
+  car.respond(1);
+  const seen = car.status(FRONT, { counter: 5 });
+  assert.deepEqual(seen.answers, [5]);
+  assert.ok(seen.noteCodes.includes("counts_anew"));
+  assert.deepEqual(car.status(FRONT, { counter: 6 }).answers, [6]);
+  // Only the very first status may do so.
+  assert.deepEqual(car.status(FRONT, { counter: 0 }).lines, []);
+});
+
+Deno.test("step() takes no CONNECTING below the expected counter for counting anew (section 4.2, step 2)", () => {
+  const car = runningCar([FRONT, LAMP]);
+  assert.deepEqual(car.status(LAMP, { counter: 1, state: DeviceState.CONNECTING }).lines, []);
+  assert.deepEqual(car.status(FRONT, { counter: 2 }).answers, [2]);
+});
+
+Deno.test("step() does not take a first status above the expected counter as a new count (section 4.2, step 2)", () => {
+  const car = runningCar([FRONT]);
+  assert.deepEqual(car.status(FRONT, { counter: 2 }).lines, []);
+  assert.deepEqual(car.status(FRONT, { counter: 0 }).lines, []);
+  assert.deepEqual(car.status(FRONT, { counter: 1 }).answers, [1, 2]);
+});
+
+Deno.test("step() tells the sequence's forwards from those of a new count (section 4.2, step 2)", () => {
+  const car = firstStatusesCar([FRONT]);
+  car.automatic = false;
+  car.status(FRONT, { counter: 0 });
+  car.respond(0);
+  assert.deepEqual(car.status(FRONT, { counter: 0, data: "anew" }).lines, [
+    "forward 0 7/1/front anew",
+  ]);
+  assert.deepEqual(car.moduleReturns(0).lines, []);
+  assert.deepEqual(car.moduleReturns(0).answers, [0]);
+});
+
+Deno.test("step() waits `timeout` for each next first status (section 4.2, step 2)", () => {
+  const car = firstStatusesCar([FRONT, REAR, LAMP]);
+  car.advance(9999);
+  car.status(FRONT);
+  car.advance(9999);
+  car.status(REAR);
+  assert.deepEqual(car.advance(9999).lines, []);
+  const seen = car.advance(1);
+  assert.deepEqual(seen.lines, [
+    "forward 0 7/1/front",
+    "forward 1 7/1/rear",
+    "disconnect timeout 7/1/front",
+    "disconnect timeout 7/1/rear",
+    "disconnect timeout 8/1/lamp",
+    "notify",
+    "ended status_missing",
+  ]);
+  assert.equal(seen.failures[0]?.waitedMs, 10_000);
+  assert.match(seen.failures[0]?.detail ?? "", /8\/1\/lamp/);
+});
+
+Deno.test("step() does not let ignored messages prolong the sequence (section 4.2, step 2)", () => {
+  const car = firstStatusesCar();
+  car.advance(9999);
+  car.status(FRONT, { session: "other" });
+  car.status(REAR);
+  car.respond(0);
+  assert.deepEqual(car.advance(1).failures.map(({ reason }) => reason), ["status_missing"]);
+});

@@ -1,0 +1,190 @@
+// Statuses by their device's state: what passes, what does not, who comes and goes (section 4.3).
+import assert from "node:assert/strict";
+import { CommandResponseType, DeviceState } from "../../src/protocol/messages.ts";
+import { device, FOREIGN, FRONT, LAMP, REAR, runningCar } from "./support.ts";
+
+const { CONNECTING, RUNNING, ERROR, DISCONNECT } = DeviceState;
+
+Deno.test("step() connects a device that comes with CONNECTING (section 4.3)", () => {
+  const car = runningCar([FRONT]);
+  assert.deepEqual(car.status(LAMP, { state: CONNECTING, data: "hi" }).lines, [
+    "connect 8/1/lamp",
+    "forward 1 8/1/lamp hi",
+    "StatusResponse 1",
+  ]);
+  assert.deepEqual(car.status(LAMP).lines, ["forward 2 8/1/lamp", "StatusResponse 2"]);
+});
+
+Deno.test("step() takes CONNECTING of a connected device as it is (section 4.3)", () => {
+  const car = runningCar([FRONT]);
+  assert.deepEqual(car.status(FRONT, { state: CONNECTING }).lines, [
+    "forward 1 7/1/front",
+    "StatusResponse 1",
+  ]);
+});
+
+Deno.test("step() lets statuses wait behind a device that is coming (section 4.3)", () => {
+  const car = runningCar([FRONT]);
+  car.automatic = false;
+  car.status(LAMP, { state: CONNECTING });
+  assert.deepEqual(car.status(LAMP).lines, []);
+  assert.deepEqual(car.status(FRONT).lines, []);
+  assert.deepEqual(car.modulesReturn(1).lines, [
+    "forward 1 8/1/lamp",
+    "forward 2 8/1/lamp",
+    "forward 3 7/1/front",
+  ]);
+});
+
+Deno.test("step() answers CONNECTING of a device its module refuses, noted once (section 4.3)", () => {
+  for (
+    const [outcome, why] of [["unsupported", "unsupported_type"], ["not_ok", "device_refused"]]
+  ) {
+    const car = runningCar([FRONT]);
+    car.outcome = () => outcome as "unsupported" | "not_ok";
+    const first = car.status(LAMP, { state: CONNECTING });
+    assert.deepEqual(first.lines, ["connect 8/1/lamp", "StatusResponse 1"]);
+    const second = car.status(LAMP, { state: CONNECTING });
+    assert.deepEqual(second.lines, ["connect 8/1/lamp", "StatusResponse 2"]);
+    const noted = [...first.notes, ...second.notes].flatMap((note) =>
+      note.code === "not_forwarded" ? [[note.why, note.first]] : []
+    );
+    assert.deepEqual(noted, [[why, true], [why, false]]);
+    assert.deepEqual(car.status(LAMP).lines, ["StatusResponse 3"]);
+  }
+});
+
+Deno.test("step() does not answer CONNECTING when the call ended with its host (section 4.3)", () => {
+  const car = runningCar([FRONT]);
+  car.outcome = () => "host_lost";
+  assert.deepEqual(car.status(LAMP, { state: CONNECTING }).lines, ["connect 8/1/lamp"]);
+  assert.deepEqual(
+    car.input({ type: "module_lost", detail: "Module 8: killed" }).failures.map(({ reason }) =>
+      reason
+    ),
+    [
+      "module_lost",
+    ],
+  );
+});
+
+Deno.test("step() answers, forwards nothing and notes once what does not pass (section 4.3)", () => {
+  const cases = [
+    [FOREIGN, CONNECTING, "unknown_module"],
+    [FOREIGN, RUNNING, "unknown_module"],
+    [LAMP, RUNNING, "device_not_connected"],
+    [LAMP, DISCONNECT, "device_not_connected"],
+    [FRONT, ERROR, "unknown_state"],
+    [FRONT, 4711, "unknown_state"],
+  ] as const;
+  for (const [one, state, why] of cases) {
+    const car = runningCar([FRONT]);
+    const first = car.status(one, { state });
+    assert.deepEqual(first.lines, ["StatusResponse 1"], why);
+    const second = car.status(one, { state });
+    assert.deepEqual(second.lines, ["StatusResponse 2"], why);
+    const noted = [...first.notes, ...second.notes].map((note) =>
+      note.code === "not_forwarded" && [note.why, note.first]
+    );
+    assert.deepEqual(noted, [[why, true], [why, false]]);
+    assert.equal(car.session.kind, "running");
+  }
+});
+
+Deno.test("step() notes each device and reason of what does not pass by itself (section 4.3)", () => {
+  const car = runningCar([FRONT]);
+  const seen = [
+    car.status(LAMP),
+    car.status(REAR),
+    car.status(LAMP, { state: ERROR }),
+  ].flatMap(({ notes }) => notes);
+  assert.ok(seen.every((note) => note.code === "not_forwarded" && note.first));
+});
+
+Deno.test("step() remembers a bounded number of devices it noted (section 4.3)", () => {
+  const car = runningCar([FRONT]);
+  for (let index = 0; index < 1500; index++) car.status(device(3, `d${index}`));
+  assert.ok(car.running().noted.size <= 1000);
+});
+
+Deno.test("step() answers what does not pass in its turn (section 4.3)", () => {
+  const car = runningCar([FRONT]);
+  car.automatic = false;
+  car.status(FRONT);
+  assert.deepEqual(car.status(FOREIGN).lines, []);
+  assert.deepEqual(car.modulesReturn().answers, [1, 2]);
+});
+
+Deno.test("step() forwards, answers, then disconnects on DISCONNECT (section 4.3)", () => {
+  const car = runningCar([FRONT, REAR]);
+  car.automatic = false;
+  assert.deepEqual(car.status(FRONT, { state: DISCONNECT, data: "bye" }).lines, [
+    "forward 2 7/1/front bye",
+  ]);
+  // What follows is decided when it is known that the device has left.
+  assert.deepEqual(car.status(FRONT).lines, []);
+  assert.deepEqual(car.modulesReturn().lines, [
+    "StatusResponse 2",
+    "disconnect announced 7/1/front",
+    "StatusResponse 3",
+  ]);
+});
+
+Deno.test("step() lets a device that has left come back (section 4.3)", () => {
+  const car = runningCar([FRONT, REAR]);
+  car.status(FRONT, { state: DISCONNECT });
+  assert.deepEqual(car.status(FRONT, { state: CONNECTING }).lines, [
+    "connect 7/1/front",
+    "forward 3 7/1/front",
+    "StatusResponse 3",
+  ]);
+});
+
+Deno.test("step() ends the session when the last device has left (section 4.3)", () => {
+  const car = runningCar([FRONT, REAR]);
+  car.status(REAR, { state: DISCONNECT });
+  const seen = car.status(FRONT, { state: DISCONNECT });
+  assert.deepEqual(seen.lines, [
+    "forward 3 7/1/front",
+    "StatusResponse 3",
+    "disconnect announced 7/1/front",
+    "notify",
+    "ended all_devices_gone",
+  ]);
+  assert.equal(car.session.kind, "waiting");
+  assert.deepEqual(car.connect([FRONT], "s2").only("ConnectResponse"), ["ConnectResponse OK"]);
+});
+
+Deno.test("step() disconnects once when a device leaves in two ways (section 4.3)", () => {
+  const car = runningCar([FRONT, REAR]);
+  car.command(FRONT, "go");
+  car.automatic = false;
+  car.status(FRONT, { state: DISCONNECT });
+  assert.deepEqual(car.respond(2, CommandResponseType.DEVICE_NOT_CONNECTED).lines, [
+    "disconnect announced 7/1/front",
+  ]);
+  assert.deepEqual(car.modulesReturn().lines, ["StatusResponse 2"]);
+});
+
+Deno.test("step() shows modules devices with priority 0 (section 2)", () => {
+  const car = runningCar([FRONT, REAR]);
+  car.status(LAMP, { state: CONNECTING });
+  car.status(LAMP, { state: DISCONNECT });
+  car.advance(30_000);
+  const priorities = car.effects.flatMap((effect) =>
+    effect.type === "connect_device" || effect.type === "disconnect_device" ||
+      effect.type === "forward"
+      ? [effect.device.priority]
+      : []
+  );
+  assert.equal(priorities.length, 3 + 3 + 1 + 2 + 1);
+  assert.ok(priorities.every((priority) => priority === 0));
+});
+
+Deno.test("step() tells modules of the device as it connected when it leaves (section 4.3)", () => {
+  const car = runningCar([FRONT, REAR]);
+  const seen = car.status({ ...FRONT, deviceName: "renamed" }, { state: DISCONNECT });
+  const left = seen.effects.find(({ type }) => type === "disconnect_device");
+  assert.ok(left?.type === "disconnect_device");
+  assert.equal(left.device.deviceName, FRONT.deviceName);
+});
