@@ -50,6 +50,14 @@ const COMMANDS: readonly Entry[] = [
         done(await runSchema(output));
       }),
   },
+  {
+    name: "simulate",
+    summary: "run simulated gateways against any broker",
+    configure: async (command, context, done) => {
+      const { configureSimulate } = await import("./simulate_options.ts");
+      configureSimulate(command, context, done);
+    },
+  },
 ];
 
 const EXAMPLES = `
@@ -59,6 +67,7 @@ Examples:
   external-server config.json --tls --ca ca.pem    reach the broker over TLS
   external-server -c config.json --tls --ca ca.pem --cert me.pem --key me.key
   external-server check config.json                read a configuration, start nothing
+  external-server simulate -c config.json          be the gateways of its cars
 
 Exit status: 0 ended as asked, 1 failed, 2 command line not understood.`;
 

@@ -47,7 +47,12 @@ Deno.test("runProgram() prints usage, commands and examples for --help (section 
 });
 
 Deno.test("runProgram() prints a command's own options for --help and help", async () => {
-  const [option, command] = await Promise.all([run(["start", "--help"]), run(["help", "start"])]);
+  const [option, command, simulate] = await Promise.all([
+    run(["start", "--help"]),
+    run(["help", "start"]),
+    run(["help", "simulate"]),
+  ]);
+  assert.match(simulate.text, /--rate <n>/);
   assert.equal(option.code, 0);
   assert.match(option.text, /Usage: external-server start/);
   assert.match(option.text, /--cert <file>/);
@@ -67,6 +72,7 @@ Deno.test("runProgram() refuses a command line it does not understand with 2", a
     [["a.json", "b.json"], /too many arguments/],
     [["a.json", "-c", "b.json"], /configuration file named twice: "a.json" and "b.json"/],
     [["a.json", "--ca"], /argument missing/],
+    [["simulate", "--nope"], /unknown option '--nope'/],
     [["check", "--nope"], /unknown option '--nope'/],
     [["a.json", "--broker", "65536"], /--broker: expected a port up to 65535: found 65536/],
   ];
