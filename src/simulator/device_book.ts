@@ -73,11 +73,12 @@ export class DeviceBook {
     if (entry !== undefined) entry.touchedAt = now;
   }
 
-  /** Connected devices that have said nothing after that moment. */
-  silentSince(moment: number): Device[] {
+  /** Connected devices that have said nothing for so long. */
+  silentFor(ms: number, now: number): Device[] {
     return this.#connected.filter((device) => {
       const entry = this.#byObject.get(device);
-      return entry !== undefined && entry.touchedAt <= moment;
+      // The same sum as in the caller's deadline: another one would be rounded differently.
+      return entry !== undefined && entry.touchedAt + ms <= now;
     });
   }
 

@@ -316,7 +316,7 @@ export class GatewaySession {
 
   #keepAlive(now: number): void {
     const { clocks, payload, errorMessage } = this.#context.options;
-    for (const device of this.#devices.silentSince(now - clocks.keepAliveMs)) {
+    for (const device of this.#devices.silentFor(clocks.keepAliveMs, now)) {
       this.#sendStatus(device, payload(device, this.#counter), { errorMessage }, now);
     }
     this.#keepAliveAt = this.#devices.oldestTouch(now) + clocks.keepAliveMs;

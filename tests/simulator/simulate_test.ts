@@ -1,0 +1,205 @@
+// The simulate command: what it takes, what it prints, and its exit status.
+import assert from "node:assert/strict";
+import { runSimulate } from "../../src/cli/simulate.ts";
+import {
+  parseSimulateOptions,
+  simulateCommand,
+  SimulateUsageError,
+} from "../../src/cli/simulate_options.ts";
+import { Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
+import { TempFolder } from "../support/temp.ts";
+import { FakeMqttServer } from "./fake_server.ts";
+
+function parsed(...args: string[]) {
+  const command = simulateCommand().exitOverride().parse(args, { from: "user" });
+  return parseSimulateOptions(command.opts());
+}
+
+async function simulated(args: string[], signal = new AbortController().signal) {
+  const out: string[] = [];
+  const err: string[] = [];
+  const output = { out: (line: string) => out.push(line), err: (line: string) => err.push(line) };
+  const status = await runSimulate(parsed(...args), output, signal);
+  return { status, out, err };
+}
+
+async function brokerAndServer() {
+  const broker = await Mosquitto.start({ lines: ["set_tcp_nodelay true"] });
+  const server = await FakeMqttServer.start(`mqtt://127.0.0.1:${broker.port}`, "acme");
+  return {
+    server,
+    port: `${broker.port}`,
+    async [Symbol.asyncDispose]() {
+      await server[Symbol.asyncDispose]();
+      await broker[Symbol.asyncDispose]();
+    },
+  };
+}
+
+Deno.test("parseSimulateOptions() has a value for everything", () => {
+  const { cars, ...rest } = parsed();
+  assert.deepEqual(cars.map((car) => car.name), ["car_1"]);
+  assert.deepEqual(cars[0]?.devices.map((device) => device.module), [1000]);
+  assert.deepEqual(rest, {
+    company: "acme",
+    broker: { protocol: "mqtt", host: "127.0.0.1", port: 1883, path: "" },
+    rate: 1,
+    window: 10,
+    payload: 64,
+    misbehavior: { drop: 0, reorder: 0, duplicate: 0 },
+    reconnectEveryMs: 0,
+    seed: 1,
+    json: false,
+  });
+});
+
+Deno.test("parseSimulateOptions() makes cars and devices as it is told", () => {
+  const { cars } = parsed(
+    ..."--cars 2 --car-prefix van --devices 3 --modules 1000,7 --device-types 0,1".split(" "),
+  );
+  assert.deepEqual(cars.map((car) => car.name), ["van1", "van2"]);
+  assert.deepEqual(
+    cars[1]?.devices.map((device) => [device.module, device.deviceType]),
+    [[1000, 0], [7, 0], [1000, 1]],
+  );
+});
+
+Deno.test("parseSimulateOptions() finds the broker in an address and turns TLS on", () => {
+  assert.deepEqual(parsed("--address", "mqtts://broker.example:99").broker, {
+    protocol: "mqtts",
+    host: "broker.example",
+    port: 99,
+    path: "",
+    tls: {},
+  });
+  const { broker } = parsed("--ca", "deno.json", "--username", "me", "--password", "secret");
+  assert.equal(broker.protocol, "mqtts");
+  assert.equal(broker.port, 8883);
+  assert.deepEqual(broker.tls, { caFile: "deno.json" });
+  assert.equal(broker.username, "me");
+});
+
+Deno.test("parseSimulateOptions() names every problem at once", () => {
+  assert.throws(
+    () =>
+      parsed(
+        ..."--cars 0 --rate x --modules 1,a --drop 0.9 --reorder 0.2 --ca /none --cert deno.json"
+          .split(" "),
+        "--company",
+        "Big Co",
+      ),
+    (error) => {
+      assert.ok(error instanceof SimulateUsageError);
+      assert.deepEqual(error.problems.map((problem) => problem.split(":")[0]).toSorted(), [
+        "--ca",
+        "--cars",
+        "--company",
+        "--drop",
+        "--key",
+        "--modules",
+        "--rate",
+      ]);
+      assert.ok(error.problems.includes('--rate: Expected a number from 0 to 100000: found "x"'));
+      return true;
+    },
+  );
+});
+
+Deno.test("parseSimulateOptions() takes company, broker, cars and modules from a configuration", async () => {
+  await using folder = await TempFolder.make();
+  const module = { lib_path: "not_on_this_machine.so" };
+  const file = await folder.write(
+    "config.json",
+    JSON.stringify({
+      company_name: "fleet_co",
+      mqtt_address: "broker.example",
+      mqtt_port: 1884,
+      common_modules: { "1000": module },
+      cars: { one: {}, two: { specific_modules: { "7": module } } },
+      logging: {
+        console: { level: "INFO", use: true },
+        file: { level: "INFO", use: false, path: "." },
+      },
+    }),
+  );
+  const options = parsed("--config", file);
+  assert.equal(options.company, "fleet_co");
+  assert.equal(options.broker.host, "broker.example");
+  assert.equal(options.broker.port, 1884);
+  assert.deepEqual(
+    options.cars.map((car) => [car.name, car.devices.map((device) => device.module)]),
+    [["one", [1000]], ["two", [1000, 7]]],
+  );
+  assert.equal(parsed("--config", file, "--cars", "1", "--port", "5").cars.length, 1);
+  assert.throws(() => parsed("--config", file, "--cars", "3"), /at most the 2 cars/);
+  assert.throws(() => parsed("--config", file, "--company", "x"), /nothing beside --config/);
+  assert.throws(() => parsed("--config", "/none.json"), /no such file/);
+});
+
+mosquittoTest(
+  "runSimulate() ends with 0 and a summary when every status was answered",
+  async () => {
+    await using test = await brokerAndServer();
+    const args = ["--port", test.port, "--cars", "3", "--rate", "20", "--seconds", "1.2"];
+    const { status, out, err } = await simulated(args);
+    assert.deepEqual(err.filter((line) => line.startsWith("Failed")), []);
+    assert.equal(status, 0);
+    assert.match(
+      out[0] ?? "",
+      /^3 simulated cars of acme at mqtt:\/\/127\.0\.0\.1:\d+ for .* seed 1$/,
+    );
+    const titles = out.slice(1).map((line) => line.trim().split(" ")[0]);
+    assert.deepEqual(titles, [
+      "statuses",
+      "response",
+      "losses",
+      "disorder",
+      "sessions",
+      "commands",
+      "violations",
+    ]);
+    assert.match(out.join("\n"), /unanswered 0/);
+    assert.match(err[0] ?? "", /^1 s {2}\d of 3 cars {2}sent \d+\/s {2}answered/);
+  },
+);
+
+mosquittoTest("runSimulate() survives its own misbehavior, and says what it did", async () => {
+  await using test = await brokerAndServer();
+  const args = "--cars 2 --rate 0 --window 4 --reorder 0.3 --duplicate 0.3 --seconds 1 --json";
+  const { status, out } = await simulated(["--port", test.port, ...args.split(" ")]);
+  assert.equal(out.length, 1);
+  const result = JSON.parse(out[0] ?? "");
+  assert.equal(status, 0);
+  assert.equal(result.carsRan, 2);
+  assert.ok(result.stats.reordered > 0 && result.stats.duplicated > 0);
+  assert.equal(result.stats.sent, result.stats.answered);
+  assert.equal(result.stats.latency.count, result.stats.answered);
+  assert.deepEqual(result.failures, []);
+});
+
+mosquittoTest("runSimulate() ends with 1 when a status stays unanswered", async () => {
+  await using test = await brokerAndServer();
+  const stop = new AbortController();
+  const car = test.server.car("car_1");
+  car.answering = false;
+  const args = ["--port", test.port, "--rate", "50", "--seconds", "60", "--window", "3"];
+  const run = simulated(args, stop.signal);
+  const poll = setInterval(() => {
+    if (car.received.length < 5) return;
+    // The session ends with three statuses open.
+    test.server.notify("car_1");
+    clearInterval(poll);
+    car.answering = true;
+    stop.abort();
+  }, 10);
+  const { status, err } = await run;
+  assert.equal(status, 1);
+  assert.match(err.at(-1) ?? "", /^Failed: statuses left unanswered: [1-3]$/);
+});
+
+Deno.test("runSimulate() ends with 1 when no car ever had a session", async () => {
+  const { status, err, out } = await simulated(["--port", "1", "--seconds", "0.1"]);
+  assert.equal(status, 1);
+  assert.deepEqual(err, ["Failed: no car had a session"]);
+  assert.equal(out.length, 8);
+});
