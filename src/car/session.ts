@@ -91,9 +91,10 @@ function transition(session: Session, input: Input, now: number, effects: Effect
     case "tick":
       return onTick(session, now, effects);
     case "broker_up":
-      return session.kind === "offline"
-        ? { kind: "waiting", base: session.base, held: null }
-        : session;
+      if (session.kind !== "offline") return session;
+      // A gateway that sent its Connect before we were there would wait for nothing: let it ask again.
+      effects.push({ type: "notify" });
+      return { kind: "waiting", base: session.base, held: null };
     case "broker_lost": {
       const ending = { reason: "broker_lost", detail: input.detail } as const;
       const { base } = ended(session, ending, now, effects);

@@ -58,6 +58,15 @@ Deno.test("step() tells a gateway at once when the broker is back (section 4.1)"
   assert.deepEqual(car.status(FRONT).lines, ["notify"]);
 });
 
+Deno.test("step() tells a gateway whose Connect may have been lost to ask again (section 4.1)", () => {
+  const car = new TestCar();
+  car.input({ type: "modules_ready" });
+  assert.deepEqual(car.input({ type: "broker_up" }).lines, ["notify"]);
+  // Once: a car without a gateway is left alone.
+  car.advance(600_000);
+  assert.deepEqual(car.input({ type: "broker_up" }).lines, []);
+});
+
 Deno.test("step() takes no message without a broker (section 4.1)", () => {
   const car = new TestCar();
   car.input({ type: "modules_ready" });
@@ -113,7 +122,8 @@ Deno.test("step() drops a held Connect with the broker (section 4.1)", () => {
   car.input({ type: "broker_lost", detail: "gone" });
   assert.equal(nextDeadline(car.session), Infinity);
   car.input({ type: "modules_ready" });
-  assert.deepEqual(car.input({ type: "broker_up" }).lines, []);
+  // Nothing but the word to connect again.
+  assert.deepEqual(car.input({ type: "broker_up" }).lines, ["notify"]);
 });
 
 Deno.test("step() holds a Connect that comes after module contexts were lost (section 4.1)", () => {
