@@ -1,0 +1,112 @@
+// What the server waits for in vain, and for how long: one server, a car for each way to be silent
+// (sections 4.2 and 4.3). Time limits are short here; which one ran out is what is tested.
+import assert from "node:assert/strict";
+import { type Command, DeviceState } from "../../src/protocol/messages.ts";
+import type { ScriptedGateway } from "../../src/simulator/scripted_gateway.ts";
+import { mosquittoTest } from "../support/mosquitto.ts";
+import type { ServerProcess } from "./server_process.ts";
+import { Stage } from "./stage.ts";
+
+/** Seconds. */
+const TIMEOUT = 1;
+const MQTT_TIMEOUT = 1.5;
+
+/** Expects the coded reason, the end of every device, and that the next Connect is answered. */
+async function failed(
+  { record }: Stage,
+  server: ServerProcess,
+  gateway: ScriptedGateway,
+  reason: RegExp,
+): Promise<void> {
+  const { car, sessionId, devices } = gateway;
+  const line = await server.line(new RegExp(`\\(${car}\\)\tSession ended: .*session=${sessionId}`));
+  assert.match(line, reason);
+  gateway.connect();
+  await gateway.expect("connect_response");
+  const ended = await record.deviceCalls("device_disconnected", car);
+  assert.deepEqual(ended.map(({ disconnectType }) => disconnectType), devices.map(() => 1));
+}
+
+mosquittoTest(
+  "what does not come in time fails the session, by name (sections 4.2 and 4.3)",
+  async (t) => {
+    await using stage = await Stage.set();
+    const names = ["silent", "no_status", "some_statuses", "no_first_response"].concat(
+      ["no_response", "gap", "far_ahead"],
+    );
+    const server = await stage.serve({
+      cars: Object.fromEntries(
+        names.map((name) => [name, { echo: name === "no_response" ? 1 : 0 }]),
+      ),
+      more: { timeout: TIMEOUT, mqtt_timeout: MQTT_TIMEOUT },
+    });
+    const way = async (
+      car: typeof names[number],
+      devices: number,
+      act: (gateway: ScriptedGateway) => Promise<unknown>,
+      reason: RegExp,
+    ) =>
+      await t.step({
+        name: `${car}: ${reason.source}`,
+        sanitizeOps: false,
+        sanitizeResources: false,
+        sanitizeExit: false,
+        fn: async () => {
+          const gateway = await stage.scripted(car, { devices });
+          const notified = gateway.expectNotification();
+          await act(gateway);
+          await notified;
+          await failed(stage, server, gateway, reason);
+        },
+      });
+
+    await Promise.all([
+      way(
+        "silent",
+        2,
+        (gateway) => gateway.connectSequence(),
+        /session_timeout: Any message of the gateway within 1500 ms, waited \d\.\d s for it/,
+      ),
+      way("no_status", 1, async (gateway) => {
+        gateway.connect();
+        await gateway.expect("connect_response");
+      }, /status_missing: First status of 1000\/0\/role_1, waited \d\.\d s for it/),
+      way("some_statuses", 3, async (gateway) => {
+        gateway.connect();
+        await gateway.expect("connect_response");
+        const [, device] = gateway.devices;
+        assert.ok(device);
+        gateway.status(device, "{}", { state: DeviceState.CONNECTING });
+        await gateway.expect("status_response");
+      }, /status_missing: First status of 1000\/0\/role_1, 1000\/0\/role_3, waited/),
+      way("no_first_response", 2, async (gateway) => {
+        gateway.connect();
+        await gateway.expect("connect_response");
+        for (const device of gateway.devices) {
+          gateway.status(device, "{}", { state: DeviceState.CONNECTING });
+          await gateway.expect("status_response");
+        }
+        gateway.answer(await gateway.expect("command"));
+        await gateway.expect("command");
+      }, /command_unanswered: 1 command responses of the connect sequence, waited/),
+      way("no_response", 1, async (gateway) => {
+        await gateway.connectSequence();
+        // The echo of the first status.
+        const command: Command = await gateway.expect("command");
+        assert.equal(command.messageCounter, 1);
+      }, /command_unanswered: Response to command 1 for 1000\/0\/role_1, waited/),
+      way("gap", 1, async (gateway) => {
+        await gateway.connectSequence();
+        const [device] = gateway.devices;
+        assert.ok(device);
+        gateway.status(device, "early", { counter: 3 });
+      }, /status_gap: Status with counter 2, 1 came after it, waited/),
+      way("far_ahead", 1, async (gateway) => {
+        await gateway.connectSequence();
+        const [device] = gateway.devices;
+        assert.ok(device);
+        gateway.status(device, "too early", { counter: 1003 });
+      }, /status_gap: Status counter 1003 is 1001 ahead of 2/),
+    ]);
+  },
+);
