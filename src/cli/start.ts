@@ -2,6 +2,8 @@
 import { ConfigError } from "../config/errors.ts";
 import { loadConfig, type LoadedConfig } from "../config/load.ts";
 import type { ServerConfig } from "../config/model.ts";
+import type { EmbeddedBroker } from "../mqtt/broker.ts";
+import { ListenError, TlsFileError } from "../mqtt/errors.ts";
 import { LogDirectoryError } from "../observe/errors.ts";
 import type { Log } from "../observe/log.ts";
 import { type Logging, startLogging } from "../observe/logging.ts";
@@ -35,7 +37,7 @@ export async function startCommand(
   try {
     log.info(() => `Starting ${versionText()} with "${options.config}"`);
     for (const { path, message } of loaded.warnings) log.warning(`${path}: ${message}`);
-    const parts = [serverPart(loaded.config, log)];
+    const parts = createParts(loaded.config, options.overrides.embeddedBroker !== undefined, log);
     return await runUntilStopped(parts, { stop: context.stop, log }) ? 0 : 1;
   } catch (error) {
     for (const problem of startProblems(error)) {
@@ -73,18 +75,41 @@ function openLog({ logging }: ServerConfig, output: Output): Logging | undefined
   }
 }
 
-function serverPart(config: ServerConfig, log: Log): Part {
+/** The embedded broker, if it is asked for, and the server: in the order in which they start. */
+function createParts(config: ServerConfig, withBroker: boolean, log: Log): Part[] {
+  let broker: EmbeddedBroker | undefined;
   let server: Server | undefined;
-  return {
+  const parts: Part[] = [{
     name: "the server",
     async start() {
-      server = await assembleServer({ config, log });
+      const served = broker === undefined ? config : servedBy(config, broker.port);
+      server = await assembleServer({ config: served, log });
       await server.start();
     },
     async stop() {
       await server?.stop();
     },
-  };
+  }];
+  if (!withBroker) return parts;
+  return [{
+    name: "the embedded broker",
+    async start() {
+      const { EmbeddedBroker } = await import("../mqtt/broker.ts");
+      const maxMessageBytes = config.limits.messageBytes;
+      broker = new EmbeddedBroker({ broker: config.broker, maxMessageBytes, log });
+      await broker.start();
+    },
+    async stop() {
+      await broker?.stop();
+    },
+  }, ...parts];
+}
+
+/** What the server connects to where the configuration says what the broker listens on. */
+function servedBy(config: ServerConfig, port: number): ServerConfig {
+  const everywhere: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
+  const { host } = config.broker;
+  return { ...config, broker: { ...config.broker, host: everywhere[host] ?? host, port } };
 }
 
 /** What keeps the program from starting, a line each; what nobody expected comes with its stack. */
@@ -96,5 +121,5 @@ function startProblems(error: unknown): readonly string[] {
 
 /** Errors that say all there is to say. */
 function isExpected(error: Error): boolean {
-  return error.name === "TlsFileError" || error.name === "ListenError";
+  return error instanceof TlsFileError || error instanceof ListenError;
 }

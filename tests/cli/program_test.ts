@@ -192,6 +192,22 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   });
 }
 
+Deno.test("startCommand() runs the embedded broker, on a port of its own choice if 0", async () => {
+  await using folder = await TempFolder.make();
+  const { module } = await buildFixtures();
+  const cars = { car_a: { "1000": { lib_path: module } } };
+  const document = configDocument({ port: freePort(), cars, more: { mqtt_address: "0.0.0.0" } });
+  const file = await folder.write("config.json", JSON.stringify(document));
+  await using process = new ProgramProcess([file, "--broker", "0"], { cwd: folder.path });
+  await process.line(/The embedded broker listens on mqtt:\/\/0\.0\.0\.0:[1-9]/);
+  await process.line(/car_a.*State UNINITIALIZED is now CONNECTED/);
+  const port = process.text.match(/listens on mqtt:\/\/0\.0\.0\.0:(\d+)/)?.[1];
+  const second = await run([file, "--broker", String(port)], folder.path);
+  assert.equal(second.code, 1);
+  assert.match(second.text, /Cannot listen on .*: the port is in use/);
+  assert.equal((await process.stop()).code, 0);
+});
+
 Deno.test("main() ends at once on a second signal, with the shell's status for it", async () => {
   await using folder = await TempFolder.make();
   const { module } = await buildFixtures();
