@@ -1,7 +1,7 @@
 # The server as one executable on an image without a shell.
 #
 #   docker build -t external-server .
-#   docker run -v ./modules:/modules:ro -v ./log:/log external-server
+#   docker run -v ./modules:/modules:ro external-server
 #
 # Serves config/container.json, unless another configuration is named:
 #
