@@ -13,6 +13,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates
 RUN npm install --global deno@2.9.6
 WORKDIR /build
 COPY deno.json deno.lock ./
+COPY examples/module/ examples/module/
 COPY src/ src/
 RUN deno task compile
 
