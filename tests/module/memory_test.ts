@@ -15,59 +15,64 @@ function pressGarbageCollector(): void {
   for (let i = 0; i < 100; i++) new Uint8Array(1024 * 1024).fill(i);
 }
 
-Deno.test("A call's arguments survive garbage collection while it runs (section 3)", async () => {
-  await using folder = await TempFolder.make();
-  const record = folder.file("record");
-  const outcomes: string[] = [];
-  const created = Promise.withResolvers<void>();
-  const destroyed = Promise.withResolvers<void>();
-  const [near, far] = duplexPair();
-  // The host in this very process, so that the pressure is on the heap its arguments live in.
-  const server = new HostServer(far, { moduleCallTimeoutMs: 30_000 });
-  const link = new Link(near, {
-    onFrame(frame) {
-      if (frame.kind === FrameKind.CREATED) created.resolve();
-      if (frame.kind === FrameKind.DONE) outcomes.push(CALL_OUTCOMES[frame.argument] ?? "?");
-      if (frame.kind === FrameKind.DESTROYED) destroyed.resolve();
-    },
-    onClosed() {},
-  });
-  server.start();
-  link.start();
-  const parameters = [["car_name", "car_a"], ["record", record], ["forward_status_ms", "20"]];
-  link.out.begin(FrameKind.CREATE, 0, 0);
-  link.out.text(
-    JSON.stringify({ module: 1000, libPath: fixtures.module, parameters, waitTimeoutMs: 50 }),
-  );
-  link.out.end();
-  link.flush();
-  await waitFor(created.promise, "the context");
-  const sent: string[] = [];
-  for (let i = 0; i < 20; i++) {
-    const text = `${i} `.padEnd(60 + i * 5, "abcdefghij");
-    sent.push(text);
-    link.out.begin(FrameKind.FORWARD_STATUS, 0, 0);
-    link.out.deviceAndData(DEVICE, new TextEncoder().encode(text));
+Deno.test({
+  name: "A call's arguments survive garbage collection while it runs (section 3)",
+  // A host never unloads a library, and here the host is this process.
+  sanitizeResources: false,
+  fn: async () => {
+    await using folder = await TempFolder.make();
+    const record = folder.file("record");
+    const outcomes: string[] = [];
+    const created = Promise.withResolvers<void>();
+    const destroyed = Promise.withResolvers<void>();
+    const [near, far] = duplexPair();
+    // The host in this very process, so that the pressure is on the heap its arguments live in.
+    const server = new HostServer(far, { moduleCallTimeoutMs: 30_000 });
+    const link = new Link(near, {
+      onFrame(frame) {
+        if (frame.kind === FrameKind.CREATED) created.resolve();
+        if (frame.kind === FrameKind.DONE) outcomes.push(CALL_OUTCOMES[frame.argument] ?? "?");
+        if (frame.kind === FrameKind.DESTROYED) destroyed.resolve();
+      },
+      onClosed() {},
+    });
+    server.start();
+    link.start();
+    const parameters = [["car_name", "car_a"], ["record", record], ["forward_status_ms", "20"]];
+    link.out.begin(FrameKind.CREATE, 0, 0);
+    link.out.text(
+      JSON.stringify({ module: 1000, libPath: fixtures.module, parameters, waitTimeoutMs: 50 }),
+    );
     link.out.end();
-  }
-  link.flush();
-  await waitFor(() => {
-    pressGarbageCollector();
-    return outcomes.length === sent.length;
-  }, "the calls");
-  assert.deepEqual(new Set(outcomes), new Set(["ok"]));
-  const seen = await recorded(record, "forward_status");
-  assert.deepEqual(
-    seen,
-    sent.map((text) => `forward_status 1000/1/front/door/0 ${text.length} ${text}`),
-  );
-  link.out.begin(FrameKind.DESTROY, 0, 0);
-  link.out.uint32(5000);
-  link.out.end();
-  link.flush();
-  await waitFor(destroyed.promise, "the context to be destroyed");
-  link.close();
-  await waitFor(server.closed, "the host to end");
+    link.flush();
+    await waitFor(created.promise, "the context");
+    const sent: string[] = [];
+    for (let i = 0; i < 20; i++) {
+      const text = `${i} `.padEnd(60 + i * 5, "abcdefghij");
+      sent.push(text);
+      link.out.begin(FrameKind.FORWARD_STATUS, 0, 0);
+      link.out.deviceAndData(DEVICE, new TextEncoder().encode(text));
+      link.out.end();
+    }
+    link.flush();
+    await waitFor(() => {
+      pressGarbageCollector();
+      return outcomes.length === sent.length;
+    }, "the calls");
+    assert.deepEqual(new Set(outcomes), new Set(["ok"]));
+    const seen = await recorded(record, "forward_status");
+    assert.deepEqual(
+      seen,
+      sent.map((text) => `forward_status 1000/1/front/door/0 ${text.length} ${text}`),
+    );
+    link.out.begin(FrameKind.DESTROY, 0, 0);
+    link.out.uint32(5000);
+    link.out.end();
+    link.flush();
+    await waitFor(destroyed.promise, "the context to be destroyed");
+    link.close();
+    await waitFor(server.closed, "the host to end");
+  },
 });
 
 Deno.test("CallArguments are laid out as the C structs are (section 3)", () => {

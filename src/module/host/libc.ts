@@ -44,7 +44,8 @@ const IOLBF = 1;
 
 /** What the host asks of the operating system. */
 export class LibC {
-  readonly #symbols = Deno.dlopen("libc.so.6", SYMBOLS).symbols;
+  readonly #handle = Deno.dlopen("libc.so.6", SYMBOLS);
+  readonly #symbols = this.#handle.symbols;
 
   /**
    * Has the kernel kill this process when its parent dies, even when every thread hangs.

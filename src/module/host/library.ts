@@ -16,6 +16,8 @@ export class LibraryError extends Error {
 /** A loaded library. It stays loaded as long as the process: threads may still run its code. */
 export interface Library {
   readonly symbols: ModuleSymbols;
+  /** Referenced so that no garbage collection closes what is still being called. */
+  readonly handle: Deno.DynamicLibrary<typeof SYMBOLS>;
   /** Frees a `struct buffer` the library allocated. */
   readonly deallocate: (buffer: Uint8Array<ArrayBuffer>) => void;
 }
@@ -60,8 +62,9 @@ function open(libPath: string): Library {
       const names = missing.map((name) => `"${name}"`).join(", ");
       throw new LibraryError("symbol", `the library has no function ${names}`);
     }
-    const { symbols } = Deno.dlopen(libPath, SYMBOLS);
-    return { symbols, deallocate: (buffer) => symbols.deallocate(buffer) };
+    const handle = Deno.dlopen(libPath, SYMBOLS);
+    const { symbols } = handle;
+    return { symbols, handle, deallocate: (buffer) => symbols.deallocate(buffer) };
   } catch (cause) {
     if (cause instanceof LibraryError) throw cause;
     const text = cause instanceof Error ? cause.message : String(cause);
