@@ -26,6 +26,7 @@ export class DemoNarrator {
   readonly #clock: Clock;
   readonly #startedAt: number;
   readonly #open = new Map<string, OpenStatus>();
+  readonly #listeners = new Map<string, PromiseWithResolvers<void>>();
   #statuses = 0;
   #commands = 0;
   #acknowledged = 0;
@@ -44,9 +45,17 @@ export class DemoNarrator {
     };
   }
 
+  /** Resolves when the server listens for all these cars. */
+  async listening(cars: readonly string[]): Promise<void> {
+    for (const car of cars) await this.#listening(car).promise;
+  }
+
   /** Takes one effect of a car. */
   tell(car: string, effect: Effect): void {
     switch (effect.type) {
+      case "notify":
+        // The first one is what a car says as soon as it can hear its gateway.
+        return this.#listening(car).resolve();
       case "forward":
         this.#open.set(`${car} ${effect.counter}`, {
           device: effect.device,
@@ -70,14 +79,22 @@ export class DemoNarrator {
       case "note":
         if (effect.note.code === "running") {
           const { connected } = effect.note;
-          this.#line(car, `connected: ${connected} devices are ready, statuses may flow`);
+          this.#line(car, `connected: ${connected} devices, statuses may flow`);
         } else if (effect.note.code === "device_connected") {
-          this.#line(car, `${named(effect.note.device)} is known to its module`);
+          this.#line(car, `${named(effect.note.device)} is connected, the module knows it`);
         }
         return;
       case "ended":
-        return this.#line(car, `session ended (${effect.failure.reason})`);
+        return this.#line(car, `session ended: ${effect.failure.detail.toLowerCase()}`);
     }
+  }
+
+  #listening(car: string): PromiseWithResolvers<void> {
+    const known = this.#listeners.get(car);
+    if (known !== undefined) return known;
+    const listening = Promise.withResolvers<void>();
+    this.#listeners.set(car, listening);
+    return listening;
   }
 
   #tellAnswered(car: string, counter: number): void {

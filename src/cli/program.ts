@@ -51,6 +51,14 @@ const COMMANDS: readonly Entry[] = [
       }),
   },
   {
+    name: "demo",
+    summary: "show everything at work: a broker, the example module, simulated cars",
+    configure: async (command, context, done) => {
+      const { configureDemo } = await import("./demo_options.ts");
+      await configureDemo(command, context, done);
+    },
+  },
+  {
     name: "simulate",
     summary: "run simulated gateways against any broker",
     configure: async (command, context, done) => {

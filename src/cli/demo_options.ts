@@ -1,0 +1,34 @@
+// The options of `demo`, apart from the command itself, so that help loads nothing else.
+import { InvalidArgumentError } from "commander";
+import type { Configure } from "./context.ts";
+import type { DemoOptions } from "./demo.ts";
+
+/** More cars than this on one screen tell nobody anything. */
+const MAX_CARS = 100;
+
+/** Adds what `demo` takes to a command. */
+export const configureDemo: Configure = (command, context, done) => {
+  command
+    .option("--seconds <n>", "end by itself after so long (default: run until Ctrl-C)", seconds)
+    .option("--cars <n>", `simulated cars, at most ${MAX_CARS}`, cars, 3)
+    .action(async (options: DemoOptions) => {
+      const { runDemo } = await import("./demo.ts");
+      done(await runDemo(options, context));
+    });
+};
+
+function seconds(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value <= 86_400)) {
+    throw new InvalidArgumentError("Expected seconds above 0, at most 86400.");
+  }
+  return value;
+}
+
+function cars(text: string): number {
+  const value = Number(text);
+  if (!(Number.isInteger(value) && value >= 1 && value <= MAX_CARS)) {
+    throw new InvalidArgumentError(`Expected a whole number from 1 to ${MAX_CARS}.`);
+  }
+  return value;
+}
