@@ -33,10 +33,12 @@ export interface CarOptions {
 /** Looks on while a car carries out what its session wants. */
 export type EffectObserver = (car: string, effect: Effect) => void;
 
-/** A failure and when it happened. */
+/** A failure and when it happened, the last time when it happened often in a row. */
 export interface PastFailure extends Failure {
   /** Milliseconds since the epoch. */
   readonly at: number;
+  /** How often in a row. */
+  readonly times: number;
 }
 
 /** A car as plain data. */
@@ -350,8 +352,7 @@ export class Car {
 
   #onEnded(failure: Failure): void {
     this.statistics.sessionsFailed++;
-    this.#failures.push({ ...failure, at: Date.now() });
-    if (this.#failures.length > MAX_FAILURES) this.#failures.shift();
+    this.#remember(failure);
     const waited = failure.waitedMs > 0
       ? `, waited ${(failure.waitedMs / 1000).toFixed(1)} s for it`
       : "";
@@ -360,8 +361,22 @@ export class Car {
       : "WARNING";
     const text = `Session ended: ${failure.reason}: ${failure.detail}${waited}`;
     const session = failure.sessionId === "" ? undefined : failure.sessionId;
+    // A gateway may send Connects that cannot be used as fast as it likes.
+    if (failure.reason === "connect_incomplete" || failure.reason === "protocol_violation") {
+      return this.#logOnce(level, `ended ${failure.reason}`, () => text);
+    }
     if (level === "INFO") this.#log.info(text, { session });
     else this.#log.warning(text, { session });
+  }
+
+  /** Keeps the last failures; one that repeats itself takes one place. */
+  #remember(failure: Failure): void {
+    const last = this.#failures.at(-1);
+    const again = last?.reason === failure.reason && last.detail === failure.detail;
+    if (again) this.#failures.pop();
+    const times = again ? last.times + 1 : 1;
+    this.#failures.push({ ...failure, at: Date.now(), times });
+    if (this.#failures.length > MAX_FAILURES) this.#failures.shift();
   }
 
   #logOnce(level: LogLevel, kind: string, text: () => string, device?: Device): void {
