@@ -1,22 +1,13 @@
 // The embedded broker: aedes behind TCP, TLS or WebSocket, for a depot or a desk without Mosquitto.
 import { Aedes, type AedesOptions, type AuthenticateError, type Client } from "aedes";
-import { timingSafeEqual } from "node:crypto";
-import { createHash } from "node:crypto";
-import { createServer as createHttpServer, type Server as HttpServer } from "node:http";
-import { createServer as createHttpsServer } from "node:https";
-import { createServer as createTcpServer, type Server as TcpServer } from "node:net";
+import { createHash, timingSafeEqual } from "node:crypto";
 import type { Duplex } from "node:stream";
-import { createServer as createTlsServer } from "node:tls";
-import { createWebSocketStream, WebSocketServer } from "ws";
 import type { BrokerConfig } from "../config/model.ts";
 import type { Log } from "../observe/log.ts";
 import { brokerAddress } from "./connect.ts";
-import { ListenError } from "./errors.ts";
+import { listen, type Listening } from "./listen.ts";
 import { PacketLimit } from "./packet_limit.ts";
-import { readTls, type TlsMaterial } from "./tls.ts";
 
-/** More clients at a time are turned away. */
-const MAX_CLIENTS = 10_000;
 /** How long a client may take to say CONNECT, in milliseconds. */
 const CONNECT_MS = 10_000;
 /** How long a client may leave what it is sent unread, in milliseconds. */
@@ -51,9 +42,7 @@ export class EmbeddedBroker {
   readonly #options: EmbeddedBrokerOptions;
   readonly #aedes: Aedes;
   readonly #sockets = new Set<Duplex>();
-  #server: TcpServer | HttpServer | undefined;
-  #webSockets: WebSocketServer | undefined;
-  #port = 0;
+  #listening: Listening | undefined;
 
   constructor(options: EmbeddedBrokerOptions) {
     this.#options = options;
@@ -62,7 +51,7 @@ export class EmbeddedBroker {
 
   /** Where it listens; 0 until it does. */
   get port(): number {
-    return this.#port;
+    return this.#listening?.port ?? 0;
   }
 
   /** How many clients are connected. */
@@ -77,50 +66,35 @@ export class EmbeddedBroker {
    * @throws {TlsFileError} when a certificate or key cannot be used.
    */
   async start(): Promise<number> {
-    const { broker, log } = this.#options;
-    const { host, port, tls } = broker;
-    const material = tls && await readTls(tls);
-    this.#aedes.on("clientError", (client, error) => this.#onClientError(client, error));
-    this.#aedes.on("connectionError", (client, error) => this.#onClientError(client, error));
+    const { broker, log, maxMessageBytes } = this.#options;
+    const onError = (client: Client, error: Error) => {
+      log.debug(() => `Client "${client?.id ?? ""}" of the broker: ${error.message}`);
+    };
+    this.#aedes.on("clientError", onError);
+    this.#aedes.on("connectionError", onError);
     await this.#aedes.listen();
-    const server = this.#makeServer(material);
-    this.#server = server;
-    server.maxConnections = MAX_CLIENTS;
-    const listening = Promise.withResolvers<void>();
-    server.on("error", (cause: Error) => {
-      const message = `Cannot listen on ${brokerAddress(broker)}: ${reasonOf(cause)}`;
-      listening.reject(new ListenError(message, { cause }));
-    });
-    server.listen(port, host, listening.resolve);
     try {
-      await listening.promise;
+      const maxFrameBytes = maxMessageBytes + PACKET_OVERHEAD_BYTES;
+      this.#listening = await listen(broker, maxFrameBytes, (socket) => this.#accept(socket));
     } catch (error) {
       await this.stop();
       throw error;
     }
-    const address = server.address();
-    this.#port = typeof address === "object" && address ? address.port : port;
-    log.info(`The embedded broker listens on ${brokerAddress({ ...broker, port: this.#port })}`);
-    return this.#port;
+    const { port } = this.#listening;
+    log.info(`The embedded broker listens on ${brokerAddress({ ...broker, port })}`);
+    return port;
   }
 
-  /** Closes every connection and stops listening; bounded. Idempotent. */
+  /** Stops listening and closes every connection; bounded. Idempotent. */
   async stop(): Promise<void> {
-    const server = this.#server;
-    this.#server = undefined;
-    this.#port = 0;
-    const closed = Promise.withResolvers<void>();
-    this.#webSockets?.close();
-    if (server?.listening) server.close(() => closed.resolve());
-    else closed.resolve();
+    this.#listening?.close();
+    this.#listening = undefined;
     const left = Promise.withResolvers<void>();
     this.#aedes.close(left.resolve);
-    const expired = Promise.withResolvers<void>();
-    const timer = setTimeout(expired.resolve, STOP_MS);
-    await Promise.race([left.promise, expired.promise]);
-    for (const socket of this.#sockets) socket.destroy();
-    await Promise.race([closed.promise, expired.promise]);
+    const timer = setTimeout(left.resolve, STOP_MS);
+    await left.promise;
     clearTimeout(timer);
+    for (const socket of this.#sockets) socket.destroy();
   }
 
   #aedesOptions(): AedesOptions {
@@ -148,26 +122,6 @@ export class EmbeddedBroker {
     };
   }
 
-  #makeServer(tls: TlsMaterial | undefined): TcpServer | HttpServer {
-    const { protocol } = this.#options.broker;
-    const own = { cert: tls?.cert ?? "", key: tls?.key ?? "", noDelay: true };
-    const accept = (socket: Duplex) => this.#accept(socket);
-    if (protocol === "mqtt") return createTcpServer({ noDelay: true }, accept);
-    if (protocol === "mqtts") return createTlsServer(own, accept);
-    const server = protocol === "wss" ? createHttpsServer(own) : createHttpServer();
-    const webSockets = new WebSocketServer({
-      server: server as HttpServer,
-      maxPayload: this.#options.maxMessageBytes + PACKET_OVERHEAD_BYTES,
-      perMessageDeflate: false,
-    });
-    webSockets.on("error", () => {
-      // The server's own error, which it reports itself.
-    });
-    webSockets.on("connection", (socket) => accept(createWebSocketStream(socket)));
-    this.#webSockets = webSockets;
-    return server as HttpServer;
-  }
-
   #accept(socket: Duplex): void {
     this.#sockets.add(socket);
     socket.on("close", () => this.#sockets.delete(socket));
@@ -187,22 +141,10 @@ export class EmbeddedBroker {
     };
     this.#aedes.handle(socket);
   }
-
-  #onClientError(client: Client, error: Error): void {
-    this.#options.log.debug(() => `Client "${client?.id ?? ""}" of the broker: ${error.message}`);
-  }
 }
 
 /** Compares in a time that does not tell how much was right. */
 function same(given: string | Uint8Array, wanted: string): boolean {
   const digest = (text: string | Uint8Array) => createHash("sha256").update(text).digest();
   return timingSafeEqual(digest(given), digest(wanted));
-}
-
-function reasonOf(cause: Error): string {
-  const code = "code" in cause ? cause.code : undefined;
-  if (code === "EADDRINUSE") return "the port is in use";
-  if (code === "EACCES") return "not permitted";
-  if (code === "EADDRNOTAVAIL") return "the address is not this machine's";
-  return cause.message;
 }

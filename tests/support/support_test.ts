@@ -8,11 +8,16 @@ import { waitFor } from "./wait.ts";
 Deno.test("Certificates.make() makes an expired one, one for another host and good ones", async () => {
   await using certificates = await Certificates.make();
   const read = async (file: string) => new X509Certificate(await Deno.readTextFile(file));
+  // Not every supported runtime can tell the names in a certificate.
+  const names = async (file: string) => {
+    const [, base64 = ""] = (await Deno.readTextFile(file)).split(/-----[A-Z ]+-----/);
+    return atob(base64.replaceAll("\n", ""));
+  };
   const server = await read(certificates.server.certFile);
   assert.ok(Date.parse(server.validTo) > Date.now());
-  assert.match(server.subjectAltName ?? "", /127\.0\.0\.1/);
+  assert.match(await names(certificates.server.certFile), /localhost/);
   assert.ok(Date.parse((await read(certificates.expired.certFile)).validTo) < Date.now());
-  assert.match((await read(certificates.otherHost.certFile)).subjectAltName ?? "", /elsewhere/);
+  assert.match(await names(certificates.otherHost.certFile), /elsewhere\.test/);
 });
 
 Deno.test("waitFor() names what did not come", async () => {

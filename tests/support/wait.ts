@@ -16,26 +16,27 @@ export async function waitFor<T>(
   timeoutMs = 10_000,
 ): Promise<T> {
   const timeout = Promise.withResolvers<never>();
-  let expired = false;
-  const timer = setTimeout(() => {
-    expired = true;
-    timeout.reject(new Error(`Timed out after ${timeoutMs} ms waiting for ${what}`));
-  }, timeoutMs);
-  const poll = async (predicate: () => T | Promise<T>): Promise<T> => {
-    while (true) {
-      const value = await predicate();
-      if (value || expired) return value;
-      await delay(POLL_MS);
-    }
-  };
+  const timers = [setTimeout(
+    () => timeout.reject(new Error(`Timed out after ${timeoutMs} ms waiting for ${what}`)),
+    timeoutMs,
+  )];
   try {
-    return await Promise.race([
-      typeof awaited === "function" ? poll(awaited) : awaited,
-      timeout.promise,
-    ]);
+    const wanted = typeof awaited === "function" ? poll(awaited, timers) : awaited;
+    return await Promise.race([wanted, timeout.promise]);
   } finally {
-    clearTimeout(timer);
-    expired = true;
+    for (const timer of timers) clearTimeout(timer);
+  }
+}
+
+/** Asks again and again; it is over when its timer, the second of `timers`, is cleared. */
+async function poll<T>(
+  predicate: () => T | Promise<T>,
+  timers: ReturnType<typeof setTimeout>[],
+): Promise<T> {
+  while (true) {
+    const value = await predicate();
+    if (value) return value;
+    await new Promise<void>((resolve) => timers[1] = setTimeout(resolve, POLL_MS));
   }
 }
 
