@@ -77,7 +77,6 @@ export class GatewayLink {
     }
     this.#client = client;
     let reason = "the broker closed the connection";
-    setNoDelay(client);
     client.on("error", (error) => reason = error.message || String(error));
     client.on("close", () => {
       client.end(true);
@@ -90,7 +89,11 @@ export class GatewayLink {
       if (topic === this.#topics.externalServer) this.#listener.onMessage(payload);
       else if (topic === this.#topics.disconnect) this.#listener.onNotification();
     });
-    client.on("connect", () => this.#subscribe(client));
+    client.on("connect", () => {
+      // Not before: some runtimes forget what a socket was told before it was connected.
+      setNoDelay(client);
+      this.#subscribe(client);
+    });
   }
 
   /** Publishes with QoS 1; dropped while there is no link. */
