@@ -51,11 +51,14 @@ export class Link {
     return this.out.length + this.#inFlight;
   }
 
-  /** Sends what is in {@linkcode out} once the present turn is over. */
+  /**
+   * Sends what is in {@linkcode out} once the present turn of the event loop is over. (A microtask
+   * would come before other answers of the same turn, and cost each side a third more.)
+   */
   flush(): void {
     if (this.#flushing || this.#closed) return;
     this.#flushing = true;
-    queueMicrotask(this.#write);
+    setImmediate(this.#write);
   }
 
   /** Resolves when everything has been taken by the other side, or the link is closed. */
