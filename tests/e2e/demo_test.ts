@@ -1,0 +1,38 @@
+// The demo as a newcomer runs it.
+import assert from "node:assert/strict";
+import { buildExampleModule } from "../../examples/module/build.ts";
+import { TempFolder } from "../support/temp.ts";
+import { ProgramProcess } from "./server_process.ts";
+
+Deno.test("demo tells what cars do, and ends by itself with a summary", async () => {
+  await using demo = new ProgramProcess(["demo", "--seconds", "3", "--cars", "2"]);
+  const { code } = await demo.ended(60_000);
+  assert.equal(code, 0, demo.text);
+  for (const car of ["car_1", "car_2"]) {
+    assert.match(demo.text, new RegExp(`${car} +connected: 2 devices`));
+    assert.match(
+      demo.text,
+      new RegExp(`${car} +command for "led" sent: \\{"lit": (true|false)\\}`),
+    );
+    assert.match(demo.text, new RegExp(`${car} +"led" has the command; acknowledged`));
+    assert.match(demo.text, new RegExp(`${car} +status of "(button|led)" forwarded`));
+  }
+  assert.match(
+    demo.text,
+    /2 cars, [1-9]\d* statuses forwarded, [1-9]\d* commands sent, [1-9]\d* acknowledged, slowest/,
+  );
+});
+
+Deno.test("demo runs until it is interrupted", async () => {
+  await using demo = new ProgramProcess(["demo", "--cars", "1"]);
+  await demo.line(/car_1 +connected/);
+  demo.signal("SIGINT");
+  assert.equal((await demo.ended()).code, 0, demo.text);
+  assert.match(demo.text, /1 cars?, /);
+});
+
+Deno.test("demo says what to install without a C compiler", async () => {
+  await using folder = await TempFolder.make();
+  const options = { compiler: `${folder.path}/cc`, folder: `${folder.path}/` };
+  await assert.rejects(buildExampleModule(options), /there is no C compiler, install one/);
+});
