@@ -1,14 +1,12 @@
 // Commands on their way to a car: those that wait, and those published without a response.
 // Counters are consecutive, responses settle in counter order (section 4.3).
 import type { ModuleCommand } from "../module/context.ts";
-import { nextCounter } from "../protocol/counter.ts";
 import { deviceKey } from "../protocol/device.ts";
-import { CommandResponseType, type Device, type ServerMessage } from "../protocol/messages.ts";
+import { CommandResponseType, type Device } from "../protocol/messages.ts";
 import type { Dropped, Effect } from "./effects.ts";
 import { hasDeviceOf, isConnected, type KnownDevices } from "./known_devices.ts";
 import { emptyQueue, enqueue, type Queue, queueOf, values } from "./queue.ts";
 import type { SessionSettings } from "./settings.ts";
-import type { Base } from "./state.ts";
 
 /** A command and the module it came from. */
 export interface WaitingCommand {
@@ -177,28 +175,25 @@ export function noteDoubt(
   effects.push({ type: "note", note: { code: "command_doubtful", why, device } });
 }
 
-/** Publishes a command with the next counter, which is used up by it whatever happens. */
+/** Publishes a command under its counter, which is used up by it whatever happens. */
 export function sendCommand(
-  base: Base,
+  { module, command }: { readonly module: number | null; readonly command: ModuleCommand },
+  counter: number,
   sessionId: string,
-  module: number | null,
-  command: ModuleCommand,
   now: number,
   effects: Effect[],
-): readonly [sent: SentCommand, base: Base] {
-  const counter = base.commandCounter;
-  const message: ServerMessage = {
-    kind: "command",
-    sessionId,
-    messageCounter: counter,
-    device: command.device,
-    commandData: command.data,
-  };
-  effects.push({ type: "publish", message });
-  return [
-    { counter, module, command, sentAt: now, response: null },
-    { ...base, commandCounter: nextCounter(counter) },
-  ];
+): SentCommand {
+  effects.push({
+    type: "publish",
+    message: {
+      kind: "command",
+      sessionId,
+      messageCounter: counter,
+      device: command.device,
+      commandData: command.data,
+    },
+  });
+  return { counter, module, command, sentAt: now, response: null };
 }
 
 /** Notes the response for `counter`; the same list when no unanswered command has that counter. */

@@ -1,5 +1,6 @@
 // The connect sequence (section 4.2): devices, first statuses, first commands, step by step.
 import type { CallOutcome } from "../module/outcome.ts";
+import { nextCounter } from "../protocol/counter.ts";
 import { deviceKey, withoutPriority } from "../protocol/device.ts";
 import {
   type ClientMessage,
@@ -253,26 +254,19 @@ function sendFirstCommands(
   forwardHeard(session, step.heard, effects);
   const { listed, sessionId, devices } = session;
   const [first, commands] = takeFirstCommands(session.base.commands, listed, devices, effects);
-  let base: Base = { ...session.base, commands };
+  let { commandCounter } = session.base;
   const sent: SentCommand[] = [];
   for (const [key, device] of listed) {
     const waiting = first.get(key);
     const command = waiting?.command ?? { device, data: NO_BYTES };
     if (waiting !== undefined) noteDoubt(command, devices, effects);
-    const [one, next] = sendCommand(
-      base,
-      sessionId,
-      waiting?.module ?? null,
-      command,
-      now,
-      effects,
-    );
-    sent.push(one);
-    base = next;
+    const module = waiting?.module ?? null;
+    sent.push(sendCommand({ module, command }, commandCounter, sessionId, now, effects));
+    commandCounter = nextCounter(commandCounter);
   }
   return {
     ...session,
-    base,
+    base: { ...session.base, commands, commandCounter },
     step: {
       name: "responses",
       sent,

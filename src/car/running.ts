@@ -1,5 +1,6 @@
 // Normal communication (section 4.3): statuses in order, commands and their responses, timers.
 import type { CallOutcome } from "../module/outcome.ts";
+import { nextCounter } from "../protocol/counter.ts";
 import { deviceKey, sameDevice, withoutPriority } from "../protocol/device.ts";
 import {
   type ClientMessage,
@@ -23,7 +24,7 @@ import { endSession } from "./ending.ts";
 import { isConnected } from "./known_devices.ts";
 import { dequeue } from "./queue.ts";
 import { FORWARD_WINDOW } from "./settings.ts";
-import type { Base, Connecting, Running, Waiting } from "./state.ts";
+import type { Connecting, Running, Waiting } from "./state.ts";
 import { forward } from "./status_forward.ts";
 import { type BegunStatus, orderAfterConnect, takeStatus } from "./status_order.ts";
 
@@ -279,30 +280,22 @@ function finish(
 
 /** Publishes commands that wait, as long as not too many are unanswered. */
 export function sendCommands(session: Running, now: number, effects: Effect[]): Running {
-  let { base, sent } = session;
+  const { base, sessionId, devices } = session;
   const { settings } = base;
-  if (base.commands.ready.size === 0 && base.commands.held.size === 0) return session;
-  const added = [...sent];
-  while (added.length < settings.maxUnansweredCommands) {
-    const taken = dequeue(base.commands.ready);
+  let { commands, commandCounter } = base;
+  if (commands.ready.size === 0 && commands.held.size === 0) return session;
+  const sent = [...session.sent];
+  while (sent.length < settings.maxUnansweredCommands) {
+    const taken = dequeue(commands.ready);
     if (taken === null) break;
-    const [{ module, command }, ready] = taken;
-    noteDoubt(command, session.devices, effects);
-    base = { ...base, commands: { ...base.commands, ready } };
-    const [one, counted]: readonly [typeof added[number], Base] = sendCommand(
-      base,
-      session.sessionId,
-      module,
-      command,
-      now,
-      effects,
-    );
-    added.push(one);
-    base = counted;
+    const [waiting, ready] = taken;
+    commands = { ...commands, ready };
+    noteDoubt(waiting.command, devices, effects);
+    sent.push(sendCommand(waiting, commandCounter, sessionId, now, effects));
+    commandCounter = nextCounter(commandCounter);
   }
-  sent = added;
-  base = { ...base, commands: releaseHeld(base.commands, settings, effects) };
-  return { ...session, base, sent };
+  commands = releaseHeld(commands, settings, effects);
+  return { ...session, base: { ...base, commands, commandCounter }, sent };
 }
 
 function onCommandResponse(
