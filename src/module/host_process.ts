@@ -96,3 +96,8 @@ function hostArguments(): string[] {
     "module-host",
   ];
 }
+
+/** How a process ended, in words that follow "it". */
+export function describeExit({ code, signal }: HostExit): string {
+  return signal === null ? `ended with exit status ${code}` : `was ended by ${signal}`;
+}

@@ -1,10 +1,8 @@
 // A module host as seen from outside: a child process that owns up to 15 contexts.
-import type { Log } from "../observe/log.ts";
-import { silentLog } from "../observe/log.ts";
+import { type Log, silentLog } from "../observe/log.ts";
 import { type Clock, systemClock, type TimerHandle } from "../time/clock.ts";
 import type { ContextListener, ContextSpec, ModuleContext } from "./context.ts";
-import { Endpoint } from "./endpoint.ts";
-import { ModuleHostError, ModuleLoadError } from "./errors.ts";
+import { ModuleLoadError } from "./errors.ts";
 import {
   type CreateFailure,
   type CreateRequest,
@@ -12,57 +10,21 @@ import {
   FrameKind,
   type OverdueReport,
 } from "./frames.ts";
-import { type HostExit, HostProcess } from "./host_process.ts";
+import { connectHost, DEFAULT_CALL_TIMEOUT_MS } from "./connect_host.ts";
+import { describeExit, type HostExit, type HostProcess } from "./host_process.ts";
+import type { HostState, ModuleHostOptions, ModuleHostSnapshot } from "./host_model.ts";
 import { type Duplex, Link, type LinkHandler } from "./link.ts";
-import type { OutputStream } from "./output_lines.ts";
 import { type ContextOwner, RemoteContext } from "./remote_context.ts";
 import { CallStatistics } from "./statistics.ts";
+import { Watchdog } from "./watchdog.ts";
+
+export type { HostState, ModuleHostOptions, ModuleHostSnapshot } from "./host_model.ts";
 
 /**
  * Contexts one host may hold: each has one of the process's 32 threads to wait on and one to be
  * called on, always.
  */
 export const CONTEXTS_PER_HOST = 15;
-
-/** How a host is run; every member has a default. */
-export interface ModuleHostOptions {
-  /** How long one call may execute, in milliseconds; then the host is killed. @default {30_000} */
-  readonly moduleCallTimeoutMs?: number;
-  /** How long the process may take to start, in milliseconds. @default {10_000} */
-  readonly startTimeoutMs?: number;
-  /** How long destroying a context may take, in milliseconds. @default {5_000} */
-  readonly destroyTimeoutMs?: number;
-  /** What the host reports. @default {silentLog} */
-  readonly log?: Log;
-  /** Where calls are counted. @default {a new one} */
-  readonly statistics?: CallStatistics;
-  /** Gets what libraries print, line by line. */
-  readonly onOutput?: (line: string, stream: OutputStream) => void;
-  /** Called once when the process has ended, after every context's `onLost`. */
-  readonly onExit?: (reason: string) => void;
-  readonly clock?: Clock;
-}
-
-/** A host as plain data. */
-export interface ModuleHostSnapshot {
-  readonly pid: number;
-  readonly state: HostState;
-  /** Places taken, contexts that could not be destroyed included. */
-  readonly places: number;
-  readonly openCalls: number;
-  /** Bytes the host has not read yet. */
-  readonly pendingBytes: number;
-  readonly contexts: readonly {
-    readonly car: string;
-    readonly module: number;
-    readonly libPath: string;
-    readonly openCalls: number;
-    readonly destroying: boolean;
-  }[];
-}
-
-/** `active` takes contexts; `stopping` does not any more; `exited` is the end. */
-export type HostState = "active" | "stopping" | "exited";
 
 /** A context that is being made. */
 interface Creation {
@@ -75,7 +37,6 @@ interface Creation {
 const EXIT_GRACE_MS = 1000;
 /** More than the host's own bound on destroying, for a host that does not answer at all. */
 const DESTROY_MARGIN_MS = 500;
-const MAX_PING_INTERVAL_MS = 5000;
 
 /**
  * A child process with module contexts in it.
@@ -92,7 +53,7 @@ export class ModuleHost implements LinkHandler, ContextOwner {
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #options: ModuleHostOptions;
-  readonly #callTimeoutMs: number;
+  readonly #watchdog: Watchdog;
   readonly #contexts = new Map<number, RemoteContext>();
   readonly #creations = new Map<number, Creation>();
   readonly #destroyed = new Map<number, () => void>();
@@ -101,8 +62,7 @@ export class ModuleHost implements LinkHandler, ContextOwner {
   #state: HostState = "active";
   #killReason: string | null = null;
   #stopping: Promise<void> | null = null;
-  #watchdog: TimerHandle | undefined;
-  #unansweredSince: number | null = null;
+  #exitTimer: TimerHandle | null = null;
   /** Whose call took too long. */
   #overdue: RemoteContext | null = null;
 
@@ -111,9 +71,20 @@ export class ModuleHost implements LinkHandler, ContextOwner {
     this.#options = options;
     this.#log = options.log ?? silentLog;
     this.#clock = options.clock ?? systemClock;
-    this.#callTimeoutMs = options.moduleCallTimeoutMs ?? 30_000;
     this.statistics = options.statistics ?? new CallStatistics();
     this.link = new Link(connection, this);
+    this.#watchdog = new Watchdog({
+      timeoutMs: options.moduleCallTimeoutMs ?? DEFAULT_CALL_TIMEOUT_MS,
+      clock: this.#clock,
+      ask: () => {
+        this.link.out.frame(FrameKind.PING, 0, 0);
+        this.link.flush();
+      },
+      onSilent: (silentMs) => {
+        this.#log.error(`Module host ${this.pid} is killed: no answer for ${silentMs} ms`);
+        this.kill(`it did not answer for ${silentMs} ms`);
+      },
+    });
     this.exited = process.exited.then((exit) => this.#onExited(exit));
   }
 
@@ -123,37 +94,11 @@ export class ModuleHost implements LinkHandler, ContextOwner {
    * @throws {ModuleHostError} when the process ends or does not connect in time.
    */
   static async start(options: ModuleHostOptions = {}): Promise<ModuleHost> {
-    const { startTimeoutMs = 10_000, moduleCallTimeoutMs = 30_000, onOutput = () => {} } = options;
-    const endpoint = await Endpoint.open();
-    let process: HostProcess | null = null;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    try {
-      process = new HostProcess(onOutput);
-      const started = Promise.race([
-        endpoint.accept(),
-        process.exited.then((exit): never => {
-          throw new Error(`the process ${describeExit(exit)}`);
-        }),
-        new Promise<never>((_, reject) => {
-          const late = () => reject(new Error(`not connected after ${startTimeoutMs} ms`));
-          timer = setTimeout(late, startTimeoutMs);
-        }),
-      ]);
-      const { address, token } = endpoint;
-      const invitation = { address, token, parentPid: Deno.pid, moduleCallTimeoutMs };
-      const [connection] = await Promise.all([started, process.invite(invitation)]);
-      const host = new ModuleHost(process, connection, options);
-      host.#begin();
-      return host;
-    } catch (cause) {
-      endpoint.close();
-      process?.kill();
-      await process?.exited;
-      const detail = cause instanceof Error ? cause.message : cause;
-      throw new ModuleHostError(`Cannot start module host: ${detail}`, { cause });
-    } finally {
-      clearTimeout(timer);
-    }
+    const { process, connection } = await connectHost(options);
+    const host = new ModuleHost(process, connection, options);
+    host.link.start();
+    host.#watchdog.start();
+    return host;
   }
 
   /** The host's process id. */
@@ -274,8 +219,7 @@ export class ModuleHost implements LinkHandler, ContextOwner {
       case FrameKind.COMMAND:
         return this.#onCommand(index, frame);
       case FrameKind.PONG:
-        this.#unansweredSince = null;
-        return;
+        return this.#watchdog.answered();
       case FrameKind.CREATED:
         return this.#onCreated(index);
       case FrameKind.CREATE_FAILED:
@@ -295,8 +239,8 @@ export class ModuleHost implements LinkHandler, ContextOwner {
   onClosed(error: Error | null): void {
     if (this.#state === "exited") return;
     if (error !== null) this.#killReason ??= `its connection failed: ${error.message}`;
-    this.#clock.clear(this.#watchdog as TimerHandle);
-    this.#watchdog = this.#clock.set(() => {
+    this.#watchdog.stop();
+    this.#exitTimer = this.#clock.set(() => {
       this.kill("it closed its connection and did not end");
     }, EXIT_GRACE_MS);
   }
@@ -305,35 +249,12 @@ export class ModuleHost implements LinkHandler, ContextOwner {
     return this.#contexts.size + this.#creations.size + this.#abandoned.size;
   }
 
-  #begin(): void {
-    this.link.start();
-    this.#watch();
-  }
-
   #freeIndex(): number {
     let index = 0;
     while (
       this.#contexts.has(index) || this.#creations.has(index) || this.#abandoned.has(index)
     ) index++;
     return index;
-  }
-
-  /** The host watches its calls; this watches the host, whose event loop may be stuck. */
-  #watch(): void {
-    const intervalMs = Math.min(MAX_PING_INTERVAL_MS, this.#callTimeoutMs / 2);
-    this.#watchdog = this.#clock.set(() => {
-      const now = this.#clock.now();
-      this.#unansweredSince ??= now;
-      const silentMs = now - this.#unansweredSince;
-      if (silentMs > this.#callTimeoutMs) {
-        this.#log.error(`Module host ${this.pid} has not answered for ${Math.round(silentMs)} ms`);
-        this.kill(`it did not answer for ${Math.round(silentMs)} ms`);
-        return;
-      }
-      this.link.out.frame(FrameKind.PING, 0, 0);
-      this.link.flush();
-      this.#watch();
-    }, intervalMs);
   }
 
   #onCommand(index: number, frame: Frame): void {
@@ -377,7 +298,8 @@ export class ModuleHost implements LinkHandler, ContextOwner {
         );
       }
       context.end();
-    } else {
+    } else if (!left) {
+      // It had been given up on this side already.
       this.#abandoned.delete(index);
     }
     resolve?.();
@@ -424,7 +346,8 @@ export class ModuleHost implements LinkHandler, ContextOwner {
   }
 
   #onExited(exit: HostExit): string {
-    this.#clock.clear(this.#watchdog as TimerHandle);
+    this.#watchdog.stop();
+    if (this.#exitTimer !== null) this.#clock.clear(this.#exitTimer);
     this.#state = "exited";
     this.link.close();
     const reason = this.#killReason ?? `it ${describeExit(exit)}`;
@@ -455,8 +378,4 @@ export class ModuleHost implements LinkHandler, ContextOwner {
       this.onCallbackError(context, error);
     }
   }
-}
-
-function describeExit({ code, signal }: HostExit): string {
-  return signal === null ? `ended with exit status ${code}` : `was ended by ${signal}`;
 }

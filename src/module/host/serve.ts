@@ -25,6 +25,9 @@ interface Watched {
   complainedOf: number | null;
 }
 
+/** A watch that comes later than this finds a process that was stopped, not one that is busy. */
+const STOPPED_MS = 3000;
+
 /** Serves one server until it is gone. */
 export class HostServer implements LinkHandler {
   readonly #options: ServeOptions;
@@ -34,6 +37,10 @@ export class HostServer implements LinkHandler {
   /** The `init` calls under way, by context. */
   readonly #starting = new Map<number, RunningCall>();
   #watch: ReturnType<typeof setInterval> | undefined;
+  #watchIntervalMs = 0;
+  #watchedAt = 0;
+  /** When this process went on after it had been stopped; that time counts for no call. */
+  #resumedAt = 0;
   #resolveClosed: () => void = () => {};
   /** Resolves when the server is gone. */
   readonly closed: Promise<void> = new Promise((resolve) => this.#resolveClosed = resolve);
@@ -46,8 +53,9 @@ export class HostServer implements LinkHandler {
   /** Starts to serve. */
   start(): void {
     this.#link.start();
-    const intervalMs = Math.min(1000, Math.max(10, this.#options.moduleCallTimeoutMs / 8));
-    this.#watch = setInterval(() => this.#findOverdue(), intervalMs);
+    this.#watchIntervalMs = Math.min(1000, Math.max(10, this.#options.moduleCallTimeoutMs / 8));
+    this.#watchedAt = performance.now();
+    this.#watch = setInterval(() => this.#findOverdue(), this.#watchIntervalMs);
   }
 
   onFrame(frame: Frame): void {
@@ -134,6 +142,8 @@ export class HostServer implements LinkHandler {
   #findOverdue(): void {
     const { moduleCallTimeoutMs } = this.#options;
     const now = performance.now();
+    if (now - this.#watchedAt > this.#watchIntervalMs + STOPPED_MS) this.#resumedAt = now;
+    this.#watchedAt = now;
     for (const [index, call] of this.#starting) this.#checkCall(index, call, now);
     for (const [index, watched] of this.#contexts) {
       const { context, waitTimeoutMs } = watched;
@@ -151,7 +161,7 @@ export class HostServer implements LinkHandler {
   }
 
   #checkCall(index: number, call: RunningCall, now: number): void {
-    const elapsedMs = Math.round(now - call.since);
+    const elapsedMs = Math.round(now - Math.max(call.since, this.#resumedAt));
     if (elapsedMs <= this.#options.moduleCallTimeoutMs) return;
     const report: OverdueReport = { functionName: call.functionName, elapsedMs };
     this.#sendJson(FrameKind.OVERDUE, index, 0, report);

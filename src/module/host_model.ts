@@ -1,0 +1,45 @@
+// How a module host is run, and how it looks as plain data.
+import type { Log } from "../observe/log.ts";
+import type { Clock } from "../time/clock.ts";
+import type { OutputStream } from "./output_lines.ts";
+import type { CallStatistics } from "./statistics.ts";
+
+/** How a host is run; every member has a default. */
+export interface ModuleHostOptions {
+  /** How long one call may execute, in milliseconds; then the host is killed. @default {30_000} */
+  readonly moduleCallTimeoutMs?: number;
+  /** How long the process may take to start, in milliseconds. @default {10_000} */
+  readonly startTimeoutMs?: number;
+  /** How long destroying a context may take, in milliseconds. @default {5_000} */
+  readonly destroyTimeoutMs?: number;
+  /** What the host reports. @default {silentLog} */
+  readonly log?: Log;
+  /** Where calls are counted. @default {a new one} */
+  readonly statistics?: CallStatistics;
+  /** Gets what libraries print, line by line. */
+  readonly onOutput?: (line: string, stream: OutputStream) => void;
+  /** Called once when the process has ended, after every context's `onLost`. */
+  readonly onExit?: (reason: string) => void;
+  readonly clock?: Clock;
+}
+
+/** A host as plain data. */
+export interface ModuleHostSnapshot {
+  readonly pid: number;
+  readonly state: HostState;
+  /** Places taken, contexts that could not be destroyed included. */
+  readonly places: number;
+  readonly openCalls: number;
+  /** Bytes the host has not read yet. */
+  readonly pendingBytes: number;
+  readonly contexts: readonly {
+    readonly car: string;
+    readonly module: number;
+    readonly libPath: string;
+    readonly openCalls: number;
+    readonly destroying: boolean;
+  }[];
+}
+
+/** `active` takes contexts; `stopping` does not any more; `exited` is the end. */
+export type HostState = "active" | "stopping" | "exited";

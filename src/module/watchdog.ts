@@ -1,0 +1,59 @@
+// Notices a host whose event loop is stuck: it is asked for an answer again and again.
+import type { Clock, TimerHandle } from "../time/clock.ts";
+
+/** How a watchdog works. */
+export interface WatchdogOptions {
+  /** Silence after which the host is given up, in milliseconds. */
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+  /** Asks for an answer. */
+  readonly ask: () => void;
+  /** The host has been silent for this many milliseconds; called once. */
+  readonly onSilent: (silentMs: number) => void;
+}
+
+const MAX_INTERVAL_MS = 5000;
+
+/**
+ * Counts questions without an answer, not time: after this process itself was stopped for a while,
+ * answers that wait to be read must not count as missing.
+ */
+export class Watchdog {
+  readonly #options: WatchdogOptions;
+  readonly #intervalMs: number;
+  #timer: TimerHandle | null = null;
+  #unanswered = 0;
+
+  constructor(options: WatchdogOptions) {
+    this.#options = options;
+    this.#intervalMs = Math.min(MAX_INTERVAL_MS, options.timeoutMs / 2);
+  }
+
+  /** Starts to ask. */
+  start(): void {
+    this.#timer = this.#options.clock.set(() => this.#tick(), this.#intervalMs);
+  }
+
+  /** The host has answered. */
+  answered(): void {
+    this.#unanswered = 0;
+  }
+
+  /** Asks no more. */
+  stop(): void {
+    if (this.#timer !== null) this.#options.clock.clear(this.#timer);
+    this.#timer = null;
+  }
+
+  #tick(): void {
+    const silentMs = this.#unanswered * this.#intervalMs;
+    if (silentMs >= this.#options.timeoutMs) {
+      this.#timer = null;
+      this.#options.onSilent(silentMs);
+      return;
+    }
+    this.#unanswered++;
+    this.#options.ask();
+    this.start();
+  }
+}

@@ -1,0 +1,80 @@
+// How often a module is asked for commands.
+import assert from "node:assert/strict";
+import { type CommandSource, WaitLoop } from "../../src/module/host/wait_loop.ts";
+import type { CallOutcome } from "../../src/module/outcome.ts";
+import { waitFor } from "../support/wait.ts";
+
+/** A module that does what a list says, then waits until it is let go. */
+function scripted(steps: readonly (CallOutcome | number)[]) {
+  const notices: string[] = [];
+  const log: string[] = [];
+  let at = 0;
+  const over = Promise.withResolvers<void>();
+  const letGo = Promise.withResolvers<CallOutcome>();
+  const source: CommandSource = {
+    wait: () => {
+      log.push("wait");
+      const step = steps[at++];
+      if (typeof step === "string") return Promise.resolve(step);
+      over.resolve();
+      return letGo.promise;
+    },
+    pop: () => {
+      log.push("pop");
+      const step = steps[at++];
+      return Promise.resolve(typeof step === "number" ? step : -1);
+    },
+    congestion: () => null,
+    notice: (text) => notices.push(text),
+  };
+  const loop = new WaitLoop(source, 0);
+  return { loop, log, notices, over: over.promise, letGo: () => letGo.resolve("ok") };
+}
+
+async function end({ loop, letGo }: ReturnType<typeof scripted>): Promise<void> {
+  const stopped = loop.stop();
+  letGo();
+  await waitFor(stopped, "the loop to end");
+}
+
+Deno.test("WaitLoop pops until none remains, then waits again (section 4.3)", async () => {
+  const script = scripted(["ok", 2, 1, 0, "ok", 0]);
+  script.loop.start();
+  script.loop.release();
+  await waitFor(script.over, "the script");
+  assert.deepEqual(script.log, ["wait", "pop", "pop", "pop", "wait", "pop", "wait"]);
+  assert.deepEqual(script.notices, []);
+  assert.equal(typeof script.loop.waitingSince, "number");
+  await end(script);
+  assert.equal(script.log.length, 7, "what came with the last OK stays in the module");
+});
+
+Deno.test("WaitLoop stops popping at a negative result and says so (section 3)", async () => {
+  const script = scripted(["ok", 5, -3, "ok", 0]);
+  script.loop.start();
+  script.loop.release();
+  await waitFor(script.over, "the script");
+  assert.deepEqual(script.log, ["wait", "pop", "pop", "wait", "pop", "wait"]);
+  assert.equal(script.notices.length, 1);
+  assert.match(script.notices[0] ?? "", /pop_command failed.*-3/);
+  await end(script);
+});
+
+Deno.test("WaitLoop says each kind of failure once, not each time", async () => {
+  const script = scripted(["not_ok", "not_ok", "context_incorrect", "not_ok"]);
+  script.loop.start();
+  script.loop.release();
+  await waitFor(script.over, "the script");
+  assert.deepEqual(script.notices, [
+    "wait_for_command failed: not_ok",
+    "wait_for_command failed: context_incorrect",
+  ]);
+  await end(script);
+});
+
+Deno.test("WaitLoop begins held, and can be stopped while it is", async () => {
+  const script = scripted([]);
+  script.loop.start();
+  await waitFor(script.loop.stop(), "the loop to end");
+  assert.deepEqual(script.log, []);
+});

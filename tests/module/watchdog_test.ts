@@ -1,0 +1,48 @@
+// A host that gives no answer.
+import assert from "node:assert/strict";
+import FakeTimers from "@sinonjs/fake-timers";
+import { Watchdog } from "../../src/module/watchdog.ts";
+import type { Clock, TimerHandle } from "../../src/time/clock.ts";
+
+function setUp() {
+  const time = FakeTimers.createClock();
+  const clock: Clock = {
+    now: () => time.now,
+    set: (callback, delayMs) => time.setTimeout(callback, delayMs) as unknown as TimerHandle,
+    clear: (handle) => time.clearTimeout(handle as never),
+  };
+  const silences: number[] = [];
+  let asked = 0;
+  const watchdog = new Watchdog({
+    timeoutMs: 30_000,
+    clock,
+    ask: () => asked++,
+    onSilent: (silentMs) => silences.push(silentMs),
+  });
+  return { time, watchdog, silences, asked: () => asked };
+}
+
+Deno.test("Watchdog gives up once when nothing was answered for the whole timeout", () => {
+  const { time, watchdog, silences } = setUp();
+  watchdog.start();
+  time.tick(34_999);
+  assert.deepEqual(silences, []);
+  time.tick(1);
+  assert.deepEqual(silences, [30_000]);
+  time.tick(100_000);
+  assert.equal(silences.length, 1);
+  assert.equal(time.countTimers(), 0);
+});
+
+Deno.test("Watchdog is content with one answer in each timeout", () => {
+  const { time, watchdog, silences, asked } = setUp();
+  watchdog.start();
+  for (let i = 0; i < 20; i++) {
+    time.tick(29_000);
+    watchdog.answered();
+  }
+  assert.deepEqual(silences, []);
+  assert.equal(asked(), 116);
+  watchdog.stop();
+  assert.equal(time.countTimers(), 0);
+});
