@@ -8,8 +8,6 @@ import { BrokerRefusedError, BrokerStalledError } from "./errors.ts";
 import { type BrokerFailure, describeFailure } from "./failure.ts";
 import { MessageLane, type TransportStats } from "./lane.ts";
 
-/** Protocol section 1. */
-const KEEP_ALIVE_S = 15;
 /** How long connecting and subscribing may take together, in milliseconds. */
 const ATTEMPT_MS = 10_000;
 /** How long the broker may take for the last acknowledgements, in milliseconds. */
@@ -114,7 +112,7 @@ export class Connection {
         clean: true,
         // The gateway's own id is <company>/<car>: with the same, each would throw the other out.
         clientId: `es-${randomUUID().slice(0, 18)}`,
-        keepalive: KEEP_ALIVE_S,
+        keepalive: connector.keepAliveS,
         ...(username === undefined ? {} : { username }),
         ...(password === undefined ? {} : { password }),
         will: { topic: topics.disconnect, payload: "", qos: 1, retain: false },

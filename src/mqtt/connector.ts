@@ -11,6 +11,8 @@ import { readTls, type TlsMaterial } from "./tls.ts";
 
 /** Cars that connect at the same time: more would not be faster, and hard on the broker. */
 const SIMULTANEOUS_ATTEMPTS = 32;
+/** Protocol section 1. */
+const KEEP_ALIVE_S = 15;
 /** How long an acknowledgement waits for something to leave with, in milliseconds. */
 const FLUSH_AFTER_MS = 2;
 
@@ -20,6 +22,8 @@ export interface ConnectorOptions {
   /** The first pause before the broker is tried again, in milliseconds. */
   readonly refusedPauseMs: number;
   readonly log: Log;
+  /** Silence after which a ping is sent, in seconds. @default {15} */
+  readonly keepAliveS?: number;
   /** @default the machine's own */
   readonly clock?: Clock;
 }
@@ -30,6 +34,7 @@ export class BrokerConnector implements FlushTicker {
   /** How it is called in logs. */
   readonly address: string;
   readonly refusedPauseMs: number;
+  readonly keepAliveS: number;
   readonly clock: Clock;
   readonly #tls: TlsMaterial | undefined;
   readonly #reporter: FailureReporter;
@@ -42,6 +47,7 @@ export class BrokerConnector implements FlushTicker {
     this.broker = options.broker;
     this.address = brokerAddress(options.broker);
     this.refusedPauseMs = options.refusedPauseMs;
+    this.keepAliveS = options.keepAliveS ?? KEEP_ALIVE_S;
     this.clock = options.clock ?? systemClock;
     this.#tls = tls;
     this.#reporter = new FailureReporter(this.address, options.log, this.clock);

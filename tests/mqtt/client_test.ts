@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { MAX_OUTSTANDING } from "../../src/mqtt/lane.ts";
 import { freePort, Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
 import { localBroker, makeConnector, TestCar, TestGateway, textOf } from "../support/mqtt_peers.ts";
-import { Inbox, waitFor } from "../support/wait.ts";
+import { delay, Inbox, waitFor } from "../support/wait.ts";
 
 mosquittoTest("MqttTransport carries messages both ways (section 1)", async () => {
   await using broker = await Mosquitto.start();
@@ -168,4 +168,38 @@ mosquittoTest("publish() gives up a connection on which nothing is acknowledged"
   for (let i = 0; i <= MAX_OUTSTANDING; i++) car.transport.publish(payload);
   assert.match(await car.downs.next("the loss"), /8193 messages are unanswered/);
   await car.ups.next("the transport to be back");
+});
+
+mosquittoTest("pause() outlasts the keep-alive, however much is held back", async () => {
+  await using broker = await Mosquitto.start();
+  const { connector } = await makeConnector(localBroker(broker.port), 20, 1);
+  await using few = await new TestCar(connector, "car_1").start();
+  await using many = await new TestCar(connector, "car_2").start();
+  await using fewGateway = await TestGateway.connect(broker.port, "car_1");
+  await using manyGateway = await TestGateway.connect(broker.port, "car_2");
+  few.transport.pause();
+  many.transport.pause();
+  await fewGateway.send("small");
+  // More than is read while paused, so that pings are not answered to us either.
+  for (let i = 0; i < 4; i++) await manyGateway.send(new Uint8Array(500_000));
+  // The broker would drop us after 1.5 s of silence.
+  await delay(4_000);
+  few.transport.resume();
+  many.transport.resume();
+  assert.equal(textOf(await few.messages.next("the small message")), "small");
+  for (let i = 0; i < 4; i++) await many.messages.next("a large message");
+  assert.equal(few.downs.size + many.downs.size, 0);
+});
+
+mosquittoTest("MqttTransport gives up a broker that hangs, by the keep-alive", async () => {
+  await using broker = await Mosquitto.start();
+  const { connector } = await makeConnector(localBroker(broker.port), 20, 1);
+  await using car = await new TestCar(connector).start();
+  Deno.kill(broker.pid as number, "SIGSTOP");
+  try {
+    assert.match(await car.downs.next("the loss"), /the broker does not answer pings/);
+  } finally {
+    Deno.kill(broker.pid as number, "SIGCONT");
+  }
+  await car.ups.next("the transport to be back", 20_000);
 });

@@ -16,12 +16,14 @@ export function localBroker(port: number, more: Partial<BrokerConfig> = {}): Bro
 export async function makeConnector(
   broker: BrokerConfig,
   refusedPauseMs = 20,
+  keepAliveS = 15,
 ): Promise<{ connector: BrokerConnector; lines: Inbox<string> }> {
   const lines = new Inbox<string>();
   const write = (message: string | (() => string)) =>
     lines.push(typeof message === "string" ? message : message());
   const log = { ...silentLog, info: write, warning: write, error: write };
-  return { connector: await BrokerConnector.make({ broker, refusedPauseMs, log }), lines };
+  const connector = await BrokerConnector.make({ broker, refusedPauseMs, log, keepAliveS });
+  return { connector, lines };
 }
 
 /** A transport whose events can be awaited; stopped when disposed. */
