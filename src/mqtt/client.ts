@@ -10,8 +10,10 @@ import type { CarTransport, TransportListener } from "./transport.ts";
 
 /** No pause between two attempts is longer, in milliseconds (protocol section 4.1). */
 const MAX_PAUSE_MS = 30_000;
-/** After a connection that stood so long, the pauses start over, in milliseconds. */
+/** After a connection that brought a message or stood so long (ms), the pauses start over. */
 const STOOD_MS = 5_000;
+/** Also a configuration that wants no pause at all must not make a busy loop, in milliseconds. */
+const MIN_PAUSE_MS = 10;
 const NO_PAYLOAD = new Uint8Array(0);
 
 /** What an {@linkcode MqttTransport} is made from. */
@@ -26,12 +28,18 @@ export interface MqttTransportOptions {
   readonly onOversize?: (payloadBytes: number) => void;
 }
 
+/** What was so when a connection came up. */
+interface Since {
+  readonly ms: number;
+  readonly messagesIn: number;
+}
+
 /** Where the transport stands. */
 type State =
   | { readonly phase: "idle" }
   | { readonly phase: "queued"; readonly cancel: () => void }
   | { readonly phase: "connecting"; readonly connection: Connection; readonly leave: () => void }
-  | { readonly phase: "up"; readonly connection: Connection; readonly sinceMs: number }
+  | { readonly phase: "up"; readonly connection: Connection; readonly since: Since }
   | { readonly phase: "waiting"; readonly cancel: () => void }
   | { readonly phase: "stopped"; readonly gone: Promise<void> };
 
@@ -152,7 +160,8 @@ export class MqttTransport implements CarTransport {
     leave();
     if (this.#state.phase !== "connecting") return;
     const { connector, car } = this.#options;
-    this.#state = { phase: "up", connection, sinceMs: connector.clock.now() };
+    const since = { ms: connector.clock.now(), messagesIn: this.#stats.messagesIn };
+    this.#state = { phase: "up", connection, since };
     this.#stats.connects++;
     if (this.#paused) connection.lane?.holdMessages();
     connector.connected(car);
@@ -165,7 +174,9 @@ export class MqttTransport implements CarTransport {
     if (state.phase === "up") {
       this.#stats.disconnects++;
       connector.lost();
-      if (connector.clock.now() - state.sinceMs >= STOOD_MS) this.#pauses = this.#newPauses();
+      const { ms, messagesIn } = state.since;
+      const served = this.#stats.messagesIn > messagesIn;
+      if (served || connector.clock.now() - ms >= STOOD_MS) this.#pauses = this.#newPauses();
       this.#wait(true);
       this.#listener?.onDown(`Lost the broker ${connector.address}: ${reason}`);
     } else if (state.phase === "connecting") {
@@ -193,6 +204,6 @@ export class MqttTransport implements CarTransport {
 
   #newPauses(): Generator<number, never, void> {
     const { refusedPauseMs } = this.#options.connector;
-    return backoff({ firstMs: refusedPauseMs, maxMs: MAX_PAUSE_MS });
+    return backoff({ firstMs: Math.max(refusedPauseMs, MIN_PAUSE_MS), maxMs: MAX_PAUSE_MS });
   }
 }

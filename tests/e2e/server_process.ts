@@ -58,7 +58,7 @@ export class ProgramProcess implements AsyncDisposable {
     return this.lines.join("\n");
   }
 
-  /** Waits for a line, printed already or to come. */
+  /** Waits for a line, printed already or to come; in vain when the process has ended. */
   async line(pattern: RegExp, timeoutMs = 20_000): Promise<string> {
     const found = Promise.withResolvers<string>();
     let seen = 0;
@@ -71,7 +71,14 @@ export class ProgramProcess implements AsyncDisposable {
     this.#waiters.add(look);
     look();
     try {
-      return await waitFor(found.promise, `a line like ${pattern}`, timeoutMs);
+      const ended = this.#read.then(() => {
+        throw new Error(`The process has ended without a line like ${pattern}`);
+      });
+      return await waitFor(
+        Promise.race([found.promise, ended]),
+        `a line like ${pattern}`,
+        timeoutMs,
+      );
     } catch (cause) {
       throw new Error(`${(cause as Error).message}; printed so far:\n${this.text}`, { cause });
     } finally {
@@ -119,6 +126,7 @@ export class ProgramProcess implements AsyncDisposable {
       for (const look of [...this.#waiters]) look();
     }
     if (rest !== "") this.lines.push(rest);
+    for (const look of [...this.#waiters]) look();
   }
 }
 
