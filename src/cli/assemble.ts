@@ -9,6 +9,12 @@ import { andSuppressed, Once } from "../observe/once.ts";
 import type { StartHost } from "../server/host_pool.ts";
 import { Server } from "../server/server.ts";
 
+/**
+ * How long a context may take to be destroyed, in milliseconds: with leaving the broker before it and
+ * closing the log after it, stopping stays below 10 s (section 4.4, bounded).
+ */
+const DESTROY_MS = 4000;
+
 /** What a server is put together from. */
 export interface AssembleOptions {
   readonly config: ServerConfig;
@@ -55,5 +61,11 @@ function createTransport(
 
 function startHost({ timeouts: { moduleCallMs } }: ServerConfig, log: Log): StartHost {
   return ({ onOutput, onExit }) =>
-    ModuleHost.start({ moduleCallTimeoutMs: moduleCallMs, log, onOutput, onExit });
+    ModuleHost.start({
+      moduleCallTimeoutMs: moduleCallMs,
+      destroyTimeoutMs: DESTROY_MS,
+      log,
+      onOutput,
+      onExit,
+    });
 }
