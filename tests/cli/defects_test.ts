@@ -7,11 +7,16 @@ Deno.test("reportDefects() says what nobody caught, with its stack, and lets the
   const script = await folder.write(
     "script.ts",
     `import { reportDefects } from "${new URL("../../src/cli/defects.ts", import.meta.url)}";
-     reportDefects((text) => console.log(JSON.stringify(text)));
-     Promise.reject(new Error("first"));
-     setTimeout(() => { throw new Error("second"); }, 0);
-     setTimeout(() => { Promise.reject("third"); }, 10);
-     setTimeout(() => { console.log(JSON.stringify("still here")); Deno.exit(7); }, 50);`,
+     // Each step follows the report of the one before it.
+     const steps = [
+       () => { Promise.reject(new Error("first")); },
+       () => { setTimeout(() => { throw new Error("second"); }, 0); },
+       () => { Promise.reject("third"); },
+       () => { console.log(JSON.stringify("still here")); Deno.exit(7); },
+     ];
+     const next = () => setTimeout(() => steps.shift()(), 0);
+     reportDefects((text) => { console.log(JSON.stringify(text)); next(); });
+     next();`,
   );
   const { code, stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-prompt", "--no-config", script],

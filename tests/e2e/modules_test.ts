@@ -237,9 +237,6 @@ mosquittoTest(
     await using gateway = gatewayOf(broker, "car_1").start();
     await server.line(/car_1.*forward_status/);
     await server.line(/\(car_1\).*Session ended: module_lost/);
-    await gateway.running(20_000);
-    const [device] = gateway.devices;
-    assert.ok(device);
-    await gateway.send(device, "served again");
+    await served(gateway);
   },
 );
