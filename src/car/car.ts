@@ -3,16 +3,14 @@
 import type { ContextListener, DisconnectType, ModuleContext } from "../module/context.ts";
 import type { CallOutcome } from "../module/outcome.ts";
 import type { CarTransport, TransportListener } from "../mqtt/transport.ts";
-import type { Log, LogLevel } from "../observe/log.ts";
-import { andSuppressed, Once } from "../observe/once.ts";
+import type { Log } from "../observe/log.ts";
 import { decodeClientMessage, encodeServerMessage } from "../protocol/codec.ts";
 import { deviceKey } from "../protocol/device.ts";
 import type { Device } from "../protocol/messages.ts";
 import { type Clock, systemClock, type TimerHandle } from "../time/clock.ts";
 import { type CarCounts, CarStatistics } from "./car_statistics.ts";
-import type { Effect, Input, Note } from "./effects.ts";
-import type { Failure } from "./failure.ts";
-import { noteLine } from "./notes.ts";
+import type { Effect, Input } from "./effects.ts";
+import { CarJournal, type PastFailure } from "./journal.ts";
 import { createSession, isSaturated, nextDeadline, step } from "./session.ts";
 import type { SessionSettings } from "./settings.ts";
 import { type Session, type StateName, stateName } from "./state.ts";
@@ -33,14 +31,6 @@ export interface CarOptions {
 /** Looks on while a car carries out what its session wants. */
 export type EffectObserver = (car: string, effect: Effect) => void;
 
-/** A failure and when it happened, the last time when it happened often in a row. */
-export interface PastFailure extends Failure {
-  /** Milliseconds since the epoch. */
-  readonly at: number;
-  /** How often in a row. */
-  readonly times: number;
-}
-
 /** A car as plain data. */
 export interface CarSnapshot {
   readonly car: string;
@@ -54,41 +44,44 @@ export interface CarSnapshot {
   readonly statistics: CarCounts;
 }
 
-/** Failures a snapshot remembers. */
-const MAX_FAILURES = 10;
+/** After a defect in the session the timer rests so long, in milliseconds: it may fire for ever. */
+const DEFECT_REST_MS = 1000;
 
 /**
  * One car of the fleet.
  *
  * Whatever a gateway, a module or the broker does ends in one queue of inputs, so that the session
- * sees one thing after the other. Nothing here throws at its callers.
+ * sees one thing after the other. Nothing here throws at its callers: a defect is logged, and what
+ * can be done without the part that failed is done.
  */
 export class Car {
   readonly name: string;
   readonly statistics = new CarStatistics();
   readonly #transport: CarTransport;
-  readonly #log: Log;
+  readonly #journal: CarJournal;
   readonly #clock: Clock;
   readonly #maxMessageBytes: number;
-  readonly #once: Once;
   readonly #observer: EffectObserver | undefined;
   readonly #contexts = new Map<number, ModuleContext>();
   readonly #inputs: Input[] = [];
-  readonly #failures: PastFailure[] = [];
   #session: Session;
   #since = Date.now();
   #busy = false;
   #paused = false;
   #timer: TimerHandle | null = null;
   #timerAt = Infinity;
+  #restUntil = -Infinity;
 
   constructor(options: CarOptions) {
     this.name = options.settings.car;
     this.#transport = options.transport;
-    this.#log = options.log.forCar(this.name);
     this.#clock = options.clock ?? systemClock;
     this.#maxMessageBytes = options.maxMessageBytes;
-    this.#once = new Once({ clock: this.#clock });
+    this.#journal = new CarJournal({
+      log: options.log.forCar(this.name),
+      clock: this.#clock,
+      sessionId: () => this.#sessionId,
+    });
     this.#observer = options.observer;
     this.#session = createSession(options.settings);
   }
@@ -109,7 +102,11 @@ export class Car {
    */
   async stop(): Promise<void> {
     this.#take({ type: "stop" });
-    await this.#transport.stop();
+    try {
+      await this.#transport.stop();
+    } catch (error) {
+      this.#journal.defect("stopping the transport", error);
+    }
   }
 
   /** What a context of `module` is to be made with; `onLost` tells its owner, after the car. */
@@ -147,11 +144,16 @@ export class Car {
       car: this.name,
       state: this.state,
       since: this.#since,
-      sessionId: established ? session.sessionId : null,
+      sessionId: this.#sessionId,
       devices: established ? [...session.devices.keys()] : [],
-      lastFailures: [...this.#failures],
+      lastFailures: this.#journal.failures,
       statistics: { ...this.statistics },
     };
+  }
+
+  get #sessionId(): string | null {
+    const session = this.#session;
+    return session.kind === "connecting" || session.kind === "running" ? session.sessionId : null;
   }
 
   #onMessage(payload: Uint8Array): void {
@@ -173,7 +175,7 @@ export class Car {
 
   #reject(kind: string, text: () => string): void {
     this.statistics.messagesRejected++;
-    this.#logOnce("WARNING", kind, text);
+    this.#journal.once("WARNING", kind, text);
   }
 
   /** Takes one input, and those that come while its effects are carried out, one after the other. */
@@ -191,23 +193,49 @@ export class Car {
   }
 
   #advance(input: Input): void {
-    const before = this.#session;
-    try {
-      const { session, effects } = step(before, input, this.#clock.now());
-      this.#session = session;
-      for (const effect of effects) this.#perform(effect);
-    } catch (error) {
-      // A defect of ours, and this car's alone: the others must not notice it.
-      this.#log.critical(() =>
-        `Defect while handling ${input.type}: ${(error as Error)?.stack ?? error}`
-      );
+    const before = this.state;
+    for (const effect of this.#step(input)) {
+      try {
+        this.#perform(effect);
+      } catch (error) {
+        this.#journal.defect(effect.type, error);
+        this.#giveUp(effect);
+      }
     }
-    if (stateName(before) !== this.state) {
+    if (before !== this.state) {
       this.#since = Date.now();
-      this.#log.debug(() => `State ${stateName(before)} is now ${this.state}`);
+      this.#journal.stateChanged(before, this.state);
     }
-    this.#watchQueue();
-    this.#arm();
+    try {
+      this.#watchQueue();
+      this.#arm();
+    } catch (error) {
+      this.#journal.defect("keeping the transport and the timer", error);
+    }
+  }
+
+  /** Lets the session take an input; after a defect it stays as it was. */
+  #step(input: Input): readonly Effect[] {
+    const now = this.#clock.now();
+    try {
+      const { session, effects } = step(this.#session, input, now);
+      this.#session = session;
+      return effects;
+    } catch (error) {
+      this.#restUntil = now + DEFECT_REST_MS;
+      this.#journal.defect(`session on ${input.type}`, error);
+      return [];
+    }
+  }
+
+  /** A module call that could not even be made has failed: the session must not wait for it. */
+  #giveUp(effect: Effect): void {
+    if (effect.type === "forward") {
+      this.#take({ type: "forwarded", epoch: effect.epoch, counter: effect.counter });
+    } else if (effect.type === "connect_device") {
+      const { epoch, device } = effect;
+      this.#take({ type: "device_result", epoch, device, outcome: "not_ok" });
+    }
   }
 
   /** Statuses that pile up wait in the gateway: nothing is dropped, it is just not read. */
@@ -216,7 +244,7 @@ export class Car {
     if (saturated === this.#paused) return;
     this.#paused = saturated;
     if (saturated) {
-      this.#logOnce(
+      this.#journal.once(
         "WARNING",
         "saturated",
         () => "Reading paused: the car sends faster than its modules take",
@@ -229,7 +257,7 @@ export class Car {
 
   /** Keeps one timer, set anew only when it must fire earlier than it would. */
   #arm(): void {
-    const deadline = nextDeadline(this.#session);
+    const deadline = Math.max(nextDeadline(this.#session), this.#restUntil);
     if (deadline === Infinity) {
       if (this.#timer !== null) this.#clock.clear(this.#timer);
       this.#timer = null;
@@ -248,7 +276,7 @@ export class Car {
   }
 
   #perform(effect: Effect): void {
-    this.#observer?.(this.name, effect);
+    if (this.#observer !== undefined) this.#show(this.#observer, effect);
     switch (effect.type) {
       case "publish":
         this.statistics.countPublished(effect.message);
@@ -272,7 +300,7 @@ export class Car {
         return;
       }
       case "hold_commands":
-        this.#logOnce(
+        this.#journal.once(
           "WARNING",
           `held ${effect.module}`,
           () => `Module ${effect.module} keeps its commands: too many wait for the car`,
@@ -281,9 +309,20 @@ export class Car {
       case "release_commands":
         return this.#contexts.get(effect.module)?.releaseCommands();
       case "note":
-        return this.#onNote(effect.note);
+        this.statistics.countNote(effect.note);
+        return this.#journal.note(effect.note);
       case "ended":
-        return this.#onEnded(effect.failure);
+        this.statistics.sessionsFailed++;
+        return this.#journal.ended(effect.failure);
+    }
+  }
+
+  /** Whoever looks on must not keep anything from being done. */
+  #show(observer: EffectObserver, effect: Effect): void {
+    try {
+      observer(this.name, effect);
+    } catch (error) {
+      this.#journal.defect("an observer", error);
     }
   }
 
@@ -334,77 +373,11 @@ export class Car {
   #watch(call: string, device: Device, outcome: CallOutcome): void {
     if (outcome === "ok" || outcome === "host_lost") return;
     this.statistics.moduleCallsFailed++;
-    this.#logOnce(
+    this.#journal.once(
       "WARNING",
       `${call} ${outcome} ${deviceKey(device)}`,
       () => `Module ${device.module}: ${call} returned ${outcome}`,
       device,
     );
-  }
-
-  #onNote(note: Note): void {
-    this.statistics.countNote(note);
-    if (note.code === "not_forwarded" && !note.first && !this.#log.isEnabled("DEBUG")) return;
-    const { level, text, device, kind } = noteLine(note);
-    if (kind !== undefined) this.#logOnce(level, kind, text, device);
-    else this.#write(level, text, device);
-  }
-
-  #onEnded(failure: Failure): void {
-    this.statistics.sessionsFailed++;
-    this.#remember(failure);
-    const waited = failure.waitedMs > 0
-      ? `, waited ${(failure.waitedMs / 1000).toFixed(1)} s for it`
-      : "";
-    const level = failure.reason === "stopped" || failure.reason === "new_session"
-      ? "INFO"
-      : "WARNING";
-    const text = `Session ended: ${failure.reason}: ${failure.detail}${waited}`;
-    const session = failure.sessionId === "" ? undefined : failure.sessionId;
-    // A gateway may send Connects that cannot be used as fast as it likes.
-    if (failure.reason === "connect_incomplete" || failure.reason === "protocol_violation") {
-      return this.#logOnce(level, `ended ${failure.reason}`, () => text);
-    }
-    if (level === "INFO") this.#log.info(text, { session });
-    else this.#log.warning(text, { session });
-  }
-
-  /** Keeps the last failures; one that repeats itself takes one place. */
-  #remember(failure: Failure): void {
-    const last = this.#failures.at(-1);
-    const again = last?.reason === failure.reason && last.detail === failure.detail;
-    if (again) this.#failures.pop();
-    const times = again ? last.times + 1 : 1;
-    this.#failures.push({ ...failure, at: Date.now(), times });
-    if (this.#failures.length > MAX_FAILURES) this.#failures.shift();
-  }
-
-  #logOnce(level: LogLevel, kind: string, text: () => string, device?: Device): void {
-    if (!this.#log.isEnabled(level)) return;
-    const suppressed = this.#once.ask(kind);
-    if (suppressed === undefined) return;
-    this.#write(level, () => text() + andSuppressed(suppressed), device);
-  }
-
-  #write(level: LogLevel, text: () => string, device?: Device): void {
-    const session = this.#session;
-    const context = {
-      session: session.kind === "connecting" || session.kind === "running"
-        ? session.sessionId
-        : undefined,
-      device: device === undefined ? undefined : deviceKey(device),
-    };
-    switch (level) {
-      case "DEBUG":
-        return this.#log.debug(text, context);
-      case "INFO":
-        return this.#log.info(text, context);
-      case "WARNING":
-        return this.#log.warning(text, context);
-      case "ERROR":
-        return this.#log.error(text, context);
-      case "CRITICAL":
-        return this.#log.critical(text, context);
-    }
   }
 }

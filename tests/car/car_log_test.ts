@@ -1,0 +1,173 @@
+// What people learn of a car: log lines that do not repeat themselves, counters, the snapshot.
+import assert from "node:assert/strict";
+import { DeviceState } from "../../src/protocol/messages.ts";
+import { settled } from "../support/virtual_clock.ts";
+import { CarFixture, MESSAGE_BYTES } from "./car_fixture.ts";
+import { bytes, FRONT, LAMP, REAR } from "./support.ts";
+
+Deno.test("Car logs a failing return code once per kind and minute, and answers all the same (section 4.3)", async () => {
+  const test = await new CarFixture().up().run([FRONT, REAR]);
+  test.context(7).outcome = (line) => line.includes("front") ? "not_ok" : "timeout_occurred";
+  for (let i = 0; i < 5; i++) {
+    test.status(FRONT);
+    test.status(REAR);
+    await settled();
+  }
+  assert.equal(test.answers.length, 10);
+  assert.equal(test.car.statistics.moduleCallsFailed, 10);
+  const lines = test.log.matching(/forward_status returned/);
+  assert.deepEqual(lines.map(({ level, car, text, context }) => [level, car, text, context]), [
+    [
+      "WARNING",
+      "car_1",
+      "Module 7: forward_status returned not_ok",
+      { session: "s1", device: "7/1/front" },
+    ],
+    [
+      "WARNING",
+      "car_1",
+      "Module 7: forward_status returned timeout_occurred",
+      { session: "s1", device: "7/1/rear" },
+    ],
+  ]);
+  for (let i = 0; i < 6; i++) {
+    await test.clock.advance(10_000);
+    test.status(FRONT);
+    await settled();
+  }
+  const again = test.log.matching(/returned not_ok/);
+  assert.equal(again.length, 2);
+  assert.match(again[1]?.text ?? "", /and 9 more like this/);
+});
+
+Deno.test("Car logs malformed and oversize payloads once per minute each, counts all, goes on", async () => {
+  const test = await new CarFixture().up().run([FRONT]);
+  for (let i = 0; i < 100; i++) {
+    test.transport.deliver(Uint8Array.of(0xff, 0xff, i));
+    test.transport.deliver(new Uint8Array(MESSAGE_BYTES + 1));
+  }
+  assert.equal(test.log.texts("WARNING").length, 2);
+  assert.match(test.log.texts("WARNING")[0] ?? "", /^Discarded a message: Cannot decode 3 bytes/);
+  assert.match(test.log.texts("WARNING")[1] ?? "", /it has 1001 bytes, at most 1000 are taken/);
+  assert.equal(test.car.statistics.messagesRejected, 200);
+  await test.clock.advance(20_000);
+  test.status(FRONT);
+  await test.clock.advance(20_000);
+  test.status(FRONT);
+  await test.clock.advance(20_000);
+  test.transport.deliver(new Uint8Array());
+  assert.match(test.log.texts("WARNING")[2] ?? "", /and 99 more like this/);
+  assert.deepEqual(test.answers, [1, 2]);
+});
+
+Deno.test("Car writes nothing about statuses that pass, at any level", async () => {
+  const test = await new CarFixture().up().run([FRONT]);
+  const before = test.log.lines.length;
+  for (let i = 0; i < 100; i++) {
+    test.status(FRONT, { data: "{}", error: "hot" });
+    await settled();
+  }
+  assert.equal(test.answers.length, 100);
+  assert.equal(test.log.lines.length, before);
+});
+
+Deno.test("Car builds no text for a level that is off, also not for statuses that do not pass", async () => {
+  const test = await new CarFixture({ logLevel: "ERROR" }).up().run([FRONT]);
+  test.context(7).outcome = () => "not_ok";
+  for (let i = 0; i < 50; i++) {
+    test.status(FRONT);
+    test.status(REAR);
+    test.status(FRONT, { state: DeviceState.ERROR });
+    test.status(FRONT, { counter: 1 });
+    test.transport.deliver(Uint8Array.of(0xff));
+    await settled();
+  }
+  // A line that nobody reads is given as a function, if at all: a text would have been built.
+  assert.deepEqual(test.log.wasted, []);
+  assert.deepEqual(test.log.lines, []);
+  assert.equal(test.car.statistics.statusesNotForwarded, 100);
+  assert.equal(test.car.statistics.moduleCallsFailed, 50);
+});
+
+Deno.test("Car says a status that is not forwarded once per device and reason (section 4.3)", async () => {
+  const test = await new CarFixture({ logLevel: "INFO" }).up().run([FRONT]);
+  for (let i = 0; i < 10; i++) {
+    test.status(REAR);
+    test.status(FRONT, { state: DeviceState.ERROR });
+    await settled();
+  }
+  assert.deepEqual(
+    test.log.matching(/not forwarded/).map(({ level, context }) => [level, context.device]),
+    [["WARNING", "7/1/rear"], ["WARNING", "7/1/front"]],
+  );
+  assert.equal(test.answers.length, 20);
+});
+
+Deno.test("Car.snapshot() shows the session, its devices and what has been counted", async () => {
+  const test = new CarFixture();
+  const fresh = test.car.snapshot();
+  assert.equal(fresh.state, "UNINITIALIZED");
+  assert.equal(fresh.sessionId, null);
+  await test.up().run([FRONT, LAMP]);
+  test.status(FRONT);
+  test.status(REAR);
+  test.context(7).listener.onCommand({ device: FRONT, data: bytes("go") });
+  await settled();
+  const { since, ...snapshot } = test.car.snapshot();
+  assert.ok(since <= Date.now());
+  assert.deepEqual(snapshot, {
+    car: "car_1",
+    state: "RUNNING",
+    sessionId: "s1",
+    devices: ["7/1/front", "8/1/lamp"],
+    lastFailures: [],
+    statistics: {
+      sessionsStarted: 1,
+      sessionsFailed: 0,
+      statusesReceived: 4,
+      statusesForwarded: 3,
+      statusesNotForwarded: 1,
+      statusesAnswered: 4,
+      commandsSent: 3,
+      commandsRefused: 0,
+      commandsDropped: 0,
+      moduleCallsFailed: 0,
+      messagesRejected: 0,
+    },
+  });
+  // It is a copy: what happens later does not change it.
+  test.status(FRONT);
+  assert.equal(snapshot.statistics.statusesReceived, 4);
+});
+
+Deno.test("Car.snapshot() gives a failure that repeats itself one place, and keeps the last ten", async () => {
+  const test = new CarFixture().up();
+  for (let i = 0; i < 30; i++) test.connect([]);
+  const [only, ...more] = test.car.snapshot().lastFailures;
+  assert.deepEqual(more, []);
+  assert.equal(only?.reason, "connect_incomplete");
+  assert.equal(only?.times, 30);
+  assert.ok(Math.abs(Date.now() - (only?.at ?? 0)) < 60_000);
+  assert.equal(test.log.matching(/Session ended/).length, 1);
+  for (let i = 0; i < 20; i++) {
+    test.connect([FRONT], `id_${i}`);
+    await settled();
+  }
+  const { lastFailures } = test.car.snapshot();
+  assert.equal(lastFailures.length, 10);
+  assert.deepEqual(lastFailures.map(({ reason }) => reason), Array(10).fill("new_session"));
+  assert.equal(lastFailures.at(-1)?.sessionId, "id_18");
+});
+
+Deno.test("Car says how a session ended, with what was awaited and for how long (section 4.2)", async () => {
+  const test = await new CarFixture().up().run([FRONT]);
+  test.context(7).listener.onCommand({ device: FRONT, data: bytes("go") });
+  await test.clock.advance(10_000);
+  const [line] = test.log.matching(/Session ended/);
+  assert.equal(line?.level, "WARNING");
+  assert.equal(line?.context.session, "s1");
+  assert.equal(
+    line?.text,
+    "Session ended: command_unanswered: Response to command 1 for 7/1/front, waited 10.0 s for it",
+  );
+});
