@@ -59,16 +59,16 @@ export class CarModules {
   }
 
   /**
-   * Opens every context for the first time.
+   * Opens every context for the first time. Resolves when each has been tried; never rejects.
    *
-   * @returns What is wrong with libraries that cannot be loaded, once each has been tried: a reason
-   * not to start at all. Everything else that can go wrong is tried again, for as long as it takes.
+   * @param onUnusable Called at once for each library that cannot be loaded: a reason not to start
+   * at all. Everything else that can go wrong is tried again, for as long as it takes.
    */
-  async start(): Promise<Error[]> {
-    const failures: Error[] = [];
-    this.#attempt = this.#open((error) => failures.push(error));
+  async start(onUnusable: (error: Error) => void): Promise<void> {
+    this.#attempt = this.#open((error) => {
+      if (cannotEverLoad(error)) onUnusable(error);
+    });
     await this.#attempt;
-    return failures.filter(cannotEverLoad);
   }
 
   /** Destroys the contexts and gives their places back. Never rejects. */
@@ -76,10 +76,7 @@ export class CarModules {
     this.#stopped = true;
     if (this.#timer !== null) this.#clock.clear(this.#timer);
     this.#timer = null;
-    await Promise.all([...this.#opened.values()].map(async ({ context, place }) => {
-      await context.destroy();
-      place.release();
-    }));
+    await Promise.all([...this.#opened.values()].map(leave));
     this.#opened.clear();
   }
 
@@ -95,9 +92,7 @@ export class CarModules {
         await this.#openOne(spec, place);
       } catch (error) {
         place.release();
-        const failure = error instanceof Error ? error : new Error(String(error));
-        this.#log.error(() => failure.message, { module: spec.module });
-        onFailure(failure);
+        this.#onFailed(spec, error instanceof Error ? error : new Error(String(error)), onFailure);
       }
     }));
     this.#attempt = null;
@@ -118,13 +113,18 @@ export class CarModules {
     });
     const context = await place.open(spec, listener);
     if (lost) return;
-    if (this.#stopped) {
-      await context.destroy();
-      place.release();
-      return;
-    }
+    if (this.#stopped) return leave({ context, place });
     this.#opened.set(spec.module, { place, context });
     this.#car.attach(context);
+  }
+
+  #onFailed(spec: ContextSpec, error: Error, onFailure: (error: Error) => void): void {
+    // A host that stops refuses what it was asked for; nobody needs to hear of that.
+    if (this.#stopped) return;
+    // The host died over it: maybe `init` crashes, and would take the same neighbors along again.
+    if (error instanceof ModuleLoadError && error.kind === "host") this.#suspect = true;
+    this.#log.error(() => error.message, { module: spec.module });
+    onFailure(error);
   }
 
   #onLost(module: number, place: Place, reason: string, wasBusy: boolean): void {
@@ -164,6 +164,17 @@ export class CarModules {
       this.#timer = null;
       this.#attempt = this.#open(() => {});
     }, pauseMs);
+  }
+}
+
+/** Destroys a context and gives its place back, come what may. */
+async function leave({ context, place }: Opened): Promise<void> {
+  try {
+    await context.destroy();
+  } catch {
+    // There is nothing left to do for it, and its host ends when the last one has left.
+  } finally {
+    place.release();
   }
 }
 

@@ -83,7 +83,8 @@ export class HostPool {
    */
   reserve(car: string, count: number, wantsAlone: boolean): Place[] {
     const { contextsPerHost } = this.#options;
-    const alone = wantsAlone && this.#countAlone() < MAX_ALONE;
+    const alone = wantsAlone &&
+      this.#countAlone() + Math.ceil(count / contextsPerHost) <= MAX_ALONE;
     const spaces = [...this.#hosts.values()]
       .filter((host) => !host.dead && !host.alone && !alone)
       .map(({ id, tenants, host }) => {
@@ -122,7 +123,7 @@ export class HostPool {
 
   #add(alone: boolean): PooledHost {
     const id = this.#nextId++;
-    const starting = this.#options.startHost({
+    const starting = this.#start({
       onOutput: (line, stream) => this.#onOutput(id, line, stream),
       onExit: (reason) => this.#onExit(id, reason),
     });
@@ -134,6 +135,11 @@ export class HostPool {
     );
     this.#hosts.set(id, pooled);
     return pooled;
+  }
+
+  /** Also what is thrown at once is a host that could not be started, and no more than that. */
+  async #start(events: HostEvents): Promise<Host> {
+    return await this.#options.startHost(events);
   }
 
   #take(host: PooledHost, car: string): Place {
@@ -153,7 +159,7 @@ export class HostPool {
   #retire(host: PooledHost): void {
     if (!this.#hosts.delete(host.id)) return;
     host.dead = true;
-    const stopping = host.starting.then((started) => started.stop(), () => {});
+    const stopping = host.starting.then((started) => started.stop()).catch(() => {});
     const tracked = stopping.then(() => void this.#stopping.delete(tracked));
     this.#stopping.add(tracked);
   }
@@ -184,6 +190,7 @@ export class HostPool {
   /** The host for people: its number and the cars that have contexts there. */
   #describe(id: number): string {
     const cars = this.#carsOf(id);
+    if (cars.length === 0) return `Module host ${id}`;
     const more = cars.length > 3 ? ` and ${cars.length - 3} more` : "";
     return `Module host ${id} (${cars.slice(0, 3).join(", ")}${more})`;
   }

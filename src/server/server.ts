@@ -46,6 +46,7 @@ export class Server {
   readonly #options: ServerOptions;
   readonly #pool: HostPool;
   readonly #members: readonly Member[];
+  #stopped = false;
 
   constructor(options: ServerOptions) {
     this.#options = options;
@@ -62,23 +63,23 @@ export class Server {
   async start(): Promise<void> {
     const { log, config, clock = systemClock } = this.#options;
     const found: Error[] = [];
-    const opened = Promise.all(this.#members.map(async ({ modules }) => {
-      found.push(...await modules.start());
-    }));
-    await within(opened, START_GATE_MS, clock);
+    const opened = this.#members.map(({ modules }) => modules.start((error) => found.push(error)));
+    await within(Promise.all(opened), START_GATE_MS, clock);
     if (found.length > 0) {
       await this.stop();
       throw new ServerStartError(found);
     }
+    if (this.#stopped) return;
     for (const { car } of this.#members) car.start();
     log.info(() => `Serving ${config.cars.length} cars of ${config.company}`);
   }
 
   /**
    * Ends every session, leaves the broker, destroys contexts, stops hosts; all cars side by side.
-   * Never rejects.
+   * Never rejects. A start under way comes to its end without connecting anybody.
    */
   async stop(): Promise<void> {
+    this.#stopped = true;
     await Promise.all(this.#members.map(async ({ car, modules }) => {
       await car.stop();
       await modules.stop();

@@ -1,0 +1,267 @@
+// Contexts of a car are kept alive: opened, opened anew with growing pauses, and left in order.
+import assert from "node:assert/strict";
+import { ModuleLoadError, type ModuleLoadErrorKind } from "../../src/module/errors.ts";
+import { settled } from "../support/virtual_clock.ts";
+import { ModulesFixture, specOf } from "./modules_fixture.ts";
+
+/** Goes on to the next attempt and says how long the pause was, in milliseconds. */
+function assertPause(pauseMs: number, fullMs: number): void {
+  assert.ok(pauseMs > fullMs / 2 - 1 && pauseMs <= fullMs, `${pauseMs} ms, at most ${fullMs}`);
+}
+
+Deno.test("CarModules opens every context and lets gateways connect", async () => {
+  const test = new ModulesFixture();
+  const { car, started, unusable } = test.add("car_a", [7, 8]);
+  assert.equal(car.state, "ERROR");
+  await started;
+  assert.equal(car.state, "CONNECTED");
+  assert.deepEqual(unusable, []);
+  assert.deepEqual(test.placement, [{ car_a: 2 }]);
+  assert.equal(test.clock.timers, 0);
+});
+
+for (const kind of ["library", "symbol", "number"] as const) {
+  Deno.test(`CarModules reports a library of kind "${kind}" at once, and tries again`, async () => {
+    const test = new ModulesFixture();
+    const slow = Promise.withResolvers<void>();
+    test.hosts.init = (spec) =>
+      spec.module === 7
+        ? Promise.reject(new ModuleLoadError(kind, spec, "it is bad"))
+        : slow.promise;
+    const { unusable, started, modules } = test.add("car_a", [7, 8]);
+    await settled();
+    // The other module is still being made: the bad one is known all the same.
+    assert.deepEqual(unusable, [
+      `Cannot load module 7 of car "car_a" from "/modules/7.so": it is bad`,
+    ]);
+    assert.deepEqual(test.log.texts("ERROR"), unusable);
+    slow.resolve();
+    await started;
+    assert.equal(test.clock.timers, 1);
+    await modules.stop();
+    assert.equal(test.clock.timers, 0);
+  });
+}
+
+Deno.test("CarModules tries a failing init again: at once, after 1 s, 2 s, ... 60 s", async () => {
+  const test = new ModulesFixture();
+  let tries = 0;
+  test.hosts.init = (spec) => {
+    tries++;
+    return Promise.reject(new ModuleLoadError("init", spec, "init returned NULL"));
+  };
+  const { car, unusable, started } = test.add("car_a");
+  await started;
+  assert.deepEqual(unusable, []);
+  assert.equal(await test.clock.next(), 0);
+  for (const fullMs of [1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]) {
+    assertPause(test.announced * 1000, fullMs + 50);
+    assertPause(await test.clock.next(), fullMs);
+    assert.equal(test.clock.timers, 1);
+  }
+  assert.equal(tries, 10);
+  assert.equal(car.state, "ERROR");
+  assert.match(test.log.texts("CRITICAL")[0] ?? "", /^Modules failed 2 times in a row, next/);
+  test.hosts.init = () => Promise.resolve();
+  await test.clock.next();
+  assert.equal(car.state, "CONNECTED");
+  assert.equal(test.clock.timers, 0);
+});
+
+Deno.test("CarModules opens lost contexts at once, in places other hosts have", async () => {
+  const test = new ModulesFixture(2);
+  await test.addMany(3);
+  assert.deepEqual(test.placement, [{ car_0: 1, car_1: 1 }, { car_2: 1 }]);
+  test.hosts.of("car_0").die();
+  await test.clock.advance(0);
+  // One takes the spare place, the other gets a new host.
+  assert.deepEqual(test.placement, [{ car_2: 1, car_0: 1 }, { car_1: 1 }]);
+  assert.equal(test.clock.timers, 0);
+});
+
+Deno.test("CarModules lets the pauses grow while it goes on, and start over after a minute of being well", async () => {
+  const test = new ModulesFixture();
+  const { started } = test.add("car_a");
+  await started;
+  for (const fullMs of [0, 1000, 2000, 4000]) {
+    await test.clock.advance(59_999);
+    test.hosts.of("car_a").die();
+    assertPause(await test.clock.next(), fullMs);
+  }
+  await test.clock.advance(60_000);
+  for (const fullMs of [0, 1000]) {
+    test.hosts.of("car_a").die();
+    assertPause(await test.clock.next(), fullMs);
+  }
+});
+
+Deno.test("CarModules tells the car only when every context is there", async () => {
+  const test = new ModulesFixture();
+  const bad = new Set([8]);
+  test.hosts.init = (spec) =>
+    bad.has(spec.module)
+      ? Promise.reject(new ModuleLoadError("init", spec, "init returned NULL"))
+      : Promise.resolve();
+  const { car, started } = test.add("car_a", [7, 8]);
+  await started;
+  assert.equal(car.state, "ERROR");
+  assert.deepEqual(test.placement, [{ car_a: 1 }]);
+  bad.clear();
+  await test.clock.next();
+  assert.equal(car.state, "CONNECTED");
+  assert.equal(test.hosts.of("car_a").contexts.length, 2);
+});
+
+Deno.test("CarModules opens only what was lost of a car that is spread over hosts", async () => {
+  const test = new ModulesFixture(2);
+  const { car, started } = test.add("car_a", [1, 2, 3]);
+  await started;
+  const [first, second] = test.hosts.all;
+  assert.deepEqual(test.placement, [{ car_a: 2 }, { car_a: 1 }]);
+  second?.die();
+  assert.equal(car.state, "ERROR");
+  await test.clock.next();
+  assert.equal(car.state, "CONNECTED");
+  assert.equal(first?.contexts.length, 2);
+  assert.deepEqual(first?.contexts.map(({ destroyed }) => destroyed), [0, 0]);
+  assert.equal(test.hosts.all.length, 3);
+  assert.equal(test.hosts.of("car_a", 3), test.hosts.all[2]);
+});
+
+Deno.test("CarModules does not forget a loss that comes while other contexts are being opened", async () => {
+  const test = new ModulesFixture(1);
+  const slow = Promise.withResolvers<void>();
+  test.hosts.init = (spec) => spec.module === 8 ? slow.promise : Promise.resolve();
+  const { car, started } = test.add("car_a", [7, 8]);
+  await settled();
+  test.hosts.of("car_a", 7).die();
+  assert.equal(test.clock.timers, 0);
+  slow.resolve();
+  await started;
+  assert.equal(car.state, "ERROR");
+  assert.equal(await test.clock.next(), 0);
+  assert.equal(car.state, "CONNECTED");
+  assert.deepEqual(test.placement, [{ car_a: 1 }, { car_a: 1 }]);
+});
+
+Deno.test("CarModules survives a host that dies while it makes the context", async () => {
+  const test = new ModulesFixture();
+  test.hosts.init = (_, host) => {
+    test.hosts.init = () => Promise.resolve();
+    host.die();
+    return new Promise(() => {});
+  };
+  const { car, started, unusable } = test.add("car_a");
+  await started;
+  assert.deepEqual(unusable, []);
+  assert.match(test.log.texts("ERROR").join("\n"), /the host died: it was ended by SIGSEGV/);
+  await test.clock.next();
+  assert.equal(car.state, "CONNECTED");
+  assert.deepEqual(test.placement, [{ car_a: 1 }]);
+});
+
+Deno.test("CarModules tries again when a host cannot be started", async () => {
+  const test = new ModulesFixture();
+  test.hosts.broken = true;
+  const { car, started, unusable } = test.add("car_a", [7, 8]);
+  await started;
+  assert.deepEqual(unusable, []);
+  assert.deepEqual(test.placement, []);
+  assert.match(test.log.texts("ERROR").join("\n"), /Cannot start module host: no memory/);
+  await test.clock.next();
+  assert.equal(test.hosts.starts, 2);
+  test.hosts.broken = false;
+  await test.clock.next();
+  assert.equal(car.state, "CONNECTED");
+});
+
+Deno.test("CarModules.stop() destroys contexts, gives places back and ends their host", async () => {
+  const test = new ModulesFixture();
+  const { modules, started } = test.add("car_a", [7, 8]);
+  const other = test.add("car_b");
+  await Promise.all([started, other.started]);
+  const [host] = test.hosts.all;
+  await modules.stop();
+  assert.deepEqual(host?.contexts.map(({ spec, destroyed }) => [spec.car, destroyed]), [
+    ["car_a", 1],
+    ["car_a", 1],
+    ["car_b", 0],
+  ]);
+  assert.equal(host?.state, "active");
+  await other.modules.stop();
+  await settled();
+  assert.equal(host?.state, "exited");
+  assert.deepEqual(test.placement, []);
+  assert.equal(test.clock.timers, 0);
+});
+
+Deno.test("CarModules.stop() while contexts are being opened leaves nothing behind", async () => {
+  const test = new ModulesFixture();
+  const slow = Promise.withResolvers<void>();
+  test.hosts.init = () => slow.promise;
+  const { car, modules, started } = test.add("car_a", [7, 8]);
+  await settled();
+  await modules.stop();
+  slow.resolve();
+  await started;
+  const [host] = test.hosts.all;
+  assert.deepEqual(host?.contexts.map(({ destroyed }) => destroyed), [1, 1]);
+  assert.equal(host?.state, "exited");
+  assert.deepEqual(test.placement, []);
+  assert.equal(test.clock.timers, 0);
+  assert.notEqual(car.state, "CONNECTED");
+});
+
+Deno.test("CarModules.stop() during a pause or a loss makes no new attempt", async () => {
+  const test = new ModulesFixture();
+  const { modules, started } = test.add("car_a");
+  await started;
+  const host = test.hosts.of("car_a");
+  host.die();
+  assert.equal(test.clock.timers, 1);
+  await modules.stop();
+  assert.equal(test.clock.timers, 0);
+  const second = test.add("car_b");
+  await second.started;
+  const leaving = Promise.withResolvers<void>();
+  test.hosts.context("car_b").destroying = leaving.promise;
+  const stopped = second.modules.stop();
+  test.hosts.all.at(-1)?.die();
+  leaving.resolve();
+  await stopped;
+  assert.equal(test.clock.timers, 0);
+  assert.deepEqual(test.placement, []);
+});
+
+Deno.test("CarModules.stop() is quiet about what hosts refuse while they stop", async () => {
+  const test = new ModulesFixture();
+  test.hosts.init = () => new Promise(() => {});
+  const { modules, started } = test.add("car_a");
+  await settled();
+  await modules.stop();
+  await test.pool.stop();
+  await started;
+  assert.deepEqual(test.log.texts("ERROR"), []);
+  assert.equal(test.clock.timers, 0);
+});
+
+Deno.test("CarModules.stop() goes on past a context that cannot be destroyed", async () => {
+  const test = new ModulesFixture();
+  const { modules, started } = test.add("car_a", [7, 8]);
+  await started;
+  test.hosts.context("car_a", 7).destroying = Promise.reject(new Error("stuck"));
+  await modules.stop();
+  assert.deepEqual(test.placement, []);
+});
+
+const KINDS: readonly ModuleLoadErrorKind[] = ["init", "host"];
+for (const kind of KINDS) {
+  Deno.test(`CarModules does not keep the server from starting for kind "${kind}"`, async () => {
+    const test = new ModulesFixture();
+    test.hosts.init = () => Promise.reject(new ModuleLoadError(kind, specOf("car_a"), "no"));
+    const { unusable, started } = test.add("car_a");
+    await started;
+    assert.deepEqual(unusable, []);
+    assert.equal(test.clock.timers, 1);
+  });
+}

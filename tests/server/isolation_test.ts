@@ -1,0 +1,110 @@
+// A module that crashes takes its neighbors along once or twice, and then nobody but its own car.
+import assert from "node:assert/strict";
+import { settled } from "../support/virtual_clock.ts";
+import { ModulesFixture } from "./modules_fixture.ts";
+import { FRONT } from "../car/support.ts";
+
+/** Cars that live on the same host as this one, in order. */
+function neighbors(test: ModulesFixture, car: string): string[] {
+  return test.hosts.of(car).cars.filter((other) => other !== car);
+}
+
+/** Makes a call of the car's module that does not come back. */
+function keepBusy(test: ModulesFixture, car: string): void {
+  const context = test.hosts.context(car);
+  context.automatic = false;
+  context.forwardStatus(FRONT, new Uint8Array(), () => {});
+}
+
+Deno.test("A car whose module was busy when its host died gets a host of its own", async () => {
+  const test = new ModulesFixture();
+  await test.addMany(4);
+  const host = test.hosts.of("car_0");
+  keepBusy(test, "car_2");
+  host.die();
+  await test.clock.advance(0);
+  assert.deepEqual(neighbors(test, "car_2"), []);
+  assert.deepEqual(neighbors(test, "car_0"), ["car_1", "car_3"]);
+});
+
+Deno.test("A car that keeps crashing takes nobody along, and its pauses grow alone", async () => {
+  const test = new ModulesFixture();
+  await test.addMany(4);
+  keepBusy(test, "car_2");
+  test.hosts.of("car_2").die();
+  await test.clock.advance(0);
+  const calm = test.hosts.of("car_0");
+  for (let crash = 0; crash < 8; crash++) {
+    test.hosts.of("car_2").die();
+    assert.equal(test.clock.timers, 1);
+    await test.clock.next();
+    assert.deepEqual(neighbors(test, "car_2"), []);
+  }
+  assert.equal(calm.state, "active");
+  assert.deepEqual(calm.cars, ["car_0", "car_1", "car_3"]);
+  const concerned = test.log.lines.slice(-16).map(({ car }) => car);
+  assert.deepEqual([...new Set(concerned)], ["car_2"]);
+});
+
+Deno.test("Cars whose host crashed twice live alone, also when nobody was busy", async () => {
+  const test = new ModulesFixture();
+  await test.addMany(3);
+  test.hosts.of("car_0").die();
+  await test.clock.advance(0);
+  assert.deepEqual(neighbors(test, "car_0"), ["car_1", "car_2"]);
+  test.hosts.of("car_0").die();
+  await test.clock.advance(1000);
+  for (const car of ["car_0", "car_1", "car_2"]) assert.deepEqual(neighbors(test, car), []);
+});
+
+Deno.test("A car whose init crashes its host does not keep its neighbors from coming back", async () => {
+  const test = new ModulesFixture();
+  test.hosts.init = (spec, host) => {
+    if (spec.car !== "car_2") return Promise.resolve();
+    queueMicrotask(() => host.state === "active" && host.die());
+    return new Promise(() => {});
+  };
+  const members = Array.from({ length: 15 }, (_, index) => test.add(`car_${index}`));
+  await Promise.all(members.map(({ started }) => started));
+  assert.equal(test.hosts.all.length, 1);
+  for (let attempt = 0; attempt < 6; attempt++) await test.clock.advance(10_000);
+  for (const { car } of members) {
+    assert.equal(car.state, car.name === "car_2" ? "ERROR" : "CONNECTED", car.name);
+  }
+  // The others have lost their host once or twice, not with each new attempt of the bad one.
+  const lost = test.log.matching(/context lost/).filter(({ car }) => car === "car_0");
+  assert.ok(lost.length <= 2, `lost ${lost.length} times`);
+});
+
+Deno.test("A car shares again after a minute of being well", async () => {
+  const test = new ModulesFixture();
+  await test.addMany(2);
+  keepBusy(test, "car_1");
+  test.hosts.of("car_1").die();
+  await test.clock.advance(0);
+  assert.deepEqual(neighbors(test, "car_1"), []);
+  await test.clock.advance(60_000);
+  test.hosts.of("car_1").die("it was killed");
+  await test.clock.advance(0);
+  assert.deepEqual(neighbors(test, "car_1"), ["car_0"]);
+});
+
+Deno.test("At most 32 hosts are kept for cars that do not share", async () => {
+  const test = new ModulesFixture();
+  await test.addMany(45);
+  for (let index = 0; index < 45; index++) keepBusy(test, `car_${index}`);
+  for (const host of test.hosts.living) host.die();
+  await test.clock.advance(0);
+  await settled();
+  assert.deepEqual(test.hosts.living.map(({ cars }) => cars.length), [...Array(32).fill(1), 13]);
+});
+
+Deno.test("A car that needs several hosts does not exceed those 32", () => {
+  const test = new ModulesFixture(1);
+  const places = Array.from({ length: 31 }, (_, i) => test.pool.reserve(`car_${i}`, 1, true));
+  assert.equal(places.flat().length, 31);
+  // Two hosts of its own would be one too many: it uses hosts that others may share.
+  test.pool.reserve("car_a", 2, true)[0]?.release();
+  test.pool.reserve("car_b", 1, false);
+  assert.deepEqual(test.placement.slice(31), [{ car_a: 1 }, { car_b: 1 }]);
+});
