@@ -46,7 +46,10 @@ export class Stage implements AsyncDisposable {
     return new Stage(broker, await CallRecord.make());
   }
 
-  /** Starts a server whose cars have module 1000; it ends with the stage. */
+  /**
+   * Starts a server whose cars have module 1000; it ends with the stage. Waits until it listens to
+   * every car, unless the configuration has a `logging` of its own, which may not say so.
+   */
   async serve({ cars, more = {}, options }: StageServer): Promise<ServerProcess> {
     const { module } = await buildFixtures();
     const modules = Object.entries(cars).map(([car, config]) => {
@@ -55,7 +58,9 @@ export class Stage implements AsyncDisposable {
     });
     const config = { port: this.broker.port, cars: Object.fromEntries(modules), more };
     const server = this.#scope.use(await ServerProcess.start(config, options));
-    await Promise.all(Object.keys(cars).map((car) => subscribed(server, car)));
+    if (more.logging === undefined) {
+      await Promise.all(Object.keys(cars).map((car) => subscribed(server, car)));
+    }
     return server;
   }
 
