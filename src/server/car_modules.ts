@@ -43,6 +43,8 @@ export class CarModules {
   #pauses = backoff(PAUSES);
   #failuresInRow = 0;
   #crashesInRow = 0;
+  /** Whether contexts have been lost since the last attempt began. */
+  #crashed = false;
   #suspect = false;
   /** Since when every context has been there; Infinity while one lacks. */
   #wellSince = Infinity;
@@ -83,6 +85,7 @@ export class CarModules {
   /** Opens the contexts that lack, all at once. */
   async #open(onFailure: (error: Error) => void): Promise<void> {
     const lacking = this.#specs.filter(({ module }) => !this.#opened.has(module));
+    this.#crashed = false;
     const alone = this.#suspect || this.#crashesInRow >= CRASHES_UNTIL_ALONE;
     const places = this.#pool.reserve(this.#car.name, lacking.length, alone);
     await Promise.all(lacking.map(async (spec, index) => {
@@ -134,7 +137,8 @@ export class CarModules {
     this.#forgiveWhenWell();
     this.#wellSince = Infinity;
     // A car's contexts on one host are lost together: that is one crash.
-    if (this.#attempt === null && this.#timer === null) this.#crashesInRow++;
+    if (!this.#crashed) this.#crashesInRow++;
+    this.#crashed = true;
     this.#suspect ||= wasBusy;
     this.#log.error(() => `Module context lost: ${reason}`, { module });
     this.#retry();

@@ -58,6 +58,8 @@ interface PooledHost {
   readonly starting: Promise<Host>;
   /** Car of every place that is taken. */
   readonly tenants: string[];
+  /** How many of them the host does not know of yet. */
+  unopened: number;
   /** Taken by one car that does not share, because its module has crashed. */
   readonly alone: boolean;
   host: Host | null;
@@ -87,9 +89,10 @@ export class HostPool {
       this.#countAlone() + Math.ceil(count / contextsPerHost) <= MAX_ALONE;
     const spaces = [...this.#hosts.values()]
       .filter((host) => !host.dead && !host.alone && !alone)
-      .map(({ id, tenants, host }) => {
+      .map(({ id, tenants, unopened, host }) => {
         const free = contextsPerHost - tenants.length;
-        return { id, free: Math.min(free, host?.freePlaces ?? free) };
+        // Contexts it could not destroy have left the pool, but not the host.
+        return { id, free: host === null ? free : Math.min(free, host.freePlaces - unopened) };
       });
     const places: Place[] = [];
     for (const share of placeContexts(count, spaces, contextsPerHost)) {
@@ -127,7 +130,15 @@ export class HostPool {
       onOutput: (line, stream) => this.#onOutput(id, line, stream),
       onExit: (reason) => this.#onExit(id, reason),
     });
-    const pooled: PooledHost = { id, starting, tenants: [], alone, host: null, dead: false };
+    const pooled: PooledHost = {
+      id,
+      starting,
+      tenants: [],
+      unopened: 0,
+      alone,
+      host: null,
+      dead: false,
+    };
     starting.then(
       (host) => pooled.host = host,
       // Whoever opens a place there gets the reason; here it only must not be taken again.
@@ -144,12 +155,23 @@ export class HostPool {
 
   #take(host: PooledHost, car: string): Place {
     host.tenants.push(car);
+    host.unopened++;
+    let opened = false;
     let taken = true;
+    const open = () => {
+      if (!opened) host.unopened--;
+      opened = true;
+    };
     return {
-      open: async (spec, listener) => (await host.starting).createContext(spec, listener),
+      open: async (spec, listener) => {
+        const started = await host.starting;
+        open();
+        return started.createContext(spec, listener);
+      },
       release: () => {
         if (!taken) return;
         taken = false;
+        open();
         host.tenants.splice(host.tenants.indexOf(car), 1);
         if (host.tenants.length === 0) this.#retire(host);
       },

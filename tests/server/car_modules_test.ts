@@ -144,6 +144,34 @@ Deno.test("CarModules does not forget a loss that comes while other contexts are
   assert.deepEqual(test.placement, [{ car_a: 1 }, { car_a: 1 }]);
 });
 
+Deno.test("CarModules takes no context that was lost before it had it", async () => {
+  const test = new ModulesFixture();
+  test.hosts.created = (host) => {
+    test.hosts.created = () => {};
+    host.die();
+  };
+  const { car, started } = test.add("car_a");
+  await started;
+  assert.equal(car.state, "ERROR");
+  assert.deepEqual(test.placement, []);
+  await test.clock.next();
+  assert.equal(car.state, "CONNECTED");
+  assert.deepEqual(test.placement, [{ car_a: 1 }]);
+});
+
+Deno.test("CarModules does not count time without a context as being well", async () => {
+  const test = new ModulesFixture(1);
+  const { started } = test.add("car_a", [7, 8]);
+  await started;
+  test.hosts.init = (spec) => Promise.reject(new ModuleLoadError("init", spec, "away"));
+  test.hosts.of("car_a", 8).die();
+  while (test.clock.now() < 100_000) await test.clock.next();
+  // The other context goes as well, long after all was well for the last time.
+  test.hosts.of("car_a", 7).die();
+  await test.clock.next();
+  assert.ok(test.announced > 29, `${test.announced} s`);
+});
+
 Deno.test("CarModules survives a host that dies while it makes the context", async () => {
   const test = new ModulesFixture();
   test.hosts.init = (_, host) => {

@@ -48,6 +48,7 @@ export class FakeHost implements Host {
       this.#creations.delete(creation);
     }
     this.contexts.push(context);
+    this.#fleet.created(this);
     return context;
   }
 
@@ -95,6 +96,9 @@ export class FakeHosts {
   broken = false;
   /** What `init` of a context does; rejects when it fails, and may let the host die. */
   init: (spec: ContextSpec, host: FakeHost) => Promise<void> = () => Promise.resolve();
+
+  /** Called when a context has been made, before whoever asked for it has it. */
+  created: (host: FakeHost) => void = () => {};
 
   readonly start: StartHost = async (events) => {
     this.starts++;

@@ -65,6 +65,18 @@ Deno.test("HostPool uses no place that the host itself does not have", async () 
   assert.deepEqual(placement(), [{ car_a: 1 }, { car_b: 4 }]);
 });
 
+Deno.test("HostPool counts places that are reserved but not opened on a host with fewer places", async () => {
+  const { hosts, open, pool, placement } = fixture();
+  await open("car_a", 1);
+  Object.defineProperty(hosts.all[0], "freePlaces", { value: 3 });
+  const [place] = pool.reserve("car_b", 2, false);
+  pool.reserve("car_c", 2, false);
+  assert.deepEqual(placement(), [{ car_a: 1, car_b: 2 }, { car_c: 2 }]);
+  place?.release();
+  pool.reserve("car_d", 2, false);
+  assert.deepEqual(placement(), [{ car_a: 1, car_b: 1, car_d: 2 }, { car_c: 2 }]);
+});
+
 Deno.test("HostPool puts nobody on a host that has died, and stops nothing twice", async () => {
   const { hosts, open, placement, log } = fixture();
   const [place] = await open("car_a", 1);

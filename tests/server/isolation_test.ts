@@ -76,6 +76,23 @@ Deno.test("A car whose init crashes its host does not keep its neighbors from co
   assert.ok(lost.length <= 2, `lost ${lost.length} times`);
 });
 
+Deno.test("A crash while other contexts of the car are being opened counts as well", async () => {
+  const test = new ModulesFixture(3);
+  const slow = Promise.withResolvers<void>();
+  test.hosts.init = ({ module }) => module === 1 ? slow.promise : Promise.resolve();
+  const { started } = test.add("car_a", [1, 2, 3, 4, 5]);
+  await settled();
+  test.hosts.of("car_a", 5).die();
+  slow.resolve();
+  await started;
+  await test.clock.next();
+  test.hosts.of("car_a", 5).die();
+  await test.clock.next();
+  // That was the second crash: the host has room, but nobody shares it.
+  await test.add("car_b").started;
+  assert.deepEqual(test.placement, [{ car_a: 3 }, { car_a: 2 }, { car_b: 1 }]);
+});
+
 Deno.test("A car shares again after a minute of being well", async () => {
   const test = new ModulesFixture();
   await test.addMany(2);
