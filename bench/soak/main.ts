@@ -100,10 +100,7 @@ for (let at = SAMPLE_SECONDS; at <= seconds; at += SAMPLE_SECONDS) {
   print(`${text(row)} | ${text(hostRow)}`);
 }
 
-// The first seconds are for the compiler and the connects.
-const before = samples.filter(({ atSeconds }) => atSeconds > 30 && atSeconds <= QUIET_SECONDS);
-const after = samples.slice(-3);
-const { flat, lines } = compareSamples(before, after);
+const { flat, lines } = compareSamples(samples);
 print(`\nafter the first minute, and at the end (${faults} faults between):`);
 for (const line of lines) print(line);
 print(`\n${await gateways.ask({}, ANSWER_MS)}`);
