@@ -1,0 +1,138 @@
+// Makes the program one executable: `deno task compile [--output FILE] [--target TRIPLE]`.
+//
+// The modules are bundled first. Every module host is a process of the executable that reads all
+// that is embedded into its own memory: bundled that is 2 MB, the packages as they are would be 22.
+//
+// Deno's compiler takes a base runtime from Deno's download server, or from the file that
+// DENORT_BIN names. Such a file fits one version of Deno: DENO_COMPILE names that Deno where it is
+// not the one that runs this.
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The folder of the checkout, with a slash at the end. */
+export const ROOT = fileURLToPath(new URL("../", import.meta.url));
+
+/** What the program may do, and what for. It asks for nothing else while it runs. */
+const PERMISSIONS = [
+  "--allow-net", // the broker, the embedded broker, HTTP; the loopback link to module hosts
+  "--allow-read", // configuration, certificates and keys, libraries' headers, log rotation
+  "--allow-write", // log files; the private folder with the sockets of module hosts
+  "--allow-env", // the packages read settings such as NODE_DEBUG and NO_COLOR
+  "--allow-run", // the program itself as module host; the C compiler for the demo
+  "--allow-sys", // the process' own memory and host name, for metrics and logs
+  "--allow-ffi", // modules' libraries: the cars' side gives it up first thing, hosts keep only it
+];
+
+const FLAGS = [
+  "--quiet",
+  "--no-check", // `deno task check` does that
+  "--no-prompt", // nobody is there to be asked
+  // The cache of compiled code lives in the shared temporary folder under a name that everybody
+  // can guess, and what stands in it is run.
+  "--no-code-cache",
+];
+
+/** What the demo compiles lies beside the code that reads it, as it does in the source. */
+const EMBEDDED = ["example_module.c", "fleet_module.h"];
+const EXAMPLES = join(ROOT, "examples/module");
+
+/** This platform. */
+export const HERE = Deno.build.target;
+
+/** What is to be made. */
+export interface CompileOptions {
+  /** Where the executable goes. @default {dist/external-server} */
+  readonly output?: string;
+  /** As Deno names platforms, such as `aarch64-unknown-linux-gnu`. @default {this platform} */
+  readonly target?: string;
+}
+
+/** An executable could not be made; the message ends with the compiler's own words. */
+export class CompileError extends Error {
+  override readonly name = "CompileError";
+}
+
+/**
+ * Makes an executable and returns its path.
+ *
+ * @throws {CompileError} when the compiler cannot, or has no base runtime
+ */
+export async function compile(options: CompileOptions = {}): Promise<string> {
+  const { output = join(ROOT, "dist/external-server"), target = HERE } = options;
+  await Deno.mkdir(dirname(output), { recursive: true });
+  const folder = await Deno.makeTempDir({ prefix: "external-server-compile-" });
+  try {
+    const { entry, options: embed } = await bundle(folder);
+    const { success, text } = await run(
+      Deno.env.get("DENO_COMPILE") ?? Deno.execPath(),
+      ["compile", ...FLAGS, ...PERMISSIONS, ...embed, "--target", target, "-o", output, entry],
+      // A base runtime that is named is one for this platform.
+      target === HERE ? [] : ["DENORT_BIN"],
+    );
+    if (!success) throw new CompileError(`Cannot compile for ${target}: ${text}`);
+    return output;
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Bundles into a folder; where Deno cannot, the source is compiled as it is. */
+async function bundle(folder: string): Promise<{ entry: string; options: string[] }> {
+  const main = join(ROOT, "src/main.ts");
+  const flags = ["--quiet", "--platform", "deno", "--code-splitting", "--outdir", folder];
+  const { success, text } = await run(Deno.execPath(), ["bundle", ...flags, main]);
+  if (!success) {
+    say(`Not bundled, the executable will be larger: Deno ${Deno.version.deno} cannot: ${text}`);
+    return { entry: main, options: includes(EXAMPLES) };
+  }
+  for (const name of EMBEDDED) await Deno.copyFile(join(EXAMPLES, name), join(folder, name));
+  // What is bundled needs no packages any more.
+  const options = [...includes(folder), "--no-config", "--no-npm", "--no-remote"];
+  return { entry: join(folder, "main.js"), options };
+}
+
+function includes(folder: string): string[] {
+  return EMBEDDED.flatMap((name) => ["--include", join(folder, name)]);
+}
+
+/** Runs a command in the checkout, without some variables; returns what it said of importance. */
+async function run(
+  command: string,
+  args: string[],
+  without: readonly string[] = [],
+): Promise<{ success: boolean; text: string }> {
+  const env: Record<string, string> = { ...Deno.env.toObject(), NO_COLOR: "1" };
+  for (const name of without) delete env[name];
+  const options = { args, env, clearEnv: true, cwd: ROOT, stdin: "null" } as const;
+  const { success, stderr } = await new Deno.Command(command, options).output();
+  const lines = new TextDecoder().decode(stderr).split("\n");
+  const errors = lines.filter((line) => /error/i.test(line));
+  return { success, text: (errors.length > 0 ? errors : lines).slice(0, 2).join(" ").trim() };
+}
+
+/** Prints a line of progress. */
+export function say(line: string): void {
+  // deno-lint-ignore no-console -- a script's progress belongs on standard error
+  console.error(line);
+}
+
+/** The value behind an option on the command line. */
+function option(name: string): string | undefined {
+  const index = Deno.args.indexOf(name);
+  return index < 0 ? undefined : Deno.args[index + 1];
+}
+
+if (import.meta.main) {
+  const [output, target] = [option("--output"), option("--target")];
+  try {
+    const made = await compile({
+      ...(output === undefined ? {} : { output }),
+      ...(target === undefined ? {} : { target }),
+    });
+    say(`${made} (${((await Deno.stat(made)).size / 1e6).toFixed(0)} MB)`);
+  } catch (error) {
+    if (!(error instanceof CompileError)) throw error;
+    say(error.message);
+    Deno.exitCode = 1;
+  }
+}
