@@ -169,7 +169,7 @@ Deno.test("CarModules does not count time without a context as being well", asyn
   // The other context goes as well, long after all was well for the last time.
   test.hosts.of("car_a", 7).die();
   await test.clock.next();
-  assert.ok(test.announced > 29, `${test.announced} s`);
+  assertPause(await test.clock.next(), 60_000);
 });
 
 Deno.test("CarModules survives a host that dies while it makes the context", async () => {

@@ -76,6 +76,14 @@ Deno.test("A car whose init crashes its host does not keep its neighbors from co
   assert.ok(lost.length <= 2, `lost ${lost.length} times`);
 });
 
+Deno.test("All contexts of a car that are lost with one host are one crash", async () => {
+  const test = new ModulesFixture();
+  await Promise.all([test.add("car_a", [7, 8, 9]).started, test.add("car_b").started]);
+  test.hosts.of("car_a").die();
+  await test.clock.advance(0);
+  assert.deepEqual(test.placement, [{ car_a: 3, car_b: 1 }]);
+});
+
 Deno.test("A crash while other contexts of the car are being opened counts as well", async () => {
   const test = new ModulesFixture(3);
   const slow = Promise.withResolvers<void>();
