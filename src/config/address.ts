@@ -83,6 +83,11 @@ function parsePath(protocol: BrokerConfig["protocol"], rest: string): string | u
   return /^\/[^\s?#]*$/.test(rest) ? rest : undefined;
 }
 
+/** Says whether an address can be reached from this machine alone. */
+export function isLoopback(address: string): boolean {
+  return address === "localhost" || address === "::1" || /^127(?:\.\d{1,3}){3}$/.test(address);
+}
+
 /** Writes an address so that {@linkcode parseAddress} takes it apart into the same parts. */
 export function formatAddress(broker: Pick<BrokerConfig, "protocol" | "host" | "path">): string {
   if (broker.protocol === "mqtt") return broker.host;

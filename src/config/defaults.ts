@@ -40,6 +40,9 @@ export const LOGGING_DEFAULTS = {
   readonly format: LogFormat;
 };
 
+/** Defaults of `http`, when it is given. */
+export const HTTP_DEFAULTS = { address: "127.0.0.1", port: 8080 } as const;
+
 /** Ports of addresses that name none. */
 export const PORT_DEFAULTS = {
   mqtt: 1883,

@@ -1,6 +1,6 @@
 // Writes the form back as a document of dialect B, so that a user sees what counts in the end.
 import { formatAddress } from "./address.ts";
-import type { ModuleConfig, ServerConfig } from "./model.ts";
+import type { HttpConfig, ModuleConfig, ServerConfig } from "./model.ts";
 import { MASK, maskValue } from "./secrets.ts";
 
 /** How {@linkcode effectiveDocument} writes. */
@@ -17,7 +17,7 @@ export function effectiveDocument(
   config: ServerConfig,
   options: EffectiveOptions = {},
 ): Record<string, unknown> {
-  const { broker, timeouts, limits, logging } = config;
+  const { broker, timeouts, limits, logging, http } = config;
   const showSecrets = options.showSecrets ?? false;
   return {
     company_name: config.company,
@@ -57,6 +57,7 @@ export function effectiveDocument(
         path: logging.file.directory,
       },
     },
+    ...(http === undefined ? {} : { http: effectiveHttp(http, showSecrets) }),
     log_files_to_keep: logging.file.keep,
     log_file_max_size_bytes: logging.file.maxBytes,
     cars: Object.fromEntries(config.cars.map(({ name, modules }) => [name, {
@@ -64,6 +65,16 @@ export function effectiveDocument(
         modules.map((module) => [String(module.id), effectiveModule(module, showSecrets)]),
       ),
     }])),
+  };
+}
+
+function effectiveHttp(http: HttpConfig, showSecrets: boolean): Record<string, unknown> {
+  return {
+    address: http.address,
+    port: http.port,
+    ...given("api_key", showSecrets ? http.apiKey : http.apiKey && MASK),
+    ...given("tls_cert", http.tls?.certFile),
+    ...given("tls_key", http.tls?.keyFile),
   };
 }
 

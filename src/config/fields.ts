@@ -40,6 +40,19 @@ export function port() {
   return integer("a port, a whole number", 1, 65_535);
 }
 
+/** A TCP port to listen on; 0 leaves the choice to the system. */
+export function anyPort() {
+  return integer("a port, a whole number", 0, 65_535);
+}
+
+/** A host name or an IP address. */
+export function hostName() {
+  return patternText("a host name or an IP address, without a port", HOST_NAME);
+}
+
+const HOST_NAME =
+  /^(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]*)|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$/;
+
 function integer(what: string, least: number, most: number) {
   const error = `${what} from ${least} to ${most}`;
   return z.number({ error }).int({ error }).min(least, { error }).max(most, { error });

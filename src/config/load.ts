@@ -5,6 +5,7 @@ import { type CommonInput, type Dialect, readDialect } from "./dialect.ts";
 import { DOCUMENT_PATH, joinPath, quote } from "./describe.ts";
 import { ConfigError, Notes, type Problem } from "./errors.ts";
 import { type ConfigFiles, type ConfigPlace, describeFileError, systemFiles } from "./files.ts";
+import { resolveHttp } from "./http.ts";
 import { readJson } from "./json.ts";
 import { resolveLogging } from "./logging.ts";
 import type { Limits, ServerConfig, Timeouts } from "./model.ts";
@@ -81,6 +82,7 @@ export function parseConfig(
   const broker = resolveBroker(input.broker, overrides, place, notes);
   const cars = resolveFleet(input.fleet, place, notes);
   const logging = resolveLogging(input.common, place.workingDirectory, notes);
+  const http = resolveHttp(input.common, place, notes);
   const timeouts = resolveTimeouts(input.common, input.broker.sessionMs);
   const limits = resolveLimits(input.common);
   const { company_name: company, send_invalid_command: sendInvalidCommand } = input.common;
@@ -91,7 +93,16 @@ export function parseConfig(
     throw new ConfigError(source, notes.problems, notes.warnings);
   }
   return {
-    config: { company, broker, timeouts, limits, sendInvalidCommand, logging, cars },
+    config: {
+      company,
+      broker,
+      timeouts,
+      limits,
+      sendInvalidCommand,
+      logging,
+      ...(http === undefined ? {} : { http }),
+      cars,
+    },
     warnings: notes.warnings,
     dialect: input.dialect,
   };

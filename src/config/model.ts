@@ -10,6 +10,8 @@ export interface ServerConfig {
   /** Whether a command whose device names another module is sent all the same. */
   readonly sendInvalidCommand: boolean;
   readonly logging: LoggingConfig;
+  /** Absent: no HTTP. */
+  readonly http?: HttpConfig;
   /** At least one; in the order of the document. */
   readonly cars: readonly CarConfig[];
 }
@@ -78,6 +80,18 @@ export interface LoggingConfig {
     /** Rotated files that are kept beside the current one; may be 0. */
     readonly keep: number;
   };
+}
+
+/** Where operators ask: `http`. */
+export interface HttpConfig {
+  /** A host name or an IP address, without brackets. */
+  readonly address: string;
+  /** 0: one the system chooses. */
+  readonly port: number;
+  /** Present whenever the address is reached from other machines. */
+  readonly apiKey?: string;
+  /** Files in PEM form, absolute paths; absent: plain HTTP. */
+  readonly tls?: { readonly certFile: string; readonly keyFile: string };
 }
 
 /** `text` is the line of protocol section 7, `json` one object a line. */

@@ -1,7 +1,13 @@
 // The parts the dialects share, with the descriptions that go into the JSON Schema (section 5).
 import * as z from "zod";
 import { LOG_LEVELS } from "../observe/log.ts";
-import { DEFAULT_WAIT_MS, DEFAULTS, LIMIT_DEFAULTS, LOGGING_DEFAULTS } from "./defaults.ts";
+import {
+  DEFAULT_WAIT_MS,
+  DEFAULTS,
+  HTTP_DEFAULTS,
+  LIMIT_DEFAULTS,
+  LOGGING_DEFAULTS,
+} from "./defaults.ts";
 import * as field from "./fields.ts";
 
 /** Modules by id; how an id is written is checked where modules are resolved. */
@@ -61,6 +67,25 @@ const limitsSchema = z.strictObject({
   ),
 }).meta({ id: "limits" });
 
+const httpSchema = z.strictObject({
+  address: field.hostName().default(HTTP_DEFAULTS.address).describe(
+    "Where it listens: an IP address or a host name; beyond loopback a key is needed",
+  ),
+  port: field.anyPort().default(HTTP_DEFAULTS.port).describe(
+    "The port; 0: one the system chooses",
+  ),
+  api_key: field.text("a text").optional().describe("Key that every request needs"),
+  api_key_file: field.filledText("the path of a file").optional().describe(
+    "File with the key, instead of api_key; a newline at its end is dropped",
+  ),
+  tls_cert: field.filledText("the path of a file").optional().describe(
+    "Certificate chain, PEM; turns HTTPS on, needs tls_key",
+  ),
+  tls_key: field.filledText("the path of a file").optional().describe(
+    "Private key of the certificate, PEM",
+  ),
+}).meta({ id: "http" });
+
 /** The keys every dialect knows. */
 export const commonShape = {
   $schema: field.text("the address of a JSON Schema").optional().describe(
@@ -84,6 +109,7 @@ export const commonShape = {
     ),
   limits: limitsSchema.default(LIMIT_DEFAULTS).describe("What is bounded, for each car"),
   logging: loggingSchema.optional().describe("Where log lines go"),
+  http: httpSchema.optional().describe("Page, API and metrics for operators; off when absent"),
   log_files_directory: field.text("the path of a directory").optional().describe(
     "Turns the log file on; empty: the working directory. logging.file decides when both are given",
   ),

@@ -40,6 +40,7 @@ export const place: ConfigPlace = {
     "/etc/fleet/ca2.pem": "ca",
     "/work/locked.pem": { kind: "unreadable" },
     "/work/password": "from file\n",
+    "/work/api_key": "0123456789abcdef\n",
     "/work/password2": "two\r\n\n",
   }),
 };

@@ -1,0 +1,92 @@
+// Makes the HTTP part of the form: where it listens, who may ask, and TLS.
+import { isLoopback } from "./address.ts";
+import { HTTP_DEFAULTS } from "./defaults.ts";
+import { quote } from "./describe.ts";
+import type { CommonInput } from "./dialect.ts";
+import type { Notes } from "./errors.ts";
+import { type ConfigPlace, readFound } from "./files.ts";
+import type { HttpConfig } from "./model.ts";
+
+type HttpInput = NonNullable<CommonInput["http"]>;
+
+/** A shorter key is easily guessed, in characters. */
+const SHORT_KEY = 16;
+
+/** Checks the section `http`; undefined when it is absent, which leaves HTTP off, or wrong. */
+export function resolveHttp(
+  input: CommonInput,
+  place: ConfigPlace,
+  notes: Notes,
+): HttpConfig | undefined {
+  const { http } = input;
+  if (http === undefined) return undefined;
+  const address = http.address ?? HTTP_DEFAULTS.address;
+  const apiKey = resolveKey(http, place, notes);
+  const local = isLoopback(address);
+  const hasKey = http.api_key !== undefined || http.api_key_file !== undefined;
+  // Without a key, whoever reaches the port stops cars; so only this machine may reach it.
+  if (!local && !hasKey && !notes.hasProblem("http.api_key")) {
+    const expected = `a key, as ${quote(address)} is reached from other machines`;
+    notes.problem("http.api_key", `Expected ${expected}: found nothing`);
+  }
+  const tls = resolveTls(http, place, notes);
+  if (!local && tls === undefined) {
+    notes.warning("http.tls_cert", "The key crosses the network in the clear: TLS is off");
+  }
+  return {
+    address,
+    port: http.port ?? HTTP_DEFAULTS.port,
+    ...(apiKey === undefined ? {} : { apiKey }),
+    ...(tls === undefined ? {} : { tls }),
+  };
+}
+
+function resolveKey(http: HttpInput, place: ConfigPlace, notes: Notes): string | undefined {
+  const { api_key: given, api_key_file: file } = http;
+  if (given !== undefined && file !== undefined) {
+    notes.problem("http.api_key_file", 'Expected either "api_key" or "api_key_file": found both');
+    return undefined;
+  }
+  if (file === undefined) return checkedKey(given, "http.api_key", notes);
+  const read = readFound(file, place);
+  if (read.ok) {
+    return checkedKey(read.text?.replace(/\r?\n$/, "") ?? "", "http.api_key_file", notes);
+  }
+  notes.problem("http.api_key_file", read.message);
+  return undefined;
+}
+
+function checkedKey(key: string | undefined, path: string, notes: Notes): string | undefined {
+  if (key === undefined) return undefined;
+  // It is sent in a header, and compared as it comes.
+  if (!/^[\x21-\x7e]+$/.test(key)) {
+    notes.problem(path, "Expected a key of printable ASCII characters without spaces: found none");
+    return undefined;
+  }
+  if (key.length < SHORT_KEY) {
+    notes.warning(path, `The key is easily guessed: it has less than ${SHORT_KEY} characters`);
+  }
+  return key;
+}
+
+function resolveTls(http: HttpInput, place: ConfigPlace, notes: Notes): HttpConfig["tls"] {
+  const find = (key: "tls_cert" | "tls_key") => {
+    const name = http[key];
+    if (name === undefined) return undefined;
+    const found = readFound(name, place);
+    if (found.ok) return found.path;
+    notes.problem(`http.${key}`, found.message);
+    return undefined;
+  };
+  const certFile = find("tls_cert");
+  const keyFile = find("tls_key");
+  const missing = (path: string, expected: string) =>
+    notes.problem(path, `Expected ${expected}: found nothing`);
+  if (http.tls_cert !== undefined && http.tls_key === undefined) {
+    missing("http.tls_key", "the key of the certificate");
+  }
+  if (http.tls_key !== undefined && http.tls_cert === undefined) {
+    missing("http.tls_cert", "the certificate of the key");
+  }
+  return certFile === undefined || keyFile === undefined ? undefined : { certFile, keyFile };
+}

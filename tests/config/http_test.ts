@@ -1,0 +1,100 @@
+// The section `http`: off unless it is there, and never open to the network without a key.
+import assert from "node:assert/strict";
+import { effectiveDocument } from "../../src/config/effective.ts";
+import type { HttpConfig } from "../../src/config/model.ts";
+import { documented, external, failure, lines, load, singleCar } from "./support.ts";
+
+const KEY = "0123456789abcdef";
+
+function http(section: Record<string, unknown>): HttpConfig | undefined {
+  return load(documented({ http: section })).config.http;
+}
+
+function problems(section: Record<string, unknown>): string[] {
+  return lines(failure(documented({ http: section })).problems);
+}
+
+Deno.test("parseConfig() leaves HTTP off when there is no section for it", () => {
+  assert.equal("http" in load(documented()).config, false);
+});
+
+Deno.test("parseConfig() listens on loopback with an empty section, in every dialect", () => {
+  const expected = { address: "127.0.0.1", port: 8080 };
+  for (const document of [documented(), { ...external() }, singleCar()]) {
+    assert.deepEqual(load({ ...document, http: {} }).config.http, expected);
+  }
+});
+
+Deno.test("parseConfig() needs a key beyond loopback, whatever the address looks like", () => {
+  for (const address of ["0.0.0.0", "::", "192.168.1.4", "fleet.example.org", "127.example.org"]) {
+    const expected = `a key, as "${address}" is reached from other machines`;
+    assert.deepEqual(problems({ address }), [`http.api_key: Expected ${expected}: found nothing`]);
+    assert.equal(http({ address, api_key: KEY })?.apiKey, KEY);
+  }
+  for (const address of ["127.0.0.1", "127.1.2.3", "::1", "localhost"]) {
+    assert.deepEqual(http({ address }), { address, port: 8080 });
+  }
+});
+
+Deno.test("parseConfig() takes the key from a file, without the newline at its end", () => {
+  const { config, warnings } = load(documented({ http: { api_key_file: "api_key" } }));
+  assert.equal(config.http?.apiKey, KEY);
+  assert.deepEqual(warnings, []);
+});
+
+Deno.test("parseConfig() warns of a short key, and of one that crosses the network in the clear", () => {
+  const { warnings } = load(documented({ http: { address: "::", api_key: "short" } }));
+  assert.deepEqual(lines(warnings), [
+    "http.api_key: The key is easily guessed: it has less than 16 characters",
+    "http.tls_cert: The key crosses the network in the clear: TLS is off",
+  ]);
+});
+
+Deno.test("parseConfig() turns HTTPS on with a certificate and its key", () => {
+  const section = { address: "::", api_key: KEY, tls_cert: "cert.pem", tls_key: "key.pem" };
+  const { config, warnings } = load(documented({ http: section }));
+  assert.deepEqual(config.http?.tls, { certFile: "/work/cert.pem", keyFile: "/work/key.pem" });
+  assert.deepEqual(warnings, []);
+});
+
+/** A section, and every line it must give. */
+const WRONG: readonly (readonly [what: string, section: unknown, expected: string[]])[] = [
+  ["is a port", 8080, ["http: Expected an object: found a number"]],
+  ["has a port in the address", { address: "localhost:80" }, [
+    'http.address: Expected a host name or an IP address, without a port: found the text "localhost:80"',
+  ]],
+  ["has no such port", { port: 65_536 }, [
+    "http.port: Expected a port, a whole number from 0 to 65535: found the number 65536",
+  ]],
+  ["has two keys", { api_key: KEY, api_key_file: "api_key" }, [
+    'http.api_key_file: Expected either "api_key" or "api_key_file": found both',
+  ]],
+  ["has an empty key", { address: "::", api_key: "" }, [
+    "http.api_key: Expected a key of printable ASCII characters without spaces: found none",
+  ]],
+  ["has a key of two words", { api_key: `${KEY} ${KEY}` }, [
+    "http.api_key: Expected a key of printable ASCII characters without spaces: found none",
+  ]],
+  ["has a missing key file", { address: "::", api_key_file: "none" }, [
+    'http.api_key_file: Expected an existing file: found none at "/work/none" and "/etc/fleet/none"',
+  ]],
+  ["has a certificate alone", { tls_cert: "cert.pem" }, [
+    "http.tls_key: Expected the key of the certificate: found nothing",
+  ]],
+  ["has a TLS key alone", { tls_key: "key.pem" }, [
+    "http.tls_cert: Expected the certificate of the key: found nothing",
+  ]],
+];
+
+for (const [what, section, expected] of WRONG) {
+  Deno.test(`parseConfig() reports every problem when http ${what}`, () => {
+    assert.deepEqual(lines(failure(documented({ http: section })).problems), expected);
+  });
+}
+
+Deno.test("effectiveDocument() masks the key, and loads again with secrets shown", () => {
+  const section = { port: 0, api_key: KEY, tls_cert: "cert.pem", tls_key: "key.pem" };
+  const { config } = load(documented({ http: section }));
+  assert.doesNotMatch(JSON.stringify(effectiveDocument(config)), new RegExp(KEY));
+  assert.deepEqual(load(effectiveDocument(config, { showSecrets: true })).config, config);
+});
