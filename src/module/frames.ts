@@ -51,6 +51,8 @@ export interface CreateRequest {
   readonly libPath: string;
   readonly parameters: readonly (readonly [key: string, value: string])[];
   readonly waitTimeoutMs: number;
+  /** Only load the library and look at it; there is no context after that. */
+  readonly checkOnly: boolean;
 }
 
 /** Payload of CREATE_FAILED. */

@@ -29,6 +29,7 @@ export const CONTEXTS_PER_HOST = 15;
 /** A context that is being made. */
 interface Creation {
   readonly context: RemoteContext;
+  readonly checkOnly: boolean;
   readonly resolve: (context: ModuleContext) => void;
   readonly reject: (error: ModuleLoadError) => void;
 }
@@ -141,25 +142,16 @@ export class ModuleHost implements LinkHandler, ContextOwner {
    * @throws {ModuleLoadError} with the kind of the failure; names car, module and path.
    */
   createContext(spec: ContextSpec, listener: ContextListener): Promise<ModuleContext> {
-    if (this.#state !== "active") {
-      return Promise.reject(new ModuleLoadError("host", spec, `the host is ${this.#state}`));
-    }
-    if (this.#places >= CONTEXTS_PER_HOST) {
-      const detail = `the host holds ${CONTEXTS_PER_HOST} contexts already`;
-      return Promise.reject(new ModuleLoadError("host", spec, detail));
-    }
-    const index = this.#freeIndex();
-    const context = new RemoteContext(spec, listener, index, this);
-    const { module, libPath, parameters, waitTimeoutMs } = spec;
-    const request: CreateRequest = { module, libPath, parameters, waitTimeoutMs };
-    return new Promise((resolve, reject) => {
-      this.#creations.set(index, { context, resolve, reject });
-      const { out } = this.link;
-      out.begin(FrameKind.CREATE, index, 0);
-      out.text(JSON.stringify(request));
-      out.end();
-      this.link.flush();
-    });
+    return this.#create(spec, listener, false);
+  }
+
+  /**
+   * Loads the library, looks for its functions and asks for its number; `init` is not called.
+   *
+   * @throws {ModuleLoadError} as `createContext`.
+   */
+  async checkLibrary(spec: ContextSpec): Promise<void> {
+    await this.#create(spec, { onCommand() {}, onLost() {} }, true);
   }
 
   /**
@@ -257,6 +249,30 @@ export class ModuleHost implements LinkHandler, ContextOwner {
     return index;
   }
 
+  #create(
+    spec: ContextSpec,
+    listener: ContextListener,
+    checkOnly: boolean,
+  ): Promise<ModuleContext> {
+    const active = this.#state === "active";
+    if (!active || this.#places >= CONTEXTS_PER_HOST) {
+      const why = active ? `holds ${CONTEXTS_PER_HOST} contexts already` : `is ${this.#state}`;
+      return Promise.reject(new ModuleLoadError("host", spec, `the host ${why}`));
+    }
+    const index = this.#freeIndex();
+    const context = new RemoteContext(spec, listener, index, this);
+    const { module, libPath, parameters, waitTimeoutMs } = spec;
+    const request: CreateRequest = { module, libPath, parameters, waitTimeoutMs, checkOnly };
+    return new Promise((resolve, reject) => {
+      this.#creations.set(index, { context, checkOnly, resolve, reject });
+      const { out } = this.link;
+      out.begin(FrameKind.CREATE, index, 0);
+      out.text(JSON.stringify(request));
+      out.end();
+      this.link.flush();
+    });
+  }
+
   #onCommand(index: number, frame: Frame): void {
     const context = this.#contexts.get(index);
     if (!context || context.destroying) return;
@@ -271,6 +287,7 @@ export class ModuleHost implements LinkHandler, ContextOwner {
     const creation = this.#creations.get(index);
     if (!creation) return;
     this.#creations.delete(index);
+    if (creation.checkOnly) return creation.resolve(creation.context);
     this.#contexts.set(index, creation.context);
     creation.resolve(creation.context);
     // The loop begins held: whoever awaits the context shall have it before its first command.

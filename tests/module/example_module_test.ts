@@ -14,9 +14,9 @@ const BUTTON = {
 const LED = { module: 1000, deviceType: 1, deviceRole: "door", deviceName: "led", priority: 0 };
 
 Deno.test("The example module lights LEDs when a button is pressed", async () => {
-  const libPath = await buildExampleModule();
+  await using module = await buildExampleModule();
   await using test = await startHost();
-  const spec = specOf("car_a", {}, { libPath, waitTimeoutMs: 1000 });
+  const spec = specOf("car_a", {}, { libPath: module.path, waitTimeoutMs: 1000 });
   const { context, commands } = await openContext(test.host, spec);
   assert.equal(await connect(context, { ...BUTTON, deviceType: 2 }), "unsupported");
   assert.equal(await connect(context, BUTTON), "ok");

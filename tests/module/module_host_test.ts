@@ -1,5 +1,6 @@
 // Contexts, calls and failures to load, with a real process and real libraries.
 import assert from "node:assert/strict";
+import type { ContextSpec } from "../../src/module/context.ts";
 import { ModuleLoadError, type ModuleLoadErrorKind } from "../../src/module/errors.ts";
 import { CONTEXTS_PER_HOST } from "../../src/module/module_host.ts";
 import type { CallOutcome } from "../../src/module/outcome.ts";
@@ -251,4 +252,26 @@ Deno.test("createContext() delivers commands only after it has resolved", async 
   resolved = true;
   await waitFor(first.promise, "a command");
   assert.equal(early, 0);
+});
+
+Deno.test("checkLibrary() judges a library without calling init, and keeps no place", async () => {
+  await using folder = await TempFolder.make();
+  const record = folder.file("calls");
+  await using test = await startHost();
+  const spec = specOf("car_a", { record, crash_in: "init" });
+  await waitFor(test.host.checkLibrary(spec), "the check");
+  assert.deepEqual(await recorded(record), []);
+  assert.equal(test.host.snapshot().places, 0);
+  const kinds: [Partial<ContextSpec>, string][] = [
+    [{ module: 7 }, "number"],
+    [{ libPath: fixtures.missingSymbol }, "symbol"],
+    [{ libPath: fixtures.notALibrary }, "library"],
+  ];
+  for (const [overrides, kind] of kinds) {
+    const checked = waitFor(test.host.checkLibrary({ ...spec, ...overrides }), "the check");
+    await assert.rejects(
+      checked,
+      (error) => error instanceof ModuleLoadError && error.kind === kind,
+    );
+  }
 });

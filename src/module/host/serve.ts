@@ -8,7 +8,7 @@ import {
 } from "../frames.ts";
 import { type Duplex, Link, type LinkHandler } from "../link.ts";
 import { HostContext, type RunningCall } from "./context.ts";
-import { Libraries, LibraryError } from "./library.ts";
+import { Libraries, type Library, LibraryError } from "./library.ts";
 import { ConfigArgument } from "./structs.ts";
 
 /** What the server tells a host about its duties. */
@@ -92,10 +92,13 @@ export class HostServer implements LinkHandler {
 
   async #create(index: number, id: number, request: CreateRequest): Promise<void> {
     try {
-      const context = await this.#init(index, request);
-      const { waitTimeoutMs } = request;
-      this.#contexts.set(index, { context, waitTimeoutMs, complainedOf: null });
-      context.loop.start();
+      const library = this.#libraries.load(request.libPath, request.module);
+      if (!request.checkOnly) {
+        const context = await this.#init(index, library, request);
+        const { waitTimeoutMs } = request;
+        this.#contexts.set(index, { context, waitTimeoutMs, complainedOf: null });
+        context.loop.start();
+      }
       this.#link.out.frame(FrameKind.CREATED, index, id);
     } catch (error) {
       const failure: CreateFailure = error instanceof LibraryError
@@ -108,9 +111,8 @@ export class HostServer implements LinkHandler {
     }
   }
 
-  /** @throws {LibraryError} */
-  async #init(index: number, request: CreateRequest): Promise<HostContext> {
-    const library = this.#libraries.load(request.libPath, request.module);
+  /** @throws {LibraryError} when `init` returns NULL. */
+  async #init(index: number, library: Library, request: CreateRequest): Promise<HostContext> {
     const config = new ConfigArgument(request.parameters);
     this.#starting.set(index, { functionName: "init", since: performance.now() });
     const pointer = await library.symbols.init(config.config);
