@@ -1,6 +1,6 @@
 // The server: every car of the configuration with its transport and its modules, started together,
 // each on its own from then on, and stopped in order (section 4.4).
-import { Car, type CarSnapshot, type EffectObserver } from "../car/car.ts";
+import { Car, type CarObserver, type CarSnapshot } from "../car/car.ts";
 import type { SessionSettings } from "../car/settings.ts";
 import type { CarConfig, ServerConfig } from "../config/model.ts";
 import type { ContextSpec } from "../module/context.ts";
@@ -23,8 +23,8 @@ export interface ServerOptions {
   readonly contextsPerHost: number;
   /** @default {systemClock} */
   readonly clock?: Clock;
-  /** Looks on while cars carry out what their sessions want; must not throw. */
-  readonly observer?: EffectObserver;
+  /** Looks on while cars live. */
+  readonly observer?: CarObserver;
 }
 
 /** The server as plain data. */
@@ -129,7 +129,7 @@ function sessionSettings(config: ServerConfig, car: CarConfig): SessionSettings 
 }
 
 /** What the contexts of one car are made from; `init` gets company and car first (section 3). */
-function contextSpecs({ company }: ServerConfig, car: CarConfig): ContextSpec[] {
+export function contextSpecs({ company }: ServerConfig, car: CarConfig): ContextSpec[] {
   return car.modules.map(({ id, libPath, parameters, waitTimeoutMs }) => {
     const named = new Map([["company_name", company], ["car_name", car.name], ...parameters]);
     return {
