@@ -36,6 +36,17 @@ const FLAGS = [
 const EMBEDDED = ["example_module.c", "fleet_module.h"];
 const EXAMPLES = join(ROOT, "examples/module");
 
+/**
+ * What the bundled entry begins with. In packages that are not bundled, `setTimeout` is Node's, whose
+ * timers are objects with methods, and they rely on that; in a bundle it is the runtime's own, whose
+ * timers are numbers in older runtimes.
+ */
+const PREAMBLE = `import * as timers from "node:timers";
+for (const name of ["setTimeout", "clearTimeout", "setInterval", "clearInterval"]) {
+  globalThis[name] = timers[name];
+}
+`;
+
 /** This platform. */
 export const HERE = Deno.build.target;
 
@@ -88,7 +99,9 @@ async function bundle(folder: string): Promise<{ entry: string; options: string[
   for (const name of EMBEDDED) await Deno.copyFile(join(EXAMPLES, name), join(folder, name));
   // What is bundled needs no packages any more.
   const options = [...includes(folder), "--no-config", "--no-npm", "--no-remote"];
-  return { entry: join(folder, "main.js"), options };
+  const entry = join(folder, "main.js");
+  await Deno.writeTextFile(entry, PREAMBLE + await Deno.readTextFile(entry));
+  return { entry, options };
 }
 
 function includes(folder: string): string[] {
@@ -117,7 +130,7 @@ export function say(line: string): void {
 }
 
 /** The value behind an option on the command line. */
-function option(name: string): string | undefined {
+export function option(name: string): string | undefined {
   const index = Deno.args.indexOf(name);
   return index < 0 ? undefined : Deno.args[index + 1];
 }

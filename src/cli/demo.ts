@@ -1,5 +1,9 @@
 // `demo`: everything on one screen - embedded broker, example module, simulated cars.
-import { buildExampleModule, ExampleBuildError } from "../../examples/module/build.ts";
+import {
+  buildExampleModule,
+  ExampleBuildError,
+  type ExampleModule,
+} from "../../examples/module/build.ts";
 import { type LoadedConfig, parseConfig } from "../config/load.ts";
 import { systemFiles } from "../config/files.ts";
 import { EmbeddedBroker } from "../mqtt/broker.ts";
@@ -38,8 +42,9 @@ const HOST = "127.0.0.1";
  */
 export async function runDemo(options: DemoOptions, context: ProgramContext): Promise<number> {
   const { output } = context;
-  const libPath = await exampleModule(output.err);
-  if (libPath === undefined) return 1;
+  const example = await exampleModule(output.err);
+  if (example === undefined) return 1;
+  await using module = example;
   const logging = startLogging({
     console: { use: true, level: "WARNING", format: "text" },
     file: { use: false, level: "INFO", format: "text", directory: "", maxBytes: 0, keep: 0 },
@@ -90,8 +95,8 @@ export async function runDemo(options: DemoOptions, context: ProgramContext): Pr
     return {
       name: "the server",
       async start() {
-        const { config } = demoConfig(names, libPath ?? "", broker.port);
-        const observer = narrator.tell.bind(narrator);
+        const { config } = demoConfig(names, module.path, broker.port);
+        const observer = { onEffect: narrator.tell.bind(narrator) };
         server = await assembleServer({ config, log, observer });
         await server.start();
       },
@@ -116,7 +121,7 @@ export async function runDemo(options: DemoOptions, context: ProgramContext): Pr
   }
 }
 
-async function exampleModule(err: (line: string) => void): Promise<string | undefined> {
+async function exampleModule(err: (line: string) => void): Promise<ExampleModule | undefined> {
   try {
     return await buildExampleModule();
   } catch (error) {

@@ -33,6 +33,15 @@ Deno.test("demo runs until it is interrupted", async () => {
 
 Deno.test("demo says what to install without a C compiler", async () => {
   await using folder = await TempFolder.make();
-  const options = { compiler: `${folder.path}/cc`, folder: `${folder.path}/` };
+  const options = { compiler: `${folder.path}/cc`, folder: folder.path };
   await assert.rejects(buildExampleModule(options), /there is no C compiler, install one/);
+});
+
+Deno.test("buildExampleModule() leaves nothing where its folder cannot be written", async () => {
+  await using folder = await TempFolder.make();
+  const occupied = await folder.write("build", "");
+  const module = await buildExampleModule({ folder: occupied });
+  assert.ok((await Deno.stat(module.path)).size > 0);
+  await module[Symbol.asyncDispose]();
+  await assert.rejects(Deno.stat(module.path), Deno.errors.NotFound);
 });

@@ -95,12 +95,14 @@ export class ProgramProcess implements AsyncDisposable {
     }
   }
 
-  /** Waits for the end and for all that was printed. */
+  /** Waits for the end and for all that was printed; fails when a defect was reported. */
   async ended(timeoutMs = 20_000): Promise<Deno.CommandStatus> {
     const status = await waitFor(this.status, "the process to end", timeoutMs).catch((cause) => {
       throw new Error(`${cause.message}; printed so far:\n${this.text}`, { cause });
     });
     await waitFor(this.#read, "the end of its output");
+    const defect = this.lines.find((line) => /\bDefect, /.test(line));
+    if (defect !== undefined) throw new Error(`The program reported a defect: ${defect}`);
     return status;
   }
 
