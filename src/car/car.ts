@@ -2,14 +2,16 @@
 // the session wants done.
 import type { ContextListener, DisconnectType, ModuleContext } from "../module/context.ts";
 import type { CallOutcome } from "../module/outcome.ts";
+import type { TransportStats } from "../mqtt/lane.ts";
 import type { CarTransport, TransportListener } from "../mqtt/transport.ts";
 import type { Log } from "../observe/log.ts";
 import { decodeClientMessage, encodeServerMessage } from "../protocol/codec.ts";
 import { deviceKey } from "../protocol/device.ts";
-import type { Device } from "../protocol/messages.ts";
+import type { ClientMessage, Device } from "../protocol/messages.ts";
 import { type Clock, systemClock, type TimerHandle } from "../time/clock.ts";
 import { type CarCounts, CarStatistics } from "./car_statistics.ts";
 import type { Effect, Input } from "./effects.ts";
+import { connectedDevices, queueDepths, type QueueDepths } from "./inspection.ts";
 import { CarJournal, type PastFailure } from "./journal.ts";
 import { createSession, isSaturated, nextDeadline, step } from "./session.ts";
 import type { SessionSettings } from "./settings.ts";
@@ -24,12 +26,19 @@ export interface CarOptions {
   readonly maxMessageBytes: number;
   /** @default {systemClock} */
   readonly clock?: Clock;
-  /** Called with everything the session wants done, before it is done; must not throw. */
-  readonly observer?: EffectObserver | undefined;
+  /** Looks on. */
+  readonly observer?: CarObserver | undefined;
 }
 
-/** Looks on while a car carries out what its session wants. */
-export type EffectObserver = (car: string, effect: Effect) => void;
+/** Looks on while a car lives. What one of these throws is logged, and disturbs nothing. */
+export interface CarObserver {
+  /** A message of the gateway has come; the session has not seen it. */
+  onMessage?(car: string, message: ClientMessage): void;
+  /** Everything the session wants done, before it is done. */
+  onEffect?(car: string, effect: Effect): void;
+  /** The state of the car, or whether it is paused, has changed. */
+  onState?(car: string, state: StateName): void;
+}
 
 /** A car as plain data. */
 export interface CarSnapshot {
@@ -37,11 +46,18 @@ export interface CarSnapshot {
   readonly state: StateName;
   /** Milliseconds since the epoch. */
   readonly since: number;
+  /** Whether an operator keeps gateways out. */
+  readonly paused: boolean;
+  /** Whether the connection to the broker stands. */
+  readonly brokerConnected: boolean;
   readonly sessionId: string | null;
   /** Connected devices, `module/type/role`. */
   readonly devices: readonly string[];
   readonly lastFailures: readonly PastFailure[];
+  readonly queues: QueueDepths;
   readonly statistics: CarCounts;
+  /** `null` when the transport does not count. */
+  readonly transport: Readonly<TransportStats> | null;
 }
 
 /** After a defect in the session the timer rests so long, in milliseconds: it may fire for ever. */
@@ -61,7 +77,7 @@ export class Car {
   readonly #journal: CarJournal;
   readonly #clock: Clock;
   readonly #maxMessageBytes: number;
-  readonly #observer: EffectObserver | undefined;
+  readonly #observer: CarObserver | undefined;
   readonly #contexts = new Map<number, ModuleContext>();
   readonly #inputs: Input[] = [];
   #session: Session;
@@ -131,6 +147,21 @@ export class Car {
     this.#take({ type: "modules_ready" });
   }
 
+  /** Ends the session, so that the gateway connects anew. */
+  restart(): void {
+    this.#take({ type: "restart" });
+  }
+
+  /** Ends the session and answers no Connect until {@linkcode resume}. Idempotent. */
+  pause(): void {
+    this.#take({ type: "pause" });
+  }
+
+  /** Answers Connects again. Idempotent. */
+  resume(): void {
+    this.#take({ type: "resume" });
+  }
+
   /** The state as operators know it. */
   get state(): StateName {
     return stateName(this.#session);
@@ -139,15 +170,18 @@ export class Car {
   /** The car as plain data; costs nothing until it is asked for. */
   snapshot(): CarSnapshot {
     const session = this.#session;
-    const established = session.kind === "connecting" || session.kind === "running";
     return {
       car: this.name,
       state: this.state,
       since: this.#since,
+      paused: session.base.paused,
+      brokerConnected: session.kind !== "offline" && session.kind !== "stopped",
       sessionId: this.#sessionId,
-      devices: established ? [...session.devices.keys()] : [],
+      devices: connectedDevices(session),
       lastFailures: this.#journal.failures,
-      statistics: { ...this.statistics },
+      queues: queueDepths(session),
+      statistics: this.statistics.snapshot(),
+      transport: this.#transport.stats === undefined ? null : { ...this.#transport.stats },
     };
   }
 
@@ -170,6 +204,9 @@ export class Car {
       return;
     }
     if (message.kind === "status") this.statistics.statusesReceived++;
+    if (this.#observer !== undefined) {
+      this.#show((observer) => observer.onMessage?.(this.name, message));
+    }
     this.#take({ type: "message", message });
   }
 
@@ -194,6 +231,7 @@ export class Car {
 
   #advance(input: Input): void {
     const before = this.state;
+    const { paused } = this.#session.base;
     for (const effect of this.#step(input)) {
       try {
         this.#perform(effect);
@@ -206,6 +244,10 @@ export class Car {
       this.#since = Date.now();
       this.#journal.stateChanged(before, this.state);
     }
+    if (
+      this.#observer !== undefined &&
+      (before !== this.state || paused !== this.#session.base.paused)
+    ) this.#show((observer) => observer.onState?.(this.name, this.state));
     try {
       this.#watchQueue();
       this.#arm();
@@ -276,7 +318,9 @@ export class Car {
   }
 
   #perform(effect: Effect): void {
-    if (this.#observer !== undefined) this.#show(this.#observer, effect);
+    if (this.#observer !== undefined) {
+      this.#show((observer) => observer.onEffect?.(this.name, effect));
+    }
     switch (effect.type) {
       case "publish":
         this.statistics.countPublished(effect.message);
@@ -291,6 +335,7 @@ export class Car {
       case "disconnect_device":
         return this.#disconnectDevice(effect.disconnect, effect.device);
       case "acknowledge": {
+        this.statistics.commandsAcknowledged++;
         const { module, command } = effect;
         this.#contexts.get(module)?.acknowledgeCommand(
           command.device,
@@ -312,15 +357,15 @@ export class Car {
         this.statistics.countNote(effect.note);
         return this.#journal.note(effect.note);
       case "ended":
-        this.statistics.sessionsFailed++;
+        this.statistics.countFailure(effect.failure.reason);
         return this.#journal.ended(effect.failure);
     }
   }
 
   /** Whoever looks on must not keep anything from being done. */
-  #show(observer: EffectObserver, effect: Effect): void {
+  #show(what: (observer: CarObserver) => void): void {
     try {
-      observer(this.name, effect);
+      if (this.#observer !== undefined) what(this.#observer);
     } catch (error) {
       this.#journal.defect("an observer", error);
     }

@@ -1,9 +1,16 @@
 // Plain counters of one car, cheap enough to be always on.
 import type { ServerMessage } from "../protocol/messages.ts";
-import type { Note } from "./effects.ts";
+import type { Dropped, Note, NotForwarded } from "./effects.ts";
+import type { FailureReason } from "./failure.ts";
 
 /** The counters as plain data. */
-export type CarCounts = Readonly<Omit<CarStatistics, "countPublished" | "countNote">>;
+export type CarCounts = Readonly<
+  Omit<CarStatistics, "countPublished" | "countFailure" | "countNote" | "snapshot">
+>;
+
+function add<K extends string>(counts: Partial<Record<K, number>>, key: K, count: number): void {
+  counts[key] = (counts[key] ?? 0) + count;
+}
 
 /** What has happened to a car since the server started. */
 export class CarStatistics {
@@ -15,16 +22,42 @@ export class CarStatistics {
   statusesNotForwarded = 0;
   statusesAnswered = 0;
   commandsSent = 0;
+  /** Answered with OK, as their modules were told. */
+  commandsAcknowledged = 0;
   commandsRefused = 0;
+  /** Published, but their session ended before they were answered. */
+  commandsUnanswered = 0;
   commandsDropped = 0;
   moduleCallsFailed = 0;
   /** Payloads that were no message of the protocol, or too large. */
   messagesRejected = 0;
+  /** What {@linkcode sessionsFailed} is made of; reasons without any are absent. */
+  readonly failuresByReason: Partial<Record<FailureReason, number>> = {};
+  /** What {@linkcode statusesNotForwarded} is made of. */
+  readonly notForwardedByReason: Partial<Record<NotForwarded, number>> = {};
+  /** What {@linkcode commandsDropped} is made of. */
+  readonly droppedByReason: Partial<Record<Dropped, number>> = {};
+
+  /** The counters as they are now. */
+  snapshot(): CarCounts {
+    return {
+      ...this,
+      failuresByReason: { ...this.failuresByReason },
+      notForwardedByReason: { ...this.notForwardedByReason },
+      droppedByReason: { ...this.droppedByReason },
+    };
+  }
 
   /** Counts a message on its way to the gateway. */
   countPublished(message: ServerMessage): void {
     if (message.kind === "status_response") this.statusesAnswered++;
     else if (message.kind === "command") this.commandsSent++;
+  }
+
+  /** Counts the end of a session. */
+  countFailure(reason: FailureReason): void {
+    this.sessionsFailed++;
+    add(this.failuresByReason, reason, 1);
   }
 
   /** Counts what a session noticed. */
@@ -35,12 +68,17 @@ export class CarStatistics {
         return;
       case "not_forwarded":
         this.statusesNotForwarded++;
+        add(this.notForwardedByReason, note.why, 1);
         return;
       case "command_refused":
         this.commandsRefused++;
         return;
       case "command_dropped":
         this.commandsDropped += note.count;
+        add(this.droppedByReason, note.why, note.count);
+        return;
+      case "commands_unanswered":
+        this.commandsUnanswered += note.count;
         return;
     }
   }

@@ -23,6 +23,11 @@ export type Input =
   /** Every context of the car is there. */
   | { readonly type: "modules_ready" }
   | { readonly type: "module_lost"; readonly detail: string }
+  /** An operator wants the session to begin anew. */
+  | { readonly type: "restart" }
+  /** An operator keeps gateways out, until `resume`. */
+  | { readonly type: "pause" }
+  | { readonly type: "resume" }
   /** Time has passed: some deadline may have been reached. */
   | { readonly type: "tick" }
   | { readonly type: "stop" };
@@ -75,6 +80,7 @@ export type Ignored =
   | "unexpected_here"
   | "unknown_counter"
   | "modules_away"
+  | "paused"
   | "bad_connect";
 
 /** Why a command was not sent. */
@@ -111,6 +117,8 @@ export type Note =
     readonly device: Device;
     readonly count: number;
   }
+  /** A session ended before so many published commands were answered. */
+  | { readonly code: "commands_unanswered"; readonly count: number }
   | { readonly code: "command_doubtful"; readonly why: Doubtful; readonly device: Device }
   | {
     readonly code: "command_refused";

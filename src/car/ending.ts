@@ -41,6 +41,7 @@ export function endSession(
       device: withoutPriority(device),
     });
   }
+  noteUnanswered(session, effects);
   const { settings } = session.base;
   const commands = parkOrphans(session.base.commands, NO_DEVICES, settings, effects);
   let base: Base = { ...session.base, commands };
@@ -50,6 +51,16 @@ export function endSession(
   }
   effects.push({ type: "ended", failure: failureOf(session.sessionId, ending) });
   return { kind: "waiting", base, held: null };
+}
+
+function noteUnanswered(session: Established, effects: Effect[]): void {
+  const sent = session.kind === "running"
+    ? session.sent
+    : session.step.name === "responses"
+    ? session.step.sent
+    : [];
+  const count = sent.filter(({ response }) => response === null).length;
+  if (count > 0) effects.push({ type: "note", note: { code: "commands_unanswered", count } });
 }
 
 /** Devices whose `device_connected` is under way: the module will have them when it returns. */

@@ -24,8 +24,12 @@ const IGNORED: Record<Ignored, string> = {
   unexpected_here: "it is not expected at this point",
   unknown_counter: "no open command has its counter",
   modules_away: "the car's modules did not come back in time",
+  paused: "an operator has paused the car",
   bad_connect: "it lacks a session id or has no, or too many, devices",
 };
+
+/** Second deliveries and stragglers are the normal life of QoS 1, and pauses are wanted. */
+const USUAL: ReadonlySet<Ignored> = new Set(["counter_handled", "other_session", "paused"]);
 
 const NOT_FORWARDED: Record<NotForwarded, string> = {
   unknown_module: "the car has no such module in the configuration",
@@ -96,8 +100,7 @@ export function noteLine(note: Note): NoteLine {
     case "ignored": {
       const { message, why } = note;
       const line: NoteLine = {
-        // Second deliveries and stragglers are the normal life of QoS 1.
-        level: why === "counter_handled" || why === "other_session" ? "DEBUG" : "WARNING",
+        level: USUAL.has(why) ? "DEBUG" : "WARNING",
         text: () => `Ignored ${named(message)}: ${IGNORED[why]}`,
         kind: `ignored ${why} ${message.kind}`,
       };
@@ -130,6 +133,8 @@ export function noteLine(note: Note): NoteLine {
         device: note.device,
         kind: `doubtful ${note.why} ${deviceKey(note.device)}`,
       };
+    case "commands_unanswered":
+      return { level: "DEBUG", text: () => `${note.count} commands were not answered` };
     case "command_refused":
       return {
         level: "WARNING",

@@ -11,6 +11,7 @@ import {
 import type { Effect, Input } from "./effects.ts";
 import { type Ending, endSession, notifyGateway } from "./ending.ts";
 import { NO_DEVICES } from "./known_devices.ts";
+import { onPause, onRestart, onResume } from "./operator.ts";
 import {
   onDeviceResultRunning,
   onForwarded,
@@ -39,6 +40,7 @@ export function createSession(settings: SessionSettings): Session {
     commands: NO_COMMANDS,
     noticeAt: -Infinity,
     modulesReady: false,
+    paused: false,
   };
   return { kind: "offline", base };
 }
@@ -108,6 +110,12 @@ function transition(session: Session, input: Input, now: number, effects: Effect
     case "modules_ready":
       if (session.kind === "waiting") return onModulesReady(session, now, effects);
       return { ...session, base: { ...session.base, modulesReady: true } };
+    case "restart":
+      return onRestart(session, now, effects);
+    case "pause":
+      return onPause(session, now, effects);
+    case "resume":
+      return onResume(session, now, effects);
     case "stop":
       return onStop(session, now, effects);
   }

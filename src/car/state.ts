@@ -21,6 +21,8 @@ export interface Base {
   readonly noticeAt: number;
   /** Whether every module context of the car is there. */
   readonly modulesReady: boolean;
+  /** An operator keeps gateways out: no Connect is answered. */
+  readonly paused: boolean;
 }
 
 /** No broker connection. */

@@ -32,6 +32,10 @@ export function onMessageWaiting(
   now: number,
   effects: Effect[],
 ): Session {
+  if (session.base.paused && message.kind === "connect") {
+    effects.push({ type: "note", note: { code: "ignored", why: "paused", message } });
+    return session;
+  }
   if (message.kind !== "connect") {
     // It comes from a gateway that still believes in a session.
     effects.push({ type: "note", note: { code: "ignored", why: "no_session", message } });

@@ -1,5 +1,5 @@
 // Puts a server together from the real rooms: MQTT for the cars, processes for their modules.
-import type { EffectObserver } from "../car/car.ts";
+import type { CarObserver } from "../car/car.ts";
 import type { CarConfig, ServerConfig } from "../config/model.ts";
 import { CONTEXTS_PER_HOST, ModuleHost } from "../module/module_host.ts";
 import { MqttTransport } from "../mqtt/client.ts";
@@ -19,8 +19,8 @@ const DESTROY_MS = 4000;
 export interface AssembleOptions {
   readonly config: ServerConfig;
   readonly log: Log;
-  /** Looks on while cars carry out what their sessions want. */
-  readonly observer?: EffectObserver;
+  /** Looks on while cars live. */
+  readonly observer?: CarObserver;
 }
 
 /**

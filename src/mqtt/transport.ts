@@ -1,5 +1,7 @@
 // The seam between a car and its broker connection, so that cars run over an in-memory pair, too.
 
+import type { TransportStats } from "./lane.ts";
+
 /** What a transport tells its car. None of these may throw. */
 export interface TransportListener {
   /** Connected and subscribed: messages may arrive from now on. */
@@ -12,6 +14,8 @@ export interface TransportListener {
 
 /** One car's connection to the broker (protocol sections 1 and 4.1). */
 export interface CarTransport {
+  /** Counters since it was made, where it counts. */
+  readonly stats?: Readonly<TransportStats>;
   /** Starts connecting, and never gives up until {@linkcode stop}. */
   start(listener: TransportListener): void;
   /** Sends an encoded `ExternalServer` with QoS 1; dropped silently while the broker is away. */

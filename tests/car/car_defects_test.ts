@@ -8,8 +8,16 @@ import { bytes, FRONT, LAMP } from "./support.ts";
 
 Deno.test("Car goes on when an observer throws: everything is done all the same", async () => {
   const test = await new CarFixture({
-    observer: () => {
-      throw new Error("blind");
+    observer: {
+      onMessage: () => {
+        throw new Error("blind");
+      },
+      onEffect: () => {
+        throw new Error("blind");
+      },
+      onState: () => {
+        throw new Error("blind");
+      },
     },
   }).up().run([FRONT]);
   test.status(FRONT);
@@ -128,7 +136,7 @@ Deno.test("Car takes what its own effects bring after them, not between them", a
   const done: string[] = [];
   const test = new CarFixture({
     transport,
-    observer: (_, { type }) => void (type === "note" || done.push(type)),
+    observer: { onEffect: (_, { type }) => void (type === "note" || done.push(type)) },
   }).up();
   test.connect([FRONT, LAMP]);
   await settled();

@@ -118,9 +118,13 @@ Deno.test("Car.snapshot() shows the session, its devices and what has been count
   assert.deepEqual(snapshot, {
     car: "car_1",
     state: "RUNNING",
+    paused: false,
+    brokerConnected: true,
     sessionId: "s1",
     devices: ["7/1/front", "8/1/lamp"],
     lastFailures: [],
+    queues: { statuses: 0, commands: 0, unansweredCommands: 1 },
+    transport: null,
     statistics: {
       sessionsStarted: 1,
       sessionsFailed: 0,
@@ -129,10 +133,15 @@ Deno.test("Car.snapshot() shows the session, its devices and what has been count
       statusesNotForwarded: 1,
       statusesAnswered: 4,
       commandsSent: 3,
+      commandsAcknowledged: 0,
+      commandsUnanswered: 0,
       commandsRefused: 0,
       commandsDropped: 0,
       moduleCallsFailed: 0,
       messagesRejected: 0,
+      failuresByReason: {},
+      notForwardedByReason: { device_not_connected: 1 },
+      droppedByReason: {},
     },
   });
   // It is a copy: what happens later does not change it.

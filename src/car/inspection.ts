@@ -1,0 +1,38 @@
+// What a session looks like from outside, for snapshots.
+import type { Session } from "./state.ts";
+
+/** How much waits in one car. */
+export interface QueueDepths {
+  /** Statuses that have arrived and are not answered. */
+  readonly statuses: number;
+  /** Commands of modules not published yet. */
+  readonly commands: number;
+  /** Commands published and not answered. */
+  readonly unansweredCommands: number;
+}
+
+/** Identities of the devices that are connected, `module/type/role`. */
+export function connectedDevices(session: Session): string[] {
+  const established = session.kind === "connecting" || session.kind === "running";
+  return established ? [...session.devices.keys()] : [];
+}
+
+/** How much waits; the commands of modules without a connected device count as well. */
+export function queueDepths(session: Session): QueueDepths {
+  const { ready, parked } = session.base.commands;
+  const commands = ready.size + parked.size;
+  if (session.kind === "running") {
+    const { waiting, begun, early } = session.statuses;
+    const statuses = waiting.size + begun.length + early.size;
+    return { statuses, commands, unansweredCommands: open(session.sent) };
+  }
+  if (session.kind === "connecting" && session.step.name === "responses") {
+    const { kept, sent } = session.step;
+    return { statuses: kept.length, commands, unansweredCommands: open(sent) };
+  }
+  return { statuses: 0, commands, unansweredCommands: 0 };
+}
+
+function open(sent: readonly { readonly response: number | null }[]): number {
+  return sent.filter(({ response }) => response === null).length;
+}
