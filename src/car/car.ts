@@ -11,7 +11,7 @@ import type { ClientMessage, Device } from "../protocol/messages.ts";
 import { type Clock, systemClock, type TimerHandle } from "../time/clock.ts";
 import { type CarCounts, CarStatistics } from "./car_statistics.ts";
 import type { Effect, Input } from "./effects.ts";
-import { connectedDevices, queueDepths, type QueueDepths } from "./inspection.ts";
+import { connectedDevices, type QueueDepths, queueDepths } from "./inspection.ts";
 import { CarJournal, type PastFailure } from "./journal.ts";
 import { createSession, isSaturated, nextDeadline, step } from "./session.ts";
 import type { SessionSettings } from "./settings.ts";
@@ -76,7 +76,7 @@ export class Car {
   readonly #transport: CarTransport;
   readonly #journal: CarJournal;
   readonly #clock: Clock;
-  readonly #maxMessageBytes: number;
+  #maxMessageBytes: number;
   readonly #observer: CarObserver | undefined;
   readonly #contexts = new Map<number, ModuleContext>();
   readonly #inputs: Input[] = [];
@@ -145,6 +145,34 @@ export class Car {
   /** Every context has been attached: gateways may connect. */
   modulesReady(): void {
     this.#take({ type: "modules_ready" });
+  }
+
+  /**
+   * Takes new settings, and how large a payload may be, in bytes, from now on; the session goes on.
+   */
+  configure(settings: SessionSettings, maxMessageBytes: number): void {
+    this.#maxMessageBytes = maxMessageBytes;
+    this.#transport.limitMessages?.(maxMessageBytes);
+    this.#take({ type: "settings", settings });
+  }
+
+  /**
+   * Ends the session, so that contexts can be exchanged: the old ones still hear of it. Gateways may
+   * connect again after {@linkcode modulesReady}.
+   *
+   * @param detail Why, for people.
+   */
+  releaseModules(detail: string): void {
+    this.#take({ type: "module_lost", detail });
+    this.#contexts.clear();
+  }
+
+  /**
+   * Connects to the broker anew at a random moment within so many milliseconds: the session goes on
+   * until then, and ends as `broker_lost`. The gateway is told while the old connection stands.
+   */
+  reconnect(reason: string, withinMs: number): void {
+    this.#transport.reconnect?.(reason, withinMs);
   }
 
   /** Ends the session, so that the gateway connects anew. */

@@ -94,6 +94,30 @@ export function releaseHeld(
   return { ...store, held: new Set() };
 }
 
+/** Drops what waits of modules that a car no longer has; the same store when there is nothing. */
+export function withoutModules(
+  store: CommandStore,
+  modules: ReadonlySet<number>,
+  effects: Effect[],
+): CommandStore {
+  const gone = [...store.parked.keys(), ...store.held].some((module) => !modules.has(module)) ||
+    values(store.ready).some(({ module }) => !modules.has(module));
+  if (!gone) return store;
+  const parked = new Map(store.parked);
+  for (const [module, { device }] of store.parked) {
+    if (modules.has(module)) continue;
+    parked.delete(module);
+    effects.push(dropped("module_removed", device));
+  }
+  const kept: WaitingCommand[] = [];
+  for (const waiting of values(store.ready)) {
+    if (modules.has(waiting.module)) kept.push(waiting);
+    else effects.push(dropped("module_removed", waiting.command.device));
+  }
+  const held = new Set([...store.held].filter((module) => modules.has(module)));
+  return { ready: queueOf(kept), parked, held };
+}
+
 /** Drops what waited for a module that gets its first connected device: it is stale (section 4.2). */
 export function dropStale(store: CommandStore, module: number, effects: Effect[]): CommandStore {
   const old = store.parked.get(module);

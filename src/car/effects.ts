@@ -3,6 +3,7 @@ import type { ClientMessage, Device, ServerMessage } from "../protocol/messages.
 import type { DisconnectType, ModuleCommand } from "../module/context.ts";
 import type { CallOutcome } from "../module/outcome.ts";
 import type { Failure } from "./failure.ts";
+import type { SessionSettings } from "./settings.ts";
 
 /** Everything that can happen to a car. */
 export type Input =
@@ -23,6 +24,8 @@ export type Input =
   /** Every context of the car is there. */
   | { readonly type: "modules_ready" }
   | { readonly type: "module_lost"; readonly detail: string }
+  /** Other timeouts, limits or modules from now on; company and car stay. */
+  | { readonly type: "settings"; readonly settings: SessionSettings }
   /** An operator wants the session to begin anew. */
   | { readonly type: "restart" }
   /** An operator keeps gateways out, until `resume`. */
@@ -84,7 +87,13 @@ export type Ignored =
   | "bad_connect";
 
 /** Why a command was not sent. */
-export type Dropped = "stale" | "superseded" | "device_not_listed" | "other_module" | "queue_full";
+export type Dropped =
+  | "stale"
+  | "superseded"
+  | "device_not_listed"
+  | "other_module"
+  | "queue_full"
+  | "module_removed";
 
 /** What is remarkable about a command that was sent all the same. */
 export type Doubtful = "other_module" | "device_not_connected" | "empty";

@@ -45,6 +45,7 @@ const DROPPED: Record<Dropped, string> = {
   device_not_listed: "its device was not in the Connect",
   other_module: "its device belongs to another module",
   queue_full: "too many commands wait for the car",
+  module_removed: "the car no longer has its module",
 };
 
 const DOUBTFUL: Record<Doubtful, string> = {

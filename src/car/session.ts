@@ -21,6 +21,7 @@ import {
   sendCommands,
 } from "./running.ts";
 import type { SessionSettings } from "./settings.ts";
+import { onSettings } from "./settings_change.ts";
 import type { Base, Established, Session } from "./state.ts";
 import { connectProblem, onHeldExpired, onMessageWaiting, onModulesReady } from "./waiting.ts";
 
@@ -110,6 +111,8 @@ function transition(session: Session, input: Input, now: number, effects: Effect
     case "modules_ready":
       if (session.kind === "waiting") return onModulesReady(session, now, effects);
       return { ...session, base: { ...session.base, modulesReady: true } };
+    case "settings":
+      return onSettings(session, input.settings, now, effects);
     case "restart":
       return onRestart(session, now, effects);
     case "pause":

@@ -21,6 +21,15 @@ export interface ContextSpec {
   readonly waitTimeoutMs: number;
 }
 
+/** Whether two contexts are made from the same; the order of what `init` gets does not count. */
+export function isSameSpec(one: ContextSpec, other: ContextSpec): boolean {
+  const parameters = new Map(one.parameters);
+  return one.company === other.company && one.car === other.car && one.module === other.module &&
+    one.libPath === other.libPath && one.waitTimeoutMs === other.waitTimeoutMs &&
+    parameters.size === other.parameters.length &&
+    other.parameters.every(([key, value]) => parameters.get(key) === value);
+}
+
 /** A command a module wants delivered. */
 export interface ModuleCommand {
   /** As the module named it; its own module number may differ from the context's. */

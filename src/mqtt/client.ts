@@ -1,6 +1,7 @@
 // One car's connection to the broker, kept up for as long as the car lives.
 import { type CarTopics, carTopics } from "../protocol/topics.ts";
 import { backoff } from "../time/backoff.ts";
+import type { TimerHandle } from "../time/clock.ts";
 import { Connection } from "./connection.ts";
 import type { BrokerConnector } from "./connector.ts";
 import type { BrokerFailure } from "./failure.ts";
@@ -69,10 +70,16 @@ export class MqttTransport implements CarTransport {
   #state: State = { phase: "idle" };
   #pauses: Generator<number, never, void>;
   #paused = false;
+  #maxMessageBytes: number;
+  /** Goes over to another connection when it fires. */
+  #moving: TimerHandle | undefined;
+  /** The connection before this one, on its way out. */
+  #leaving: Promise<void> | undefined;
 
   constructor(options: MqttTransportOptions) {
     this.stats = this.#stats;
     this.#options = options;
+    this.#maxMessageBytes = options.maxMessageBytes;
     this.#topics = carTopics(options.company, options.car);
     this.#responseTopic = topicField(this.#topics.externalServer);
     this.#disconnectTopic = topicField(this.#topics.disconnect);
@@ -109,18 +116,52 @@ export class MqttTransport implements CarTransport {
     if (this.#state.phase === "up") this.#state.connection.lane?.releaseMessages();
   }
 
+  limitMessages(maxMessageBytes: number): void {
+    this.#maxMessageBytes = maxMessageBytes;
+    if (this.#state.phase === "up") this.#state.connection.lane?.limitMessages(maxMessageBytes);
+  }
+
+  reconnect(reason: string, withinMs: number): void {
+    if (this.#state.phase === "stopped" || this.#moving !== undefined) return;
+    const { clock } = this.#options.connector;
+    this.#moving = clock.set(() => {
+      this.#moving = undefined;
+      this.#move(reason);
+    }, Math.random() * withinMs);
+  }
+
   stop(): Promise<void> {
     const state = this.#state;
     if (state.phase === "stopped") return state.gone;
+    if (this.#moving !== undefined) this.#options.connector.clock.clear(this.#moving);
+    this.#moving = undefined;
     const gone = Promise.withResolvers<void>();
     this.#state = { phase: "stopped", gone: gone.promise };
     this.#options.connector.left(this.#options.car);
     if (state.phase === "queued" || state.phase === "waiting") state.cancel();
     if (state.phase === "connecting") state.leave();
-    if (state.phase === "up" || state.phase === "connecting") {
-      state.connection.leave().then(gone.resolve, () => gone.resolve());
-    } else gone.resolve();
+    const current = state.phase === "up" || state.phase === "connecting"
+      ? state.connection.leave()
+      : undefined;
+    Promise.allSettled([current, this.#leaving]).then(() => gone.resolve());
     return gone.promise;
+  }
+
+  /** Goes over to what the connector says now, wherever the old way had got to. */
+  #move(reason: string): void {
+    const state = this.#state;
+    if (state.phase === "idle" || state.phase === "stopped") return;
+    this.notifyDisconnect();
+    this.#pauses = this.#newPauses();
+    if (state.phase === "queued" || state.phase === "waiting") state.cancel();
+    if (state.phase === "connecting") state.leave();
+    if (state.phase === "up" || state.phase === "connecting") {
+      this.#leaving = state.connection.leave();
+    }
+    this.#options.connector.left(this.#options.car);
+    if (state.phase === "up") this.#stats.disconnects++;
+    this.#connect();
+    if (state.phase === "up") this.#listener?.onDown(reason);
   }
 
   #connect(): void {
@@ -134,21 +175,21 @@ export class MqttTransport implements CarTransport {
   }
 
   #open(leave: () => void): void {
-    const { connector, maxMessageBytes, onOversize } = this.#options;
+    const { connector, onOversize } = this.#options;
     const connection = new Connection({
       connector,
       topics: this.#topics,
-      maxMessageBytes,
+      maxMessageBytes: this.#maxMessageBytes,
       stats: this.#stats,
       listener: {
         onUp: () => this.#onUp(connection, leave),
         onMessage: (payload) => {
-          if (this.#state.phase === "up") this.#listener?.onMessage(payload);
+          if (this.#has(connection)) this.#listener?.onMessage(payload);
         },
         onOversize: (payloadBytes) => onOversize?.(payloadBytes),
         onClosed: (failure) => {
           leave();
-          this.#onClosed(failure);
+          if (this.#has(connection)) this.#onClosed(failure);
         },
       },
     });
@@ -156,13 +197,21 @@ export class MqttTransport implements CarTransport {
     connection.open();
   }
 
+  /** Whether this is the connection; one that is on its way out speaks no longer. */
+  #has(connection: Connection): boolean {
+    const state = this.#state;
+    return (state.phase === "up" || state.phase === "connecting") &&
+      state.connection === connection;
+  }
+
   #onUp(connection: Connection, leave: () => void): void {
     leave();
-    if (this.#state.phase !== "connecting") return;
+    if (this.#state.phase !== "connecting" || !this.#has(connection)) return;
     const { connector, car } = this.#options;
     const since = { ms: connector.clock.now(), messagesIn: this.#stats.messagesIn };
     this.#state = { phase: "up", connection, since };
     this.#stats.connects++;
+    connection.lane?.limitMessages(this.#maxMessageBytes);
     if (this.#paused) connection.lane?.holdMessages();
     connector.connected(car);
     this.#listener?.onUp();

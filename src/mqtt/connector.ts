@@ -28,28 +28,41 @@ export interface ConnectorOptions {
   readonly clock?: Clock;
 }
 
-/** One for each broker address, shared by the transports of all cars. */
-export class BrokerConnector implements FlushTicker {
+/** A way to the broker, with the TLS files read. */
+export interface BrokerWay {
   readonly broker: BrokerConfig;
-  /** How it is called in logs. */
-  readonly address: string;
   readonly refusedPauseMs: number;
+  readonly tls: TlsMaterial | undefined;
+}
+
+/**
+ * Reads the TLS files, if there are any.
+ *
+ * @throws {TlsFileError} when one cannot be read or used.
+ */
+export async function findWay(
+  { broker, refusedPauseMs }: Pick<ConnectorOptions, "broker" | "refusedPauseMs">,
+): Promise<BrokerWay> {
+  return { broker, refusedPauseMs, tls: broker.tls && await readTls(broker.tls) };
+}
+
+/** One for each broker, shared by the transports of all cars. */
+export class BrokerConnector implements FlushTicker {
   readonly keepAliveS: number;
   readonly clock: Clock;
-  readonly #tls: TlsMaterial | undefined;
-  readonly #reporter: FailureReporter;
+  readonly #log: Log;
+  #way: BrokerWay;
+  #reporter: FailureReporter;
   readonly #gate = new Gate(SIMULTANEOUS_ATTEMPTS);
   readonly #sleepers = new Set<() => void>();
   #away = false;
   #flushing: MessageLane[] = [];
 
-  private constructor(options: ConnectorOptions, tls: TlsMaterial | undefined) {
-    this.broker = options.broker;
-    this.address = brokerAddress(options.broker);
-    this.refusedPauseMs = options.refusedPauseMs;
+  private constructor(options: ConnectorOptions, way: BrokerWay) {
+    this.#way = way;
+    this.#log = options.log;
     this.keepAliveS = options.keepAliveS ?? KEEP_ALIVE_S;
     this.clock = options.clock ?? systemClock;
-    this.#tls = tls;
     this.#reporter = new FailureReporter(this.address, options.log, this.clock);
   }
 
@@ -59,13 +72,40 @@ export class BrokerConnector implements FlushTicker {
    * @throws {TlsFileError} when one cannot be read or used.
    */
   static async make(options: ConnectorOptions): Promise<BrokerConnector> {
-    const { tls } = options.broker;
-    return new BrokerConnector(options, tls && await readTls(tls));
+    return new BrokerConnector(options, await findWay(options));
+  }
+
+  get broker(): BrokerConfig {
+    return this.#way.broker;
+  }
+
+  /** How it is called in logs. */
+  get address(): string {
+    return brokerAddress(this.#way.broker);
+  }
+
+  get refusedPauseMs(): number {
+    return this.#way.refusedPauseMs;
+  }
+
+  /** Whether this way is made of other TLS files, or other contents of the same, than the present. */
+  hasOtherTls({ tls }: BrokerWay): boolean {
+    const now = this.#way.tls;
+    return now?.ca !== tls?.ca || now?.cert !== tls?.cert || now?.key !== tls?.key;
+  }
+
+  /** Goes another way with every connection that is opened from now on. */
+  take(way: BrokerWay): void {
+    const before = this.address;
+    this.#way = way;
+    if (this.address === before) return;
+    this.#reporter = new FailureReporter(this.address, this.#log, this.clock);
+    this.#away = false;
   }
 
   /** Opens a connection. */
   open(signal: AbortSignal): Promise<Link> {
-    return openLink(this.broker, this.#tls, signal);
+    return openLink(this.#way.broker, this.#way.tls, signal);
   }
 
   /** Waits for a turn to connect; the result gives it up. */

@@ -33,7 +33,8 @@ export interface FrameListener {
 /** Cuts what arrives into packets. */
 export class FrameReader {
   readonly #listener: FrameListener;
-  readonly #maxPayloadBytes: number;
+  /** A larger payload is discarded unread; counts from the next packet on. */
+  maxPayloadBytes: number;
   /** The beginning of a packet whose rest has not come. */
   #partial = new Uint8Array(0);
   #partialLength = 0;
@@ -45,7 +46,7 @@ export class FrameReader {
   /** @param maxPayloadBytes a larger payload is discarded unread */
   constructor(listener: FrameListener, maxPayloadBytes: number) {
     this.#listener = listener;
-    this.#maxPayloadBytes = maxPayloadBytes;
+    this.maxPayloadBytes = maxPayloadBytes;
   }
 
   /**
@@ -95,7 +96,7 @@ export class FrameReader {
       const next = at + length;
       const first = bytes[start] as number;
       if (first >> 4 === PUBLISH) {
-        if (length > this.#maxPayloadBytes && this.#isOversize(bytes, start, at, next)) {
+        if (length > this.maxPayloadBytes && this.#isOversize(bytes, start, at, next)) {
           this.#skip = Math.max(0, next - end);
           start = next;
           continue;
@@ -140,7 +141,7 @@ export class FrameReader {
     }
     const withId = ((bytes[start] as number) >> 1 & 3) > 0;
     const payloadBytes = next - (withId ? headerEnd : headerEnd - 2);
-    if (payloadBytes <= this.#maxPayloadBytes) return false;
+    if (payloadBytes <= this.maxPayloadBytes) return false;
     this.#listener.onOversize(payloadBytes, withId ? twoBytes(bytes, headerEnd - 2) : 0);
     return true;
   }

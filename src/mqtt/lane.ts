@@ -111,6 +111,11 @@ export class MessageLane extends Duplex implements FrameListener {
     return heard;
   }
 
+  /** How large a payload may be from now on, in bytes. */
+  limitMessages(maxMessageBytes: number): void {
+    this.#reader.maxPayloadBytes = maxMessageBytes;
+  }
+
   /** Messages may be delivered from now on; those that came before follow in a moment. */
   open(): void {
     this.#open = true;

@@ -26,6 +26,13 @@ export interface CarTransport {
   pause(): void;
   /** Reads again. Idempotent. */
   resume(): void;
+  /** How large a payload may be from now on, in bytes; a larger one is discarded unread. */
+  limitMessages?(maxMessageBytes: number): void;
+  /**
+   * Leaves the broker in order at a random moment within so many milliseconds, after a disconnect
+   * notification and with `onDown(reason)`, and connects anew as if for the first time.
+   */
+  reconnect?(reason: string, withinMs: number): void;
   /**
    * Waits (bounded) until everything published has left, then leaves the broker in order, so that
    * no last will is sent. Idempotent, never rejects.

@@ -1,12 +1,18 @@
 // Keeps the module contexts of one car alive: opens them, and opens them anew when they were lost,
 // after pauses that grow while it keeps happening.
 import type { Car } from "../car/car.ts";
-import type { ContextSpec, ModuleContext } from "../module/context.ts";
+import {
+  type ContextListener,
+  type ContextSpec,
+  isSameSpec,
+  type ModuleCommand,
+  type ModuleContext,
+} from "../module/context.ts";
 import { ModuleLoadError } from "../module/errors.ts";
 import type { Log } from "../observe/log.ts";
 import { backoff } from "../time/backoff.ts";
 import { type Clock, systemClock, type TimerHandle } from "../time/clock.ts";
-import type { HostPool, Place } from "./host_pool.ts";
+import type { Apart, HostPool, Place } from "./host_pool.ts";
 
 /** What is kept alive, and with what. */
 export interface CarModulesOptions {
@@ -16,6 +22,13 @@ export interface CarModulesOptions {
   readonly log: Log;
   /** @default {systemClock} */
   readonly clock?: Clock;
+  /**
+   * Whom these modules replace: they keep quiet until {@linkcode CarModules.takeOver}, and then get
+   * the contexts that both have alike.
+   */
+  readonly predecessor?: CarModules | undefined;
+  /** Where contexts go first. @default {where there is room} */
+  readonly apart?: Apart | undefined;
 }
 
 /** After so long without a loss, in milliseconds, the pauses start over. */
@@ -28,8 +41,16 @@ const PAUSES = { firstMs: 1000, maxMs: 60_000 } as const;
 const CRASHES_UNTIL_ALONE = 2;
 
 interface Opened {
+  readonly spec: ContextSpec;
   readonly place: Place;
-  readonly context: ModuleContext;
+  /** Whose it is: it may outlive the configuration it was opened for. */
+  owner: CarModules;
+  /** Commands that came before the car had the context. */
+  readonly early: ModuleCommand[];
+  readonly listener: ContextListener;
+  /** Set when it has been opened. */
+  context?: ModuleContext;
+  lost: boolean;
 }
 
 /** The module contexts of one car. */
@@ -51,6 +72,9 @@ export class CarModules {
   #attempt: Promise<void> | null = null;
   #timer: TimerHandle | null = null;
   #stopped = false;
+  /** Present until they take over. */
+  #predecessor: CarModules | undefined;
+  #apart: Apart | undefined;
 
   constructor(options: CarModulesOptions) {
     this.#car = options.car;
@@ -58,6 +82,8 @@ export class CarModules {
     this.#pool = options.pool;
     this.#log = options.log.forCar(options.car.name);
     this.#clock = options.clock ?? systemClock;
+    this.#predecessor = options.predecessor;
+    this.#apart = options.apart;
   }
 
   /**
@@ -73,6 +99,34 @@ export class CarModules {
     await this.#attempt;
   }
 
+  /**
+   * Takes the place of the predecessor, which has to be stopped afterwards: the car's session ends as
+   * `module_lost`, its contexts are exchanged, and gateways may connect when all are there. Contexts
+   * that are not there yet are opened as if they had been lost.
+   *
+   * @param exchange Called in between, while the car has neither session nor contexts.
+   */
+  takeOver(exchange: () => void): void {
+    const predecessor = this.#predecessor;
+    if (predecessor === undefined || this.#stopped) return;
+    this.#predecessor = undefined;
+    this.#car.releaseModules("Its modules are configured anew");
+    for (const opened of predecessor.#handOver(this.#specs)) {
+      opened.owner = this;
+      this.#opened.set(opened.spec.module, opened);
+    }
+    exchange();
+    for (const opened of this.#opened.values()) this.#attach(opened);
+    if (this.#attempt !== null) return;
+    if (this.#isComplete) this.#beWell();
+    else this.#retry();
+  }
+
+  /** Whether they have not taken over yet. */
+  get #isQuiet(): boolean {
+    return this.#predecessor !== undefined;
+  }
+
   /** Destroys the contexts and gives their places back. Never rejects. */
   async stop(): Promise<void> {
     this.#stopped = true;
@@ -82,12 +136,27 @@ export class CarModules {
     this.#opened.clear();
   }
 
+  /** Gives up what `specs` have alike, and everything that is under way. */
+  #handOver(specs: readonly ContextSpec[]): Opened[] {
+    this.#stopped = true;
+    const kept = [...this.#opened.values()].filter(({ spec }) => includesSpec(specs, spec));
+    for (const { spec } of kept) this.#opened.delete(spec.module);
+    return kept;
+  }
+
+  get #isComplete(): boolean {
+    return this.#opened.size === this.#specs.length;
+  }
+
   /** Opens the contexts that lack, all at once. */
   async #open(onFailure: (error: Error) => void): Promise<void> {
-    const lacking = this.#specs.filter(({ module }) => !this.#opened.has(module));
+    const alike = this.#predecessor === undefined ? [] : this.#predecessor.#specs;
+    const lacking = this.#specs.filter((spec) =>
+      !this.#opened.has(spec.module) && !includesSpec(alike, spec)
+    );
     this.#crashed = false;
     const alone = this.#suspect || this.#crashesInRow >= CRASHES_UNTIL_ALONE;
-    const places = this.#pool.reserve(this.#car.name, lacking.length, alone);
+    const places = this.#pool.reserve(this.#car.name, lacking.length, alone, this.#apart);
     await Promise.all(lacking.map(async (spec, index) => {
       const place = places[index];
       if (place === undefined) return;
@@ -100,25 +169,46 @@ export class CarModules {
     }));
     this.#attempt = null;
     if (this.#stopped) return;
-    if (this.#opened.size === this.#specs.length) {
-      this.#wellSince = this.#clock.now();
-      this.#car.modulesReady();
-    } else {
-      this.#retry();
-    }
+    if (this.#isComplete) this.#beWell();
+    else this.#retry();
+  }
+
+  #beWell(): void {
+    this.#wellSince = this.#clock.now();
+    this.#car.modulesReady();
   }
 
   async #openOne(spec: ContextSpec, place: Place): Promise<void> {
-    let lost = false;
-    const listener = this.#car.contextListener(spec.module, (reason, wasBusy) => {
-      lost = true;
-      this.#onLost(spec.module, place, reason, wasBusy);
+    const listener = this.#car.contextListener(
+      spec.module,
+      (reason, wasBusy) => opened.owner.#onLost(opened, reason, wasBusy),
+    );
+    const opened: Opened = { spec, place, listener, owner: this, early: [], lost: false };
+    const context = await place.open(spec, {
+      onCommand: (command) => {
+        if (opened.owner.#isQuiet) opened.early.push(command);
+        else listener.onCommand(command);
+      },
+      onLost: (reason, wasBusy) => {
+        if (opened.owner.#isQuiet) opened.owner.#onLost(opened, reason, wasBusy);
+        else listener.onLost(reason, wasBusy);
+      },
     });
-    const context = await place.open(spec, listener);
-    if (lost) return;
-    if (this.#stopped) return leave({ context, place });
-    this.#opened.set(spec.module, { place, context });
-    this.#car.attach(context);
+    if (opened.lost) return;
+    opened.context = context;
+    if (this.#stopped) return leave(opened);
+    this.#opened.set(spec.module, opened);
+    // Commands wait inside the module until the car can take them; few are on their way already.
+    if (this.#isQuiet) context.holdCommands();
+    else this.#car.attach(context);
+  }
+
+  /** Gives the car a context that was opened ahead, or that served it before. */
+  #attach(opened: Opened): void {
+    if (opened.context === undefined) return;
+    this.#car.attach(opened.context);
+    for (const command of opened.early.splice(0)) opened.listener.onCommand(command);
+    opened.context.releaseCommands();
   }
 
   #onFailed(spec: ContextSpec, error: Error, onFailure: (error: Error) => void): void {
@@ -130,8 +220,10 @@ export class CarModules {
     onFailure(error);
   }
 
-  #onLost(module: number, place: Place, reason: string, wasBusy: boolean): void {
-    place.release();
+  #onLost(opened: Opened, reason: string, wasBusy: boolean): void {
+    const { module } = opened.spec;
+    opened.lost = true;
+    opened.place.release();
     this.#opened.delete(module);
     if (this.#stopped) return;
     this.#forgiveWhenWell();
@@ -155,7 +247,8 @@ export class CarModules {
 
   /** Opens what lacks at once the first time, and after a growing pause when it goes on. */
   #retry(): void {
-    if (this.#attempt !== null || this.#timer !== null) return;
+    // Nobody waits for those who have not taken over.
+    if (this.#attempt !== null || this.#timer !== null || this.#isQuiet) return;
     this.#failuresInRow++;
     const pauseMs = this.#failuresInRow === 1 ? 0 : this.#pauses.next().value;
     if (this.#failuresInRow > 1) {
@@ -174,12 +267,16 @@ export class CarModules {
 /** Destroys a context and gives its place back, come what may. */
 async function leave({ context, place }: Opened): Promise<void> {
   try {
-    await context.destroy();
+    await context?.destroy();
   } catch {
     // There is nothing left to do for it, and its host ends when the last one has left.
   } finally {
     place.release();
   }
+}
+
+function includesSpec(specs: readonly ContextSpec[], spec: ContextSpec): boolean {
+  return specs.some((one) => isSameSpec(one, spec));
 }
 
 /** Whether trying again cannot help: the library itself is wrong. */

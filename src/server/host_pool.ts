@@ -42,6 +42,14 @@ export interface Place {
   release(): void;
 }
 
+/**
+ * Contexts whose libraries are tried for the first time: until that is over they share hosts with
+ * each other only, so that a library that crashes takes nobody along who was served before.
+ */
+export interface Apart {
+  over: boolean;
+}
+
 /** A host and who lives there, as plain data. */
 export interface HostPlacement {
   readonly id: number;
@@ -62,6 +70,7 @@ interface PooledHost {
   unopened: number;
   /** Taken by one car that does not share, because its module has crashed. */
   readonly alone: boolean;
+  readonly apart: Apart | undefined;
   host: Host | null;
   dead: boolean;
 }
@@ -82,13 +91,14 @@ export class HostPool {
    *
    * @param wantsAlone Whether the car should not share hosts with others; it has to all the same
    * when too many want that.
+   * @param apart With which others it may share meanwhile.
    */
-  reserve(car: string, count: number, wantsAlone: boolean): Place[] {
+  reserve(car: string, count: number, wantsAlone: boolean, apart?: Apart): Place[] {
     const { contextsPerHost } = this.#options;
     const alone = wantsAlone &&
       this.#countAlone() + Math.ceil(count / contextsPerHost) <= MAX_ALONE;
     const spaces = [...this.#hosts.values()]
-      .filter((host) => !host.dead && !host.alone && !alone)
+      .filter((host) => !host.dead && !host.alone && !alone && mayShare(host.apart, apart))
       .map(({ id, tenants, unopened, host }) => {
         const free = contextsPerHost - tenants.length;
         // Contexts it could not destroy have left the pool, but not the host.
@@ -97,7 +107,7 @@ export class HostPool {
     const places: Place[] = [];
     for (const share of placeContexts(count, spaces, contextsPerHost)) {
       const known = share.host === null ? undefined : this.#hosts.get(share.host);
-      const host = known ?? this.#add(alone);
+      const host = known ?? this.#add(alone, apart);
       for (let i = 0; i < share.count; i++) places.push(this.#take(host, car));
     }
     return places;
@@ -124,7 +134,7 @@ export class HostPool {
     return count;
   }
 
-  #add(alone: boolean): PooledHost {
+  #add(alone: boolean, apart: Apart | undefined): PooledHost {
     const id = this.#nextId++;
     const starting = this.#start({
       onOutput: (line, stream) => this.#onOutput(id, line, stream),
@@ -136,6 +146,7 @@ export class HostPool {
       tenants: [],
       unopened: 0,
       alone,
+      apart,
       host: null,
       dead: false,
     };
@@ -216,4 +227,9 @@ export class HostPool {
     const more = cars.length > 3 ? ` and ${cars.length - 3} more` : "";
     return `Module host ${id} (${cars.slice(0, 3).join(", ")}${more})`;
   }
+}
+
+function mayShare(one: Apart | undefined, other: Apart | undefined): boolean {
+  const inForce = (apart: Apart | undefined) => apart === undefined || apart.over ? null : apart;
+  return inForce(one) === inForce(other);
 }

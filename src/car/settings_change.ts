@@ -1,0 +1,50 @@
+// New settings for a session that goes on: they count at once, and end nothing by themselves.
+import { withoutModules } from "./command_order.ts";
+import type { Effect } from "./effects.ts";
+import { sendCommands } from "./running.ts";
+import type { SessionSettings } from "./settings.ts";
+import type { Connecting, Running, Session } from "./state.ts";
+
+/**
+ * Takes new settings; company and car must be the same.
+ *
+ * A wait that is over by the new measure begins anew, so that a shorter timeout never ends a session
+ * for a silence that was allowed until now. Commands that waited for a module the car no longer has
+ * are dropped.
+ */
+export function onSettings(
+  session: Session,
+  settings: SessionSettings,
+  now: number,
+  effects: Effect[],
+): Session {
+  const commands = withoutModules(session.base.commands, settings.modules, effects);
+  const base = { ...session.base, settings, commands };
+  switch (session.kind) {
+    case "connecting":
+      return withWaitsInTime({ ...session, base }, now);
+    case "running":
+      return sendCommands(withRunningWaitsInTime({ ...session, base }, now), now, effects);
+    default:
+      return { ...session, base };
+  }
+}
+
+function withWaitsInTime(session: Connecting, now: number): Connecting {
+  const { step, base: { settings: { responseMs } } } = session;
+  if (step.name === "devices" || now < step.since + responseMs) return session;
+  return { ...session, step: { ...step, since: now } };
+}
+
+function withRunningWaitsInTime(session: Running, now: number): Running {
+  const { sessionMs, responseMs } = session.base.settings;
+  const { heardAt, statuses, sent } = session;
+  const { gapSince } = statuses;
+  const gapIsOver = gapSince !== null && now >= gapSince + responseMs;
+  return {
+    ...session,
+    heardAt: now >= heardAt + sessionMs ? now : heardAt,
+    statuses: gapIsOver ? { ...statuses, gapSince: now } : statuses,
+    sent: sent.map((one) => now >= one.sentAt + responseMs ? { ...one, sentAt: now } : one),
+  };
+}
