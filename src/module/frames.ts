@@ -51,9 +51,15 @@ export interface CreateRequest {
   readonly libPath: string;
   readonly parameters: readonly (readonly [key: string, value: string])[];
   readonly waitTimeoutMs: number;
-  /** Only load the library and look at it; there is no context after that. */
-  readonly checkOnly: boolean;
+  /** What for; the two trials leave no context behind. */
+  readonly purpose: CreatePurpose;
 }
+
+/**
+ * A `context` to be used; or a trial: `load` the library and look at it, or also `init` a context
+ * and destroy it, without ever asking it for commands.
+ */
+export type CreatePurpose = "context" | "load" | "init";
 
 /** Payload of CREATE_FAILED. */
 export interface CreateFailure {

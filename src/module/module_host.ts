@@ -5,6 +5,7 @@ import type { ContextListener, ContextSpec, ModuleContext } from "./context.ts";
 import { ModuleLoadError } from "./errors.ts";
 import {
   type CreateFailure,
+  type CreatePurpose,
   type CreateRequest,
   type Frame,
   FrameKind,
@@ -29,7 +30,7 @@ export const CONTEXTS_PER_HOST = 15;
 /** A context that is being made. */
 interface Creation {
   readonly context: RemoteContext;
-  readonly checkOnly: boolean;
+  readonly purpose: CreatePurpose;
   readonly resolve: (context: ModuleContext) => void;
   readonly reject: (error: ModuleLoadError) => void;
 }
@@ -142,16 +143,17 @@ export class ModuleHost implements LinkHandler, ContextOwner {
    * @throws {ModuleLoadError} with the kind of the failure; names car, module and path.
    */
   createContext(spec: ContextSpec, listener: ContextListener): Promise<ModuleContext> {
-    return this.#create(spec, listener, false);
+    return this.#create(spec, listener, "context");
   }
 
   /**
-   * Loads the library, looks for its functions and asks for its number; `init` is not called.
+   * Tries a library: `load` looks for its functions and asks for its number, `init` makes a context
+   * and destroys it as well. The module is never asked for commands.
    *
    * @throws {ModuleLoadError} as `createContext`.
    */
-  async checkLibrary(spec: ContextSpec): Promise<void> {
-    await this.#create(spec, { onCommand() {}, onLost() {} }, true);
+  async tryLibrary(spec: ContextSpec, purpose: "load" | "init"): Promise<void> {
+    await this.#create(spec, { onCommand() {}, onLost() {} }, purpose);
   }
 
   /**
@@ -252,7 +254,7 @@ export class ModuleHost implements LinkHandler, ContextOwner {
   #create(
     spec: ContextSpec,
     listener: ContextListener,
-    checkOnly: boolean,
+    purpose: CreatePurpose,
   ): Promise<ModuleContext> {
     const active = this.#state === "active";
     if (!active || this.#places >= CONTEXTS_PER_HOST) {
@@ -262,9 +264,9 @@ export class ModuleHost implements LinkHandler, ContextOwner {
     const index = this.#freeIndex();
     const context = new RemoteContext(spec, listener, index, this);
     const { module, libPath, parameters, waitTimeoutMs } = spec;
-    const request: CreateRequest = { module, libPath, parameters, waitTimeoutMs, checkOnly };
+    const request: CreateRequest = { module, libPath, parameters, waitTimeoutMs, purpose };
     return new Promise((resolve, reject) => {
-      this.#creations.set(index, { context, checkOnly, resolve, reject });
+      this.#creations.set(index, { context, purpose, resolve, reject });
       const { out } = this.link;
       out.begin(FrameKind.CREATE, index, 0);
       out.text(JSON.stringify(request));
@@ -287,7 +289,7 @@ export class ModuleHost implements LinkHandler, ContextOwner {
     const creation = this.#creations.get(index);
     if (!creation) return;
     this.#creations.delete(index);
-    if (creation.checkOnly) return creation.resolve(creation.context);
+    if (creation.purpose !== "context") return creation.resolve(creation.context);
     this.#contexts.set(index, creation.context);
     creation.resolve(creation.context);
     // The loop begins held: whoever awaits the context shall have it before its first command.

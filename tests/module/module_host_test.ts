@@ -254,13 +254,18 @@ Deno.test("createContext() delivers commands only after it has resolved", async 
   assert.equal(early, 0);
 });
 
-Deno.test("checkLibrary() judges a library without calling init, and keeps no place", async () => {
+Deno.test("tryLibrary() judges a library, keeps no place and asks for no command", async () => {
   await using folder = await TempFolder.make();
   const record = folder.file("calls");
   await using test = await startHost();
-  const spec = specOf("car_a", { record, crash_in: "init" });
-  await waitFor(test.host.checkLibrary(spec), "the check");
+  const spec = specOf("car_a", { record, commands_at_start: 3 });
+  const attempt = (purpose: "load" | "init", overrides: Partial<ContextSpec> = {}) =>
+    waitFor(test.host.tryLibrary({ ...spec, ...overrides }, purpose), "the trial");
+  await attempt("load");
   assert.deepEqual(await recorded(record), []);
+  await attempt("init");
+  const functions = (await recorded(record)).map((line) => line.split(" ")[0]);
+  assert.deepEqual(functions, ["init", "destroy"]);
   assert.equal(test.host.snapshot().places, 0);
   const kinds: [Partial<ContextSpec>, string][] = [
     [{ module: 7 }, "number"],
@@ -268,10 +273,13 @@ Deno.test("checkLibrary() judges a library without calling init, and keeps no pl
     [{ libPath: fixtures.notALibrary }, "library"],
   ];
   for (const [overrides, kind] of kinds) {
-    const checked = waitFor(test.host.checkLibrary({ ...spec, ...overrides }), "the check");
     await assert.rejects(
-      checked,
+      attempt("load", overrides),
       (error) => error instanceof ModuleLoadError && error.kind === kind,
     );
   }
+  await assert.rejects(
+    attempt("init", { parameters: [["crash_in", "destroy"]] }),
+    /the host died: it was ended by SIGSEGV/,
+  );
 });

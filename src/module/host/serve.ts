@@ -93,11 +93,10 @@ export class HostServer implements LinkHandler {
   async #create(index: number, id: number, request: CreateRequest): Promise<void> {
     try {
       const library = this.#libraries.load(request.libPath, request.module);
-      if (!request.checkOnly) {
+      if (request.purpose !== "load") {
         const context = await this.#init(index, library, request);
-        const { waitTimeoutMs } = request;
-        this.#contexts.set(index, { context, waitTimeoutMs, complainedOf: null });
-        context.loop.start();
+        if (request.purpose === "init") await this.#end(index, context);
+        else this.#keep(index, context, request);
       }
       this.#link.out.frame(FrameKind.CREATED, index, id);
     } catch (error) {
@@ -123,6 +122,17 @@ export class HostServer implements LinkHandler {
       request.waitTimeoutMs,
       this.#link,
     );
+  }
+
+  #keep(index: number, context: HostContext, { waitTimeoutMs }: CreateRequest): void {
+    this.#contexts.set(index, { context, waitTimeoutMs, complainedOf: null });
+    context.loop.start();
+  }
+
+  /** Ends a context of a trial at once, watched as its making was. */
+  async #end(index: number, context: HostContext): Promise<void> {
+    this.#starting.set(index, { functionName: "destroy", since: performance.now() });
+    await context.destroy();
   }
 
   async #destroy(context: HostContext, graceMs: number): Promise<void> {

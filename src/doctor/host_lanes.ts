@@ -1,0 +1,83 @@
+// Module hosts for trying libraries, one after the other in each, so that a crash has one cause.
+import { maskText } from "../config/secrets.ts";
+import type { ContextSpec } from "../module/context.ts";
+import { ModuleLoadError, type ModuleLoadErrorKind } from "../module/errors.ts";
+import { ModuleHost } from "../module/module_host.ts";
+import { Gate } from "../mqtt/gate.ts";
+
+/** Hosts at the same time. */
+const LANES = 4;
+/** Lines of what a library printed that are told with its failure. */
+const PRINTED_LINES = 3;
+
+/** Why a library cannot be used. */
+export interface Trouble {
+  readonly kind: ModuleLoadErrorKind;
+  readonly detail: string;
+}
+
+interface Lane {
+  readonly host: ModuleHost;
+  /** The last lines that were printed. */
+  readonly printed: string[];
+}
+
+/** A few hosts, started when needed, used again while they live. */
+export class HostLanes {
+  readonly #callMs: number;
+  readonly #signal: AbortSignal;
+  readonly #gate = new Gate(LANES);
+  readonly #idle: Lane[] = [];
+  readonly #hosts = new Set<ModuleHost>();
+
+  /** @param callMs how long a call of a module may take, in milliseconds */
+  constructor(callMs: number, signal: AbortSignal) {
+    this.#callMs = callMs;
+    this.#signal = signal;
+  }
+
+  /** Tries a library as `ModuleHost.tryLibrary`; resolves with what is wrong. Never rejects. */
+  async attempt(spec: ContextSpec, purpose: "load" | "init"): Promise<Trouble | undefined> {
+    const leave = await new Promise<() => void>((resolve) => this.#gate.enter(resolve));
+    let lane: Lane | undefined;
+    try {
+      this.#signal.throwIfAborted();
+      lane = this.#idle.pop() ?? await this.#start();
+      lane.printed.length = 0;
+      await lane.host.tryLibrary(spec, purpose);
+      return undefined;
+    } catch (error) {
+      return troubleOf(error, lane?.printed ?? []);
+    } finally {
+      if (lane?.host.state === "active") this.#idle.push(lane);
+      leave();
+    }
+  }
+
+  /** Ends every host. Never rejects. */
+  async stop(): Promise<void> {
+    for (const host of this.#hosts) host.kill("the doctor is done");
+    await Promise.all([...this.#hosts].map((host) => host.exited));
+  }
+
+  async #start(): Promise<Lane> {
+    const printed: string[] = [];
+    const host = await ModuleHost.start({
+      moduleCallTimeoutMs: this.#callMs,
+      onOutput: (line) => {
+        printed.push(line);
+        if (printed.length > PRINTED_LINES) printed.shift();
+      },
+    });
+    this.#hosts.add(host);
+    return { host, printed };
+  }
+}
+
+function troubleOf(error: unknown, printed: readonly string[]): Trouble {
+  const { kind, detail } = error instanceof ModuleLoadError
+    ? error
+    : { kind: "host" as const, detail: error instanceof Error ? error.message : String(error) };
+  const said = printed.map((line) => maskText(line.slice(0, 200))).join(" / ");
+  return { kind, detail: said === "" ? detail : `${detail}; it printed: ${said}` };
+}
