@@ -14,7 +14,14 @@ async function live(stage: Stage): Promise<readonly string[]> {
   const gateways = ["car_1", "car_2"].map((car) =>
     stage.gateway(car, { devices: 2, modules: [1000, 7], clocks: PATIENT })
   );
-  return await Promise.all(gateways.map((gateway) => gateway.running()));
+  return await Promise.all(gateways.map(async (gateway) => {
+    const session = await gateway.running();
+    const [device] = gateway.devices;
+    assert.ok(device);
+    // A gateway is through with the sequence before the server is.
+    await gateway.send(device, "{}");
+    return session;
+  }));
 }
 
 mosquittoTest(

@@ -67,13 +67,17 @@ mosquittoTest(
     const [device] = gateway.devices;
     assert.ok(device);
     await gateway.connectSequence();
+    gateway.status(device, "while all was well");
+    await gateway.expect("status_response");
     const will = gateway.expectNotification();
     first.signal("SIGKILL");
     await first.ended();
-    // This gateway does not listen to the will, as if it had been lost.
+    // This gateway listens neither to the will nor to what a new server says, as if both were lost.
     await will;
-
+    const greeted = gateway.expectNotification();
     await stage.serve({ cars: { car_1: {} } });
+    await greeted;
+
     const told = gateway.expectNotification();
     gateway.status(device, "of the old session");
     await told;
@@ -82,7 +86,12 @@ mosquittoTest(
     await gateway.connectSequence();
     gateway.status(device, "of the new session");
     await gateway.expect("status_response");
-    assert.deepEqual(await stage.record.statuses(), ["{}", "{}", "of the new session"]);
+    assert.deepEqual(await stage.record.statuses(), [
+      "{}",
+      "while all was well",
+      "{}",
+      "of the new session",
+    ]);
     assert.ok(gateway.notifications <= 4, `${gateway.notifications} notifications`);
     assert.deepEqual(gateway.unread, []);
   },
