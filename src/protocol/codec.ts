@@ -188,7 +188,7 @@ export function decodeServerMessage(payload: Uint8Array): ServerMessage {
       sessionId,
       messageCounter,
       device: plainDevice(deviceCommand?.device),
-      commandData: deviceCommand?.commandData ?? NO_BYTES,
+      commandData: ownBytes(deviceCommand?.commandData),
     };
   }
   if (record.connectResponse) {

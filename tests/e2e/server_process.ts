@@ -22,6 +22,8 @@ export interface ProcessOptions {
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** What to run in place of {@linkcode program}. */
+  readonly command?: ReturnType<typeof program>;
 }
 
 /** A run of the program whose output can be waited for; killed when the test ends. */
@@ -33,7 +35,7 @@ export class ProgramProcess implements AsyncDisposable {
   readonly #waiters = new Set<() => void>();
 
   constructor(args: readonly string[], options: ProcessOptions = {}) {
-    const [command, first] = program();
+    const [command, first] = options.command ?? program();
     this.#child = new Deno.Command(command, {
       args: [...first, ...args, ...options.args ?? []],
       env: { NO_COLOR: "1", ...options.env },
