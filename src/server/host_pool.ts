@@ -81,6 +81,7 @@ export class HostPool {
   readonly #hosts = new Map<number, PooledHost>();
   readonly #stopping = new Set<Promise<void>>();
   #nextId = 1;
+  #lost = 0;
 
   constructor(options: HostPoolOptions) {
     this.#options = options;
@@ -111,6 +112,11 @@ export class HostPool {
       for (let i = 0; i < share.count; i++) places.push(this.#take(host, car));
     }
     return places;
+  }
+
+  /** Hosts that are gone though nobody stopped them: crashed, killed, or never started. */
+  get lost(): number {
+    return this.#lost;
   }
 
   /** Which host has whose contexts. */
@@ -201,6 +207,7 @@ export class HostPool {
     const host = this.#hosts.get(id);
     if (host === undefined || host.dead) return;
     host.dead = true;
+    this.#lost++;
     this.#options.log.error(() => `${this.#describe(id)} is gone: ${reason}`);
     this.#hosts.delete(id);
   }

@@ -2,6 +2,8 @@
 // each on its own from then on, and stopped in order (section 4.4).
 import { Car, type CarObserver, type CarSnapshot } from "../car/car.ts";
 import type { SessionSettings } from "../car/settings.ts";
+import type { ConfigDifference } from "../config/compare.ts";
+import { reconnects } from "../config/difference_text.ts";
 import type { CarConfig, ServerConfig } from "../config/model.ts";
 import type { ContextSpec } from "../module/context.ts";
 import type { CarTransport } from "../mqtt/transport.ts";
@@ -9,16 +11,23 @@ import type { Log } from "../observe/log.ts";
 import { type Clock, systemClock } from "../time/clock.ts";
 import { within } from "../time/within.ts";
 import { CarModules } from "./car_modules.ts";
-import { ServerStartError } from "./errors.ts";
-import { type HostPlacement, HostPool, type StartHost } from "./host_pool.ts";
+import { ChangeRefusedError, ServerStartError } from "./errors.ts";
+import {
+  type Apart,
+  type Host,
+  type HostEvents,
+  type HostPlacement,
+  HostPool,
+} from "./host_pool.ts";
 
 /** What a server is made of. */
 export interface ServerOptions {
   readonly config: ServerConfig;
   readonly log: Log;
-  /** Makes the broker connection of one car. */
-  readonly createTransport: (car: CarConfig) => CarTransport;
-  readonly startHost: StartHost;
+  /** Makes the broker connection of one car of a configuration. */
+  readonly createTransport: (car: CarConfig, config: ServerConfig) => CarTransport;
+  /** Starts a module host as a configuration wants it. */
+  readonly startHost: (events: HostEvents, config: ServerConfig) => Promise<Host>;
   /** Contexts a host takes at most. */
   readonly contextsPerHost: number;
   /** @default {systemClock} */
@@ -31,13 +40,33 @@ export interface ServerOptions {
 export interface ServerSnapshot {
   readonly cars: readonly CarSnapshot[];
   readonly hosts: readonly HostPlacement[];
+  /** Hosts that are gone though nobody stopped them, since the server started. */
+  readonly hostsLost: number;
 }
 
 /** How long cars may wait for each other's libraries when the server starts, in milliseconds. */
 const START_GATE_MS = 3000;
 
+/** How long a reload waits for the libraries of the new configuration; cars wait for nothing. */
+const CHANGE_GATE_MS = 10_000;
+
+/**
+ * Cars that connect anew are spread over so many milliseconds each, all together over no more than
+ * the second: brokers ask for passwords and certificates, and that takes time.
+ */
+const RECONNECT_SPREAD_MS = 20;
+const MAX_RECONNECT_SPREAD_MS = 10_000;
+
 interface Member {
   readonly car: Car;
+  readonly modules: CarModules;
+}
+
+/** A car that stays, with the modules that will take over. */
+interface Successor {
+  readonly config: CarConfig;
+  readonly car: Car;
+  readonly before: CarModules;
   readonly modules: CarModules;
 }
 
@@ -45,14 +74,29 @@ interface Member {
 export class Server {
   readonly #options: ServerOptions;
   readonly #pool: HostPool;
-  readonly #members: readonly Member[];
+  readonly #clock: Clock;
+  /** By name, in the order of the document. */
+  #members: ReadonlyMap<string, Member>;
+  #config: ServerConfig;
+  /** What hosts are started for while it is being tried. */
+  #coming: ServerConfig | null = null;
+  #serving = false;
   #stopped = false;
+  readonly #stopAsked = Promise.withResolvers<void>();
+  /** The change under way; never rejects. */
+  #changing: Promise<void> = Promise.resolve();
 
   constructor(options: ServerOptions) {
     this.#options = options;
-    const { config, log, startHost, contextsPerHost } = options;
-    this.#pool = new HostPool({ startHost, log, contextsPerHost });
-    this.#members = config.cars.map((car) => this.#createMember(car));
+    const { config, log, startHost, contextsPerHost, clock = systemClock } = options;
+    this.#clock = clock;
+    this.#config = config;
+    this.#pool = new HostPool({
+      startHost: (events) => startHost(events, this.#coming ?? this.#config),
+      log,
+      contextsPerHost,
+    });
+    this.#members = new Map(config.cars.map((car) => [car.name, this.#createMember(car, config)]));
   }
 
   /**
@@ -61,53 +105,204 @@ export class Server {
    * @throws {ServerStartError} when libraries cannot be loaded; everything is undone by then.
    */
   async start(): Promise<void> {
-    const { log, config, clock = systemClock } = this.#options;
+    const { log, config } = this.#options;
     const found: Error[] = [];
-    const opened = this.#members.map(({ modules }) => modules.start((error) => found.push(error)));
-    await within(Promise.all(opened), START_GATE_MS, clock);
+    const members = [...this.#members.values()];
+    const opened = members.map(({ modules }) => modules.start((error) => found.push(error)));
+    await within(Promise.all(opened), START_GATE_MS, this.#clock);
     if (found.length > 0) {
       await this.stop();
       throw new ServerStartError(found);
     }
     if (this.#stopped) return;
-    for (const { car } of this.#members) car.start();
+    for (const { car } of members) car.start();
+    this.#serving = true;
     log.info(() => `Serving ${config.cars.length} cars of ${config.company}`);
   }
 
   /**
    * Ends every session, leaves the broker, destroys contexts, stops hosts; all cars side by side.
-   * Never rejects. A start under way comes to its end without connecting anybody.
+   * Never rejects. A start under way comes to its end without connecting anybody, and a change
+   * under way is given up.
    */
   async stop(): Promise<void> {
     this.#stopped = true;
-    await Promise.all(this.#members.map(async ({ car, modules }) => {
-      await car.stop();
-      await modules.stop();
-    }));
+    this.#stopAsked.resolve();
+    await Promise.all([this.#changing, ...[...this.#members.values()].map(stopMember)]);
     await this.#pool.stop();
+  }
+
+  /**
+   * Goes over to another configuration, touching only what differs. Contexts it needs are opened
+   * first, and only when no library is bad everything else follows: cars are added, removed (ended
+   * in order), given their new contexts (their sessions end as `module_lost`) or settings (sessions
+   * go on), or connected to the broker anew (`broker_lost`, spread over at most 10 s).
+   *
+   * @param difference Between the configuration it serves and `next`.
+   * @param onSwitch Called when nothing can fail any more, before the first car is touched.
+   * @throws {ChangeRefusedError} when a library cannot be loaded, another change is under way, or the
+   * server starts or stops; nothing has changed then.
+   */
+  async change(
+    next: ServerConfig,
+    difference: ConfigDifference,
+    onSwitch: () => void = () => {},
+  ): Promise<void> {
+    if (!this.#serving || this.#stopped) {
+      const what = this.#stopped ? "stopping" : "starting";
+      throw new ChangeRefusedError([`The server is ${what}`]);
+    }
+    if (this.#coming !== null) throw new ChangeRefusedError(["Another change is under way"]);
+    this.#coming = next;
+    const work = this.#change(next, difference, onSwitch);
+    this.#changing = work.catch(() => {});
+    try {
+      await work;
+    } finally {
+      this.#coming = null;
+    }
+  }
+
+  /** What is served at present. */
+  get config(): ServerConfig {
+    return this.#config;
+  }
+
+  /** The car of that name, for operators. */
+  car(name: string): Car | undefined {
+    return this.#members.get(name)?.car;
   }
 
   /** Cars and hosts as plain data. */
   snapshot(): ServerSnapshot {
     return {
-      cars: this.#members.map(({ car }) => car.snapshot()),
+      cars: [...this.#members.values()].map(({ car }) => car.snapshot()),
       hosts: this.#pool.snapshot(),
+      hostsLost: this.#pool.lost,
     };
   }
 
-  #createMember(carConfig: CarConfig): Member {
-    const { config, log, createTransport, clock = systemClock } = this.#options;
+  async #change(
+    next: ServerConfig,
+    difference: ConfigDifference,
+    onSwitch: () => void,
+  ): Promise<void> {
+    const apart: Apart = { over: false };
+    const added = new Map<string, Member>();
+    const successors = new Map<string, Successor>();
+    for (const config of next.cars) {
+      const { name } = config;
+      if (difference.added.includes(name)) added.set(name, this.#createMember(config, next, apart));
+      else if (difference.changed.some(({ car }) => car === name)) {
+        const successor = this.#createSuccessor(config, next, apart);
+        if (successor !== undefined) successors.set(name, successor);
+      }
+    }
+    await this.#prove([...added.values(), ...successors.values()], apart);
+
+    onSwitch();
+    const before = this.#config;
+    const members = this.#members;
+    this.#config = next;
+    const leaving = difference.removed.map((name) => stopMember(members.get(name)));
+    this.#members = new Map(next.cars.flatMap(({ name }) => {
+      const { car, modules } = successors.get(name) ?? {};
+      const member = added.get(name) ?? (car && modules ? { car, modules } : members.get(name));
+      return member === undefined ? [] : [[name, member]];
+    }));
+    for (const { config, car, before, modules } of successors.values()) {
+      modules.takeOver(() => configure(car, next, config));
+      leaving.push(before.stop());
+    }
+    this.#configureOthers(before, next, difference, successors);
+    for (const { car } of added.values()) car.start();
+    await Promise.all(leaving);
+  }
+
+  /** Opens contexts; when a library is bad or the server stops, everything opened goes again. */
+  async #prove(opening: readonly Pick<Member, "modules">[], apart: Apart): Promise<void> {
+    const found: Error[] = [];
+    const opened = opening.map(({ modules }) => modules.start((error) => found.push(error)));
+    const end = Promise.race([Promise.all(opened), this.#stopAsked.promise]);
+    await within(end, CHANGE_GATE_MS, this.#clock);
+    apart.over = true;
+    if (found.length === 0 && !this.#stopped) return;
+    await Promise.all(opening.map(({ modules }) => modules.stop()));
+    if (this.#stopped) throw new ChangeRefusedError(["The server is stopping"]);
+    const problems = [...new Set(found.map(({ message }) => message))];
+    throw new ChangeRefusedError(problems, { cause: found[0] });
+  }
+
+  /** Cars whose modules stay: settings that differ count at once, another broker soon. */
+  #configureOthers(
+    before: ServerConfig,
+    next: ServerConfig,
+    difference: ConfigDifference,
+    successors: ReadonlyMap<string, Successor>,
+  ): void {
+    const kept = next.cars.filter(({ name }) => !difference.added.includes(name));
+    const anew = reconnects(difference);
+    const spreadMs = Math.min(MAX_RECONNECT_SPREAD_MS, kept.length * RECONNECT_SPREAD_MS);
+    for (const config of kept) {
+      const car = this.#members.get(config.name)?.car;
+      if (car === undefined) continue;
+      if (!successors.has(config.name) && hasOtherSettings(before, next, config)) {
+        configure(car, next, config);
+      }
+      if (anew) car.reconnect("The configuration names another broker or login", spreadMs);
+    }
+  }
+
+  #createMember(carConfig: CarConfig, config: ServerConfig, apart?: Apart): Member {
+    const { log, createTransport, observer } = this.#options;
     const car = new Car({
       settings: sessionSettings(config, carConfig),
-      transport: createTransport(carConfig),
+      transport: createTransport(carConfig, config),
       maxMessageBytes: config.limits.messageBytes,
       log,
-      clock,
-      observer: this.#options.observer,
+      clock: this.#clock,
+      observer,
     });
-    const specs = contextSpecs(config, carConfig);
-    return { car, modules: new CarModules({ car, specs, pool: this.#pool, log, clock }) };
+    return { car, modules: this.#createModules(car, carConfig, config, apart) };
   }
+
+  #createSuccessor(config: CarConfig, next: ServerConfig, apart: Apart): Successor | undefined {
+    const member = this.#members.get(config.name);
+    if (member === undefined) return undefined;
+    const { car, modules: before } = member;
+    return { config, car, before, modules: this.#createModules(car, config, next, apart, before) };
+  }
+
+  #createModules(
+    car: Car,
+    carConfig: CarConfig,
+    config: ServerConfig,
+    apart?: Apart,
+    predecessor?: CarModules,
+  ): CarModules {
+    const specs = contextSpecs(config, carConfig);
+    const { log } = this.#options;
+    const clock = this.#clock;
+    return new CarModules({ car, specs, pool: this.#pool, log, clock, predecessor, apart });
+  }
+}
+
+async function stopMember(member: Member | undefined): Promise<void> {
+  await member?.car.stop();
+  await member?.modules.stop();
+}
+
+function configure(car: Car, config: ServerConfig, carConfig: CarConfig): void {
+  car.configure(sessionSettings(config, carConfig), config.limits.messageBytes);
+}
+
+/** Whether sessions of a car whose modules stay are told something else. */
+function hasOtherSettings(before: ServerConfig, next: ServerConfig, car: CarConfig): boolean {
+  const texts = [before, next].map((config) => {
+    const { modules: _, ...settings } = sessionSettings(config, car);
+    return JSON.stringify([settings, config.limits.messageBytes]);
+  });
+  return texts[0] !== texts[1];
 }
 
 /** What the sessions of one car are told. */
