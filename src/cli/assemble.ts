@@ -2,6 +2,7 @@
 import type { CarObserver } from "../car/car.ts";
 import type { CarConfig, ServerConfig } from "../config/model.ts";
 import { CONTEXTS_PER_HOST, ModuleHost } from "../module/module_host.ts";
+import type { CallStatistics } from "../module/statistics.ts";
 import { MqttTransport } from "../mqtt/client.ts";
 import { BrokerConnector } from "../mqtt/connector.ts";
 import type { Log } from "../observe/log.ts";
@@ -21,6 +22,8 @@ export interface AssembleOptions {
   readonly log: Log;
   /** Looks on while cars live. */
   readonly observer?: CarObserver;
+  /** Counts the calls of all modules. @default {a new one for each host} */
+  readonly statistics?: CallStatistics;
 }
 
 /**
@@ -35,7 +38,7 @@ export async function assembleServer(options: AssembleOptions): Promise<Server> 
   return new Server({
     ...options,
     createTransport: (car) => createTransport(config, car, connector, log),
-    startHost: startHost(config, log),
+    startHost: startHost(config, options),
     contextsPerHost: CONTEXTS_PER_HOST,
   });
 }
@@ -59,12 +62,16 @@ function createTransport(
   return new MqttTransport({ connector, company, car, maxMessageBytes: messageBytes, onOversize });
 }
 
-function startHost({ timeouts: { moduleCallMs } }: ServerConfig, log: Log): StartHost {
+function startHost(
+  { timeouts: { moduleCallMs } }: ServerConfig,
+  { log, statistics }: AssembleOptions,
+): StartHost {
   return ({ onOutput, onExit }) =>
     ModuleHost.start({
       moduleCallTimeoutMs: moduleCallMs,
       destroyTimeoutMs: DESTROY_MS,
       log,
+      ...(statistics === undefined ? {} : { statistics }),
       onOutput,
       onExit,
     });

@@ -40,6 +40,7 @@ export const FrameKind = {
   OVERDUE: 38,
   /** Something to log; payload: a text. */
   NOTICE: 39,
+  /** Payload: u32, the resident memory of the process in KiB. */
   PONG: 40,
 } as const;
 /** See {@linkcode FrameKind}. */

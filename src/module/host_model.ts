@@ -32,6 +32,8 @@ export interface ModuleHostSnapshot {
   readonly openCalls: number;
   /** Bytes the host has not read yet. */
   readonly pendingBytes: number;
+  /** Resident memory a few seconds ago, in bytes; 0: not known yet. */
+  readonly residentBytes: number;
   readonly contexts: readonly {
     readonly car: string;
     readonly module: number;

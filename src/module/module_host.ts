@@ -62,6 +62,7 @@ export class ModuleHost implements LinkHandler, ContextOwner {
   /** Places of contexts that were left undestroyed, with their threads. */
   readonly #abandoned = new Set<number>();
   #state: HostState = "active";
+  #residentBytes = 0;
   #killReason: string | null = null;
   #stopping: Promise<void> | null = null;
   #exitTimer: TimerHandle | null = null;
@@ -133,6 +134,7 @@ export class ModuleHost implements LinkHandler, ContextOwner {
       places: this.#places,
       openCalls: contexts.reduce((sum, context) => sum + context.openCalls, 0),
       pendingBytes: this.link.pendingBytes,
+      residentBytes: this.#residentBytes,
       contexts,
     };
   }
@@ -213,6 +215,7 @@ export class ModuleHost implements LinkHandler, ContextOwner {
       case FrameKind.COMMAND:
         return this.#onCommand(index, frame);
       case FrameKind.PONG:
+        this.#residentBytes = frame.uint32(0) * 1024;
         return this.#watchdog.answered();
       case FrameKind.CREATED:
         return this.#onCreated(index);

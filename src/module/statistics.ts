@@ -21,17 +21,30 @@ export interface CallCounts {
   /** Time spent inside the library, in milliseconds; calls lost with a host count nothing. */
   readonly totalMs: number;
   readonly maxMs: number;
+  /**
+   * How many calls took how long: entry `n` counts those of `2^(n-1)` up to below `2^n`
+   * microseconds, entry 0 those of none; calls lost with a host count nothing.
+   */
+  readonly byDuration: readonly number[];
 }
+
+/** Entries of {@linkcode CallCounts.byDuration}: one for each bit of a duration. */
+const DURATIONS = 33;
+const HOST_LOST = CALL_OUTCOMES.indexOf("host_lost");
 
 /** The counters of one function, as they are kept. */
 export class CallCounter {
   readonly outcomes: number[] = CALL_OUTCOMES.map(() => 0);
+  readonly durations: number[] = new Array(DURATIONS).fill(0);
   totalUs = 0;
   maxUs = 0;
 
   /** Counts one call. */
   add(outcomeIndex: number, tookUs: number): void {
     this.outcomes[outcomeIndex] = (this.outcomes[outcomeIndex] ?? 0) + 1;
+    if (outcomeIndex === HOST_LOST) return;
+    const bits = 32 - Math.clz32(tookUs);
+    this.durations[bits] = (this.durations[bits] ?? 0) + 1;
     this.totalUs += tookUs;
     if (tookUs > this.maxUs) this.maxUs = tookUs;
   }
@@ -62,7 +75,7 @@ export class CallStatistics {
     const counts: CallCounts[] = [];
     for (const [module, counters] of this.#counters) {
       for (const functionName of CALL_FUNCTIONS) {
-        const { outcomes, totalUs, maxUs } = counters[functionName];
+        const { outcomes, durations, totalUs, maxUs } = counters[functionName];
         const byOutcome = Object.fromEntries(
           CALL_OUTCOMES.map((outcome, index) => [outcome, outcomes[index] ?? 0]),
         ) as Record<CallOutcome, number>;
@@ -72,6 +85,7 @@ export class CallStatistics {
           byOutcome,
           totalMs: totalUs / 1000,
           maxMs: maxUs / 1000,
+          byDuration: [...durations],
         });
       }
     }

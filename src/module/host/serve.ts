@@ -61,7 +61,10 @@ export class HostServer implements LinkHandler {
   onFrame(frame: Frame): void {
     const { kind, context: index } = frame;
     if (kind === FrameKind.PING) {
-      this.#link.out.frame(FrameKind.PONG, 0, frame.id);
+      const { out } = this.#link;
+      out.begin(FrameKind.PONG, 0, frame.id);
+      out.uint32(Math.round(Deno.memoryUsage().rss / 1024));
+      out.end();
       this.#link.flush();
     } else if (kind === FrameKind.CREATE) {
       void this.#create(index, frame.id, JSON.parse(frame.text()) as CreateRequest);

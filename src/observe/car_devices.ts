@@ -1,0 +1,94 @@
+// The devices a gateway has listed, as operators see them: also those that are not connected.
+import type { Note } from "../car/effects.ts";
+import { deviceKey } from "../protocol/device.ts";
+import type { Device } from "../protocol/messages.ts";
+
+/** Devices remembered of one car; a gateway may invent more. */
+const MAX_DEVICES = 1000;
+
+/** A device of the session, or of the last one. Times are milliseconds since the epoch. */
+export interface SeenDevice {
+  readonly device: Device;
+  connectedSince: number | null;
+  lastStatusAt: number | null;
+  lastStatusCounter: number | null;
+  /** Why it is not connected: a reason of the session, or a module's outcome. */
+  why: string | null;
+}
+
+/** Devices of one car by identity. */
+export class CarDevices {
+  readonly #devices = new Map<string, SeenDevice>();
+  #over = false;
+
+  /** Identity and device, connected ones first. */
+  list(): (readonly [id: string, device: SeenDevice])[] {
+    const all = [...this.#devices];
+    const connected = ([, { connectedSince }]: (typeof all)[number]) => connectedSince !== null;
+    return [...all.filter(connected), ...all.filter((one) => !connected(one))];
+  }
+
+  /** A status has come. */
+  heard(id: string, at: number, counter: number): void {
+    const seen = this.#devices.get(id);
+    if (seen === undefined) return;
+    seen.lastStatusAt = at;
+    seen.lastStatusCounter = counter;
+  }
+
+  /** Takes what a session noticed. @returns Whether devices have come or gone. */
+  onNote(note: Note, at: number): boolean {
+    switch (note.code) {
+      case "device_connected":
+        this.#set(note.device, at, null);
+        return true;
+      case "device_not_connected":
+        this.#set(note.device, null, note.outcome ?? note.why);
+        return true;
+      case "device_disconnected": {
+        const seen = this.#devices.get(deviceKey(note.device));
+        if (seen === undefined) return false;
+        seen.connectedSince = null;
+        seen.why = "left";
+        return true;
+      }
+      case "not_forwarded":
+        if (note.first) this.#set(note.device, null, note.why);
+        return note.first;
+      default:
+        return false;
+    }
+  }
+
+  /** The session is over: its devices are shown until the next one begins. */
+  ended(): void {
+    for (const seen of this.#devices.values()) {
+      if (seen.connectedSince === null) continue;
+      seen.connectedSince = null;
+      seen.why = "ended";
+    }
+    this.#over = true;
+  }
+
+  /** Modules of devices that could not be connected in this session, each reason once. */
+  refused(): { readonly module: number; readonly why: string }[] {
+    if (this.#over) return [];
+    const found = new Map<string, { module: number; why: string }>();
+    for (const { device: { module }, why } of this.#devices.values()) {
+      if (why !== null && why !== "left") found.set(`${module} ${why}`, { module, why });
+    }
+    return [...found.values()].slice(0, 10);
+  }
+
+  #set(device: Device, connectedSince: number | null, why: string | null): void {
+    if (this.#over) {
+      this.#devices.clear();
+      this.#over = false;
+    }
+    const id = deviceKey(device);
+    const known = this.#devices.get(id);
+    if (known === undefined && this.#devices.size >= MAX_DEVICES) return;
+    const { lastStatusAt = null, lastStatusCounter = null } = known ?? {};
+    this.#devices.set(id, { device, connectedSince, lastStatusAt, lastStatusCounter, why });
+  }
+}

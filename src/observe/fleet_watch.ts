@@ -1,0 +1,126 @@
+// Looks on while cars live, and remembers what operators may ask for; made only when they can ask.
+import type { CarObserver } from "../car/car.ts";
+import type { Effect } from "../car/effects.ts";
+import type { StateName } from "../car/state.ts";
+import type { ClientMessage } from "../protocol/messages.ts";
+import { type Clock, systemClock, type TimerHandle } from "../time/clock.ts";
+import { addSeconds, CarRecord, QUIET, type SecondOfCar } from "./car_record.ts";
+
+/** What happens is gathered so long before listeners are told, in milliseconds. */
+const GATHER_MS = 100;
+
+/** What a second brought to all. */
+export interface SecondOfFleet {
+  readonly fleet: SecondOfCar;
+  /** Cars to which it brought anything. */
+  readonly cars: ReadonlyMap<string, SecondOfCar>;
+}
+
+/** Who wants to know at once. None of these may throw. */
+export interface FleetListener {
+  /** The rows of these cars may have changed. */
+  onChanged(cars: readonly string[]): void;
+  /** Each of these cars has a new newest failure. */
+  onFailed(cars: readonly string[]): void;
+  onSecond(second: SecondOfFleet): void;
+}
+
+/** The memory of all cars. */
+export class FleetWatch implements CarObserver {
+  readonly #clock: Clock;
+  readonly #records = new Map<string, CarRecord>();
+  readonly #listeners = new Set<FleetListener>();
+  readonly #changed = new Set<string>();
+  readonly #failed = new Set<string>();
+  #gather: TimerHandle | null = null;
+  #ticker: TimerHandle | null = null;
+  #second: SecondOfFleet = { fleet: QUIET, cars: new Map() };
+
+  constructor(clock: Clock = systemClock) {
+    this.#clock = clock;
+  }
+
+  /** Starts to count by the second. */
+  start(): void {
+    this.#ticker = this.#clock.set(() => {
+      this.start();
+      this.#tick();
+    }, 1000);
+  }
+
+  /** Counts no more, and tells nobody any more. */
+  stop(): void {
+    for (const timer of [this.#ticker, this.#gather]) if (timer !== null) this.#clock.clear(timer);
+    this.#ticker = this.#gather = null;
+    this.#listeners.clear();
+  }
+
+  /** The memory of one car. */
+  record(car: string): CarRecord {
+    let record = this.#records.get(car);
+    if (record === undefined) this.#records.set(car, record = new CarRecord(this.#clock));
+    return record;
+  }
+
+  /** What the last whole second brought. */
+  get lastSecond(): SecondOfFleet {
+    return this.#second;
+  }
+
+  /** Tells `listener` what happens from now on, until the function returned is called. */
+  listen(listener: FleetListener): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Forgets every car but these. */
+  keepOnly(cars: ReadonlySet<string>): void {
+    for (const car of this.#records.keys()) if (!cars.has(car)) this.#records.delete(car);
+  }
+
+  onMessage(car: string, message: ClientMessage): void {
+    this.record(car).onMessage(message);
+  }
+
+  onEffect(car: string, effect: Effect): void {
+    if (!this.record(car).onEffect(effect)) return;
+    if (effect.type === "ended") this.#failed.add(car);
+    this.#change(car);
+  }
+
+  onState(car: string, state: StateName): void {
+    this.record(car).onState(`The car is ${state}`);
+    this.#change(car);
+  }
+
+  #change(car: string): void {
+    if (this.#listeners.size === 0) {
+      this.#failed.clear();
+      return;
+    }
+    this.#changed.add(car);
+    this.#gather ??= this.#clock.set(() => this.#tell(), GATHER_MS);
+  }
+
+  #tell(): void {
+    this.#gather = null;
+    const changed = [...this.#changed];
+    const failed = [...this.#failed];
+    this.#changed.clear();
+    this.#failed.clear();
+    for (const listener of [...this.#listeners]) {
+      if (failed.length > 0) listener.onFailed(failed);
+      listener.onChanged(changed);
+    }
+  }
+
+  #tick(): void {
+    const cars = new Map<string, SecondOfCar>();
+    for (const [car, record] of this.#records) {
+      const second = record.second();
+      if (second !== QUIET) cars.set(car, second);
+    }
+    this.#second = { fleet: addSeconds(cars.values()), cars };
+    for (const listener of [...this.#listeners]) listener.onSecond(this.#second);
+  }
+}

@@ -1,0 +1,44 @@
+// The last few of what keeps happening.
+
+/** Keeps the newest `capacity` items; adding costs the same however many there were. */
+export class Ring<T> {
+  readonly #capacity: number;
+  readonly #items: T[] = [];
+  /** Where the oldest item is, once it is full. */
+  #first = 0;
+
+  constructor(capacity: number) {
+    this.#capacity = capacity;
+  }
+
+  /** Adds the newest; the oldest leaves when there is no room. */
+  push(item: T): void {
+    if (this.#items.length < this.#capacity) {
+      this.#items.push(item);
+      return;
+    }
+    this.#items[this.#first] = item;
+    this.#first = (this.#first + 1) % this.#capacity;
+  }
+
+  /** The newest, if there is any. */
+  get newest(): T | undefined {
+    return this.#items.at(this.#first - 1);
+  }
+
+  /** Puts another in the newest one's place; adds it when there is none. */
+  replaceNewest(item: T): void {
+    if (this.#items.length === 0) this.push(item);
+    else this.#items[(this.#first + this.#items.length - 1) % this.#items.length] = item;
+  }
+
+  /** All of them, oldest first. */
+  oldestFirst(): T[] {
+    return [...this.#items.slice(this.#first), ...this.#items.slice(0, this.#first)];
+  }
+
+  /** All of them, newest first. */
+  newestFirst(): T[] {
+    return this.oldestFirst().reverse();
+  }
+}
