@@ -42,6 +42,14 @@ const COMMANDS: readonly Entry[] = [
       }),
   },
   {
+    name: "doctor",
+    summary: "try what the server will need, and say what is wrong and what to do",
+    configure: async (command, context, done) => {
+      const { configureDoctor } = await import("./doctor_options.ts");
+      await configureDoctor(command, context, done);
+    },
+  },
+  {
     name: "schema",
     summary: "print the JSON Schema of the configuration",
     configure: (command, { output }, done) =>
@@ -75,6 +83,7 @@ Examples:
   external-server config.json --tls --ca ca.pem    reach the broker over TLS
   external-server -c config.json --tls --ca ca.pem --cert me.pem --key me.key
   external-server check config.json                read a configuration, start nothing
+  external-server doctor config.json               try what it will need: broker, libraries, ...
   external-server simulate -c config.json          be the gateways of its cars
 
 Exit status: 0 ended as asked, 1 failed, 2 command line not understood.`;
@@ -103,6 +112,7 @@ function standaloneContext(): ProgramContext {
   return {
     output: consoleOutput,
     stop: new AbortController().signal,
+    onReload: () => () => {},
     onDefect: (text) => consoleOutput.err(text),
   };
 }

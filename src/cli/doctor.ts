@@ -1,0 +1,74 @@
+// `doctor`: tries what the server will need, and says what is wrong and what to do.
+import { examine } from "../doctor/doctor.ts";
+import { CHECKS, countByStatus, type Finding, STATUSES } from "../doctor/findings.ts";
+import type { ConfigOptions } from "./config_options.ts";
+import type { ProgramContext } from "./context.ts";
+
+/** What `doctor` is told on the command line. */
+export interface DoctorOptions extends ConfigOptions {
+  /** Whether the result is one JSON document. */
+  readonly json: boolean;
+  readonly init: boolean;
+  readonly publish: boolean;
+}
+
+/** Subjects with the same result are named up to here, then counted. */
+const MAX_SUBJECTS = 4;
+
+/** @returns the exit status: 1 when something failed, or when it was stopped before the end */
+export async function doctorCommand(
+  options: DoctorOptions,
+  { output, stop }: ProgramContext,
+): Promise<number> {
+  if (options.publish) {
+    output.err("warning: --publish: gateways that are connected will have to connect again");
+  }
+  const stopped = Promise.withResolvers<undefined>();
+  stop.addEventListener("abort", () => stopped.resolve(undefined), { once: true });
+  const findings = await Promise.race([examine({ ...options, signal: stop }), stopped.promise]);
+  if (findings === undefined) {
+    output.err("Stopped before the end");
+    return 1;
+  }
+  const counts = countByStatus(findings);
+  if (options.json) {
+    output.out(JSON.stringify({ ok: counts.failed === 0, counts, findings }, null, 2));
+  } else {
+    for (const line of report(findings)) output.out(line);
+  }
+  return counts.failed === 0 ? 0 : 1;
+}
+
+/** The results for people: by check, what is alike together, the sum at the end. */
+export function report(findings: readonly Finding[]): string[] {
+  const lines: string[] = [];
+  for (const check of CHECKS) {
+    const own = findings.filter((finding) => finding.check === check);
+    if (own.length > 0) lines.push(check, ...describe(own), "");
+  }
+  const { ok, warning, failed, skipped } = countByStatus(findings);
+  const warnings = warning === 1 ? "1 warning" : `${warning} warnings`;
+  return [...lines, `${ok} ok, ${warnings}, ${failed} failed, ${skipped} skipped`];
+}
+
+function describe(findings: readonly Finding[]): string[] {
+  const alike = new Map<string, Finding[]>();
+  for (const finding of findings) {
+    const key = JSON.stringify([finding.status, finding.message, finding.advice]);
+    const same = alike.get(key);
+    if (same) same.push(finding);
+    else alike.set(key, [finding]);
+  }
+  const width = Math.max(...STATUSES.map((status) => status.length));
+  return [...alike.values()].flatMap((same) => {
+    const [{ status, message, advice }] = same as [Finding];
+    const line = `  ${status.padEnd(width)}  ${subjectsOf(same)}: ${message}`;
+    return advice === undefined ? [line] : [line, `  ${" ".repeat(width)}  -> ${advice}`];
+  });
+}
+
+function subjectsOf(findings: readonly Finding[]): string {
+  const named = findings.slice(0, MAX_SUBJECTS).map(({ subject }) => subject).join(", ");
+  const more = findings.length - MAX_SUBJECTS;
+  return more > 0 ? `${named} and ${more} more` : named;
+}

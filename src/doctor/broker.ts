@@ -1,0 +1,149 @@
+// Whether the broker can be reached as the server would: name, TCP, TLS, WebSocket, CONNECT.
+import { lookup } from "node:dns/promises";
+import { isIP } from "node:net";
+import type { BrokerConfig, ServerConfig } from "../config/model.ts";
+import { brokerAddress, openLink } from "../mqtt/connect.ts";
+import { describeFailure } from "../mqtt/failure.ts";
+import { listen } from "../mqtt/listen.ts";
+import type { TlsMaterial } from "../mqtt/tls.ts";
+import { adviceFor } from "./advice.ts";
+import { Findings } from "./findings.ts";
+import { MqttSession } from "./mqtt_session.ts";
+
+/** How long the broker may take to answer a TCP connect, in milliseconds. */
+const TCP_MS = 5_000;
+/** How long all handshakes may take together, in milliseconds. */
+const HANDSHAKES_MS = 10_000;
+
+/** What the broker's checks brought. */
+export interface BrokerCheck {
+  readonly findings: Findings;
+  /** Whether the server would be connected. */
+  readonly usable: boolean;
+}
+
+/** Tries one step after the other, and ends with the first one that fails. */
+export async function checkBroker(
+  { broker }: ServerConfig,
+  tls: TlsMaterial | undefined,
+  signal: AbortSignal,
+): Promise<BrokerCheck> {
+  const findings = new Findings("broker");
+  const address = brokerAddress(broker);
+  const fail = (step: string, error: unknown): BrokerCheck => {
+    const { reason } = describeFailure(asError(error));
+    findings.failed(address, `${step}: ${reason}`, adviceFor(reason));
+    return { findings, usable: false };
+  };
+  let addresses: string[];
+  try {
+    addresses = await resolveHost(broker, findings);
+  } catch (error) {
+    return fail("The name cannot be resolved", error);
+  }
+  const refused = await tryTcp(broker, addresses);
+  const [first] = refused.values();
+  if (first !== undefined && refused.size === addresses.length) {
+    return fail("Cannot connect over TCP", first);
+  }
+  judgeTcp(broker, addresses, refused, findings);
+  try {
+    const limited = AbortSignal.any([signal, AbortSignal.timeout(HANDSHAKES_MS)]);
+    const link = await openLink(broker, tls, limited);
+    if (tls) findings.ok(address, "TLS: the broker's certificate is good for this address");
+    if (broker.protocol.startsWith("ws")) findings.ok(address, "WebSocket: accepted");
+    const options = { broker, tls, protocolVersion: 4, signal } as const;
+    await using _session = await MqttSession.over(link, options);
+    const who = broker.username === undefined ? "without a user name" : "with user name";
+    findings.ok(address, `MQTT 3.1.1: CONNECT accepted ${who}`);
+    return { findings, usable: true };
+  } catch (error) {
+    return fail(stepOf(error, tls), error);
+  }
+}
+
+/** Whether the embedded broker could listen where it is told to. */
+export async function checkEmbeddedBroker({ broker, limits }: ServerConfig): Promise<Findings> {
+  const findings = new Findings("broker");
+  const address = brokerAddress(broker);
+  try {
+    const listening = await listen(broker, limits.messageBytes, (socket) => socket.destroy());
+    listening.close();
+    findings.ok(address, "The embedded broker can listen here");
+  } catch (error) {
+    findings.failed(
+      address,
+      asError(error).message,
+      "End what listens there (a server that runs already?), or choose another port",
+    );
+  }
+  return findings;
+}
+
+async function resolveHost({ host }: BrokerConfig, findings: Findings): Promise<string[]> {
+  if (isIP(host)) return [host];
+  const addresses = (await lookup(host, { all: true })).map(({ address }) => address);
+  if (addresses.length === 0) throw new Error(`getaddrinfo: no address for "${host}"`);
+  findings.ok(host, `Name resolved: ${addresses.join(", ")}`);
+  return addresses;
+}
+
+/** Connects to every address; resolves with those that failed, and why. */
+async function tryTcp(
+  { port }: BrokerConfig,
+  addresses: readonly string[],
+): Promise<Map<string, unknown>> {
+  const refused = new Map<string, unknown>();
+  await Promise.all(addresses.map(async (hostname) => {
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(() => late.reject(new Error("connection timed out")), TCP_MS);
+    const connecting = Deno.connect({ hostname, port });
+    try {
+      const conn = await Promise.race([connecting, late.promise]);
+      conn.close();
+    } catch (error) {
+      refused.set(hostname, error);
+      // The system may still connect, much later.
+      connecting.then((conn) => conn.close(), () => {});
+    } finally {
+      clearTimeout(timer);
+    }
+  }));
+  return refused;
+}
+
+function judgeTcp(
+  broker: BrokerConfig,
+  addresses: readonly string[],
+  refused: ReadonlyMap<string, unknown>,
+  findings: Findings,
+): void {
+  const reached = addresses.filter((each) => !refused.has(each));
+  const subject = `port ${broker.port}`;
+  const reasons = [...refused].map(([each, error]) =>
+    `${each}: ${describeFailure(asError(error)).reason}`
+  );
+  if (refused.size === 0) return findings.ok(subject, `TCP: reached ${reached.join(", ")}`);
+  const message = `TCP: reached ${reached.join(", ")}, not ${reasons.join(", ")}`;
+  // With a client certificate the runtime connects by itself, to the first address alone.
+  const matters = broker.tls?.certFile !== undefined && refused.has(addresses[0] ?? "") ||
+    reasons.some((reason) => !reason.endsWith("connection refused"));
+  if (!matters) return findings.ok(subject, message);
+  findings.warning(
+    subject,
+    message,
+    "Remove the address that does not answer from the name, or use the one that does",
+  );
+}
+
+/** Which step an error belongs to. */
+function stepOf(error: unknown, tls: TlsMaterial | undefined): string {
+  const { reason, refused } = describeFailure(asError(error));
+  if (/WebSocket/.test(reason)) return "WebSocket refused";
+  if (refused || /closed by the broker|CONNECT/.test(reason)) return "MQTT CONNECT refused";
+  return tls ? "No TLS connection" : "Lost while connecting";
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

@@ -1,0 +1,40 @@
+// Whether this machine's clock can be right: TLS and logs depend on it.
+import { Findings } from "./findings.ts";
+import { outputOf } from "./system.ts";
+
+/** A clock before this year has not been set. */
+const FIRST_YEAR = 2024;
+
+/** Checks the clock as far as this machine knows by itself. */
+export async function checkClock(): Promise<Findings> {
+  const said = await outputOf("timedatectl", ["show", "--property=NTPSynchronized", "--value"]);
+  const synchronized = said?.trim();
+  return judgeClock(
+    new Date(),
+    synchronized === "yes" ? true : synchronized === "no" ? false : undefined,
+  );
+}
+
+/** @param synchronized undefined: not known */
+export function judgeClock(now: Date, synchronized: boolean | undefined): Findings {
+  const findings = new Findings("clock");
+  const date = now.toISOString();
+  if (now.getUTCFullYear() < FIRST_YEAR) {
+    findings.warning(
+      "date",
+      `The clock has not been set: ${date}`,
+      "Set it, and have it kept right (systemd-timesyncd, chrony): certificates are not valid yet",
+    );
+  } else findings.ok("date", `The clock says ${date}`);
+  if (synchronized === undefined) {
+    findings.skipped("synchronization", "Not known here: timedatectl does not say");
+  } else if (synchronized) findings.ok("synchronization", "The clock is kept right");
+  else {
+    findings.warning(
+      "synchronization",
+      "Nobody keeps the clock right, or it has not been reached yet",
+      "Turn time synchronization on (timedatectl set-ntp true), unless the host does it",
+    );
+  }
+  return findings;
+}

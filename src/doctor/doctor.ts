@@ -1,0 +1,100 @@
+// Every check, in an order in which a failure explains what is skipped after it.
+import { ConfigError, type Problem } from "../config/errors.ts";
+import { loadConfig } from "../config/load.ts";
+import type { ServerConfig } from "../config/model.ts";
+import type { Overrides } from "../config/overrides.ts";
+import { brokerAddress } from "../mqtt/connect.ts";
+import { checkBroker, checkEmbeddedBroker } from "./broker.ts";
+import { checkBrokerCertificate, checkCertificateFiles } from "./certificates.ts";
+import { checkClock } from "./clock.ts";
+import { CHECKS, type Finding, Findings } from "./findings.ts";
+import { checkLibraries } from "./libraries.ts";
+import { checkLimits } from "./limits.ts";
+import { checkLogs } from "./logs.ts";
+import { checkPublishing, checkSubscriptions, explainUntried } from "./topics.ts";
+
+/** What is examined, and how far it may go. */
+export interface ExamineOptions {
+  /** The configuration file. */
+  readonly config: string;
+  readonly overrides?: Overrides;
+  /** Whether contexts of modules are made: `init` may talk to the real API. */
+  readonly init: boolean;
+  /** Whether messages are published, which gateways that are connected notice. */
+  readonly publish: boolean;
+  /** Ends everything early; what was not tried by then fails or is skipped. */
+  readonly signal: AbortSignal;
+}
+
+/** Tries what the server will need; the results come in the order of {@linkcode CHECKS}. */
+export async function examine(options: ExamineOptions): Promise<Finding[]> {
+  const { signal, init } = options;
+  const findings = new Findings("configuration");
+  const config = readConfig(options, findings);
+  const parts = config === undefined ? [checkClock()] : [
+    checkNetwork(config, options),
+    checkLibraries({ config, init, signal }),
+    checkLimits(config),
+    checkClock(),
+    checkLogs(config),
+  ];
+  const all = [findings, ...(await Promise.all(parts)).flat()].flatMap(({ list }) => list);
+  return CHECKS.flatMap((check) => all.filter((finding) => finding.check === check));
+}
+
+function readConfig(options: ExamineOptions, findings: Findings): ServerConfig | undefined {
+  const warn = (warnings: readonly Problem[]) => {
+    for (const { path, message } of warnings) {
+      findings.warning(path, message, "Correct it, or remove it if it is meant as it is");
+    }
+  };
+  try {
+    const { config, warnings, dialect } = loadConfig(options.config, options.overrides);
+    const modules = config.cars.reduce((sum, car) => sum + car.modules.length, 0);
+    const what = `${config.cars.length} cars of ${config.company} with ${modules} modules`;
+    findings.ok(options.config, `Can be used: ${what} (dialect ${dialect})`);
+    warn(warnings);
+    return config;
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    for (const { path, message } of error.problems) {
+      findings.failed(path, message, "Correct it; the other checks need it");
+    }
+    warn(error.warnings);
+    findings.skipped("everything else", "Not tried: the configuration cannot be used");
+    return undefined;
+  }
+}
+
+async function checkNetwork(
+  config: ServerConfig,
+  { overrides, publish, signal }: ExamineOptions,
+): Promise<Findings[]> {
+  const certificates = await checkCertificateFiles(config);
+  const { material: tls, usable } = certificates;
+  const skip = (check: "broker" | "topics", reason: string) => {
+    const skipped = new Findings(check);
+    skipped.skipped(brokerAddress(config.broker), `Not tried: ${reason}`);
+    return skipped;
+  };
+  if (overrides?.embeddedBroker !== undefined) {
+    const own = usable
+      ? await checkEmbeddedBroker(config)
+      : skip("broker", "no usable certificate");
+    return [certificates.findings, own, skip("topics", "the server is its own broker")];
+  }
+  if (!usable) {
+    const reason = "the TLS files cannot be used";
+    return [certificates.findings, skip("broker", reason), skip("topics", reason)];
+  }
+  const [broker, shown] = await Promise.all([
+    checkBroker(config, tls, signal),
+    tls ? checkBrokerCertificate(config, tls) : new Findings("certificates"),
+  ]);
+  const found = [certificates.findings, shown, broker.findings];
+  if (!broker.usable) return [...found, skip("topics", "the broker cannot be used")];
+  const options = { config, tls, signal };
+  found.push(await checkSubscriptions(options));
+  if (publish) found.push(await checkPublishing(options));
+  return [...found, explainUntried(config, publish)];
+}

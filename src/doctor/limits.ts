@@ -1,0 +1,147 @@
+// Whether this machine lets the server have what its cars need: open files, threads, memory.
+import type { ServerConfig } from "../config/model.ts";
+import { CONTEXTS_PER_HOST } from "../module/module_host.ts";
+import { placeContexts } from "../server/placement.ts";
+import { Findings } from "./findings.ts";
+import { kernelFile } from "./system.ts";
+
+/** Files the program has open by itself: runtime, logs, HTTP, a few to spare. */
+const OWN_FILES = 64;
+/** A car's connection to the broker. */
+const FILES_PER_CAR = 1;
+/** A host's socket, its two outputs, and its handle. */
+const FILES_PER_HOST = 4;
+/** Threads of the program, and of a host with every thread of its pool in use. */
+const OWN_THREADS = 40;
+const THREADS_PER_HOST = 48;
+const MIB = 1024 * 1024;
+/** Memory as measured with 500 cars, without what modules take for themselves, in bytes. */
+const OWN_BYTES = 80 * MIB;
+const BYTES_PER_CAR = MIB / 2;
+const BYTES_PER_HOST = 11 * MIB;
+/** A share of a limit from which on it is close. */
+const CLOSE = 0.8;
+
+/** What the cars of a configuration need. */
+export interface Needs {
+  readonly cars: number;
+  readonly hosts: number;
+  readonly files: number;
+  readonly threads: number;
+  readonly bytes: number;
+}
+
+/** What this machine has; undefined: not known. */
+export interface Machine {
+  readonly files: number | undefined;
+  readonly threads: number | undefined;
+  readonly bytes: number | undefined;
+}
+
+/** Checks this machine. */
+export async function checkLimits(config: ServerConfig): Promise<Findings> {
+  return judgeLimits(needsOf(config), await readMachine());
+}
+
+/** Places the contexts as the server does, and counts. */
+export function needsOf({ cars }: Pick<ServerConfig, "cars">): Needs {
+  const hosts: { id: number; free: number }[] = [];
+  for (const { modules } of cars) {
+    for (const { host, count } of placeContexts(modules.length, hosts, CONTEXTS_PER_HOST)) {
+      const known = host === null ? undefined : hosts[host];
+      if (known) known.free -= count;
+      else hosts.push({ id: hosts.length, free: CONTEXTS_PER_HOST - count });
+    }
+  }
+  return {
+    cars: cars.length,
+    hosts: hosts.length,
+    files: OWN_FILES + FILES_PER_CAR * cars.length + FILES_PER_HOST * hosts.length,
+    threads: OWN_THREADS + THREADS_PER_HOST * hosts.length,
+    bytes: OWN_BYTES + BYTES_PER_CAR * cars.length + BYTES_PER_HOST * hosts.length,
+  };
+}
+
+/** Compares needs with what there is. */
+export function judgeLimits(needs: Needs, machine: Machine): Findings {
+  const findings = new Findings("limits");
+  const whose = `for ${needs.cars} cars and ${needs.hosts} module hosts`;
+  const judge = (
+    subject: string,
+    needed: number,
+    limit: number | undefined,
+    show: (value: number) => string,
+    advice: string,
+    severe: "failed" | "warning",
+  ) => {
+    const wanted = `about ${show(needed)} needed ${whose}`;
+    if (limit === undefined) {
+      return findings.skipped(subject, `${wanted}; what there is, is not known here`);
+    }
+    const text = `${wanted}, ${limit === Infinity ? "no limit" : `${show(limit)} there`}`;
+    if (needed > limit) findings[severe](subject, text, advice);
+    else if (needed > CLOSE * limit) findings.warning(subject, text, advice);
+    else findings.ok(subject, text);
+  };
+  judge(
+    "open files",
+    needs.files,
+    machine.files,
+    String,
+    "Raise the limit: LimitNOFILE= of a service, --ulimit nofile= of a container, ulimit -n",
+    "failed",
+  );
+  judge(
+    "threads",
+    needs.threads,
+    machine.threads,
+    String,
+    "Raise the limit: TasksMax= and LimitNPROC= of a service, --pids-limit of a container",
+    "warning",
+  );
+  judge(
+    "memory",
+    needs.bytes,
+    machine.bytes,
+    (value) => `${Math.ceil(value / MIB)} MiB`,
+    "Give the machine or container more memory; what modules take for themselves comes on top",
+    "warning",
+  );
+  return findings;
+}
+
+async function readMachine(): Promise<Machine> {
+  const [limits, group] = await Promise.all([
+    kernelFile("/proc/self/limits"),
+    kernelFile("/proc/self/cgroup"),
+  ]);
+  // In a container the group is the root of what can be seen.
+  const path = /^0::(\/.*)$/m.exec(group ?? "")?.[1] ?? "/";
+  const folder = `/sys/fs/cgroup${path === "/" ? "" : path}`;
+  const [pids, memory, used] = await Promise.all([
+    kernelFile(`${folder}/pids.max`),
+    kernelFile(`${folder}/memory.max`),
+    kernelFile(`${folder}/memory.current`),
+  ]);
+  const processes = limitOf(limits, "Max processes");
+  const most = numberOf(memory);
+  const left = most === undefined ? Infinity : most - (numberOf(used) ?? 0);
+  return {
+    files: limitOf(limits, "Max open files"),
+    threads: processes === undefined ? undefined : Math.min(processes, numberOf(pids) ?? Infinity),
+    bytes: Math.min(Deno.systemMemoryInfo().available, left),
+  };
+}
+
+/** The soft limit: the runtime has raised that of files to the hard one when it started. */
+function limitOf(limits: string | undefined, name: string): number | undefined {
+  const [, soft] = new RegExp(`^${name}\\s+(\\d+|unlimited)`, "m").exec(limits ?? "") ?? [];
+  if (soft === undefined) return undefined;
+  return soft === "unlimited" ? Infinity : Number(soft);
+}
+
+/** `max` is no number, and no limit. */
+function numberOf(text: string | undefined): number | undefined {
+  const value = text?.trim();
+  return value !== undefined && /^\d+$/.test(value) ? Number(value) : undefined;
+}
