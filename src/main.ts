@@ -25,6 +25,7 @@ async function main(args: readonly string[]): Promise<number> {
   const context = {
     output: consoleOutput,
     stop: stopOnSignals(),
+    onReload: reloadOnSignal,
     onDefect: (text: string) => consoleOutput.err(text),
   };
   reportDefects((text) => context.onDefect(text));
@@ -46,6 +47,12 @@ function stopOnSignals(): AbortSignal {
     });
   }
   return stop.signal;
+}
+
+/** SIGHUP asks to reload, where a command can; the others it ends, as it ends most programs. */
+function reloadOnSignal(reload: () => void): () => void {
+  Deno.addSignalListener("SIGHUP", reload);
+  return () => Deno.removeSignalListener("SIGHUP", reload);
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

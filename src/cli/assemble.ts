@@ -7,7 +7,7 @@ import { MqttTransport } from "../mqtt/client.ts";
 import { BrokerConnector } from "../mqtt/connector.ts";
 import type { Log } from "../observe/log.ts";
 import { andSuppressed, Once } from "../observe/once.ts";
-import type { StartHost } from "../server/host_pool.ts";
+import type { HostEvents } from "../server/host_pool.ts";
 import { Server } from "../server/server.ts";
 
 /**
@@ -24,6 +24,8 @@ export interface AssembleOptions {
   readonly observer?: CarObserver;
   /** Counts the calls of all modules. @default {a new one for each host} */
   readonly statistics?: CallStatistics;
+  /** The way to the broker. @default {a new one, as the configuration says} */
+  readonly connector?: BrokerConnector;
 }
 
 /**
@@ -33,14 +35,23 @@ export interface AssembleOptions {
  */
 export async function assembleServer(options: AssembleOptions): Promise<Server> {
   const { config, log } = options;
-  const { broker, timeouts: { refusedPauseMs } } = config;
-  const connector = await BrokerConnector.make({ broker, refusedPauseMs, log });
+  const connector = options.connector ?? await makeConnector(config, log);
   return new Server({
     ...options,
-    createTransport: (car) => createTransport(config, car, connector, log),
-    startHost: startHost(config, options),
+    createTransport: (car, config) => createTransport(config, car, connector, log),
+    startHost: (events, config) => startHost(events, config, options),
     contextsPerHost: CONTEXTS_PER_HOST,
   });
+}
+
+/**
+ * Makes the way to the broker, for those who may change it later.
+ *
+ * @throws {TlsFileError} when a file for TLS cannot be used.
+ */
+export function makeConnector(config: ServerConfig, log: Log): Promise<BrokerConnector> {
+  const { broker, timeouts: { refusedPauseMs } } = config;
+  return BrokerConnector.make({ broker, refusedPauseMs, log });
 }
 
 function createTransport(
@@ -55,24 +66,31 @@ function createTransport(
     const count = once.ask("oversize");
     if (count === undefined) return;
     carLog.warning(
-      `Discarded a message of ${bytes} bytes unread: max_message_bytes is ${messageBytes}` +
-        andSuppressed(count),
+      `Discarded a message of ${bytes} bytes unread: max_message_bytes is ` +
+        transport.maxMessageBytes + andSuppressed(count),
     );
   };
-  return new MqttTransport({ connector, company, car, maxMessageBytes: messageBytes, onOversize });
+  const transport = new MqttTransport({
+    connector,
+    company,
+    car,
+    maxMessageBytes: messageBytes,
+    onOversize,
+  });
+  return transport;
 }
 
 function startHost(
+  { onOutput, onExit }: HostEvents,
   { timeouts: { moduleCallMs } }: ServerConfig,
   { log, statistics }: AssembleOptions,
-): StartHost {
-  return ({ onOutput, onExit }) =>
-    ModuleHost.start({
-      moduleCallTimeoutMs: moduleCallMs,
-      destroyTimeoutMs: DESTROY_MS,
-      log,
-      ...(statistics === undefined ? {} : { statistics }),
-      onOutput,
-      onExit,
-    });
+): Promise<ModuleHost> {
+  return ModuleHost.start({
+    moduleCallTimeoutMs: moduleCallMs,
+    destroyTimeoutMs: DESTROY_MS,
+    log,
+    ...(statistics === undefined ? {} : { statistics }),
+    onOutput,
+    onExit,
+  });
 }

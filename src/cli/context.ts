@@ -7,6 +7,11 @@ export interface ProgramContext {
   readonly output: Output;
   /** Aborted when the program is asked to stop. */
   readonly stop: AbortSignal;
+  /**
+   * Calls `reload` whenever the program is asked to read its configuration anew; until it is taken
+   * back with what this returns, the program is not ended by being asked so.
+   */
+  readonly onReload: (reload: () => void) => () => void;
   /** Where defects go that nobody caught; a command that logs puts its log here. */
   onDefect: (text: string) => void;
 }

@@ -3,14 +3,15 @@ import { ConfigError } from "../config/errors.ts";
 import { loadConfig, type LoadedConfig } from "../config/load.ts";
 import type { ServerConfig } from "../config/model.ts";
 import type { EmbeddedBroker } from "../mqtt/broker.ts";
+import { ModuleLoadError } from "../module/errors.ts";
 import { ListenError, TlsFileError } from "../mqtt/errors.ts";
 import { LogDirectoryError } from "../observe/errors.ts";
-import type { Log } from "../observe/log.ts";
 import { type Logging, startLogging } from "../observe/logging.ts";
 import { ServerStartError } from "../server/errors.ts";
+import { Reloader } from "../server/reload.ts";
 import type { Server } from "../server/server.ts";
 import { versionText } from "../version.ts";
-import { assembleServer } from "./assemble.ts";
+import { assembleServer, makeConnector } from "./assemble.ts";
 import { printConfigError, printWarnings } from "./check.ts";
 import type { ConfigOptions } from "./config_options.ts";
 import type { ProgramContext } from "./context.ts";
@@ -34,13 +35,16 @@ export async function startCommand(
   const { log } = logging;
   const onDefect = context.onDefect;
   context.onDefect = (text) => log.critical(text);
+  // Who asks while the server starts is served when it has started.
+  const reloader = Promise.withResolvers<Reloader>();
+  const reloadNoMore = context.onReload(() => void reloader.promise.then((one) => one.reload()));
   try {
     log.info(() => `Starting ${versionText()} with "${options.config}"`);
     for (const { path, message } of loaded.warnings) log.warning(`${path}: ${message}`);
-    const parts = createParts(loaded.config, options.overrides.embeddedBroker !== undefined, log);
+    const parts = createParts({ options, config: loaded.config, logging, reloader });
     return await runUntilStopped(parts, { stop: context.stop, log }) ? 0 : 1;
   } catch (error) {
-    for (const problem of startProblems(error)) {
+    for (const problem of await startProblems(error)) {
       log.critical(problem);
       // Whoever starts the program must see why it did not, even if nothing is logged there.
       if (!loaded.config.logging.console.use) output.err(problem);
@@ -50,6 +54,7 @@ export async function startCommand(
     log.info("Stopped");
     context.onDefect = onDefect;
     await logging.stop();
+    reloadNoMore();
   }
 }
 
@@ -75,22 +80,37 @@ function openLog({ logging }: ServerConfig, output: Output): Logging | undefined
   }
 }
 
+interface PartOptions {
+  readonly options: ConfigOptions;
+  readonly config: ServerConfig;
+  readonly logging: Logging;
+  /** Gets what reloads the server when it has started. */
+  readonly reloader: PromiseWithResolvers<Reloader>;
+}
+
 /** The embedded broker, if it is asked for, and the server: in the order in which they start. */
-function createParts(config: ServerConfig, withBroker: boolean, log: Log): Part[] {
+function createParts({ options, config, logging, reloader }: PartOptions): Part[] {
+  const { log } = logging;
+  const embeddedBroker = options.overrides.embeddedBroker !== undefined;
   let broker: EmbeddedBroker | undefined;
   let server: Server | undefined;
   const parts: Part[] = [{
     name: "the server",
     async start() {
       const served = broker === undefined ? config : servedBy(config, broker.port);
-      server = await assembleServer({ config: served, log });
+      const connector = await makeConnector(served, log);
+      server = await assembleServer({ config: served, log, connector });
       await server.start();
+      const load = () => loadConfig(options.config, options.overrides);
+      reloader.resolve(
+        new Reloader({ load, running: config, server, connector, logging, embeddedBroker }),
+      );
     },
     async stop() {
       await server?.stop();
     },
   }];
-  if (!withBroker) return parts;
+  if (!embeddedBroker) return parts;
   return [{
     name: "the embedded broker",
     async start() {
@@ -113,10 +133,24 @@ function servedBy(config: ServerConfig, port: number): ServerConfig {
 }
 
 /** What keeps the program from starting, a line each; what nobody expected comes with its stack. */
-function startProblems(error: unknown): readonly string[] {
-  if (error instanceof ServerStartError) return error.problems;
+async function startProblems(error: unknown): Promise<readonly string[]> {
+  if (error instanceof ServerStartError) {
+    const lines = await Promise.all(error.causes.map(loadProblems));
+    return [...new Set(lines.flat())];
+  }
   if (!(error instanceof Error)) return [String(error)];
   return [isExpected(error) ? error.message : error.stack ?? error.message];
+}
+
+/** The loader tells the first problem, in its own words; the library's file tells all of them. */
+async function loadProblems(cause: Error): Promise<readonly string[]> {
+  if (!(cause instanceof ModuleLoadError) || cause.kind !== "library") return [cause.message];
+  const { planLoad } = await import("../doctor/loader.ts");
+  const { problems } = planLoad(cause.libPath);
+  if (problems.length === 0) return [cause.message];
+  return problems.map(({ message, advice }) =>
+    new ModuleLoadError("library", cause, `${message}. ${advice}`).message
+  );
 }
 
 /** Errors that say all there is to say. */

@@ -116,6 +116,11 @@ export class MqttTransport implements CarTransport {
     if (this.#state.phase === "up") this.#state.connection.lane?.releaseMessages();
   }
 
+  /** A larger payload is discarded unread, in bytes. */
+  get maxMessageBytes(): number {
+    return this.#maxMessageBytes;
+  }
+
   limitMessages(maxMessageBytes: number): void {
     this.#maxMessageBytes = maxMessageBytes;
     if (this.#state.phase === "up") this.#state.connection.lane?.limitMessages(maxMessageBytes);

@@ -94,10 +94,10 @@ export class BrokerConnector implements FlushTicker {
     return now?.ca !== tls?.ca || now?.cert !== tls?.cert || now?.key !== tls?.key;
   }
 
-  /** Goes another way with every connection that is opened from now on. */
-  take(way: BrokerWay): void {
+  /** Goes another way, where it says something else, with every connection that is opened from now on. */
+  take(way: Partial<BrokerWay>): void {
     const before = this.address;
-    this.#way = way;
+    this.#way = { ...this.#way, ...way };
     if (this.address === before) return;
     this.#reporter = new FailureReporter(this.address, this.#log, this.clock);
     this.#away = false;

@@ -38,6 +38,11 @@ export interface Logging {
    * configured levels. With a car, for that car only, where it goes before the level for all.
    */
   setLevel(level: LogLevel | undefined, car?: string): void;
+  /**
+   * Takes other configured levels, from the next line on; what {@linkcode setLevel} has set goes
+   * before them as it did. Nothing else of the configuration can change while it runs.
+   */
+  configureLevels(config: LoggingConfig): void;
   /** Resolves when all lines so far are written, or after 2 s. */
   flush(): Promise<void>;
   /** Flushes and closes, within 4 s; lines that come later are lost. Idempotent, never rejects. */
@@ -57,7 +62,8 @@ const ERROR_RANK = LOG_LEVELS.indexOf("ERROR");
 
 /** One configured sink with its queue. */
 interface Target {
-  readonly rank: number;
+  readonly section: keyof LoggingConfig;
+  rank: number;
   readonly format: TextFormatter;
   readonly queue: LineQueue;
   readonly sink: LineSink;
@@ -93,7 +99,12 @@ class SinkLogging implements Logging {
     if (config.file.use) this.#addFile(config.file);
     if (config.console.use) {
       const write = options.writeConsole ?? ((bytes) => Deno.stderr.write(bytes));
-      this.#add(config.console, CHUNK_CHARS, (onTaken) => new ConsoleSink(write, onTaken));
+      this.#add(
+        "console",
+        config.console,
+        CHUNK_CHARS,
+        (onTaken) => new ConsoleSink(write, onTaken),
+      );
     }
     this.#refresh();
     this.log = new CarLog(this.#base, undefined, this.#write, this.#forCar);
@@ -102,6 +113,13 @@ class SinkLogging implements Logging {
   setLevel(level: LogLevel | undefined, car?: string): void {
     const levels = car === undefined ? this.#base : this.#levelsOf(car);
     levels.override = level === undefined ? undefined : LOG_LEVELS.indexOf(level);
+    this.#refresh();
+  }
+
+  configureLevels(config: LoggingConfig): void {
+    for (const target of this.#targets) {
+      target.rank = LOG_LEVELS.indexOf(config[target.section].level);
+    }
     this.#refresh();
   }
 
@@ -141,6 +159,7 @@ class SinkLogging implements Logging {
     try {
       Deno.mkdirSync(directory, { recursive: true });
       this.#add(
+        "file",
         file,
         chunkChars,
         (onTaken) => new FileSink({ path, maxBytes, keep, onTaken, onTrouble }),
@@ -151,6 +170,7 @@ class SinkLogging implements Logging {
   }
 
   #add(
+    section: keyof LoggingConfig,
     config: { readonly level: LogLevel; readonly format: LogFormat },
     chunkChars: number,
     open: (onTaken: () => void) => LineSink,
@@ -165,7 +185,7 @@ class SinkLogging implements Logging {
       write: (chunk) => sink.write(chunk),
       lostLine: (count) => format(this.#record("WARNING", `Lost ${count} log lines: too many`, {})),
     });
-    this.#targets.push({ rank: LOG_LEVELS.indexOf(config.level), format, queue, sink });
+    this.#targets.push({ section, rank: LOG_LEVELS.indexOf(config.level), format, queue, sink });
   }
 
   readonly #forCar = (car: string): Log => {

@@ -1,0 +1,128 @@
+// Reloads the configuration of a running server: read whole, checked whole, and only what differs
+// is touched.
+import { compareConfigs, isSame, withoutRestart } from "../config/compare.ts";
+import { ConfigError, type Problem } from "../config/errors.ts";
+import type { LoadedConfig } from "../config/load.ts";
+import type { ServerConfig } from "../config/model.ts";
+import { type BrokerConnector, type BrokerWay, findWay } from "../mqtt/connector.ts";
+import { TlsFileError } from "../mqtt/errors.ts";
+import type { Logging } from "../observe/logging.ts";
+import { ChangeRefusedError } from "./errors.ts";
+import { appliedReport, refusedReport, type ReloadReport, reportLine } from "./reload_report.ts";
+import type { Server } from "./server.ts";
+
+/** What is reloaded, and from where. */
+export interface ReloaderOptions {
+  /** Reads and checks the configuration as the start did; throws {@linkcode ConfigError}. */
+  readonly load: () => LoadedConfig;
+  /** What was loaded last. */
+  readonly running: ServerConfig;
+  /** Started. */
+  readonly server: Pick<Server, "config" | "change">;
+  readonly connector: Pick<BrokerConnector, "hasOtherTls" | "take">;
+  readonly logging: Pick<Logging, "log" | "configureLevels">;
+  /** Whether the server runs the broker itself, which stays as it is until a restart. */
+  readonly embeddedBroker: boolean;
+}
+
+/**
+ * Reloads, one after the other. A configuration that cannot be used changes nothing; one that is the
+ * same does nothing. TLS files are read anew each time, as their contents may have changed.
+ */
+export class Reloader {
+  readonly #options: ReloaderOptions;
+  /** What counts, as it was loaded. */
+  #running: ServerConfig;
+  #current: Promise<ReloadReport> | null = null;
+  /** The one after that, for all who have asked meanwhile. */
+  #next: Promise<ReloadReport> | null = null;
+
+  constructor(options: ReloaderOptions) {
+    this.#options = options;
+    this.#running = options.running;
+  }
+
+  /**
+   * Reloads, after the reload under way if there is one; those who ask while one waits share it.
+   * Never rejects.
+   */
+  reload(): Promise<ReloadReport> {
+    if (this.#next !== null) return this.#next;
+    if (this.#current === null) return this.#begin();
+    this.#next = this.#current.then(() => {
+      this.#next = null;
+      return this.#begin();
+    });
+    return this.#next;
+  }
+
+  #begin(): Promise<ReloadReport> {
+    this.#current = this.#reload();
+    return this.#current;
+  }
+
+  async #reload(): Promise<ReloadReport> {
+    const report = await this.#apply();
+    const { log } = this.#options.logging;
+    if (report.applied) { for (const warning of report.warnings) log.warning(warning); }
+    for (const problem of report.problems) log.error(problem);
+    log.info(() => `Configuration ${reportLine(report)}`);
+    this.#current = null;
+    return report;
+  }
+
+  async #apply(): Promise<ReloadReport> {
+    const cars = this.#running.cars.length;
+    let warnings: string[] = [];
+    try {
+      const loaded = this.#options.load();
+      warnings = loaded.warnings.map(problemLine);
+      return appliedReport(await this.#take(loaded.config), warnings);
+    } catch (error) {
+      return refusedReport(problemsOf(error), cars, warnings);
+    }
+  }
+
+  async #take(next: ServerConfig) {
+    const { server, connector, logging, embeddedBroker } = this.#options;
+    const running = this.#running;
+    const way = embeddedBroker ? null : await this.#way(next);
+    const compared = compareConfigs(running, next, { embeddedBroker });
+    const rotated = way !== null && connector.hasOtherTls(way) &&
+      !compared.settings.some(({ takes }) => takes === "new_connections" || takes === "reconnect");
+    const settings = rotated ? [...compared.settings, ROTATED] : compared.settings;
+    const difference = { ...compared, settings };
+    if (isSame(difference)) return difference;
+    const target = withoutRestart(running, next, { embeddedBroker });
+    const served = embeddedBroker ? { ...target, broker: server.config.broker } : target;
+    await server.change(served, difference, () => {
+      this.#running = target;
+      connector.take(way ?? { refusedPauseMs: target.timeouts.refusedPauseMs });
+      logging.configureLevels(target.logging);
+    });
+    return difference;
+  }
+
+  #way({ broker, timeouts: { refusedPauseMs } }: ServerConfig): Promise<BrokerWay> {
+    return findWay({ broker, refusedPauseMs });
+  }
+}
+
+const ROTATED = {
+  key: "TLS files",
+  from: "their old contents",
+  to: "their new ones",
+  takes: "new_connections",
+} as const;
+
+function problemLine({ path, message }: Problem): string {
+  return `${path}: ${message}`;
+}
+
+/** A line each; what nobody expected is told all the same, as nothing has changed. */
+function problemsOf(error: unknown): readonly string[] {
+  if (error instanceof ConfigError) return error.problems.map(problemLine);
+  if (error instanceof ChangeRefusedError) return error.problems;
+  if (error instanceof TlsFileError) return [error.message];
+  return [`Defect while reloading: ${error instanceof Error ? error.stack : error}`];
+}

@@ -1,0 +1,100 @@
+// What a reload has done, as plain data and as one line.
+import type { CarChange, ConfigDifference, SettingChange } from "../config/compare.ts";
+import { modulesText, namesText, reconnects, settingText } from "../config/difference_text.ts";
+
+/** What a reload has done; plain data. */
+export interface ReloadReport {
+  /** Whether the configuration was taken; otherwise nothing has changed. */
+  readonly applied: boolean;
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+  /** Cars whose modules were exchanged; their sessions ended as `module_lost`. */
+  readonly changed: readonly CarChange[];
+  /** Cars that keep their session. */
+  readonly untouched: number;
+  /** Cars that connect to another broker, or with another login, within seconds (`broker_lost`). */
+  readonly reconnecting: number;
+  /** Changed settings that count, and since when. */
+  readonly settings: readonly SettingChange[];
+  /** Changed settings that count only after a restart. */
+  readonly needsRestart: readonly SettingChange[];
+  /** What is suspicious about the configuration, as `path: message`. */
+  readonly warnings: readonly string[];
+  /** Why it was not taken, a line each. */
+  readonly problems: readonly string[];
+}
+
+/** The report of a configuration that was taken. */
+export function appliedReport(
+  difference: ConfigDifference,
+  warnings: readonly string[],
+): ReloadReport {
+  const { added, removed, changed, same, settings } = difference;
+  const anew = reconnects(difference);
+  return {
+    applied: true,
+    added,
+    removed,
+    changed,
+    untouched: anew ? 0 : same.length,
+    reconnecting: anew ? same.length + changed.length : 0,
+    settings: settings.filter(({ takes }) => takes !== "restart"),
+    needsRestart: settings.filter(({ takes }) => takes === "restart"),
+    warnings,
+    problems: [],
+  };
+}
+
+/** The report of a configuration that was not taken. */
+export function refusedReport(
+  problems: readonly string[],
+  cars: number,
+  warnings: readonly string[] = [],
+): ReloadReport {
+  return {
+    applied: false,
+    added: [],
+    removed: [],
+    changed: [],
+    untouched: cars,
+    reconnecting: 0,
+    settings: [],
+    needsRestart: [],
+    warnings,
+    problems,
+  };
+}
+
+/** The report in one line, without what was read. */
+export function reportLine(report: ReloadReport): string {
+  const { added, removed, changed, untouched, reconnecting, settings, needsRestart } = report;
+  if (!report.applied) {
+    const { length } = report.problems;
+    return `not reloaded, nothing has changed: ${length} problem${length === 1 ? "" : "s"}`;
+  }
+  const cars = [
+    ...(added.length > 0 ? [`${count(added.length)} added (${namesText(added)})`] : []),
+    ...(removed.length > 0 ? [`${count(removed.length)} removed (${namesText(removed)})`] : []),
+    ...(changed.length > 0
+      ? [
+        `${count(changed.length)} changed (${
+          namesText(changed.map((change) => `${change.car}: ${modulesText(change)}`))
+        })`,
+      ]
+      : []),
+    ...(reconnecting > 0 ? [`${count(reconnecting)} connecting to the broker anew`] : []),
+  ];
+  const texts = [
+    ...cars,
+    ...(settings.length > 0 ? [settings.map(settingText).join(", ")] : []),
+    ...(needsRestart.length > 0
+      ? [`needs a restart: ${needsRestart.map(settingText).join(", ")}`]
+      : []),
+  ];
+  if (texts.length === 0) return "reloaded, nothing has changed";
+  return `reloaded: ${texts.join("; ")}; ${count(untouched)} untouched`;
+}
+
+function count(cars: number): string {
+  return cars === 1 ? "1 car" : `${cars} cars`;
+}
