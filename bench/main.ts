@@ -45,7 +45,13 @@ async function runRows(rows: readonly Row[]): Promise<Figure[]> {
   const figures: Figure[] = [];
   for (const row of rows) {
     print(`... ${row.name}`);
-    figures.push(...await row.run({ benchModule: benchModule.path, fixtureModules }));
+    try {
+      figures.push(...await row.run({ benchModule: benchModule.path, fixtureModules }));
+    } catch (error) {
+      // What the other rows give is worth having all the same.
+      print(`Cannot finish row "${row.name}": ${error instanceof Error ? error.message : error}`);
+      Deno.exitCode = 1;
+    }
   }
   return figures;
 }
