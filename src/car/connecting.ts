@@ -26,6 +26,7 @@ import type { Effect, Ignored } from "./effects.ts";
 import { endSession } from "./ending.ts";
 import { NO_DEVICES } from "./known_devices.ts";
 import { enterRunning } from "./running.ts";
+import type { SessionSettings } from "./settings.ts";
 import type {
   AwaitingResponses,
   AwaitingStatuses,
@@ -39,6 +40,16 @@ import { forwardHeard } from "./status_forward.ts";
 
 type Next = Connecting | Running | Waiting;
 
+/** What a gateway calls itself. */
+export function senderOf({ company, vehicleName }: Connect): string {
+  return `${company}/${vehicleName}`;
+}
+
+/** What the gateway of this car's topic should call itself. */
+export function ownSender({ company, car }: SessionSettings): string {
+  return `${company}/${car}`;
+}
+
 /** Step 1: a Connect that can be used begins a session. */
 export function beginSequence(
   base: Base,
@@ -46,12 +57,13 @@ export function beginSequence(
   now: number,
   effects: Effect[],
 ): Next {
-  const { company, car, modules } = base.settings;
-  const { sessionId, vehicleName } = connect;
-  if (connect.company !== company || vehicleName !== car) {
+  const { modules } = base.settings;
+  const { sessionId, company, vehicleName } = connect;
+  const sender = senderOf(connect);
+  if (sender !== ownSender(base.settings)) {
     effects.push({
       type: "note",
-      note: { code: "identity_mismatch", company: connect.company, vehicle: vehicleName },
+      note: { code: "identity_mismatch", company, vehicle: vehicleName },
     });
   }
   const listed = new Map<string, Device>();
@@ -74,6 +86,7 @@ export function beginSequence(
     kind: "connecting",
     base,
     sessionId,
+    sender,
     listed,
     devices: NO_DEVICES,
     step: { name: "devices", pending, early: [] },
@@ -315,7 +328,10 @@ function onFirstResponse(
 export function onStepTimeout(session: Connecting, now: number, effects: Effect[]): Waiting {
   const { step } = session;
   if (step.name === "responses") {
-    const detail = `${step.awaited} command responses of the connect sequence`;
+    const { awaited } = step;
+    const detail =
+      `${awaited} command ${awaited === 1 ? "response" : "responses"} of the connect ` +
+      "sequence";
     const waitedMs = now - step.since;
     return endSession(session, { reason: "command_unanswered", detail, waitedMs }, now, effects);
   }

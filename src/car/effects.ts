@@ -84,7 +84,8 @@ export type Ignored =
   | "unknown_counter"
   | "modules_away"
   | "paused"
-  | "bad_connect";
+  | "bad_connect"
+  | "other_car";
 
 /** Why a command was not sent. */
 export type Dropped =

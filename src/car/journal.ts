@@ -81,12 +81,13 @@ export class CarJournal {
     const level = reason === "stopped" || reason === "new_session" ? "INFO" : "WARNING";
     const text = () => `Session ended: ${reason}: ${detail}${waited}`;
     // A gateway may send Connects that cannot be used as fast as it likes.
-    if (reason === "connect_incomplete" || reason === "protocol_violation") {
-      return this.once(level, `ended ${reason}`, text);
-    }
+    const often = reason === "connect_incomplete" || reason === "protocol_violation";
+    const count = often ? this.#once.ask(`ended ${reason}`) : 0;
+    if (count === undefined) return;
+    const line = () => text() + andSuppressed(count);
     const session = sessionId === "" ? undefined : sessionId;
-    if (level === "INFO") this.#log.info(text, { session });
-    else this.#log.warning(text, { session });
+    if (level === "INFO") this.#log.info(line, { session });
+    else this.#log.warning(line, { session });
   }
 
   /** Keeps the last failures; one that repeats itself takes one place. */

@@ -25,6 +25,7 @@ const IGNORED: Record<Ignored, string> = {
   unknown_counter: "no open command has its counter",
   modules_away: "the car's modules did not come back in time",
   paused: "an operator has paused the car",
+  other_car: "its sender calls itself another car, and this car has a session",
   bad_connect: "it lacks a session id or has no, or too many, devices",
 };
 

@@ -41,7 +41,7 @@ export function enterRunning(
   now: number,
   effects: Effect[],
 ): Next {
-  const { base, sessionId, devices, listed } = session;
+  const { base, sessionId, sender, devices, listed } = session;
   effects.push({
     type: "note",
     note: { code: "running", connected: devices.size, listed: listed.size },
@@ -52,6 +52,7 @@ export function enterRunning(
     // gateway that counts anew and uses their counters again.
     base: { ...base, epoch: base.epoch + 1 },
     sessionId,
+    sender,
     devices,
     statuses: orderAfterConnect(handled, now),
     sent: [],

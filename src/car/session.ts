@@ -1,14 +1,16 @@
 // The life of a car as one pure transition function (section 4): an input and the time go in, the
 // next state and a list of effects come out. It imports nothing but messages and time.
-import { storeCommand } from "./command_order.ts";
-import { NO_COMMANDS } from "./command_order.ts";
+import { NO_COMMANDS, storeCommand } from "./command_order.ts";
 import {
   onDeviceResultConnecting,
   onMessageConnecting,
   onStepTimeout,
+  ownSender,
+  senderOf,
   stepDeadline,
 } from "./connecting.ts";
-import type { Effect, Input } from "./effects.ts";
+import type { Connect } from "../protocol/messages.ts";
+import type { Effect, Ignored, Input } from "./effects.ts";
 import { type Ending, endSession, notifyGateway } from "./ending.ts";
 import { NO_DEVICES } from "./known_devices.ts";
 import { onPause, onRestart, onResume } from "./operator.ts";
@@ -24,6 +26,9 @@ import type { SessionSettings } from "./settings.ts";
 import { onSettings } from "./settings_change.ts";
 import type { Base, Established, Session } from "./state.ts";
 import { connectProblem, onHeldExpired, onMessageWaiting, onModulesReady } from "./waiting.ts";
+
+/** So much of a session id goes into the words of a failure: gateways choose them freely. */
+const MAX_SHOWN_ID = 100;
 
 /** What one input leads to. */
 export interface Step {
@@ -134,12 +139,14 @@ function onMessage(
     case "running":
     case "connecting": {
       if (message.kind === "connect" && message.sessionId !== session.sessionId) {
-        if (connectProblem(message, session.base.settings) !== null) {
-          effects.push({ type: "note", note: { code: "ignored", why: "bad_connect", message } });
+        const why = refusal(session, message);
+        if (why !== null) {
+          effects.push({ type: "note", note: { code: "ignored", why, message } });
           return session;
         }
         // A gateway that restarted: this very message begins its new session (section 4.2).
-        const detail = `Connect with the new session id "${message.sessionId}"`;
+        const id = message.sessionId.slice(0, MAX_SHOWN_ID);
+        const detail = `Connect with the new session id "${id}"`;
         const waiting = endSession(session, { reason: "new_session", detail }, now, effects);
         return onMessageWaiting(waiting, message, now, effects);
       }
@@ -152,6 +159,16 @@ function onMessage(
     default:
       return session;
   }
+}
+
+/** Why a Connect with another session id must not end this session, if there is a reason. */
+function refusal(session: Established, connect: Connect): Ignored | null {
+  if (connectProblem(connect, session.base.settings) !== null) return "bad_connect";
+  // A gateway may call itself what it likes, but not go between another one and its session.
+  const sender = senderOf(connect);
+  return sender === ownSender(session.base.settings) || sender === session.sender
+    ? null
+    : "other_car";
 }
 
 function onDeviceResult(

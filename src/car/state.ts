@@ -44,6 +44,8 @@ export interface Connecting {
   readonly kind: "connecting";
   readonly base: Base;
   readonly sessionId: string;
+  /** What the gateway called itself in its Connect: `company/vehicle`. */
+  readonly sender: string;
   /** Devices of the Connect by identity, in its order. */
   readonly listed: ReadonlyMap<string, Device>;
   readonly devices: KnownDevices;
@@ -96,6 +98,7 @@ export interface Running {
   readonly kind: "running";
   readonly base: Base;
   readonly sessionId: string;
+  readonly sender: string;
   readonly devices: KnownDevices;
   readonly statuses: StatusOrder;
   /** Published commands without a settled response, in counter order. */

@@ -117,7 +117,8 @@ export class Server {
     if (this.#stopped) return;
     for (const { car } of members) car.start();
     this.#serving = true;
-    log.info(() => `Serving ${config.cars.length} cars of ${config.company}`);
+    const { length } = config.cars;
+    log.info(() => `Serving ${length} ${length === 1 ? "car" : "cars"} of ${config.company}`);
   }
 
   /**

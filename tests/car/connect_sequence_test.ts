@@ -230,6 +230,25 @@ Deno.test("step() takes late results of an old session for nothing new (section 
   ]);
 });
 
+Deno.test("step() keeps its session when another car's Connect comes on its topic (section 4.2)", () => {
+  const foreign = {
+    kind: "connect",
+    sessionId: "s2",
+    company: "company",
+    vehicleName: "another_car",
+    devices: [FRONT],
+  } as const;
+  for (const car of [firstStatusesCar([FRONT]), firstCommandsCar([FRONT]), runningCar([FRONT])]) {
+    const before = car.session;
+    assert.deepEqual(car.message(foreign).noteCodes, ["ignored other_car"]);
+    assert.equal(car.session, before);
+  }
+  // The gateway of a session that began under that name may come back under it.
+  const misnamed = waitingCar();
+  misnamed.message({ ...foreign, sessionId: "s1" });
+  assert.deepEqual(misnamed.message(foreign).failures.map(({ reason }) => reason), ["new_session"]);
+});
+
 Deno.test("step() keeps its session when a Connect that cannot be used comes (section 4.2)", () => {
   for (const car of [firstStatusesCar([FRONT]), firstCommandsCar([FRONT]), runningCar([FRONT])]) {
     const before = car.session;

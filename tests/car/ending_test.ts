@@ -153,7 +153,7 @@ Deno.test("step() gives every failure one reason, with what was awaited and how 
       car.advance(10_000);
       return car;
     }],
-    ["command_unanswered", 10_000, /1 command responses/, () => {
+    ["command_unanswered", 10_000, /^1 command response of/, () => {
       const car = waitingCar();
       car.connect([FRONT]);
       car.status(FRONT);
