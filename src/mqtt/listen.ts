@@ -161,8 +161,10 @@ class ConnStream extends Duplex {
 
 function reasonOf(cause: unknown): string {
   const { message, code } = cause as Error & { code?: string };
-  if (code === "EADDRINUSE") return "the port is in use";
-  if (code === "EACCES") return "not permitted";
-  if (code === "EADDRNOTAVAIL") return "the address is not this machine's";
+  if (code === "EADDRINUSE") return "the port is in use; end what listens there, or take another";
+  if (code === "EACCES") return "not permitted; ports below 1024 are for root, take another";
+  if (code === "EADDRNOTAVAIL") {
+    return "the address is not this machine's; 0.0.0.0 listens on all it has";
+  }
   return message;
 }

@@ -39,7 +39,11 @@ async function readPem(file: string, what: string): Promise<string> {
   try {
     return await Deno.readTextFile(file);
   } catch (cause) {
-    throw new TlsFileError(`Cannot read ${what} file "${file}": ${messageOf(cause)}`, { cause });
+    const advice = cause instanceof Deno.errors.PermissionDenied
+      ? "; give the user that runs the server the right to read it"
+      : "";
+    const message = `Cannot read ${what} file "${file}": ${messageOf(cause)}${advice}`;
+    throw new TlsFileError(message, { cause });
   }
 }
 
@@ -60,9 +64,10 @@ function publicKeyOf(file: string, text: string): string {
   try {
     return pem(createPublicKey(createPrivateKey(text)));
   } catch (cause) {
-    throw new TlsFileError(`Cannot use key file "${file}": it holds no usable private key`, {
-      cause,
-    });
+    const problem = /ENCRYPTED/.test(text)
+      ? "it is protected by a passphrase; store it without one (openssl pkey -in FILE -out FILE)"
+      : "it holds no private key in PEM form";
+    throw new TlsFileError(`Cannot use key file "${file}": ${problem}`, { cause });
   }
 }
 

@@ -79,7 +79,8 @@ Deno.test("EmbeddedBroker.start() says that the port is in use", async () => {
     assert.ok(error instanceof ListenError);
     assert.equal(
       error.message,
-      `Cannot listen on mqtt://127.0.0.1:${port}: the port is in use`,
+      `Cannot listen on mqtt://127.0.0.1:${port}: the port is in use; ` +
+        "end what listens there, or take another",
     );
     return true;
   });
