@@ -6,12 +6,12 @@ import type { EmbeddedBroker } from "../mqtt/broker.ts";
 import { ModuleLoadError } from "../module/errors.ts";
 import { ListenError, TlsFileError } from "../mqtt/errors.ts";
 import { LogDirectoryError } from "../observe/errors.ts";
-import type { Log } from "../observe/log.ts";
 import { type Logging, startLogging } from "../observe/logging.ts";
 import { ServerStartError } from "../server/errors.ts";
+import { Reloader } from "../server/reload.ts";
 import type { Server } from "../server/server.ts";
 import { versionText } from "../version.ts";
-import { assembleServer } from "./assemble.ts";
+import { assembleServer, makeConnector } from "./assemble.ts";
 import { printConfigError, printWarnings } from "./check.ts";
 import type { ConfigOptions } from "./config_options.ts";
 import type { ProgramContext } from "./context.ts";
@@ -35,10 +35,13 @@ export async function startCommand(
   const { log } = logging;
   const onDefect = context.onDefect;
   context.onDefect = (text) => log.critical(text);
+  // Who asks while the server starts is served when it has started.
+  const reloader = Promise.withResolvers<Reloader>();
+  const reloadNoMore = context.onReload(() => void reloader.promise.then((one) => one.reload()));
   try {
     log.info(() => `Starting ${versionText()} with "${options.config}"`);
     for (const { path, message } of loaded.warnings) log.warning(`${path}: ${message}`);
-    const parts = createParts(loaded.config, options.overrides.embeddedBroker !== undefined, log);
+    const parts = createParts({ options, config: loaded.config, logging, reloader });
     return await runUntilStopped(parts, { stop: context.stop, log }) ? 0 : 1;
   } catch (error) {
     for (const problem of await startProblems(error)) {
@@ -51,6 +54,7 @@ export async function startCommand(
     log.info("Stopped");
     context.onDefect = onDefect;
     await logging.stop();
+    reloadNoMore();
   }
 }
 
@@ -76,22 +80,37 @@ function openLog({ logging }: ServerConfig, output: Output): Logging | undefined
   }
 }
 
+interface PartOptions {
+  readonly options: ConfigOptions;
+  readonly config: ServerConfig;
+  readonly logging: Logging;
+  /** Gets what reloads the server when it has started. */
+  readonly reloader: PromiseWithResolvers<Reloader>;
+}
+
 /** The embedded broker, if it is asked for, and the server: in the order in which they start. */
-function createParts(config: ServerConfig, withBroker: boolean, log: Log): Part[] {
+function createParts({ options, config, logging, reloader }: PartOptions): Part[] {
+  const { log } = logging;
+  const embeddedBroker = options.overrides.embeddedBroker !== undefined;
   let broker: EmbeddedBroker | undefined;
   let server: Server | undefined;
   const parts: Part[] = [{
     name: "the server",
     async start() {
       const served = broker === undefined ? config : servedBy(config, broker.port);
-      server = await assembleServer({ config: served, log });
+      const connector = await makeConnector(served, log);
+      server = await assembleServer({ config: served, log, connector });
       await server.start();
+      const load = () => loadConfig(options.config, options.overrides);
+      reloader.resolve(
+        new Reloader({ load, running: config, server, connector, logging, embeddedBroker }),
+      );
     },
     async stop() {
       await server?.stop();
     },
   }];
-  if (!withBroker) return parts;
+  if (!embeddedBroker) return parts;
   return [{
     name: "the embedded broker",
     async start() {
