@@ -173,10 +173,13 @@ export function configDocument({ port, cars, more }: TestConfig): Record<string,
 
 /** A server with a configuration of its own; `await using` ends it. */
 export class ServerProcess extends ProgramProcess {
+  /** Where its configuration is. */
+  readonly configFile: string;
   readonly #folder: TempFolder;
 
   private constructor(folder: TempFolder, file: string, options: ProcessOptions) {
     super([file], options);
+    this.configFile = file;
     this.#folder = folder;
   }
 
