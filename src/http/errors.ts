@@ -1,0 +1,45 @@
+// What can go wrong on the HTTP side.
+import type { ErrorBody } from "./api.ts";
+
+/** The server cannot listen. */
+export class HttpListenError extends Error {
+  override readonly name = "HttpListenError";
+
+  constructor(address: string, reason: string, options?: ErrorOptions) {
+    super(`Cannot listen for HTTP on "${address}": ${reason}`, options);
+  }
+}
+
+/** A request that is answered with an error. */
+export class RequestError extends Error {
+  override readonly name = "RequestError";
+  readonly status: number;
+  readonly code: ErrorBody["error"]["code"];
+  /** Headers the answer has beside. */
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(
+    status: number,
+    code: ErrorBody["error"]["code"],
+    message: string,
+    headers: Readonly<Record<string, string>> = {},
+  ) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.headers = headers;
+  }
+}
+
+/** A JSON-RPC call that is answered with an error. */
+export class RpcError extends Error {
+  override readonly name = "RpcError";
+  readonly code: number;
+  readonly data: unknown;
+
+  constructor(code: number, message: string, data?: unknown) {
+    super(message);
+    this.code = code;
+    this.data = data;
+  }
+}

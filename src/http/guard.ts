@@ -1,0 +1,118 @@
+// Who may ask, and how often.
+import { createHash, timingSafeEqual } from "node:crypto";
+import { isLoopback } from "../config/address.ts";
+import type { Clock } from "../time/clock.ts";
+import { RequestError } from "./errors.ts";
+
+/** Requests a second of one client in the long run, and how many may come at once. */
+const REQUESTS = { perSecond: 50, burst: 200 } as const;
+/** The same for wrong keys. */
+const WRONG_KEYS = { perSecond: 1, burst: 10 } as const;
+/** Clients that are told apart; the one that was quiet longest is forgotten first. */
+const MAX_CLIENTS = 1000;
+/** A longer key is not even looked at. */
+const MAX_KEY_LENGTH = 1024;
+
+interface Bucket {
+  tokens: number;
+  at: number;
+}
+
+/** Lets each client do something so many times a second. */
+export class RateLimit {
+  readonly #clock: Clock;
+  readonly #perSecond: number;
+  readonly #burst: number;
+  readonly #buckets = new Map<string, Bucket>();
+
+  constructor(clock: Clock, limit: { readonly perSecond: number; readonly burst: number }) {
+    this.#clock = clock;
+    this.#perSecond = limit.perSecond;
+    this.#burst = limit.burst;
+  }
+
+  /** Whether the client has any left; takes one when `take` says so. */
+  allows(client: string, take = true): boolean {
+    const now = this.#clock.now();
+    const known = this.#buckets.get(client);
+    const tokens = known === undefined
+      ? this.#burst
+      : Math.min(this.#burst, known.tokens + (now - known.at) / 1000 * this.#perSecond);
+    const allowed = tokens >= 1;
+    this.#buckets.delete(client);
+    this.#buckets.set(client, { tokens: allowed && take ? tokens - 1 : tokens, at: now });
+    if (this.#buckets.size > MAX_CLIENTS) {
+      for (const oldest of this.#buckets.keys()) {
+        this.#buckets.delete(oldest);
+        break;
+      }
+    }
+    return allowed;
+  }
+}
+
+/** Decides about every request before anything is done for it. */
+export class Guard {
+  readonly #digest: Uint8Array | undefined;
+  readonly #requests: RateLimit;
+  readonly #wrongKeys: RateLimit;
+
+  /** @param apiKey absent: everybody who reaches the port may ask */
+  constructor(apiKey: string | undefined, clock: Clock) {
+    this.#digest = apiKey === undefined ? undefined : digest(apiKey);
+    this.#requests = new RateLimit(clock, REQUESTS);
+    this.#wrongKeys = new RateLimit(clock, WRONG_KEYS);
+  }
+
+  /** @throws {RequestError} when the client asks too often. */
+  admit(client: string): void {
+    if (!this.#requests.allows(client)) throw tooMany();
+  }
+
+  /**
+   * Checks the key, in a time that does not depend on it.
+   *
+   * @throws {RequestError} when it is missing or wrong, or was wrong too often.
+   */
+  authorize(request: Request, client: string): void {
+    if (this.#digest === undefined) return checkHost(request);
+    const key = keyOf(request.headers);
+    if (key === undefined) throw unauthorized("Expected a key: found none");
+    // Whoever guesses is slowed down, and learns nothing from being slowed down.
+    if (!this.#wrongKeys.allows(client, false)) throw tooMany();
+    if (timingSafeEqual(digest(key), this.#digest)) return;
+    this.#wrongKeys.allows(client);
+    throw unauthorized("Expected the configured key: found another one");
+  }
+}
+
+function keyOf(headers: Headers): string | undefined {
+  const bearer = /^Bearer +(\S+) *$/i.exec(headers.get("authorization") ?? "")?.[1];
+  const key = bearer ?? headers.get("x-api-key") ?? undefined;
+  return key === undefined || key === "" ? undefined : key.slice(0, MAX_KEY_LENGTH);
+}
+
+/** Of equal length whatever the key's is. */
+function digest(key: string): Uint8Array {
+  return createHash("sha256").update(key).digest();
+}
+
+/** Without a key, a foreign page must not get here under a name that leads to this machine. */
+function checkHost(request: Request): void {
+  const { hostname } = new URL(request.url);
+  if (isLoopback(hostname.replace(/^\[(.*)\]$/, "$1"))) return;
+  throw new RequestError(
+    403,
+    "forbidden",
+    "Expected a host of this machine, such as localhost, as no key is configured: found another",
+  );
+}
+
+function unauthorized(message: string): RequestError {
+  return new RequestError(401, "unauthorized", message, { "www-authenticate": "Bearer" });
+}
+
+function tooMany(): RequestError {
+  const message = "Expected fewer requests: found too many a second";
+  return new RequestError(429, "too_many_requests", message, { "retry-after": "1" });
+}
