@@ -43,7 +43,9 @@ export class MqttSession implements AsyncDisposable {
   private constructor(link: Link, options: SessionOptions) {
     const { broker: { username, password }, protocolVersion } = options;
     this.#lost.promise.catch(() => {});
-    const client = new MqttClient(() => new LinkStream(link), {
+    // mqtt.js keeps most errors of its stream to itself.
+    const stream = new LinkStream(link, (error) => this.#failure ??= error);
+    const client = new MqttClient(() => stream, {
       protocolVersion,
       clean: true,
       clientId: `es-${randomUUID().slice(0, 18)}`,
@@ -142,14 +144,17 @@ export class MqttSession implements AsyncDisposable {
 class LinkStream extends Duplex {
   readonly #link: Link;
 
-  constructor(link: Link) {
+  constructor(link: Link, onError: (error: Error) => void) {
     super();
     this.#link = link;
     link.start({
       onData: (bytes) => {
         if (!this.push(Buffer.from(bytes))) link.pause();
       },
-      onClosed: (error) => this.destroy(error),
+      onClosed: (error) => {
+        if (error) onError(error);
+        this.destroy(error);
+      },
     });
   }
 

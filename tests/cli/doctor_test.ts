@@ -1,0 +1,89 @@
+// `doctor` as users meet it, in a process of its own.
+import assert from "node:assert/strict";
+import { report } from "../../src/cli/doctor.ts";
+import type { Finding } from "../../src/doctor/findings.ts";
+import { configDocument, ProgramProcess } from "../e2e/server_process.ts";
+import { buildFixtures } from "../fixtures/build.ts";
+import { freePort, Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
+import { TempFolder } from "../support/temp.ts";
+
+const fixtures = await buildFixtures();
+
+async function doctor(...args: string[]): Promise<{ code: number; lines: readonly string[] }> {
+  await using process = new ProgramProcess(["doctor", ...args]);
+  const { code } = await process.ended();
+  return { code, lines: process.lines };
+}
+
+async function writeConfig(folder: TempFolder, port: number): Promise<string> {
+  const cars = { car_a: { "1000": { lib_path: fixtures.module, config: { token: "hunter2" } } } };
+  const logging = {
+    console: { use: true, level: "INFO" },
+    file: { use: true, level: "INFO", path: folder.file("logs") },
+  };
+  const document = configDocument({ port, cars, more: { logging } });
+  return await folder.write("config.json", JSON.stringify(document));
+}
+
+mosquittoTest("doctor ends with 0 where all is well, and says what it did not try", async () => {
+  await using folder = await TempFolder.make();
+  await using broker = await Mosquitto.start();
+  const config = await writeConfig(folder, broker.port);
+  const { code, lines } = await doctor(config, "--init");
+  const text = lines.join("\n");
+  assert.equal(code, 0, text);
+  assert.match(lines.at(-1) ?? "", /^\d+ ok, \d+ warnings?, 0 failed, \d+ skipped$/);
+  assert.match(text, /\n {2}ok {7}car_a: May subscribe to module_gateway\n/);
+  assert.match(text, /\n {2}ok {7}car car_a, module 1000: init made a context/);
+  assert.match(text, /skipped .*Not tried for 1 cars: .*\n +-> Run the doctor with --publish/);
+  assert.doesNotMatch(text, /hunter2/);
+  await assert.rejects(Deno.stat(folder.file("logs")), Deno.errors.NotFound);
+});
+
+mosquittoTest("doctor warns before it publishes", async () => {
+  await using folder = await TempFolder.make();
+  await using broker = await Mosquitto.start();
+  const { code, lines } = await doctor(await writeConfig(folder, broker.port), "--publish");
+  assert.equal(code, 0);
+  assert.ok(lines.some((line) => line.startsWith("warning: --publish: gateways")));
+  assert.ok(lines.some((line) => /May publish to external_server/.test(line)));
+});
+
+Deno.test("doctor --json is one document, and ends with 1 where something fails", async () => {
+  await using folder = await TempFolder.make();
+  const { code, lines } = await doctor(await writeConfig(folder, freePort()), "--json");
+  assert.equal(code, 1);
+  const { ok, counts, findings } = JSON.parse(lines.join("\n"));
+  assert.equal(ok, false);
+  assert.equal(counts.failed, 1);
+  const failed = findings.filter(({ status }: Finding) => status === "failed");
+  assert.equal(failed.length, 1);
+  const [{ check, message, advice }] = failed;
+  assert.equal(check, "broker");
+  assert.equal(message, "Cannot connect over TCP: connection refused");
+  assert.match(advice, /^Start the broker/);
+});
+
+Deno.test("doctor reports every problem of a configuration that cannot be used", async () => {
+  await using folder = await TempFolder.make();
+  const config = await folder.write("config.json", '{"company_name": "", "cars": {}}');
+  const { code, lines } = await doctor(config);
+  assert.equal(code, 1);
+  assert.ok(lines.filter((line) => line.startsWith("  failed")).length > 2, lines.join("\n"));
+  assert.ok(lines.some((line) => /skipped .*everything else: Not tried/.test(line)));
+});
+
+Deno.test("report() tells what is alike together", () => {
+  const findings: Finding[] = ["a", "b", "c", "d", "e", "f"].map((subject) => ({
+    check: "topics",
+    subject,
+    status: "ok",
+    message: "May subscribe",
+  }));
+  assert.deepEqual(report(findings), [
+    "topics",
+    "  ok       a, b, c, d and 2 more: May subscribe",
+    "",
+    "6 ok, 0 warnings, 0 failed, 0 skipped",
+  ]);
+});

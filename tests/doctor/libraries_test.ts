@@ -1,0 +1,98 @@
+// Libraries tried in real module hosts: whatever they do only fails their own check.
+import assert from "node:assert/strict";
+import type { CarConfig } from "../../src/config/model.ts";
+import type { Finding } from "../../src/doctor/findings.ts";
+import { checkLibraries } from "../../src/doctor/libraries.ts";
+import { localBroker } from "../support/mqtt_peers.ts";
+import { TempFolder } from "../support/temp.ts";
+import { waitFor } from "../support/wait.ts";
+import { carOf, configOf, fixtures, NEVER, withStatus } from "./support.ts";
+
+async function check(cars: readonly CarConfig[], init = false, callMs = 5_000): Promise<Finding[]> {
+  const config = configOf(localBroker(1), cars);
+  const timeouts = { ...config.timeouts, moduleCallMs: callMs };
+  const options = { config: { ...config, timeouts }, init, signal: NEVER };
+  const found = await waitFor(checkLibraries(options), "the libraries' checks", 30_000);
+  return found.flatMap(({ list }) => list);
+}
+
+Deno.test("checkLibraries() tries a common library once, and does not call init", async () => {
+  await using folder = await TempFolder.make();
+  const record = folder.file("calls");
+  const findings = await check([carOf("a", fixtures.module, { record }), carOf("b")]);
+  assert.deepEqual(withStatus(findings, "failed"), []);
+  const [found, functions, loads, ...more] = withStatus(findings, "ok");
+  assert.equal(more.length, 0);
+  assert.match(found ?? "", /^Found, .*, glibc 2\.\d+ or newer, 1 needed library found$/);
+  assert.match(functions ?? "", /^Has the 12 functions: get_module_number, .*pop_command/);
+  assert.equal(loads, "Loads in a module host, is module 1000 (2 cars)");
+  assert.match(withStatus(findings, "skipped")[0] ?? "", /init was not called for 2 modules/);
+  await assert.rejects(Deno.stat(record), Deno.errors.NotFound);
+});
+
+Deno.test("checkLibraries() names missing functions, wrong numbers and files that are none", async () => {
+  const findings = await check([
+    carOf("a", fixtures.missingSymbol),
+    carOf("b", fixtures.module, {}, 7),
+    carOf("c", fixtures.notALibrary),
+  ]);
+  assert.deepEqual(withStatus(findings, "failed").sort(), [
+    "Lacks 1 of 12 functions: pop_command",
+    "Module 7 (car b): the library is module 1000, the configuration says 7",
+    "The library cannot be loaded: it is no ELF file",
+  ]);
+  assert.ok(findings.every(({ status, advice }) => status !== "failed" || advice !== undefined));
+});
+
+Deno.test("checkLibraries() calls init of every car, and outlives what it does", async () => {
+  const findings = await check(
+    [
+      carOf("well"),
+      carOf("null", fixtures.module, { init_null: "1" }),
+      carOf("crash", fixtures.module, { crash_in: "init" }),
+      carOf("destroyed", fixtures.module, { crash_in: "destroy", crash_how: "abort" }),
+      carOf("hang", fixtures.module, { crash_in: "init", crash_how: "hang" }),
+      carOf("well_too"),
+    ],
+    true,
+    500,
+  );
+  const modules = findings.filter(({ check }) => check === "modules");
+  const statuses = Object.fromEntries(modules.map(({ subject, status }) => [subject, status]));
+  assert.deepEqual(statuses, {
+    "car well, module 1000": "ok",
+    "car null, module 1000": "failed",
+    "car crash, module 1000": "failed",
+    "car destroyed, module 1000": "failed",
+    "car hang, module 1000": "failed",
+    "car well_too, module 1000": "ok",
+  });
+  const messages = withStatus(modules, "failed").join("\n");
+  for (const reason of [/init returned NULL/, /SIGSEGV/, /SIGABRT/, /init of .* not come back/]) {
+    assert.match(messages, reason);
+  }
+});
+
+Deno.test("checkLibraries() outlives a library that crashes while it is loaded, and says so", async () => {
+  await using folder = await TempFolder.make();
+  const source = await folder.write(
+    "crash.c",
+    `#include "${import.meta.dirname}/../fixtures/fixture_module.c"
+__attribute__((constructor)) static void crash(void) {
+  fprintf(stderr, "cannot log in: password=hunter2\\n");
+  abort();
+}
+`,
+  );
+  const library = folder.file("crash.so");
+  const args = ["-std=c11", "-fPIC", "-shared", "-pthread", "-o", library, source];
+  const { success, stderr } = await new Deno.Command("cc", { args }).output();
+  assert.ok(success, new TextDecoder().decode(stderr));
+  const findings = await check([carOf("a", library), carOf("b")], true);
+  const [failed, ...more] = withStatus(findings, "failed");
+  assert.equal(more.length, 0);
+  assert.match(failed ?? "", /^Module 1000 \(car a\): the host died: .*SIGABRT.*cannot log in/);
+  assert.doesNotMatch(failed ?? "", /hunter2/);
+  assert.match(withStatus(findings, "skipped")[0] ?? "", /init was not called: the library cannot/);
+  assert.ok(withStatus(findings, "ok").includes("init made a context, destroy ended it"));
+});

@@ -1,0 +1,87 @@
+// What the machine must have: limits, clock, room for logs.
+import assert from "node:assert/strict";
+import { checkClock, judgeClock } from "../../src/doctor/clock.ts";
+import { Findings } from "../../src/doctor/findings.ts";
+import { checkLimits, judgeLimits, needsOf } from "../../src/doctor/limits.ts";
+import { checkLogs, judgeSpace } from "../../src/doctor/logs.ts";
+import { localBroker } from "../support/mqtt_peers.ts";
+import { TempFolder } from "../support/temp.ts";
+import { carOf, configOf, linesOf, withStatus } from "./support.ts";
+
+const MIB = 1024 * 1024;
+
+Deno.test("needsOf() counts hosts as the server fills them", () => {
+  const carWith = (count: number) => ({
+    name: "car",
+    modules: Array.from({ length: count }, () => carOf("x").modules).flat(),
+  });
+  const hosts = (...counts: number[]) => needsOf({ cars: counts.map(carWith) }).hosts;
+  assert.equal(hosts(1), 1);
+  assert.equal(hosts(...Array<number>(15).fill(1)), 1);
+  assert.equal(hosts(...Array<number>(16).fill(1)), 2);
+  assert.equal(hosts(8, 8), 2);
+  assert.equal(hosts(16), 2);
+  const { files, cars } = needsOf({ cars: Array.from({ length: 500 }, () => carWith(1)) });
+  assert.equal(cars, 500);
+  assert.ok(files > 500 && files < 1024, `${files}`);
+});
+
+Deno.test("judgeLimits() fails for files, warns for the rest and when it is close", () => {
+  const needs = { cars: 1, hosts: 1, files: 90, threads: 90, bytes: 90 * MIB };
+  const judge = (most: number | undefined) => {
+    const machine = { files: most, threads: most, bytes: most === undefined ? most : most * MIB };
+    return judgeLimits(needs, machine).list.map(({ status }) => status);
+  };
+  assert.deepEqual(judge(89), ["failed", "warning", "warning"]);
+  assert.deepEqual(judge(100), ["warning", "warning", "warning"]);
+  assert.deepEqual(judge(113), ["ok", "ok", "ok"]);
+  assert.deepEqual(judge(Infinity), ["ok", "ok", "ok"]);
+  assert.deepEqual(judge(undefined), ["skipped", "skipped", "skipped"]);
+});
+
+Deno.test("checkLimits() reads this machine's limits", async () => {
+  const { list } = await checkLimits(configOf(localBroker(1)));
+  assert.deepEqual(list.map(({ subject }) => subject), ["open files", "threads", "memory"]);
+  assert.match(list[0]?.message ?? "", /^about 69 needed for 1 cars .*, (\d+ there|no limit)$/);
+});
+
+Deno.test("judgeClock() warns of clocks that were not set or are not kept", async () => {
+  const statuses = (date: string, kept: boolean | undefined) =>
+    judgeClock(new Date(date), kept).list.map(({ status }) => status);
+  assert.deepEqual(statuses("1970-01-01", true), ["warning", "ok"]);
+  assert.deepEqual(statuses("2025-01-01", false), ["ok", "warning"]);
+  assert.deepEqual(statuses("2025-01-01", undefined), ["ok", "skipped"]);
+  assert.deepEqual(withStatus((await checkClock()).list, "failed"), []);
+});
+
+Deno.test("checkLogs() tries to write, and leaves nothing behind", async () => {
+  await using folder = await TempFolder.make();
+  const config = configOf(localBroker(1));
+  const check = async (directory: string, use = true) => {
+    const file = { ...config.logging.file, use, directory };
+    const logging = { ...config.logging, file };
+    return linesOf((await checkLogs({ ...config, logging })).list);
+  };
+  assert.match((await check(folder.path))[0] ?? "", /^ok .*: Can be written$/);
+  assert.match(
+    (await check(folder.file("a/b")))[0] ?? "",
+    /^ok .*: Does not exist yet, can be made/,
+  );
+  assert.deepEqual([...Deno.readDirSync(folder.path)], []);
+  const file = await folder.write("file", "");
+  assert.match((await check(`${file}/logs`))[0] ?? "", /^failed .*: Cannot be written/);
+  assert.match((await check("/proc/none"))[0] ?? "", /^failed .*: Cannot be written/);
+  assert.match((await check(folder.path, false))[0] ?? "", /^skipped/);
+});
+
+Deno.test("judgeSpace() compares what is free with what logs may take", () => {
+  const judge = (free: number, wanted: number) => {
+    const findings = new Findings("logs");
+    judgeSpace("/logs", free, wanted, findings);
+    return findings.list[0]?.status;
+  };
+  assert.equal(judge(60 * MIB, 60 * MIB), "ok");
+  assert.equal(judge(59 * MIB, 60 * MIB), "warning");
+  assert.equal(judge(1024 * MIB, 0), "ok");
+  assert.equal(judge(1023 * MIB, 0), "warning");
+});
