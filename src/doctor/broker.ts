@@ -4,7 +4,6 @@ import { isIP } from "node:net";
 import type { BrokerConfig, ServerConfig } from "../config/model.ts";
 import { brokerAddress, openLink } from "../mqtt/connect.ts";
 import { describeFailure } from "../mqtt/failure.ts";
-import { listen } from "../mqtt/listen.ts";
 import type { TlsMaterial } from "../mqtt/tls.ts";
 import { adviceFor } from "./advice.ts";
 import { Findings } from "./findings.ts";
@@ -63,17 +62,16 @@ export async function checkBroker(
 }
 
 /** Whether the embedded broker could listen where it is told to. */
-export async function checkEmbeddedBroker({ broker, limits }: ServerConfig): Promise<Findings> {
+export function checkEmbeddedBroker({ broker }: ServerConfig): Findings {
   const findings = new Findings("broker");
   const address = brokerAddress(broker);
   try {
-    const listening = await listen(broker, limits.messageBytes, (socket) => socket.destroy());
-    listening.close();
+    Deno.listen({ hostname: broker.host, port: broker.port }).close();
     findings.ok(address, "The embedded broker can listen here");
   } catch (error) {
     findings.failed(
       address,
-      asError(error).message,
+      `The embedded broker cannot listen here: ${asError(error).message}`,
       "End what listens there (a server that runs already?), or choose another port",
     );
   }

@@ -14,6 +14,8 @@ import { MqttSession } from "./mqtt_session.ts";
 const CARS_AT_ONCE = 20;
 /** Brokers that answer a forbidden SUBSCRIBE by closing are asked so often. */
 const MAX_LOST = 10;
+/** How long what was published may take to come back, in milliseconds. */
+const RETURN_MS = 2_000;
 
 /** What is done about topics. */
 export interface TopicCheckOptions {
@@ -159,9 +161,10 @@ export async function checkPublishing(options: TopicCheckOptions): Promise<Findi
     return findings;
   }
   try {
-    for (const { car, topics } of subjects) {
+    for (const subject of subjects) {
+      const { car } = subject;
       const refused: string[] = [];
-      for (const topic of [topics.externalServer, topics.disconnect]) {
+      for (const topic of ownTopics(subject)) {
         const reason = await refusalOf(session, topic);
         if (reason) refused.push(`${topic.slice(topic.lastIndexOf("/") + 1)} (${reason})`);
       }
@@ -200,27 +203,42 @@ async function publishAndWatch(
 ): Promise<void> {
   try {
     await using session = await MqttSession.open({ ...options, ...v311(options) });
-    for (const { car, topics } of subjects) {
-      const own = [topics.externalServer, topics.disconnect];
-      const seen = new Set<string>();
-      session.onMessage = ({ topic, retained }) => void (retained || seen.add(topic));
-      await session.subscribe(own);
-      for (const topic of own) await session.publishEmpty(topic);
-      await session.unsubscribe(own);
-      if (own.every((topic) => seen.has(topic))) findings.ok(car, MAY_PUBLISH);
-      else {
-        findings.warning(
-          car,
-          "What was published to external_server or external_server_disconnect did not come back: " +
-            "either that is forbidden, or reading it is, which the server does not need",
-          `${PUBLISH_ADVICE}; a broker with MQTT 5 would say which`,
-        );
+    for (let at = 0; at < subjects.length; at += CARS_AT_ONCE) {
+      const batch = subjects.slice(at, at + CARS_AT_ONCE);
+      const missing = await findSilent(session, batch.flatMap(ownTopics));
+      for (const subject of batch) {
+        if (ownTopics(subject).every((topic) => !missing.has(topic))) {
+          findings.ok(subject.car, MAY_PUBLISH);
+        } else findings.warning(subject.car, SILENT, `${PUBLISH_ADVICE}; MQTT 5 would say which`);
       }
     }
   } catch (error) {
     const { reason } = describeFailure(error as Error);
     findings.failed("publishing", `Given up: ${reason}`, adviceFor(reason));
   }
+}
+
+const SILENT = "What was published to external_server or external_server_disconnect did not come " +
+  "back: either that is forbidden, or reading it is, which the server does not need";
+
+/** Publishes to topics and resolves with those from which nothing came back in time. */
+async function findSilent(session: MqttSession, topics: readonly string[]): Promise<Set<string>> {
+  const missing = new Set(topics);
+  const complete = Promise.withResolvers<void>();
+  session.onMessage = ({ topic, retained }) => {
+    if (!retained && missing.delete(topic) && missing.size === 0) complete.resolve();
+  };
+  await session.subscribe(topics);
+  for (const topic of topics) await session.publishEmpty(topic);
+  const timer = setTimeout(complete.resolve, RETURN_MS);
+  await complete.promise;
+  clearTimeout(timer);
+  await session.unsubscribe(topics);
+  return missing;
+}
+
+function ownTopics({ topics }: Subject): string[] {
+  return [topics.externalServer, topics.disconnect];
 }
 
 function v311({ config: { broker } }: TopicCheckOptions) {

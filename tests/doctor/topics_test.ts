@@ -1,8 +1,8 @@
 // What brokers allow on the cars' topics (protocol section 1), and that nobody is disturbed.
 import assert from "node:assert/strict";
-import { type AddressInfo, createServer } from "node:net";
 import { Aedes, type AedesOptions } from "aedes";
 import { EmbeddedBroker } from "../../src/mqtt/broker.ts";
+import { listen } from "../../src/mqtt/listen.ts";
 import { silentLog } from "../../src/observe/log.ts";
 import type { CarConfig, ServerConfig } from "../../src/config/model.ts";
 import type { Finding, Findings } from "../../src/doctor/findings.ts";
@@ -30,13 +30,12 @@ function configFor(port: number, cars: readonly CarConfig[] = TWO_CARS): ServerC
 /** A broker with rules Mosquitto does not have. */
 async function ownBroker(rules: AedesOptions): Promise<{ port: number } & AsyncDisposable> {
   const aedes = await Aedes.createBroker(rules);
-  const server = createServer(aedes.handle);
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const listening = await listen(localBroker(0), 1_000_000, (socket) => aedes.handle(socket));
   return {
-    port: (server.address() as AddressInfo).port,
+    port: listening.port,
     async [Symbol.asyncDispose]() {
-      await new Promise<void>((resolve) => aedes.close(resolve));
-      await new Promise((resolve) => server.close(resolve));
+      listening.close();
+      await waitFor(new Promise<void>((resolve) => aedes.close(resolve)), "the broker to end");
     },
   };
 }
