@@ -1,8 +1,11 @@
 // `check`: reads a configuration and says what is wrong with it, or what it means; starts nothing.
 import { effectiveDocument } from "../config/effective.ts";
 import { ConfigError, type Problem } from "../config/errors.ts";
+import { describeFileError } from "../config/files.ts";
 import { loadConfig } from "../config/load.ts";
+import type { ServerConfig } from "../config/model.ts";
 import type { Overrides } from "../config/overrides.ts";
+import type { Against } from "./against.ts";
 import type { Output } from "./output.ts";
 
 /** What `check` is told on the command line. */
@@ -10,23 +13,60 @@ export interface CheckOptions {
   /** The configuration file. */
   readonly config: string;
   readonly overrides?: Overrides;
+  /** Present: say what a reload would do instead. */
+  readonly against?: Against & { readonly apiKeyFile?: string | undefined };
 }
 
 /**
- * Prints every problem, one a line, or the effective configuration with secrets masked.
+ * Prints every problem, one a line, or the effective configuration with secrets masked; or what a
+ * reload would do.
  *
  * @returns the exit status: 1 when there is a problem (protocol section 5), else 0
  */
-export function runCheck(options: CheckOptions, output: Output): Promise<number> {
+export async function runCheck(options: CheckOptions, output: Output): Promise<number> {
+  const { against, overrides } = options;
+  let config: ServerConfig;
   try {
-    const { config, warnings } = loadConfig(options.config, options.overrides);
-    printWarnings(warnings, output);
-    output.out(JSON.stringify(effectiveDocument(config), null, 2));
-    return Promise.resolve(0);
+    const loaded = loadConfig(options.config, overrides);
+    config = loaded.config;
+    printWarnings(loaded.warnings, output);
   } catch (error) {
-    if (!(error instanceof ConfigError)) return Promise.reject(error);
+    if (!(error instanceof ConfigError)) throw error;
     printConfigError(error, output);
-    return Promise.resolve(1);
+    return 1;
+  }
+  if (against !== undefined) return await printComparison(config, against, overrides, output);
+  output.out(JSON.stringify(effectiveDocument(config), null, 2));
+  return 0;
+}
+
+async function printComparison(
+  config: ServerConfig,
+  { target, apiKey, apiKeyFile }: NonNullable<CheckOptions["against"]>,
+  overrides: Overrides | undefined,
+  output: Output,
+): Promise<number> {
+  const { againstProblems, compareAgainst } = await import("./against.ts");
+  try {
+    const key = apiKeyFile === undefined ? apiKey : readKey(apiKeyFile);
+    const lines = await compareAgainst(config, { target, apiKey: key }, overrides);
+    for (const line of lines) output.out(line);
+    return 0;
+  } catch (error) {
+    const problems = againstProblems(error, target);
+    if (problems === undefined) throw error;
+    for (const problem of problems) output.err(problem);
+    return 1;
+  }
+}
+
+/** The key in a file, without the line break at its end. */
+function readKey(file: string): string {
+  try {
+    return Deno.readTextFileSync(file).trimEnd();
+  } catch (error) {
+    const message = `Expected a readable file: ${describeFileError(error)}`;
+    throw new ConfigError(file, [{ path: "--api-key-file", message }], [], { cause: error });
   }
 }
 

@@ -4,7 +4,7 @@
 //
 // Exit status: 0 ended as asked, 1 the command failed (configuration, files, start), 2 the command
 // line itself was not understood.
-import { Command, CommanderError } from "commander";
+import { Argument, Command, CommanderError } from "commander";
 import { versionText } from "../version.ts";
 import { configureWithConfig } from "./config_options.ts";
 import type { Configure, ProgramContext } from "./context.ts";
@@ -15,6 +15,8 @@ const USAGE_STATUS = 2;
 interface Entry {
   readonly name: string;
   readonly summary: string;
+  /** What follows the program's name, and what that does. */
+  readonly examples: readonly (readonly [args: string, meaning: string])[];
   readonly configure: Configure;
 }
 
@@ -30,28 +32,55 @@ const COMMANDS: readonly Entry[] = [
   {
     name: "start",
     summary: "run the server; what happens when no command is named",
+    examples: [
+      ["start config.json", "serve the cars of a configuration"],
+      ["start config.json --broker 1884", "be their broker, too, on another port"],
+      ["start config.json --tls --ca ca.pem", "reach the broker over TLS"],
+    ],
     configure: configureStart,
   },
   {
     name: "check",
     summary: "say what is wrong with a configuration, or what it means; start nothing",
-    configure: (command, { output }, done) =>
-      configureWithConfig(command, output, async (options) => {
-        const { runCheck } = await import("./check.ts");
-        done(await runCheck(options, output));
-      }),
+    examples: [
+      ["check config.json", "print what it means, or every problem"],
+      ["check config.json --tls --ca ca.pem", "the same, with the options of start"],
+    ],
+    configure: async (command, context, done) => {
+      const { configureCheck } = await import("./check_options.ts");
+      await configureCheck(command, context, done);
+    },
   },
   {
     name: "doctor",
     summary: "try what the server will need, and say what is wrong and what to do",
+    examples: [
+      ["doctor config.json", "try broker, certificates, libraries, ..."],
+    ],
     configure: async (command, context, done) => {
       const { configureDoctor } = await import("./doctor_options.ts");
       await configureDoctor(command, context, done);
     },
   },
   {
+    name: "health",
+    summary: "ask a running server whether it is alive, for container health checks",
+    examples: [["health --url http://127.0.0.1:8080/healthz", "ask a running server, exit 0 or 1"]],
+    configure: (command, { output }, done) =>
+      void command
+        .argument("[config]", "configuration whose http section says where it listens")
+        .option("--url <url>", "ask this address instead")
+        .action(async (config: string | undefined, { url }: { readonly url?: string }) => {
+          const { runHealth } = await import("./health.ts");
+          done(await runHealth({ config, url }, output));
+        }),
+  },
+  {
     name: "schema",
     summary: "print the JSON Schema of the configuration",
+    examples: [
+      ["schema > external-server.schema.json", "what editors complete configurations with"],
+    ],
     configure: (command, { output }, done) =>
       void command.action(async () => {
         const { runSchema } = await import("./schema.ts");
@@ -61,6 +90,10 @@ const COMMANDS: readonly Entry[] = [
   {
     name: "demo",
     summary: "show everything at work: a broker, the example module, simulated cars",
+    examples: [
+      ["demo", "three cars, until Ctrl-C"],
+      ["demo --cars 1 --seconds 20", "one car, for 20 seconds"],
+    ],
     configure: async (command, context, done) => {
       const { configureDemo } = await import("./demo_options.ts");
       await configureDemo(command, context, done);
@@ -69,9 +102,32 @@ const COMMANDS: readonly Entry[] = [
   {
     name: "simulate",
     summary: "run simulated gateways against any broker",
+    examples: [
+      ["simulate -c config.json", "be the gateways of its cars"],
+      ["simulate --cars 100 --rate 5 --seconds 60", "measure for a minute"],
+      ["simulate --cars 3 --drop 0.01 --seed 7", "lose every hundredth message"],
+    ],
     configure: async (command, context, done) => {
       const { configureSimulate } = await import("./simulate_options.ts");
       configureSimulate(command, context, done);
+    },
+  },
+  {
+    name: "completion",
+    summary: "print a script that has a shell complete commands, options and files",
+    examples: [
+      ["completion bash > /etc/bash_completion.d/external-server", "for everybody"],
+      ["completion zsh > ~/.zfunc/_external-server", "a folder of fpath"],
+      ["completion fish > ~/.config/fish/completions/external-server.fish", "for oneself"],
+    ],
+    configure: async (command, context, done) => {
+      const { completionScript, describeProgram, SHELLS } = await import("./completion.ts");
+      const shells = new Argument("<shell>", "which shell").choices(SHELLS);
+      command.addArgument(shells).action(async (shell: typeof SHELLS[number]) => {
+        const described = describeProgram(await createWholeProgram(context));
+        context.output.out(completionScript(shell, described).trimEnd());
+        done(0);
+      });
     },
   },
 ];
@@ -85,6 +141,7 @@ Examples:
   external-server check config.json                read a configuration, start nothing
   external-server doctor config.json               try what it will need: broker, libraries, ...
   external-server simulate -c config.json          be the gateways of its cars
+  source <(external-server completion bash)        complete all of this with the Tab key
 
 Exit status: 0 ended as asked, 1 failed, 2 command line not understood.`;
 
@@ -142,9 +199,29 @@ async function createProgram(
   }
   return program
     .hook("preSubcommand", async (_program, command) => {
-      await entries.get(command)?.configure(command, context, done);
+      const entry = entries.get(command);
+      await entry?.configure(command, context, done);
+      if (entry) command.addHelpText("after", examplesText(entry));
     })
     .addHelpText("after", EXAMPLES);
+}
+
+/** The program with the options of every command: else they are only loaded for the one meant. */
+async function createWholeProgram(context: ProgramContext): Promise<Command> {
+  const program = await createProgram(context, () => {});
+  for (const command of program.commands) {
+    const entry = COMMANDS.find(({ name }) => name === command.name());
+    await entry?.configure(command, context, () => {});
+  }
+  return program;
+}
+
+function examplesText({ examples }: Entry): string {
+  const width = Math.max(...examples.map(([args]) => args.length)) + 2;
+  const lines = examples.map(([args, meaning]) =>
+    `  external-server ${args.padEnd(width)}${meaning}`
+  );
+  return `\nExamples:\n${lines.join("\n")}`;
 }
 
 /** `help start` is `start --help`: only then the command's options have been loaded. */

@@ -1,0 +1,81 @@
+// `check --against`: what a reload would do, in cars; starts and changes nothing.
+import {
+  compareConfigs,
+  type CompareOptions,
+  type ConfigDifference,
+  isSame,
+} from "../config/compare.ts";
+import { differenceLines, namesText, reconnects } from "../config/difference_text.ts";
+import { ConfigError } from "../config/errors.ts";
+import { loadConfig } from "../config/load.ts";
+import { masked, parseEffective, unseenKeys } from "../config/masked.ts";
+import type { ServerConfig } from "../config/model.ts";
+import type { Overrides } from "../config/overrides.ts";
+import { fetchConfig } from "./running_config.ts";
+
+/** With what a configuration is compared. */
+export interface Against {
+  /** Another configuration file, or the HTTP address of a running server. */
+  readonly target: string;
+  /** The server's key; not needed for a file. */
+  readonly apiKey?: string | undefined;
+}
+
+/**
+ * Says what a server that runs `against` would do on a reload with `config`, a line each.
+ *
+ * @throws {ConfigError} when the other configuration cannot be used.
+ * @throws {RunningConfigError} when the server does not tell its own.
+ */
+export async function compareAgainst(
+  config: ServerConfig,
+  against: Against,
+  overrides: Overrides = {},
+): Promise<string[]> {
+  const options = { embeddedBroker: overrides.embeddedBroker !== undefined };
+  if (!isAddress(against.target)) {
+    const { config: running } = loadConfig(against.target, overrides);
+    return describe(running, config, options);
+  }
+  const document = await fetchConfig(against.target, against.apiKey);
+  const running = parseEffective(document, against.target);
+  const wanted = masked(config);
+  const unseen = unseenKeys(running, wanted);
+  return [
+    ...describe(running, wanted, options),
+    ...(unseen.length > 0
+      ? [`Unknown, maybe changed, as servers do not show secrets: ${namesText(unseen)}`]
+      : []),
+  ];
+}
+
+/** Whether it is the address of a server, not a file. */
+export function isAddress(target: string): boolean {
+  return /^https?:\/\//i.test(target);
+}
+
+/** Why a comparison failed, a line each; undefined: nobody expected it. */
+export function againstProblems(error: unknown, target: string): string[] | undefined {
+  if (error instanceof ConfigError) {
+    return error.problems.map(({ path, message }) =>
+      `${path === target ? "" : `${target}: `}${path}: ${message}`
+    );
+  }
+  return error instanceof Error && error.name === "RunningConfigError"
+    ? [error.message]
+    : undefined;
+}
+
+function describe(from: ServerConfig, to: ServerConfig, options: CompareOptions): string[] {
+  const difference = compareConfigs(from, to, options);
+  return [...differenceLines(difference), summary(difference)];
+}
+
+function summary(difference: ConfigDifference): string {
+  const { added, removed, changed, same } = difference;
+  const keep = reconnects(difference) ? 0 : same.length;
+  const cars = keep === 1 ? "1 car keeps its session" : `${keep} cars keep their sessions`;
+  if (isSame(difference)) return `A reload would change nothing: ${cars}`;
+  const counts = `${added.length} added, ${removed.length} removed, ${changed.length} changed`;
+  return `A reload would do this to cars: ${counts}; ${cars}`;
+}

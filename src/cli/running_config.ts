@@ -1,0 +1,74 @@
+// Asks a running server for its configuration, over JSON-RPC.
+
+/** The server does not tell its configuration; the message says why. */
+export class RunningConfigError extends Error {
+  override readonly name = "RunningConfigError";
+}
+
+/** How long the server may take, in milliseconds. */
+const TIMEOUT_MS = 10_000;
+/** A configuration of thousands of cars is smaller. */
+const MAX_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Calls `config.get` of the server at an HTTP address: its effective configuration, secrets masked.
+ *
+ * @throws {RunningConfigError} when it cannot be reached, refuses the key, or answers something else.
+ */
+export async function fetchConfig(address: string, apiKey?: string): Promise<unknown> {
+  const fail = (why: string, cause?: unknown) =>
+    new RunningConfigError(`Cannot ask the server at "${address}": ${why}`, { cause });
+  let text: string;
+  try {
+    const response = await fetch(new URL("rpc", address.endsWith("/") ? address : `${address}/`), {
+      method: "POST",
+      headers: {
+        "content-type": "application/json",
+        ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
+      },
+      body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "config.get" }),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      redirect: "error",
+    });
+    text = await boundedText(response);
+    if (response.status === 401 || response.status === 403) {
+      const given = apiKey === undefined ? "it wants one, see --api-key" : "it is another one";
+      throw fail(`the key is refused: ${given}`);
+    }
+    if (!response.ok) throw fail(`it answers with status ${response.status}`);
+  } catch (error) {
+    if (error instanceof RunningConfigError) throw error;
+    throw fail(error instanceof Error ? error.message : String(error), error);
+  }
+  const answer = parsed(text);
+  if (answer?.error !== undefined) {
+    throw fail(`it answers with an error: ${answer.error?.message ?? "without a message"}`);
+  }
+  if (typeof answer?.result !== "object" || answer.result === null) {
+    throw fail("it does not answer as this program does");
+  }
+  return answer.result;
+}
+
+interface Answer {
+  readonly result?: unknown;
+  readonly error?: { readonly message?: string } | null;
+}
+
+function parsed(text: string): Answer | null {
+  try {
+    return JSON.parse(text) as Answer | null;
+  } catch {
+    return null;
+  }
+}
+
+async function boundedText(response: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of response.body ?? []) {
+    text += decoder.decode(chunk, { stream: true });
+    if (text.length > MAX_BYTES) throw new Error(`the answer is longer than ${MAX_BYTES} bytes`);
+  }
+  return text + decoder.decode();
+}
