@@ -37,7 +37,7 @@ export interface CarObserver {
   /** Everything the session wants done, before it is done. */
   onEffect?(car: string, effect: Effect): void;
   /** The state of the car, or whether it is paused, has changed. */
-  onState?(car: string, state: StateName): void;
+  onState?(car: string, state: StateName, paused: boolean): void;
 }
 
 /** A car as plain data. */
@@ -50,6 +50,8 @@ export interface CarSnapshot {
   readonly paused: boolean;
   /** Whether the connection to the broker stands. */
   readonly brokerConnected: boolean;
+  /** Whether every module context of the car is there. */
+  readonly modulesReady: boolean;
   readonly sessionId: string | null;
   /** Connected devices, `module/type/role`. */
   readonly devices: readonly string[];
@@ -204,6 +206,7 @@ export class Car {
       since: this.#since,
       paused: session.base.paused,
       brokerConnected: session.kind !== "offline" && session.kind !== "stopped",
+      modulesReady: session.base.modulesReady,
       sessionId: this.#sessionId,
       devices: connectedDevices(session),
       lastFailures: this.#journal.failures,
@@ -275,7 +278,7 @@ export class Car {
     if (
       this.#observer !== undefined &&
       (before !== this.state || paused !== this.#session.base.paused)
-    ) this.#show((observer) => observer.onState?.(this.name, this.state));
+    ) this.#show((by) => by.onState?.(this.name, this.state, this.#session.base.paused));
     try {
       this.#watchQueue();
       this.#arm();

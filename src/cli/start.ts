@@ -2,10 +2,13 @@
 import { ConfigError } from "../config/errors.ts";
 import { loadConfig, type LoadedConfig } from "../config/load.ts";
 import type { ServerConfig } from "../config/model.ts";
+import { HttpListenError } from "../http/errors.ts";
+import type { Operators } from "../http/operators.ts";
 import type { EmbeddedBroker } from "../mqtt/broker.ts";
 import { ModuleLoadError } from "../module/errors.ts";
 import { ListenError, TlsFileError } from "../mqtt/errors.ts";
 import { LogDirectoryError } from "../observe/errors.ts";
+import type { Log } from "../observe/log.ts";
 import { type Logging, startLogging } from "../observe/logging.ts";
 import { ServerStartError } from "../server/errors.ts";
 import { Reloader } from "../server/reload.ts";
@@ -94,12 +97,14 @@ function createParts({ options, config, logging, reloader }: PartOptions): Part[
   const embeddedBroker = options.overrides.embeddedBroker !== undefined;
   let broker: EmbeddedBroker | undefined;
   let server: Server | undefined;
+  let operators: Operators | undefined;
   const parts: Part[] = [{
     name: "the server",
     async start() {
       const served = broker === undefined ? config : servedBy(config, broker.port);
       const connector = await makeConnector(served, log);
-      server = await assembleServer({ config: served, log, connector });
+      operators = await createOperators(config, log);
+      server = await assembleServer({ config: served, log, connector, ...observedBy(operators) });
       await server.start();
       const load = () => loadConfig(options.config, options.overrides);
       reloader.resolve(
@@ -108,6 +113,17 @@ function createParts({ options, config, logging, reloader }: PartOptions): Part[
     },
     async stop() {
       await server?.stop();
+    },
+  }, {
+    name: "the port for operators",
+    async start() {
+      if (server === undefined) return;
+      const reload = async () => (await reloader.promise).reload();
+      const setLogLevel = logging.setLevel.bind(logging);
+      await operators?.start({ fleet: server, reload, setLogLevel });
+    },
+    async stop() {
+      await operators?.stop();
     },
   }];
   if (!embeddedBroker) return parts;
@@ -123,6 +139,20 @@ function createParts({ options, config, logging, reloader }: PartOptions): Part[
       await broker?.stop();
     },
   }, ...parts];
+}
+
+/** Nothing of it is even loaded while HTTP is off. */
+async function createOperators(
+  { http }: ServerConfig,
+  log: Log,
+): Promise<Operators | undefined> {
+  if (http === undefined) return undefined;
+  const { Operators } = await import("../http/operators.ts");
+  return new Operators({ config: http, log });
+}
+
+function observedBy(operators: Operators | undefined) {
+  return operators && { observer: operators.watch, statistics: operators.statistics };
 }
 
 /** What the server connects to where the configuration says what the broker listens on. */
@@ -155,5 +185,6 @@ async function loadProblems(cause: Error): Promise<readonly string[]> {
 
 /** Errors that say all there is to say. */
 function isExpected(error: Error): boolean {
-  return error instanceof TlsFileError || error instanceof ListenError;
+  return error instanceof TlsFileError || error instanceof ListenError ||
+    error instanceof HttpListenError;
 }

@@ -22,6 +22,7 @@ import type { FailureReason } from "../car/failure.ts";
 import type { StateName } from "../car/state.ts";
 import type { CallCounts } from "../module/statistics.ts";
 import type { LogLevel } from "../observe/log.ts";
+import type { ReloadReport } from "../server/reload_report.ts";
 
 /** What every error of the HTTP side looks like. */
 export interface ErrorBody {
@@ -231,9 +232,10 @@ export interface QueueView {
 }
 
 /**
- * `GET /api/events`: each has `event:` its type and `data:` this object as JSON, on one line. A
- * comment comes at least every 15 s. A client that reads too slowly is disconnected; whoever is
- * disconnected comes back after a pause and gets everything anew with the event `fleet`.
+ * `GET /api/events`: each has `event:` its type and `data:` this object as JSON, on one line. `rates`
+ * comes every second, so silence means that the connection is lost. A client that reads too slowly is
+ * disconnected; whoever is disconnected comes back after a pause and gets everything anew with the
+ * event `fleet`.
  */
 export type ServerEvent = FleetEvent | CarEvent | FailureEvent | RatesEvent;
 
@@ -274,7 +276,7 @@ export interface RpcMethods {
   /** Ends the session, tells the gateway, and answers no Connect until resumed. */
   "car.pause": { readonly params: CarParams; readonly result: CarSummary };
   "car.resume": { readonly params: CarParams; readonly result: CarSummary };
-  /** Reads the configuration again; what is wrong with it is error -32001 with its problems. */
+  /** Reads the configuration again; one that cannot be used is error -32001. */
   "config.reload": { readonly params: NoParams; readonly result: ReloadReport };
   /** The effective configuration, secrets masked. */
   "config.get": { readonly params: NoParams; readonly result: Readonly<Record<string, unknown>> };
@@ -297,9 +299,6 @@ export interface CarParams {
   readonly car: string;
 }
 
-/** What reading the configuration again has done; plain data. */
-export type ReloadReport = object;
-
 /**
  * Codes of JSON-RPC errors: -32700 no JSON, -32600 no request, -32601 no such method, -32602 wrong
  * parameters, -32603 a defect, and the server's own.
@@ -307,7 +306,7 @@ export type ReloadReport = object;
 export const RPC_ERRORS = {
   /** No car of that name is configured. */
   NO_SUCH_CAR: -32000,
-  /** The configuration has problems; `data` is a list of `{path, message}`. Nothing has changed. */
+  /** The configuration cannot be used, nothing has changed; `data` is the {@linkcode ReloadReport}. */
   BAD_CONFIG: -32001,
   /** The method cannot be used on this server, or not now. */
   UNAVAILABLE: -32002,

@@ -1,10 +1,10 @@
 // The methods of JSON-RPC: what each takes, and what it does.
 import * as z from "zod";
+import type { Car } from "../car/car.ts";
 import { effectiveDocument } from "../config/effective.ts";
-import { ConfigError } from "../config/errors.ts";
 import type { CallStatistics } from "../module/statistics.ts";
 import { type Log, LOG_LEVELS, type LogLevel } from "../observe/log.ts";
-import type { Car } from "../car/car.ts";
+import type { ReloadReport } from "../server/reload_report.ts";
 import { type CarSummary, RPC_ERRORS, type RpcMethods } from "./api.ts";
 import { RpcError } from "./errors.ts";
 import { RpcCode } from "./json_rpc.ts";
@@ -18,7 +18,7 @@ export type OperatedCar = Pick<Car, "restart" | "pause" | "resume">;
 export interface MethodSource extends ViewSource {
   readonly fleet: ViewSource["fleet"] & { car(name: string): OperatedCar | undefined };
   /** Reads the configuration again; absent where there is nothing to read again. */
-  readonly reload?: (() => Promise<object>) | undefined;
+  readonly reload?: (() => Promise<ReloadReport>) | undefined;
   /** As `Logging.setLevel`. */
   readonly setLogLevel: (level: LogLevel | undefined, car?: string) => void;
   readonly statistics: CallStatistics;
@@ -147,18 +147,15 @@ function operate(
   });
 }
 
-async function reload(_: unknown, { reload, log }: MethodSource): Promise<object> {
+async function reload(_: unknown, { reload, log }: MethodSource): Promise<ReloadReport> {
   if (reload === undefined) {
     throw new RpcError(RPC_ERRORS.UNAVAILABLE, "There is no configuration to read again");
   }
   log.info("An operator called config.reload");
-  try {
-    return await reload();
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    const message = "The configuration has problems, nothing has changed";
-    throw new RpcError(RPC_ERRORS.BAD_CONFIG, message, error.problems);
-  }
+  const report = await reload();
+  if (report.applied) return report;
+  const message = "The configuration cannot be used, nothing has changed";
+  throw new RpcError(RPC_ERRORS.BAD_CONFIG, message, report);
 }
 
 function setLevel(

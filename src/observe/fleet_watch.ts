@@ -88,8 +88,8 @@ export class FleetWatch implements CarObserver {
     this.#change(car);
   }
 
-  onState(car: string, state: StateName): void {
-    this.record(car).onState(`The car is ${state}`);
+  onState(car: string, state: StateName, paused: boolean): void {
+    this.record(car).onState(`The car is ${state}${paused ? ", paused by an operator" : ""}`);
     this.#change(car);
   }
 

@@ -120,6 +120,7 @@ Deno.test("Car.snapshot() shows the session, its devices and what has been count
     state: "RUNNING",
     paused: false,
     brokerConnected: true,
+    modulesReady: true,
     sessionId: "s1",
     devices: ["7/1/front", "8/1/lamp"],
     lastFailures: [],

@@ -1,0 +1,110 @@
+// `health`: asks a running server whether it is alive, for the health checks of containers.
+//
+// It runs every few seconds, so it loads nothing but this, and reads of the configuration only where
+// the server listens.
+import { request as requestPlain } from "node:http";
+import { request as requestTls } from "node:https";
+import { DEFAULT_CONFIG } from "./config_options.ts";
+import type { Output } from "./output.ts";
+
+/** Where the server listens when nothing says otherwise. */
+const DEFAULT_URL = "http://127.0.0.1:8080/healthz";
+/** A server that takes longer, in milliseconds, is not well. */
+const TIMEOUT_MS = 5000;
+/** More than that is not read of an answer. */
+const MAX_ANSWER_CHARS = 10_000;
+
+/** What `health` is told on the command line. */
+export interface HealthOptions {
+  /** Asked instead of what the configuration says. */
+  readonly url?: string | undefined;
+  /** @default {DEFAULT_CONFIG} */
+  readonly config?: string | undefined;
+}
+
+interface Target {
+  readonly url: string;
+  /** The server's own certificate need not be for the address it is asked at from inside. */
+  readonly anyCertificate: boolean;
+}
+
+/**
+ * Asks, and prints a line.
+ *
+ * @returns the exit status: 0 when the server answers with 200 in time, else 1
+ */
+export async function runHealth(options: HealthOptions, output: Output): Promise<number> {
+  try {
+    const target = options.url === undefined
+      ? targetOf(options.config)
+      : { url: options.url, anyCertificate: false };
+    const { status, text } = await ask(target);
+    if (status === 200) {
+      output.out(`Healthy: ${text}`);
+      return 0;
+    }
+    output.err(`Not healthy: "${target.url}" answered with ${status}: ${text}`);
+  } catch (error) {
+    output.err(`Not healthy: ${(error as Error).message}`);
+  }
+  return 1;
+}
+
+/** What the configuration says; one that is missing where nobody named it says nothing. */
+function targetOf(config: string | undefined): Target {
+  const file = config ?? DEFAULT_CONFIG;
+  let text: string;
+  try {
+    text = Deno.readTextFileSync(file);
+  } catch (cause) {
+    if (config === undefined && cause instanceof Deno.errors.NotFound) return urlOf({});
+    const reason = (cause as Error).message;
+    throw new Error(`Cannot read the configuration "${file}": ${reason}`, { cause });
+  }
+  let document: unknown;
+  try {
+    document = JSON.parse(text.replace(/^\ufeff/, ""));
+  } catch (cause) {
+    // The parser's own message shows the text, and with it maybe a secret.
+    throw new Error(`Cannot read the configuration "${file}": no JSON`, { cause });
+  }
+  return urlOf((document as { http?: Record<string, unknown> } | null)?.http ?? {});
+}
+
+function urlOf(http: Readonly<Record<string, unknown>>): Target {
+  const { address = "127.0.0.1", port = 8080, tls_cert: cert } = http;
+  if (port === 0) throw new Error("The configuration leaves the port to the system: use --url");
+  const everywhere: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
+  const host = everywhere[String(address)] ?? String(address);
+  const url = new URL(DEFAULT_URL);
+  url.protocol = cert === undefined ? "http:" : "https:";
+  url.hostname = host.includes(":") ? `[${host}]` : host;
+  url.port = String(port);
+  return { url: url.href, anyCertificate: true };
+}
+
+function ask({ url, anyCertificate }: Target): Promise<{ status: number; text: string }> {
+  const { protocol } = new URL(url);
+  if (protocol !== "http:" && protocol !== "https:") {
+    throw new Error(`Expected a URL that begins with http:// or https://: found "${url}"`);
+  }
+  const { promise, resolve, reject } = Promise.withResolvers<{ status: number; text: string }>();
+  const fail = (reason: string) => reject(new Error(`Cannot reach "${url}": ${reason}`));
+  const options = { rejectUnauthorized: !anyCertificate, agent: false as const };
+  const request = (protocol === "https:" ? requestTls : requestPlain)(url, options, (answer) => {
+    let text = "";
+    answer.setEncoding("utf8");
+    answer.on("data", (part: string) => {
+      if (text.length < MAX_ANSWER_CHARS) text += part;
+    });
+    answer.on("end", () => resolve({ status: answer.statusCode ?? 0, text }));
+    answer.on("error", (error) => fail(error.message));
+  });
+  const timer = setTimeout(() => {
+    fail(`no answer within ${TIMEOUT_MS} ms`);
+    request.destroy();
+  }, TIMEOUT_MS);
+  request.on("error", (error) => fail(error.message));
+  request.end();
+  return promise.finally(() => clearTimeout(timer));
+}

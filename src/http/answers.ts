@@ -1,0 +1,28 @@
+// What every answer has in common, whoever makes it.
+import type { ErrorBody } from "./api.ts";
+import type { RequestError } from "./errors.ts";
+import { CONTENT_SECURITY_POLICY } from "./page/assets.ts";
+
+/** Nothing but what this server sends itself, and not inside anybody else's page. */
+const HEADERS: Readonly<Record<string, string>> = {
+  "content-security-policy": CONTENT_SECURITY_POLICY,
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+  "referrer-policy": "no-referrer",
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+  "permissions-policy": "camera=(), geolocation=(), microphone=()",
+  "cache-control": "no-store",
+};
+
+/** Adds what every answer has. */
+export function withCommonHeaders(answer: Response): Response {
+  for (const [name, value] of Object.entries(HEADERS)) answer.headers.set(name, value);
+  return answer;
+}
+
+/** An error as every client gets it. */
+export function errorResponse(error: RequestError): Response {
+  const body: ErrorBody = { error: { code: error.code, message: error.message } };
+  return Response.json(body, { status: error.status, headers: error.headers });
+}

@@ -1,0 +1,134 @@
+// The routes: which request gets which answer, and what every answer has in common.
+import { type Context, Hono } from "hono";
+import { carDetail, carList } from "./views.ts";
+import { errorResponse } from "./answers.ts";
+import type { Health, Readiness } from "./api.ts";
+import { readBody } from "./body.ts";
+import { RequestError } from "./errors.ts";
+import type { EventStream } from "./event_stream.ts";
+import type { Guard } from "./guard.ts";
+import { answerRpc } from "./json_rpc.ts";
+import { callMethod, METHODS, type MethodSource } from "./methods.ts";
+import { openRpcDocument } from "./openrpc.ts";
+import type { Asset } from "./page/assets.ts";
+
+/** Files of the page by path. */
+export type Assets = ReadonlyMap<string, Asset>;
+
+/** What routes need. */
+export interface AppOptions {
+  readonly source: MethodSource;
+  readonly guard: Guard;
+  readonly events: EventStream;
+  readonly health: () => Health;
+  readonly readiness: () => Readiness;
+  readonly metrics: { readonly contentType: string; text(): Promise<string> };
+  readonly assets: Assets;
+}
+
+/** What comes with a request. */
+export interface RequestInfo {
+  /** The other end's address. */
+  readonly client: string;
+}
+
+type Bindings = { readonly Bindings: RequestInfo };
+type Ask = Context<Bindings>;
+
+/** A request of JSON-RPC may have so many bytes. */
+export const MAX_BODY_BYTES = 256 * 1024;
+/** Its body may take so long, in milliseconds. */
+const BODY_MS = 5000;
+
+/** Makes the routes. */
+export function createApp(options: AppOptions): Hono<Bindings> {
+  const { source, guard, events, assets } = options;
+  const app = new Hono<Bindings>();
+  const locked = (answer: (ask: Ask) => Response | Promise<Response>) => (ask: Ask) => {
+    guard.authorize(ask.req.raw, ask.env.client);
+    return answer(ask);
+  };
+
+  app.use(async (ask, next) => {
+    guard.admit(ask.env.client);
+    await next();
+  });
+  app.get("/healthz", (ask) => ask.json(options.health()));
+  app.get("/readyz", (ask) => {
+    const readiness = options.readiness();
+    return ask.json(readiness, readiness.ready ? 200 : 503);
+  });
+  app.get(
+    "/metrics",
+    locked(async (ask) =>
+      ask.body(await options.metrics.text(), 200, { "content-type": options.metrics.contentType })
+    ),
+  );
+  app.get("/api/cars", locked((ask) => ask.json(carList(source))));
+  app.get(
+    "/api/cars/:car",
+    locked((ask) => {
+      const detail = carDetail(source, ask.req.param("car") ?? "");
+      if (detail === undefined) {
+        throw new RequestError(404, "not_found", "Expected a car of the configuration: found none");
+      }
+      return ask.json(detail);
+    }),
+  );
+  app.get(
+    "/api/events",
+    locked((ask) => {
+      // Nobody reads what would be the answer to HEAD.
+      const body = ask.req.method === "HEAD" ? null : events.connect();
+      return new Response(body, { headers: { "content-type": "text/event-stream" } });
+    }),
+  );
+  app.get("/openrpc.json", locked((ask) => ask.json(openRpcDocument(METHODS))));
+  app.post("/rpc", locked((ask) => rpc(ask, source)));
+  for (const [path, asset] of assets) {
+    app.get(path, (ask) => ask.body(asset.body, 200, { "content-type": asset.type }));
+  }
+  app.all("*", (ask) => {
+    throw notThere(ask, assets);
+  });
+  app.onError((error, ask) => errorAnswer(error, ask, source));
+  return app;
+}
+
+async function rpc(ask: Ask, source: MethodSource): Promise<Response> {
+  const type = ask.req.header("content-type") ?? "";
+  // A foreign page cannot send this type without asking first, and the answer to that is no.
+  if (!/^application\/json(?:\s*;|$)/i.test(type)) {
+    const message = "Expected application/json: found another type";
+    throw new RequestError(415, "unsupported_media_type", message);
+  }
+  const text = await readBody(ask.req.raw, MAX_BODY_BYTES, BODY_MS);
+  const answer = await answerRpc(text, {
+    call: (method, params) => callMethod(method, params, source),
+    onDefect: (method, error) => logDefect(source, method, error),
+  });
+  if (answer === undefined) return ask.body(null, 204);
+  return ask.body(answer, 200, { "content-type": "application/json" });
+}
+
+const GET_PATHS = /^\/(?:healthz|readyz|metrics|openrpc\.json|api\/cars(?:\/[^/]+)?|api\/events)?$/;
+
+function notThere(ask: Ask, assets: Assets): RequestError {
+  const { path } = ask.req;
+  const allow = path === "/rpc" ? "POST" : GET_PATHS.test(path) || assets.has(path) ? "GET" : null;
+  if (allow === null || allow === ask.req.method) {
+    return new RequestError(404, "not_found", "Expected a path of this server: found another");
+  }
+  const message = `Expected ${allow}: found another method`;
+  return new RequestError(405, "method_not_allowed", message, { allow });
+}
+
+function errorAnswer(error: Error, ask: Ask, source: MethodSource): Response {
+  if (error instanceof RequestError) return errorResponse(error);
+  logDefect(source, ask.req.path, error);
+  return errorResponse(new RequestError(500, "internal", "The request failed: see the log"));
+}
+
+function logDefect({ log }: MethodSource, what: string, error: unknown): void {
+  log.critical(() => `Defect in ${what}: ${error instanceof Error ? error.stack : error}`);
+}

@@ -1,0 +1,43 @@
+// Reads the body of a request, neither more nor longer than wanted.
+import { RequestError } from "./errors.ts";
+
+/**
+ * Reads a body as text.
+ *
+ * @throws {RequestError} when it has more than `maxBytes`, is not there within `maxMs`, or breaks off.
+ */
+export async function readBody(
+  request: Request,
+  maxBytes: number,
+  maxMs: number,
+): Promise<string> {
+  const tooLarge = () =>
+    new RequestError(413, "too_large", `Expected at most ${maxBytes} bytes: found more`);
+  if (Number(request.headers.get("content-length") ?? 0) > maxBytes) throw tooLarge();
+  const reader = request.body?.getReader();
+  if (reader === undefined) return "";
+  const tooSlow = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    const message = `Expected the body within ${maxMs} ms: it has not come`;
+    tooSlow.reject(new RequestError(408, "timeout", message));
+  }, maxMs);
+  const decoder = new TextDecoder();
+  let text = "";
+  let bytes = 0;
+  try {
+    while (true) {
+      const { done, value } = await Promise.race([reader.read(), tooSlow.promise]);
+      if (done) return text + decoder.decode();
+      bytes += value.length;
+      if (bytes > maxBytes) throw tooLarge();
+      text += decoder.decode(value, { stream: true });
+    }
+  } catch (error) {
+    // Nobody waits for what else may come; that it cannot be refused any more does not matter.
+    reader.cancel().catch(() => {});
+    if (error instanceof RequestError) throw error;
+    throw new RequestError(400, "bad_request", "Expected a whole body: it broke off");
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,127 @@
+// Server-sent events: tells every client what happens to the fleet, and drops those that are slow.
+import type { ServerConfig } from "../config/model.ts";
+import type { FleetListener, SecondOfFleet } from "../observe/fleet_watch.ts";
+import type { ServerEvent } from "./api.ts";
+import { RequestError } from "./errors.ts";
+import { carList, carSummaries, failureView, type ViewSource } from "./views.ts";
+
+/** Clients at a time. */
+export const MAX_EVENT_CLIENTS = 32;
+/** A client that has so many bytes waiting beside its first event is too slow. */
+const MAX_WAITING_BYTES = 1024 * 1024;
+
+type Client = ReadableStreamDefaultController<Uint8Array>;
+
+const utf8 = new TextEncoder();
+
+/** Everybody who listens to events; costs nothing while nobody does. */
+export class EventStream implements FleetListener {
+  readonly #source: ViewSource;
+  readonly #maxWaitingBytes: number;
+  readonly #clients = new Set<Client>();
+  #unlisten: (() => void) | undefined;
+  /** What the clients were last told of. */
+  #config: ServerConfig | undefined;
+
+  constructor(source: ViewSource, maxWaitingBytes = MAX_WAITING_BYTES) {
+    this.#source = source;
+    this.#maxWaitingBytes = maxWaitingBytes;
+  }
+
+  /** How many clients listen. */
+  get size(): number {
+    return this.#clients.size;
+  }
+
+  /**
+   * Adds a client, which gets everything as its first event.
+   *
+   * @throws {RequestError} when there are too many.
+   */
+  connect(): ReadableStream<Uint8Array> {
+    if (this.#clients.size >= MAX_EVENT_CLIENTS) {
+      const message = `Expected at most ${MAX_EVENT_CLIENTS} clients of events: found one more`;
+      throw new RequestError(503, "busy", message, { "retry-after": "5" });
+    }
+    const first = encode({ type: "fleet", ...carList(this.#source) });
+    let client: Client;
+    return new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        client = controller;
+        controller.enqueue(first);
+        this.#add(controller);
+      },
+      cancel: () => this.#remove(client),
+    }, new ByteLengthQueuingStrategy({ highWaterMark: this.#maxWaitingBytes + first.length }));
+  }
+
+  /** Ends every stream. */
+  stop(): void {
+    for (const client of [...this.#clients]) {
+      this.#remove(client);
+      client.close();
+    }
+  }
+
+  onChanged(cars: readonly string[]): void {
+    if (this.#tellFleet()) return;
+    const at = Date.now();
+    for (const car of carSummaries(this.#source, new Set(cars))) {
+      this.#send({ type: "car", at, car });
+    }
+  }
+
+  onFailed(cars: readonly string[]): void {
+    for (const car of cars) {
+      const failure = this.#source.watch.record(car).failures.newest;
+      if (failure !== undefined) {
+        this.#send({ type: "failure", car, failure: failureView(failure) });
+      }
+    }
+  }
+
+  onSecond({ fleet, cars }: SecondOfFleet): void {
+    this.#tellFleet();
+    this.#send({ type: "rates", at: Date.now(), fleet, cars: Object.fromEntries(cars) });
+  }
+
+  /** Says everything anew when the configuration is another one; then rows need not be told. */
+  #tellFleet(): boolean {
+    const { config } = this.#source.fleet;
+    if (config === this.#config) return false;
+    this.#config = config;
+    this.#send({ type: "fleet", ...carList(this.#source) });
+    return true;
+  }
+
+  #add(client: Client): void {
+    this.#clients.add(client);
+    if (this.#unlisten !== undefined) return;
+    this.#config = this.#source.fleet.config;
+    this.#unlisten = this.#source.watch.listen(this);
+  }
+
+  #remove(client: Client): void {
+    this.#clients.delete(client);
+    if (this.#clients.size > 0) return;
+    this.#unlisten?.();
+    this.#unlisten = undefined;
+  }
+
+  #send(event: ServerEvent): void {
+    const bytes = encode(event);
+    for (const client of [...this.#clients]) {
+      if ((client.desiredSize ?? 0) >= bytes.length) {
+        client.enqueue(bytes);
+        continue;
+      }
+      // What waits is of no use to somebody who does not read, and would only grow.
+      this.#remove(client);
+      client.error(new Error("Cannot keep up with the events"));
+    }
+  }
+}
+
+function encode(event: ServerEvent): Uint8Array {
+  return utf8.encode(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
+}

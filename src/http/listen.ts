@@ -1,0 +1,109 @@
+// Listens for HTTP: every request is bounded in time, and there are never too many at once.
+import type { HttpConfig } from "../config/model.ts";
+import { errorResponse, withCommonHeaders } from "./answers.ts";
+import { HttpListenError, RequestError } from "./errors.ts";
+
+/** Requests that are being answered at once; event streams do not count. */
+const MAX_OPEN = 256;
+/** How long an answer may take, in milliseconds: reading a configuration again takes longest. */
+const ANSWER_MS = 60_000;
+/** How long open answers may take when it stops, in milliseconds. */
+const STOP_MS = 1000;
+
+/** Answers one request. */
+export type Answer = (request: Request, client: string) => Response | Promise<Response>;
+
+/** A place that takes requests. */
+export interface HttpListening {
+  /** Such as `http://127.0.0.1:8080`, also when the system chose the port. */
+  readonly url: string;
+  /** Takes no more requests and ends those under way, within a second or so. Never rejects. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Listens where the configuration says.
+ *
+ * @throws {HttpListenError} when the address cannot be had, or the TLS files cannot be used.
+ */
+export async function listenHttp(
+  { address, port, tls }: HttpConfig,
+  answer: Answer,
+): Promise<HttpListening> {
+  const host = address.includes(":") ? `[${address}]` : address;
+  const abort = new AbortController();
+  let open = 0;
+  const handler = async (request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>) => {
+    if (open >= MAX_OPEN) return refuse(503, "busy", "Expected fewer requests at once");
+    open++;
+    try {
+      return withCommonHeaders(await inTime(answer(request, info.remoteAddr.hostname)));
+    } finally {
+      open--;
+    }
+  };
+  try {
+    const files = tls === undefined ? {} : {
+      cert: await Deno.readTextFile(tls.certFile),
+      key: await Deno.readTextFile(tls.keyFile),
+    };
+    const server = Deno.serve({
+      hostname: address,
+      port,
+      ...files,
+      signal: abort.signal,
+      onListen: () => {},
+      onError: () => refuse(500, "internal", "The request failed: see the log"),
+    }, handler);
+    const scheme = tls === undefined ? "http" : "https";
+    return {
+      url: `${scheme}://${host}:${server.addr.port}`,
+      stop: () => stopServer(server, abort),
+    };
+  } catch (cause) {
+    throw new HttpListenError(`${host}:${port}`, reasonOf(cause), { cause });
+  }
+}
+
+async function stopServer(
+  server: Deno.HttpServer<Deno.NetAddr>,
+  abort: AbortController,
+): Promise<void> {
+  const timer = setTimeout(() => abort.abort(), STOP_MS);
+  try {
+    await server.shutdown();
+  } catch {
+    // It was aborted, which is as good.
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function refuse(
+  status: number,
+  code: RequestError["code"],
+  message: string,
+): Response {
+  return withCommonHeaders(errorResponse(new RequestError(status, code, message)));
+}
+
+async function inTime(answer: Response | Promise<Response>): Promise<Response> {
+  if (answer instanceof Response) return answer;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<Response>((resolve) => {
+    const message = `Expected an answer within ${ANSWER_MS} ms: there is none yet`;
+    const error = new RequestError(503, "timeout", message);
+    timer = setTimeout(() => resolve(errorResponse(error)), ANSWER_MS);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function reasonOf(cause: unknown): string {
+  if (cause instanceof Deno.errors.AddrInUse) return "the address is in use";
+  if (cause instanceof Deno.errors.PermissionDenied) return "permission denied";
+  return cause instanceof Error ? cause.message : String(cause);
+}

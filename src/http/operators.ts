@@ -1,0 +1,101 @@
+// The operators' side as a whole: what it remembers of the fleet, and the port it listens on.
+import type { HttpConfig } from "../config/model.ts";
+import { CallStatistics } from "../module/statistics.ts";
+import { FleetWatch } from "../observe/fleet_watch.ts";
+import type { Log } from "../observe/log.ts";
+import { LoopLag } from "../observe/loop_lag.ts";
+import { Metrics } from "../observe/metrics.ts";
+import { type Clock, systemClock } from "../time/clock.ts";
+import { VERSION } from "../version.ts";
+import { createApp } from "./app.ts";
+import { EventStream } from "./event_stream.ts";
+import { Guard } from "./guard.ts";
+import { type HttpListening, listenHttp } from "./listen.ts";
+import type { MethodSource } from "./methods.ts";
+import { assets } from "./page/assets.ts";
+import { readinessOf } from "./readiness.ts";
+
+/** What the operators' side is made of. */
+export interface OperatorsOptions {
+  readonly config: HttpConfig;
+  readonly log: Log;
+  readonly clock?: Clock;
+}
+
+/** The server it is about, and what operators may do with it. */
+export type Operated = Pick<MethodSource, "fleet" | "reload" | "setLogLevel">;
+
+/**
+ * Pages, API and metrics of one server. The server is made with {@linkcode Operators.watch} as its
+ * observer and {@linkcode Operators.statistics} for its module calls.
+ */
+export class Operators {
+  readonly watch: FleetWatch;
+  readonly statistics = new CallStatistics();
+  readonly #options: OperatorsOptions;
+  readonly #lag: LoopLag;
+  readonly #clock: Clock;
+  readonly #startedAt = Date.now();
+  #events: EventStream | undefined;
+  #listening: HttpListening | undefined;
+
+  constructor(options: OperatorsOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.watch = new FleetWatch(this.#clock);
+    this.#lag = new LoopLag(this.#clock);
+  }
+
+  /** Where it listens, such as `http://127.0.0.1:8080`; "" while it does not. */
+  get url(): string {
+    return this.#listening?.url ?? "";
+  }
+
+  /**
+   * Listens, and begins to count by the second.
+   *
+   * @throws {HttpListenError} when it cannot.
+   */
+  async start(operated: Operated): Promise<void> {
+    const { config, log } = this.#options;
+    const { watch, statistics } = this;
+    const startedAt = this.#startedAt;
+    const source: MethodSource = { ...operated, watch, statistics, startedAt, log };
+    const events = new EventStream(source);
+    const metrics = new Metrics(() => ({
+      server: operated.fleet.snapshot(),
+      calls: statistics.snapshot(),
+      responses: (car) => watch.record(car).responses,
+      lagMs: this.#lag.lagMs,
+      process: { residentBytes: Deno.memoryUsage().rss, startedAt },
+    }));
+    const app = createApp({
+      source,
+      events,
+      metrics,
+      assets,
+      guard: new Guard(config.apiKey, this.#clock),
+      health: () => ({
+        status: "ok",
+        version: VERSION,
+        uptimeMs: Date.now() - startedAt,
+        eventLoopLagMs: this.#lag.lagMs,
+      }),
+      readiness: () => readinessOf(operated.fleet.snapshot()),
+    });
+    this.#listening = await listenHttp(config, (request, client) => app.fetch(request, { client }));
+    this.#events = events;
+    this.#lag.start();
+    watch.start();
+    log.info(() => `Listening for operators on ${this.url}`);
+  }
+
+  /** Ends every request, and counts no more. Never rejects. */
+  async stop(): Promise<void> {
+    this.#events?.stop();
+    await this.#listening?.stop();
+    this.#listening = undefined;
+    this.#lag.stop();
+    this.watch.stop();
+  }
+}
