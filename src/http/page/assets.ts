@@ -1,0 +1,74 @@
+// The page a browser gets at `/`: which files there are, and what a browser may do with them.
+//
+// The files in static/ are served as they stand, there is no build step. They are read when they are
+// first asked for, relative to this module: from the checkout, or from the compiled program, which
+// embeds the folder.
+
+/** One file of the page. */
+export interface Asset {
+  readonly body: string;
+  /** For `Content-Type`. */
+  readonly type: string;
+}
+
+/** For `Content-Security-Policy`: nothing from elsewhere, and no script or style in the markup. */
+export const CONTENT_SECURITY_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "connect-src 'self'",
+  "img-src 'self' data:",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
+
+const FOLDER = new URL("./static/", import.meta.url);
+
+const TYPES = {
+  html: "text/html; charset=utf-8",
+  css: "text/css; charset=utf-8",
+  js: "text/javascript; charset=utf-8",
+  svg: "image/svg+xml",
+} as const;
+
+const FILES = [
+  "style.css",
+  "icon.svg",
+  "app.js",
+  "car_lists.js",
+  "car_page.js",
+  "chart.js",
+  "connection.js",
+  "dom.js",
+  "event_stream.js",
+  "failures.js",
+  "fleet.js",
+  "fleet_page.js",
+  "format.js",
+  "key_form.js",
+  "order.js",
+  "payload.js",
+  "row.js",
+  "sorting.js",
+  "tiles.js",
+  "words.js",
+] as const;
+
+/** Every file of the page by its path. */
+export const assets: ReadonlyMap<string, Asset> = new Map<string, Asset>([
+  ["/", lazily("index.html")],
+  ...FILES.map((name): [string, Asset] => [`/${name}`, lazily(name)]),
+]);
+
+/** A file whose text is read once, when somebody wants it. */
+function lazily(name: string): Asset {
+  let text: string | undefined;
+  const ending = name.slice(name.lastIndexOf(".") + 1) as keyof typeof TYPES;
+  return {
+    type: TYPES[ending],
+    get body() {
+      return text ??= Deno.readTextFileSync(new URL(name, FOLDER));
+    },
+  };
+}

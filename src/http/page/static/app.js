@@ -1,0 +1,212 @@
+// @ts-check
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
+// The page: which view is shown, what its head says, and when something is drawn.
+import { CarPage } from "./car_page.js";
+import { apiKey, Connection } from "./connection.js";
+import { byId, say } from "./dom.js";
+import { Announcer } from "./failures.js";
+import { Fleet } from "./fleet.js";
+import { FleetPage } from "./fleet_page.js";
+import { formatCount, formatMs, formatTime } from "./format.js";
+import { KeyForm } from "./key_form.js";
+import { DEFAULT_SORT } from "./sorting.js";
+import { conditionOf, rankOf } from "./words.js";
+
+/** @typedef {import("./connection.js").LinkState} LinkState */
+/** @typedef {import("../../api.ts").ServerEvent} ServerEvent */
+
+const CAR_ROUTE = "#/cars/";
+/** Ages, and what was news, are looked at that often. */
+const TICK_MS = 5000;
+/** A car whose rank is this or less needs attention. */
+const ATTENTION = 2;
+
+const fleet = new Fleet();
+const announcer = new Announcer(byId("announcer"));
+const connection = new Connection(onEvent, onLink);
+const main = byId("main");
+
+/** @type {LinkState} */
+let link = { kind: "connecting" };
+/** @typedef {KeyForm | FleetPage | CarPage} View */
+
+/** @type {View | null} */
+let view = null;
+/** Where the list of cars was left. */
+let listHash = "#/";
+/** The car that was looked at last. @type {string | null} */
+let lastCar = null;
+let drawing = false;
+
+/** Shows what the address says, once there is something to show. */
+function route() {
+  if (link.kind === "refused" || fleet.company === "") return;
+  const { hash } = location;
+  const first = view === null || view instanceof KeyForm;
+  if (hash.startsWith(CAR_ROUTE)) {
+    lastCar = decoded(hash.slice(CAR_ROUTE.length));
+    const page = new CarPage(fleet, lastCar, listHash, () => connection.start());
+    change(page);
+    page.focus();
+  } else {
+    listHash = hash === "" ? "#/" : hash;
+    const page = new FleetPage(fleet, viewOf(listHash), (wanted) => {
+      listHash = hashOf(wanted);
+      history.replaceState(null, "", listHash);
+    });
+    change(page);
+    if (!first) page.focus(lastCar);
+  }
+  showTitle();
+}
+
+/** @param {View} next */
+function change(next) {
+  view?.stop();
+  view = next;
+  main.replaceChildren(next.element);
+}
+
+/** @param {LinkState} state */
+function onLink(state) {
+  link = state;
+  const text = {
+    connecting: "Connecting",
+    live: "Live",
+    lost: "Connection lost",
+    refused: "Locked",
+  };
+  byId("link").dataset["link"] = state.kind;
+  say(byId("link-text"), text[state.kind]);
+  document.body.classList.toggle("stale", state.kind === "lost");
+  byId("forget").hidden = state.kind !== "live" || apiKey.get() === null;
+  const lost = state.kind === "lost"
+    ? `No connection to the server since ${formatTime(state.since, Date.now())}` +
+      (state.why === "" ? ". " : `: ${state.why}. `) +
+      "What you see is old. Trying again by itself."
+    : "";
+  say(byId("lost"), lost);
+  if (state.kind === "refused") {
+    apiKey.forget();
+    say(byId("broker"), "");
+    const problem = state.keyGiven ? `The server refused this key: ${state.why}.` : "";
+    const form = new KeyForm(problem, (key) => {
+      apiKey.set(key);
+      connection.start();
+    });
+    change(form);
+    form.focus();
+    showTitle();
+  }
+}
+
+/** @param {ServerEvent} event */
+function onEvent(event) {
+  fleet.apply(event);
+  if (event.type === "failure") announcer.add(event);
+  if (event.type === "fleet" && (view === null || view instanceof KeyForm)) route();
+  if (drawing) return;
+  drawing = true;
+  // Whatever comes until then is drawn at once; nothing is while nobody sees the page.
+  requestAnimationFrame(draw);
+}
+
+function draw() {
+  drawing = false;
+  const changes = fleet.takeChanges();
+  say(byId("company"), fleet.company);
+  byId("company").title = `External Server ${fleet.version}`;
+  say(byId("clock"), formatTime(fleet.now(), fleet.now()));
+  const { statuses, responseMeanMs, responseMaxMs } = fleet.rates;
+  const response = responseMeanMs === null
+    ? ""
+    : ` \u00b7 response ${formatMs(responseMeanMs)}, longest ${formatMs(responseMaxMs)}`;
+  say(byId("totals"), `${formatCount(statuses)} statuses/s${response}`);
+  view?.update(changes);
+  if (!changes.fleet && changes.cars.size === 0) return;
+  showBroker();
+  showTitle();
+}
+
+/** Says when the broker is away, without numbers, so that it is said once. */
+function showBroker() {
+  const cars = [...fleet.cars.values()].filter((car) => car.state !== "STOPPED");
+  const away = cars.filter((car) => conditionOf(car) === "broker").length;
+  let text = "";
+  if (away > 0 && away === cars.length) {
+    text = "The broker is away: no car can be reached. The server tries again by itself.";
+  } else if (away > 0) text = "Some cars have no connection to the broker.";
+  say(byId("broker"), text);
+}
+
+function showTitle() {
+  const now = fleet.now();
+  const bad = [...fleet.cars.values()].filter((car) => rankOf(car, now) <= ATTENTION).length;
+  const page = view?.title ?? "";
+  const words = [page, fleet.company, "External Server"].filter((word) => word !== "");
+  document.title = (bad > 0 ? `(${bad}) ` : "") + words.join(" \u2013 ");
+}
+
+/**
+ * What the list of cars is asked to show.
+ *
+ * @param {string} hash such as `#/?show=failed&find=bus&sort=-rate`
+ * @returns {import("./fleet_page.js").View}
+ */
+function viewOf(hash) {
+  const wanted = new URLSearchParams(hash.replace(/^#\/?\??/, ""));
+  const sort = wanted.get("sort") ?? DEFAULT_SORT;
+  return {
+    show: wanted.get("show") ?? "",
+    find: wanted.get("find") ?? "",
+    sort: sort.replace(/^-/, ""),
+    down: sort.startsWith("-"),
+  };
+}
+
+/** @param {import("./fleet_page.js").View} wanted */
+function hashOf({ show, find, sort, down }) {
+  const words = new URLSearchParams();
+  if (show !== "") words.set("show", show);
+  if (find !== "") words.set("find", find);
+  if (down || sort !== DEFAULT_SORT) words.set("sort", (down ? "-" : "") + sort);
+  return words.size === 0 ? "#/" : `#/?${words}`;
+}
+
+/** @param {string} text */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** @param {KeyboardEvent} event */
+function onKey(event) {
+  const typing = event.target instanceof HTMLInputElement;
+  if (event.altKey || event.ctrlKey || event.metaKey) return;
+  if (event.key === "/" && !typing && view instanceof FleetPage) {
+    event.preventDefault();
+    view.focusFilter();
+  } else if (event.key === "Escape" && view instanceof CarPage) location.hash = listHash;
+}
+
+globalThis.addEventListener("hashchange", route);
+globalThis.addEventListener("keydown", onKey);
+globalThis.addEventListener("online", () => connection.retry());
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) connection.retry();
+});
+byId("forget").addEventListener("click", () => {
+  apiKey.forget();
+  connection.start();
+});
+// The address says which view is shown, so a jump within the page must not change it.
+byId("skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  main.focus();
+});
+setInterval(() => view?.tick(), TICK_MS);
+connection.start();

@@ -1,0 +1,171 @@
+// @ts-check
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
+// One car: what it does, its devices, and what it has said, been told and suffered.
+import { CAR_LISTS, factsOf } from "./car_lists.js";
+import { Chart, History } from "./chart.js";
+import { ask, messageOf } from "./connection.js";
+import { keepChildren, make, makeIcon, say, setAttribute } from "./dom.js";
+import { formatMs } from "./format.js";
+import { conditionOf, CONDITIONS } from "./words.js";
+
+/** @typedef {import("../../api.ts").CarDetail} CarDetail */
+/** @typedef {import("./fleet.js").Changes} Changes */
+/** @typedef {import("./fleet.js").Fleet} Fleet */
+
+/** The server tells only rows by itself; the rest is asked for that often. */
+const REFRESH_MS = 2000;
+const ANSWER_MS = 10_000;
+
+/** The page of one car. */
+export class CarPage {
+  title;
+  #fleet;
+  #car;
+  #onRefused;
+  #gone = new AbortController();
+  #asking = false;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #timer;
+  #icon = makeIcon("waiting");
+  #state = make("span", {});
+  #problem = make("p", { class: "problem", role: "status" });
+  #facts = make("dl", { class: "facts" });
+  #chart = new Chart();
+  #scale = make("figcaption", {});
+  #lists = CAR_LISTS.map((list) => ({ list, body: make("tbody", {}), empty: make("p", {}) }));
+  #back = make("a", { href: "#/", class: "back" }, "All cars");
+  #heading;
+  element;
+
+  /**
+   * @param {Fleet} fleet
+   * @param {string} car
+   * @param {string} back where the list of all cars is
+   * @param {() => void} onRefused called when the server does not take the key any more
+   */
+  constructor(fleet, car, back, onRefused) {
+    this.title = car;
+    this.#fleet = fleet;
+    this.#car = car;
+    this.#onRefused = onRefused;
+    this.#back.setAttribute("href", back);
+    this.#heading = make("h1", { tabindex: "-1" }, car);
+    this.element = make(
+      "article",
+      { class: "one" },
+      make("nav", { "aria-label": "Back" }, this.#back),
+      make(
+        "div",
+        { class: "head" },
+        this.#heading,
+        make("p", { class: "state" }, this.#icon.svg, this.#state),
+      ),
+      this.#problem,
+      this.#facts,
+      make(
+        "figure",
+        {},
+        this.#chart.element,
+        this.#scale,
+      ),
+      ...this.#lists.map(({ list, body, empty }) => {
+        empty.className = "empty";
+        empty.textContent = list.empty;
+        const heads = list.columns.map((column) => make("th", { scope: "col" }, column));
+        // A table that is wider than a phone is scrolled, by keyboard too.
+        const table = make(
+          "div",
+          { class: "wide", tabindex: "0", role: "region", "aria-label": list.title },
+          make("table", {}, make("thead", {}, make("tr", {}, ...heads)), body),
+        );
+        return make("section", {}, make("h2", {}, list.title), table, empty);
+      }),
+    );
+    this.#timer = setInterval(() => this.#refresh(), REFRESH_MS);
+    this.#showRow();
+    this.#refresh();
+  }
+
+  focus() {
+    this.#heading.focus();
+  }
+
+  stop() {
+    clearInterval(this.#timer);
+    this.#gone.abort();
+  }
+
+  tick() {}
+
+  /** @param {Changes} changes */
+  update(changes) {
+    if (!changes.fleet && !changes.cars.has(this.#car)) return;
+    this.#showRow();
+    this.#refresh();
+  }
+
+  /** What the server has told by itself is shown at once. */
+  #showRow() {
+    const car = this.#fleet.cars.get(this.#car);
+    if (car === undefined) return;
+    const condition = conditionOf(car);
+    setAttribute(this.element, "data-condition", condition);
+    setAttribute(this.#icon.use, "href", `#icon-${condition}`);
+    say(this.#state, CONDITIONS[condition].word);
+  }
+
+  async #refresh() {
+    if (this.#asking || document.hidden) return;
+    this.#asking = true;
+    try {
+      const late = AbortSignal.timeout(ANSWER_MS);
+      const signal = AbortSignal.any([this.#gone.signal, late]);
+      const response = await ask(`/api/cars/${encodeURIComponent(this.#car)}`, signal);
+      if (response.status === 401) return this.#onRefused();
+      if (response.ok) this.#show(await response.json());
+      else say(this.#problem, `The server says: ${await messageOf(response)}`);
+    } catch {
+      // The connection is lost, which the page says above.
+    } finally {
+      this.#asking = false;
+    }
+  }
+
+  /** @param {CarDetail} car */
+  #show(car) {
+    if (this.#gone.signal.aborted) return;
+    const now = this.#fleet.now();
+    say(this.#problem, "");
+    const keyOf = (/** @type {readonly [string, string]} */ [name, text]) => `${name} ${text}`;
+    keepChildren(
+      this.#facts,
+      factsOf(car, now),
+      keyOf,
+      ([name, text]) => make("div", {}, make("dt", {}, name), make("dd", {}, text)),
+    );
+    const history = new History();
+    for (const rates of car.history) history.add(rates);
+    const top = this.#chart.draw(history);
+    const longest = history.longest;
+    say(
+      this.#scale,
+      longest === null
+        ? "No response in the last 60 s"
+        : `Response time in the last 60 s: line mean, area longest, ${formatMs(longest)}; ` +
+          `top ${formatMs(top)}`,
+    );
+    for (const { list, body, empty } of this.#lists) {
+      const rows = list.rows(car, now);
+      empty.hidden = rows.length > 0;
+      /** @type {HTMLElement} */ (empty.previousElementSibling).hidden = rows.length === 0;
+      keepChildren(
+        body,
+        rows,
+        (row) => row.key,
+        (row) =>
+          make("tr", { class: row.mark ?? "" }, ...row.cells().map((cell) => make("td", {}, cell))),
+      );
+    }
+  }
+}

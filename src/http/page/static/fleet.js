@@ -1,0 +1,126 @@
+// @ts-check
+// What the page knows of the fleet, kept up to date by the server's events.
+import { History, SECONDS } from "./chart.js";
+
+/** @typedef {import("../../api.ts").CarRates} CarRates */
+/** @typedef {import("../../api.ts").CarSummary} CarSummary */
+/** @typedef {import("../../api.ts").FailureView} FailureView */
+/** @typedef {import("../../api.ts").FleetEvent} FleetEvent */
+/** @typedef {import("../../api.ts").RatesEvent} RatesEvent */
+/** @typedef {import("../../api.ts").ServerEvent} ServerEvent */
+/** @typedef {{car: string, failure: FailureView}} CarFailure */
+
+/** How many failures are remembered across cars. */
+const LATEST = 3;
+
+/** @type {CarRates} */
+const NOTHING = { statuses: 0, commands: 0, responseMeanMs: null, responseMaxMs: null };
+
+/** What has changed since somebody looked; bounded by the number of cars. */
+export class Changes {
+  /** Which cars there are. */
+  fleet = false;
+  /** Cars whose row says something else. */
+  cars = new Set();
+  /** Another second has passed. */
+  rates = false;
+  /** Cars whose rates are others. */
+  ratesOf = new Set();
+}
+
+/** The cars and their last minute. */
+export class Fleet {
+  company = "";
+  version = "";
+  /** In the order of the configuration. @type {Map<string, CarSummary>} */
+  cars = new Map();
+  /** @type {Map<string, History>} */
+  histories = new Map();
+  /** @type {CarRates} */
+  rates = NOTHING;
+  /** The newest first. @type {CarFailure[]} */
+  latest = [];
+  changes = new Changes();
+  /** By how much the server's clock is ahead of this one. */
+  #aheadMs = 0;
+  #ratesAt = 0;
+
+  /** The time by the server's clock. */
+  now() {
+    return Date.now() + this.#aheadMs;
+  }
+
+  /** Hands over what has changed, and starts anew. */
+  takeChanges() {
+    const { changes } = this;
+    this.changes = new Changes();
+    return changes;
+  }
+
+  /** @param {ServerEvent} event */
+  apply(event) {
+    if (event.type !== "failure") this.#aheadMs = event.at - Date.now();
+    switch (event.type) {
+      case "fleet":
+        return this.#replace(event);
+      case "car":
+        return this.#change(event.car);
+      case "rates":
+        return this.#second(event);
+      case "failure": {
+        const car = this.cars.get(event.car);
+        if (car === undefined) return;
+        this.#change({ ...car, lastFailure: event.failure });
+        this.#remember(event);
+      }
+    }
+  }
+
+  /** @param {FleetEvent} event */
+  #replace(event) {
+    this.company = event.company;
+    this.version = event.version;
+    const histories = this.histories;
+    this.cars = new Map();
+    this.histories = new Map();
+    this.latest = [];
+    for (const car of event.cars) {
+      this.cars.set(car.car, car);
+      this.histories.set(car.car, histories.get(car.car) ?? new History());
+      if (car.lastFailure !== null) this.#remember({ car: car.car, failure: car.lastFailure });
+    }
+    this.changes.fleet = true;
+  }
+
+  /** @param {CarSummary} car */
+  #change(car) {
+    if (!this.cars.has(car.car)) return;
+    this.cars.set(car.car, car);
+    this.changes.cars.add(car.car);
+  }
+
+  /** @param {RatesEvent} event */
+  #second(event) {
+    const missed = this.#ratesAt === 0 ? 0 : Math.round((event.at - this.#ratesAt) / 1000) - 1;
+    this.#ratesAt = event.at;
+    this.rates = event.fleet;
+    this.changes.rates = true;
+    for (const [name, car] of this.cars) {
+      const rates = event.cars[name];
+      const history = this.histories.get(name);
+      for (let second = 0; second < Math.min(missed, SECONDS); second++) history?.add(undefined);
+      history?.add(rates);
+      if (rates === undefined && car.rates.statuses === 0 && car.rates.commands === 0) continue;
+      this.cars.set(name, { ...car, rates: rates ?? NOTHING });
+      this.changes.ratesOf.add(name);
+    }
+  }
+
+  /** @param {CarFailure} found */
+  #remember({ car, failure }) {
+    const others = this.latest.filter((other) => other.car !== car);
+    this.latest = [...others, { car, failure }]
+      .sort((a, b) => b.failure.at - a.failure.at)
+      .slice(0, LATEST);
+  }
+}

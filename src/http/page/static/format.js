@@ -1,0 +1,66 @@
+// @ts-check
+// Times and figures as text.
+
+const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" });
+const DATE_TIME = new Intl.DateTimeFormat(undefined, {
+  dateStyle: "medium",
+  timeStyle: "medium",
+  hourCycle: "h23",
+});
+const COUNT = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/**
+ * The time of day, and the date too unless it was less than half a day ago.
+ *
+ * @param {number} at
+ * @param {number} now
+ */
+export function formatTime(at, now) {
+  return (Math.abs(now - at) < DAY / 2 ? TIME : DATE_TIME).format(at);
+}
+
+/**
+ * How long something lasts, coarse enough to seldom change: `under 1 min`, `5 min`, `3 h`, `2 d`.
+ *
+ * @param {number} ms
+ */
+export function formatAge(ms) {
+  if (ms < MINUTE) return "under 1 min";
+  if (ms < HOUR) return `${Math.floor(ms / MINUTE)} min`;
+  if (ms < 2 * DAY) return `${Math.floor(ms / HOUR)} h`;
+  return `${Math.floor(ms / DAY)} d`;
+}
+
+/**
+ * A response time with about two digits: `0.42 ms`, `7.3 ms`, `180 ms`, `2.4 s`; a dash for null.
+ *
+ * @param {number | null} ms
+ */
+export function formatMs(ms) {
+  if (ms === null) return "\u2013";
+  if (ms < 1) return `${ms.toFixed(2)} ms`;
+  if (ms < 10) return `${ms.toFixed(1)} ms`;
+  if (ms < SECOND) return `${Math.round(ms)} ms`;
+  return `${(ms / SECOND).toFixed(1)} s`;
+}
+
+/** @param {number} count */
+export function formatCount(count) {
+  return COUNT.format(count);
+}
+
+/**
+ * A number with its noun.
+ *
+ * @param {number} count
+ * @param {string} one
+ * @param {string} [many]
+ */
+export function counted(count, one, many = `${one}s`) {
+  return `${formatCount(count)} ${count === 1 ? one : many}`;
+}

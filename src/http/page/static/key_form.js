@@ -1,0 +1,63 @@
+// @ts-check
+/// <reference lib="dom" />
+// Asks for the API key.
+import { make } from "./dom.js";
+
+/** A form with one field. */
+export class KeyForm {
+  title = "API key";
+  #input = make("input", {
+    id: "key",
+    type: "password",
+    autocomplete: "off",
+    spellcheck: "false",
+    required: true,
+    "aria-describedby": "key-problem key-note",
+  });
+  /** @type {HTMLElement} */
+  element;
+
+  /**
+   * @param {string} problem why the last key was refused; empty when none was given
+   * @param {(key: string) => void} onKey
+   */
+  constructor(problem, onKey) {
+    const form = make(
+      "form",
+      {},
+      make("label", { for: "key" }, "API key"),
+      this.#input,
+      make("button", { type: "submit" }, "Open"),
+    );
+    const alert = make("p", { class: "problem", id: "key-problem", role: "alert" }, problem);
+    if (problem !== "") this.#input.setAttribute("aria-invalid", "true");
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const key = this.#input.value.trim();
+      // Anything else cannot stand in a header, so no server has such a key.
+      if (/^[\x21-\x7e]+$/.test(key)) return onKey(key);
+      this.#input.setAttribute("aria-invalid", "true");
+      alert.textContent = "This is no key: keys are printable ASCII characters without spaces.";
+    });
+    this.element = make(
+      "section",
+      { class: "key" },
+      make("h1", {}, "This server asks for a key"),
+      form,
+      alert,
+      make(
+        "p",
+        { class: "muted", id: "key-note" },
+        "It is kept until this tab is closed, and sent to this server only.",
+      ),
+    );
+  }
+
+  focus() {
+    this.#input.focus();
+  }
+
+  update() {}
+  tick() {}
+  stop() {}
+}

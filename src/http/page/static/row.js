@@ -1,0 +1,113 @@
+// @ts-check
+/// <reference lib="dom" />
+// A car as a row of the table. It touches only what says something else than before.
+import { Chart } from "./chart.js";
+import { make, makeIcon, setAttribute, setText } from "./dom.js";
+import { formatAge, formatCount, formatMs, formatTime } from "./format.js";
+import { conditionOf, CONDITIONS, failureText, hasFailedLately } from "./words.js";
+
+/** @typedef {import("../../api.ts").CarSummary} CarSummary */
+
+/** The row of one car. */
+export class Row {
+  #icon = makeIcon("waiting");
+  #state = new Text();
+  #age = new Text();
+  #devices = new Text();
+  #rate = new Text();
+  #response = new Text();
+  #chart = new Chart();
+  #failedAt = new Text();
+  #failure = new Text();
+  /** @type {HTMLAnchorElement} */
+  link;
+  /** @type {HTMLTableRowElement} */
+  element;
+  /** Whether the browser draws it; charts elsewhere need not be drawn. */
+  drawn = true;
+
+  /** @param {string} car */
+  constructor(car) {
+    this.link = make("a", { href: carHash(car) }, car);
+    // The roles say what the elements say, for browsers that forget it when rows are grids.
+    this.element = make(
+      "tr",
+      { role: "row", "data-car": car },
+      make("th", { scope: "row", role: "rowheader", class: "car" }, this.link),
+      cell("state", "", this.#icon.svg, make("span", {}, this.#state)),
+      cell("age", "for", this.#age),
+      cell("devices number", "devices", this.#devices),
+      cell("rate number", "statuses/s", this.#rate),
+      cell(
+        "response number",
+        "response",
+        this.#chart.element,
+        make("span", {}, this.#response),
+      ),
+      cell("failure", "", make("span", { class: "when" }, this.#failedAt), " ", this.#failure),
+    );
+  }
+
+  /**
+   * Everything but rates.
+   *
+   * @param {CarSummary} car
+   * @param {number} now
+   */
+  show(car, now) {
+    const condition = conditionOf(car);
+    setAttribute(this.element, "data-condition", condition);
+    setAttribute(this.#icon.use, "href", `#icon-${condition}`);
+    setText(this.#state, CONDITIONS[condition].word);
+    setText(this.#devices, String(car.connectedDevices));
+    const { lastFailure } = car;
+    setText(this.#failure, lastFailure === null ? "" : failureText(lastFailure));
+    this.showTime(car, now);
+  }
+
+  /**
+   * What changes by itself.
+   *
+   * @param {CarSummary} car
+   * @param {number} now
+   */
+  showTime(car, now) {
+    setText(this.#age, formatAge(now - car.since));
+    setText(this.#failedAt, car.lastFailure === null ? "" : formatTime(car.lastFailure.at, now));
+    setAttribute(this.element, "data-news", String(hasFailedLately(car, now)));
+  }
+
+  /** @param {CarSummary} car */
+  showRates({ rates }) {
+    setText(this.#rate, formatCount(rates.statuses));
+    setText(this.#response, formatMs(rates.responseMeanMs));
+  }
+
+  /** @param {import("./chart.js").History} history */
+  showHistory(history) {
+    this.#chart.draw(history);
+  }
+}
+
+/**
+ * Where the page of a car is.
+ *
+ * @param {string} car
+ */
+export function carHash(car) {
+  return `#/cars/${encodeURIComponent(car)}`;
+}
+
+/**
+ * @param {string} name
+ * @param {string} label shown where there is no room for a head of the table
+ * @param {...(Node | string)} children
+ */
+function cell(name, label, ...children) {
+  const attributes = {
+    role: "cell",
+    class: name,
+    ...(label === "" ? {} : { "data-label": label }),
+  };
+  return make("td", attributes, ...children);
+}
