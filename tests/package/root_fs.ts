@@ -18,6 +18,8 @@ const PACKAGES = [
   "tzdata",
 ];
 
+const DOWNLOAD = ["-q", "-o", "APT::Sandbox::User=root", "download", ...PACKAGES];
+
 /** The image's user. */
 export const NONROOT = 65532;
 
@@ -134,11 +136,13 @@ export class RootFs implements AsyncDisposable {
     ) {
       await Deno.mkdir(folder, { recursive: true });
     }
-    await run(
-      "apt-get",
-      ["-q", "-o", "APT::Sandbox::User=root", "download", ...PACKAGES],
-      packages,
-    );
+    try {
+      await run("apt-get", DOWNLOAD, packages);
+    } catch {
+      // A fresh machine has no lists of packages.
+      await run("apt-get", ["-q", "update"], packages);
+      await run("apt-get", DOWNLOAD, packages);
+    }
     for await (const { name } of Deno.readDir(packages)) {
       await run("dpkg-deb", ["-x", name, this.path(".")], packages);
     }
