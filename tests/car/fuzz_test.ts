@@ -88,6 +88,20 @@ const anyInput: fc.Arbitrary<Input> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.constant({ type: "modules_ready" }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      type: fc.constant("settings"),
+      settings: fc.record({
+        modules: fc.constantFrom(new Set([7, 8]), new Set([8]), new Set([3, 7])),
+        sessionMs: fc.constantFrom(1, 500, 60_000),
+        responseMs: fc.constantFrom(1, 500, 60_000),
+        maxStatusGap: fc.constantFrom(0, 3),
+        maxUnansweredCommands: fc.constantFrom(0, 2, 1000),
+        maxWaitingCommands: fc.constantFrom(1, 1000),
+      }).map((some) => ({ ...SETTINGS, ...some })),
+    }),
+  },
 );
 
 /** What carrying out an effect brings back, if it brings anything. */

@@ -1,0 +1,141 @@
+// New settings for a session that goes on: they count at once, and end nothing (section 4).
+import assert from "node:assert/strict";
+import { DeviceState } from "../../src/protocol/messages.ts";
+import type { SessionSettings } from "../../src/car/settings.ts";
+import {
+  firstCommandsCar,
+  firstStatusesCar,
+  FRONT,
+  LAMP,
+  runningCar,
+  SETTINGS,
+  type TestCar,
+  waitingCar,
+} from "./support.ts";
+
+/** Gives the car other settings and expects that nothing ended. */
+function configure(car: TestCar, settings: Partial<SessionSettings>) {
+  const { kind } = car.session;
+  const seen = car.input({ type: "settings", settings: { ...SETTINGS, ...settings } });
+  assert.equal(car.session.kind, kind);
+  assert.deepEqual(seen.failures, []);
+  return seen;
+}
+
+Deno.test("step() lets a longer session timeout count from the last message on", () => {
+  const car = runningCar();
+  car.advance(20_000);
+  configure(car, { sessionMs: 60_000 });
+  assert.deepEqual(car.advance(39_999).failures, []);
+  const [failure] = car.advance(1).failures;
+  assert.deepEqual([failure?.reason, failure?.waitedMs], ["session_timeout", 60_000]);
+});
+
+Deno.test("step() lets a shorter session timeout count from the last message on, if that leaves time", () => {
+  const car = runningCar();
+  car.advance(4000);
+  configure(car, { sessionMs: 5000 });
+  assert.deepEqual(car.advance(999).failures, []);
+  assert.equal(car.advance(1).failures[0]?.waitedMs, 5000);
+});
+
+Deno.test("step() gives a session the whole new timeout when it was silent for longer already", () => {
+  const car = runningCar();
+  car.advance(20_000);
+  configure(car, { sessionMs: 5000 });
+  assert.deepEqual(car.advance(4999).failures, []);
+  assert.equal(car.advance(1).failures[0]?.reason, "session_timeout");
+});
+
+Deno.test("step() gives unanswered commands and gaps the whole new timeout, too", () => {
+  const commands = runningCar();
+  commands.command(FRONT, "go");
+  const gap = runningCar();
+  gap.status(FRONT, { counter: gap.counter + 1 });
+  for (const [car, reason] of [[commands, "command_unanswered"], [gap, "status_gap"]] as const) {
+    car.advance(8000);
+    configure(car, { responseMs: 3000 });
+    assert.deepEqual(car.advance(2999).failures, []);
+    assert.equal(car.advance(1).failures[0]?.reason, reason);
+  }
+});
+
+Deno.test("step() takes another response timeout into the connect sequence", () => {
+  for (const make of [firstStatusesCar, firstCommandsCar]) {
+    const longer = make();
+    configure(longer, { responseMs: 20_000 });
+    assert.deepEqual(longer.advance(19_999).failures, []);
+    assert.equal(longer.advance(1).failures.length, 1);
+    const shorter = make();
+    shorter.advance(9000);
+    configure(shorter, { responseMs: 5000 });
+    assert.deepEqual(shorter.advance(4999).failures, []);
+    assert.equal(shorter.advance(1).failures.length, 1);
+  }
+});
+
+Deno.test("step() lets a module of another number send commands as soon as that is allowed", () => {
+  const car = runningCar();
+  assert.deepEqual(car.command(FRONT, "no", 8).lines, []);
+  configure(car, { sendInvalidCommand: true });
+  assert.deepEqual(car.command(FRONT, "yes", 8).only("Command").length, 1);
+});
+
+Deno.test("step() publishes what waited, and releases modules, when limits grow", () => {
+  const car = runningCar([FRONT, LAMP], { maxUnansweredCommands: 1, maxWaitingCommands: 3 });
+  const held = ["a", "b", "c", "d"].flatMap((text) => car.command(FRONT, text).only("hold"));
+  assert.deepEqual(held, ["hold 7"]);
+  const seen = configure(car, { maxUnansweredCommands: 3, maxWaitingCommands: 10 });
+  assert.deepEqual(seen.only("Command").map((line) => line.slice(-1)), ["b", "c"]);
+  assert.deepEqual(seen.only("release"), ["release 7"]);
+});
+
+Deno.test("step() judges statuses and Connects by the new limits", () => {
+  const car = runningCar();
+  configure(car, { maxStatusGap: 2 });
+  assert.equal(car.status(FRONT, { counter: car.counter + 3 }).failures[0]?.reason, "status_gap");
+  const idle = waitingCar();
+  configure(idle, { maxDevices: 1 });
+  assert.equal(idle.connect([FRONT, LAMP]).failures[0]?.reason, "protocol_violation");
+});
+
+Deno.test("step() keeps counters, devices and the session id across new settings", () => {
+  const car = runningCar();
+  const before = car.running();
+  configure(car, { sessionMs: 1000, responseMs: 1000, maxWaitingStatuses: 1 });
+  const { base: { settings: _, ...base }, ...rest } = car.running();
+  const { base: { settings: __, ...baseBefore }, ...restBefore } = before;
+  assert.deepEqual({ ...base, ...rest }, { ...baseBefore, ...restBefore });
+  const seen = car.status(FRONT, { state: DeviceState.RUNNING, data: "x" });
+  assert.equal(seen.only("StatusResponse").length, 1);
+});
+
+Deno.test("step() drops commands that wait for a module the car no longer has", () => {
+  const car = waitingCar();
+  car.command(FRONT, "old");
+  car.command(LAMP, "kept");
+  const seen = configure(car, { modules: new Set([8]) });
+  assert.deepEqual(seen.noteCodes, ["command_dropped module_removed"]);
+  assert.deepEqual([...car.session.base.commands.parked.keys()], [8]);
+  assert.deepEqual(configure(car, { modules: new Set([8]) }).effects, []);
+});
+
+Deno.test("step() connects devices of a module the car has been given", () => {
+  const car = waitingCar({ modules: new Set([7]) });
+  assert.deepEqual(car.connect([FRONT, LAMP]).only("connect"), ["connect 7/1/front"]);
+  car.input({ type: "module_lost", detail: "Its modules are configured anew" });
+  configure(car, { modules: new Set([7, 8]) });
+  car.input({ type: "modules_ready" });
+  assert.deepEqual(car.connect([FRONT, LAMP], "s2").only("connect"), [
+    "connect 7/1/front",
+    "connect 8/1/lamp",
+  ]);
+});
+
+Deno.test("step() takes no settings once it is stopped", () => {
+  const car = runningCar();
+  car.input({ type: "stop" });
+  const { session } = car;
+  car.input({ type: "settings", settings: { ...SETTINGS, sessionMs: 1 } });
+  assert.equal(car.session, session);
+});
