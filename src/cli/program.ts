@@ -76,18 +76,6 @@ const COMMANDS: readonly Entry[] = [
         }),
   },
   {
-    name: "health",
-    summary: "ask a running server whether it is alive, for container health checks",
-    configure: (command, { output }, done) =>
-      void command
-        .argument("[config]", "configuration whose http section says where it listens")
-        .option("--url <url>", "ask this address instead")
-        .action(async (config: string | undefined, { url }: { readonly url?: string }) => {
-          const { runHealth } = await import("./health.ts");
-          done(await runHealth({ config, url }, output));
-        }),
-  },
-  {
     name: "schema",
     summary: "print the JSON Schema of the configuration",
     examples: [
