@@ -1,0 +1,77 @@
+// Another way to the broker while transports run: other files, another login, another broker.
+import assert from "node:assert/strict";
+import { findWay } from "../../src/mqtt/connector.ts";
+import { Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
+import { localBroker, makeConnector, TestCar, TestGateway, textOf } from "../support/mqtt_peers.ts";
+import { waitFor } from "../support/wait.ts";
+
+const WHY = "The configuration names another broker";
+
+mosquittoTest(
+  "reconnect() tells the gateway, leaves the old broker in order and goes to the new",
+  async () => {
+    await using before = await Mosquitto.start();
+    await using after = await Mosquitto.start();
+    const { connector } = await makeConnector(localBroker(before.port));
+    await using car = await new TestCar(connector).start(true);
+    await using old = await TestGateway.connect(before.port);
+    connector.take(await findWay({ broker: localBroker(after.port), refusedPauseMs: 20 }));
+    // The connection that stands stays where it is until it is asked to move.
+    await old.send("still here");
+    assert.equal(textOf(await old.messages.next("an echo")), "still here");
+
+    car.transport.reconnect(WHY, 20);
+    car.transport.reconnect(WHY, 0);
+    assert.equal(await car.downs.next("the end of the old connection"), WHY);
+    await car.ups.next("the new connection");
+    await old.notifications.next("the notification at the old broker");
+    await using gateway = await TestGateway.connect(after.port);
+    await gateway.send("hello");
+    assert.equal(textOf(await gateway.messages.next("an echo at the new broker")), "hello");
+    await car.transport.stop();
+    // One notification each: the last will was not sent.
+    assert.equal(old.notifications.size, 0);
+    assert.deepEqual([car.downs.size, car.ups.size], [0, 0]);
+    const { connects, disconnects } = car.transport.stats;
+    assert.deepEqual([connects, disconnects], [2, 1]);
+  },
+);
+
+mosquittoTest("reconnect() ends the pause of a transport whose broker is away", async () => {
+  await using broker = await Mosquitto.start();
+  const { connector, lines } = await makeConnector(localBroker(1), 600_000);
+  await using car = new TestCar(connector);
+  car.begin();
+  await lines.next("the first failure");
+  connector.take(await findWay({ broker: localBroker(broker.port), refusedPauseMs: 20 }));
+  car.transport.reconnect(WHY, 0);
+  await car.ups.next("the connection");
+  assert.equal(car.downs.size, 0);
+  assert.equal(connector.address, `mqtt://127.0.0.1:${broker.port}`);
+});
+
+mosquittoTest("reconnect() is taken back by stop()", async () => {
+  await using broker = await Mosquitto.start();
+  const { connector } = await makeConnector(localBroker(broker.port));
+  await using car = await new TestCar(connector).start();
+  car.transport.reconnect(WHY, 600_000);
+  await car.transport.stop();
+  car.transport.reconnect(WHY, 0);
+  assert.deepEqual([car.downs.size, car.ups.size], [0, 0]);
+});
+
+mosquittoTest("limitMessages() counts from the next message on, in both directions", async () => {
+  await using broker = await Mosquitto.start();
+  const { connector } = await makeConnector(localBroker(broker.port));
+  await using car = await new TestCar(connector, "car_1", { maxMessageBytes: 10 }).start();
+  await using gateway = await TestGateway.connect(broker.port);
+  car.transport.limitMessages(20);
+  assert.equal(car.transport.maxMessageBytes, 20);
+  await gateway.send("fifteen letters");
+  assert.equal(textOf(await car.messages.next("a message")), "fifteen letters");
+  car.transport.limitMessages(5);
+  await gateway.send("fifteen letters");
+  assert.equal(await car.oversize.next("a discarded message"), 15);
+  await gateway.send("five!");
+  assert.equal(textOf(await waitFor(car.messages.next("a message"), "a message")), "five!");
+});
