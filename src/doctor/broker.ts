@@ -13,6 +13,8 @@ import { MqttSession } from "./mqtt_session.ts";
 const TCP_MS = 5_000;
 /** How long all handshakes may take together, in milliseconds. */
 const HANDSHAKES_MS = 10_000;
+/** How long the broker may take to say what it has against a client, in milliseconds. */
+const ALERT_MS = 3_000;
 
 /** What the broker's checks brought. */
 export interface BrokerCheck {
@@ -57,7 +59,37 @@ export async function checkBroker(
     findings.ok(address, `MQTT 3.1.1: CONNECT accepted ${who}`);
     return { findings, usable: true };
   } catch (error) {
-    return fail(stepOf(error, tls), error);
+    const alert = tls && isVague(error) ? await listenForAlert(broker, tls, signal) : undefined;
+    return fail(stepOf(alert ?? error, tls), alert ?? error);
+  }
+}
+
+/** The connection ended, and what the broker may have said about it was not read. */
+function isVague(error: unknown): boolean {
+  return /pipe|reset|closed/i.test(describeFailure(asError(error)).reason);
+}
+
+/**
+ * A broker refuses a client's certificate only after the handshake has ended for the client, who may
+ * be writing by then and not see it. So this connects again, writes nothing, and waits.
+ */
+async function listenForAlert(
+  broker: BrokerConfig,
+  tls: TlsMaterial,
+  signal: AbortSignal,
+): Promise<Error | undefined> {
+  const plain = { ...broker, protocol: "mqtts" } as const;
+  const closed = Promise.withResolvers<Error | undefined>();
+  const limited = AbortSignal.any([signal, AbortSignal.timeout(ALERT_MS)]);
+  try {
+    const link = await openLink(plain, tls, limited);
+    const timer = setTimeout(() => link.destroy(), ALERT_MS);
+    link.start({ onData() {}, onClosed: closed.resolve });
+    const alert = await closed.promise;
+    clearTimeout(timer);
+    return alert;
+  } catch (error) {
+    return asError(error);
   }
 }
 

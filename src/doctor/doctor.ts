@@ -11,7 +11,8 @@ import { CHECKS, type Finding, Findings } from "./findings.ts";
 import { checkLibraries } from "./libraries.ts";
 import { checkLimits } from "./limits.ts";
 import { checkLogs } from "./logs.ts";
-import { checkPublishing, checkSubscriptions, explainUntried } from "./topics.ts";
+import { checkPublishing } from "./publishing.ts";
+import { checkSubscriptions, explainUntried } from "./topics.ts";
 
 /** What is examined, and how far it may go. */
 export interface ExamineOptions {
