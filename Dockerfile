@@ -3,24 +3,33 @@
 #   docker build -t external-server .
 #   docker run -v ./modules:/modules:ro external-server
 #
-# Serves config/container.json, unless another configuration is named:
+# Serves config/container.json. Put another configuration over it, so that the health check knows it:
 #
-#   docker run -v ./config.json:/config/config.json:ro ... external-server /config/config.json
+#   docker run -v ./config.json:/config/container.json:ro ... external-server
+#
+# The tags name versions; for a build that is the same for ever, name them with their digests:
+#
+#   docker build --build-arg BASE_IMAGE=gcr.io/distroless/cc-debian12:nonroot@sha256:... .
+ARG BUILD_IMAGE=node:22.12.0-bookworm-slim
+ARG BASE_IMAGE=gcr.io/distroless/cc-debian12:nonroot
 
-FROM node:22-bookworm-slim AS build
-RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates \
-  && rm -rf /var/lib/apt/lists/*
+FROM ${BUILD_IMAGE} AS build
 RUN npm install --global deno@2.9.6
 WORKDIR /build
 COPY deno.json deno.lock ./
+COPY .ci/compile.ts .ci/
 COPY examples/module/ examples/module/
 COPY src/ src/
 RUN deno task compile
 
-# Has the C and C++ runtimes that modules are linked to.
-FROM gcr.io/distroless/cc-debian12:nonroot
+# Has the C and C++ runtimes that modules are linked to, and a user that is not root.
+FROM ${BASE_IMAGE}
 COPY --from=build /build/dist/external-server /usr/local/bin/external-server
 COPY config/container.json /config/container.json
+# Libraries of modules are mounted or copied here.
+VOLUME ["/modules"]
 WORKDIR /home/nonroot
+HEALTHCHECK --interval=30s --timeout=10s --start-period=30s \
+  CMD ["/usr/local/bin/external-server", "health", "/config/container.json"]
 ENTRYPOINT ["/usr/local/bin/external-server"]
 CMD ["/config/container.json"]

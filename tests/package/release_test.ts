@@ -1,6 +1,6 @@
 // What is published: archives that can be checked, unpacked and run, and a unit systemd takes.
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import config from "../../deno.json" with { type: "json" };
 import { TempFolder } from "../support/temp.ts";
@@ -51,6 +51,36 @@ Deno.test({
       JSON.parse(await Deno.readTextFile(join(content, "config/external-server.schema.json"))),
     );
     await Deno.stat(join(content, "config/external-server.service"));
+  },
+});
+
+Deno.test({
+  name: `the image is built from the files that the Dockerfile copies${
+    COMPILES ? "" : " [skipped: no compiled program]"
+  }`,
+  ignore: !COMPILES,
+  async fn() {
+    await using folder = await TempFolder.make();
+    const dockerfile = await Deno.readTextFile(join(ROOT, "Dockerfile"));
+    for (const [, line = ""] of dockerfile.matchAll(/^COPY ([^-].*)$/gm)) {
+      const names = line.split(" ");
+      const last = names.pop() ?? "";
+      const target = join(folder.path, last);
+      await Deno.mkdir(last.endsWith("/") ? target : dirname(target), { recursive: true });
+      for (const name of names) {
+        await run("cp", ["-r", name.endsWith("/") ? `${name}.` : name, target]);
+      }
+    }
+    await run(Deno.execPath(), ["task", "compile"], folder.path);
+    const program = folder.file("dist/external-server");
+    assert.match(await run(program, ["--version"]), /^external-server /);
+    // Its module is mounted where the image runs; here it is not there, and nothing else is wrong.
+    const args = ["check", folder.file("config/container.json")];
+    const { code, stderr } = await new Deno.Command(program, { args }).output();
+    const problems = new TextDecoder().decode(stderr).trimEnd().split("\n");
+    assert.equal(code, 1);
+    assert.equal(problems.length, 1, problems.join("\n"));
+    assert.match(problems[0] ?? "", /lib_path: .*\/modules\//);
   },
 });
 
