@@ -55,7 +55,7 @@ Deno.test("checkLibraries() calls init of every car, and outlives what it does",
       carOf("well_too"),
     ],
     true,
-    500,
+    2_500,
   );
   const modules = findings.filter(({ check }) => check === "modules");
   const statuses = Object.fromEntries(modules.map(({ subject, status }) => [subject, status]));
