@@ -189,13 +189,19 @@ export class Server {
     onSwitch: () => void,
   ): Promise<void> {
     const apart: Apart = { over: false };
+    const tried = new Set(
+      this.#config.cars.flatMap(({ modules }) => modules.map(({ libPath }) => libPath)),
+    );
     const added = new Map<string, Member>();
     const successors = new Map<string, Successor>();
+    const isAdded = new Set(difference.added);
+    const isChanged = new Set(difference.changed.map(({ car }) => car));
     for (const config of next.cars) {
-      const { name } = config;
-      if (difference.added.includes(name)) added.set(name, this.#createMember(config, next, apart));
-      else if (difference.changed.some(({ car }) => car === name)) {
-        const successor = this.#createSuccessor(config, next, apart);
+      const { name, modules } = config;
+      const where = modules.every(({ libPath }) => tried.has(libPath)) ? undefined : apart;
+      if (isAdded.has(name)) added.set(name, this.#createMember(config, next, where));
+      else if (isChanged.has(name)) {
+        const successor = this.#createSuccessor(config, next, where);
         if (successor !== undefined) successors.set(name, successor);
       }
     }
@@ -241,7 +247,8 @@ export class Server {
     difference: ConfigDifference,
     successors: ReadonlyMap<string, Successor>,
   ): void {
-    const kept = next.cars.filter(({ name }) => !difference.added.includes(name));
+    const added = new Set(difference.added);
+    const kept = next.cars.filter(({ name }) => !added.has(name));
     const anew = reconnects(difference);
     const spreadMs = Math.min(MAX_RECONNECT_SPREAD_MS, kept.length * RECONNECT_SPREAD_MS);
     for (const config of kept) {
@@ -267,7 +274,7 @@ export class Server {
     return { car, modules: this.#createModules(car, carConfig, config, apart) };
   }
 
-  #createSuccessor(config: CarConfig, next: ServerConfig, apart: Apart): Successor | undefined {
+  #createSuccessor(config: CarConfig, next: ServerConfig, apart?: Apart): Successor | undefined {
     const member = this.#members.get(config.name);
     if (member === undefined) return undefined;
     const { car, modules: before } = member;

@@ -1,0 +1,252 @@
+// A server goes over to another configuration and touches only what differs.
+import assert from "node:assert/strict";
+import { ModuleLoadError } from "../../src/module/errors.ts";
+import { ChangeRefusedError } from "../../src/server/errors.ts";
+import { settled } from "../support/virtual_clock.ts";
+import { waitFor } from "../support/wait.ts";
+import { ChangeFixture, fleet, withModule8 } from "./change_fixture.ts";
+
+Deno.test("Server.change() adds cars: contexts first, then the broker", async () => {
+  const test = await ChangeFixture.serve(fleet({ car_a: {} }));
+  const slow = Promise.withResolvers<void>();
+  test.hosts.init = () => slow.promise;
+  const changing = test.change(fleet({ car_b: {}, car_a: {} }));
+  await settled();
+  assert.equal(test.transport("car_b").started, false);
+  assert.deepEqual(Object.keys(test.sessions), ["car_a"]);
+  slow.resolve();
+  await changing;
+  assert.equal(test.transport("car_b").started, true);
+  await test.connect("car_b");
+  assert.deepEqual(test.sessions, { car_b: "session of car_b", car_a: "session of car_a" });
+  assert.equal(test.clock.timers, 2);
+  await test.server.stop();
+  assert.equal(test.clock.timers, 0);
+});
+
+Deno.test("Server.change() removes cars in order, gives their places back and ends empty hosts", async () => {
+  const test = await ChangeFixture.serve(fleet({ car_a: {}, car_b: {} }), 1);
+  const host = test.hosts.of("car_b");
+  const context = test.hosts.context("car_b");
+  await test.change(fleet({ car_a: {} }));
+  assert.equal(test.transport("car_b").notifications, 2);
+  assert.deepEqual(context.calls.slice(-1), ["disconnect 1 7/0/front"]);
+  assert.equal(context.destroyed, 1);
+  assert.equal(host.state, "exited");
+  assert.equal(test.transport("car_b").stopped, true);
+  assert.deepEqual(test.sessions, { car_a: "session of car_a" });
+  assert.equal(test.hosts.living.length, 1);
+  assert.equal(test.server.car("car_b"), undefined);
+  await test.server.stop();
+});
+
+Deno.test("Server.change() exchanges only the contexts of a car that differ", async () => {
+  const test = await ChangeFixture.serve(fleet({ car_a: withModule8(), car_b: withModule8() }));
+  const [old7, old8] = [test.hosts.context("car_a", 7), test.hosts.context("car_a", 8)];
+  await test.change(fleet({ car_a: withModule8({ url: "other" }), car_b: withModule8() }));
+  assert.deepEqual(test.sessions, { car_a: null, car_b: "session of car_b" });
+  assert.deepEqual(test.failures("car_a"), ["module_lost"]);
+  assert.deepEqual(test.failures("car_b"), []);
+  assert.equal(test.transport("car_a").notifications, 2);
+  // The module that stays has heard that the device left, and serves it again.
+  assert.equal(old7.calls.at(-2), "disconnect 1 7/0/front");
+  assert.deepEqual([old7.destroyed, old8.destroyed], [0, 1]);
+  assert.equal(test.hosts.context("car_a", 7), old7);
+  const { parameters } = test.hosts.context("car_a", 8).spec;
+  assert.deepEqual(parameters.at(-1), ["url", "other"]);
+  await test.connect("car_a", "again");
+  assert.equal(test.sessions.car_a, "again");
+  assert.equal(test.log.texts("ERROR").length, 0);
+  await test.server.stop();
+  assert.deepEqual(test.hosts.living, []);
+});
+
+Deno.test("Server.change() adds a module to a car and removes it again", async () => {
+  const test = await ChangeFixture.serve(fleet({ car_a: {} }));
+  await test.change(fleet({ car_a: withModule8() }));
+  const added = test.hosts.context("car_a", 8);
+  await test.connect("car_a", "second");
+  assert.equal(test.sessions.car_a, "second");
+  await test.change(fleet({ car_a: {} }));
+  assert.equal(added.destroyed, 1);
+  await test.connect("car_a", "third");
+  assert.equal(test.sessions.car_a, "third");
+  assert.deepEqual(test.failures("car_a"), ["module_lost"]);
+  await test.server.stop();
+});
+
+Deno.test("Server.change() changes nothing when a library cannot be loaded", async () => {
+  const test = await ChangeFixture.serve(fleet({ car_a: {}, car_b: {} }));
+  const hosts = test.hosts.living;
+  test.hosts.init = (spec) =>
+    spec.module === 8 && spec.car === "car_a"
+      ? Promise.reject(new ModuleLoadError("symbol", spec, "pop_command is missing"))
+      : Promise.resolve();
+  const before = test.server.config;
+  await assert.rejects(
+    test.change(fleet({ car_a: withModule8(), car_c: withModule8() }, { timeout: 3 })),
+    (error) => {
+      assert.ok(error instanceof ChangeRefusedError);
+      assert.equal(error.problems.length, 1);
+      assert.match(error.problems[0] ?? "", /module 8 of car "car_a".*pop_command is missing/);
+      return true;
+    },
+  );
+  assert.equal(test.server.config, before);
+  assert.deepEqual(test.sessions, { car_a: "session of car_a", car_b: "session of car_b" });
+  assert.deepEqual(test.hosts.living, hosts);
+  assert.deepEqual(hosts.flatMap(({ cars }) => cars), ["car_a", "car_b"]);
+  assert.equal(test.transport("car_c").started, false);
+  assert.deepEqual([test.failures("car_a"), test.failures("car_b")], [[], []]);
+  // And the next one, which is good, is taken.
+  test.hosts.init = () => Promise.resolve();
+  await test.change(fleet({ car_a: withModule8(), car_b: {} }));
+  assert.equal(test.sessions.car_b, "session of car_b");
+  await test.server.stop();
+});
+
+Deno.test("Server.change() keeps libraries that are tried for the first time from cars that are served", async () => {
+  const test = await ChangeFixture.serve(fleet({ car_a: {}, car_b: {} }));
+  test.hosts.init = (spec, host) => {
+    if (spec.module !== 8) return Promise.resolve();
+    host.die();
+    return new Promise(() => {});
+  };
+  await test.change(fleet({ car_a: {}, car_b: withModule8(), car_c: withModule8() }));
+  assert.equal(test.sessions.car_a, "session of car_a");
+  // They come when init works; the places beside others are taken again then.
+  test.hosts.init = () => Promise.resolve();
+  while (test.clock.timers > 1) await test.clock.next();
+  for (const car of ["car_b", "car_c"]) {
+    test.transport(car).up();
+    await test.connect(car, "again");
+    assert.equal(test.sessions[car], "again");
+  }
+  await test.server.stop();
+});
+
+Deno.test("Server.change() waits 10 s for a slow init, then goes on without it", async () => {
+  const test = await ChangeFixture.serve(fleet({ car_a: {} }));
+  const slow = Promise.withResolvers<void>();
+  test.hosts.init = (spec) => spec.module === 8 ? slow.promise : Promise.resolve();
+  let done = false;
+  const changing = test.change(fleet({ car_a: withModule8(), car_b: {} })).then(() => done = true);
+  await settled();
+  await test.clock.advance(9999);
+  assert.equal(done, false);
+  assert.equal(test.server.snapshot().cars.length, 1);
+  await test.clock.advance(1);
+  await waitFor(changing, "the change");
+  test.transport("car_b").up();
+  const states = () => test.server.snapshot().cars.map(({ state }) => state);
+  assert.deepEqual(states(), ["ERROR", "CONNECTED"]);
+  slow.resolve();
+  await settled();
+  assert.deepEqual(states(), ["CONNECTED", "CONNECTED"]);
+  await test.server.stop();
+});
+
+Deno.test("Server.change() gives commands that came early to the car, and none to the wrong one", async () => {
+  const test = await ChangeFixture.serve(fleet({ car_a: {} }));
+  const slow = Promise.withResolvers<void>();
+  test.hosts.init = (spec) => spec.module === 8 ? slow.promise : Promise.resolve();
+  const next = fleet({ car_a: withModule8() }, {
+    common_modules: { "7": { lib_path: "lib.so", config: { url: "other" } } },
+  });
+  const changing = test.change(next);
+  await settled();
+  const [old, fresh] = test.hosts.living.flatMap(({ contexts }) => contexts)
+    .filter(({ spec }) => spec.module === 7);
+  assert.deepEqual(fresh?.calls, ["hold"]);
+  const device = { module: 7, deviceType: 0, deviceRole: "front", deviceName: "", priority: 0 };
+  const command = (text: string) => ({ device, data: new TextEncoder().encode(text) });
+  fresh?.listener.onCommand(command("early"));
+  assert.equal(test.sessions.car_a, "session of car_a");
+  slow.resolve();
+  await changing;
+  assert.deepEqual(fresh?.calls, ["hold", "release"]);
+  assert.equal(old?.destroyed, 1);
+  // It waits for the car, as there is no session: the next one supersedes it.
+  fresh?.listener.onCommand(command("newer"));
+  assert.equal(test.log.matching(/newer one waits/).length, 1);
+  await test.server.stop();
+});
+
+Deno.test("Server.change() gives running cars their settings and ends no session", async () => {
+  const test = await ChangeFixture.serve(fleet({ car_a: {}, car_b: {} }));
+  await test.change(fleet({ car_a: {}, car_b: {} }, {
+    mqtt_timeout: 5,
+    module_call_timeout: 3,
+    limits: { max_message_bytes: 1000 },
+  }));
+  assert.deepEqual(test.sessions, { car_a: "session of car_a", car_b: "session of car_b" });
+  assert.equal(test.transport("car_a").limit, 1000);
+  await test.clock.advance(5000);
+  assert.deepEqual(test.failures("car_a"), ["session_timeout"]);
+  assert.deepEqual(test.callTimeouts, [30_000]);
+  test.hosts.of("car_a").die();
+  await test.clock.next();
+  assert.equal(test.callTimeouts.at(-1), 3000);
+  await test.server.stop();
+});
+
+Deno.test("Server.change() with another company stops all cars and starts others", async () => {
+  const test = await ChangeFixture.serve(fleet({ car_a: {} }));
+  const [old, context] = [test.transport("car_a"), test.hosts.context("car_a")];
+  await test.change(fleet({ car_a: {} }, { company_name: "other" }));
+  assert.equal(old.stopped, true);
+  assert.equal(context.destroyed, 1);
+  assert.equal(test.hosts.context("car_a").spec.company, "other");
+  await test.connect("car_a", "new");
+  assert.equal(test.sessions.car_a, "new");
+  await test.server.stop();
+});
+
+Deno.test("Server.change() lets all cars reconnect, spread, when the broker is another", async () => {
+  const cars = Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`car_${i}`, {}]));
+  const test = await ChangeFixture.serve(fleet(cars));
+  const next = fleet({ ...cars, added: {} }, { mqtt_address: "other.host" });
+  await test.change(next);
+  for (const car of Object.keys(cars)) {
+    const { moves } = test.transport(car);
+    assert.deepEqual(moves.map(({ withinMs }) => withinMs), [600]);
+  }
+  assert.deepEqual(test.transport("added").moves, []);
+  await test.server.stop();
+});
+
+Deno.test("Server.change() is refused while the server starts, stops, or changes already", async () => {
+  const next = fleet({ car_a: {}, car_b: {} });
+  const test = new ChangeFixture(fleet({ car_a: {} }));
+  const refused = (pattern: RegExp) => assert.rejects(test.change(next), pattern);
+  await refused(/The server is starting/);
+  await test.server.start();
+  test.hosts.init = () => new Promise(() => {});
+  const first = assert.rejects(test.change(next), /The server is stopping/);
+  await refused(/Another change is under way/);
+  await settled();
+  // The change under way is given up, and leaves nothing behind.
+  await waitFor(test.server.stop(), "the stop");
+  await first;
+  await refused(/The server is stopping/);
+  assert.deepEqual(test.hosts.living, []);
+  assert.equal(test.transport("car_b").started, false);
+  assert.equal(test.clock.timers, 0);
+});
+
+Deno.test("Server.change() takes a car along whose contexts are lost meanwhile", async () => {
+  const test = await ChangeFixture.serve(fleet({ car_a: withModule8() }), 1);
+  const slow = Promise.withResolvers<void>();
+  test.hosts.init = (spec) => spec.parameters.length > 2 ? slow.promise : Promise.resolve();
+  const changing = test.change(fleet({ car_a: withModule8({ url: "other" }) }));
+  await settled();
+  test.hosts.of("car_a", 7).die();
+  slow.resolve();
+  await changing;
+  while (test.server.snapshot().cars[0]?.state !== "CONNECTED") await test.clock.next();
+  await test.connect("car_a", "again");
+  assert.equal(test.sessions.car_a, "again");
+  assert.equal(test.hosts.context("car_a", 8).spec.parameters.length, 3);
+  await test.server.stop();
+  assert.equal(test.clock.timers, 0);
+});
