@@ -5,7 +5,7 @@ import type { BrokerConfig, ServerConfig } from "../config/model.ts";
 import { brokerAddress, openLink } from "../mqtt/connect.ts";
 import { describeFailure } from "../mqtt/failure.ts";
 import type { TlsMaterial } from "../mqtt/tls.ts";
-import { adviceFor } from "./advice.ts";
+import { adviceFor } from "../mqtt/advice.ts";
 import { Findings } from "./findings.ts";
 import { MqttSession } from "./mqtt_session.ts";
 

@@ -1,7 +1,7 @@
 // Whether the cars' topics may be published to. Only tried when asked for: whatever is sent there
 // reaches a gateway that is connected.
 import { describeFailure } from "../mqtt/failure.ts";
-import { adviceFor } from "./advice.ts";
+import { adviceFor } from "../mqtt/advice.ts";
 import { Findings } from "./findings.ts";
 import { MqttSession } from "./mqtt_session.ts";
 import { CARS_AT_ONCE, type Subject, subjectsOf, type TopicCheckOptions, v311 } from "./topics.ts";

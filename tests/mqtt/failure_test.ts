@@ -36,7 +36,8 @@ Deno.test("MqttTransport reports a refused connection with the address", async (
   const port = freePort();
   assert.equal(
     await reportOf(localBroker(port)),
-    `Cannot use the broker mqtt://127.0.0.1:${port}: connection refused (car car_1)`,
+    `Cannot use the broker mqtt://127.0.0.1:${port}: connection refused (car car_1). ` +
+      "Start the broker, check address and port, and that it listens on more than its own loopback",
   );
 });
 

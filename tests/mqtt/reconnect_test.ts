@@ -113,7 +113,7 @@ mosquittoTest(
   },
 );
 
-Deno.test("FailureReporter says the same only once a minute, for all cars", async () => {
+Deno.test("FailureReporter says the same only once a minute, for all cars, and what to do at first", async () => {
   const lines: string[] = [];
   const write = (message: string | (() => string)) => lines.push(String(message));
   const log: Log = { ...silentLog, warning: write, info: write };
@@ -132,7 +132,8 @@ Deno.test("FailureReporter says the same only once a minute, for all cars", asyn
   nowMs = 59_999;
   fail("connection refused");
   assert.deepEqual(lines.splice(0), [
-    "Cannot use the broker mqtt://127.0.0.1:1883: connection refused (car car_0)",
+    "Cannot use the broker mqtt://127.0.0.1:1883: connection refused (car car_0). " +
+    "Start the broker, check address and port, and that it listens on more than its own loopback",
   ]);
   nowMs = 60_000;
   fail("connection refused");
