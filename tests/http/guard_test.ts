@@ -1,0 +1,162 @@
+// Who gets an answer: keys, hosts, limits and headers.
+import assert from "node:assert/strict";
+import { RateLimit } from "../../src/http/guard.ts";
+import { HttpListenError } from "../../src/http/errors.ts";
+import { Operators } from "../../src/http/operators.ts";
+import { Certificates } from "../support/certificates.ts";
+import { ListLog } from "../support/list_log.ts";
+import { VirtualClock } from "../support/virtual_clock.ts";
+import { waitFor } from "../support/wait.ts";
+import { Fixture, KEY } from "./fixture.ts";
+
+const LOCKED = ["/metrics", "/api/cars", "/api/cars/car_a", "/api/events", "/openrpc.json"];
+
+async function statusOf(answer: Promise<Response>): Promise<number> {
+  const { status, body } = await answer;
+  await body?.cancel();
+  return status;
+}
+
+Deno.test("Guard asks for the key wherever something can be learned or done", async () => {
+  await using fixture = await Fixture.start();
+  for (const path of LOCKED) assert.equal(await statusOf(fixture.bare(path)), 401, path);
+  assert.equal(await statusOf(fixture.bare("/rpc", { method: "POST", body: "{}" })), 401);
+  for (const headers of [{ authorization: `Bearer ${KEY}` }, { "x-api-key": KEY }]) {
+    assert.equal(await statusOf(fixture.bare("/api/cars", { headers })), 200);
+  }
+  for (const wrong of [`${KEY}0`, KEY.slice(1), KEY.toUpperCase(), "x".repeat(5000)]) {
+    const answer = fixture.bare("/api/cars", { headers: { "x-api-key": wrong } });
+    assert.equal(await statusOf(answer), 401, wrong.slice(0, 20));
+  }
+  const texts = fixture.log.lines.map(({ text }) => text).join("\n");
+  assert.ok(!texts.includes(KEY));
+});
+
+Deno.test("Guard slows down whoever guesses keys, and lets the right key in again later", async () => {
+  await using fixture = await Fixture.start();
+  const headers = { "x-api-key": "wrong" };
+  const found: number[] = [];
+  for (let attempt = 0; attempt < 20; attempt++) {
+    found.push(await statusOf(fixture.bare("/api/cars", { headers })));
+  }
+  assert.deepEqual(found.slice(0, 10), new Array(10).fill(401));
+  assert.ok(found.slice(10).includes(429), `${found}`);
+  assert.equal(await statusOf(fixture.bare("/healthz")), 200);
+});
+
+Deno.test("RateLimit gives back with time, and forgets the quietest of too many clients", () => {
+  const clock = new VirtualClock();
+  const limit = new RateLimit(clock, { perSecond: 2, burst: 3 });
+  const take = () => limit.allows("one");
+  assert.deepEqual([take(), take(), take(), take()], [true, true, true, false]);
+  void clock.advance(500);
+  assert.deepEqual([take(), take()], [true, false]);
+  void clock.advance(60_000);
+  assert.deepEqual([take(), take(), take(), take()], [true, true, true, false]);
+  for (let other = 0; other < 1000; other++) limit.allows(`other ${other}`);
+  assert.equal(take(), true);
+});
+
+Deno.test("Guard refuses a foreign host name where no key protects it", async () => {
+  await using fixture = await Fixture.start({ http: { address: "127.0.0.1" } });
+  await using open = await Fixture.start({ http: withoutKey() });
+  const { port } = new URL(open.operators.url);
+  assert.equal(await statusOf(open.bare("/api/cars")), 200);
+  assert.equal(await rawStatus(Number(port), "evil.example.org"), 403);
+  assert.equal(await rawStatus(Number(port), `localhost:${port}`), 200);
+  const keyed = Number(new URL(fixture.operators.url).port);
+  assert.equal(await rawStatus(keyed, "proxy.example.org", `X-Api-Key: ${KEY}\r\n`), 200);
+});
+
+/** `apiKey` absent, over the fixture's own. */
+function withoutKey() {
+  return { apiKey: undefined } as unknown as { readonly apiKey?: string };
+}
+
+async function rawStatus(port: number, host: string, more = ""): Promise<number> {
+  using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  const text = `GET /api/cars HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n${more}\r\n`;
+  await connection.write(new TextEncoder().encode(text));
+  const buffer = new Uint8Array(1024);
+  const size = await waitFor(connection.read(buffer), "an answer");
+  return Number(new TextDecoder().decode(buffer.subarray(0, size ?? 0)).split(" ")[1]);
+}
+
+Deno.test("createApp() answers errors as JSON, and every answer with strict headers", async () => {
+  await using fixture = await Fixture.start();
+  const cases = [
+    ["/nothing", {}, 404, "not_found"],
+    ["/api/cars/", {}, 404, "not_found"],
+    ["/api/cars", { method: "POST" }, 405, "method_not_allowed"],
+    ["/rpc", {}, 405, "method_not_allowed"],
+    ["/rpc", { method: "POST", body: "{}", headers: { "content-type": "text/plain" } }, 415],
+    ["/api/cars", { headers: { "x-api-key": "" } }, 401, "unauthorized"],
+  ] as const;
+  for (const [path, init, status, code] of cases) {
+    const answer = await fixture.get(path, init);
+    assert.equal(answer.status, status, path);
+    const { error } = await answer.json();
+    if (code !== undefined) assert.equal(error.code, code);
+    assert.match(answer.headers.get("content-security-policy") ?? "", /^default-src 'none'/);
+    assert.equal(answer.headers.get("x-content-type-options"), "nosniff");
+    assert.equal(answer.headers.get("cache-control"), "no-store");
+    assert.equal(answer.headers.get("access-control-allow-origin"), null);
+  }
+});
+
+Deno.test("readBody() refuses bodies that are too large, announced or not", async () => {
+  await using fixture = await Fixture.start();
+  const large = "x".repeat(300_000);
+  assert.equal(await statusOf(fixture.rpcText(large)), 413);
+  const body = new Blob([large]).stream();
+  const headers = { "content-type": "application/json" };
+  assert.equal(await statusOf(fixture.get("/rpc", { method: "POST", body, headers })), 413);
+});
+
+Deno.test("listenHttp() speaks TLS with the configured certificate", async () => {
+  await using certificates = await Certificates.make();
+  await using fixture = await Fixture.start({ http: { tls: certificates.server } });
+  assert.match(fixture.operators.url, /^https:/);
+  const caCerts = [await Deno.readTextFile(certificates.caFile)];
+  using client = Deno.createHttpClient({ caCerts });
+  const answer = await waitFor(
+    fetch(`${fixture.operators.url}/api/cars`, { client, headers: { "x-api-key": KEY } }),
+    "an answer over TLS",
+  );
+  assert.equal(answer.status, 200);
+  await answer.body?.cancel();
+  await assert.rejects(fixture.bare("/healthz"), TypeError);
+});
+
+Deno.test("Operators.start() says where it cannot listen", async () => {
+  await using fixture = await Fixture.start();
+  const port = Number(new URL(fixture.operators.url).port);
+  const taken = new Operators({ config: { address: "127.0.0.1", port }, log: new ListLog() });
+  await assert.rejects(
+    taken.start({ fleet: fixture.server, setLogLevel: () => {} }),
+    (error: Error) => {
+      assert.ok(error instanceof HttpListenError);
+      const where = `"127.0.0.1:${port}"`;
+      assert.equal(
+        error.message,
+        `Cannot listen for HTTP on ${where}: the address is in use`,
+      );
+      return true;
+    },
+  );
+});
+
+Deno.test("Operators.stop() ends event streams and leaves no timer", async () => {
+  const fixture = await Fixture.start();
+  const answer = await fixture.get("/api/events");
+  const reader = answer.body?.getReader();
+  await fixture[Symbol.asyncDispose]();
+  await waitFor(async () => {
+    try {
+      return (await reader?.read())?.done ?? true;
+    } catch {
+      return true;
+    }
+  }, "the end of the stream");
+  await assert.rejects(fetch(`${fixture.operators.url || "http://127.0.0.1:1"}/healthz`));
+});

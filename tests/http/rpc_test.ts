@@ -1,0 +1,175 @@
+// JSON-RPC: the methods, and what the specification says of requests that are wrong.
+import assert from "node:assert/strict";
+import { METHODS } from "../../src/http/methods.ts";
+import { FRONT } from "../car/support.ts";
+import { settled } from "../support/virtual_clock.ts";
+import { Fixture, KEY, type RpcAnswer, TestGateway } from "./fixture.ts";
+
+const REPORT = {
+  applied: true,
+  added: [],
+  removed: [],
+  changed: [],
+  untouched: 2,
+  reconnecting: 0,
+  settings: [],
+  needsRestart: [],
+  warnings: [],
+  problems: [],
+};
+
+Deno.test("rpc shows the fleet and its cars", async () => {
+  await using fixture = await Fixture.start();
+  const list = await fixture.rpc("fleet.list");
+  assert.deepEqual(list.result.cars.map(({ car }: { car: string }) => car), ["car_a", "car_b"]);
+  assert.equal((await fixture.rpc("car.get", { car: "car_b" })).result.car, "car_b");
+  assert.equal((await fixture.rpc("car.get", ["car_b"])).result.car, "car_b");
+});
+
+Deno.test("rpc restarts, pauses and resumes a car, and its gateway hears of each", async () => {
+  await using fixture = (await Fixture.start()).up();
+  const transport = fixture.transport("car_a");
+  const gateway = await new TestGateway(fixture, "car_a").run([FRONT]);
+  const told = transport.notifications;
+  const restarted = await fixture.rpc("car.restart", { car: "car_a" });
+  assert.equal(restarted.result.sessionId, null);
+  assert.equal(restarted.result.lastFailure.reason, "stopped");
+  assert.equal(transport.notifications, told + 1);
+  await gateway.run([FRONT], "s2");
+
+  const paused = await fixture.rpc("car.pause", { car: "car_a" });
+  assert.deepEqual([paused.result.state, paused.result.paused], ["CONNECTED", true]);
+  gateway.connect([FRONT], "s3");
+  await settled();
+  assert.equal(fixture.server.snapshot().cars[0]?.sessionId, null);
+  assert.equal((await fixture.rpc("car.resume", { car: "car_a" })).result.paused, false);
+  assert.equal(transport.notifications, told + 3);
+  await gateway.run([FRONT], "s4");
+  assert.equal(fixture.server.snapshot().cars[0]?.state, "RUNNING");
+  const operated = fixture.log.lines.filter(({ text }) => text.startsWith("An operator called"));
+  assert.deepEqual(operated.map(({ car, text }) => `${car}: ${text}`), [
+    "car_a: An operator called car.restart",
+    "car_a: An operator called car.pause",
+    "car_a: An operator called car.resume",
+  ]);
+});
+
+Deno.test("rpc knows no car that is not configured", async () => {
+  await using fixture = await Fixture.start();
+  for (const method of ["car.get", "car.restart", "car.pause", "car.resume"]) {
+    const { error } = await fixture.rpc(method, { car: "car_x" });
+    assert.equal(error?.code, -32000, method);
+    assert.equal(error?.message, 'Expected a car of the configuration: found "car_x"');
+  }
+  const { error } = await fixture.rpc("log.set_level", { level: "DEBUG", car: "car_x" });
+  assert.equal(error?.code, -32000);
+});
+
+Deno.test("rpc reloads, and says why a configuration cannot be used", async () => {
+  let report: typeof REPORT = REPORT;
+  await using fixture = await Fixture.start({ reload: () => Promise.resolve(report) });
+  assert.deepEqual((await fixture.rpc("config.reload")).result, REPORT);
+  report = { ...REPORT, applied: false, problems: ["timeout: Expected ..."] as never[] };
+  const { error } = await fixture.rpc("config.reload");
+  assert.equal(error?.code, -32001);
+  assert.deepEqual(error?.data.problems, ["timeout: Expected ..."]);
+  await using fixed = await Fixture.start();
+  assert.equal((await fixed.rpc("config.reload")).error?.code, -32002);
+});
+
+Deno.test("rpc shows the configuration with secrets masked", async () => {
+  await using fixture = await Fixture.start();
+  const { result } = await fixture.rpc("config.get");
+  assert.equal(result.external_communication.mqtt_username, "me");
+  assert.equal(result.external_communication.mqtt_password, "***");
+  assert.doesNotMatch(JSON.stringify(result), new RegExp(`swordfish|${KEY}`));
+});
+
+Deno.test("rpc changes what is logged, for all and for one car", async () => {
+  await using fixture = await Fixture.start();
+  assert.deepEqual((await fixture.rpc("log.set_level", { level: "DEBUG" })).result, {
+    level: "DEBUG",
+    car: null,
+  });
+  await fixture.rpc("log.set_level", { level: null, car: "car_a" });
+  assert.deepEqual(fixture.levels, ["DEBUG undefined", "undefined car_a"]);
+  const { error } = await fixture.rpc("log.set_level", { level: "LOUD" });
+  assert.equal(error?.code, -32602);
+  assert.match(error?.message ?? "", /^level: /);
+});
+
+Deno.test("rpc describes every method it has", async () => {
+  await using fixture = await Fixture.start();
+  const { result } = await fixture.rpc("rpc.discover");
+  assert.deepEqual(
+    result.methods.map(({ name }: { name: string }) => name),
+    METHODS.map(({ name }) => name),
+  );
+  assert.deepEqual(await fixture.json("/openrpc.json"), result);
+  const restart = result.methods.find(({ name }: { name: string }) => name === "car.restart");
+  assert.deepEqual(restart.params, [{
+    name: "car",
+    required: true,
+    description: "A car of the configuration",
+    schema: { type: "string" },
+  }]);
+  assert.deepEqual((await fixture.rpc("module.stats")).result, []);
+});
+
+/** A text, and the code and id it is answered with. */
+const WRONG: readonly (readonly [what: string, text: string, code: number, id: unknown])[] = [
+  ["no JSON", "{", -32700, null],
+  ["a number", "1", -32600, null],
+  ["an empty batch", "[]", -32600, null],
+  ["too large a batch", JSON.stringify(new Array(51).fill({})), -32600, null],
+  ["another version", '{"jsonrpc": "1.0", "method": "fleet.list", "id": 4}', -32600, 4],
+  ["no method", '{"jsonrpc": "2.0", "id": "x"}', -32600, "x"],
+  ["an id that is none", '{"jsonrpc": "2.0", "method": "fleet.list", "id": {}}', -32600, null],
+  ["params that are none", '{"jsonrpc":"2.0","method":"car.get","id":1,"params":"a"}', -32600, 1],
+  ["an unknown method", '{"jsonrpc": "2.0", "method": "toString", "id": 1}', -32601, 1],
+  ["missing params", '{"jsonrpc": "2.0", "method": "car.get", "id": 1}', -32602, 1],
+  ["too many params", '{"jsonrpc":"2.0","method":"car.get","id":1,"params":["a",1]}', -32602, 1],
+  ["unknown params", '{"jsonrpc":"2.0","method":"fleet.list","id":1,"params":{"a":1}}', -32602, 1],
+];
+
+for (const [what, text, code, id] of WRONG) {
+  Deno.test(`rpc answers ${what} with ${code}`, async () => {
+    await using fixture = await Fixture.start();
+    const answer = await fixture.rpcText(text);
+    assert.equal(answer.status, 200);
+    const found = await answer.json() as RpcAnswer;
+    assert.deepEqual([found.error?.code, found.id], [code, id]);
+  });
+}
+
+Deno.test("rpc answers the requests of a batch, and no notification", async () => {
+  await using fixture = await Fixture.start();
+  const batch = [
+    { jsonrpc: "2.0", id: 1, method: "car.get", params: { car: "car_a" } },
+    { jsonrpc: "2.0", method: "car.pause", params: { car: "car_a" } },
+    1,
+    { jsonrpc: "2.0", id: null, method: "car.get", params: { car: "car_a" } },
+  ];
+  const answers = await (await fixture.rpcText(JSON.stringify(batch))).json() as RpcAnswer[];
+  assert.deepEqual(answers.map(({ id, error }) => [id, error?.code]), [
+    [1, undefined],
+    [null, -32600],
+    [null, undefined],
+  ]);
+  // They are carried out in order.
+  assert.deepEqual([answers[0]?.result.paused, answers[2]?.result.paused], [false, true]);
+  for (const one of [batch.slice(1, 2), batch[1]]) {
+    const silent = await fixture.rpcText(JSON.stringify(one));
+    assert.deepEqual([silent.status, await silent.text()], [204, ""]);
+  }
+});
+
+Deno.test("rpc tells a defect to the log, not to the client", async () => {
+  await using fixture = await Fixture.start({ reload: () => Promise.reject(new Error("torn")) });
+  const { error } = await fixture.rpc("config.reload");
+  assert.deepEqual(error, {
+    code: -32603,
+    message: "The method failed: see the server's log",
+  });
+  assert.match(fixture.log.texts("CRITICAL").join("\n"), /Defect in config.reload: Error: torn/);
+});
