@@ -7,14 +7,15 @@ import { waitFor } from "../support/wait.ts";
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 const CONFIG = fileURLToPath(new URL("../../deno.json", import.meta.url));
 
-/** Permissions as the `start` task gives them: none for FFI, which only module hosts need. */
+/** Flags and permissions as the `start` task gives them: none for FFI, which only module hosts need. */
+const FLAGS = ["--v8-flags=--max-semi-space-size=4", "--no-prompt"];
 const PERMISSIONS = ["net", "read", "write", "env", "run", "sys"].map((name) => `--allow-${name}`);
 
 /** The program and what comes before its own arguments; a binary when the environment names one. */
 export function program(): readonly [command: string, args: readonly string[]] {
   const binary = Deno.env.get("EXTERNAL_SERVER_BINARY");
   if (binary !== undefined) return [binary, []];
-  return [Deno.execPath(), ["run", "--no-prompt", "--config", CONFIG, ...PERMISSIONS, MAIN]];
+  return [Deno.execPath(), ["run", ...FLAGS, "--config", CONFIG, ...PERMISSIONS, MAIN]];
 }
 
 /** How a process under test is started. */
