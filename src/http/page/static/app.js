@@ -133,10 +133,9 @@ function draw() {
 function showBroker() {
   const cars = [...fleet.cars.values()].filter((car) => car.state !== "STOPPED");
   const away = cars.filter((car) => conditionOf(car) === "broker").length;
-  let text = "";
-  if (away > 0 && away === cars.length) {
-    text = "The broker is away: no car can be reached. The server tries again by itself.";
-  } else if (away > 0) text = "Some cars have no connection to the broker.";
+  const text = away > 0 && away === cars.length
+    ? "The broker is away: no car can be reached. The server tries again by itself."
+    : "";
   say(byId("broker"), text);
 }
 

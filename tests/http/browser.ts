@@ -1,0 +1,72 @@
+// A headless Chromium for tests, and a tab that remembers what went wrong in it.
+import { type Browser, chromium, type Page } from "playwright-core";
+
+const BINARY = "/usr/bin/chromium";
+/** What a test awaits in the page comes within this, in milliseconds. */
+const PAGE_MS = 15_000;
+
+const ARGUMENTS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+/**
+ * Registers a test that needs Chromium: ignored by name where it is missing, unless
+ * `REQUIRE_CHROMIUM=1` says that it must be there; then the test fails instead.
+ */
+export function chromiumTest(name: string, fn: (tab: Tab) => Promise<void>): void {
+  const ignore = !hasChromium() && Deno.env.get("REQUIRE_CHROMIUM") !== "1";
+  Deno.test({
+    name: `${name} [chromium]`,
+    ignore,
+    async fn() {
+      await using tab = await Tab.open();
+      await fn(tab);
+    },
+  });
+}
+
+function hasChromium(): boolean {
+  try {
+    return Deno.statSync(BINARY).isFile;
+  } catch {
+    return false;
+  }
+}
+
+/** A browser of its own, with one page. */
+export class Tab implements AsyncDisposable {
+  readonly page: Page;
+  /** Errors of scripts, and whatever the browser complains about. */
+  readonly complaints: string[] = [];
+  readonly #browser: Browser;
+
+  private constructor(browser: Browser, page: Page) {
+    this.#browser = browser;
+    this.page = page;
+    page.on("pageerror", (error) => this.complaints.push(String(error)));
+    page.on("console", (message) => {
+      if (message.type() === "error" || message.type() === "warning") {
+        this.complaints.push(message.text());
+      }
+    });
+  }
+
+  /** Starts the browser, with a profile that is empty and goes with it. */
+  static async open(): Promise<Tab> {
+    const options = { executablePath: BINARY, headless: true, args: ARGUMENTS, timeout: PAGE_MS };
+    const browser = await chromium.launch(options);
+    const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+    page.setDefaultTimeout(PAGE_MS);
+    return new Tab(browser, page);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#browser.close();
+  }
+}

@@ -1,0 +1,202 @@
+// A server that only serves the page and says what a test wants said, in the types of api.ts.
+import type {
+  CarDetail,
+  CarList,
+  CarRates,
+  CarSummary,
+  ErrorBody,
+  FailureView,
+  PayloadView,
+  ServerEvent,
+} from "../../src/http/api.ts";
+import { assets, CONTENT_SECURITY_POLICY } from "../../src/http/page/assets.ts";
+import { waitFor } from "../support/wait.ts";
+
+/** Nothing in a second. */
+export const NO_RATES: CarRates = {
+  statuses: 0,
+  commands: 0,
+  responseMeanMs: null,
+  responseMaxMs: null,
+};
+
+/** A running car, with what a test wants different. */
+export function someCar(car: string, different: Partial<CarSummary> = {}): CarSummary {
+  return {
+    car,
+    state: "RUNNING",
+    since: Date.now() - 3 * 3_600_000,
+    paused: false,
+    brokerConnected: true,
+    sessionId: `session-of-${car}`,
+    connectedDevices: 2,
+    modules: [1000],
+    rates: NO_RATES,
+    lastFailure: null,
+    ...different,
+  };
+}
+
+/** A failure of just now, with what a test wants different. */
+export function someFailure(different: Partial<FailureView> = {}): FailureView {
+  return {
+    at: Date.now(),
+    reason: "session_timeout",
+    sessionId: "old-session",
+    detail: "no message",
+    waitedMs: 30_000,
+    times: 1,
+    advice: "The gateway was not heard: check the car's mobile network.",
+    ...different,
+  };
+}
+
+/** Data as the server makes it readable. */
+export function payload(kind: PayloadView["kind"], text: string): PayloadView {
+  return { kind, text, bytes: kind === "hex" ? text.length / 2 : text.length, truncated: false };
+}
+
+/** Everything about a car that has no history. */
+export function someDetail(car: CarSummary, different: Partial<CarDetail> = {}): CarDetail {
+  return {
+    ...car,
+    devices: [],
+    moduleContexts: [],
+    failures: car.lastFailure === null ? [] : [car.lastFailure],
+    statuses: [],
+    commands: [],
+    events: [],
+    queues: { statuses: 0, commands: 0, unansweredCommands: 0 },
+    counts: {
+      sessionsStarted: 1,
+      sessionsFailed: 0,
+      statusesReceived: 0,
+      statusesForwarded: 0,
+      statusesNotForwarded: 0,
+      statusesAnswered: 0,
+      commandsSent: 0,
+      commandsRefused: 0,
+      commandsDropped: 0,
+      moduleCallsFailed: 0,
+      messagesRejected: 0,
+    } as CarDetail["counts"],
+    history: [],
+    ...different,
+  };
+}
+
+type Stream = ReadableStreamDefaultController<Uint8Array>;
+
+/** `await using server = PageServer.start(cars, key)`. */
+export class PageServer implements AsyncDisposable {
+  /** What `/api/cars/{car}` answers. */
+  readonly details = new Map<string, CarDetail>();
+  /** What a new stream begins with. */
+  cars: readonly CarSummary[];
+  readonly #key: string | undefined;
+  readonly #streams = new Set<Stream>();
+  readonly #encoder = new TextEncoder();
+  #server: Deno.HttpServer<Deno.NetAddr> | undefined;
+  #port = 0;
+
+  private constructor(cars: readonly CarSummary[], key: string | undefined) {
+    this.cars = cars;
+    this.#key = key;
+  }
+
+  /** Listens on a free port of 127.0.0.1. */
+  static start(cars: readonly CarSummary[], key?: string): PageServer {
+    const server = new PageServer(cars, key);
+    server.listen();
+    return server;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}/`;
+  }
+
+  /** How many pages listen. */
+  get listeners(): number {
+    return this.#streams.size;
+  }
+
+  /** Listens, on the same port as before. */
+  listen(): void {
+    const options = { hostname: "127.0.0.1", port: this.#port, onListen() {} };
+    this.#server = Deno.serve(options, (request) => this.#answer(request));
+    this.#port = this.#server.addr.port;
+  }
+
+  /** Resolves when a page listens. */
+  async listened(): Promise<void> {
+    await waitFor(() => this.#streams.size > 0, "a page that listens");
+  }
+
+  /** Sends an event to every page. */
+  send(event: ServerEvent): void {
+    for (const stream of this.#streams) stream.enqueue(this.#encode(event));
+  }
+
+  /** A car's row is another now. */
+  sendCar(car: CarSummary): void {
+    this.cars = this.cars.map((old) => old.car === car.car ? car : old);
+    this.send({ type: "car", at: Date.now(), car });
+  }
+
+  /** Goes away in the middle of everything. */
+  async stop(): Promise<void> {
+    for (const stream of this.#streams) stream.close();
+    this.#streams.clear();
+    await this.#server?.shutdown();
+    this.#server = undefined;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  #answer(request: Request): Response {
+    const { pathname } = new URL(request.url);
+    const headers = { "content-security-policy": CONTENT_SECURITY_POLICY };
+    const asset = assets.get(pathname);
+    if (asset) {
+      return new Response(asset.body, { headers: { ...headers, "content-type": asset.type } });
+    }
+    const given = request.headers.get("authorization");
+    if (this.#key !== undefined && given !== `Bearer ${this.#key}`) {
+      return refusal(401, "unauthorized", "The key is wrong");
+    }
+    if (pathname === "/api/events") return this.#stream();
+    const detail = this.details.get(decodeURIComponent(pathname.replace("/api/cars/", "")));
+    return detail ? Response.json(detail) : refusal(404, "not_found", "No such car is configured");
+  }
+
+  #stream(): Response {
+    let mine: Stream | undefined;
+    const body = new ReadableStream<Uint8Array>({
+      start: (stream) => {
+        mine = stream;
+        this.#streams.add(stream);
+        stream.enqueue(this.#encode({ type: "fleet", ...this.#list() }));
+      },
+      cancel: () => {
+        if (mine) this.#streams.delete(mine);
+      },
+    });
+    return new Response(body, { headers: { "content-type": "text/event-stream" } });
+  }
+
+  #list(): CarList {
+    const at = Date.now();
+    return { company: "depot", version: "1.2.3", at, startedAt: at - 86_400_000, cars: this.cars };
+  }
+
+  #encode(event: ServerEvent): Uint8Array {
+    return this.#encoder.encode(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
+  }
+}
+
+function refusal(status: number, code: ErrorBody["error"]["code"], message: string): Response {
+  const body: ErrorBody = { error: { code, message } };
+  return Response.json(body, { status });
+}

@@ -1,0 +1,415 @@
+// The page in a real browser, against a server that says what each test wants said.
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
+import assert from "node:assert/strict";
+import type { CarRates, CarSummary } from "../../src/http/api.ts";
+import { chromiumTest, type Tab } from "./browser.ts";
+import { NO_RATES, PageServer, payload, someCar, someDetail, someFailure } from "./page_server.ts";
+
+const KEY = "a-key-nobody-guesses";
+/** What a browser says of every answer that is not 2xx, and of a server that is away. */
+const NETWORK = /^Failed to load resource/;
+
+/** Nothing was refused by the policy, and no script failed. */
+function assertQuiet(tab: Tab): void {
+  assert.deepEqual(tab.complaints.filter((text) => !NETWORK.test(text)), []);
+}
+
+function fleet(count: number): CarSummary[] {
+  return Array.from({ length: count }, (_, index) => someCar(`car_${index + 1}`));
+}
+
+function rates(statuses: number): CarRates {
+  return { statuses, commands: 1, responseMeanMs: 2.5, responseMaxMs: 7 };
+}
+
+/** Collects the cars whose rows are touched from now on. */
+async function watchRows(tab: Tab): Promise<void> {
+  await tab.page.evaluate(() => {
+    const touched = new Set<string>();
+    Object.assign(globalThis, { touched });
+    new MutationObserver((records) => {
+      for (const { target } of records) {
+        const element = target instanceof Element ? target : target.parentElement;
+        touched.add(element?.closest("tr")?.dataset["car"] ?? "the table");
+      }
+    }).observe(document.querySelector("tbody") as Node, {
+      subtree: true,
+      childList: true,
+      characterData: true,
+      attributes: true,
+    });
+  });
+}
+
+async function touchedRows(tab: Tab): Promise<string[]> {
+  return await tab.page.evaluate(
+    () => [...(globalThis as unknown as { touched: string[] }).touched],
+  );
+}
+
+chromiumTest("page shows that a car connects, and what it does then", async (tab) => {
+  const { page } = tab;
+  const waiting = someCar("car_1", { state: "CONNECTED", sessionId: null, connectedDevices: 0 });
+  await using server = PageServer.start([waiting]);
+  await page.goto(server.url);
+  const row = page.getByRole("row", { name: "car_1" });
+  await row.getByText("Waiting", { exact: true }).waitFor();
+  server.sendCar({ ...waiting, state: "RUNNING", sessionId: "s", connectedDevices: 3 });
+  await row.getByText("Running", { exact: true }).waitFor();
+  assert.equal(await row.locator(".devices").textContent(), "3");
+  server.send({ type: "rates", at: Date.now(), fleet: rates(17), cars: { car_1: rates(17) } });
+  await row.getByText("2.5 ms").waitFor();
+  assert.equal(await row.locator(".rate").textContent(), "17");
+  assert.match(await row.locator(".chart .line").getAttribute("d") ?? "", /^M59 /);
+  server.send({ type: "rates", at: Date.now(), fleet: NO_RATES, cars: {} });
+  await row.locator(".rate").getByText("0", { exact: true }).waitFor();
+  assertQuiet(tab);
+});
+
+chromiumTest("page says that the broker is away, and that it is back", async (tab) => {
+  const { page } = tab;
+  const cars = fleet(3);
+  await using server = PageServer.start(cars);
+  await page.goto(server.url);
+  await page.getByRole("row", { name: "car_3" }).waitFor();
+  const alert = page.getByRole("alert").filter({ hasText: "The broker is away" });
+  assert.equal(await alert.count(), 0);
+  for (const car of cars) {
+    server.sendCar({ ...car, state: "UNINITIALIZED", sessionId: null, brokerConnected: false });
+  }
+  await alert.waitFor();
+  assert.match(await page.title(), /^\(3\) depot/);
+  assert.equal(await page.getByText("No broker", { exact: true }).count(), 4);
+  for (const car of cars) server.sendCar(car);
+  await alert.waitFor({ state: "detached" });
+  assert.match(await page.title(), /^depot/);
+  assertQuiet(tab);
+});
+
+chromiumTest("page refuses a wrong key visibly, and keeps the right one", async (tab) => {
+  const { page } = tab;
+  await using server = PageServer.start([someCar("car_1")], KEY);
+  await page.goto(server.url);
+  const field = page.getByLabel("API key");
+  const problem = page.getByRole("alert").filter({ hasText: "refused" });
+  await field.waitFor();
+  assert.equal(await problem.count(), 0);
+  assert.equal(await page.getByText("car_1").count(), 0);
+  await page.keyboard.type("wrong");
+  await page.keyboard.press("Enter");
+  await problem.waitFor();
+  assert.equal(await field.getAttribute("aria-invalid"), "true");
+  assert.equal(await page.evaluate(() => sessionStorage.length), 0);
+  await field.fill(KEY);
+  await page.getByRole("button", { name: "Open" }).click();
+  await page.getByRole("row", { name: "car_1" }).waitFor();
+  await page.reload();
+  await page.getByRole("row", { name: "car_1" }).waitFor();
+  await page.getByRole("button", { name: "Forget the key" }).click();
+  await field.waitFor();
+  assert.equal(await page.getByText("car_1").count(), 0);
+  assert.equal(await page.evaluate(() => localStorage.length + sessionStorage.length), 0);
+  assertQuiet(tab);
+});
+
+chromiumTest("page says that the server is gone, and comes back by itself", async (tab) => {
+  const { page } = tab;
+  await using server = PageServer.start([someCar("car_1")]);
+  await page.goto(server.url);
+  await page.getByRole("row", { name: "car_1" }).waitFor();
+  await page.getByText("Live").waitFor();
+  await server.stop();
+  const alert = page.getByRole("alert").filter({ hasText: "No connection to the server" });
+  await alert.waitFor();
+  await page.getByText("Connection lost").waitFor();
+  server.cars = [someCar("car_2")];
+  server.listen();
+  await page.getByRole("row", { name: "car_2" }).waitFor();
+  await alert.waitFor({ state: "detached" });
+  assert.equal(await page.getByText("car_1").count(), 0);
+  assertQuiet(tab);
+});
+
+chromiumTest("page touches only the rows that change, with 500 cars", async (tab) => {
+  const { page } = tab;
+  const cars = fleet(500);
+  await using server = PageServer.start(cars);
+  await page.goto(server.url);
+  await page.getByRole("row", { name: "car_500" }).waitFor({ state: "attached" });
+  await page.getByText("500 cars", { exact: true }).waitFor();
+  await watchRows(tab);
+  for (const index of [0, 250, 499]) {
+    server.sendCar({ ...(cars[index] as CarSummary), connectedDevices: 9 });
+  }
+  await page.locator('[data-car="car_500"] .devices', { hasText: "9" })
+    .waitFor({ state: "attached" });
+  assert.deepEqual((await touchedRows(tab)).sort(), ["car_1", "car_251", "car_500"]);
+
+  await watchRows(tab);
+  const busy = { car_2: rates(4), car_400: rates(5) };
+  server.send({ type: "rates", at: Date.now(), fleet: rates(9), cars: busy });
+  await page.locator('[data-car="car_400"] .rate', { hasText: "5" }).waitFor({ state: "attached" });
+  assert.deepEqual((await touchedRows(tab)).sort(), ["car_2", "car_400"]);
+  // What nobody sees is not drawn until somebody does.
+  const chart = page.locator('[data-car="car_400"] .chart .line');
+  assert.equal(await chart.getAttribute("d") ?? "", "");
+  await page.locator('[data-car="car_400"]').scrollIntoViewIfNeeded();
+  await page.waitForFunction(() =>
+    document.querySelector('[data-car="car_400"] .chart .line')?.getAttribute("d")
+  );
+
+  // A car that fails comes first; nothing but its row moves, in one removal and one insertion.
+  await watchRows(tab);
+  const failed = {
+    ...(cars[299] as CarSummary),
+    state: "ERROR",
+    lastFailure: someFailure(),
+  } as const;
+  server.sendCar(failed);
+  await page.locator('tbody tr:first-child[data-car="car_300"]').waitFor({ state: "attached" });
+  assert.deepEqual((await touchedRows(tab)).sort(), ["car_300", "the table"]);
+  assertQuiet(tab);
+});
+
+chromiumTest("page keeps its rows when the whole fleet comes anew", async (tab) => {
+  const { page } = tab;
+  await using server = PageServer.start(fleet(3));
+  await page.goto(server.url);
+  await page.getByRole("link", { name: "car_2" }).focus();
+  const at = Date.now();
+  const cars = [someCar("car_4"), someCar("car_2", { connectedDevices: 7 })];
+  server.send({ type: "fleet", company: "depot", version: "1.2.3", at, startedAt: at, cars });
+  await page.getByRole("row", { name: "car_4" }).waitFor();
+  const focused = await page.evaluate(() => document.activeElement?.textContent);
+  assert.equal(focused, "car_2");
+  assert.deepEqual(await page.locator("tbody th").allTextContents(), ["car_2", "car_4"]);
+  assertQuiet(tab);
+});
+
+chromiumTest("page sorts and filters, and the address remembers it", async (tab) => {
+  const { page } = tab;
+  const failure = someFailure({ detail: "status of 7/1/front", reason: "status_missing" });
+  const cars = [
+    someCar("car_10", { connectedDevices: 1 }),
+    someCar("car_9", { state: "ERROR", connectedDevices: 5, modules: [7] }),
+    someCar("car_1", { connectedDevices: 3, lastFailure: failure }),
+  ];
+  await using server = PageServer.start(cars);
+  await page.goto(server.url);
+  const names = () => page.locator("tbody tr:not([hidden]) th").allTextContents();
+  await page.getByRole("row", { name: "car_9" }).waitFor();
+  assert.deepEqual(await names(), ["car_9", "car_1", "car_10"]);
+  const head = page.getByRole("columnheader", { name: "Devices" });
+  await head.getByRole("button").click();
+  assert.equal(await head.getAttribute("aria-sort"), "ascending");
+  assert.deepEqual(await names(), ["car_10", "car_1", "car_9"]);
+  await head.getByRole("button").click();
+  assert.equal(await head.getAttribute("aria-sort"), "descending");
+  assert.deepEqual(await names(), ["car_9", "car_1", "car_10"]);
+  assert.equal(await page.locator("[aria-sort]").count(), 1);
+  await page.getByRole("button", { name: "2 Running" }).click();
+  assert.deepEqual(await names(), ["car_1", "car_10"]);
+  await page.getByLabel("Find").fill("7/1/FRONT");
+  assert.deepEqual(await names(), ["car_1"]);
+  await page.reload();
+  await page.getByText("1 of 3 cars").waitFor();
+  assert.deepEqual(await names(), ["car_1"]);
+  await page.getByLabel("Find").fill("nothing like it");
+  await page.getByText("No car fits the filter").waitFor();
+  assertQuiet(tab);
+});
+
+chromiumTest("page can be used by keyboard alone", async (tab) => {
+  const { page } = tab;
+  await using server = PageServer.start(fleet(4));
+  server.details.set("car_3", someDetail(someCar("car_3")));
+  await page.goto(server.url);
+  await page.getByRole("row", { name: "car_4" }).waitFor();
+  const focused = () => page.evaluate(() => document.activeElement?.textContent);
+  await page.keyboard.press("Tab");
+  assert.equal(await focused(), "Skip to the content");
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("Tab");
+  assert.equal(await focused(), "4 All");
+  await page.keyboard.press("/");
+  assert.equal(await page.evaluate(() => document.activeElement?.id), "find");
+  await page.keyboard.press("Tab");
+  assert.equal(await focused(), "Car");
+  await page.getByRole("link", { name: "car_1" }).focus();
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("End");
+  await page.keyboard.press("ArrowUp");
+  assert.equal(await focused(), "car_3");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "car_3", level: 1 }).waitFor();
+  assert.equal(await focused(), "car_3");
+  await page.keyboard.press("Escape");
+  await page.getByRole("row", { name: "car_4" }).waitFor();
+  assert.equal(await focused(), "car_3");
+  assert.equal(await page.evaluate(() => document.activeElement?.tagName), "A");
+  assertQuiet(tab);
+});
+
+chromiumTest("page shows what a car has said as text or hex, and never as markup", async (tab) => {
+  const { page } = tab;
+  const hostile = `<img src="x" onerror="document.title='owned'">`;
+  const car = someCar("car_1", { lastFailure: someFailure({ detail: hostile }) });
+  await using server = PageServer.start([car]);
+  const at = Date.now();
+  const status = {
+    at,
+    device: "1000/0/button",
+    state: "RUNNING",
+    counter: 41,
+    responseMs: 1.3,
+  } as const;
+  const json = '{"pressed":true}';
+  server.details.set(
+    "car_1",
+    someDetail(car, {
+      devices: [{
+        id: `7/1/${hostile}`,
+        module: 7,
+        type: 1,
+        role: hostile,
+        name: hostile,
+        connected: false,
+        connectedSince: null,
+        lastStatusAt: null,
+        lastStatusCounter: null,
+        problem: "This server has no module 7 for the car",
+      }],
+      statuses: [
+        { ...status, data: payload("json", json), errorMessage: null },
+        { ...status, counter: 40, data: payload("hex", "deadbeef"), errorMessage: null },
+        {
+          ...status,
+          counter: 39,
+          data: payload("empty", ""),
+          errorMessage: payload("text", "a\u202eb"),
+        },
+      ],
+      commands: [{
+        at,
+        device: "1000/1/led",
+        counter: 5,
+        data: payload("text", hostile),
+        response: "INVALID_COMMAND",
+        responseMs: 12,
+      }],
+      events: [{ at, level: "INFO", text: "Session started", device: null }],
+    }),
+  );
+  await page.goto(server.url);
+  await page.getByRole("row", { name: "car_1" }).getByText(hostile).waitFor();
+  await page.getByRole("link", { name: "car_1" }).last().click();
+  const list = (name: string) => page.getByRole("region", { name });
+  await list("Last statuses").getByText(json, { exact: true }).waitFor();
+  await list("Last statuses").getByText("de ad be ef", { exact: true }).waitFor();
+  await list("Last statuses").getByText("a<U+202E>b", { exact: true }).waitFor();
+  await list("Devices").getByText("This server has no module 7").waitFor();
+  await list("Last commands").getByText(hostile, { exact: true }).waitFor();
+  await list("Last commands").getByText("INVALID_COMMAND").waitFor();
+  await list("Last events").getByText("Session started").waitFor();
+  await list("Last failures").getByText(car.lastFailure?.advice ?? "").waitFor();
+  assert.equal(await page.locator("main img").count(), 0);
+  assert.match(await page.title(), /^car_1/);
+  assertQuiet(tab);
+});
+
+chromiumTest("page tells a screen reader what fails, many at once as one sentence", async (tab) => {
+  const { page } = tab;
+  await using server = PageServer.start(fleet(9));
+  await page.goto(server.url);
+  await page.getByRole("row", { name: "car_9" }).waitFor();
+  const region = page.locator("[aria-live=polite]");
+  server.send({ type: "failure", car: "car_1", failure: someFailure() });
+  await region.getByText("car_1 failed: Gateway fell silent").waitFor({ state: "attached" });
+  for (let index = 2; index <= 6; index++) {
+    server.send({ type: "failure", car: `car_${index}`, failure: someFailure() });
+  }
+  await region.getByText("5 cars failed: car_2, car_3, car_4 and 2 more").waitFor({
+    state: "attached",
+  });
+  assert.equal(await page.getByRole("list", { name: "Latest failures" }).locator("li").count(), 3);
+  assertQuiet(tab);
+});
+
+chromiumTest(
+  "page asks no other host and is legible in light, dark and on a phone",
+  async (tab) => {
+    const { page } = tab;
+    const foreign: string[] = [];
+    const car = someCar("car_1", { state: "ERROR", lastFailure: someFailure() });
+    const paused = someCar("car_2", { paused: true, state: "CONNECTED" });
+    await using server = PageServer.start([car, paused, someCar("car_3")]);
+    server.details.set("car_1", someDetail(car));
+    page.on("request", (request) => {
+      if (!request.url().startsWith(server.url)) foreign.push(request.url());
+    });
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.emulateMedia({ colorScheme });
+      for (const width of [1280, 360]) {
+        await page.setViewportSize({ width, height: 800 });
+        for (const hash of ["#/", "#/cars/car_1"]) {
+          await page.goto(server.url + hash);
+          await page.getByText("car_1").first().waitFor();
+          const where = `${colorScheme}, ${width} px, ${hash}`;
+          assert.deepEqual(await page.evaluate(faintTexts), [], where);
+          assert.deepEqual(await page.evaluate(namelessControls), [], where);
+          const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+          assert.ok(wide <= width, `${where}: ${wide} px wide`);
+        }
+      }
+    }
+    assert.deepEqual(foreign, []);
+    assertQuiet(tab);
+  },
+);
+
+/** Texts with less contrast than 4.5 to 1 (runs in the page). */
+function faintTexts(): string[] {
+  const channels = (color: string) => (color.match(/[\d.]+/g) ?? []).map(Number);
+  const light = (color: string) => {
+    const [red = 0, green = 0, blue = 0] = channels(color).map((value) => {
+      const part = value / 255;
+      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  const ground = (element: Element | null): string => {
+    if (element === null) return "rgb(255, 255, 255)";
+    const color = getComputedStyle(element).backgroundColor;
+    return channels(color)[3] === 0 ? ground(element.parentElement) : color;
+  };
+  const faint = [];
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node = texts.nextNode(); node !== null; node = texts.nextNode()) {
+    const element = node.parentElement;
+    if (element === null || node.textContent?.trim() === "" || !element.checkVisibility()) continue;
+    const pair = [light(getComputedStyle(element).color), light(ground(element))];
+    const contrast = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
+    if (contrast < 4.5) faint.push(`${node.textContent}: ${contrast.toFixed(1)}`);
+  }
+  return faint;
+}
+
+/** What can be used but has no name, and tables without heads (runs in the page). */
+function namelessControls(): string[] {
+  const nameless = [];
+  for (const control of document.querySelectorAll("a, button, input, [tabindex='0']")) {
+    const labels = control instanceof HTMLInputElement ? [...control.labels ?? []] : [];
+    const name = [
+      control.textContent,
+      control.getAttribute("aria-label"),
+      ...labels.map((it) => it.textContent),
+    ];
+    if (!name.some((text) => text?.trim())) nameless.push(control.outerHTML);
+  }
+  for (const table of document.querySelectorAll("table")) {
+    if (table.querySelector("th[scope=col]") === null) nameless.push(table.outerHTML);
+  }
+  if (document.querySelectorAll("h1").length !== 1) nameless.push("not one h1");
+  return nameless;
+}
