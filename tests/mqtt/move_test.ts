@@ -1,9 +1,10 @@
 // Another way to the broker while transports run: other files, another login, another broker.
 import assert from "node:assert/strict";
 import { findWay } from "../../src/mqtt/connector.ts";
+import { Certificates } from "../support/certificates.ts";
 import { Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
 import { localBroker, makeConnector, TestCar, TestGateway, textOf } from "../support/mqtt_peers.ts";
-import { waitFor } from "../support/wait.ts";
+import { TempFolder } from "../support/temp.ts";
 
 const WHY = "The configuration names another broker";
 
@@ -60,18 +61,53 @@ mosquittoTest("reconnect() is taken back by stop()", async () => {
   assert.deepEqual([car.downs.size, car.ups.size], [0, 0]);
 });
 
-mosquittoTest("limitMessages() counts from the next message on, in both directions", async () => {
-  await using broker = await Mosquitto.start();
-  const { connector } = await makeConnector(localBroker(broker.port));
-  await using car = await new TestCar(connector, "car_1", { maxMessageBytes: 10 }).start();
-  await using gateway = await TestGateway.connect(broker.port);
-  car.transport.limitMessages(20);
-  assert.equal(car.transport.maxMessageBytes, 20);
-  await gateway.send("fifteen letters");
-  assert.equal(textOf(await car.messages.next("a message")), "fifteen letters");
-  car.transport.limitMessages(5);
-  await gateway.send("fifteen letters");
-  assert.equal(await car.oversize.next("a discarded message"), 15);
-  await gateway.send("five!");
-  assert.equal(textOf(await waitFor(car.messages.next("a message"), "a message")), "five!");
-});
+mosquittoTest(
+  "limitMessages() counts from the next message on, whether larger or smaller",
+  async () => {
+    await using broker = await Mosquitto.start();
+    const { connector } = await makeConnector(localBroker(broker.port));
+    await using car = await new TestCar(connector, "car_1", { maxMessageBytes: 10 }).start();
+    await using gateway = await TestGateway.connect(broker.port);
+    car.transport.limitMessages(20);
+    assert.equal(car.transport.maxMessageBytes, 20);
+    await gateway.send("fifteen letters");
+    assert.equal(textOf(await car.messages.next("a message")), "fifteen letters");
+    car.transport.limitMessages(5);
+    await gateway.send("fifteen letters");
+    assert.equal(await car.oversize.next("a discarded message"), 15);
+    await gateway.send("five!");
+    assert.equal(textOf(await car.messages.next("a message")), "five!");
+  },
+);
+
+mosquittoTest(
+  "take() uses other contents of the same TLS files for new connections only",
+  async () => {
+    await using certificates = await Certificates.make();
+    await using folder = await TempFolder.make();
+    const { caFile, otherCaFile, server } = certificates;
+    const trusted = folder.file("trusted.pem");
+    await using broker = await Mosquitto.start({ tls: { caFile, ...server } });
+    await Deno.copyFile(caFile, trusted);
+    const target = localBroker(broker.port, { protocol: "mqtts", tls: { caFile: trusted } });
+    const way = () => findWay({ broker: target, refusedPauseMs: 20 });
+    const { connector, lines } = await makeConnector(target);
+    await using stays = await new TestCar(connector).start(true);
+    assert.equal(connector.hasOtherTls(await way()), false);
+
+    await Deno.copyFile(otherCaFile, trusted);
+    const rotated = await way();
+    assert.equal(connector.hasOtherTls(rotated), true);
+    connector.take(rotated);
+    assert.equal(connector.hasOtherTls(rotated), false);
+    await using comes = new TestCar(connector, "car_2");
+    comes.begin();
+    assert.match(await lines.next("the report"), /not signed by the authority/);
+    assert.deepEqual([stays.downs.size, stays.transport.stats.connects], [0, 1]);
+
+    await Deno.copyFile(caFile, trusted);
+    connector.take(await way());
+    await comes.ups.next("the new connection");
+    assert.deepEqual([stays.downs.size, stays.transport.stats.connects], [0, 1]);
+  },
+);

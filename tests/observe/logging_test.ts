@@ -150,6 +150,33 @@ Deno.test("setLevel() changes one car, all cars, and goes back, while running", 
   assert.deepEqual(messages, ["a speaks", "b speaks"]);
 });
 
+Deno.test("configureLevels() changes each sink by itself, and goes behind setLevel()", async () => {
+  await using folder = await TempFolder.make();
+  const memory = memoryConsole();
+  const config = (file: "DEBUG" | "INFO", console: "INFO" | "ERROR") =>
+    configOf({ directory: folder.path, level: file }, { use: true, level: console });
+  const logging = startLogging(config("INFO", "ERROR"), { writeConsole: memory.write });
+  const car = logging.log.forCar("car_a");
+  car.debug("neither takes this");
+  logging.configureLevels(config("DEBUG", "INFO"));
+  car.debug("the file does");
+  car.info("both do");
+  logging.setLevel("ERROR", "car_a");
+  logging.configureLevels(config("INFO", "INFO"));
+  car.info("the car is quiet");
+  logging.setLevel(undefined, "car_a");
+  logging.log.debug("neither takes this, either");
+  logging.log.info("the end");
+  await logging.stop();
+  const messages = (text: string) => text.trimEnd().split("\n").map((line) => line.split("\t")[2]);
+  assert.deepEqual(messages(memory.text()), ["both do", "the end"]);
+  assert.deepEqual(messages(await Deno.readTextFile(folder.file(LOG_FILE_NAME))), [
+    "the file does",
+    "both do",
+    "the end",
+  ]);
+});
+
 Deno.test("startLogging() lets two loggers in one process alone with their own lines", async () => {
   await using one = await TempFolder.make();
   await using two = await TempFolder.make();
