@@ -73,6 +73,8 @@ interface PooledHost {
   readonly apart: Apart | undefined;
   host: Host | null;
   dead: boolean;
+  /** It ends, or will, because nobody needs it any more. */
+  stopAsked: boolean;
 }
 
 /** Starts, fills, empties and stops module hosts. */
@@ -144,7 +146,7 @@ export class HostPool {
     const id = this.#nextId++;
     const starting = this.#start({
       onOutput: (line, stream) => this.#onOutput(id, line, stream),
-      onExit: (reason) => this.#onExit(id, reason),
+      onExit: (reason) => this.#onExit(pooled, reason),
     });
     const pooled: PooledHost = {
       id,
@@ -155,11 +157,12 @@ export class HostPool {
       apart,
       host: null,
       dead: false,
+      stopAsked: false,
     };
     starting.then(
       (host) => pooled.host = host,
       // Whoever opens a place there gets the reason; here it only must not be taken again.
-      () => this.#onExit(id, "it could not be started"),
+      () => this.#onExit(pooled, "it could not be started"),
     );
     this.#hosts.set(id, pooled);
     return pooled;
@@ -198,18 +201,21 @@ export class HostPool {
   #retire(host: PooledHost): void {
     if (!this.#hosts.delete(host.id)) return;
     host.dead = true;
-    const stopping = host.starting.then((started) => started.stop()).catch(() => {});
+    const stopping = host.starting.then((started) => {
+      host.stopAsked = true;
+      return started.stop();
+    }).catch(() => {});
     const tracked = stopping.then(() => void this.#stopping.delete(tracked));
     this.#stopping.add(tracked);
   }
 
-  #onExit(id: number, reason: string): void {
-    const host = this.#hosts.get(id);
-    if (host === undefined || host.dead) return;
+  #onExit(host: PooledHost, reason: string): void {
+    // Contexts hear of it first: their places may be free by now, and the host retired for that.
+    if (!host.stopAsked) this.#lost++;
+    if (host.dead) return;
     host.dead = true;
-    this.#lost++;
-    this.#options.log.error(() => `${this.#describe(id)} is gone: ${reason}`);
-    this.#hosts.delete(id);
+    this.#options.log.error(() => `${this.#describe(host.id)} is gone: ${reason}`);
+    this.#hosts.delete(host.id);
   }
 
   #onOutput(id: number, line: string, stream: "stdout" | "stderr"): void {

@@ -1,0 +1,113 @@
+// The port for operators of a running server, with a real broker, a real module and a gateway; and
+// that there is nothing of it when it is off.
+import assert from "node:assert/strict";
+import type { CarDetail } from "../../src/http/api.ts";
+import { device } from "../car/support.ts";
+import { waitFor } from "../support/wait.ts";
+import type { ServerProcess } from "./server_process.ts";
+import { Stage } from "./stage.ts";
+
+const KEY = "0123456789abcdef";
+const CAR = "car_a";
+const DEVICE = device(1000, "front");
+
+async function urlOf(server: ServerProcess): Promise<string> {
+  const line = await server.line(/Listening for operators on /);
+  return line.slice(line.indexOf("http"));
+}
+
+async function get(url: string): Promise<Response> {
+  return await waitFor(fetch(url, { headers: { "x-api-key": KEY } }), url);
+}
+
+async function call(url: string, method: string, params: unknown = {}) {
+  const answer = await waitFor(
+    fetch(`${url}/rpc`, {
+      method: "POST",
+      headers: { "x-api-key": KEY, "content-type": "application/json" },
+      body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }),
+    }),
+    method,
+  );
+  return (await answer.json()).result;
+}
+
+Deno.test("A server shows operators its cars, and does what they say", async () => {
+  await using stage = await Stage.set();
+  const http = { port: 0, api_key: KEY };
+  const server = await stage.serve({ cars: { [CAR]: {} }, more: { http } });
+  const url = await urlOf(server);
+  const ready = await get(`${url}/readyz`);
+  assert.deepEqual([ready.status, await ready.json()], [200, { ready: true, reasons: [] }]);
+
+  stage.gateway(CAR, { devices: [DEVICE], rate: 20 });
+  const car = async () => await (await get(`${url}/api/cars/${CAR}`)).json() as CarDetail;
+  const running = await waitFor(async () => {
+    const found = await car();
+    return found.state === "RUNNING" && found.rates.statuses > 0 ? found : undefined;
+  }, "statuses of a running car");
+  assert.ok(running);
+  assert.equal(running.devices[0]?.connected, true);
+  assert.ok((running.rates.responseMeanMs ?? 0) > 0);
+  assert.ok((running.moduleContexts[0]?.hostPid ?? 0) > 1);
+
+  const page = await get(`${url}/`);
+  assert.match(await page.text(), /<html/);
+  const metrics = await (await get(`${url}/metrics`)).text();
+  const sample = (name: string) =>
+    Number(new RegExp(`^external_server_${name} (.*)$`, "m").exec(metrics)?.[1]);
+  assert.ok(sample(`statuses_answered_total{car="${CAR}"}`) > 0);
+  assert.ok(sample(`mqtt_received_bytes_total{car="${CAR}"}`) > 0);
+  assert.ok(
+    sample('module_calls_total{module="1000",function="forward_status",result="ok"}') > 0,
+  );
+
+  await call(url, "car.restart", { car: CAR });
+  const restarted = await waitFor(async () => {
+    const found = await car();
+    return found.state === "RUNNING" && found.sessionId !== running.sessionId ? found : undefined;
+  }, "the next session");
+  assert.equal(restarted?.failures[0]?.reason, "stopped");
+  const report = await call(url, "config.reload");
+  assert.deepEqual([report.applied, report.untouched], [true, 1]);
+
+  const stopped = await server.stop();
+  assert.equal(stopped.code, 0);
+  assert.ok(!server.text.includes(KEY));
+});
+
+Deno.test("A server listens nowhere while HTTP is off", async () => {
+  await using stage = await Stage.set();
+  const server = await stage.serve({ cars: { [CAR]: {} } });
+  assert.deepEqual(await listening(server.pid), []);
+  assert.doesNotMatch(server.text, /operators/);
+});
+
+Deno.test("A server that cannot listen for operators does not start", async () => {
+  await using stage = await Stage.set();
+  const { port } = stage.broker;
+  const server = stage.serve({ cars: { [CAR]: {} }, more: { http: { port } } });
+  await assert.rejects(
+    server.then(() => {}),
+    /Cannot listen for HTTP on "127.0.0.1:\d+": the address is in use/,
+  );
+});
+
+/** TCP ports the process listens on. */
+async function listening(pid: number): Promise<string[]> {
+  const inodes = new Set<string>();
+  for await (const { name } of Deno.readDir(`/proc/${pid}/fd`)) {
+    const target = await Deno.readLink(`/proc/${pid}/fd/${name}`).catch(() => "");
+    const inode = /^socket:\[(\d+)\]$/.exec(target)?.[1];
+    if (inode !== undefined) inodes.add(inode);
+  }
+  assert.ok(inodes.size > 0, "the process has sockets");
+  const found: string[] = [];
+  for (const table of ["tcp", "tcp6"]) {
+    for (const line of (await Deno.readTextFile(`/proc/${pid}/net/${table}`)).split("\n")) {
+      const [, local = "", , state, , , , , , inode = ""] = line.trim().split(/\s+/);
+      if (state === "0A" && inodes.has(inode)) found.push(local);
+    }
+  }
+  return found;
+}
