@@ -6,7 +6,8 @@
 // Deno's compiler takes a base runtime from Deno's download server, or from the file that
 // DENORT_BIN names. Such a file fits one version of Deno: DENO_COMPILE names that Deno where it is
 // not the one that runs this.
-import { dirname, join } from "node:path";
+import { cp } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** The folder of the checkout, with a slash at the end. */
@@ -33,9 +34,15 @@ const FLAGS = [
   "--no-code-cache",
 ];
 
-/** What the demo compiles lies beside the code that reads it, as it does in the source. */
-const EMBEDDED = ["example_module.c", "fleet_module.h"];
-const EXAMPLES = join(ROOT, "examples/module");
+/**
+ * Files and folders the program reads while it runs: what the demo compiles, and the operators' page.
+ * They lie beside the code that reads them, as they do in the source.
+ */
+const EMBEDDED = [
+  "examples/module/example_module.c",
+  "examples/module/fleet_module.h",
+  "src/http/page/static",
+];
 
 /**
  * What the bundled entry begins with. In packages that are not bundled, `setTimeout` is Node's, whose
@@ -95,18 +102,21 @@ async function bundle(folder: string): Promise<{ entry: string; options: string[
   const { success, text } = await run(Deno.execPath(), ["bundle", ...flags, main]);
   if (!success) {
     say(`Not bundled, the executable will be larger: Deno ${Deno.version.deno} cannot: ${text}`);
-    return { entry: main, options: includes(EXAMPLES) };
+    return { entry: main, options: includes(EMBEDDED.map((path) => join(ROOT, path))) };
   }
-  for (const name of EMBEDDED) await Deno.copyFile(join(EXAMPLES, name), join(folder, name));
+  const embedded = EMBEDDED.map((path) => join(folder, basename(path)));
+  for (const [index, path] of EMBEDDED.entries()) {
+    await cp(join(ROOT, path), embedded[index] ?? "", { recursive: true });
+  }
   // What is bundled needs no packages any more.
-  const options = [...includes(folder), "--no-config", "--no-npm", "--no-remote"];
+  const options = [...includes(embedded), "--no-config", "--no-npm", "--no-remote"];
   const entry = join(folder, "main.js");
   await Deno.writeTextFile(entry, PREAMBLE + await Deno.readTextFile(entry));
   return { entry, options };
 }
 
-function includes(folder: string): string[] {
-  return EMBEDDED.flatMap((name) => ["--include", join(folder, name)]);
+function includes(paths: readonly string[]): string[] {
+  return paths.flatMap((path) => ["--include", path]);
 }
 
 /** Runs a command in the checkout, without some variables; returns what it said of importance. */
