@@ -26,8 +26,7 @@ RUN deno task compile
 FROM ${BASE_IMAGE}
 COPY --from=build /build/dist/external-server /usr/local/bin/external-server
 COPY config/container.json /config/container.json
-# Libraries of modules are mounted or copied here.
-VOLUME ["/modules"]
+# Libraries of modules are mounted at /modules, or copied there by an image made from this one.
 WORKDIR /home/nonroot
 HEALTHCHECK --interval=30s --timeout=10s --start-period=30s \
   CMD ["/usr/local/bin/external-server", "health", "/config/container.json"]
