@@ -117,9 +117,11 @@ export class Car {
   /**
    * Ends the session in order and leaves the broker (section 4.4); module contexts are their owner's
    * to destroy afterwards. Never rejects.
+   *
+   * @param detail Why, for people. @default {"The server stops"}
    */
-  async stop(): Promise<void> {
-    this.#take({ type: "stop" });
+  async stop(detail?: string): Promise<void> {
+    this.#take({ type: "stop", ...(detail === undefined ? {} : { detail }) });
     try {
       await this.#transport.stop();
     } catch (error) {

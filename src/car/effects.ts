@@ -33,7 +33,8 @@ export type Input =
   | { readonly type: "resume" }
   /** Time has passed: some deadline may have been reached. */
   | { readonly type: "tick" }
-  | { readonly type: "stop" };
+  /** For good; `detail` says why, for people, when it is not the server that stops. */
+  | { readonly type: "stop"; readonly detail?: string };
 
 /** Everything a session wants done, in order. */
 export type Effect =

@@ -125,7 +125,7 @@ function transition(session: Session, input: Input, now: number, effects: Effect
     case "resume":
       return onResume(session, now, effects);
     case "stop":
-      return onStop(session, now, effects);
+      return onStop(session, input.detail ?? "The server stops", now, effects);
   }
 }
 
@@ -217,8 +217,8 @@ function onTick(session: Session, now: number, effects: Effect[]): Session {
   }
 }
 
-function onStop(session: Session, now: number, effects: Effect[]): Session {
-  const next = ended(session, { reason: "stopped", detail: "The server stops" }, now, effects);
+function onStop(session: Session, detail: string, now: number, effects: Effect[]): Session {
+  const next = ended(session, { reason: "stopped", detail }, now, effects);
   // Also a gateway without a session is told, so that it looks for a server at once (section 4.4).
   const base = session.kind === "waiting" ? notifyGateway(next.base, now, effects) : next.base;
   return { kind: "stopped", base };

@@ -129,7 +129,10 @@ export class Server {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#stopAsked.resolve();
-    await Promise.all([this.#changing, ...[...this.#members.values()].map(stopMember)]);
+    await Promise.all([
+      this.#changing,
+      ...[...this.#members.values()].map((member) => stopMember(member)),
+    ]);
     await this.#pool.stop();
   }
 
@@ -211,7 +214,8 @@ export class Server {
     const before = this.#config;
     const members = this.#members;
     this.#config = next;
-    const leaving = difference.removed.map((name) => stopMember(members.get(name)));
+    const gone = "The configuration no longer has the car";
+    const leaving = difference.removed.map((name) => stopMember(members.get(name), gone));
     this.#members = new Map(next.cars.flatMap(({ name }) => {
       const { car, modules } = successors.get(name) ?? {};
       const member = added.get(name) ?? (car && modules ? { car, modules } : members.get(name));
@@ -295,8 +299,8 @@ export class Server {
   }
 }
 
-async function stopMember(member: Member | undefined): Promise<void> {
-  await member?.car.stop();
+async function stopMember(member: Member | undefined, why?: string): Promise<void> {
+  await member?.car.stop(why);
   await member?.modules.stop();
 }
 
