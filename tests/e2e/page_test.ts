@@ -17,7 +17,7 @@ Deno.test("start serves the page with all its files, and tells its health", asyn
   assert.equal(page.status, 200, html);
   const files = [...html.matchAll(/(?:src|href)="\.?\/?([\w.-]+\.(?:js|css|svg))"/g)];
   assert.ok(files.length >= 2, html);
-  for (const [, name] of files) {
+  for (const [, name = ""] of files) {
     const file = await fetch(`${url}/${name}`);
     assert.equal(file.status, 200, name);
     assert.ok((await file.text()).length > 0, name);
