@@ -88,7 +88,7 @@ mosquittoTest(
         }
         gateway.answer(await gateway.expect("command"));
         await gateway.expect("command");
-      }, /command_unanswered: 1 command responses of the connect sequence, waited/),
+      }, /command_unanswered: 1 command response of the connect sequence, waited/),
       way("no_response", 1, async (gateway) => {
         await gateway.connectSequence();
         // The echo of the first status.
