@@ -139,9 +139,10 @@ export interface RpcAnswer {
 }
 
 async function readEvents(body: ReadableStream<Uint8Array>, inbox: Inbox<ServerEvent>) {
+  const decoder = new TextDecoder();
   let rest = "";
-  for await (const part of body.pipeThrough(new TextDecoderStream())) {
-    const blocks = (rest + part).split("\n\n");
+  for await (const part of body) {
+    const blocks = (rest + decoder.decode(part, { stream: true })).split("\n\n");
     rest = blocks.pop() ?? "";
     for (const block of blocks) {
       const [, type, data = ""] = /^event: (\w+)\ndata: (.*)$/.exec(block) ?? [];
