@@ -219,3 +219,22 @@ Deno.test("Ring keeps the newest, in order, whatever was replaced", () => {
   ring.replaceNewest(80);
   assert.deepEqual(ring.newestFirst(), [80, 7, 6]);
 });
+
+Deno.test("Metrics.text() writes what takes several turns as one piece", async () => {
+  const statistics = new CallStatistics();
+  for (let module = 1; module <= 50; module++) statistics.ofModule(module).command_ack.add(0, 1);
+  const metrics = new Metrics(() => ({
+    server: { cars: [], hosts: [], hostsLost: 0 },
+    calls: statistics.snapshot(),
+    responses: () => new Buckets([1]),
+    lagMs: { last: 0, max: 0 },
+    process: { residentBytes: 1, startedAt: 0 },
+  }));
+  const lines = (await metrics.text()).split("\n");
+  const begin = lines.indexOf("# TYPE external_server_module_calls_total counter") + 1;
+  const calls = lines.slice(begin, lines.indexOf("", begin));
+  assert.equal(new Set(calls).size, 50 * 5 * 8);
+  assert.ok(calls.every((line) => line.startsWith("external_server_module_calls_total{module=")));
+  assert.equal(lines.filter((line) => line.startsWith("# TYPE ")).length, FAMILIES.length);
+  assert.equal(lines.at(-1), "");
+});
