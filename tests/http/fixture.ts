@@ -118,7 +118,7 @@ export class Fixture implements AsyncDisposable {
     const answer = await this.get("/api/events", { signal: abort.signal });
     assert.equal(answer.status, 200);
     const inbox = new Inbox<ServerEvent>();
-    void readEvents(answer.body as ReadableStream<Uint8Array>, inbox).catch(() => {});
+    void readEvents(answer.body as ReadableStream<Uint8Array<ArrayBuffer>>, inbox).catch(() => {});
     return inbox;
   }
 
@@ -138,7 +138,10 @@ export interface RpcAnswer {
   readonly error?: { readonly code: number; readonly message: string; readonly data?: any };
 }
 
-async function readEvents(body: ReadableStream<Uint8Array>, inbox: Inbox<ServerEvent>) {
+async function readEvents(
+  body: ReadableStream<Uint8Array<ArrayBuffer>>,
+  inbox: Inbox<ServerEvent>,
+) {
   const decoder = new TextDecoder();
   let rest = "";
   for await (const part of body) {

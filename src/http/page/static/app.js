@@ -104,7 +104,6 @@ function onLink(state) {
 /** @param {ServerEvent} event */
 function onEvent(event) {
   fleet.apply(event);
-  if (event.type === "failure") announcer.add(event);
   if (event.type === "fleet" && (view === null || view instanceof KeyForm)) route();
   if (drawing) return;
   drawing = true;
@@ -124,6 +123,7 @@ function draw() {
     : ` \u00b7 response ${formatMs(responseMeanMs)}, longest ${formatMs(responseMaxMs)}`;
   say(byId("totals"), `${formatCount(statuses)} statuses/s${response}`);
   view?.update(changes);
+  announcer.add(changes.failures);
   if (!changes.fleet && changes.cars.size === 0) return;
   showBroker();
   showTitle();

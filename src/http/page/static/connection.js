@@ -168,7 +168,12 @@ export class Connection {
           this.#lostSince = null;
           this.#onState({ kind: "live" });
         }
-        this.#onEvent(event);
+        try {
+          this.#onEvent(event);
+        } catch (error) {
+          // A defect of the page is no reason to connect anew.
+          reportError(error);
+        }
       }
     }
   }

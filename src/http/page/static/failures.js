@@ -6,6 +6,7 @@ import { counted, formatTime } from "./format.js";
 import { carHash } from "./row.js";
 import { failureText, NEWS_MS, reasonOf } from "./words.js";
 
+/** @typedef {import("../../api.ts").FailureView} FailureView */
 /** @typedef {import("./fleet.js").CarFailure} CarFailure */
 
 /** Nobody can listen to more. */
@@ -52,9 +53,9 @@ export class Announcer {
     this.#region = region;
   }
 
-  /** @param {CarFailure} found */
-  add({ car, failure }) {
-    this.#waiting.set(car, reasonOf(failure));
+  /** @param {ReadonlyMap<string, FailureView>} failures by car */
+  add(failures) {
+    for (const [car, failure] of failures) this.#waiting.set(car, reasonOf(failure));
     if (this.#timer === undefined) this.#speak();
   }
 

@@ -26,6 +26,8 @@ export class Changes {
   rates = false;
   /** Cars whose rates are others. */
   ratesOf = new Set();
+  /** Failures nobody has been told of, by car. @type {Map<string, FailureView>} */
+  failures = new Map();
 }
 
 /** The cars and their last minute. */
@@ -71,7 +73,6 @@ export class Fleet {
         const car = this.cars.get(event.car);
         if (car === undefined) return;
         this.#change({ ...car, lastFailure: event.failure });
-        this.#remember(event);
       }
     }
   }
@@ -80,23 +81,27 @@ export class Fleet {
   #replace(event) {
     this.company = event.company;
     this.version = event.version;
-    const histories = this.histories;
+    const { cars, histories } = this;
+    const first = cars.size === 0;
     this.cars = new Map();
     this.histories = new Map();
     this.latest = [];
     for (const car of event.cars) {
       this.cars.set(car.car, car);
       this.histories.set(car.car, histories.get(car.car) ?? new History());
-      if (car.lastFailure !== null) this.#remember({ car: car.car, failure: car.lastFailure });
+      // While the connection was lost, cars may have failed.
+      this.#remember(car, first ? car : cars.get(car.car));
     }
     this.changes.fleet = true;
   }
 
   /** @param {CarSummary} car */
   #change(car) {
-    if (!this.cars.has(car.car)) return;
+    const before = this.cars.get(car.car);
+    if (before === undefined) return;
     this.cars.set(car.car, car);
     this.changes.cars.add(car.car);
+    this.#remember(car, before);
   }
 
   /** @param {RatesEvent} event */
@@ -116,8 +121,15 @@ export class Fleet {
     }
   }
 
-  /** @param {CarFailure} found */
-  #remember({ car, failure }) {
+  /**
+   * Whichever event brings a failure first: it is news once.
+   *
+   * @param {CarSummary} car
+   * @param {CarSummary | undefined} before
+   */
+  #remember({ car, lastFailure: failure }, before) {
+    if (failure === null) return;
+    if (failure.at > (before?.lastFailure?.at ?? 0)) this.changes.failures.set(car, failure);
     const others = this.latest.filter((other) => other.car !== car);
     this.latest = [...others, { car, failure }]
       .sort((a, b) => b.failure.at - a.failure.at)

@@ -1,0 +1,55 @@
+// The page in a real browser with the real operators' side behind it.
+import assert from "node:assert/strict";
+import type { Page } from "playwright-core";
+import { FRONT } from "../car/support.ts";
+import { settled } from "../support/virtual_clock.ts";
+import { waitFor } from "../support/wait.ts";
+import { chromiumTest } from "./browser.ts";
+import { Fixture, KEY, TestGateway } from "./fixture.ts";
+
+async function unlock(page: Page, key: string): Promise<void> {
+  await page.getByLabel("API key").fill(key);
+  await page.getByRole("button", { name: "Open" }).click();
+}
+
+chromiumTest("page follows a car through its life, as the server tells it", async (tab) => {
+  const { page } = tab;
+  await using fixture = (await Fixture.start()).up();
+  const answer = await page.goto(fixture.operators.url);
+  assert.match(answer?.headers()["content-security-policy"] ?? "", /^default-src 'none'; /);
+  await unlock(page, "wrong-wrong-wrong");
+  await page.getByRole("alert").filter({ hasText: "The server refused this key" }).waitFor();
+  await unlock(page, KEY);
+  const row = page.getByRole("row", { name: "car_a" });
+  await row.getByText("Waiting", { exact: true }).waitFor();
+  const gateway = await new TestGateway(fixture, "car_a").run([FRONT]);
+  await row.getByText("Running", { exact: true }).waitFor();
+  assert.equal(await row.locator(".devices").textContent(), "1");
+  gateway.status(FRONT, '{"speed":7}');
+  await settled();
+  // The second in which it was answered is told when it is over.
+  await waitFor(
+    async () => await row.locator(".chart .line").getAttribute("d"),
+    "a response in the chart",
+  );
+
+  await page.getByRole("link", { name: "car_a" }).click();
+  await page.getByRole("heading", { name: "car_a", level: 1 }).waitFor();
+  const statuses = page.getByRole("region", { name: "Last statuses" });
+  await statuses.getByText('{"speed":7}', { exact: true }).waitFor();
+  await page.getByRole("link", { name: "All cars" }).click();
+
+  for (const transport of fixture.transports.values()) transport.down();
+  await page.getByRole("alert").filter({ hasText: "The broker is away" }).waitFor();
+  await row.getByText("No broker", { exact: true }).waitFor();
+  await row.getByText("Broker lost").waitFor();
+  await page.locator("[aria-live=polite]").getByText("car_a failed: Broker lost")
+    .waitFor({ state: "attached" });
+  fixture.up();
+  await row.getByText("Waiting", { exact: true }).waitFor();
+
+  await fixture.operators.stop();
+  await page.getByRole("alert").filter({ hasText: "No connection to the server" }).waitFor();
+  const complaints = tab.complaints.filter((text) => !text.startsWith("Failed to load resource"));
+  assert.deepEqual(complaints, []);
+});

@@ -1,0 +1,193 @@
+// The parts of the page that need no browser.
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import type { CarRates, CarSummary } from "../../src/http/api.ts";
+import { assets } from "../../src/http/page/assets.ts";
+import {
+  areaPath,
+  History,
+  linePath,
+  scaleTop,
+  SECONDS,
+} from "../../src/http/page/static/chart.js";
+import { EventStream } from "../../src/http/page/static/event_stream.js";
+import { Fleet } from "../../src/http/page/static/fleet.js";
+import { formatAge, formatMs } from "../../src/http/page/static/format.js";
+import { risingIndexes } from "../../src/http/page/static/order.js";
+import { spaced, visible } from "../../src/http/page/static/payload.js";
+import { compareBy } from "../../src/http/page/static/sorting.js";
+import { conditionOf, failureText } from "../../src/http/page/static/words.js";
+import { NO_RATES, someCar, someFailure } from "./page_server.ts";
+
+const STATIC = new URL("../../src/http/page/static/", import.meta.url);
+
+function rates(responseMeanMs: number): CarRates {
+  return { statuses: 1, commands: 0, responseMeanMs, responseMaxMs: responseMeanMs * 2 };
+}
+
+Deno.test("assets serve every file of the page, and nothing is asked for that is not there", () => {
+  const names = [...Deno.readDirSync(STATIC)].map(({ name }) => name).sort();
+  const served = [...assets.keys()].map((path) => path === "/" ? "index.html" : path.slice(1));
+  assert.deepEqual(served.sort(), names);
+  let size = 0;
+  for (const [path, { body, type }] of assets) {
+    size += body.length;
+    const wanted = type.startsWith("text/javascript")
+      ? [...body.matchAll(/^(?:import|\} from) .*?"\.(\/[\w.]+)";$/gm)].map(([, name]) => name)
+      : [...body.matchAll(/(?:src|href)="(\/[^"]*)"/g)].map(([, name]) => name);
+    for (const name of wanted) assert.ok(assets.has(name ?? ""), `${path} asks for ${name}`);
+    if (path === "/") assert.doesNotMatch(body, /<style|style=|<script>|\son\w+=/);
+    else if (path.endsWith(".js")) assert.doesNotMatch(body, /innerHTML|insertAdjacentHTML|eval\(/);
+  }
+  assert.ok(size < 100_000, `${size} characters`);
+});
+
+Deno.test("EventStream gives the same events however the text is cut", () => {
+  const text =
+    ': hello\n\nevent: a\ndata: {"x":1}\n\ndata:two\r\ndata: lines\r\n\r\n:\n\ndata: 3\n\ndata: 4';
+  fc.assert(fc.property(fc.array(fc.nat(text.length)), (cuts) => {
+    const stream = new EventStream();
+    const places = [0, ...cuts.toSorted((a, b) => a - b), text.length];
+    const events = places.slice(1).flatMap((place, index) =>
+      stream.push(text.slice(places[index], place))
+    );
+    assert.deepEqual(events, ['{"x":1}', "two\nlines", "3"]);
+  }));
+});
+
+Deno.test("EventStream refuses an event without end", () => {
+  const stream = new EventStream();
+  const much = "x".repeat(1 << 20);
+  assert.throws(() => {
+    for (let index = 0; index < 20; index++) stream.push(much);
+  }, RangeError);
+});
+
+Deno.test("risingIndexes() keeps as many in place as can stay", () => {
+  const orders = fc.uniqueArray(fc.nat(8), { maxLength: 8 });
+  fc.assert(fc.property(orders, (values) => {
+    const kept = [...risingIndexes(values)].sort((a, b) => a - b).map((index) =>
+      values[index] ?? 0
+    );
+    assert.deepEqual(kept, kept.toSorted((a, b) => a - b));
+    let longest = 0;
+    for (let mask = 0; mask < 1 << values.length; mask++) {
+      const some = values.filter((_, index) => mask & (1 << index));
+      if (some.every((value, index) => index === 0 || value > (some[index - 1] ?? 0))) {
+        longest = Math.max(longest, some.length);
+      }
+    }
+    assert.equal(kept.length, longest);
+  }));
+});
+
+Deno.test("scaleTop() is a round figure at or above the longest", () => {
+  const tops = [0, 10, 10.1, 20, 21, 50, 51, 100, 101, 4000].map(scaleTop);
+  assert.deepEqual(tops, [10, 10, 20, 20, 50, 50, 100, 100, 200, 5000]);
+});
+
+Deno.test("charts break where nothing was answered, and end at the right edge", () => {
+  const values = [10, 0, null, 5];
+  assert.equal(linePath(values, 10), "M56 1.0L57 19.0M59 10.0L59.6 10.0");
+  assert.equal(areaPath(values, 10), "M56 20L56 1.0L57 19.0V20ZM59 20L59 10.0V20Z");
+  assert.equal(linePath([null], 10), "");
+});
+
+Deno.test("Fleet draws seconds without an event as a gap, and keeps a minute", () => {
+  const fleet = new Fleet();
+  const at = Date.now();
+  const cars = [someCar("car_1"), someCar("car_2")];
+  fleet.apply({ type: "fleet", company: "depot", version: "1", at, startedAt: at, cars });
+  fleet.takeChanges();
+  const second = (ms: number, of: Record<string, CarRates>) =>
+    fleet.apply({ type: "rates", at: at + ms, fleet: NO_RATES, cars: of });
+  second(1000, { car_1: rates(4) });
+  second(4000, { car_1: rates(8) });
+  assert.deepEqual(fleet.histories.get("car_1")?.means, [4, null, null, 8]);
+  assert.deepEqual([...fleet.takeChanges().ratesOf], ["car_1"]);
+  second(5000, {});
+  assert.equal(fleet.cars.get("car_1")?.rates.statuses, 0);
+  assert.deepEqual([...fleet.takeChanges().ratesOf], ["car_1"]);
+  second(6000, {});
+  assert.deepEqual([...fleet.takeChanges().ratesOf], []);
+  second(9_000_000, { car_1: rates(1) });
+  const history = fleet.histories.get("car_1") as History;
+  assert.equal(history.means.length, SECONDS);
+  assert.equal(history.longest, 2);
+});
+
+Deno.test("conditionOf() names what hinders a car most", () => {
+  const cases = [
+    [someCar("a"), "running"],
+    [someCar("a", { state: "CONNECTED" }), "connecting"],
+    [someCar("a", { state: "CONNECTED", sessionId: null }), "waiting"],
+    [someCar("a", { state: "CONNECTED", sessionId: null, paused: true }), "paused"],
+    [someCar("a", { state: "ERROR" }), "modules"],
+    [someCar("a", { state: "ERROR", brokerConnected: false, paused: true }), "broker"],
+    [someCar("a", { state: "STOPPED", brokerConnected: false }), "stopped"],
+  ] as const;
+  for (const [car, condition] of cases) assert.equal(conditionOf(car), condition);
+});
+
+Deno.test("compareBy() lists cars that need attention first, then by name as people count", () => {
+  const now = Date.now();
+  const waiting = { state: "CONNECTED", sessionId: null } as const;
+  const cars = [
+    someCar("car_10"),
+    someCar("car_9"),
+    someCar("calm", waiting),
+    someCar("failed", { ...waiting, lastFailure: someFailure() }),
+    someCar("failed_long_ago", { ...waiting, lastFailure: someFailure({ at: now - 3_600_000 }) }),
+    someCar("offline", { state: "UNINITIALIZED", brokerConnected: false }),
+  ];
+  const sorted = (sort: string, down = false) =>
+    cars.toSorted(compareBy(sort, down, now)).map(({ car }) => car);
+  const expected = ["offline", "failed", "calm", "failed_long_ago", "car_9", "car_10"];
+  assert.deepEqual(sorted("state"), expected);
+  assert.deepEqual(sorted("no such column"), expected);
+  assert.deepEqual(sorted("car", true).slice(-3), ["car_10", "car_9", "calm"]);
+});
+
+Deno.test("failureText() says what, for how long, and how often", () => {
+  assert.equal(failureText(someFailure()), "Gateway fell silent: no message (30 s)");
+  const bare = someFailure({ reason: "broker_lost", detail: "", waitedMs: 0, times: 3 });
+  assert.equal(failureText(bare), "Broker lost, 3 times");
+});
+
+Deno.test("visible() shows what would vanish or turn the text around, and spaced() parts bytes", () => {
+  assert.equal(
+    visible("a\u0000b\u202ec\u200bd\u{e0041}\n\tz"),
+    "a<U+0000>b<U+202E>c<U+200B>d<U+E0041>\n\tz",
+  );
+  assert.equal(spaced("deadbeef"), "de ad be ef");
+});
+
+Deno.test("formatMs() and formatAge() keep figures short", () => {
+  const times = [null, 0.123, 4.56, 45.6, 2345].map(formatMs);
+  assert.deepEqual(times, ["\u2013", "0.12 ms", "4.6 ms", "46 ms", "2.3 s"]);
+  const ages = [0, 59_999, 60_000, 7_200_000, 172_800_000].map(formatAge);
+  assert.deepEqual(ages, ["under 1 min", "under 1 min", "1 min", "2 h", "2 d"]);
+});
+
+Deno.test("Fleet tells a failure once, whichever event brings it, and none from before", () => {
+  const fleet = new Fleet();
+  const at = Date.now();
+  const told = () => [...fleet.takeChanges().failures.keys()];
+  const everything = (...cars: CarSummary[]) =>
+    fleet.apply({ type: "fleet", company: "depot", version: "1", at, startedAt: at, cars });
+  const old = someCar("car_1", { lastFailure: someFailure({ at: at - 9000 }) });
+  const well = someCar("car_2");
+  everything(old, well);
+  assert.deepEqual(told(), []);
+  const failure = someFailure({ at: at - 5000 });
+  fleet.apply({ type: "car", at, car: { ...well, lastFailure: failure } });
+  assert.deepEqual(told(), ["car_2"]);
+  fleet.apply({ type: "failure", car: "car_2", failure });
+  assert.deepEqual(told(), []);
+  everything({ ...old, lastFailure: someFailure({ at: at - 1000 }) }, {
+    ...well,
+    lastFailure: failure,
+  });
+  assert.deepEqual(told(), ["car_1"]);
+  assert.deepEqual(fleet.latest.map(({ car }) => car), ["car_1", "car_2"]);
+});
