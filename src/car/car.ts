@@ -1,18 +1,17 @@
 // A car: drives the pure session with what transport, modules and clock bring, and carries out what
 // the session wants done.
-import type { ContextListener, DisconnectType, ModuleContext } from "../module/context.ts";
-import type { CallOutcome } from "../module/outcome.ts";
+import type { ContextListener, ModuleContext } from "../module/context.ts";
 import type { TransportStats } from "../mqtt/lane.ts";
 import type { CarTransport, TransportListener } from "../mqtt/transport.ts";
 import type { Log } from "../observe/log.ts";
 import { decodeClientMessage, encodeServerMessage } from "../protocol/codec.ts";
-import { deviceKey } from "../protocol/device.ts";
-import type { ClientMessage, Device } from "../protocol/messages.ts";
+import type { ClientMessage } from "../protocol/messages.ts";
 import { type Clock, systemClock, type TimerHandle } from "../time/clock.ts";
 import { type CarCounts, CarStatistics } from "./car_statistics.ts";
 import type { Effect, Input } from "./effects.ts";
 import { connectedDevices, type QueueDepths, queueDepths } from "./inspection.ts";
 import { CarJournal, type PastFailure } from "./journal.ts";
+import { ModuleCalls } from "./module_calls.ts";
 import { createSession, isSaturated, nextDeadline, step } from "./session.ts";
 import type { SessionSettings } from "./settings.ts";
 import { type Session, type StateName, stateName } from "./state.ts";
@@ -80,7 +79,7 @@ export class Car {
   readonly #clock: Clock;
   #maxMessageBytes: number;
   readonly #observer: CarObserver | undefined;
-  readonly #contexts = new Map<number, ModuleContext>();
+  readonly #calls: ModuleCalls;
   readonly #inputs: Input[] = [];
   #session: Session;
   #since = Date.now();
@@ -99,6 +98,11 @@ export class Car {
       log: options.log.forCar(this.name),
       clock: this.#clock,
       sessionId: () => this.#sessionId,
+    });
+    this.#calls = new ModuleCalls({
+      statistics: this.statistics,
+      journal: this.#journal,
+      take: (input) => this.#take(input),
     });
     this.#observer = options.observer;
     this.#session = createSession(options.settings);
@@ -134,7 +138,7 @@ export class Car {
     return {
       onCommand: (command) => this.#take({ type: "command", module, command }),
       onLost: (reason, wasBusy) => {
-        this.#contexts.delete(module);
+        this.#calls.detach(module);
         this.#take({ type: "module_lost", detail: `Module ${module}: ${reason}` });
         onLost(reason, wasBusy);
       },
@@ -143,7 +147,7 @@ export class Car {
 
   /** Takes the context of one module. */
   attach(context: ModuleContext): void {
-    this.#contexts.set(context.spec.module, context);
+    this.#calls.attach(context);
   }
 
   /** Every context has been attached: gateways may connect. */
@@ -168,7 +172,7 @@ export class Car {
    */
   releaseModules(detail: string): void {
     this.#take({ type: "module_lost", detail });
-    this.#contexts.clear();
+    this.#calls.detachAll();
   }
 
   /**
@@ -270,7 +274,7 @@ export class Car {
         this.#perform(effect);
       } catch (error) {
         this.#journal.defect(effect.type, error);
-        this.#giveUp(effect);
+        this.#calls.giveUp(effect);
       }
     }
     if (before !== this.state) {
@@ -300,16 +304,6 @@ export class Car {
       this.#restUntil = now + DEFECT_REST_MS;
       this.#journal.defect(`session on ${input.type}`, error);
       return [];
-    }
-  }
-
-  /** A module call that could not even be made has failed: the session must not wait for it. */
-  #giveUp(effect: Effect): void {
-    if (effect.type === "forward") {
-      this.#take({ type: "forwarded", epoch: effect.epoch, counter: effect.counter });
-    } else if (effect.type === "connect_device") {
-      const { epoch, device } = effect;
-      this.#take({ type: "device_result", epoch, device, outcome: "not_ok" });
     }
   }
 
@@ -359,39 +353,16 @@ export class Car {
         this.statistics.countPublished(effect.message);
         this.#transport.publish(encodeServerMessage(effect.message));
         return;
-      case "forward":
-        return this.#forward(effect);
       case "notify":
         return this.#transport.notifyDisconnect();
-      case "connect_device":
-        return this.#connectDevice(effect.epoch, effect.device);
-      case "disconnect_device":
-        return this.#disconnectDevice(effect.disconnect, effect.device);
-      case "acknowledge": {
-        this.statistics.commandsAcknowledged++;
-        const { module, command } = effect;
-        this.#contexts.get(module)?.acknowledgeCommand(
-          command.device,
-          command.data,
-          (outcome) => this.#watch("command_ack", command.device, outcome),
-        );
-        return;
-      }
-      case "hold_commands":
-        this.#journal.once(
-          "WARNING",
-          `held ${effect.module}`,
-          () => `Module ${effect.module} keeps its commands: too many wait for the car`,
-        );
-        return this.#contexts.get(effect.module)?.holdCommands();
-      case "release_commands":
-        return this.#contexts.get(effect.module)?.releaseCommands();
       case "note":
         this.statistics.countNote(effect.note);
         return this.#journal.note(effect.note);
       case "ended":
         this.statistics.countFailure(effect.failure.reason);
         return this.#journal.ended(effect.failure);
+      default:
+        return this.#calls.perform(effect);
     }
   }
 
@@ -402,60 +373,5 @@ export class Car {
     } catch (error) {
       this.#journal.defect("an observer", error);
     }
-  }
-
-  #forward(effect: Effect & { type: "forward" }): void {
-    const { epoch, counter, device, data, errorMessage } = effect;
-    const context = this.#contexts.get(device.module);
-    if (context === undefined) return;
-    this.statistics.statusesForwarded++;
-    const done = (outcome: CallOutcome) => {
-      // The status did not reach a module: the gateway keeps it, and the session is about to end.
-      if (outcome !== "host_lost") this.#take({ type: "forwarded", epoch, counter });
-    };
-    if (errorMessage.length === 0) {
-      context.forwardStatus(device, data, (outcome) => {
-        if (outcome !== "ok") this.#watch("forward_status", device, outcome);
-        done(outcome);
-      });
-      return;
-    }
-    context.forwardStatus(
-      device,
-      data,
-      (outcome) => this.#watch("forward_status", device, outcome),
-    );
-    context.forwardErrorMessage(device, errorMessage, (outcome) => {
-      this.#watch("forward_error_message", device, outcome);
-      done(outcome);
-    });
-  }
-
-  #connectDevice(epoch: number, device: Device): void {
-    const finish = (outcome: CallOutcome) =>
-      this.#take({ type: "device_result", epoch, device, outcome });
-    const context = this.#contexts.get(device.module);
-    if (context === undefined) finish("host_lost");
-    else context.connectDevice(device, finish);
-  }
-
-  #disconnectDevice(type: DisconnectType, device: Device): void {
-    this.#contexts.get(device.module)?.disconnectDevice(
-      type,
-      device,
-      (outcome) => this.#watch("device_disconnected", device, outcome),
-    );
-  }
-
-  /** Logs and counts what a module refused; changes nothing in what follows (section 4.3). */
-  #watch(call: string, device: Device, outcome: CallOutcome): void {
-    if (outcome === "ok" || outcome === "host_lost") return;
-    this.statistics.moduleCallsFailed++;
-    this.#journal.once(
-      "WARNING",
-      `${call} ${outcome} ${deviceKey(device)}`,
-      () => `Module ${device.module}: ${call} returned ${outcome}`,
-      device,
-    );
   }
 }

@@ -1,0 +1,152 @@
+// The module contexts of a car, and the effects that are calls of them.
+import type { ModuleContext } from "../module/context.ts";
+import type { CallOutcome } from "../module/outcome.ts";
+import { deviceKey } from "../protocol/device.ts";
+import type { Device } from "../protocol/messages.ts";
+import type { CarStatistics } from "./car_statistics.ts";
+import type { Effect, Input } from "./effects.ts";
+import type { CarJournal } from "./journal.ts";
+
+/** Effects that are for modules. */
+export type ModuleEffect = Extract<
+  Effect,
+  {
+    type:
+      | "forward"
+      | "connect_device"
+      | "disconnect_device"
+      | "acknowledge"
+      | "hold_commands"
+      | "release_commands";
+  }
+>;
+
+/** What calls are counted and logged with, and where their results go. */
+export interface ModuleCallsOptions {
+  readonly statistics: CarStatistics;
+  readonly journal: CarJournal;
+  /** Takes what a call leads to. */
+  readonly take: (input: Input) => void;
+}
+
+/** Calls the contexts of one car; a context that is away is not called. */
+export class ModuleCalls {
+  readonly #statistics: CarStatistics;
+  readonly #journal: CarJournal;
+  readonly #take: (input: Input) => void;
+  readonly #contexts = new Map<number, ModuleContext>();
+
+  constructor(options: ModuleCallsOptions) {
+    this.#statistics = options.statistics;
+    this.#journal = options.journal;
+    this.#take = options.take;
+  }
+
+  /** Takes the context of one module. */
+  attach(context: ModuleContext): void {
+    this.#contexts.set(context.spec.module, context);
+  }
+
+  /** Forgets the context of one module. */
+  detach(module: number): void {
+    this.#contexts.delete(module);
+  }
+
+  /** Forgets every context. */
+  detachAll(): void {
+    this.#contexts.clear();
+  }
+
+  /** Makes the call that an effect is. Throws what a context throws, which none should. */
+  perform(effect: ModuleEffect): void {
+    switch (effect.type) {
+      case "forward":
+        return this.#forward(effect);
+      case "connect_device":
+        return this.#connectDevice(effect.epoch, effect.device);
+      case "disconnect_device": {
+        const { disconnect, device } = effect;
+        return this.#contexts.get(device.module)?.disconnectDevice(
+          disconnect,
+          device,
+          (outcome) => this.#watch("device_disconnected", device, outcome),
+        );
+      }
+      case "acknowledge": {
+        this.#statistics.commandsAcknowledged++;
+        const { module, command: { device, data } } = effect;
+        return this.#contexts.get(module)?.acknowledgeCommand(
+          device,
+          data,
+          (outcome) => this.#watch("command_ack", device, outcome),
+        );
+      }
+      case "hold_commands":
+        this.#journal.once(
+          "WARNING",
+          `held ${effect.module}`,
+          () => `Module ${effect.module} keeps its commands: too many wait for the car`,
+        );
+        return this.#contexts.get(effect.module)?.holdCommands();
+      case "release_commands":
+        return this.#contexts.get(effect.module)?.releaseCommands();
+    }
+  }
+
+  /** A call that could not even be made has failed: the session must not wait for it. */
+  giveUp(effect: Effect): void {
+    if (effect.type === "forward") {
+      this.#take({ type: "forwarded", epoch: effect.epoch, counter: effect.counter });
+    } else if (effect.type === "connect_device") {
+      const { epoch, device } = effect;
+      this.#take({ type: "device_result", epoch, device, outcome: "not_ok" });
+    }
+  }
+
+  #forward(effect: Effect & { type: "forward" }): void {
+    const { epoch, counter, device, data, errorMessage } = effect;
+    const context = this.#contexts.get(device.module);
+    if (context === undefined) return;
+    this.#statistics.statusesForwarded++;
+    const done = (outcome: CallOutcome) => {
+      // The status did not reach a module: the gateway keeps it, and the session is about to end.
+      if (outcome !== "host_lost") this.#take({ type: "forwarded", epoch, counter });
+    };
+    if (errorMessage.length === 0) {
+      context.forwardStatus(device, data, (outcome) => {
+        this.#watch("forward_status", device, outcome);
+        done(outcome);
+      });
+      return;
+    }
+    context.forwardStatus(
+      device,
+      data,
+      (outcome) => this.#watch("forward_status", device, outcome),
+    );
+    context.forwardErrorMessage(device, errorMessage, (outcome) => {
+      this.#watch("forward_error_message", device, outcome);
+      done(outcome);
+    });
+  }
+
+  #connectDevice(epoch: number, device: Device): void {
+    const finish = (outcome: CallOutcome) =>
+      this.#take({ type: "device_result", epoch, device, outcome });
+    const context = this.#contexts.get(device.module);
+    if (context === undefined) finish("host_lost");
+    else context.connectDevice(device, finish);
+  }
+
+  /** Logs and counts what a module refused; changes nothing in what follows (section 4.3). */
+  #watch(call: string, device: Device, outcome: CallOutcome): void {
+    if (outcome === "ok" || outcome === "host_lost") return;
+    this.#statistics.moduleCallsFailed++;
+    this.#journal.once(
+      "WARNING",
+      `${call} ${outcome} ${deviceKey(device)}`,
+      () => `Module ${device.module}: ${call} returned ${outcome}`,
+      device,
+    );
+  }
+}
