@@ -42,6 +42,8 @@ export type CallDone = (outcome: CallOutcome) => void;
 
 /** What a context tells its car. */
 export interface ContextListener {
+  /** The library is loaded and has what it must have; `init` follows, and may take its time. */
+  onLoaded?(): void;
   /** The module has a command; called in the order in which they were popped. */
   onCommand(command: ModuleCommand): void;
   /**

@@ -42,6 +42,8 @@ export const FrameKind = {
   NOTICE: 39,
   /** Payload: u32, the resident memory of the process in KiB. */
   PONG: 40,
+  /** The library of a context that is being made is loaded, and has what it must have. */
+  LOADED: 41,
 } as const;
 /** See {@linkcode FrameKind}. */
 export type FrameKind = typeof FrameKind[keyof typeof FrameKind];

@@ -217,6 +217,8 @@ export class ModuleHost implements LinkHandler, ContextOwner {
       case FrameKind.PONG:
         this.#residentBytes = frame.uint32(0) * 1024;
         return this.#watchdog.answered();
+      case FrameKind.LOADED:
+        return this.#creations.get(index)?.context.listener.onLoaded?.();
       case FrameKind.CREATED:
         return this.#onCreated(index);
       case FrameKind.CREATE_FAILED:

@@ -40,6 +40,15 @@ const PAUSES = { firstMs: 1000, maxMs: 60_000 } as const;
 /** Crashes in a row from which on a car gets hosts of its own, so that it takes nobody along. */
 const CRASHES_UNTIL_ALONE = 2;
 
+/** What whoever opens contexts wants to know. */
+interface OpenWatch {
+  onFailure(error: Error): void;
+  /** The library of one is loaded, or cannot be. */
+  onLoaded(spec: ContextSpec): void;
+}
+
+const UNWATCHED: OpenWatch = { onFailure() {}, onLoaded() {} };
+
 interface Opened {
   readonly spec: ContextSpec;
   readonly place: Place;
@@ -91,12 +100,20 @@ export class CarModules {
    *
    * @param onUnusable Called at once for each library that cannot be loaded: a reason not to start
    * at all. Everything else that can go wrong is tried again, for as long as it takes.
+   * @param onLoaded Called when every library has been loaded, or could not be, `init` or no `init`.
    */
-  async start(onUnusable: (error: Error) => void): Promise<void> {
-    this.#attempt = this.#open((error) => {
-      if (cannotEverLoad(error)) onUnusable(error);
+  async start(onUnusable: (error: Error) => void, onLoaded = () => {}): Promise<void> {
+    const unloaded = new Set(this.#specs);
+    this.#attempt = this.#open({
+      onFailure: (error) => {
+        if (cannotEverLoad(error)) onUnusable(error);
+      },
+      onLoaded: (spec) => {
+        if (unloaded.delete(spec) && unloaded.size === 0) onLoaded();
+      },
     });
     await this.#attempt;
+    onLoaded();
   }
 
   /**
@@ -149,7 +166,7 @@ export class CarModules {
   }
 
   /** Opens the contexts that lack, all at once. */
-  async #open(onFailure: (error: Error) => void): Promise<void> {
+  async #open(watch: OpenWatch): Promise<void> {
     const alike = this.#predecessor === undefined ? [] : this.#predecessor.#specs;
     const lacking = this.#specs.filter((spec) =>
       !this.#opened.has(spec.module) && !includesSpec(alike, spec)
@@ -161,11 +178,12 @@ export class CarModules {
       const place = places[index];
       if (place === undefined) return;
       try {
-        await this.#openOne(spec, place);
+        await this.#openOne(spec, place, watch);
       } catch (error) {
         place.release();
-        this.#onFailed(spec, error instanceof Error ? error : new Error(String(error)), onFailure);
+        this.#onFailed(spec, error instanceof Error ? error : new Error(String(error)), watch);
       }
+      watch.onLoaded(spec);
     }));
     this.#attempt = null;
     if (this.#stopped) return;
@@ -178,13 +196,14 @@ export class CarModules {
     this.#car.modulesReady();
   }
 
-  async #openOne(spec: ContextSpec, place: Place): Promise<void> {
+  async #openOne(spec: ContextSpec, place: Place, watch: OpenWatch): Promise<void> {
     const listener = this.#car.contextListener(
       spec.module,
       (reason, wasBusy) => opened.owner.#onLost(opened, reason, wasBusy),
     );
     const opened: Opened = { spec, place, listener, owner: this, early: [], lost: false };
     const context = await place.open(spec, {
+      onLoaded: () => watch.onLoaded(spec),
       onCommand: (command) => {
         if (opened.owner.#isQuiet) opened.early.push(command);
         else listener.onCommand(command);
@@ -211,13 +230,13 @@ export class CarModules {
     opened.context.releaseCommands();
   }
 
-  #onFailed(spec: ContextSpec, error: Error, onFailure: (error: Error) => void): void {
+  #onFailed(spec: ContextSpec, error: Error, watch: OpenWatch): void {
     // A host that stops refuses what it was asked for; nobody needs to hear of that.
     if (this.#stopped) return;
     // The host died over it: maybe `init` crashes, and would take the same neighbors along again.
     if (error instanceof ModuleLoadError && error.kind === "host") this.#suspect = true;
     this.#log.error(() => error.message, { module: spec.module });
-    onFailure(error);
+    watch.onFailure(error);
   }
 
   #onLost(opened: Opened, reason: string, wasBusy: boolean): void {
@@ -259,7 +278,7 @@ export class CarModules {
     }
     this.#timer = this.#clock.set(() => {
       this.#timer = null;
-      this.#attempt = this.#open(() => {});
+      this.#attempt = this.#open(UNWATCHED);
     }, pauseMs);
   }
 }

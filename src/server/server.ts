@@ -44,7 +44,12 @@ export interface ServerSnapshot {
   readonly hostsLost: number;
 }
 
-/** How long cars may wait for each other's libraries when the server starts, in milliseconds. */
+/**
+ * How long the start waits for libraries to be loaded, in milliseconds: so that one that cannot be is
+ * known before any car is served, also on a machine that is busy with starting hundreds.
+ */
+const LOAD_GATE_MS = 10_000;
+/** How long cars wait for each other's `init` after that, in milliseconds. */
 const START_GATE_MS = 3000;
 
 /** How long a reload waits for the libraries of the new configuration; cars wait for nothing. */
@@ -108,7 +113,11 @@ export class Server {
     const { log, config } = this.#options;
     const found: Error[] = [];
     const members = [...this.#members.values()];
-    const opened = members.map(({ modules }) => modules.start((error) => found.push(error)));
+    const loaded = members.map(() => Promise.withResolvers<void>());
+    const opened = members.map(({ modules }, index) =>
+      modules.start((error) => found.push(error), loaded[index]?.resolve)
+    );
+    await within(Promise.all(loaded.map(({ promise }) => promise)), LOAD_GATE_MS, this.#clock);
     await within(Promise.all(opened), START_GATE_MS, this.#clock);
     if (found.length > 0) {
       await this.stop();

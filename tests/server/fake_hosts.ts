@@ -43,6 +43,8 @@ export class FakeHost implements Host {
     const creation = { spec, fail: failing.reject };
     this.#creations.add(creation);
     try {
+      await this.#fleet.load(spec);
+      listener.onLoaded?.();
       await Promise.race([failing.promise, this.#fleet.init(spec, this)]);
     } finally {
       this.#creations.delete(creation);
@@ -94,6 +96,8 @@ export class FakeHosts {
   starts = 0;
   /** Whether hosts cannot be started. */
   broken = false;
+  /** What loading the library of a context does; rejects when it cannot be loaded. */
+  load: (spec: ContextSpec) => Promise<void> = () => Promise.resolve();
   /** What `init` of a context does; rejects when it fails, and may let the host die. */
   init: (spec: ContextSpec, host: FakeHost) => Promise<void> = () => Promise.resolve();
 

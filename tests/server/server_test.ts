@@ -93,15 +93,30 @@ Deno.test("Server.start() names every library that cannot be loaded, and undoes 
 
 Deno.test("Server.start() learns of a bad library also when the car has a slow one beside it", async () => {
   const { server, clock, hosts } = fixture({ car_a: { specific_modules: { "8": MODULE } } });
-  hosts.init = (spec) =>
+  hosts.init = () => new Promise(() => {});
+  hosts.load = (spec) =>
     spec.module === 7
-      ? new Promise(() => {})
+      ? Promise.resolve()
       : Promise.reject(new ModuleLoadError("symbol", spec, "pop_command is missing"));
   const started = assert.rejects(server.start(), /module 8 of car "car_a".*pop_command is missing/);
   await settled();
   await clock.advance(3000);
   await waitFor(started, "the start to fail");
   assert.deepEqual(hosts.living, []);
+  assert.equal(clock.timers, 0);
+});
+
+Deno.test("Server.start() waits for a library that takes long to be loaded, and cannot be", async () => {
+  const { server, clock, hosts, transport } = fixture();
+  const loading = Promise.withResolvers<void>();
+  hosts.load = ({ car }) => car === "car_b" ? loading.promise : Promise.resolve();
+  const started = assert.rejects(server.start(), /car "car_b".*pop_command is missing/);
+  await settled();
+  await clock.advance(9000);
+  assert.equal(transport("car_a").started, false);
+  const spec = { car: "car_b", module: 7, libPath: "/modules/lib.so" };
+  loading.reject(new ModuleLoadError("symbol", spec, "pop_command is missing"));
+  await waitFor(started, "the start to fail");
   assert.equal(clock.timers, 0);
 });
 

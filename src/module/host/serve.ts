@@ -97,6 +97,9 @@ export class HostServer implements LinkHandler {
     try {
       const library = this.#libraries.load(request.libPath, request.module);
       if (request.purpose !== "load") {
+        // `init` may take its time, and whoever asked wants to know of bad libraries at once.
+        this.#link.out.frame(FrameKind.LOADED, index, id);
+        this.#link.flush();
         const context = await this.#init(index, library, request);
         if (request.purpose === "init") await this.#end(index, context);
         else this.#keep(index, context, request);
