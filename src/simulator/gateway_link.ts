@@ -1,8 +1,8 @@
 // The MQTT side of a simulated gateway (protocol section 1): one broker connection at a time.
 import { readFileSync } from "node:fs";
 import { Buffer } from "node:buffer";
-import mqtt from "mqtt";
-import type { IClientOptions, MqttClient } from "mqtt";
+import mqtt, { type IClientOptions, MqttClient } from "mqtt";
+import { LinkStream } from "./link_stream.ts";
 import { type CarTopics, carTopics } from "../protocol/topics.ts";
 
 /** How to reach the broker; the server's own `BrokerConfig` fits. */
@@ -69,7 +69,7 @@ export class GatewayLink {
     if (this.#client !== undefined) return;
     let client: MqttClient;
     try {
-      client = mqtt.connect(this.#clientOptions());
+      client = this.#connect();
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       queueMicrotask(() => this.#listener.onDown(`cannot connect: ${reason}`));
@@ -129,6 +129,13 @@ export class GatewayLink {
       this.close();
       this.#listener.onDown(`cannot subscribe: ${error.message}`);
     });
+  }
+
+  #connect(): MqttClient {
+    const options = this.#clientOptions();
+    const { protocol, tls, path = "", ...rest } = this.#options.broker;
+    if (protocol !== "mqtts" || tls === undefined) return mqtt.connect(options);
+    return new MqttClient(() => new LinkStream({ ...rest, path, protocol, tls }), options);
   }
 
   #clientOptions(): IClientOptions {
