@@ -382,24 +382,18 @@ export class ModuleHost implements LinkHandler, ContextOwner {
       reject(new ModuleLoadError("host", context.spec, `the host died: ${reason}`));
     }
     this.#creations.clear();
-    const busy = new Set(contexts.filter((context) => context.openCalls > 0));
+    // Killed from outside, by an operator or for want of memory, says nothing of what was called.
+    const accusing = this.#killReason !== null || exit.signal !== "SIGKILL";
+    const busy = new Set(contexts.filter((context) => accusing && context.openCalls > 0));
     for (const context of contexts) context.end();
     for (const resolve of this.#destroyed.values()) resolve();
     this.#destroyed.clear();
     for (const context of contexts) {
       if (!context.destroying && !this.#stopping) {
-        this.#tellLost(context, reason, busy.has(context) || context === this.#overdue);
+        context.tellLost(reason, busy.has(context) || context === this.#overdue);
       }
     }
     this.#options.onExit?.(reason);
     return reason;
-  }
-
-  #tellLost(context: RemoteContext, reason: string, wasBusy: boolean): void {
-    try {
-      context.listener.onLost(reason, wasBusy);
-    } catch (error) {
-      this.onCallbackError(context, error);
-    }
   }
 }

@@ -117,6 +117,15 @@ export class RemoteContext implements ModuleContext {
     this.#finish(call, outcomeIndex, tookUs);
   }
 
+  /** Tells whoever owns the context that its host is gone; see {@linkcode ContextListener}. */
+  tellLost(reason: string, wasBusy: boolean): void {
+    try {
+      this.listener.onLost(reason, wasBusy);
+    } catch (error) {
+      this.#owner.onCallbackError(this, error);
+    }
+  }
+
   /** No more answers will come: every open call ends as `host_lost`, in order. */
   end(): void {
     if (this.#ended) return;

@@ -103,7 +103,7 @@ Deno.test("A host killed in the middle of calls ends each of them once, in order
   await waitFor(ended.promise, "the last call");
   assert.deepEqual(await waitFor(lost, "the loss"), {
     reason: "it was ended by SIGKILL",
-    wasBusy: true,
+    wasBusy: false,
   });
   assert.deepEqual(heard.map((line) => line.split(" ")[0]), [
     ...Array.from({ length: 100 }, (_, i) => String(i)),
@@ -115,7 +115,7 @@ Deno.test("A host killed in the middle of calls ends each of them once, in order
 
 for (const how of ["loop", "hang"]) {
   Deno.test(`A call that executes too long (${how}) is named, and its host killed`, async () => {
-    await using test = await startHost({ moduleCallTimeoutMs: 300 });
+    await using test = await startHost({ moduleCallTimeoutMs: 2000 });
     const hanging = specOf("car_a", { crash_in: "forward_status", crash_how: how });
     const { context, lost } = await openContext(test.host, hanging);
     const bystander = await openContext(test.host, specOf("car_b"));
@@ -128,25 +128,25 @@ for (const how of ["loop", "hang"]) {
 }
 
 Deno.test("A call that waits behind others is not too long", async () => {
-  await using test = await startHost({ moduleCallTimeoutMs: 300 });
-  const { context } = await openContext(test.host, specOf("car_a", { forward_status_ms: 100 }));
+  await using test = await startHost({ moduleCallTimeoutMs: 2000 });
+  const { context } = await openContext(test.host, specOf("car_a", { forward_status_ms: 400 }));
   const outcomes = await Promise.all(Array.from({ length: 8 }, () => forward(context)));
   assert.deepEqual(new Set(outcomes), new Set<CallOutcome>(["ok"]));
 });
 
 Deno.test("A wait that does not come back is said once and not killed for", async () => {
-  await using test = await startHost({ moduleCallTimeoutMs: 200, destroyTimeoutMs: 10 });
+  await using test = await startHost({ moduleCallTimeoutMs: 600, destroyTimeoutMs: 10 });
   const { context } = await openContext(test.host, specOf("car_a", { wait_ms: 60_000 }));
   const warnings = () => test.logged.filter((line) => /wait_for_command has not come/.test(line));
   await waitFor(() => warnings().length > 0, "the warning");
   // Several rounds of the watch, each of which could say it again.
-  await delay(300);
+  await delay(1200);
   assert.equal(warnings().length, 1);
   assert.equal(await forward(context), "ok");
 });
 
 Deno.test("A host whose event loop is stuck is killed by its parent", async () => {
-  await using test = await startHost({ moduleCallTimeoutMs: 300 });
+  await using test = await startHost({ moduleCallTimeoutMs: 2000 });
   const { lost } = await openContext(test.host, specOf("car_a"));
   Deno.kill(test.host.pid, "SIGSTOP");
   assert.match((await waitFor(lost, "the loss")).reason, /did not answer/);
