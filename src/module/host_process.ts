@@ -14,11 +14,11 @@ const OUTPUT_GRACE_MS = 200;
 
 /**
  * What hosts have in their environment beside ours, for the sake of memory: fleets have dozens of
- * hosts. Each makes little garbage, so a small nursery will do, and code that favors size; and its 32
- * threads take turns, so that one heap does for all: a heap for each takes up to 10 MB more.
+ * hosts. Each makes little garbage, so a small nursery will do, collected without threads of its own;
+ * and one native heap does for all threads: a heap for each takes up to 10 MB more.
  */
 const HOST_ENVIRONMENT = {
-  DENO_V8_FLAGS: "--max-semi-space-size=1,--optimize-for-size",
+  DENO_V8_FLAGS: "--max-semi-space-size=1,--single-threaded",
   MALLOC_ARENA_MAX: Deno.env.get("MALLOC_ARENA_MAX") ?? "1",
 } as const;
 
