@@ -64,6 +64,7 @@ export class ModuleHost implements LinkHandler, ContextOwner {
   #state: HostState = "active";
   #residentBytes = 0;
   #killReason: string | null = null;
+  #killed = false;
   #stopping: Promise<void> | null = null;
   #exitTimer: TimerHandle | null = null;
   /** Whose call took too long. */
@@ -170,6 +171,7 @@ export class ModuleHost implements LinkHandler, ContextOwner {
   kill(reason: string): void {
     if (this.#state === "exited") return;
     this.#killReason ??= reason;
+    this.#killed = true;
     this.#process.kill();
   }
 
@@ -383,7 +385,7 @@ export class ModuleHost implements LinkHandler, ContextOwner {
     }
     this.#creations.clear();
     // Killed from outside, by an operator or for want of memory, says nothing of what was called.
-    const accusing = this.#killReason !== null || exit.signal !== "SIGKILL";
+    const accusing = this.#killed || exit.signal !== "SIGKILL";
     const busy = new Set(contexts.filter((context) => accusing && context.openCalls > 0));
     for (const context of contexts) context.end();
     for (const resolve of this.#destroyed.values()) resolve();
