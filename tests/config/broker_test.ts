@@ -103,11 +103,11 @@ Deno.test("parseConfig() refuses credentials that do not go together", () => {
     ],
     [
       { mqtt_username: "me", mqtt_password_file: "none" },
-      'mqtt_password_file: Expected an existing file: found none at "/work/none" and "/etc/fleet/none"',
+      'mqtt_password_file: Expected an existing file: found none at "/srv/none" and "/etc/fleet/none"',
     ],
     [
       { mqtt_username: "me", mqtt_password_file: "locked.pem" },
-      'mqtt_password_file: Expected a readable file: found "/work/locked.pem": permission denied',
+      'mqtt_password_file: Expected a readable file: found "/srv/locked.pem": permission denied',
     ],
     [
       { mqtt_password: "a" },
@@ -135,16 +135,16 @@ Deno.test("parseConfig() turns TLS on with the files of dialect B (section 5)", 
   const { broker } = load(external({ ...files, server_address: "ws://host" })).config;
   assert.equal(broker.protocol, "wss");
   assert.deepEqual(broker.tls, {
-    caFile: "/work/ca.pem",
-    certFile: "/work/cert.pem",
-    keyFile: "/work/key.pem",
+    caFile: "/srv/ca.pem",
+    certFile: "/srv/cert.pem",
+    keyFile: "/srv/key.pem",
   });
   const at = "external_communication";
   assert.deepEqual(lines(failure(external({ cert_file: "cert.pem" })).problems), [
     `${at}.key_file: Expected the key of the client certificate: found nothing`,
   ]);
   assert.deepEqual(lines(failure(external({ key_file: "none.pem" })).problems), [
-    `${at}.key_file: Expected an existing file: found none at "/work/none.pem" and "/etc/fleet/none.pem"`,
+    `${at}.key_file: Expected an existing file: found none at "/srv/none.pem" and "/etc/fleet/none.pem"`,
     `${at}.cert_file: Expected the client certificate of the key: found nothing`,
   ]);
 });
@@ -155,17 +155,17 @@ Deno.test("parseConfig() takes TLS from the command line (section 6)", () => {
   assert.equal(plain.protocol, "mqtts");
   assert.equal(plain.port, 8883);
   const replaced = load(external({ ca_certs_file: "gone.pem" }), { tls: { ca: "ca.pem" } });
-  assert.deepEqual(replaced.config.broker.tls, { caFile: "/work/ca.pem" });
+  assert.deepEqual(replaced.config.broker.tls, { caFile: "/srv/ca.pem" });
 });
 
 Deno.test("parseConfig() names what is wrong with TLS on the command line (section 6)", () => {
   const cases: readonly (readonly [Overrides["tls"], string[]])[] = [
     [{}, ['--ca: Expected a file of certificates to trust, as "--tls" is given: found nothing']],
     [{ ca: "" }, ['--ca: Expected a file: found the text ""']],
-    [{ ca: "ca2.pem" }, ['--ca: Expected an existing file: found none at "/work/ca2.pem"']],
-    [{ ca: "folder" }, ['--ca: Expected a file: found a directory at "/work/folder"']],
+    [{ ca: "ca2.pem" }, ['--ca: Expected an existing file: found none at "/srv/ca2.pem"']],
+    [{ ca: "folder" }, ['--ca: Expected a file: found a directory at "/srv/folder"']],
     [{ ca: "locked.pem" }, [
-      '--ca: Expected a readable file: found "/work/locked.pem": permission denied',
+      '--ca: Expected a readable file: found "/srv/locked.pem": permission denied',
     ]],
     [{ ca: "ca.pem", cert: "cert.pem" }, [
       "--key: Expected the key of the client certificate: found nothing",

@@ -23,14 +23,14 @@ const LEAST: ServerConfig = {
       use: false,
       level: "INFO",
       format: "text",
-      directory: "/work",
+      directory: "/srv",
       maxBytes: 10_000_000,
       keep: 5,
     },
   },
   cars: [{
     name: "car_1",
-    modules: [{ id: 7, libPath: "/work/lib.so", parameters: [], waitTimeoutMs: 1000 }],
+    modules: [{ id: 7, libPath: "/srv/lib.so", parameters: [], waitTimeoutMs: 1000 }],
   }],
 };
 
@@ -60,13 +60,13 @@ Deno.test("parseConfig() turns the log file on in dialect C when it has a direct
     use: true,
     level: "INFO",
     format: "text",
-    directory: "/work/log",
+    directory: "/srv/log",
     maxBytes: 0,
     keep: 0,
   });
   const empty = load(singleCar({ log_files_directory: "" })).config.logging.file;
   assert.equal(empty.use, true);
-  assert.equal(empty.directory, "/work");
+  assert.equal(empty.directory, "/srv");
 });
 
 Deno.test("parseConfig() takes a single car with external_communication, too", () => {
@@ -133,7 +133,7 @@ Deno.test("parseConfig() makes text of module config values (section 3)", () => 
   }));
   assert.deepEqual(config.cars[0]?.modules, [{
     id: 7,
-    libPath: "/work/lib.so",
+    libPath: "/srv/lib.so",
     parameters: [
       ["text", "a"],
       ["yes", "true"],
@@ -152,7 +152,7 @@ Deno.test("parseConfig() makes text of module config values (section 3)", () => 
 Deno.test("parseConfig() looks libraries up from the working directory first (section 5)", () => {
   const libPath = (lib_path: string) =>
     load(documented({ common_modules: { "7": { lib_path } } })).config.cars[0]?.modules[0]?.libPath;
-  assert.equal(libPath("both.so"), "/work/both.so");
+  assert.equal(libPath("both.so"), "/srv/both.so");
   assert.equal(libPath("./beside.so"), "/etc/fleet/beside.so");
   assert.equal(libPath("/etc/fleet/both.so"), "/etc/fleet/both.so");
 });

@@ -53,7 +53,7 @@ Deno.test("parseConfig() warns of a short key, and of one that crosses the netwo
 Deno.test("parseConfig() turns HTTPS on with a certificate and its key", () => {
   const section = { address: "::", api_key: KEY, tls_cert: "cert.pem", tls_key: "key.pem" };
   const { config, warnings } = load(documented({ http: section }));
-  assert.deepEqual(config.http?.tls, { certFile: "/work/cert.pem", keyFile: "/work/key.pem" });
+  assert.deepEqual(config.http?.tls, { certFile: "/srv/cert.pem", keyFile: "/srv/key.pem" });
   assert.deepEqual(warnings, []);
 });
 
@@ -76,7 +76,7 @@ const WRONG: readonly (readonly [what: string, section: unknown, expected: strin
     "http.api_key: Expected a key of printable ASCII characters without spaces: found none",
   ]],
   ["has a missing key file", { address: "::", api_key_file: "none" }, [
-    'http.api_key_file: Expected an existing file: found none at "/work/none" and "/etc/fleet/none"',
+    'http.api_key_file: Expected an existing file: found none at "/srv/none" and "/etc/fleet/none"',
   ]],
   ["has a certificate alone", { tls_cert: "cert.pem" }, [
     "http.tls_key: Expected the key of the certificate: found nothing",

@@ -125,11 +125,11 @@ const CASES: readonly (readonly [what: string, document: unknown, expected: stri
       cars: { car_1: { specific_modules: { "8": { lib_path: "x/none.so" } } } },
     }),
     [
-      'cars.car_1.specific_modules.8.lib_path: Expected an existing file: found none at "/work/x/none.so" and "/etc/fleet/x/none.so"',
+      'cars.car_1.specific_modules.8.lib_path: Expected an existing file: found none at "/srv/x/none.so" and "/etc/fleet/x/none.so"',
     ],
   ],
-  ["has a library that is a directory", module7({ lib_path: "/work/folder" }), [
-    'common_modules.7.lib_path: Expected a file: found a directory at "/work/folder"',
+  ["has a library that is a directory", module7({ lib_path: "/srv/folder" }), [
+    'common_modules.7.lib_path: Expected a file: found a directory at "/srv/folder"',
   ]],
   ["waits for commands without an end", module7({ timeout_ms: 0.5 }), [
     "common_modules.7.timeout_ms: Expected a whole number of milliseconds from 1 to 2147483647: found the number 0.5",
@@ -185,7 +185,7 @@ const CASES: readonly (readonly [what: string, document: unknown, expected: stri
     'cars.A.specific_modules.07.lib_path: Expected the path of a shared library, not empty: found the text ""',
     "mqtt_username: Expected a text, as there is a password: found nothing",
     'mqtt_address: Expected an address that begins with mqtt://, mqtts://, ws:// or wss://: found the text "http://host"',
-    'common_modules.7.lib_path: Expected an existing file: found none at "/work/none.so" and "/etc/fleet/none.so"',
+    'common_modules.7.lib_path: Expected an existing file: found none at "/srv/none.so" and "/etc/fleet/none.so"',
     `cars.A: Expected a car's name: lowercase letters, digits and underscores, not empty: found the key "A"`,
     "cars.A.specific_modules.07: Expected a module that is not common: found common_modules.7, too",
   ]],

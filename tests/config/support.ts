@@ -26,22 +26,22 @@ export function tableFiles(table: Readonly<Record<string, TableEntry>>): ConfigF
 
 /** The files of every test here. */
 export const place: ConfigPlace = {
-  workingDirectory: "/work",
+  workingDirectory: "/srv",
   folder: "/etc/fleet",
   files: tableFiles({
-    "/work/lib.so": "",
+    "/srv/lib.so": "",
     "/etc/fleet/beside.so": "",
-    "/work/both.so": "",
+    "/srv/both.so": "",
     "/etc/fleet/both.so": "",
-    "/work/folder": { kind: "directory" },
-    "/work/ca.pem": "ca",
-    "/work/cert.pem": "cert",
-    "/work/key.pem": "key",
+    "/srv/folder": { kind: "directory" },
+    "/srv/ca.pem": "ca",
+    "/srv/cert.pem": "cert",
+    "/srv/key.pem": "key",
     "/etc/fleet/ca2.pem": "ca",
-    "/work/locked.pem": { kind: "unreadable" },
-    "/work/password": "from file\n",
-    "/work/api_key": "0123456789abcdef\n",
-    "/work/password2": "two\r\n\n",
+    "/srv/locked.pem": { kind: "unreadable" },
+    "/srv/password": "from file\n",
+    "/srv/api_key": "0123456789abcdef\n",
+    "/srv/password2": "two\r\n\n",
   }),
 };
 

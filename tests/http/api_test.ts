@@ -100,7 +100,7 @@ Deno.test("GET /api/cars/{car} shows devices, statuses, commands, modules and ev
   assert.equal(command?.data.kind, "empty");
   assert.equal(command?.response, "INVALID_COMMAND");
   assert.deepEqual(car.moduleContexts, [
-    { module: 7, libPath: "/work/lib.so", host: 1, hostPid: 4711, openCalls: 0 },
+    { module: 7, libPath: "/srv/lib.so", host: 1, hostPid: 4711, openCalls: 0 },
   ]);
   assert.ok(car.events.some(({ text }) => text === "The car is RUNNING"));
   assert.equal(car.counts.commandsRefused, 1);

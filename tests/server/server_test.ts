@@ -80,7 +80,7 @@ Deno.test("Server.start() names every library that cannot be loaded, and undoes 
     assert.equal(error.problems.length, 2);
     assert.match(
       error.problems[0] ?? "",
-      /module 7 of car "car_a" from "\/work\/lib.so": it is no/,
+      /module 7 of car "car_a" from "\/srv\/lib.so": it is no/,
     );
     assert.match(error.problems[1] ?? "", /car "car_c"/);
     return true;
