@@ -57,8 +57,10 @@ export interface Health {
 /** `GET /readyz`: 200 when ready, else 503. Names no cars: it is answered without a key. */
 export interface Readiness {
   readonly ready: boolean;
-  /** What lacks, a sentence each; empty when ready. */
+  /** What more than half of the cars lack, a sentence each; empty when ready. */
   readonly reasons: readonly string[];
+  /** What fewer lack, a sentence each: worth a look, and no reason to take the server out. */
+  readonly degraded: readonly string[];
 }
 
 /** `GET /api/cars`, and the event `fleet`. */

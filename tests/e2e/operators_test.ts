@@ -38,7 +38,11 @@ Deno.test("A server shows operators its cars, and does what they say", async () 
   const server = await stage.serve({ cars: { [CAR]: {} }, more: { http } });
   const url = await urlOf(server);
   const ready = await get(`${url}/readyz`);
-  assert.deepEqual([ready.status, await ready.json()], [200, { ready: true, reasons: [] }]);
+  assert.deepEqual([ready.status, await ready.json()], [200, {
+    ready: true,
+    reasons: [],
+    degraded: [],
+  }]);
 
   stage.gateway(CAR, { devices: [DEVICE], rate: 20 });
   const car = async () => await (await get(`${url}/api/cars/${CAR}`)).json() as CarDetail;

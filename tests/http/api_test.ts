@@ -1,6 +1,8 @@
 // What operators see of cars, over real HTTP.
 import assert from "node:assert/strict";
+import type { CarSnapshot } from "../../src/car/car.ts";
 import type { CarDetail, CarList, Health, Readiness } from "../../src/http/api.ts";
+import { readinessOf } from "../../src/http/readiness.ts";
 import { device, FRONT, REAR } from "../car/support.ts";
 import { settled } from "../support/virtual_clock.ts";
 import { Fixture, TestGateway } from "./fixture.ts";
@@ -25,15 +27,42 @@ Deno.test("GET /readyz gives reasons until broker and hosts are there, without a
   assert.deepEqual(await ask(), [503, {
     ready: false,
     reasons: ["2 of 2 cars have no connection to the broker"],
+    degraded: [],
   }]);
   fixture.up();
-  assert.deepEqual(await ask(), [200, { ready: true, reasons: [] }]);
+  assert.deepEqual(await ask(), [200, { ready: true, reasons: [], degraded: [] }]);
   fixture.hosts.broken = true;
   fixture.hosts.of("car_a").die();
   assert.deepEqual(await ask(), [503, {
     ready: false,
     reasons: ["2 of 2 cars wait for a module host"],
+    degraded: [],
   }]);
+});
+
+Deno.test("readinessOf() lists what a few cars lack, and is not ready for more than half", () => {
+  const cars = (count: number, lack: Partial<CarSnapshot>) =>
+    Array.from({ length: count }, () => ({ brokerConnected: true, modulesReady: true, ...lack }));
+  const judge = (...groups: ReturnType<typeof cars>[]) => {
+    const snapshot = { cars: groups.flat() as unknown as CarSnapshot[], hosts: [], hostsLost: 0 };
+    return readinessOf(snapshot);
+  };
+  const crashing = { modulesReady: false };
+  const offline = { brokerConnected: false };
+  assert.deepEqual(judge(cars(499, {}), cars(1, crashing)), {
+    ready: true,
+    reasons: [],
+    degraded: ["1 of 500 cars wait for a module host"],
+  });
+  assert.equal(judge(cars(1, {}), cars(1, crashing)).ready, true);
+  assert.equal(judge(cars(1, {}), cars(2, crashing)).ready, false);
+  assert.equal(judge(cars(1, crashing)).ready, false);
+  assert.deepEqual(judge(cars(3, offline), cars(1, crashing)), {
+    ready: false,
+    reasons: ["3 of 4 cars have no connection to the broker"],
+    degraded: ["1 of 4 cars wait for a module host"],
+  });
+  assert.equal(judge().ready, true);
 });
 
 Deno.test("GET /api/cars lists the cars in the order of the configuration", async () => {
