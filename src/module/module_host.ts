@@ -1,44 +1,25 @@
-// A module host as seen from outside: a child process that owns up to 15 contexts.
+// A module host as seen from outside: a child process that is started, watched and ended. Whose
+// contexts it holds is kept in host_contexts.ts.
 import { type Log, silentLog } from "../observe/log.ts";
 import { type Clock, systemClock, type TimerHandle } from "../time/clock.ts";
+import { connectHost, DEFAULT_CALL_TIMEOUT_MS } from "./connect_host.ts";
 import type { ContextListener, ContextSpec, ModuleContext } from "./context.ts";
 import { ModuleLoadError } from "./errors.ts";
-import {
-  type CreateFailure,
-  type CreatePurpose,
-  type CreateRequest,
-  type Frame,
-  FrameKind,
-  type OverdueReport,
-} from "./frames.ts";
-import { connectHost, DEFAULT_CALL_TIMEOUT_MS } from "./connect_host.ts";
-import { describeExit, type HostExit, type HostProcess } from "./host_process.ts";
+import { type CreatePurpose, type Frame, FrameKind, type OverdueReport } from "./frames.ts";
+import { CONTEXTS_PER_HOST, HostContexts } from "./host_contexts.ts";
 import type { HostState, ModuleHostOptions, ModuleHostSnapshot } from "./host_model.ts";
+import { describeExit, type HostExit, type HostProcess } from "./host_process.ts";
 import { type Duplex, Link, type LinkHandler } from "./link.ts";
-import { type ContextOwner, RemoteContext } from "./remote_context.ts";
+import type { RemoteContext } from "./remote_context.ts";
 import { CallStatistics } from "./statistics.ts";
 import { Watchdog } from "./watchdog.ts";
 
+export { CONTEXTS_PER_HOST } from "./host_contexts.ts";
 export type { HostState, ModuleHostOptions, ModuleHostSnapshot } from "./host_model.ts";
-
-/**
- * Contexts one host may hold: each has one of the process's 32 threads to wait on and one to be
- * called on, always.
- */
-export const CONTEXTS_PER_HOST = 15;
-
-/** A context that is being made. */
-interface Creation {
-  readonly context: RemoteContext;
-  readonly purpose: CreatePurpose;
-  readonly resolve: (context: ModuleContext) => void;
-  readonly reject: (error: ModuleLoadError) => void;
-}
 
 /** After the connection has ended, the process gets this long to say why. */
 const EXIT_GRACE_MS = 1000;
-/** More than the host's own bound on destroying, for a host that does not answer at all. */
-const DESTROY_MARGIN_MS = 500;
+const DEFAULT_DESTROY_TIMEOUT_MS = 5000;
 
 /**
  * A child process with module contexts in it.
@@ -46,21 +27,17 @@ const DESTROY_MARGIN_MS = 500;
  * When it dies, every open call ends as `host_lost`, then each context's `onLost` is called, then
  * `onExit`. Callbacks never run inside the call that caused them.
  */
-export class ModuleHost implements LinkHandler, ContextOwner {
-  readonly link: Link;
+export class ModuleHost implements LinkHandler {
   readonly statistics: CallStatistics;
   /** Resolves when the process has ended and everybody has been told. */
   readonly exited: Promise<string>;
   readonly #process: HostProcess;
+  readonly #link: Link;
+  readonly #contexts: HostContexts;
   readonly #log: Log;
   readonly #clock: Clock;
-  readonly #options: ModuleHostOptions;
   readonly #watchdog: Watchdog;
-  readonly #contexts = new Map<number, RemoteContext>();
-  readonly #creations = new Map<number, Creation>();
-  readonly #destroyed = new Map<number, () => void>();
-  /** Places of contexts that were left undestroyed, with their threads. */
-  readonly #abandoned = new Set<number>();
+  readonly #onExit: (reason: string) => void;
   #state: HostState = "active";
   #residentBytes = 0;
   #killReason: string | null = null;
@@ -72,17 +49,24 @@ export class ModuleHost implements LinkHandler, ContextOwner {
 
   private constructor(process: HostProcess, connection: Duplex, options: ModuleHostOptions) {
     this.#process = process;
-    this.#options = options;
     this.#log = options.log ?? silentLog;
     this.#clock = options.clock ?? systemClock;
+    this.#onExit = options.onExit ?? (() => {});
     this.statistics = options.statistics ?? new CallStatistics();
-    this.link = new Link(connection, this);
+    this.#link = new Link(connection, this);
+    this.#contexts = new HostContexts({
+      link: this.#link,
+      statistics: this.statistics,
+      log: this.#log,
+      clock: this.#clock,
+      destroyTimeoutMs: options.destroyTimeoutMs ?? DEFAULT_DESTROY_TIMEOUT_MS,
+    });
     this.#watchdog = new Watchdog({
       timeoutMs: options.moduleCallTimeoutMs ?? DEFAULT_CALL_TIMEOUT_MS,
       clock: this.#clock,
       ask: () => {
-        this.link.out.frame(FrameKind.PING, 0, 0);
-        this.link.flush();
+        this.#link.out.frame(FrameKind.PING, 0, 0);
+        this.#link.flush();
       },
       onSilent: (silentMs) => {
         this.#log.error(`Module host ${this.pid} is killed: no answer for ${silentMs} ms`);
@@ -100,7 +84,7 @@ export class ModuleHost implements LinkHandler, ContextOwner {
   static async start(options: ModuleHostOptions = {}): Promise<ModuleHost> {
     const { process, connection } = await connectHost(options);
     const host = new ModuleHost(process, connection, options);
-    host.link.start();
+    host.#link.start();
     host.#watchdog.start();
     return host;
   }
@@ -117,24 +101,18 @@ export class ModuleHost implements LinkHandler, ContextOwner {
 
   /** How many more contexts the host takes. */
   get freePlaces(): number {
-    return this.#state === "active" ? CONTEXTS_PER_HOST - this.#places : 0;
+    return this.#state === "active" ? CONTEXTS_PER_HOST - this.#contexts.places : 0;
   }
 
   /** What the host holds, as plain data. */
   snapshot(): ModuleHostSnapshot {
-    const contexts = [...this.#contexts.values()].map((context) => ({
-      car: context.spec.car,
-      module: context.spec.module,
-      libPath: context.spec.libPath,
-      openCalls: context.openCalls,
-      destroying: context.destroying,
-    }));
+    const contexts = this.#contexts.snapshot();
     return {
       pid: this.pid,
       state: this.#state,
-      places: this.#places,
+      places: this.#contexts.places,
       openCalls: contexts.reduce((sum, context) => sum + context.openCalls, 0),
-      pendingBytes: this.link.pendingBytes,
+      pendingBytes: this.#link.pendingBytes,
       residentBytes: this.#residentBytes,
       contexts,
     };
@@ -175,64 +153,16 @@ export class ModuleHost implements LinkHandler, ContextOwner {
     this.#process.kill();
   }
 
-  /** See {@linkcode ContextOwner}. */
-  destroy(
-    context: RemoteContext,
-    timeoutMs = this.#options.destroyTimeoutMs ?? 5000,
-  ): Promise<void> {
-    const { index } = context;
-    const { out } = this.link;
-    out.begin(FrameKind.DESTROY, index, 0);
-    out.uint32(timeoutMs);
-    out.end();
-    this.link.flush();
-    return new Promise((resolve) => {
-      const timer = this.#clock.set(
-        () => this.#onDestroyed(index, true),
-        timeoutMs + DESTROY_MARGIN_MS,
-      );
-      this.#destroyed.set(index, () => {
-        this.#clock.clear(timer);
-        resolve();
-      });
-    });
-  }
-
-  /** See {@linkcode ContextOwner}. */
-  onCallbackError(context: RemoteContext, error: unknown): void {
-    const text = error instanceof Error ? error.stack ?? error.message : String(error);
-    this.#logOf(context).error(`Callback of a module call failed: ${text}`, {
-      module: context.spec.module,
-    });
-  }
-
   /** See {@linkcode LinkHandler}. */
   onFrame(frame: Frame): void {
-    const { kind, context: index } = frame;
-    if (kind === FrameKind.DONE) {
-      this.#contexts.get(index)?.answered(frame.argument, frame.uint32(0));
-      return;
-    }
-    switch (kind) {
-      case FrameKind.COMMAND:
-        return this.#onCommand(index, frame);
+    switch (frame.kind) {
       case FrameKind.PONG:
         this.#residentBytes = frame.uint32(0) * 1024;
         return this.#watchdog.answered();
-      case FrameKind.LOADED:
-        return this.#creations.get(index)?.context.listener.onLoaded?.();
-      case FrameKind.CREATED:
-        return this.#onCreated(index);
-      case FrameKind.CREATE_FAILED:
-        return this.#onCreateFailed(index, JSON.parse(frame.text()) as CreateFailure);
-      case FrameKind.DESTROYED:
-        return this.#onDestroyed(index, frame.argument !== 0);
-      case FrameKind.FREED:
-        return void this.#abandoned.delete(index);
       case FrameKind.OVERDUE:
-        return this.#onOverdue(index, JSON.parse(frame.text()) as OverdueReport);
-      case FrameKind.NOTICE:
-        return this.#onNotice(index, frame.text());
+        return this.#onOverdue(frame.context, JSON.parse(frame.text()) as OverdueReport);
+      default:
+        return this.#contexts.onFrame(frame);
     }
   }
 
@@ -246,128 +176,35 @@ export class ModuleHost implements LinkHandler, ContextOwner {
     }, EXIT_GRACE_MS);
   }
 
-  get #places(): number {
-    return this.#contexts.size + this.#creations.size + this.#abandoned.size;
-  }
-
-  #freeIndex(): number {
-    let index = 0;
-    while (
-      this.#contexts.has(index) || this.#creations.has(index) || this.#abandoned.has(index)
-    ) index++;
-    return index;
-  }
-
   #create(
     spec: ContextSpec,
     listener: ContextListener,
     purpose: CreatePurpose,
   ): Promise<ModuleContext> {
-    const active = this.#state === "active";
-    if (!active || this.#places >= CONTEXTS_PER_HOST) {
-      const why = active ? `holds ${CONTEXTS_PER_HOST} contexts already` : `is ${this.#state}`;
-      return Promise.reject(new ModuleLoadError("host", spec, `the host ${why}`));
+    if (this.#state !== "active") {
+      return Promise.reject(new ModuleLoadError("host", spec, `the host is ${this.#state}`));
     }
-    const index = this.#freeIndex();
-    const context = new RemoteContext(spec, listener, index, this);
-    const { module, libPath, parameters, waitTimeoutMs } = spec;
-    const request: CreateRequest = { module, libPath, parameters, waitTimeoutMs, purpose };
-    return new Promise((resolve, reject) => {
-      this.#creations.set(index, { context, purpose, resolve, reject });
-      const { out } = this.link;
-      out.begin(FrameKind.CREATE, index, 0);
-      out.text(JSON.stringify(request));
-      out.end();
-      this.link.flush();
-    });
-  }
-
-  #onCommand(index: number, frame: Frame): void {
-    const context = this.#contexts.get(index);
-    if (!context || context.destroying) return;
-    try {
-      context.listener.onCommand(frame.deviceAndData());
-    } catch (error) {
-      this.onCallbackError(context, error);
-    }
-  }
-
-  #onCreated(index: number): void {
-    const creation = this.#creations.get(index);
-    if (!creation) return;
-    this.#creations.delete(index);
-    if (creation.purpose !== "context") return creation.resolve(creation.context);
-    this.#contexts.set(index, creation.context);
-    creation.resolve(creation.context);
-    // The loop begins held: whoever awaits the context shall have it before its first command.
-    if (this.#state === "active") creation.context.releaseCommands();
-  }
-
-  #onCreateFailed(index: number, failure: CreateFailure): void {
-    const creation = this.#creations.get(index);
-    if (!creation) return;
-    this.#creations.delete(index);
-    creation.reject(new ModuleLoadError(failure.kind, creation.context.spec, failure.detail));
-  }
-
-  #onDestroyed(index: number, left: boolean): void {
-    const context = this.#contexts.get(index);
-    const resolve = this.#destroyed.get(index);
-    this.#destroyed.delete(index);
-    this.#contexts.delete(index);
-    if (context) {
-      if (left) {
-        this.#abandoned.add(index);
-        this.#logOf(context).warning(
-          "Context not destroyed: the module has not come back from its last call in time",
-          { module: context.spec.module },
-        );
-      }
-      context.end();
-    } else if (!left) {
-      // It had been given up on this side already.
-      this.#abandoned.delete(index);
-    }
-    resolve?.();
+    return this.#contexts.create(spec, listener, purpose);
   }
 
   #onOverdue(index: number, { functionName, elapsedMs }: OverdueReport): void {
-    const context = this.#contexts.get(index) ?? this.#creations.get(index)?.context;
-    const who = context ? `module ${context.spec.module} of car "${context.spec.car}"` : "a module";
-    this.#overdue = context ?? null;
+    const context = this.#contexts.at(index) ?? null;
+    this.#overdue = context;
+    const { car, module } = context?.spec ?? {};
+    const who = car === undefined ? "a module" : `module ${module} of car "${car}"`;
     const text = `${functionName} of ${who} has not come back for ${elapsedMs} ms`;
-    const log = context ? this.#logOf(context) : this.#log;
-    log.error(
-      `Module host ${this.pid} is killed: ${text}`,
-      context ? { module: context.spec.module } : {},
-    );
+    const log = car === undefined ? this.#log : this.#log.forCar(car);
+    const fields = module === undefined ? {} : { module };
+    log.error(`Module host ${this.pid} is killed: ${text}`, fields);
     this.kill(text);
   }
 
-  #onNotice(index: number, text: string): void {
-    const context = this.#contexts.get(index);
-    if (context) this.#logOf(context).warning(text, { module: context.spec.module });
-    else this.#log.warning(text);
-  }
-
-  #logOf(context: RemoteContext): Log {
-    return this.#log.forCar(context.spec.car);
-  }
-
-  async #stop(destroyTimeoutMs = this.#options.destroyTimeoutMs ?? 5000): Promise<void> {
+  async #stop(destroyTimeoutMs: number | undefined): Promise<void> {
     if (this.#state === "exited") return;
     this.#state = "stopping";
-    const contexts = [...this.#contexts.values()];
-    for (const { context, reject } of this.#creations.values()) {
-      reject(new ModuleLoadError("host", context.spec, "the host is stopping"));
-    }
-    this.#creations.clear();
-    const destroyed = contexts.map((context) =>
-      context.destroying ? context.destroy() : this.destroy(context, destroyTimeoutMs)
-    );
-    await Promise.all(destroyed);
+    await this.#contexts.destroyAll(destroyTimeoutMs);
     this.#killReason ??= "it was stopped";
-    this.link.close();
+    this.#link.close();
     await this.exited;
   }
 
@@ -375,27 +212,14 @@ export class ModuleHost implements LinkHandler, ContextOwner {
     this.#watchdog.stop();
     if (this.#exitTimer !== null) this.#clock.clear(this.#exitTimer);
     this.#state = "exited";
-    this.link.close();
+    this.#link.close();
     const reason = this.#killReason ?? `it ${describeExit(exit)}`;
-    const contexts = [...this.#contexts.values()];
-    this.#contexts.clear();
-    this.#abandoned.clear();
-    for (const { context, reject } of this.#creations.values()) {
-      reject(new ModuleLoadError("host", context.spec, `the host died: ${reason}`));
-    }
-    this.#creations.clear();
     // Killed from outside, by an operator or for want of memory, says nothing of what was called.
-    const accusing = this.#killed || exit.signal !== "SIGKILL";
-    const busy = new Set(contexts.filter((context) => accusing && context.openCalls > 0));
-    for (const context of contexts) context.end();
-    for (const resolve of this.#destroyed.values()) resolve();
-    this.#destroyed.clear();
-    for (const context of contexts) {
-      if (!context.destroying && !this.#stopping) {
-        context.tellLost(reason, busy.has(context) || context === this.#overdue);
-      }
-    }
-    this.#options.onExit?.(reason);
+    const accuses = this.#killed || exit.signal !== "SIGKILL";
+    const isToBlame = (context: RemoteContext) =>
+      context === this.#overdue || (accuses && context.openCalls > 0);
+    this.#contexts.end(reason, isToBlame, this.#stopping === null);
+    this.#onExit(reason);
     return reason;
   }
 }

@@ -1,0 +1,270 @@
+// The contexts of one module host as seen from outside: who has which of its places, from the first
+// attempt to make a context until it is destroyed.
+import type { Log } from "../observe/log.ts";
+import type { Clock } from "../time/clock.ts";
+import type { ContextListener, ContextSpec, ModuleContext } from "./context.ts";
+import { ModuleLoadError } from "./errors.ts";
+import {
+  type CreateFailure,
+  type CreatePurpose,
+  type CreateRequest,
+  type Frame,
+  FrameKind,
+} from "./frames.ts";
+import type { ModuleHostSnapshot } from "./host_model.ts";
+import type { Link } from "./link.ts";
+import { type ContextOwner, RemoteContext } from "./remote_context.ts";
+import type { CallStatistics } from "./statistics.ts";
+
+/**
+ * Contexts one host may hold: each has one of the process's 32 threads to wait on and one to be
+ * called on, always.
+ */
+export const CONTEXTS_PER_HOST = 15;
+
+/** What the contexts of a host share. */
+export interface HostContextsOptions {
+  readonly link: Link;
+  readonly statistics: CallStatistics;
+  readonly log: Log;
+  readonly clock: Clock;
+  /** How long destroying a context may take, in milliseconds. */
+  readonly destroyTimeoutMs: number;
+}
+
+/** A context that is being made. */
+interface Creation {
+  readonly context: RemoteContext;
+  readonly purpose: CreatePurpose;
+  readonly resolve: (context: ModuleContext) => void;
+  readonly reject: (error: ModuleLoadError) => void;
+}
+
+/** More than the host's own bound on destroying, for a host that does not answer at all. */
+const DESTROY_MARGIN_MS = 500;
+
+/** Keeps the places of one host. */
+export class HostContexts implements ContextOwner {
+  readonly link: Link;
+  readonly statistics: CallStatistics;
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #destroyTimeoutMs: number;
+  readonly #living = new Map<number, RemoteContext>();
+  readonly #creations = new Map<number, Creation>();
+  /** Who waits for contexts to be destroyed. */
+  readonly #destroyed = new Map<number, () => void>();
+  /** Places of contexts that were left undestroyed, with their threads. */
+  readonly #abandoned = new Set<number>();
+
+  constructor(options: HostContextsOptions) {
+    this.link = options.link;
+    this.statistics = options.statistics;
+    this.#log = options.log;
+    this.#clock = options.clock;
+    this.#destroyTimeoutMs = options.destroyTimeoutMs;
+  }
+
+  /** Places taken: of contexts being made, alive, or left undestroyed. */
+  get places(): number {
+    return this.#living.size + this.#creations.size + this.#abandoned.size;
+  }
+
+  /** The living contexts as plain data. */
+  snapshot(): ModuleHostSnapshot["contexts"] {
+    return [...this.#living.values()].map((context) => ({
+      car: context.spec.car,
+      module: context.spec.module,
+      libPath: context.spec.libPath,
+      openCalls: context.openCalls,
+      destroying: context.destroying,
+    }));
+  }
+
+  /** The context at that place, made or being made. */
+  at(index: number): RemoteContext | undefined {
+    return this.#living.get(index) ?? this.#creations.get(index)?.context;
+  }
+
+  /**
+   * Asks the host to make a context, or to try to.
+   *
+   * @throws {ModuleLoadError} (by rejecting) when it cannot, or when there is no place.
+   */
+  create(
+    spec: ContextSpec,
+    listener: ContextListener,
+    purpose: CreatePurpose,
+  ): Promise<ModuleContext> {
+    if (this.places >= CONTEXTS_PER_HOST) {
+      const why = `the host holds ${CONTEXTS_PER_HOST} contexts already`;
+      return Promise.reject(new ModuleLoadError("host", spec, why));
+    }
+    const index = this.#freeIndex();
+    const context = new RemoteContext(spec, listener, index, this);
+    const { module, libPath, parameters, waitTimeoutMs } = spec;
+    const request: CreateRequest = { module, libPath, parameters, waitTimeoutMs, purpose };
+    return new Promise((resolve, reject) => {
+      this.#creations.set(index, { context, purpose, resolve, reject });
+      const { out } = this.link;
+      out.begin(FrameKind.CREATE, index, 0);
+      out.text(JSON.stringify(request));
+      out.end();
+      this.link.flush();
+    });
+  }
+
+  /** See {@linkcode ContextOwner}. */
+  destroy(context: RemoteContext, timeoutMs = this.#destroyTimeoutMs): Promise<void> {
+    const { index } = context;
+    const { out } = this.link;
+    out.begin(FrameKind.DESTROY, index, 0);
+    out.uint32(timeoutMs);
+    out.end();
+    this.link.flush();
+    return new Promise((resolve) => {
+      const timer = this.#clock.set(
+        () => this.#onDestroyed(index, true),
+        timeoutMs + DESTROY_MARGIN_MS,
+      );
+      this.#destroyed.set(index, () => {
+        this.#clock.clear(timer);
+        resolve();
+      });
+    });
+  }
+
+  /** Gives up what is being made, and destroys the rest within the given time. Never rejects. */
+  async destroyAll(timeoutMs = this.#destroyTimeoutMs): Promise<void> {
+    this.#failCreations("the host is stopping");
+    await Promise.all(
+      [...this.#living.values()].map((context) =>
+        context.destroying ? context.destroy() : this.destroy(context, timeoutMs)
+      ),
+    );
+  }
+
+  /**
+   * The host's process has ended: what is being made fails, every open call ends as `host_lost`,
+   * then contexts hear of it.
+   *
+   * @param isToBlame Whether a context's module may be why; asked while its calls are still open.
+   * @param tells Whether contexts hear of it; those that are being destroyed never do.
+   */
+  end(reason: string, isToBlame: (context: RemoteContext) => boolean, tells: boolean): void {
+    const contexts = [...this.#living.values()];
+    this.#living.clear();
+    this.#abandoned.clear();
+    this.#failCreations(`the host died: ${reason}`);
+    const blamed = new Set(contexts.filter(isToBlame));
+    for (const context of contexts) context.end();
+    for (const resolve of this.#destroyed.values()) resolve();
+    this.#destroyed.clear();
+    if (!tells) return;
+    for (const context of contexts) {
+      if (!context.destroying) context.tellLost(reason, blamed.has(context));
+    }
+  }
+
+  /** Takes a frame that is about a context. */
+  onFrame(frame: Frame): void {
+    const { kind, context: index } = frame;
+    switch (kind) {
+      case FrameKind.DONE:
+        this.#living.get(index)?.answered(frame.argument, frame.uint32(0));
+        return;
+      case FrameKind.COMMAND:
+        return this.#onCommand(index, frame);
+      case FrameKind.LOADED:
+        return this.#creations.get(index)?.context.listener.onLoaded?.();
+      case FrameKind.CREATED:
+        return this.#onCreated(index);
+      case FrameKind.CREATE_FAILED:
+        return this.#onCreateFailed(index, JSON.parse(frame.text()) as CreateFailure);
+      case FrameKind.DESTROYED:
+        return this.#onDestroyed(index, frame.argument !== 0);
+      case FrameKind.FREED:
+        return void this.#abandoned.delete(index);
+      case FrameKind.NOTICE:
+        return this.#onNotice(index, frame.text());
+    }
+  }
+
+  /** See {@linkcode ContextOwner}. */
+  onCallbackError(context: RemoteContext, error: unknown): void {
+    const text = error instanceof Error ? error.stack ?? error.message : String(error);
+    this.#log.forCar(context.spec.car).error(`Callback of a module call failed: ${text}`, {
+      module: context.spec.module,
+    });
+  }
+
+  #freeIndex(): number {
+    let index = 0;
+    while (
+      this.#living.has(index) || this.#creations.has(index) || this.#abandoned.has(index)
+    ) index++;
+    return index;
+  }
+
+  #failCreations(detail: string): void {
+    for (const { context, reject } of this.#creations.values()) {
+      reject(new ModuleLoadError("host", context.spec, detail));
+    }
+    this.#creations.clear();
+  }
+
+  #onCommand(index: number, frame: Frame): void {
+    const context = this.#living.get(index);
+    if (!context || context.destroying) return;
+    try {
+      context.listener.onCommand(frame.deviceAndData());
+    } catch (error) {
+      this.onCallbackError(context, error);
+    }
+  }
+
+  #onCreated(index: number): void {
+    const creation = this.#creations.get(index);
+    if (!creation) return;
+    this.#creations.delete(index);
+    if (creation.purpose !== "context") return creation.resolve(creation.context);
+    this.#living.set(index, creation.context);
+    creation.resolve(creation.context);
+    // The loop begins held: whoever awaits the context shall have it before its first command.
+    creation.context.releaseCommands();
+  }
+
+  #onCreateFailed(index: number, failure: CreateFailure): void {
+    const creation = this.#creations.get(index);
+    if (!creation) return;
+    this.#creations.delete(index);
+    creation.reject(new ModuleLoadError(failure.kind, creation.context.spec, failure.detail));
+  }
+
+  #onDestroyed(index: number, left: boolean): void {
+    const context = this.#living.get(index);
+    const resolve = this.#destroyed.get(index);
+    this.#destroyed.delete(index);
+    this.#living.delete(index);
+    if (context) {
+      if (left) {
+        this.#abandoned.add(index);
+        this.#log.forCar(context.spec.car).warning(
+          "Context not destroyed: the module has not come back from its last call in time",
+          { module: context.spec.module },
+        );
+      }
+      context.end();
+    } else if (!left) {
+      // It had been given up on this side already.
+      this.#abandoned.delete(index);
+    }
+    resolve?.();
+  }
+
+  #onNotice(index: number, text: string): void {
+    const spec = this.#living.get(index)?.spec;
+    if (spec) this.#log.forCar(spec.car).warning(text, { module: spec.module });
+    else this.#log.warning(text);
+  }
+}
