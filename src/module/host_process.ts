@@ -15,10 +15,11 @@ const OUTPUT_GRACE_MS = 200;
 /**
  * What hosts have in their environment beside ours, for the sake of memory: fleets have dozens of
  * hosts. Each makes little garbage, so a small nursery will do, collected without threads of its own;
- * and one native heap does for all threads: a heap for each takes up to 10 MB more.
+ * what starting has left is collected on demand (`host/spare_memory.ts`); and one native heap does
+ * for all threads: a heap for each takes up to 10 MB more.
  */
 const HOST_ENVIRONMENT = {
-  DENO_V8_FLAGS: "--max-semi-space-size=1,--single-threaded",
+  DENO_V8_FLAGS: "--max-semi-space-size=1,--single-threaded,--expose-gc",
   MALLOC_ARENA_MAX: Deno.env.get("MALLOC_ARENA_MAX") ?? "1",
 } as const;
 

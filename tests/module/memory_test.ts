@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { CallArguments, ConfigArgument } from "../../src/module/host/structs.ts";
 import { FrameKind, FrameReader, FrameWriter } from "../../src/module/frames.ts";
 import { HostServer } from "../../src/module/host/serve.ts";
+import { SpareMemory } from "../../src/module/host/spare_memory.ts";
 import { Link } from "../../src/module/link.ts";
 import { CALL_OUTCOMES } from "../../src/module/outcome.ts";
 import { TempFolder } from "../support/temp.ts";
@@ -27,7 +28,8 @@ Deno.test({
     const destroyed = Promise.withResolvers<void>();
     const [near, far] = duplexPair();
     // The host in this very process, so that the pressure is on the heap its arguments live in.
-    const server = new HostServer(far, { moduleCallTimeoutMs: 30_000 });
+    const spareMemory = new SpareMemory({ libc: { trimHeap() {} } });
+    const server = new HostServer(far, { moduleCallTimeoutMs: 30_000 }, spareMemory);
     const link = new Link(near, {
       onFrame(frame) {
         if (frame.kind === FrameKind.CREATED) created.resolve();

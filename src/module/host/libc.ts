@@ -26,6 +26,12 @@ const SYMBOLS = {
     result: "i32",
   },
   stdout: { type: "pointer" }, // FILE **: the address of the variable
+  malloc_trim: {
+    parameters: [
+      "usize", // size_t pad
+    ],
+    result: "i32",
+  },
   _exit: {
     parameters: [
       "i32", // int status
@@ -67,6 +73,11 @@ export class LibC {
     const variable = this.#symbols.stdout;
     if (variable === null) return;
     this.#symbols.setvbuf(new Deno.UnsafePointerView(variable).getPointer(), null, IOLBF, 0n);
+  }
+
+  /** Gives pages of the C library's heap in which nothing is used back to the operating system. */
+  trimHeap(): void {
+    this.#symbols.malloc_trim(0n);
   }
 
   /**

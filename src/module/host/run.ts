@@ -2,6 +2,7 @@
 import { connectEndpoint, parseInvitation } from "../endpoint.ts";
 import { LibC } from "./libc.ts";
 import { HostServer } from "./serve.ts";
+import { SpareMemory } from "./spare_memory.ts";
 
 /** An invitation is a short line; whoever sends more is not the server. */
 const MAX_INVITATION_BYTES = 16 * 1024;
@@ -26,7 +27,7 @@ export async function runModuleHost(): Promise<number> {
   libc.bufferLines();
   const connection = await connectEndpoint(invitation);
   await giveUpPermissions();
-  const server = new HostServer(connection, invitation);
+  const server = new HostServer(connection, invitation, new SpareMemory({ libc }));
   server.start();
   await server.closed;
   libc.exitNow(0);

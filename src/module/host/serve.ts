@@ -9,6 +9,7 @@ import {
 import { type Duplex, Link, type LinkHandler } from "../link.ts";
 import { HostContext, type RunningCall } from "./context.ts";
 import { Libraries, type Library, LibraryError } from "./library.ts";
+import type { SpareMemory } from "./spare_memory.ts";
 import { ConfigArgument } from "./structs.ts";
 
 /** What the server tells a host about its duties. */
@@ -32,6 +33,7 @@ const STOPPED_MS = 3000;
 export class HostServer implements LinkHandler {
   readonly #options: ServeOptions;
   readonly #link: Link;
+  readonly #spareMemory: SpareMemory;
   readonly #libraries = new Libraries();
   readonly #contexts = new Map<number, Watched>();
   /** The `init` calls under way, by context. */
@@ -45,8 +47,9 @@ export class HostServer implements LinkHandler {
   /** Resolves when the server is gone. */
   readonly closed: Promise<void> = new Promise((resolve) => this.#resolveClosed = resolve);
 
-  constructor(duplex: Duplex, options: ServeOptions) {
+  constructor(duplex: Duplex, options: ServeOptions, spareMemory: SpareMemory) {
     this.#options = options;
+    this.#spareMemory = spareMemory;
     this.#link = new Link(duplex, this);
   }
 
@@ -76,6 +79,7 @@ export class HostServer implements LinkHandler {
 
   onClosed(): void {
     clearInterval(this.#watch);
+    this.#spareMemory.stop();
     this.#resolveClosed();
   }
 
@@ -113,6 +117,7 @@ export class HostServer implements LinkHandler {
     } finally {
       this.#starting.delete(index);
       this.#link.flush();
+      this.#spareMemory.onChange();
     }
   }
 
@@ -152,6 +157,7 @@ export class HostServer implements LinkHandler {
     await context.destroy();
     clearTimeout(timer);
     this.#contexts.delete(index);
+    this.#spareMemory.onChange();
     this.#link.out.frame(left ? FrameKind.FREED : FrameKind.DESTROYED, index, 0);
     this.#link.flush();
   }

@@ -1,0 +1,56 @@
+// Memory that hosts needed only to start.
+import assert from "node:assert/strict";
+import FakeTimers from "@sinonjs/fake-timers";
+import { LibC } from "../../src/module/host/libc.ts";
+import { QUIET_MS, SpareMemory } from "../../src/module/host/spare_memory.ts";
+import { HostProcess } from "../../src/module/host_process.ts";
+import type { TimerHandle } from "../../src/time/clock.ts";
+
+function setUp() {
+  const time = FakeTimers.createClock();
+  const done: string[] = [];
+  const spareMemory = new SpareMemory({
+    libc: { trimHeap: () => done.push("trim") },
+    collectGarbage: () => done.push("collect"),
+    clock: {
+      now: () => time.now,
+      set: (callback, delayMs) => time.setTimeout(callback, delayMs) as unknown as TimerHandle,
+      clear: (handle) => time.clearTimeout(handle as never),
+    },
+  });
+  return { time, done, spareMemory };
+}
+
+Deno.test("SpareMemory gives memory back once after a burst, garbage first", () => {
+  const { time, done, spareMemory } = setUp();
+  for (let i = 0; i < 15; i++) {
+    spareMemory.onChange();
+    time.tick(QUIET_MS - 1);
+  }
+  assert.deepEqual(done, []);
+  time.tick(1);
+  assert.deepEqual(done, ["collect", "trim"]);
+  time.tick(100 * QUIET_MS);
+  assert.deepEqual(done, ["collect", "trim"]);
+  spareMemory.onChange();
+  time.tick(QUIET_MS);
+  assert.equal(done.length, 4);
+});
+
+Deno.test("SpareMemory leaves no timer behind when it is stopped", () => {
+  const { time, done, spareMemory } = setUp();
+  spareMemory.onChange();
+  spareMemory.stop();
+  assert.equal(time.countTimers(), 0);
+  assert.deepEqual(done, []);
+});
+
+Deno.test("LibC.trimHeap() is there, and harmless", () => new LibC().trimHeap());
+
+Deno.test("HostProcess starts hosts with a garbage collection at their disposal", async () => {
+  const host = new HostProcess(() => {});
+  const environment = await Deno.readTextFile(`/proc/${host.pid}/environ`);
+  host.kill();
+  await host.exited;
+  assert.match(environment, /DENO_V8_FLAGS=[^\0]*--expose-gc/);
+});
