@@ -29,7 +29,7 @@ const FILES_PER_HOST = 4;
  * What is compared, and how much more it may be at the end: a share, and a number beside it.
  *
  * A car whose module was being called when its host was killed gets a host of its own, 32 of them at
- * most, until it loses that one as well. A connection that leaves a file or a kilobyte behind would
+ * most, until it has been well for a minute and others move in. A connection that leaves a file or a kilobyte behind would
  * show all the same: there are a thousand of them in ten minutes.
  */
 const LIMITS: readonly (readonly [string, (sample: SoakSample) => number, number, number])[] = [

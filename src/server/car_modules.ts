@@ -31,13 +31,13 @@ export interface CarModulesOptions {
   readonly apart?: Apart | undefined;
 }
 
-/** After so long without a loss, in milliseconds, the pauses start over. */
+/** After so long without a loss, in milliseconds, the pauses start over and others may move in. */
 const WELL_MS = 60_000;
 
 /** Pauses between attempts; the very first new attempt is made at once. */
 const PAUSES = { firstMs: 1000, maxMs: 60_000 } as const;
 
-/** Crashes in a row from which on a car gets hosts of its own, so that it takes nobody along. */
+/** Crashes in a row from which on a car is suspect, and gets hosts of its own: it takes nobody along. */
 const CRASHES_UNTIL_ALONE = 2;
 
 /** What whoever opens contexts wants to know. */
@@ -75,6 +75,7 @@ export class CarModules {
   #crashesInRow = 0;
   /** Whether contexts have been lost since the last attempt began. */
   #crashed = false;
+  /** Whether a crash pointed at one of its modules. */
   #suspect = false;
   /** Since when every context has been there; Infinity while one lacks. */
   #wellSince = Infinity;
@@ -156,6 +157,8 @@ export class CarModules {
   /** Gives up what `specs` have alike, and everything that is under way. */
   #handOver(specs: readonly ContextSpec[]): Opened[] {
     this.#stopped = true;
+    // Whoever takes over has no history, and so have the places it gets.
+    this.#forgive();
     const kept = [...this.#opened.values()].filter(({ spec }) => includesSpec(specs, spec));
     for (const { spec } of kept) this.#opened.delete(spec.module);
     return kept;
@@ -172,8 +175,8 @@ export class CarModules {
       !this.#opened.has(spec.module) && !includesSpec(alike, spec)
     );
     this.#crashed = false;
-    const alone = this.#suspect || this.#crashesInRow >= CRASHES_UNTIL_ALONE;
-    const places = this.#pool.reserve(this.#car.name, lacking.length, alone, this.#apart);
+    const company = { isSuspect: this.#isSuspect, apart: this.#apart };
+    const places = this.#pool.reserve(this.#car.name, lacking.length, company);
     await Promise.all(lacking.map(async (spec, index) => {
       const place = places[index];
       if (place === undefined) return;
@@ -245,7 +248,7 @@ export class CarModules {
     opened.place.release();
     this.#opened.delete(module);
     if (this.#stopped) return;
-    this.#forgiveWhenWell();
+    if (this.#hasBeenWell) this.#forgive();
     this.#wellSince = Infinity;
     // A car's contexts on one host are lost together: that is one crash.
     if (!this.#crashed) this.#crashesInRow++;
@@ -255,9 +258,17 @@ export class CarModules {
     this.#retry();
   }
 
-  /** Lets the pauses start over when all has been well for a minute. */
-  #forgiveWhenWell(): void {
-    if (this.#clock.now() - this.#wellSince < WELL_MS) return;
+  /** Whether neighbors are in danger; the pool goes on asking for the places contexts have got. */
+  readonly #isSuspect = (): boolean => {
+    const suspect = this.#suspect || this.#crashesInRow >= CRASHES_UNTIL_ALONE;
+    return suspect && !this.#hasBeenWell;
+  };
+
+  get #hasBeenWell(): boolean {
+    return this.#clock.now() - this.#wellSince >= WELL_MS;
+  }
+
+  #forgive(): void {
     this.#pauses = backoff(PAUSES);
     this.#failuresInRow = 0;
     this.#crashesInRow = 0;

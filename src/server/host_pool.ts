@@ -50,6 +50,22 @@ export interface Apart {
   over: boolean;
 }
 
+/**
+ * Whether a car's modules have crashed lately. It is asked anew whenever somebody looks for a place,
+ * so that hosts are shared again as soon as their cars have been well.
+ */
+export type IsSuspect = () => boolean;
+
+const TRUSTED: IsSuspect = () => false;
+
+/** With whom a car may share hosts. */
+export interface Company {
+  /** @default {never} */
+  readonly isSuspect?: IsSuspect;
+  /** @default {everybody} */
+  readonly apart?: Apart | undefined;
+}
+
 /** A host and who lives there, as plain data. */
 export interface HostPlacement {
   readonly id: number;
@@ -58,17 +74,26 @@ export interface HostPlacement {
   readonly host: unknown;
 }
 
-/** Hosts for cars that do not share; a host costs memory, and all modules may be bad at once. */
+/**
+ * Hosts that one suspect each has for itself; a host costs memory, and all modules may be bad at
+ * once. Further suspects share hosts with each other.
+ */
 const MAX_ALONE = 32;
+
+/** A place that is taken. */
+interface Tenant {
+  readonly car: string;
+  readonly isSuspect: IsSuspect;
+}
 
 interface PooledHost {
   readonly id: number;
   readonly starting: Promise<Host>;
-  /** Car of every place that is taken. */
-  readonly tenants: string[];
+  /** One for every place that is taken. */
+  readonly tenants: Tenant[];
   /** How many of them the host does not know of yet. */
   unopened: number;
-  /** Taken by one car that does not share, because its module has crashed. */
+  /** Started for a suspect that was to have it for itself. */
   readonly alone: boolean;
   readonly apart: Apart | undefined;
   host: Host | null;
@@ -92,16 +117,16 @@ export class HostPool {
   /**
    * Reserves places for `count` contexts of `car`, together as far as they fit.
    *
-   * @param wantsAlone Whether the car should not share hosts with others; it has to all the same
-   * when too many want that.
-   * @param apart With which others it may share meanwhile.
+   * As long as it is suspect, nobody who is not is taken along: it gets hosts of its own, or shares
+   * with other suspects when too many have that.
    */
-  reserve(car: string, count: number, wantsAlone: boolean, apart?: Apart): Place[] {
+  reserve(car: string, count: number, { isSuspect = TRUSTED, apart }: Company = {}): Place[] {
     const { contextsPerHost } = this.#options;
-    const alone = wantsAlone &&
+    const suspect = isSuspect();
+    const alone = suspect &&
       this.#countAlone() + Math.ceil(count / contextsPerHost) <= MAX_ALONE;
     const spaces = [...this.#hosts.values()]
-      .filter((host) => !host.dead && !host.alone && !alone && mayShare(host.apart, apart))
+      .filter((host) => !alone && isOpenTo(host, suspect) && mayShare(host.apart, apart))
       .map(({ id, tenants, unopened, host }) => {
         const free = contextsPerHost - tenants.length;
         // Contexts it could not destroy have left the pool, but not the host.
@@ -111,7 +136,7 @@ export class HostPool {
     for (const share of placeContexts(count, spaces, contextsPerHost)) {
       const known = share.host === null ? undefined : this.#hosts.get(share.host);
       const host = known ?? this.#add(alone, apart);
-      for (let i = 0; i < share.count; i++) places.push(this.#take(host, car));
+      for (let i = 0; i < share.count; i++) places.push(this.#take(host, { car, isSuspect }));
     }
     return places;
   }
@@ -125,7 +150,7 @@ export class HostPool {
   snapshot(): HostPlacement[] {
     return [...this.#hosts.values()].map(({ id, tenants, host }) => {
       const cars: Record<string, number> = {};
-      for (const car of tenants) cars[car] = (cars[car] ?? 0) + 1;
+      for (const { car } of tenants) cars[car] = (cars[car] ?? 0) + 1;
       return { id, cars, host: host?.snapshot() ?? null };
     });
   }
@@ -138,7 +163,7 @@ export class HostPool {
 
   #countAlone(): number {
     let count = 0;
-    for (const { alone } of this.#hosts.values()) if (alone) count++;
+    for (const host of this.#hosts.values()) if (host.alone && hasSuspect(host)) count++;
     return count;
   }
 
@@ -173,8 +198,8 @@ export class HostPool {
     return await this.#options.startHost(events);
   }
 
-  #take(host: PooledHost, car: string): Place {
-    host.tenants.push(car);
+  #take(host: PooledHost, tenant: Tenant): Place {
+    host.tenants.push(tenant);
     host.unopened++;
     let opened = false;
     let taken = true;
@@ -192,7 +217,7 @@ export class HostPool {
         if (!taken) return;
         taken = false;
         open();
-        host.tenants.splice(host.tenants.indexOf(car), 1);
+        host.tenants.splice(host.tenants.indexOf(tenant), 1);
         if (host.tenants.length === 0) this.#retire(host);
       },
     };
@@ -230,7 +255,7 @@ export class HostPool {
   }
 
   #carsOf(id: number): string[] {
-    return [...new Set(this.#hosts.get(id)?.tenants)];
+    return [...new Set(this.#hosts.get(id)?.tenants.map(({ car }) => car))];
   }
 
   /** The host for people: its number and the cars that have contexts there. */
@@ -240,6 +265,17 @@ export class HostPool {
     const more = cars.length > 3 ? ` and ${cars.length - 3} more` : "";
     return `Module host ${id} (${cars.slice(0, 3).join(", ")}${more})`;
   }
+}
+
+function hasSuspect({ tenants }: PooledHost): boolean {
+  return tenants.some(({ isSuspect }) => isSuspect());
+}
+
+/** Suspects live with suspects only, the others with others only. */
+function isOpenTo(host: PooledHost, suspect: boolean): boolean {
+  if (host.dead) return false;
+  if (!suspect) return !hasSuspect(host);
+  return !host.alone && host.tenants.every(({ isSuspect }) => isSuspect());
 }
 
 function mayShare(one: Apart | undefined, other: Apart | undefined): boolean {

@@ -15,7 +15,7 @@ function fixture() {
   const pool = new HostPool({ startHost: hosts.start, log, contextsPerHost: 15 });
   /** Reserves and opens. */
   const open = async (car: string, count: number): Promise<Place[]> => {
-    const places = pool.reserve(car, count, false);
+    const places = pool.reserve(car, count);
     await Promise.all(places.map((place, module) => place.open(specOf(car, module), LISTENER)));
     return places;
   };
@@ -48,7 +48,7 @@ Deno.test("HostPool gives a car with 33 modules three hosts, and others what is 
 
 Deno.test("HostPool counts places of hosts that have not started yet", async () => {
   const { hosts, pool, placement } = fixture();
-  for (let i = 0; i < 16; i++) pool.reserve(`car_${i}`, 1, false);
+  for (let i = 0; i < 16; i++) pool.reserve(`car_${i}`, 1);
   await settled();
   assert.equal(hosts.starts, 2);
   assert.equal(Object.keys(placement()[0] ?? {}).length, 15);
@@ -69,11 +69,11 @@ Deno.test("HostPool counts places that are reserved but not opened on a host wit
   const { hosts, open, pool, placement } = fixture();
   await open("car_a", 1);
   Object.defineProperty(hosts.all[0], "freePlaces", { value: 3 });
-  const [place] = pool.reserve("car_b", 2, false);
-  pool.reserve("car_c", 2, false);
+  const [place] = pool.reserve("car_b", 2);
+  pool.reserve("car_c", 2);
   assert.deepEqual(placement(), [{ car_a: 1, car_b: 2 }, { car_c: 2 }]);
   place?.release();
-  pool.reserve("car_d", 2, false);
+  pool.reserve("car_d", 2);
   assert.deepEqual(placement(), [{ car_a: 1, car_b: 1, car_d: 2 }, { car_c: 2 }]);
 });
 
@@ -100,7 +100,7 @@ for (const how of ["rejects", "throws"] as const) {
       log,
       contextsPerHost: 15,
     });
-    const [place] = pool.reserve("car_a", 1, false);
+    const [place] = pool.reserve("car_a", 1);
     await assert.rejects(async () => await place?.open(specOf("car_a"), LISTENER), /no memory/);
     place?.release();
     assert.deepEqual(pool.snapshot(), []);
@@ -116,7 +116,7 @@ Deno.test("HostPool.stop() waits for hosts that start or stop, and goes on past 
   const failing = () => Promise.reject(new Error("stuck"));
   Object.defineProperty(first, "stop", { value: failing });
   hosts.init = () => new Promise(() => {});
-  const [place] = pool.reserve("car_c", 15, false);
+  const [place] = pool.reserve("car_c", 15);
   const opening = place?.open(specOf("car_c"), LISTENER);
   const refused = assert.rejects(async () => await opening, /the host is stopping/);
   await pool.stop();
@@ -149,7 +149,7 @@ Deno.test("HostPool names no cars for what a host prints after the last one has 
 
 Deno.test("HostPool.snapshot() shows each host with its own view of itself", async () => {
   const { pool, open } = fixture();
-  pool.reserve("car_a", 1, false);
+  pool.reserve("car_a", 1);
   assert.deepEqual(pool.snapshot(), [{ id: 1, cars: { car_a: 1 }, host: null }]);
   await open("car_b", 2);
   assert.deepEqual(pool.snapshot(), [

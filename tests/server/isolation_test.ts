@@ -114,6 +114,45 @@ Deno.test("A car shares again after a minute of being well", async () => {
   assert.deepEqual(neighbors(test, "car_1"), ["car_0"]);
 });
 
+Deno.test("Others move in with a car that has been well for a minute, and it stays where it is", async () => {
+  const test = new ModulesFixture();
+  await test.addMany(2);
+  keepBusy(test, "car_1");
+  test.hosts.of("car_1").die();
+  await test.clock.advance(0);
+  const own = test.hosts.of("car_1");
+  const [context] = own.contexts;
+  await test.clock.advance(59_999);
+  await test.add("car_2").started;
+  assert.deepEqual(test.placement, [{ car_0: 1, car_2: 1 }, { car_1: 1 }]);
+  await test.clock.advance(1);
+  // Both hosts have room; the fuller one is filled first, then the one that was kept for a suspect.
+  await Promise.all(Array.from({ length: 14 }, (_, i) => test.add(`car_${i + 3}`).started));
+  assert.deepEqual(neighbors(test, "car_1"), ["car_16"]);
+  assert.equal(test.hosts.living.length, 2);
+  assert.equal(own.contexts[0], context);
+  assert.equal(context?.destroyed, 0);
+  assert.equal(test.clock.timers, 0);
+});
+
+Deno.test("A car that crashes again is alone again, and whoever had moved in is not suspect for that", async () => {
+  const test = new ModulesFixture(2);
+  await test.addMany(2);
+  keepBusy(test, "car_1");
+  test.hosts.of("car_1").die();
+  await test.clock.advance(0);
+  await test.clock.advance(60_000);
+  await test.add("car_2").started;
+  await test.add("car_3").started;
+  assert.deepEqual(test.placement, [{ car_0: 1, car_2: 1 }, { car_1: 1, car_3: 1 }]);
+  keepBusy(test, "car_1");
+  test.hosts.of("car_1").die();
+  await test.clock.advance(0);
+  await test.add("car_4").started;
+  assert.deepEqual(neighbors(test, "car_1"), []);
+  assert.deepEqual(neighbors(test, "car_3"), ["car_4"]);
+});
+
 Deno.test("At most 32 hosts are kept for cars that do not share", async () => {
   const test = new ModulesFixture();
   await test.addMany(45);
@@ -122,14 +161,28 @@ Deno.test("At most 32 hosts are kept for cars that do not share", async () => {
   await test.clock.advance(0);
   await settled();
   assert.deepEqual(test.hosts.living.map(({ cars }) => cars.length), [...Array(32).fill(1), 13]);
+  // Who has not crashed is not put together with those who have, alone or not.
+  await test.add("car_45").started;
+  assert.deepEqual(neighbors(test, "car_45"), []);
+  // After a minute the 33 hosts are like any other, and no more of them are needed.
+  await test.clock.advance(60_000);
+  await Promise.all(Array.from({ length: 18 }, (_, i) => test.add(`car_${i + 46}`).started));
+  assert.equal(test.hosts.living.length, 34);
+  keepBusy(test, "car_0");
+  test.hosts.of("car_0").die();
+  await test.clock.advance(0);
+  assert.deepEqual(neighbors(test, "car_0"), []);
 });
 
 Deno.test("A car that needs several hosts does not exceed those 32", () => {
   const test = new ModulesFixture(1);
-  const places = Array.from({ length: 31 }, (_, i) => test.pool.reserve(`car_${i}`, 1, true));
+  const places = Array.from(
+    { length: 31 },
+    (_, i) => test.pool.reserve(`car_${i}`, 1, { isSuspect: () => true }),
+  );
   assert.equal(places.flat().length, 31);
   // Two hosts of its own would be one too many: it uses hosts that others may share.
-  test.pool.reserve("car_a", 2, true)[0]?.release();
-  test.pool.reserve("car_b", 1, false);
+  test.pool.reserve("car_a", 2, { isSuspect: () => true })[0]?.release();
+  test.pool.reserve("car_b", 1);
   assert.deepEqual(test.placement.slice(31), [{ car_a: 1 }, { car_b: 1 }]);
 });
