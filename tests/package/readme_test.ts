@@ -1,0 +1,363 @@
+// Every command that a README names, run as it stands there. One that is not known here fails the
+// last test, so that no README can tell its readers to type what nobody has tried.
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import config from "../../deno.json" with { type: "json" };
+import { buildExampleModule } from "../../examples/module/build.ts";
+import { configDocument, program, ProgramProcess } from "../e2e/server_process.ts";
+import { Certificates } from "../support/certificates.ts";
+import { freePort, hasMosquitto, Mosquitto } from "../support/mosquitto.ts";
+import { TempFolder } from "../support/temp.ts";
+import { commandsIn } from "./readme.ts";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+/** Where the tests know that a program can be compiled, they have one. */
+const COMPILES = Deno.env.has("EXTERNAL_SERVER_BINARY");
+/** Whoever follows the README has this on the PATH, or installs it with npx. */
+const NPX = "npx -y deno@2.9.6";
+
+/** What is tried instead of reading on. */
+interface Trial {
+  /** What it needs that is not here; then it is skipped by name. */
+  readonly missing?: string | false;
+  readonly run: (desk: Desk) => Promise<void>;
+}
+
+/** Where a reader sits: a configuration with files beside it, and no server yet. */
+class Desk implements AsyncDisposable {
+  readonly folder: TempFolder;
+  readonly port = freePort();
+  readonly httpPort = freePort();
+  readonly #stack: AsyncDisposableStack;
+
+  private constructor(folder: TempFolder, stack: AsyncDisposableStack) {
+    this.folder = folder;
+    this.#stack = stack;
+  }
+
+  static async make(): Promise<Desk> {
+    await using stack = new AsyncDisposableStack();
+    const folder = stack.use(await TempFolder.make());
+    const desk = new Desk(folder, stack.move());
+    await desk.write(desk.port);
+    return desk;
+  }
+
+  get config(): string {
+    return this.folder.file("config.json");
+  }
+
+  /** Keeps something until the desk is left. */
+  use<T extends AsyncDisposable>(resource: T): T {
+    return this.#stack.use(resource);
+  }
+
+  async write(port: number): Promise<void> {
+    const { path } = this.use(await buildExampleModule());
+    const cars = { car_1: { "1000": { lib_path: path } } };
+    const more = {
+      http: { address: "127.0.0.1", port: this.httpPort },
+      logging: { console: { use: true, level: "DEBUG" } },
+    };
+    await Deno.writeTextFile(this.config, JSON.stringify(configDocument({ port, cars, more })));
+  }
+
+  /** A server that is its own broker. */
+  async serve(): Promise<ProgramProcess> {
+    const server = this.use(new ProgramProcess([this.config, "--broker"]));
+    await server.line(/car_1.*is now CONNECTED/);
+    return server;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack.disposeAsync();
+  }
+}
+
+/** Runs the program with arguments to its end, which must be a good one. */
+async function succeeds(...args: string[]): Promise<string> {
+  await using process = new ProgramProcess(args, { cwd: ROOT });
+  assert.equal((await process.ended(60_000)).code, 0, process.text);
+  return process.text;
+}
+
+/** What `deno task` starts is what users start. */
+function task(...args: string[]): ProgramProcess {
+  return new ProgramProcess(["task", ...args], { cwd: ROOT, command: [Deno.execPath(), []] });
+}
+
+async function taskSucceeds(...args: string[]): Promise<void> {
+  await using process = task(...args);
+  assert.equal((await process.ended(120_000)).code, 0, process.text);
+}
+
+/** Starts a server by its task, and ends it when the car has its broker. */
+async function taskServes(...args: string[]): Promise<void> {
+  await using server = task("start", ...args);
+  try {
+    await server.line(/car_1.*is now CONNECTED/);
+  } finally {
+    // Not killed, in any case: the server is a child of the task's process, which passes this on.
+    assert.equal((await server.stop()).code, 0, server.text);
+  }
+}
+
+async function shell(script: string, options: Deno.CommandOptions = {}): Promise<string> {
+  const { code, stdout, stderr } = await new Deno.Command("bash", {
+    args: ["-c", script],
+    cwd: ROOT,
+    ...options,
+  }).output();
+  const decoder = new TextDecoder();
+  assert.equal(code, 0, decoder.decode(stderr));
+  return decoder.decode(stdout);
+}
+
+const needsMosquitto = !hasMosquitto && Deno.env.get("REQUIRE_MOSQUITTO") !== "1" && "Mosquitto";
+const needsCompiled = !COMPILES && "program that was compiled";
+
+const demo: Trial = { run: () => taskSucceeds("demo", "--seconds", "2") };
+
+const compiles: Trial = {
+  missing: needsCompiled,
+  async run({ folder }) {
+    const output = folder.file("dist/external-server");
+    await taskSucceeds("compile", "--output", output);
+    assert.match(await shell(`"${output}" --version`), /^external-server /);
+  },
+};
+
+/** It would run itself: that its steps are there is what can be said from inside. */
+const gate: Trial = {
+  run() {
+    const steps = config.tasks.ok.command.split(" && ");
+    assert.deepEqual(steps, ["deno fmt --check", "deno lint", "deno task check", "deno task test"]);
+    assert.ok(config.tasks.check && config.tasks.test);
+    return Promise.resolve();
+  },
+};
+
+/** For engines that are not where tests run; what they would read is checked elsewhere. */
+const container: Trial = {
+  async run() {
+    const compose = await Deno.readTextFile(`${ROOT}docker-compose.yml`);
+    assert.match(compose, /^networks:\n {2}fleet:\n {4}name: fleet\n {4}external: true$/m);
+    assert.match(compose, /^ {4}build: \.$/m);
+  },
+};
+
+/** Installing is not for tests, but the machine that runs them all does, by these names. */
+const installs: Trial = {
+  async run() {
+    const script = await Deno.readTextFile(`${ROOT}.ci/run`);
+    for (const name of ["mosquitto", "chromium"]) {
+      assert.match(script, new RegExp(`packages\\+=\\(${name}\\)`));
+    }
+  },
+};
+
+function completes(name: string): Trial {
+  return { run: async () => assert.match(await succeeds("completion", name), /external-server/) };
+}
+
+const README: Readonly<Record<string, Trial>> = {
+  [`${NPX} task demo --seconds 20`]: demo,
+  [`${NPX} task ok`]: gate,
+  [`${NPX} task start config.json`]: {
+    missing: needsMosquitto,
+    async run(desk) {
+      const broker = desk.use(await Mosquitto.start());
+      await desk.write(broker.port);
+      await taskServes(desk.config);
+    },
+  },
+  [`${NPX} task start config.json --broker`]: {
+    run: (desk) => taskServes(desk.config, "--broker"),
+  },
+  [`${NPX} task start config.json --tls --ca ca.pem --cert me.pem --key me.key`]: {
+    missing: needsMosquitto,
+    async run(desk) {
+      const { caFile, server, client } = desk.use(await Certificates.make());
+      const tls = { caFile, ...server, clientCertificates: true };
+      const broker = desk.use(await Mosquitto.start({ tls }));
+      await desk.write(broker.port);
+      const own = ["--cert", client.certFile, "--key", client.keyFile];
+      await taskServes(desk.config, "--tls", "--ca", caFile, ...own);
+    },
+  },
+  [`${NPX} task compile`]: compiles,
+  "deno task compile": compiles,
+  "deno task release": {
+    missing: needsCompiled,
+    async run({ folder }) {
+      const own = `${Deno.build.arch}-unknown-linux-gnu`;
+      await taskSucceeds("release", "--target", own, "--output", folder.path);
+      await shell("sha256sum --check SHA256SUMS", { cwd: folder.path });
+    },
+  },
+  "deno task bench": { run: async () => void await benchTakes() },
+  "start [config]": {
+    async run(desk) {
+      await using server = new ProgramProcess(["start", desk.config, "--broker"]);
+      await server.line(/car_1.*is now CONNECTED/);
+      assert.equal((await server.stop()).code, 0, server.text);
+    },
+  },
+  "check [config]": {
+    async run(desk) {
+      assert.equal(JSON.parse(await succeeds("check", desk.config)).company_name, "acme");
+      // Those that come along are good, too, where their modules and folders are.
+      for (const name of ["documented", "external-communication", "single-car"]) {
+        await succeeds("check", `config/${name}.json`);
+      }
+    },
+  },
+  "check ... --against FILE or URL": {
+    async run(desk) {
+      const server = await desk.serve();
+      await server.line(/operators/i);
+      const url = `http://127.0.0.1:${desk.httpPort}`;
+      for (const target of [desk.config, url]) {
+        const args = ["check", desk.config, "--broker", "--against", target];
+        assert.match(await succeeds(...args), /Nothing|no difference|same/i);
+      }
+    },
+  },
+  "doctor [config]": {
+    async run(desk) {
+      await desk.serve();
+      assert.match(await succeeds("doctor", desk.config), /0 failed/);
+    },
+  },
+  "health [config] [--url URL]": {
+    async run(desk) {
+      const server = await desk.serve();
+      await server.line(/operators/i);
+      const url = `http://127.0.0.1:${desk.httpPort}/healthz`;
+      assert.match(await succeeds("health", desk.config), /^Healthy: /);
+      assert.match(await succeeds("health", "--url", url), /^Healthy: /);
+    },
+  },
+  "completion bash": completes("bash"),
+  "completion zsh": completes("zsh"),
+  "completion fish": completes("fish"),
+  "source <(external-server completion bash)": {
+    async run({ folder }) {
+      const [command, args] = program();
+      const words = [command, ...args].map((word) => `'${word}'`).join(" ");
+      await folder.write("external-server", `#!/bin/sh\nexec ${words} "$@"\n`);
+      await Deno.chmod(folder.file("external-server"), 0o755);
+      const script = "source <(external-server completion bash); complete -p external-server";
+      const PATH = `${folder.path}:${Deno.env.get("PATH")}`;
+      const said = await shell(script, { env: { PATH, NO_COLOR: "1" } });
+      assert.equal(said, "complete -F _external_server external-server\n");
+    },
+  },
+  "schema": {
+    async run() {
+      const checkedIn = await Deno.readTextFile(`${ROOT}config/external-server.schema.json`);
+      assert.deepEqual(JSON.parse(await succeeds("schema")), JSON.parse(checkedIn));
+    },
+  },
+  "demo [--seconds N] [--cars N]": {
+    async run() {
+      assert.match(await succeeds("demo", "--seconds", "2", "--cars", "1"), /^1 cars?, /m);
+    },
+  },
+  "simulate --cars N --rate R ...": {
+    async run(desk) {
+      await desk.serve();
+      const args = ["--cars", "1", "--rate", "5", "--seconds", "2", "--json"];
+      const said = await succeeds("simulate", "-c", desk.config, ...args);
+      assert.ok(JSON.parse(said.slice(said.indexOf("{"))));
+    },
+  },
+  "--help": {
+    async run() {
+      const names = ["start", "check", "doctor", "health", "completion", "schema", "demo"];
+      for (const name of [...names, "simulate"]) {
+        assert.match(await succeeds(name, "--help"), /Options:[^]*Examples:/, name);
+      }
+    },
+  },
+  "apt-get install mosquitto chromium": installs,
+  "docker network create fleet && docker compose up --build": container,
+};
+
+/** Rows take minutes; one that does not exist shows that the options are understood, and the rows. */
+async function benchTakes(...args: string[]): Promise<string> {
+  await using process = task("bench", "--only", "no_such_row", ...args);
+  assert.equal((await process.ended(60_000)).code, 1);
+  assert.match(process.text, /Cannot run row "no_such_row/);
+  return process.text;
+}
+
+const BENCH: Readonly<Record<string, Trial>> = {
+  "deno task bench": README["deno task bench"] as Trial,
+  "deno task bench --only throughput": {
+    run: async () => assert.match(await benchTakes(), /there are .*\bthroughput\b/),
+  },
+  "deno task bench --only isolation": {
+    run: async () => assert.match(await benchTakes(), /there are .*\bisolation/),
+  },
+  "deno task bench --all --json FILE": {
+    run: async ({ folder }) => void await benchTakes("--all", "--json", folder.file("figures")),
+  },
+  "EXTERNAL_SERVER_BINARY=dist/external-server deno task bench": { run: () => readsBinary() },
+  "deno task soak [--minutes N]": {
+    /** At least four minutes: what it understands can be read. */
+    async run() {
+      assert.match(config.tasks.soak.command, /bench\/soak\/main\.ts$/);
+      assert.match(await Deno.readTextFile(`${ROOT}bench/soak/main.ts`), /options: \{ minutes: /);
+    },
+  },
+};
+
+/** The bench starts what these tests start. */
+function readsBinary(): Promise<void> {
+  assert.equal(program()[0], Deno.env.get("EXTERNAL_SERVER_BINARY") ?? Deno.execPath());
+  return Promise.resolve();
+}
+
+const EXAMPLE: Readonly<Record<string, Trial>> = {
+  "make": {
+    async run({ folder }) {
+      const copy = folder.file("module");
+      await shell(`cp -r examples/module "${copy}" && rm -rf "${copy}/build" && make -C "${copy}"`);
+      assert.ok((await Deno.stat(`${copy}/build/example_module.so`)).size > 0);
+    },
+  },
+};
+
+const ALL = {
+  "README.md": README,
+  "bench/README.md": BENCH,
+  "examples/module/README.md": EXAMPLE,
+} as const;
+
+for (const [file, trials] of Object.entries(ALL)) {
+  for (const [command, { missing, run }] of Object.entries(trials)) {
+    const why = missing ? ` [skipped: no ${missing}]` : "";
+    Deno.test({
+      name: `${file}: ${command}${why}`,
+      ignore: Boolean(missing),
+      async fn() {
+        await using desk = await Desk.make();
+        await run(desk);
+      },
+    });
+  }
+
+  Deno.test(`${file} names no command that is not run here, and all that are`, async () => {
+    const named = commandsIn(await Deno.readTextFile(ROOT + file));
+    assert.deepEqual(named.sort(), Object.keys(trials).sort());
+  });
+}
+
+Deno.test("the Deno that the README installs is the one that everything is built with", async () => {
+  for (const file of [".ci/run", "Dockerfile", "README.md"]) {
+    const text = await Deno.readTextFile(ROOT + file);
+    const versions = new Set([...text.matchAll(/deno@(\d[\d.]*)/g)].map(([, version]) => version));
+    assert.deepEqual([...versions], [NPX.split("@")[1]], file);
+  }
+});
