@@ -164,9 +164,10 @@ Deno.test("visible() shows what would vanish or turn the text around, and spaced
 
 Deno.test("formatMs() and formatAge() keep figures short", () => {
   const times = [null, 0.123, 4.56, 45.6, 2345].map(formatMs);
-  assert.deepEqual(times, ["\u2013", "0.12 ms", "4.6 ms", "46 ms", "2.3 s"]);
+  assert.deepEqual(times, ["\u2013", "0.12\u00a0ms", "4.6\u00a0ms", "46\u00a0ms", "2.3\u00a0s"]);
   const ages = [0, 59_999, 60_000, 7_200_000, 172_800_000].map(formatAge);
-  assert.deepEqual(ages, ["under 1 min", "under 1 min", "1 min", "2 h", "2 d"]);
+  const under = "<\u00a01\u00a0min";
+  assert.deepEqual(ages, [under, under, "1\u00a0min", "2\u00a0h", "2\u00a0d"]);
 });
 
 Deno.test("Fleet tells a failure once, whichever event brings it, and none from before", () => {

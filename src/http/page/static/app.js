@@ -87,11 +87,12 @@ function onLink(state) {
       "What you see is old. Trying again by itself."
     : "";
   say(byId("lost"), lost);
+  // What was known of the broker is old as well.
+  if (state.kind === "lost") say(byId("broker"), "");
   if (state.kind === "refused") {
     apiKey.forget();
     say(byId("broker"), "");
-    const problem = state.keyGiven ? `The server refused this key: ${state.why}.` : "";
-    const form = new KeyForm(problem, (key) => {
+    const form = new KeyForm(state.problem, (key) => {
       apiKey.set(key);
       connection.start();
     });
@@ -123,7 +124,7 @@ function draw() {
     : ` \u00b7 response ${formatMs(responseMeanMs)}, longest ${formatMs(responseMaxMs)}`;
   say(byId("totals"), `${formatCount(statuses)} statuses/s${response}`);
   view?.update(changes);
-  announcer.add(changes.failures);
+  announcer.add(changes.failures, fleet.now());
   if (!changes.fleet && changes.cars.size === 0) return;
   showBroker();
   showTitle();

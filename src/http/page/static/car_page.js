@@ -29,11 +29,18 @@ export class CarPage {
   #timer;
   #icon = makeIcon("waiting");
   #state = make("span", {});
+  /** What only the server can fill; hidden until it has, and where it knows no such car. */
+  #rest = make("div", { hidden: true });
+  #condition = make("p", { class: "state", hidden: true }, this.#icon.svg, this.#state);
   #problem = make("p", { class: "problem", role: "status" });
   #facts = make("dl", { class: "facts" });
   #chart = new Chart();
   #scale = make("figcaption", {});
-  #lists = CAR_LISTS.map((list) => ({ list, body: make("tbody", {}), empty: make("p", {}) }));
+  #lists = CAR_LISTS.map((list) => ({
+    list,
+    body: make("tbody", { role: "rowgroup" }),
+    empty: make("p", {}),
+  }));
   #back = make("a", { href: "#/", class: "back" }, "All cars");
   #heading;
   element;
@@ -55,29 +62,26 @@ export class CarPage {
       "article",
       { class: "one" },
       make("nav", { "aria-label": "Back" }, this.#back),
-      make(
-        "div",
-        { class: "head" },
-        this.#heading,
-        make("p", { class: "state" }, this.#icon.svg, this.#state),
-      ),
+      make("div", { class: "head" }, this.#heading, this.#condition),
       this.#problem,
+      this.#rest,
+    );
+    this.#rest.append(
       this.#facts,
-      make(
-        "figure",
-        {},
-        this.#chart.element,
-        this.#scale,
-      ),
+      make("figure", {}, this.#chart.element, this.#scale),
       ...this.#lists.map(({ list, body, empty }) => {
         empty.className = "empty";
         empty.textContent = list.empty;
-        const heads = list.columns.map((column) => make("th", { scope: "col" }, column));
-        // A table that is wider than a phone is scrolled, by keyboard too.
+        // The roles say what the elements say, for browsers that forget it when rows are cards.
+        const heads = list.columns.map((column) =>
+          make("th", { scope: "col", role: "columnheader" }, column)
+        );
+        const head = make("thead", { role: "rowgroup" }, make("tr", { role: "row" }, ...heads));
+        // A table that is wider than the window is scrolled, by keyboard too.
         const table = make(
           "div",
           { class: "wide", tabindex: "0", role: "region", "aria-label": list.title },
-          make("table", {}, make("thead", {}, make("tr", {}, ...heads)), body),
+          make("table", { role: "table" }, head, body),
         );
         return make("section", {}, make("h2", {}, list.title), table, empty);
       }),
@@ -110,6 +114,7 @@ export class CarPage {
     const car = this.#fleet.cars.get(this.#car);
     if (car === undefined) return;
     const condition = conditionOf(car);
+    this.#condition.hidden = false;
     setAttribute(this.element, "data-condition", condition);
     setAttribute(this.#icon.use, "href", `#icon-${condition}`);
     say(this.#state, CONDITIONS[condition].word);
@@ -124,7 +129,10 @@ export class CarPage {
       const response = await ask(`/api/cars/${encodeURIComponent(this.#car)}`, signal);
       if (response.status === 401) return this.#onRefused();
       if (response.ok) this.#show(await response.json());
-      else say(this.#problem, `The server says: ${await messageOf(response)}`);
+      else if (response.status === 404) {
+        this.#rest.hidden = this.#condition.hidden = true;
+        say(this.#problem, "The server has no car of this name in its configuration.");
+      } else say(this.#problem, `The server says: ${await messageOf(response)}`);
     } catch {
       // The connection is lost, which the page says above.
     } finally {
@@ -137,6 +145,7 @@ export class CarPage {
     if (this.#gone.signal.aborted) return;
     const now = this.#fleet.now();
     say(this.#problem, "");
+    this.#rest.hidden = false;
     const keyOf = (/** @type {readonly [string, string]} */ [name, text]) => `${name} ${text}`;
     keepChildren(
       this.#facts,
@@ -163,8 +172,12 @@ export class CarPage {
         body,
         rows,
         (row) => row.key,
-        (row) =>
-          make("tr", { class: row.mark ?? "" }, ...row.cells().map((cell) => make("td", {}, cell))),
+        (row) => {
+          const cells = row.cells().map((cell, index) =>
+            make("td", { role: "cell", "data-label": list.columns[index] ?? "" }, cell)
+          );
+          return make("tr", { role: "row", class: row.mark ?? "" }, ...cells);
+        },
       );
     }
   }

@@ -9,7 +9,7 @@ import { EventStream } from "./event_stream.js";
  * @typedef {{kind: "connecting"}
  *   | {kind: "live"}
  *   | {kind: "lost", since: number, retryAt: number, why: string}
- *   | {kind: "refused", keyGiven: boolean, why: string}} LinkState
+ *   | {kind: "refused", problem: string}} LinkState
  */
 
 /** The server says something every second, or at least every 15 s: then it is gone. */
@@ -134,7 +134,12 @@ export class Connection {
       if (response.status === 401 || response.status === 403) {
         const why = await messageOf(response);
         if (stopped.aborted) return null;
-        this.#onState({ kind: "refused", keyGiven: apiKey.get() !== null, why });
+        const problem = response.status === 403
+          ? `The server refuses to answer: ${why}.`
+          : apiKey.get() === null
+          ? ""
+          : "The server refused this key: it has another one in its configuration.";
+        this.#onState({ kind: "refused", problem });
         return null;
       }
       if (!response.ok || response.body === null) return await messageOf(response);

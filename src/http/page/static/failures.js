@@ -1,7 +1,7 @@
 // @ts-check
 /// <reference lib="dom" />
 // The latest failures of all cars: as a list that is seen, and as words for a screen reader.
-import { keepChildren, make, makeIcon, say } from "./dom.js";
+import { keepChildren, make, makeIcon, say, setAttribute, setText } from "./dom.js";
 import { counted, formatTime } from "./format.js";
 import { carHash } from "./row.js";
 import { failureText, NEWS_MS, reasonOf } from "./words.js";
@@ -16,6 +16,8 @@ const NAMED = 3;
 /** A few lines that are only there while there is news. */
 export class FailureList {
   element = make("ul", { class: "latest", "aria-label": "Latest failures", hidden: true });
+  /** One for each car, kept while it is news, so that its link keeps the focus. */
+  #lines = /** @type {Map<string, Line>} */ (new Map());
 
   /**
    * @param {readonly CarFailure[]} latest
@@ -24,25 +26,58 @@ export class FailureList {
   show(latest, now) {
     const news = latest.filter(({ failure }) => now - failure.at < NEWS_MS);
     if (this.element.hidden !== (news.length === 0)) this.element.hidden = news.length === 0;
-    const keyOf = (/** @type {CarFailure} */ { car, failure }) => `${car} ${failure.at}`;
-    keepChildren(this.element, news, keyOf, ({ car, failure }) =>
-      make(
-        "li",
-        { title: failure.advice },
-        makeIcon("failed").svg,
-        make("span", { class: "when" }, formatTime(failure.at, now)),
-        " ",
-        make("a", { href: carHash(car) }, car),
-        " ",
-        failureText(failure),
-      ));
+    const before = this.#lines;
+    this.#lines = new Map(news.map(({ car }) => [car, before.get(car) ?? new Line(car)]));
+    for (const { car, failure } of news) this.#lines.get(car)?.show(failure, now);
+    keepChildren(
+      this.element,
+      news,
+      ({ car }) => car,
+      ({ car }) => /** @type {Line} */ (this.#lines.get(car)).element,
+    );
   }
 }
 
-/** Says failures aloud, many at once as one sentence. */
+/** The newest failure of one car. */
+class Line {
+  #when = new Text();
+  #text = new Text();
+  element;
+
+  /** @param {string} car */
+  constructor(car) {
+    this.element = make(
+      "li",
+      {},
+      makeIcon("failed").svg,
+      make("span", { class: "when" }, this.#when),
+      " ",
+      make("a", { href: carHash(car) }, car),
+      " ",
+      this.#text,
+    );
+  }
+
+  /**
+   * @param {FailureView} failure
+   * @param {number} now
+   */
+  show(failure, now) {
+    setText(this.#when, formatTime(failure.at, now));
+    setText(this.#text, failureText(failure));
+    setAttribute(this.element, "title", failure.advice);
+  }
+}
+
+/**
+ * Says failures aloud, many at once as one sentence. What a car suffers again and again is said once,
+ * until it has been quiet for a while.
+ */
 export class Announcer {
   /** @type {Map<string, string>} */
   #waiting = new Map();
+  /** What cars have suffered lately. @type {Map<string, {reason: string, at: number}>} */
+  #known = new Map();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   /** @type {HTMLElement} */
@@ -53,9 +88,17 @@ export class Announcer {
     this.#region = region;
   }
 
-  /** @param {ReadonlyMap<string, FailureView>} failures by car */
-  add(failures) {
-    for (const [car, failure] of failures) this.#waiting.set(car, reasonOf(failure));
+  /**
+   * @param {ReadonlyMap<string, FailureView>} failures by car
+   * @param {number} now
+   */
+  add(failures, now) {
+    for (const [car, { at }] of this.#known) if (now - at > NEWS_MS) this.#known.delete(car);
+    for (const [car, failure] of failures) {
+      const reason = reasonOf(failure);
+      if (this.#known.get(car)?.reason !== reason) this.#waiting.set(car, reason);
+      this.#known.set(car, { reason, at: now });
+    }
     if (this.#timer === undefined) this.#speak();
   }
 

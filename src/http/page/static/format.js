@@ -1,5 +1,5 @@
 // @ts-check
-// Times and figures as text.
+// Times and figures as text. A figure and its unit are never parted by the end of a line.
 
 const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" });
 const DATE_TIME = new Intl.DateTimeFormat(undefined, {
@@ -25,15 +25,15 @@ export function formatTime(at, now) {
 }
 
 /**
- * How long something lasts, coarse enough to seldom change: `under 1 min`, `5 min`, `3 h`, `2 d`.
+ * How long something lasts, coarse enough to seldom change: `< 1 min`, `5 min`, `3 h`, `2 d`.
  *
  * @param {number} ms
  */
 export function formatAge(ms) {
-  if (ms < MINUTE) return "under 1 min";
-  if (ms < HOUR) return `${Math.floor(ms / MINUTE)} min`;
-  if (ms < 2 * DAY) return `${Math.floor(ms / HOUR)} h`;
-  return `${Math.floor(ms / DAY)} d`;
+  if (ms < MINUTE) return "<\u00a01\u00a0min";
+  if (ms < HOUR) return `${Math.floor(ms / MINUTE)}\u00a0min`;
+  if (ms < 2 * DAY) return `${Math.floor(ms / HOUR)}\u00a0h`;
+  return `${Math.floor(ms / DAY)}\u00a0d`;
 }
 
 /**
@@ -43,10 +43,10 @@ export function formatAge(ms) {
  */
 export function formatMs(ms) {
   if (ms === null) return "\u2013";
-  if (ms < 1) return `${ms.toFixed(2)} ms`;
-  if (ms < 10) return `${ms.toFixed(1)} ms`;
-  if (ms < SECOND) return `${Math.round(ms)} ms`;
-  return `${(ms / SECOND).toFixed(1)} s`;
+  if (ms < 1) return `${ms.toFixed(2)}\u00a0ms`;
+  if (ms < 10) return `${ms.toFixed(1)}\u00a0ms`;
+  if (ms < SECOND) return `${Math.round(ms)}\u00a0ms`;
+  return `${(ms / SECOND).toFixed(1)}\u00a0s`;
 }
 
 /** @param {number} count */

@@ -28,7 +28,7 @@ export class Row {
 
   /** @param {string} car */
   constructor(car) {
-    this.link = make("a", { href: carHash(car) }, car);
+    this.link = make("a", { href: carHash(car) }, ...breakable(car));
     // The roles say what the elements say, for browsers that forget it when rows are grids.
     this.element = make(
       "tr",
@@ -96,6 +96,17 @@ export class Row {
  */
 export function carHash(car) {
   return `#/cars/${encodeURIComponent(car)}`;
+}
+
+/**
+ * A name that may be longer than its column, with places where it may break.
+ *
+ * @param {string} name
+ */
+function breakable(name) {
+  return name.split(/(?<=[_.-])/).flatMap((part, index) =>
+    index === 0 ? [part] : [make("wbr"), part]
+  );
 }
 
 /**
