@@ -20,6 +20,8 @@ const OUTPUT_GRACE_MS = 200;
  */
 const HOST_ENVIRONMENT = {
   DENO_V8_FLAGS: "--max-semi-space-size=1,--single-threaded,--expose-gc",
+  // Hosts do not look for a newer Deno.
+  DENO_NO_UPDATE_CHECK: "1",
   MALLOC_ARENA_MAX: Deno.env.get("MALLOC_ARENA_MAX") ?? "1",
 } as const;
 
@@ -86,8 +88,8 @@ export class HostProcess {
 
 /**
  * A compiled program is its own host; otherwise Deno runs the entry, without configuration, lock
- * file and packages, which a host does not need and which would cost time and memory. It gives up
- * network and files once it is connected.
+ * file, packages and a database of compiled code, which a host does not need and which would cost
+ * time and memory. It gives up network and files once it is connected.
  */
 function hostArguments(): string[] {
   if (Deno.build.standalone) return ["module-host"];
@@ -95,6 +97,7 @@ function hostArguments(): string[] {
     "run",
     "--no-prompt",
     "--no-check",
+    "--no-code-cache",
     "--no-config",
     "--no-lock",
     "--no-npm",
