@@ -1,7 +1,8 @@
 // The parts of the page that need no browser.
 import assert from "node:assert/strict";
+import FakeTimers from "@sinonjs/fake-timers";
 import fc from "fast-check";
-import type { CarRates, CarSummary } from "../../src/http/api.ts";
+import type { CarRates, CarSummary, FailureView } from "../../src/http/api.ts";
 import { assets } from "../../src/http/page/assets.ts";
 import {
   areaPath,
@@ -11,6 +12,7 @@ import {
   SECONDS,
 } from "../../src/http/page/static/chart.js";
 import { EventStream } from "../../src/http/page/static/event_stream.js";
+import { Announcer, sentence } from "../../src/http/page/static/failures.js";
 import { Fleet } from "../../src/http/page/static/fleet.js";
 import { formatAge, formatMs } from "../../src/http/page/static/format.js";
 import { risingIndexes } from "../../src/http/page/static/order.js";
@@ -191,4 +193,31 @@ Deno.test("Fleet tells a failure once, whichever event brings it, and none from 
   });
   assert.deepEqual(told(), ["car_1"]);
   assert.deepEqual(fleet.latest.map(({ car }) => car), ["car_1", "car_2"]);
+});
+
+Deno.test("Announcer says what a car suffers again and again once, until it has been quiet", () => {
+  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
+  try {
+    const region = { textContent: "" };
+    const announcer = new Announcer(region as HTMLElement);
+    const said = (now: number, ...failed: [string, FailureView][]) => {
+      region.textContent = "";
+      announcer.add(new Map(failed), now);
+      clock.tick(5000);
+      return region.textContent;
+    };
+    const silent = someFailure();
+    assert.equal(said(0, ["car_1", silent]), "car_1 failed: Gateway fell silent");
+    assert.equal(said(1000, ["car_1", silent]), "");
+    assert.equal(
+      said(2000, ["car_1", silent], ["car_2", silent]),
+      sentence([["car_2", "Gateway fell silent"]]),
+    );
+    const lost = someFailure({ reason: "broker_lost" });
+    assert.equal(said(3000, ["car_1", lost]), "car_1 failed: Broker lost");
+    assert.equal(said(400_000, ["car_1", lost]), "car_1 failed: Broker lost");
+    assert.equal(clock.countTimers(), 0);
+  } finally {
+    clock.uninstall();
+  }
 });

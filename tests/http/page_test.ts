@@ -335,6 +335,18 @@ chromiumTest("page shows what a car has said as text or hex, and never as markup
   assertQuiet(tab);
 });
 
+chromiumTest("page of a car says so when there is none of that name", async (tab) => {
+  const { page } = tab;
+  await using server = PageServer.start([someCar("car_1")]);
+  server.details.set("car_1", someDetail(someCar("car_1")));
+  await page.goto(`${server.url}#/cars/car_2`);
+  await page.getByText("The server has no car of this name in its configuration").waitFor();
+  assert.deepEqual(await page.locator("main h2:visible, main .state:visible").count(), 0);
+  await page.goto(`${server.url}#/cars/car_1`);
+  await page.getByRole("heading", { name: "Last statuses" }).waitFor();
+  assertQuiet(tab);
+});
+
 chromiumTest("page tells a screen reader what fails, many at once as one sentence", async (tab) => {
   const { page } = tab;
   await using server = PageServer.start(fleet(9));
@@ -361,7 +373,16 @@ chromiumTest(
     const car = someCar("car_1", { state: "ERROR", lastFailure: someFailure() });
     const paused = someCar("car_2", { paused: true, state: "CONNECTED" });
     await using server = PageServer.start([car, paused, someCar("car_3")]);
-    server.details.set("car_1", someDetail(car));
+    const data = payload("json", JSON.stringify({ text: "a long one ".repeat(20) }));
+    const status = { at: Date.now(), device: "1000/1/a_role_that_is_long", counter: 1 } as const;
+    const seen = { ...status, data, responseMs: 1 };
+    server.details.set(
+      "car_1",
+      someDetail(car, {
+        statuses: [{ ...seen, state: "ERROR", errorMessage: data }],
+        commands: [{ ...seen, response: "OK" }],
+      }),
+    );
     page.on("request", (request) => {
       if (!request.url().startsWith(server.url)) foreign.push(request.url());
     });
@@ -372,6 +393,7 @@ chromiumTest(
         for (const hash of ["#/", "#/cars/car_1"]) {
           await page.goto(server.url + hash);
           await page.getByText("car_1").first().waitFor();
+          if (hash !== "#/") await page.getByText("a long one").first().waitFor();
           const where = `${colorScheme}, ${width} px, ${hash}`;
           assert.deepEqual(await page.evaluate(faintTexts), [], where);
           assert.deepEqual(await page.evaluate(namelessControls), [], where);
