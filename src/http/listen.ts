@@ -1,14 +1,16 @@
 // Listens for HTTP: every request is bounded in time, and there are never too many at once.
 import type { HttpConfig } from "../config/model.ts";
+import { type Clock, systemClock, type TimerHandle } from "../time/clock.ts";
+import { within } from "../time/within.ts";
 import { errorResponse, withCommonHeaders } from "./answers.ts";
 import { HttpListenError, RequestError } from "./errors.ts";
 
 /** Requests that are being answered at once; event streams do not count. */
-const MAX_OPEN = 256;
+export const MAX_OPEN = 256;
 /** How long an answer may take, in milliseconds: reading a configuration again takes longest. */
-const ANSWER_MS = 60_000;
+export const ANSWER_MS = 60_000;
 /** How long open answers may take when it stops, in milliseconds. */
-const STOP_MS = 1000;
+export const STOP_MS = 1000;
 
 /** Answers one request. */
 export type Answer = (request: Request, client: string) => Response | Promise<Response>;
@@ -29,15 +31,20 @@ export interface HttpListening {
 export async function listenHttp(
   { address, port, tls }: HttpConfig,
   answer: Answer,
+  clock: Clock = systemClock,
 ): Promise<HttpListening> {
   const host = address.includes(":") ? `[${address}]` : address;
   const abort = new AbortController();
+  /** Answers that are being made, and those that are not sent to their last byte. */
   let open = 0;
+  const unsent = new Set<Promise<void>>();
   const handler = async (request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>) => {
     if (open >= MAX_OPEN) return refuse(503, "busy", "Expected fewer requests at once");
     open++;
+    const sent = info.completed.catch(() => {}).then(() => void unsent.delete(sent));
+    unsent.add(sent);
     try {
-      return withCommonHeaders(await inTime(answer(request, info.remoteAddr.hostname)));
+      return withCommonHeaders(await inTime(answer(request, info.remoteAddr.hostname), clock));
     } finally {
       open--;
     }
@@ -58,24 +65,15 @@ export async function listenHttp(
     const scheme = tls === undefined ? "http" : "https";
     return {
       url: `${scheme}://${host}:${server.addr.port}`,
-      stop: () => stopServer(server, abort),
+      // Not with shutdown(): it waits for clients that stall, and nothing can end it then.
+      async stop() {
+        await within(Promise.all(unsent), STOP_MS, clock);
+        abort.abort();
+        await within(server.finished, STOP_MS, clock);
+      },
     };
   } catch (cause) {
     throw new HttpListenError(`${host}:${port}`, reasonOf(cause), { cause });
-  }
-}
-
-async function stopServer(
-  server: Deno.HttpServer<Deno.NetAddr>,
-  abort: AbortController,
-): Promise<void> {
-  const timer = setTimeout(() => abort.abort(), STOP_MS);
-  try {
-    await server.shutdown();
-  } catch {
-    // It was aborted, which is as good.
-  } finally {
-    clearTimeout(timer);
   }
 }
 
@@ -87,18 +85,21 @@ function refuse(
   return withCommonHeaders(errorResponse(new RequestError(status, code, message)));
 }
 
-async function inTime(answer: Response | Promise<Response>): Promise<Response> {
+async function inTime(
+  answer: Response | Promise<Response>,
+  clock: Clock,
+): Promise<Response> {
   if (answer instanceof Response) return answer;
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let timer: TimerHandle | undefined;
   const late = new Promise<Response>((resolve) => {
     const message = `Expected an answer within ${ANSWER_MS} ms: there is none yet`;
     const error = new RequestError(503, "timeout", message);
-    timer = setTimeout(() => resolve(errorResponse(error)), ANSWER_MS);
+    timer = clock.set(() => resolve(errorResponse(error)), ANSWER_MS);
   });
   try {
     return await Promise.race([answer, late]);
   } finally {
-    clearTimeout(timer);
+    if (timer !== undefined) clock.clear(timer);
   }
 }
 

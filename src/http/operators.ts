@@ -83,7 +83,11 @@ export class Operators {
       }),
       readiness: () => readinessOf(operated.fleet.snapshot()),
     });
-    this.#listening = await listenHttp(config, (request, client) => app.fetch(request, { client }));
+    this.#listening = await listenHttp(
+      config,
+      (request, client) => app.fetch(request, { client }),
+      this.#clock,
+    );
     this.#events = events;
     this.#lag.start();
     watch.start();

@@ -1,0 +1,100 @@
+// Bounds of the port itself: how many requests at once, for how long, and how it ends.
+import assert from "node:assert/strict";
+import { type Answer, ANSWER_MS, listenHttp, MAX_OPEN, STOP_MS } from "../../src/http/listen.ts";
+import { VirtualClock } from "../support/virtual_clock.ts";
+import { waitFor } from "../support/wait.ts";
+
+const CONFIG = { address: "127.0.0.1", port: 0 };
+
+/** A port whose answers come when the test says so. */
+async function listenHeld() {
+  const clock = new VirtualClock();
+  const held: ((answer: Response) => void)[] = [];
+  const answer: Answer = () => new Promise((resolve) => held.push(resolve));
+  const listening = await listenHttp(CONFIG, answer, clock);
+  const release = () => held.splice(0).forEach((resolve) => resolve(new Response("late")));
+  return {
+    clock,
+    held,
+    release,
+    url: listening.url,
+    [Symbol.asyncDispose]: async () => {
+      release();
+      await listening.stop();
+    },
+  };
+}
+
+async function statusOf(answer: Response): Promise<number> {
+  await answer.body?.cancel();
+  return answer.status;
+}
+
+Deno.test("listenHttp() answers 503 when an answer takes longer than a minute", async () => {
+  await using port = await listenHeld();
+  const asked = fetch(port.url);
+  await waitFor(() => port.held.length === 1, "the request");
+  await port.clock.advance(ANSWER_MS - 1);
+  assert.equal(port.clock.timers, 1);
+  await port.clock.advance(1);
+  const answer = await waitFor(asked, "the refusal");
+  assert.equal(answer.status, 503);
+  assert.equal((await answer.json()).error.code, "timeout");
+  assert.equal(answer.headers.get("x-content-type-options"), "nosniff");
+  assert.equal(port.clock.timers, 0);
+});
+
+Deno.test("listenHttp() refuses more than 256 requests at once, and forgets those answered", async () => {
+  await using port = await listenHeld();
+  const asked = Array.from({ length: MAX_OPEN }, () => fetch(port.url));
+  await waitFor(() => port.held.length === MAX_OPEN, "all requests");
+  const refused = await waitFor(fetch(port.url), "the refusal");
+  assert.equal(refused.status, 503);
+  assert.equal((await refused.json()).error.code, "busy");
+  assert.equal(port.held.length, MAX_OPEN);
+  port.release();
+  const answers = await waitFor(Promise.all(asked), "the answers");
+  assert.deepEqual(new Set(await Promise.all(answers.map(statusOf))), new Set([200]));
+  // Whoever was late counts no more, and no timer is left of anybody.
+  assert.equal(port.clock.timers, 0);
+  const again = fetch(port.url);
+  await waitFor(() => port.held.length === 1, "one more request");
+  port.release();
+  assert.equal(await statusOf(await waitFor(again, "its answer")), 200);
+});
+
+Deno.test("listenHttp() waits a second for answers when it stops, and cuts off the others", async () => {
+  const clock = new VirtualClock();
+  let asked = 0;
+  const never: Answer = () => {
+    asked++;
+    return new Promise(() => {});
+  };
+  const listening = await listenHttp(CONFIG, never, clock);
+  const answer = fetch(listening.url).then(statusOf, () => "cut off");
+  await waitFor(() => asked === 1, "the request");
+  let stopped = false;
+  const stopping = listening.stop().then(() => stopped = true);
+  await clock.advance(STOP_MS - 1);
+  assert.equal(stopped, false);
+  await clock.advance(1);
+  await waitFor(stopping, "the end");
+  assert.equal(await waitFor(answer, "the end of the request"), "cut off");
+});
+
+Deno.test("listenHttp() ends at once though a client has only begun to ask, and one waits", async () => {
+  const clock = new VirtualClock();
+  const listening = await listenHttp(CONFIG, () => new Response("here"), clock);
+  const { port } = new URL(listening.url);
+  using silent = await Deno.connect({ hostname: "127.0.0.1", port: Number(port) });
+  using begun = await Deno.connect({ hostname: "127.0.0.1", port: Number(port) });
+  await begun.write(new TextEncoder().encode("GET / HTTP/1.1\r\nHost: loc"));
+  // Whoever came later was served, so both have been heard.
+  assert.equal(await statusOf(await waitFor(fetch(listening.url), "an answer")), 200);
+  await waitFor(listening.stop(), "the end");
+  for (const connection of [silent, begun]) {
+    const rest = await waitFor(connection.read(new Uint8Array(1)).catch(() => null), "its end");
+    assert.equal(rest, null);
+  }
+  assert.equal(clock.timers, 0);
+});
