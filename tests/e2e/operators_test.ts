@@ -3,10 +3,14 @@
 import assert from "node:assert/strict";
 import type { CarDetail } from "../../src/http/api.ts";
 import { device } from "../car/support.ts";
+import { buildFixtures } from "../fixtures/build.ts";
+import { Mosquitto } from "../support/mosquitto.ts";
+import { TempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
-import type { ServerProcess } from "./server_process.ts";
+import { program, ServerProcess } from "./server_process.ts";
 import { Stage } from "./stage.ts";
 
+const PROJECT = new URL("../../deno.json", import.meta.url);
 const KEY = "0123456789abcdef";
 const CAR = "car_a";
 const DEVICE = device(1000, "front");
@@ -85,6 +89,32 @@ Deno.test("A server listens nowhere while HTTP is off", async () => {
   const server = await stage.serve({ cars: { [CAR]: {} } });
   assert.deepEqual(await listening(server.pid), []);
   assert.doesNotMatch(server.text, /operators/);
+});
+
+Deno.test("A server needs nothing of what HTTP is made from while it is off", async () => {
+  await using folder = await TempFolder.make();
+  const { imports } = JSON.parse(await Deno.readTextFile(PROJECT));
+  for (const name of ["hono", "prom-client"]) {
+    assert.ok(name in imports);
+    // Whoever imports it fails.
+    imports[name] = "./gone.js";
+  }
+  const file = `${folder.path}/deno.json`;
+  await Deno.writeTextFile(file, JSON.stringify({ imports }));
+  const [, args] = program();
+  const other = args.map((one, index) => args[index - 1] === "--config" ? file : one);
+  const [run = "", ...rest] = other;
+  const command = [Deno.execPath(), [run, "--no-lock", ...rest]] as const;
+  const { module } = await buildFixtures();
+  const cars = { [CAR]: { "1000": { lib_path: module } } };
+  await using broker = await Mosquitto.start();
+  await using off = await ServerProcess.start({ port: broker.port, cars }, { command });
+  await off.line(/State \w+ is now CONNECTED/);
+  assert.equal((await off.stop()).code, 0);
+
+  const more = { http: { port: 0 } };
+  await using on = await ServerProcess.launch({ port: broker.port, cars, more }, { command });
+  await on.line(/gone\.js/);
 });
 
 Deno.test("A server that cannot listen for operators does not start", async () => {
