@@ -17,7 +17,7 @@ FROM ${BUILD_IMAGE} AS build
 RUN npm install --global deno@2.9.6
 WORKDIR /build
 COPY deno.json deno.lock ./
-COPY .ci/compile.ts .ci/
+COPY .ci/base_runtime.ts .ci/compile.ts .ci/licenses.ts .ci/
 COPY examples/module/ examples/module/
 COPY src/ src/
 RUN deno task compile
@@ -25,6 +25,8 @@ RUN deno task compile
 # Has the C and C++ runtimes that modules are linked to, and a user that is not root.
 FROM ${BASE_IMAGE}
 COPY --from=build /build/dist/external-server /usr/local/bin/external-server
+COPY --from=build /build/dist/THIRD_PARTY_LICENSES /usr/share/doc/external-server/
+COPY LICENSE /usr/share/doc/external-server/
 COPY config/container.json /config/container.json
 # Libraries of modules are mounted at /modules, or copied there by an image made from this one.
 WORKDIR /home/nonroot

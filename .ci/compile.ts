@@ -3,12 +3,16 @@
 // The modules are bundled first. Every module host is a process of the executable that reads all
 // that is embedded into its own memory: bundled that is 2 MB, the packages as they are would be 22.
 //
-// Deno's compiler takes a base runtime from Deno's download server, or from the file that
-// DENORT_BIN names. Such a file fits one version of Deno: DENO_COMPILE names that Deno where it is
-// not the one that runs this.
+// Deno's compiler takes a base runtime from Deno's download server, or from a file that the
+// environment names (see base_runtime.ts). Such a file fits one version of Deno: DENO_COMPILE names
+// that Deno where it is not the one that runs this.
+//
+// Beside the executable go the licenses of the packages in it.
 import { cp } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { BaseRuntimeError, checkExecutable, compilerEnvironment } from "./base_runtime.ts";
+import { LicenseError, licensesOf } from "./licenses.ts";
 
 /** The folder of the checkout, with a slash at the end. */
 export const ROOT = fileURLToPath(new URL("../", import.meta.url));
@@ -55,6 +59,9 @@ for (const name of ["setTimeout", "clearTimeout", "setInterval", "clearInterval"
 }
 `;
 
+/** The file beside the executable. */
+export const LICENSES = "THIRD_PARTY_LICENSES";
+
 /** This platform. */
 export const HERE = Deno.build.target;
 
@@ -66,37 +73,52 @@ export interface CompileOptions {
   readonly target?: string;
 }
 
-/** An executable could not be made; the message ends with the compiler's own words. */
+/** An executable could not be made; the message says why, in the compiler's own words or ours. */
 export class CompileError extends Error {
   override readonly name = "CompileError";
 }
 
 /**
- * Makes an executable and returns its path.
+ * Makes an executable, with {@linkcode LICENSES} beside it, and returns its path.
  *
- * @throws {CompileError} when the compiler cannot, or has no base runtime
+ * @throws {CompileError} when the compiler cannot, or has no base runtime for the target
  */
 export async function compile(options: CompileOptions = {}): Promise<string> {
   const { output = join(ROOT, "dist/external-server"), target = HERE } = options;
   await Deno.mkdir(dirname(output), { recursive: true });
   const folder = await Deno.makeTempDir({ prefix: "external-server-compile-" });
   try {
-    const { entry, options: embed } = await bundle(folder);
+    const env = compilerEnvironment(target, Deno.env.toObject());
+    const { entry, options: embed, licenses } = await bundle(folder);
     const { success, text } = await run(
       Deno.env.get("DENO_COMPILE") ?? Deno.execPath(),
       ["compile", ...FLAGS, ...PERMISSIONS, ...embed, "--target", target, "-o", output, entry],
-      // A base runtime that is named is one for this platform.
-      target === HERE ? [] : ["DENORT_BIN"],
+      env,
     );
     if (!success) throw new CompileError(`Cannot compile for ${target}: ${text}`);
+    checkExecutable(output, target);
+    if (licenses !== undefined) {
+      await Deno.writeTextFile(join(dirname(output), LICENSES), licenses);
+    }
     return output;
+  } catch (error) {
+    if (!(error instanceof BaseRuntimeError || error instanceof LicenseError)) throw error;
+    throw new CompileError(`Cannot compile for ${target}: ${error.message}`, { cause: error });
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
 }
 
+/** What the compiler is given. */
+interface Bundle {
+  readonly entry: string;
+  readonly options: readonly string[];
+  /** Undefined where nothing could be bundled. */
+  readonly licenses?: string;
+}
+
 /** Bundles into a folder; where Deno cannot, the source is compiled as it is. */
-async function bundle(folder: string): Promise<{ entry: string; options: string[] }> {
+async function bundle(folder: string): Promise<Bundle> {
   const main = join(ROOT, "src/main.ts");
   const flags = ["--quiet", "--platform", "deno", "--code-splitting", "--outdir", folder];
   const { success, text } = await run(Deno.execPath(), ["bundle", ...flags, main]);
@@ -104,6 +126,7 @@ async function bundle(folder: string): Promise<{ entry: string; options: string[
     say(`Not bundled, the executable will be larger: Deno ${Deno.version.deno} cannot: ${text}`);
     return { entry: main, options: includes(EMBEDDED.map((path) => join(ROOT, path))) };
   }
+  const licenses = await licensesOf(folder, ROOT);
   const embedded = EMBEDDED.map((path) => join(folder, basename(path)));
   for (const [index, path] of EMBEDDED.entries()) {
     await cp(join(ROOT, path), embedded[index] ?? "", { recursive: true });
@@ -112,21 +135,20 @@ async function bundle(folder: string): Promise<{ entry: string; options: string[
   const options = [...includes(embedded), "--no-config", "--no-npm", "--no-remote"];
   const entry = join(folder, "main.js");
   await Deno.writeTextFile(entry, PREAMBLE + await Deno.readTextFile(entry));
-  return { entry, options };
+  return { entry, options, licenses };
 }
 
 function includes(paths: readonly string[]): string[] {
   return paths.flatMap((path) => ["--include", path]);
 }
 
-/** Runs a command in the checkout, without some variables; returns what it said of importance. */
+/** Runs a command in the checkout; returns what it said of importance. */
 async function run(
   command: string,
   args: string[],
-  without: readonly string[] = [],
+  variables = Deno.env.toObject(),
 ): Promise<{ success: boolean; text: string }> {
-  const env: Record<string, string> = { ...Deno.env.toObject(), NO_COLOR: "1" };
-  for (const name of without) delete env[name];
+  const env = { ...variables, NO_COLOR: "1" };
   const options = { args, env, clearEnv: true, cwd: ROOT, stdin: "null" } as const;
   const { success, stderr } = await new Deno.Command(command, options).output();
   const lines = new TextDecoder().decode(stderr).split("\n");

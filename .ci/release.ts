@@ -1,12 +1,13 @@
 // Makes what is published: `deno task release [--output FOLDER] [--target TRIPLE]`.
 //
 // For each target one archive with the executable, example configurations with their JSON Schema,
-// the systemd unit, README and license; and SHA256SUMS over all of them. A target that cannot be
-// made here is named, and makes the release fail: it would not be whole. `--target` asks for one.
+// the systemd unit, README, license and the licenses of what is inside; and SHA256SUMS over all of
+// them. A target that cannot be made here is named, and makes the release fail: it would not be
+// whole. `--target` asks for one. Each target needs a base runtime, see base_runtime.ts.
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import config from "../deno.json" with { type: "json" };
-import { compile, CompileError, HERE, option, ROOT, say } from "./compile.ts";
+import { compile, CompileError, HERE, LICENSES, option, ROOT, say } from "./compile.ts";
 
 /** Platforms as Deno names them, and as the archives do. */
 const TARGETS: Readonly<Record<string, string>> = {
@@ -24,6 +25,9 @@ async function archive(target: string, output: string): Promise<string> {
   try {
     const content = join(folder, name);
     await compile({ output: join(content, "external-server"), target });
+    await Deno.stat(join(content, LICENSES)).catch((cause) => {
+      throw new CompileError(`Cannot release for ${target}: no ${LICENSES}`, { cause });
+    });
     await run("cp", ["-r", ...FILES.map((file) => join(ROOT, file)), content]);
     // Whoever packs the same files gets the same archive, but for the time in the executable.
     const same = ["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mode=u+w,go=rX"];

@@ -25,6 +25,23 @@ function exists(command: string): boolean {
   }
 }
 
+/** What tests alone need is not inside; the rest is, with texts of its own. */
+async function namesPackages(file: string): Promise<void> {
+  const packages = (await Deno.readTextFile(file)).split(/\n-{80}\n\n/).slice(1);
+  const names = packages.map((text) => text.slice(0, text.indexOf(" ")));
+  const tests = ["@sinonjs/fake-timers", "fast-check", "playwright-core"];
+  for (const name of Object.keys(config.imports)) {
+    assert.equal(names.includes(name.replace(/\/light$/, "")), !tests.includes(name), name);
+  }
+  // What packages bring along is inside, too.
+  assert.ok(names.includes("mqtt-packet") && names.includes("readable-stream"));
+  for (const text of packages) {
+    assert.match(text, /^\S+ \d+\.\d+\.\d+\S* \(.+\)\n\n/);
+    assert.match(text, /permission|license/i);
+    assert.ok(text.length > 500, text);
+  }
+}
+
 Deno.test({
   name: `the release has an archive that can be checked, unpacked and run${
     COMPILES ? "" : " [skipped: no compiled program]"
@@ -43,7 +60,15 @@ Deno.test({
     await run("tar", ["-xzf", `${name}.tar.gz`], folder.path);
     const content = folder.file(name);
     const files = [...Deno.readDirSync(content)].map((entry) => entry.name).sort();
-    assert.deepEqual(files, ["CHANGELOG.md", "LICENSE", "README.md", "config", "external-server"]);
+    assert.deepEqual(files, [
+      "CHANGELOG.md",
+      "LICENSE",
+      "README.md",
+      "THIRD_PARTY_LICENSES",
+      "config",
+      "external-server",
+    ]);
+    await namesPackages(join(content, "THIRD_PARTY_LICENSES"));
     const program = join(content, "external-server");
     assert.ok((await run(program, ["--version"])).startsWith(`external-server ${config.version} `));
     assert.deepEqual(
@@ -62,9 +87,12 @@ Deno.test({
   async fn() {
     await using folder = await TempFolder.make();
     const dockerfile = await Deno.readTextFile(join(ROOT, "Dockerfile"));
+    const ignored = await Deno.readTextFile(join(ROOT, ".dockerignore"));
+    const sent = [...ignored.matchAll(/^!(.*)$/gm)].map(([, name = ""]) => name);
     for (const [, line = ""] of dockerfile.matchAll(/^COPY ([^-].*)$/gm)) {
       const names = line.split(" ");
       const last = names.pop() ?? "";
+      for (const name of names) assert.ok(sent.includes(name.replace(/\/$/, "")), name);
       const target = join(folder.path, last);
       await Deno.mkdir(last.endsWith("/") ? target : dirname(target), { recursive: true });
       for (const name of names) {
@@ -74,6 +102,7 @@ Deno.test({
     await run(Deno.execPath(), ["task", "compile"], folder.path);
     const program = folder.file("dist/external-server");
     assert.match(await run(program, ["--version"]), /^external-server /);
+    await Deno.stat(folder.file("dist/THIRD_PARTY_LICENSES"));
     // Its module is mounted where the image runs; here it is not there, and nothing else is wrong.
     const args = ["check", folder.file("config/container.json")];
     const { code, stderr } = await new Deno.Command(program, { args }).output();
