@@ -1,6 +1,6 @@
 // What a shared library is and wants, read from its file as the loader would, without loading it.
+import { ElfImage, wide } from "../module/elf_image.ts";
 import { ElfError } from "./errors.ts";
-import { ElfImage, wide } from "./elf_image.ts";
 
 /** What is read from a library's file. */
 export interface LibraryDescription {
@@ -83,6 +83,7 @@ const VER_FLG_WEAK = 2;
 export function describeLibrary(path: string): LibraryDescription {
   try {
     using image = new ElfImage(path);
+    if (image.truncation !== undefined) throw new RangeError(image.truncation);
     return describe(image);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);

@@ -3,6 +3,7 @@
 import type { Log } from "../observe/log.ts";
 import type { Clock } from "../time/clock.ts";
 import type { ContextListener, ContextSpec, ModuleContext } from "./context.ts";
+import { truncationOf } from "./elf_image.ts";
 import { ModuleLoadError } from "./errors.ts";
 import {
   type CreateFailure,
@@ -42,6 +43,8 @@ interface Creation {
 
 /** More than the host's own bound on destroying, for a host that does not answer at all. */
 const DESTROY_MARGIN_MS = 500;
+
+const COPY_AGAIN = "Copy the library again, in binary mode, and compare its size";
 
 /** Keeps the places of one host. */
 export class HostContexts implements ContextOwner {
@@ -99,6 +102,11 @@ export class HostContexts implements ContextOwner {
     if (this.places >= CONTEXTS_PER_HOST) {
       const why = `the host holds ${CONTEXTS_PER_HOST} contexts already`;
       return Promise.reject(new ModuleLoadError("host", spec, why));
+    }
+    // It would end the host, with everybody else's contexts.
+    const truncation = truncationOf(spec.libPath);
+    if (truncation !== undefined) {
+      return Promise.reject(new ModuleLoadError("library", spec, `${truncation}. ${COPY_AGAIN}`));
     }
     const index = this.#freeIndex();
     const context = new RemoteContext(spec, listener, index, this);

@@ -34,6 +34,7 @@ for (
     ],
     ["missingDependency", /: it needs "libabsent\.so\.1"/, /Install what "libabsent\.so\.1"/],
     ["truncated", /file too short|damaged|ends before|truncated|cut/i, /Copy the library again/],
+    ["halfCopied", /: it is truncated: it has \d+ of at least \d+ bytes/, /Copy the library again/],
   ] as const
 ) {
   Deno.test(`start says in one line what is wrong with a library: ${broken}`, async () => {

@@ -54,6 +54,18 @@ export class ElfImage implements Disposable {
     }
   }
 
+  /**
+   * What is missing at the end, as after a copy that was interrupted; undefined for a whole file. The
+   * loader does not look: whoever reads what is not there is ended by SIGBUS.
+   */
+  get truncation(): string | undefined {
+    const loaded = this.#segments.filter(({ type }) => type === PT_LOAD);
+    const promised = Math.max(0, ...loaded.map(({ offset, bytes }) => offset + bytes));
+    const { size } = this.#file.statSync();
+    if (size >= promised) return undefined;
+    return `it is truncated: it has ${size} of at least ${promised} bytes`;
+  }
+
   /** The dynamic section; undefined where there is none. */
   get dynamic(): DataView | undefined {
     const segment = this.#segments.find(({ type }) => type === PT_DYNAMIC);
@@ -106,6 +118,19 @@ export class ElfImage implements Disposable {
       done += count;
     }
     return new DataView(bytes.buffer);
+  }
+}
+
+/**
+ * What is missing at the end of a library's file, in words that follow its name; undefined where
+ * nothing is, and where the loader itself will say what is wrong. Does not throw.
+ */
+export function truncationOf(path: string): string | undefined {
+  try {
+    using image = new ElfImage(path);
+    return image.truncation;
+  } catch {
+    return undefined;
   }
 }
 
