@@ -30,13 +30,14 @@ export async function connectHost(
     startTimeoutMs = DEFAULT_START_TIMEOUT_MS,
     onOutput = () => {},
   } = options;
-  const endpoint = await Endpoint.open();
+  let endpoint: Endpoint | null = null;
   let process: HostProcess | null = null;
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
     late.reject(new Error(`it is not connected after ${startTimeoutMs} ms`));
   }, startTimeoutMs);
   try {
+    endpoint = await Endpoint.open();
     process = new HostProcess(onOutput);
     const { address, token } = endpoint;
     const ended = process.exited.then((exit): never => {
@@ -48,7 +49,7 @@ export async function connectHost(
     ]);
     return { process, connection };
   } catch (cause) {
-    endpoint.close();
+    endpoint?.close();
     process?.kill();
     await process?.exited;
     const detail = cause instanceof Error ? cause.message : cause;

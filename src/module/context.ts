@@ -50,7 +50,7 @@ export interface ContextListener {
    * The host died or was killed: every open call ends as `host_lost` first. Called once.
    *
    * @param wasBusy Whether a call on this very context was open then, so that its module may be why;
-   * never when the host was killed from outside.
+   * never when the host was killed from outside, or for a call that hung on another one.
    */
   onLost(reason: string, wasBusy: boolean): void;
 }

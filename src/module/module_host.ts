@@ -42,10 +42,12 @@ export class ModuleHost implements LinkHandler {
   #residentBytes = 0;
   #killReason: string | null = null;
   #killed = false;
+  /** What went wrong with the connection. */
+  #broken: string | null = null;
   #stopping: Promise<void> | null = null;
   #exitTimer: TimerHandle | null = null;
-  /** Whose call took too long. */
-  #overdue: RemoteContext | null = null;
+  /** Whose calls took too long. */
+  readonly #overdue = new Set<RemoteContext>();
 
   private constructor(process: HostProcess, connection: Duplex, options: ModuleHostOptions) {
     this.#process = process;
@@ -169,10 +171,11 @@ export class ModuleHost implements LinkHandler {
   /** See {@linkcode LinkHandler}. */
   onClosed(error: Error | null): void {
     if (this.#state === "exited") return;
-    if (error !== null) this.#killReason ??= `its connection failed: ${error.message}`;
+    const broken = error === null ? null : `its connection failed: ${error.message}`;
+    this.#broken = broken;
     this.#watchdog.stop();
     this.#exitTimer = this.#clock.set(() => {
-      this.kill("it closed its connection and did not end");
+      this.kill(broken ?? "it closed its connection and did not end");
     }, EXIT_GRACE_MS);
   }
 
@@ -188,8 +191,8 @@ export class ModuleHost implements LinkHandler {
   }
 
   #onOverdue(index: number, { functionName, elapsedMs }: OverdueReport): void {
-    const context = this.#contexts.at(index) ?? null;
-    this.#overdue = context;
+    const context = this.#contexts.at(index);
+    if (context) this.#overdue.add(context);
     const { car, module } = context?.spec ?? {};
     const who = car === undefined ? "a module" : `module ${module} of car "${car}"`;
     const text = `${functionName} of ${who} has not come back for ${elapsedMs} ms`;
@@ -208,17 +211,27 @@ export class ModuleHost implements LinkHandler {
     await this.exited;
   }
 
+  /** A host that has lost its server ends in order; one that crashes breaks its connection as well. */
+  #ownReason(exit: HostExit): string {
+    return exit.code === 0 && this.#broken !== null ? this.#broken : `it ${describeExit(exit)}`;
+  }
+
+  /** Whose modules may be why the process ended so. */
+  #isToBlame(exit: HostExit): (context: RemoteContext) => boolean {
+    // Who is known to hang speaks for the others, busy or not.
+    if (this.#overdue.size > 0) return (context) => this.#overdue.has(context);
+    // Killed from outside, by an operator or for want of memory, says nothing of what was called.
+    if (!this.#killed && exit.signal === "SIGKILL") return () => false;
+    return (context) => context.openCalls > 0;
+  }
+
   #onExited(exit: HostExit): string {
     this.#watchdog.stop();
     if (this.#exitTimer !== null) this.#clock.clear(this.#exitTimer);
     this.#state = "exited";
     this.#link.close();
-    const reason = this.#killReason ?? `it ${describeExit(exit)}`;
-    // Killed from outside, by an operator or for want of memory, says nothing of what was called.
-    const accuses = this.#killed || exit.signal !== "SIGKILL";
-    const isToBlame = (context: RemoteContext) =>
-      context === this.#overdue || (accuses && context.openCalls > 0);
-    this.#contexts.end(reason, isToBlame, this.#stopping === null);
+    const reason = this.#killReason ?? this.#ownReason(exit);
+    this.#contexts.end(reason, this.#isToBlame(exit), this.#stopping === null);
     this.#onExit(reason);
     return reason;
   }

@@ -1,7 +1,7 @@
 // Libraries that crash, hang or end the process: what their cars hear.
 import assert from "node:assert/strict";
 import type { ModuleContext } from "../../src/module/context.ts";
-import { ModuleLoadError } from "../../src/module/errors.ts";
+import { ModuleHostError, ModuleLoadError } from "../../src/module/errors.ts";
 import type { CallOutcome } from "../../src/module/outcome.ts";
 import { TempFolder } from "../support/temp.ts";
 import { delay, waitFor } from "../support/wait.ts";
@@ -49,17 +49,53 @@ for (const [functionName, call] of Object.entries(CALLS)) {
   });
 }
 
-for (
-  const [how, reason] of [["abort", "was ended by SIGABRT"], ["exit", "exit status 3"]] as const
-) {
-  Deno.test(`A library that calls ${how} is told by its reason`, async () => {
-    await using test = await startHost();
-    const crashing = specOf("car_a", { crash_in: "forward_status", crash_how: how });
-    const { context, lost } = await openContext(test.host, crashing);
-    assert.equal(await forward(context), "host_lost");
+/** What a library can do to its process, what is said of it, and whether whoever was busy is blamed. */
+const ENDINGS: readonly (readonly [how: string, reason: RegExp, blames: boolean])[] = [
+  ["abort", /^it was ended by SIGABRT$/, true],
+  ["exit", /^it ended with exit status 3$/, true],
+  ["quit", /^it ended with exit status 3$/, true],
+  ["kill", /^it was ended by SIGKILL$/, false],
+  ["child", /^it was ended by SIGSEGV$/, true],
+  ["close_files", /^it (ended with exit status \d+|was ended by SIG\w+)$/, true],
+  ["memory", /^it (ended with exit status \d+|was ended by SIG\w+)$/, true],
+  // What the runtime makes of it depends on its version.
+  [
+    "end_thread",
+    /^(it was ended by SIGABRT|forward_status of module 1000 of car "car_a" has)/,
+    true,
+  ],
+];
+
+for (const [how, reason, blames] of ENDINGS) {
+  Deno.test(`A library that does "${how}" in a call is told by its reason, to neighbors in calls as well`, async () => {
+    await using test = await startHost({ moduleCallTimeoutMs: 2000 });
+    const neighbor = await openContext(test.host, specOf("car_b", { forward_status_ms: 1500 }));
+    const config = { crash_in: "forward_status", crash_how: how };
+    const { context, lost } = await openContext(test.host, specOf("car_a", config));
+    const calls = Promise.all([1, 2, 3].map(() => forward(neighbor.context)));
+    // One that has no memory left may still answer before it ends.
+    const outcomes = [await forward(context), (await calls).at(-1)];
+    assert.equal(outcomes.at(-1), "host_lost");
+    assert.ok(outcomes[0] === "host_lost" || how === "memory", outcomes[0]);
     const heard = await waitFor(lost, "the loss");
-    assert.ok(heard.reason.includes(reason), heard.reason);
-    assert.equal(heard.wasBusy, true);
+    assert.match(heard.reason, reason);
+    if (how !== "memory") assert.equal(heard.wasBusy, blames);
+    assert.equal((await waitFor(neighbor.lost, "the neighbor's loss")).reason, heard.reason);
+    assert.ok(!isAlive(test.host.pid));
+  });
+}
+
+for (const denied of ["net", "run"] as const) {
+  Deno.test({
+    name: `ModuleHost.start() says so when it may not use "${denied}", and leaves nothing behind`,
+    permissions: { read: true, write: true, env: true, net: true, run: true, [denied]: false },
+    fn: async () => {
+      await assert.rejects(startHost(), (error) => {
+        assert.ok(error instanceof ModuleHostError);
+        assert.match(error.message, new RegExp(`^Cannot start module host: .*${denied}`));
+        return true;
+      });
+    },
   });
 }
 
@@ -118,10 +154,15 @@ for (const how of ["loop", "hang"]) {
     await using test = await startHost({ moduleCallTimeoutMs: 2000 });
     const hanging = specOf("car_a", { crash_in: "forward_status", crash_how: how });
     const { context, lost } = await openContext(test.host, hanging);
-    const bystander = await openContext(test.host, specOf("car_b"));
-    assert.equal(await forward(context), "host_lost");
-    const { reason } = await waitFor(lost, "the loss");
+    const bystander = await openContext(test.host, specOf("car_b", { forward_status_ms: 1500 }));
+    const call = forward(context);
+    // The neighbor's calls are slow, and one of them is under way at that moment.
+    const calls = Promise.all([1, 2, 3].map(() => forward(bystander.context)));
+    assert.equal(await call, "host_lost");
+    assert.equal((await calls).at(-1), "host_lost");
+    const { reason, wasBusy } = await waitFor(lost, "the loss");
     assert.match(reason, /^forward_status of module 1000 of car "car_a" has not come back/);
+    assert.equal(wasBusy, true);
     assert.equal((await waitFor(bystander.lost, "the other loss")).wasBusy, false);
     assert.ok(test.logged.some((line) => /^ERROR car_a: .*forward_status/.test(line)));
   });
