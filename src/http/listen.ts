@@ -104,7 +104,14 @@ async function inTime(
 }
 
 function reasonOf(cause: unknown): string {
-  if (cause instanceof Deno.errors.AddrInUse) return "the address is in use";
-  if (cause instanceof Deno.errors.PermissionDenied) return "permission denied";
+  if (cause instanceof Deno.errors.AddrInUse) {
+    return "the port is in use; end what listens there, or give http.port another";
+  }
+  if (cause instanceof Deno.errors.AddrNotAvailable) {
+    return "http.address is not this machine's; 0.0.0.0 listens on all it has";
+  }
+  if (cause instanceof Deno.errors.PermissionDenied) {
+    return "not permitted; ports below 1024 are for root, give http.port another";
+  }
   return cause instanceof Error ? cause.message : String(cause);
 }

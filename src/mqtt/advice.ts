@@ -42,7 +42,8 @@ const ADVICE: readonly (readonly [reason: RegExp, advice: string])[] = [
   [/WebSocket/, "Check the path of the address; does the broker speak WebSocket on this port?"],
   [
     /closed by the broker|reset/,
-    "Look at the broker's log; a port that wants TLS does this to clients without, too",
+    "Look at the broker's log; a port that wants TLS or a client certificate does this to clients " +
+    "without, too",
   ],
 ];
 

@@ -123,7 +123,7 @@ Deno.test("A server that cannot listen for operators does not start", async () =
   const server = stage.serve({ cars: { [CAR]: {} }, more: { http: { port } } });
   await assert.rejects(
     server.then(() => {}),
-    /Cannot listen for HTTP on "127.0.0.1:\d+": the address is in use/,
+    /Cannot listen for HTTP on "127.0.0.1:\d+": the port is in use/,
   );
 });
 

@@ -59,6 +59,34 @@ Deno.test("start says in one line that the embedded broker's port is in use", as
   ]);
 });
 
+Deno.test("start says in one line that the port for operators is in use", async () => {
+  const taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = taken.addr;
+  const more = { http: { port }, logging: { console: { use: true, level: "INFO" } } };
+  const config = { port: freePort(), cars: await carsWith(), more };
+  const lines = await criticalLines(config, { args: ["--broker"] });
+  taken.close();
+  assert.deepEqual(lines, [
+    `Cannot listen for HTTP on "127.0.0.1:${port}": the port is in use; end what listens there, ` +
+    "or give http.port another",
+  ]);
+});
+
+Deno.test("start names a key that cannot be read, with the option that names it", async () => {
+  await using certificates = await Certificates.make();
+  await using folder = await TempFolder.make();
+  const { caFile, client: { certFile } } = certificates;
+  for (const [key, said] of [[folder.path, /directory/], [folder.file("none"), /existing file/]]) {
+    const args = ["--tls", "--ca", caFile, "--cert", certFile, "--key", String(key)];
+    const config = { port: freePort(), cars: await carsWith() };
+    await using server = await ServerProcess.launch(config, { args });
+    assert.equal((await server.ended()).code, 1);
+    assert.equal(server.lines.length, 1, server.text);
+    assert.ok(server.text.startsWith(`--key: `) && server.text.includes(String(key)), server.text);
+    assert.match(server.text, said as RegExp);
+  }
+});
+
 Deno.test("start says in one line why a key cannot be used", async () => {
   await using certificates = await Certificates.make();
   await using folder = await TempFolder.make();
@@ -125,6 +153,22 @@ mosquittoTest(
     assert.match(await server.line(/Cannot use the broker mqtts:/), /not signed by the authority/);
   },
 );
+
+mosquittoTest("start says that the broker wants a client certificate", async () => {
+  await using certificates = await Certificates.make();
+  const { caFile, server: own } = certificates;
+  await using broker = await Mosquitto.start({
+    tls: { caFile, ...own, clientCertificates: true },
+  });
+  const config = { port: broker.port, cars: await carsWith() };
+  const options = { args: ["--tls", "--ca", caFile] };
+  await using server = await ServerProcess.start(config, options);
+  assert.match(
+    await server.line(/Cannot use the broker mqtts:/),
+    // What the broker says last may be lost when it closes: then the advice says what to think of.
+    /the broker wants a client certificate .*Give the server one|reset .*or a client certificate/,
+  );
+});
 
 mosquittoTest("start reaches a broker over TLS with a certificate of its own", async () => {
   await using certificates = await Certificates.make();

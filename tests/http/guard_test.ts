@@ -139,7 +139,8 @@ Deno.test("Operators.start() says where it cannot listen", async () => {
       const where = `"127.0.0.1:${port}"`;
       assert.equal(
         error.message,
-        `Cannot listen for HTTP on ${where}: the address is in use`,
+        `Cannot listen for HTTP on ${where}: the port is in use; ` +
+          "end what listens there, or give http.port another",
       );
       return true;
     },
