@@ -241,11 +241,11 @@ Deno.test("step() lets commands wait when too many are unanswered (section 4.3)"
 Deno.test("step() asks a module that floods to keep its commands, and again for them (section 4.3)", () => {
   const car = runningCar([FRONT], { maxUnansweredCommands: 1, maxWaitingCommands: 4 });
   const texts = ["a", "b", "c", "d"];
-  for (const text of texts) assert.deepEqual(car.command(FRONT, text).only("hold"), []);
+  for (const text of texts) assert.deepEqual(car.command(FRONT, text).linesOf("hold"), []);
   assert.deepEqual(car.command(FRONT, "e").lines, ["hold 7"]);
   assert.deepEqual(car.command(FRONT, "f").lines, []);
-  assert.deepEqual(car.respond(1).only("release"), []);
-  assert.deepEqual(car.respond(2).only("release"), []);
+  assert.deepEqual(car.respond(1).linesOf("release"), []);
+  assert.deepEqual(car.respond(2).linesOf("release"), []);
   assert.deepEqual(car.respond(3).lines, ["acknowledge 7 c", "Command 4 7/1/front d", "release 7"]);
 });
 
@@ -263,7 +263,7 @@ Deno.test("step() releases held modules when the session ends (section 4.3)", ()
     const car = runningCar([FRONT], { maxUnansweredCommands: 1, maxWaitingCommands: 2 });
     for (const text of ["sent", "a", "b"]) car.command(FRONT, text);
     const seen = car.input({ type: input, detail: "x" });
-    assert.deepEqual(seen.only("release"), ["release 7"]);
+    assert.deepEqual(seen.linesOf("release"), ["release 7"]);
     assert.equal(seen.failures[0]?.reason, reason);
     assert.equal(car.session.base.commands.ready.size, 0);
   }
@@ -274,7 +274,7 @@ Deno.test("step() keeps commands of the connect sequence's first step (section 4
   car.connect([FRONT, FOREIGN]);
   car.command(FRONT, "a");
   car.status(FOREIGN);
-  assert.deepEqual(car.status(FRONT).only("Command"), [
+  assert.deepEqual(car.status(FRONT).linesOf("Command"), [
     "Command 0 7/1/front a",
     "Command 1 3/1/foreign",
   ]);

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { nextDeadline } from "../../src/car/session.ts";
 import {
+  connectingCar,
   device,
   firstCommandsCar,
   firstStatusesCar,
@@ -104,7 +105,7 @@ Deno.test("step() connects a device that is listed twice once (section 4.2, step
     "connect 7/1/front",
     "ConnectResponse OK",
   ]);
-  assert.deepEqual(car.status(FRONT).only("Command"), ["Command 0 7/1/front"]);
+  assert.deepEqual(car.status(FRONT).linesOf("Command"), ["Command 0 7/1/front"]);
 });
 
 Deno.test("step() drops commands from before a module's first device (section 4.2, step 1)", () => {
@@ -121,7 +122,7 @@ Deno.test("step() drops commands from before a module's first device (section 4.
   car.moduleReturns(0);
   car.status(FRONT);
   car.status(REAR);
-  assert.deepEqual(car.status(LAMP).only("Command"), [
+  assert.deepEqual(car.status(LAMP).linesOf("Command"), [
     "Command 0 7/1/front fresh",
     "Command 1 7/1/rear",
     "Command 2 8/1/lamp",
@@ -146,20 +147,16 @@ Deno.test("step() notes another company or vehicle name and goes on (section 4.2
     devices: [FRONT],
   });
   assert.equal(seen.noteCodes.filter((code) => code === "identity_mismatch").length, 1);
-  assert.deepEqual(seen.only("ConnectResponse"), ["ConnectResponse OK"]);
+  assert.deepEqual(seen.linesOf("ConnectResponse"), ["ConnectResponse OK"]);
 });
 
 Deno.test("step() has no clock of its own for device_connected (section 4.2, step 1)", () => {
-  const car = waitingCar();
-  car.automatic = false;
-  car.connect([FRONT]);
+  const car = connectingCar([FRONT]);
   assert.equal(nextDeadline(car.session), Infinity);
 });
 
 Deno.test("step() keeps statuses that come before its ConnectResponse (section 4.2, step 1)", () => {
-  const car = waitingCar();
-  car.automatic = false;
-  car.connect([FRONT]);
+  const car = connectingCar([FRONT]);
   assert.deepEqual(car.status(FRONT).lines, []);
   assert.deepEqual(car.modulesReturn().lines, [
     "ConnectResponse OK",
@@ -170,9 +167,7 @@ Deno.test("step() keeps statuses that come before its ConnectResponse (section 4
 });
 
 Deno.test("step() ignores a second delivery of the Connect it works on (section 4.2, step 1)", () => {
-  const car = waitingCar();
-  car.automatic = false;
-  car.connect([FRONT]);
+  const car = connectingCar([FRONT]);
   assert.deepEqual(car.connect([FRONT]).lines, []);
   assert.deepEqual(car.modulesReturn().lines, ["ConnectResponse OK"]);
 });
@@ -190,13 +185,13 @@ Deno.test("step() awaits module_lost when a call ends because its host died (sec
 Deno.test("step() fails when a Connect with the same id comes in steps 2 and 3 (section 4.2)", () => {
   for (const car of [firstStatusesCar([FRONT]), firstCommandsCar([FRONT])]) {
     const seen = car.connect([FRONT], "s1");
-    assert.deepEqual(seen.only("disconnect", "notify", "ended", "ConnectResponse"), [
+    assert.deepEqual(seen.linesOf("disconnect", "notify", "ended", "ConnectResponse"), [
       "disconnect timeout 7/1/front",
       "notify",
       "ended protocol_violation",
     ]);
     assert.equal(car.session.kind, "waiting");
-    assert.deepEqual(car.connect([FRONT], "s1").only("ConnectResponse"), ["ConnectResponse OK"]);
+    assert.deepEqual(car.connect([FRONT], "s1").linesOf("ConnectResponse"), ["ConnectResponse OK"]);
   }
 });
 
@@ -215,9 +210,7 @@ Deno.test("step() starts over with a Connect of another id in every step (sectio
 });
 
 Deno.test("step() takes late results of an old session for nothing new (section 4.2)", () => {
-  const car = waitingCar();
-  car.automatic = false;
-  car.connect([FRONT], "s1");
+  const car = connectingCar([FRONT]);
   // The device may be with the module already: it has to leave before it comes again.
   assert.deepEqual(car.connect([FRONT], "s2").lines, [
     "disconnect timeout 7/1/front",

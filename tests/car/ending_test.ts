@@ -3,7 +3,16 @@ import assert from "node:assert/strict";
 import type { Input } from "../../src/car/effects.ts";
 import { nextDeadline } from "../../src/car/session.ts";
 import { CommandResponseType, DeviceState } from "../../src/protocol/messages.ts";
-import { FOREIGN, FRONT, LAMP, REAR, runningCar, TestCar, waitingCar } from "./support.ts";
+import {
+  connectingCar,
+  FOREIGN,
+  FRONT,
+  LAMP,
+  REAR,
+  runningCar,
+  TestCar,
+  waitingCar,
+} from "./support.ts";
 
 const LOST: Input = { type: "module_lost", detail: "Module 7: killed by SIGSEGV" };
 const OFFLINE: Input = { type: "broker_lost", detail: "connection reset" };
@@ -11,9 +20,7 @@ const STOP: Input = { type: "stop" };
 
 /** A car with two devices in each place a session can be. */
 function everywhere(): TestCar[] {
-  const devices = waitingCar();
-  devices.automatic = false;
-  devices.connect([FRONT, LAMP]);
+  const devices = connectingCar([FRONT, LAMP]);
   const statuses = waitingCar();
   statuses.connect([FRONT, LAMP]);
   const responses = waitingCar();
@@ -113,14 +120,14 @@ Deno.test("step() forgets devices, counters and statuses with the session (secti
 Deno.test("step() disconnects only devices that are still connected (section 4.2)", () => {
   const car = runningCar([FRONT, REAR, FOREIGN]);
   car.status(REAR, { state: DeviceState.DISCONNECT });
-  assert.deepEqual(car.advance(30_000).only("disconnect"), ["disconnect timeout 7/1/front"]);
+  assert.deepEqual(car.advance(30_000).linesOf("disconnect"), ["disconnect timeout 7/1/front"]);
 });
 
 Deno.test("step() disconnects a device that is just coming (section 4.2)", () => {
   const car = runningCar([FRONT]);
   car.automatic = false;
   car.status(LAMP, { state: DeviceState.CONNECTING });
-  assert.deepEqual(car.input(LOST).only("disconnect"), [
+  assert.deepEqual(car.input(LOST).linesOf("disconnect"), [
     "disconnect timeout 7/1/front",
     "disconnect timeout 8/1/lamp",
   ]);

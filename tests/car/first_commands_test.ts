@@ -11,7 +11,7 @@ Deno.test("step() sends each device its oldest waiting command, else an empty on
   car.status(FRONT);
   car.status(REAR);
   const seen = car.status(LAMP);
-  assert.deepEqual(seen.only("Command"), [
+  assert.deepEqual(seen.linesOf("Command"), [
     "Command 0 7/1/front",
     "Command 1 7/1/rear one",
     "Command 2 8/1/lamp",
@@ -26,7 +26,7 @@ Deno.test("step() drops commands for devices that were not listed (section 4.2, 
   const car = firstStatusesCar([FRONT]);
   car.command(REAR, "lost");
   const seen = car.status(FRONT);
-  assert.deepEqual(seen.only("Command"), ["Command 0 7/1/front"]);
+  assert.deepEqual(seen.linesOf("Command"), ["Command 0 7/1/front"]);
   assert.ok(seen.noteCodes.includes("command_dropped device_not_listed"));
   assert.deepEqual(car.respond(0).lines, []);
 });
@@ -37,7 +37,7 @@ Deno.test("step() sends an empty command to a device that is not connected, and 
   car.connect([FRONT, REAR]);
   car.command(REAR, "for rear");
   car.status(FRONT);
-  assert.deepEqual(car.status(REAR).only("Command"), [
+  assert.deepEqual(car.status(REAR).linesOf("Command"), [
     "Command 0 7/1/front",
     "Command 1 7/1/rear",
   ]);

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { DeviceState } from "../../src/protocol/messages.ts";
 import {
+  connectingCar,
   firstCommandsCar,
   firstStatusesCar,
   FOREIGN,
@@ -9,14 +10,13 @@ import {
   LAMP,
   REAR,
   runningCar,
-  waitingCar,
 } from "./support.ts";
 
 Deno.test("step() wants a status of every listed device, in any order (section 4.2, step 2)", () => {
   const car = firstStatusesCar([FRONT, REAR, FOREIGN]);
   assert.deepEqual(car.status(FOREIGN).lines, ["StatusResponse 0"]);
   assert.deepEqual(car.status(REAR).lines, ["StatusResponse 1"]);
-  assert.deepEqual(car.status(FRONT).only("StatusResponse", "Command"), [
+  assert.deepEqual(car.status(FRONT).linesOf("StatusResponse", "Command"), [
     "StatusResponse 2",
     "Command 0 7/1/front",
     "Command 1 7/1/rear",
@@ -59,7 +59,7 @@ Deno.test("step() forwards first statuses in counter order, across the wrap (sec
   car.status(LAMP, { counter: 1 });
   car.status(FOREIGN, { counter: 0 });
   car.status(REAR, { counter: 0xffffffff });
-  assert.deepEqual(car.status(FRONT, { counter: 0xfffffffe }).only("forward"), [
+  assert.deepEqual(car.status(FRONT, { counter: 0xfffffffe }).linesOf("forward"), [
     "forward 4294967294 7/1/front",
     "forward 4294967295 7/1/rear",
     "forward 1 8/1/lamp",
@@ -67,11 +67,9 @@ Deno.test("step() forwards first statuses in counter order, across the wrap (sec
 });
 
 Deno.test("step() does not wait for slow modules in the sequence (section 4.2, step 2)", () => {
-  const car = waitingCar();
-  car.automatic = false;
-  car.connect([FRONT]);
+  const car = connectingCar([FRONT]);
   car.modulesReturn();
-  assert.deepEqual(car.status(FRONT).only("Command"), ["Command 0 7/1/front"]);
+  assert.deepEqual(car.status(FRONT).linesOf("Command"), ["Command 0 7/1/front"]);
   car.respond(0);
   assert.equal(car.session.kind, "running");
   assert.deepEqual(car.modulesReturn().lines, []);

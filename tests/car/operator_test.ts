@@ -17,7 +17,7 @@ Deno.test("step() ends a connect sequence on a restart, and tells a gateway with
   const car = waitingCar();
   assert.deepEqual(car.input({ type: "restart" }).lines, ["notify"]);
   car.connect([FRONT, LAMP]);
-  assert.deepEqual(car.input({ type: "restart" }).only("notify", "ended"), [
+  assert.deepEqual(car.input({ type: "restart" }).linesOf("notify", "ended"), [
     "notify",
     "ended stopped",
   ]);

@@ -78,16 +78,16 @@ Deno.test("step() lets a module of another number send commands as soon as that 
   const car = runningCar();
   assert.deepEqual(car.command(FRONT, "no", 8).lines, []);
   configure(car, { sendInvalidCommand: true });
-  assert.deepEqual(car.command(FRONT, "yes", 8).only("Command").length, 1);
+  assert.deepEqual(car.command(FRONT, "yes", 8).linesOf("Command").length, 1);
 });
 
 Deno.test("step() publishes what waited, and releases modules, when limits grow", () => {
   const car = runningCar([FRONT, LAMP], { maxUnansweredCommands: 1, maxWaitingCommands: 3 });
-  const held = ["a", "b", "c", "d"].flatMap((text) => car.command(FRONT, text).only("hold"));
+  const held = ["a", "b", "c", "d"].flatMap((text) => car.command(FRONT, text).linesOf("hold"));
   assert.deepEqual(held, ["hold 7"]);
   const seen = configure(car, { maxUnansweredCommands: 3, maxWaitingCommands: 10 });
-  assert.deepEqual(seen.only("Command").map((line) => line.slice(-1)), ["b", "c"]);
-  assert.deepEqual(seen.only("release"), ["release 7"]);
+  assert.deepEqual(seen.linesOf("Command").map((line) => line.slice(-1)), ["b", "c"]);
+  assert.deepEqual(seen.linesOf("release"), ["release 7"]);
 });
 
 Deno.test("step() judges statuses and Connects by the new limits", () => {
@@ -107,7 +107,7 @@ Deno.test("step() keeps counters, devices and the session id across new settings
   const { base: { settings: __, ...baseBefore }, ...restBefore } = before;
   assert.deepEqual({ ...base, ...rest }, { ...baseBefore, ...restBefore });
   const seen = car.status(FRONT, { state: DeviceState.RUNNING, data: "x" });
-  assert.equal(seen.only("StatusResponse").length, 1);
+  assert.equal(seen.linesOf("StatusResponse").length, 1);
 });
 
 Deno.test("step() drops commands that wait for a module the car no longer has", () => {
@@ -122,11 +122,11 @@ Deno.test("step() drops commands that wait for a module the car no longer has", 
 
 Deno.test("step() connects devices of a module the car has been given", () => {
   const car = waitingCar({ modules: new Set([7]) });
-  assert.deepEqual(car.connect([FRONT, LAMP]).only("connect"), ["connect 7/1/front"]);
+  assert.deepEqual(car.connect([FRONT, LAMP]).linesOf("connect"), ["connect 7/1/front"]);
   car.input({ type: "module_lost", detail: "Its modules are configured anew" });
   configure(car, { modules: new Set([7, 8]) });
   car.input({ type: "modules_ready" });
-  assert.deepEqual(car.connect([FRONT, LAMP], "s2").only("connect"), [
+  assert.deepEqual(car.connect([FRONT, LAMP], "s2").linesOf("connect"), [
     "connect 7/1/front",
     "connect 8/1/lamp",
   ]);

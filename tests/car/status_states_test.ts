@@ -152,7 +152,7 @@ Deno.test("step() ends the session when the last device has left (section 4.3)",
     "ended all_devices_gone",
   ]);
   assert.equal(car.session.kind, "waiting");
-  assert.deepEqual(car.connect([FRONT], "s2").only("ConnectResponse"), ["ConnectResponse OK"]);
+  assert.deepEqual(car.connect([FRONT], "s2").linesOf("ConnectResponse"), ["ConnectResponse OK"]);
 });
 
 Deno.test("step() disconnects once when a device leaves in two ways (section 4.3)", () => {

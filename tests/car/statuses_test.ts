@@ -100,7 +100,7 @@ Deno.test("step() keeps early statuses, each once, until the gap closes (section
   assert.deepEqual(car.status(FRONT, { counter: 3, data: "again" }).noteCodes, [
     "ignored counter_handled",
   ]);
-  assert.deepEqual(car.status(FRONT, { counter: 1, data: "a" }).only("forward"), [
+  assert.deepEqual(car.status(FRONT, { counter: 1, data: "a" }).linesOf("forward"), [
     "forward 1 7/1/front a",
     "forward 2 7/1/front b",
     "forward 3 7/1/front c",

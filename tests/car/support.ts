@@ -110,7 +110,7 @@ export class Seen {
   }
 
   /** The lines that begin with one of these words. */
-  only(...words: readonly string[]): string[] {
+  linesOf(...words: readonly string[]): string[] {
     return this.lines.filter((line) => words.includes(line.split(" ", 1)[0] ?? ""));
   }
 
@@ -297,6 +297,14 @@ export class TestCar {
 /** A car that waits for a gateway. */
 export function waitingCar(settings: Partial<SessionSettings> = {}): TestCar {
   return new TestCar(settings).up();
+}
+
+/** A car in step 1 of the connect sequence, whose modules return only when they are told to. */
+export function connectingCar(devices: readonly Device[] = [FRONT]): TestCar {
+  const car = waitingCar();
+  car.automatic = false;
+  car.connect(devices);
+  return car;
 }
 
 /** A car in normal communication. */

@@ -45,7 +45,7 @@ Deno.test("step() tells a gateway about its lost session at most once a second (
 
 Deno.test("step() counts the notification of a failure as one of the second (section 4.1)", () => {
   const car = runningCar();
-  assert.deepEqual(car.advance(30_000).only("notify"), ["notify"]);
+  assert.deepEqual(car.advance(30_000).linesOf("notify"), ["notify"]);
   assert.deepEqual(car.status(FRONT).lines, []);
   car.advance(1000);
   assert.deepEqual(car.status(FRONT).lines, ["notify"]);

@@ -1,22 +1,11 @@
 // JSON-RPC: the methods, and what the specification says of requests that are wrong.
 import assert from "node:assert/strict";
 import { METHODS } from "../../src/http/methods.ts";
+import type { ReloadReport } from "../../src/server/reload_report.ts";
 import { FRONT } from "../car/support.ts";
+import { UNCHANGED } from "../support/unchanged_report.ts";
 import { settled } from "../support/virtual_clock.ts";
 import { Fixture, KEY, type RpcAnswer, TestGateway } from "./fixture.ts";
-
-const REPORT = {
-  applied: true,
-  added: [],
-  removed: [],
-  changed: [],
-  untouched: 2,
-  reconnecting: 0,
-  settings: [],
-  needsRestart: [],
-  warnings: [],
-  problems: [],
-};
 
 Deno.test("rpc shows the fleet and its cars", async () => {
   await using fixture = await Fixture.start();
@@ -66,10 +55,10 @@ Deno.test("rpc knows no car that is not configured", async () => {
 });
 
 Deno.test("rpc reloads, and says why a configuration cannot be used", async () => {
-  let report: typeof REPORT = REPORT;
+  let report: ReloadReport = UNCHANGED;
   await using fixture = await Fixture.start({ reload: () => Promise.resolve(report) });
-  assert.deepEqual((await fixture.rpc("config.reload")).result, REPORT);
-  report = { ...REPORT, applied: false, problems: ["timeout: Expected ..."] as never[] };
+  assert.deepEqual((await fixture.rpc("config.reload")).result, UNCHANGED);
+  report = { ...UNCHANGED, applied: false, problems: ["timeout: Expected ..."] };
   const { error } = await fixture.rpc("config.reload");
   assert.equal(error?.code, -32001);
   assert.deepEqual(error?.data.problems, ["timeout: Expected ..."]);

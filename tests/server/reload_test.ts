@@ -6,6 +6,7 @@ import { ModuleLoadError } from "../../src/module/errors.ts";
 import type { BrokerWay } from "../../src/mqtt/connector.ts";
 import { Reloader } from "../../src/server/reload.ts";
 import { Certificates } from "../support/certificates.ts";
+import { UNCHANGED } from "../support/unchanged_report.ts";
 import { settled } from "../support/virtual_clock.ts";
 import { waitFor } from "../support/wait.ts";
 import { ChangeFixture, fleet, withModule8 } from "./change_fixture.ts";
@@ -40,16 +41,8 @@ Deno.test("Reloader.reload() does nothing at all with an identical document", as
   const before = test.server.config;
   const report = await reloader.reload();
   assert.deepEqual(report, {
-    applied: true,
-    added: [],
-    removed: [],
-    changed: [],
-    untouched: 2,
-    reconnecting: 0,
-    settings: [],
-    needsRestart: [],
+    ...UNCHANGED,
     warnings: ["tiemout: Unknown key: did you mean timeout?"],
-    problems: [],
   });
   assert.equal(test.server.config, before);
   assert.deepEqual([ways, levels, test.sessions], [[], [], KEPT]);
