@@ -20,6 +20,7 @@ import type { ConfigOptions } from "./config_options.ts";
 import type { ProgramContext } from "./context.ts";
 import { type Part, runUntilStopped } from "./lifetime.ts";
 import type { Output } from "./output.ts";
+import { servicePart, systemdNotify } from "./systemd.ts";
 
 /**
  * Loads the configuration, starts everything, and waits for the end (protocol sections 4.4 to 6).
@@ -44,7 +45,9 @@ export async function startCommand(
   try {
     log.info(() => `Starting ${versionText()} with "${options.config}"`);
     for (const { path, message } of loaded.warnings) log.warning(`${path}: ${message}`);
+    const notify = systemdNotify(log);
     const parts = createParts({ options, config: loaded.config, logging, reloader });
+    if (notify !== undefined) parts.push(servicePart(notify));
     return await runUntilStopped(parts, { stop: context.stop, log }) ? 0 : 1;
   } catch (error) {
     for (const problem of await startProblems(error)) {
