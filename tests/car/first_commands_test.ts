@@ -160,3 +160,23 @@ Deno.test("step() publishes first commands with the bytes of the module (section
   assert.ok(command?.kind === "command");
   assert.deepEqual(command.commandData, new Uint8Array([0, 1, 0]));
 });
+
+for (const name of ["statuses", "responses"] as const) {
+  Deno.test(`step() keeps 1,000 further statuses while it awaits ${name}, and loses no later one unsaid (section 4.2)`, () => {
+    const car = firstStatusesCar([FRONT, LAMP]);
+    car.status(FRONT, { counter: 0 });
+    if (name === "responses") car.status(LAMP, { counter: 1 });
+    const further = Array.from({ length: 1000 }, (_, index) => index + 2);
+    for (const counter of further) {
+      assert.deepEqual(car.status(FRONT, { counter, state: DeviceState.RUNNING }).noteCodes, []);
+    }
+    const oneTooMany = { counter: 1002, state: DeviceState.RUNNING };
+    assert.deepEqual(car.status(FRONT, oneTooMany).noteCodes, ["ignored unexpected_here"]);
+    if (name === "statuses") car.status(LAMP, { counter: 1 });
+    car.respond(0);
+    assert.deepEqual(car.respond(1).answers, further);
+    // It is missing now, and said to be: the gateway connects again.
+    assert.deepEqual(car.status(FRONT, { counter: 1003 }).lines, []);
+    assert.deepEqual(car.advance(10_000).linesOf("ended"), ["ended status_gap"]);
+  });
+}
