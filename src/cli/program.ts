@@ -45,6 +45,7 @@ const COMMANDS: readonly Entry[] = [
     examples: [
       ["check config.json", "print what it means, or every problem"],
       ["check config.json --tls --ca ca.pem", "the same, with the options of start"],
+      ["check new.json --against config.json", "print what a reload would do, in cars"],
     ],
     configure: async (command, context, done) => {
       const { configureCheck } = await import("./check_options.ts");
@@ -56,6 +57,7 @@ const COMMANDS: readonly Entry[] = [
     summary: "try what the server will need, and say what is wrong and what to do",
     examples: [
       ["doctor config.json", "try broker, certificates, libraries, ..."],
+      ["doctor config.json --init --publish", "also call init, and publish: before going live"],
     ],
     configure: async (command, context, done) => {
       const { configureDoctor } = await import("./doctor_options.ts");
@@ -65,7 +67,10 @@ const COMMANDS: readonly Entry[] = [
   {
     name: "health",
     summary: "ask a running server whether it is alive, for container health checks",
-    examples: [["health --url http://127.0.0.1:8080/healthz", "ask a running server, exit 0 or 1"]],
+    examples: [
+      ["health config.json", "ask the server of this configuration, exit 0 or 1"],
+      ["health --url http://127.0.0.1:8080/healthz", "ask at an address"],
+    ],
     configure: (command, { output }, done) =>
       void command
         .argument("[config]", "configuration whose http section says where it listens")

@@ -52,6 +52,96 @@ Deno.test("completion bash completes commands, options and files", async () => {
   assert.deepEqual(await offer("schema", ""), []);
 });
 
+/** Where a script is loaded, and words are completed, in front of two files. */
+async function withScript(shell: string, script: (file: string) => string): Promise<string> {
+  await using folder = await TempFolder.make();
+  await folder.write("car.json", "");
+  await folder.write("ca.pem", "");
+  const completion = await folder.write(".completion", await scriptFor(shell));
+  const file = await folder.write(".script", script(completion));
+  const { success, stdout, stderr } = await new Deno.Command("timeout", {
+    args: ["30", shell, ...(shell === "zsh" ? ["-f"] : ["--no-config"]), file],
+    cwd: folder.path,
+    env: { TERM: "dumb", HOME: folder.path },
+    stdin: "null",
+  }).output();
+  const decoder = new TextDecoder();
+  const text = decoder.decode(stdout);
+  assert.ok(success, `${text}${decoder.decode(stderr)}`);
+  assert.equal(decoder.decode(stderr), "");
+  return text;
+}
+
+function missing(shell: string): boolean {
+  try {
+    return !new Deno.Command(shell, { args: ["--version"], stdout: "null" }).outputSync().success;
+  } catch {
+    return true;
+  }
+}
+
+/** Registers a test that is ignored by name where its shell is not installed. */
+function shellTest(shell: string, name: string, fn: () => Promise<void>): void {
+  const ignore = missing(shell);
+  Deno.test({ name: `${name}${ignore ? ` [skipped: no ${shell}]` : ""}`, ignore, fn });
+}
+
+shellTest("fish", "completion fish completes commands, options and files", async () => {
+  const expected: Readonly<Record<string, readonly string[]>> = {
+    "sim": ["simulate"],
+    "ca": ["ca.pem", "car.json"],
+    "--ve": ["--version"],
+    "check car": ["car.json"],
+    "check --t": ["--tls"],
+    "--ca ca.": ["ca.pem"],
+    "simulate --du": ["--duplicate"],
+    "simulate -c car": ["car.json"],
+    "demo --cars ": [],
+    "completion ": [...SHELLS].sort(),
+  };
+  const text = await withScript("fish", (file) => {
+    const asked = Object.keys(expected)
+      .map((words) => `echo "? ${words}"; complete -C "external-server ${words}"`);
+    return `source ${file}\n${asked.join("\n")}\n`;
+  });
+  const offers = text.split(/^\? /m).slice(1).map((part) => {
+    const [words = "", ...lines] = part.trimEnd().split("\n");
+    return [words, lines.map((line) => line.split("\t")[0])] as const;
+  });
+  for (const [words, offer] of offers) {
+    const key = Object.keys(expected).find((each) => each.trimEnd() === words.trimEnd());
+    assert.deepEqual(offer, expected[key ?? ""], words);
+  }
+  assert.equal(offers.length, Object.keys(expected).length, text);
+});
+
+shellTest("zsh", "completion zsh completes commands, options and files", async () => {
+  // What is typed before the Tab key, and what that brings, seen on a terminal of its own.
+  const typed = [
+    ["sim", "ulate"],
+    ["--ve", "rsion"],
+    ["check car", ".json"],
+    ["--ca ca.", "pem"],
+    ["simulate --du", "plicate"],
+    ["completion f", "ish"],
+  ] as const;
+  const text = await withScript("zsh", (file) =>
+    `zmodload zsh/zpty
+zpty z zsh -f -i
+zpty -w z "autoload -Uz compinit; compinit -u -D; source ${file}; print RE''ADY"
+zpty -r z out '*READY*'
+${
+      typed.map(([words, brought]) =>
+        `zpty -w -n z $'external-server ${words}\\t'
+zpty -r z out '*${brought}*' && print -r -- 'completed ${words}'
+zpty -w -n z $'\\x15'`
+      ).join("\n")
+    }
+zpty -d z
+`);
+  for (const [words] of typed) assert.ok(text.includes(`completed ${words}\n`), text);
+});
+
 Deno.test("completion names every command and option that help names", async () => {
   await using help = new ProgramProcess(["simulate", "--help"]);
   await help.ended();
