@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
 import { buildFixtures } from "../tests/fixtures/build.ts";
 import * as fleet from "./rows/fleet.ts";
+import * as http from "./rows/http.ts";
 import * as isolation from "./rows/isolation.ts";
 import type { Row } from "./rows/row.ts";
 import * as scale from "./rows/scale.ts";
@@ -21,6 +22,7 @@ const ROWS: readonly Row[] = [
   fleet.start,
   ...Object.values(isolation),
   ...Object.values(scale),
+  ...Object.values(http),
 ];
 
 const RESULTS = fileURLToPath(new URL("results.json", import.meta.url));

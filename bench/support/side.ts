@@ -21,6 +21,8 @@ export interface SideOptions {
   readonly modules: (car: string) => Readonly<Record<string, TestModule>>;
   /** Of each car; the server's come from its modules. */
   readonly echoCommandsPerSecond?: number;
+  /** Further keys of the server's configuration. */
+  readonly more?: Readonly<Record<string, unknown>>;
 }
 
 /** Logs as a server in the field does. */
@@ -28,7 +30,7 @@ const LOGGING = { console: { level: "INFO", use: true } };
 
 /** Starts one side; waits for nothing. */
 export async function launchSide(name: SideName, options: SideOptions): Promise<Side> {
-  const { port, cars, modules, echoCommandsPerSecond = 0 } = options;
+  const { port, cars, modules, echoCommandsPerSecond = 0, more = {} } = options;
   if (name === "echo") {
     const args = [port, COMPANY, cars, echoCommandsPerSecond].map(String);
     const process = new ScriptProcess("echo.ts", args);
@@ -43,7 +45,7 @@ export async function launchSide(name: SideName, options: SideOptions): Promise<
   const process = await ServerProcess.launch({
     port,
     cars: Object.fromEntries(names.map((car) => [car, modules(car)])),
-    more: { logging: LOGGING },
+    more: { logging: LOGGING, ...more },
   });
   return {
     name,

@@ -20,6 +20,8 @@ export interface StageOptions {
   readonly cars: number;
   readonly modules: (car: string) => Readonly<Record<string, TestModule>>;
   readonly echoCommandsPerSecond?: number;
+  /** Further keys of the server's configuration. */
+  readonly more?: Readonly<Record<string, unknown>>;
   /** Modules for which each car of the load has a device. @default {[1000]} */
   readonly deviceModules?: readonly number[];
   /** Cars of the load begin with this number; those before it are somebody else's. @default {1} */
