@@ -1,7 +1,8 @@
 // A module that crashes takes its neighbors along once or twice, and then nobody but its own car.
 import assert from "node:assert/strict";
+import { CarModules } from "../../src/server/car_modules.ts";
 import { settled } from "../support/virtual_clock.ts";
-import { ModulesFixture } from "./modules_fixture.ts";
+import { ModulesFixture, specOf } from "./modules_fixture.ts";
 import { FRONT } from "../car/support.ts";
 
 /** Cars that live on the same host as this one, in order. */
@@ -151,6 +152,24 @@ Deno.test("A car that crashes again is alone again, and whoever had moved in is 
   await test.add("car_4").started;
   assert.deepEqual(neighbors(test, "car_1"), []);
   assert.deepEqual(neighbors(test, "car_3"), ["car_4"]);
+});
+
+Deno.test("A car whose modules are configured anew is suspect no more, where it stays as well", async () => {
+  const test = new ModulesFixture(2);
+  const [, member] = await test.addMany(2);
+  assert.ok(member);
+  keepBusy(test, "car_1");
+  test.hosts.of("car_1").die();
+  await test.clock.advance(0);
+  const { car, modules: predecessor } = member;
+  const { pool, log, clock } = test;
+  const specs = [specOf("car_1")];
+  const successor = new CarModules({ car, specs, pool, log, clock, predecessor });
+  await successor.start(() => {});
+  successor.takeOver(() => {});
+  await predecessor.stop();
+  for (const other of ["car_2", "car_3"]) await test.add(other).started;
+  assert.deepEqual(test.placement, [{ car_0: 1, car_2: 1 }, { car_1: 1, car_3: 1 }]);
 });
 
 Deno.test("At most 32 hosts are kept for cars that do not share", async () => {
