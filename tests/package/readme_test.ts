@@ -156,6 +156,15 @@ const installs: Trial = {
   },
 };
 
+/** The example as it is, but for a port and a folder of this test's own. */
+async function copyOfExample(desk: Desk, port: number): Promise<string> {
+  const example = JSON.parse(await Deno.readTextFile(`${ROOT}config/documented.json`));
+  example.mqtt_port = port;
+  example.logging.console.level = "DEBUG";
+  example.logging.file.path = desk.folder.path;
+  return await desk.folder.write("documented.json", JSON.stringify(example));
+}
+
 function completes(name: string): Trial {
   return { run: async () => assert.match(await succeeds("completion", name), /external-server/) };
 }
@@ -183,6 +192,24 @@ const README: Readonly<Record<string, Trial>> = {
       await desk.write(broker.port);
       const own = ["--cert", client.certFile, "--key", client.keyFile];
       await taskServes(desk.config, "--tls", "--ca", caFile, ...own);
+    },
+  },
+  "make -C examples/module": { run: async () => void await shell("make -C examples/module") },
+  [`${NPX} task start config/documented.json`]: {
+    missing: needsMosquitto,
+    async run(desk) {
+      await using broker = await Mosquitto.start();
+      await taskServes(await copyOfExample(desk, broker.port));
+    },
+  },
+  [`${NPX} task simulate -c config/documented.json`]: {
+    async run(desk) {
+      const example = await copyOfExample(desk, desk.port);
+      await using server = new ProgramProcess([example, "--broker"], { cwd: ROOT });
+      await server.line(/Serving 2 cars of bringauto/);
+      await using simulator = task("simulate", "-c", example, "--seconds", "2");
+      assert.equal((await simulator.ended(60_000)).code, 0, simulator.text);
+      assert.match(simulator.text, /cars that had one 2 of 2/);
     },
   },
   [`${NPX} task compile`]: compiles,
@@ -281,6 +308,13 @@ const README: Readonly<Record<string, Trial>> = {
     },
   },
   "apt-get install mosquitto chromium": installs,
+  "systemctl reload external-server": {
+    /** No systemd runs where tests do; what the unit has it do is tested with the signal itself. */
+    async run() {
+      const unit = await Deno.readTextFile(`${ROOT}config/external-server.service`);
+      assert.match(unit, /^ExecReload=kill -HUP \$MAINPID$/m);
+    },
+  },
   "docker network create fleet && docker compose up --build": container,
 };
 
@@ -359,5 +393,25 @@ Deno.test("the Deno that the README installs is the one that everything is built
     const text = await Deno.readTextFile(ROOT + file);
     const versions = new Set([...text.matchAll(/deno@(\d[\d.]*)/g)].map(([, version]) => version));
     assert.deepEqual([...versions], [NPX.split("@")[1]], file);
+  }
+});
+
+Deno.test("the README says of everything the other server has what became of it (sections 5 to 7)", async () => {
+  const readme = await Deno.readTextFile(`${ROOT}README.md`);
+  const start = readme.indexOf("## Moving from the Python server");
+  const moving = readme.slice(start, readme.indexOf("\n## ", start));
+  const documented = "company_name mqtt_address mqtt_port mqtt_timeout timeout " +
+    "send_invalid_command sleep_duration_after_connection_refused logging.console logging.file " +
+    "level use path common_modules lib_path config timeout_ms cars specific_modules";
+  const newest = "external_communication protocol server_address server_port timeout_ms " +
+    "ca_certs_file cert_file key_file";
+  const singleCar =
+    "car_name log_files_directory log_files_to_keep log_file_max_size_bytes modules";
+  const flags = "<config> -c --config --tls --ca --cert --key --help --version";
+  const topics = ["module_gateway", "external_server", "external_server_disconnect"]
+    .map((name) => `<company>/<car>/${name}`).join(" ");
+  for (const name of [documented, newest, singleCar, flags, topics].join(" ").split(" ")) {
+    const row = moving.split("\n").find((line) => line.split("|")[1]?.includes(`\`${name}\``));
+    assert.match(row ?? "", /^\|[^|]+\| (same|better|different) +\|/, name);
   }
 });
