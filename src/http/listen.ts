@@ -4,6 +4,7 @@ import { type Clock, systemClock, type TimerHandle } from "../time/clock.ts";
 import { within } from "../time/within.ts";
 import { errorResponse, withCommonHeaders } from "./answers.ts";
 import { HttpListenError, RequestError } from "./errors.ts";
+import { FrontDoor } from "./front_door.ts";
 
 /** Requests that are being answered at once; event streams do not count. */
 export const MAX_OPEN = 256;
@@ -38,13 +39,16 @@ export async function listenHttp(
   /** Answers that are being made, and those that are not sent to their last byte. */
   let open = 0;
   const unsent = new Set<Promise<void>>();
+  let door: FrontDoor | undefined;
   const handler = async (request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>) => {
+    const client = door?.clientOf(info.remoteAddr.port);
+    if (client === undefined) return refuse(403, "forbidden", "Expected a request to the port");
     if (open >= MAX_OPEN) return refuse(503, "busy", "Expected fewer requests at once");
     open++;
     const sent = info.completed.catch(() => {}).then(() => void unsent.delete(sent));
     unsent.add(sent);
     try {
-      return withCommonHeaders(await inTime(answer(request, info.remoteAddr.hostname), clock));
+      return withCommonHeaders(await inTime(answer(request, client), clock));
     } finally {
       open--;
     }
@@ -54,25 +58,29 @@ export async function listenHttp(
       cert: await Deno.readTextFile(tls.certFile),
       key: await Deno.readTextFile(tls.keyFile),
     };
+    door = new FrontDoor({ hostname: address, port }, clock);
     const server = Deno.serve({
-      hostname: address,
-      port,
+      hostname: "127.0.0.1",
+      port: 0,
       ...files,
       signal: abort.signal,
       onListen: () => {},
       onError: () => refuse(500, "internal", "The request failed: see the log"),
     }, handler);
+    door.open(server.addr.port);
     const scheme = tls === undefined ? "http" : "https";
     return {
-      url: `${scheme}://${host}:${server.addr.port}`,
+      url: `${scheme}://${host}:${door.port}`,
       // Not with shutdown(): it waits for clients that stall, and nothing can end it then.
       async stop() {
         await within(Promise.all(unsent), STOP_MS, clock);
+        door?.stop();
         abort.abort();
         await within(server.finished, STOP_MS, clock);
       },
     };
   } catch (cause) {
+    door?.stop();
     throw new HttpListenError(`${host}:${port}`, reasonOf(cause), { cause });
   }
 }

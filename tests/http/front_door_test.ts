@@ -1,0 +1,152 @@
+// Connections to the operators' port: how many, and for how long with nothing said on them.
+import assert from "node:assert/strict";
+import { FrontDoor, SILENCE_MS } from "../../src/http/front_door.ts";
+import { VirtualClock } from "../support/virtual_clock.ts";
+import { waitFor } from "../support/wait.ts";
+
+const HERE = { hostname: "127.0.0.1", port: 0 };
+const LIMITS = { all: 3, client: 3 };
+
+/** A door with a server of bytes behind it. */
+class House implements Disposable {
+  readonly clock = new VirtualClock();
+  readonly inner = Deno.listen(HERE);
+  readonly door: FrontDoor;
+  /** Ends of connections on the server's side, as they came. */
+  readonly rooms: Deno.TcpConn[] = [];
+  readonly #guests: Deno.TcpConn[] = [];
+
+  constructor(limits = LIMITS) {
+    this.door = new FrontDoor(HERE, this.clock, limits);
+    this.door.open(this.inner.addr.port);
+    void this.#accept();
+  }
+
+  async #accept(): Promise<void> {
+    try {
+      while (true) this.rooms.push(await this.inner.accept());
+    } catch {
+      // The test is over.
+    }
+  }
+
+  async enter(): Promise<Deno.TcpConn> {
+    const guest = await Deno.connect({ ...HERE, port: this.door.port });
+    this.#guests.push(guest);
+    return guest;
+  }
+
+  /** Enters, and waits until the server has the connection. */
+  async letIn(): Promise<Deno.TcpConn> {
+    const before = this.rooms.length;
+    const guest = await this.enter();
+    await waitFor(() => this.rooms.length > before, "the connection");
+    return guest;
+  }
+
+  [Symbol.dispose](): void {
+    this.door.stop();
+    for (const end of [...this.rooms, ...this.#guests, this.inner]) {
+      try {
+        end.close();
+      } catch {
+        // It was closed by the test.
+      }
+    }
+  }
+}
+
+function say(end: Deno.TcpConn, text: string): Promise<number> {
+  return end.write(new TextEncoder().encode(text));
+}
+
+/** What comes next; "" when the connection is over. */
+async function hear(end: Deno.TcpConn): Promise<string> {
+  const chunk = new Uint8Array(100);
+  const size = await waitFor(end.read(chunk).catch(() => null), "bytes or the end");
+  return new TextDecoder().decode(chunk.subarray(0, size ?? 0));
+}
+
+Deno.test("FrontDoor passes bytes on both ways, and knows whose they are", async () => {
+  using house = new House();
+  const guest = await house.letIn();
+  const [room] = house.rooms as [Deno.TcpConn];
+  await say(guest, "question");
+  assert.equal(await hear(room), "question");
+  assert.equal(house.door.clientOf(room.remoteAddr.port), "127.0.0.1");
+  assert.equal(house.door.clientOf(guest.localAddr.port), undefined);
+  await guest.closeWrite();
+  assert.equal(await hear(room), "");
+  await say(room, "answer");
+  assert.equal(await hear(guest), "answer");
+  const { port } = room.remoteAddr;
+  room.close();
+  assert.equal(await hear(guest), "");
+  await waitFor(() => house.door.size === 0, "the end");
+  assert.equal(house.door.clientOf(port), undefined);
+});
+
+Deno.test("FrontDoor closes a connection on which the server says nothing, whatever is asked", async () => {
+  using house = new House();
+  const dripping = await house.letIn();
+  const answered = await house.letIn();
+  const [, room] = house.rooms as [Deno.TcpConn, Deno.TcpConn];
+  for (let passed = 0; passed < SILENCE_MS; passed += 10_000) {
+    await say(dripping, "X-Header: 1\r\n").catch(() => {});
+    await say(room, "event");
+    assert.equal(await hear(answered), "event");
+    await house.clock.advance(10_000);
+  }
+  await waitFor(() => house.door.size === 1, "the end of the silent one");
+  assert.equal(await hear(dripping), "");
+  await say(room, "event");
+  assert.equal(await hear(answered), "event");
+});
+
+Deno.test("FrontDoor closes a connection whose client does not take what the server says", async () => {
+  using house = new House();
+  await house.letIn();
+  const [room] = house.rooms as [Deno.TcpConn];
+  let taken = 0;
+  const talking = (async () => {
+    const much = new Uint8Array(1024 * 1024);
+    while (true) taken += await room.write(much);
+  })().catch(() => "cut off");
+  // As much as the system takes for a client that does not read.
+  let before = -1;
+  await waitFor(async () => {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const stalled = taken === before;
+    before = taken;
+    return stalled;
+  }, "a stall");
+  for (let looks = 0; looks < 11; looks++) await house.clock.advance(10_000);
+  assert.equal(await waitFor(talking, "the end"), "cut off");
+  await waitFor(() => house.door.size === 0, "the end");
+});
+
+Deno.test("FrontDoor lets in so many, and one more when one has left", async () => {
+  for (const limits of [{ all: 2, client: 3 }, { all: 3, client: 2 }]) {
+    using house = new House(limits);
+    const first = await house.letIn();
+    await house.letIn();
+    assert.equal(await hear(await house.enter()), "");
+    assert.equal(house.rooms.length, 2);
+    first.close();
+    const [room] = house.rooms as [Deno.TcpConn];
+    assert.equal(await hear(room), "");
+    room.close();
+    await waitFor(() => house.door.size === 1, "the end of the first");
+    await house.letIn();
+  }
+});
+
+Deno.test("FrontDoor.stop() cuts everybody off and leaves no timer", async () => {
+  using house = new House();
+  const guest = await house.letIn();
+  const { port } = house.door;
+  house.door.stop();
+  assert.equal(await hear(guest), "");
+  await assert.rejects(Deno.connect({ ...HERE, port }));
+  assert.equal(house.clock.timers, 0);
+});
