@@ -12,7 +12,7 @@ import { ModuleLoadError } from "../module/errors.ts";
 import type { Log } from "../observe/log.ts";
 import { backoff } from "../time/backoff.ts";
 import { type Clock, systemClock, type TimerHandle } from "../time/clock.ts";
-import type { Apart, HostPool, Place } from "./host_pool.ts";
+import type { Apart, HostPool, Place, Standing } from "./host_pool.ts";
 
 /** What is kept alive, and with what. */
 export interface CarModulesOptions {
@@ -37,8 +37,10 @@ const WELL_MS = 60_000;
 /** Pauses between attempts; the very first new attempt is made at once. */
 const PAUSES = { firstMs: 1000, maxMs: 60_000 } as const;
 
+/** Crashes in a row from which on a car is doubted, and shares hosts with a few of its like only. */
+const CRASHES_UNTIL_DOUBTED = 2;
 /** Crashes in a row from which on a car is suspect, and gets hosts of its own: it takes nobody along. */
-const CRASHES_UNTIL_ALONE = 2;
+const CRASHES_UNTIL_SUSPECT = 3;
 
 /** What whoever opens contexts wants to know. */
 interface OpenWatch {
@@ -175,7 +177,7 @@ export class CarModules {
       !this.#opened.has(spec.module) && !includesSpec(alike, spec)
     );
     this.#crashed = false;
-    const company = { isSuspect: this.#isSuspect, apart: this.#apart };
+    const company = { standing: this.#standing, apart: this.#apart };
     const places = this.#pool.reserve(this.#car.name, lacking.length, company);
     await Promise.all(lacking.map(async (spec, index) => {
       const place = places[index];
@@ -259,9 +261,10 @@ export class CarModules {
   }
 
   /** Whether neighbors are in danger; the pool goes on asking for the places contexts have got. */
-  readonly #isSuspect = (): boolean => {
-    const suspect = this.#suspect || this.#crashesInRow >= CRASHES_UNTIL_ALONE;
-    return suspect && !this.#hasBeenWell;
+  readonly #standing = (): Standing => {
+    if (this.#hasBeenWell) return "trusted";
+    if (this.#suspect || this.#crashesInRow >= CRASHES_UNTIL_SUSPECT) return "suspect";
+    return this.#crashesInRow >= CRASHES_UNTIL_DOUBTED ? "doubted" : "trusted";
   };
 
   get #hasBeenWell(): boolean {

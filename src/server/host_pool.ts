@@ -51,17 +51,18 @@ export interface Apart {
 }
 
 /**
- * Whether a car's modules have crashed lately. It is asked anew whenever somebody looks for a place,
- * so that hosts are shared again as soon as their cars have been well.
+ * What a car's modules have to do with recent crashes: nothing; maybe something, since their host
+ * crashed again and again; or a crash pointed at them.
  */
-export type IsSuspect = () => boolean;
-
-const TRUSTED: IsSuspect = () => false;
+export type Standing = "trusted" | "doubted" | "suspect";
 
 /** With whom a car may share hosts. */
 export interface Company {
-  /** @default {never} */
-  readonly isSuspect?: IsSuspect;
+  /**
+   * Asked anew whenever somebody looks for a place, so that hosts are shared again as soon as their
+   * cars have been well. @default {trusted}
+   */
+  readonly standing?: () => Standing;
   /** @default {everybody} */
   readonly apart?: Apart | undefined;
 }
@@ -80,10 +81,18 @@ export interface HostPlacement {
  */
 const MAX_ALONE = 32;
 
+/**
+ * Doubted cars that share a host. Hosts in which nobody knows who crashed are divided before each
+ * car gets its own: most of those cars have done nothing.
+ */
+const MAX_DOUBTED = 4;
+
+const TRUSTED = (): Standing => "trusted";
+
 /** A place that is taken. */
 interface Tenant {
   readonly car: string;
-  readonly isSuspect: IsSuspect;
+  readonly standing: () => Standing;
 }
 
 interface PooledHost {
@@ -117,16 +126,16 @@ export class HostPool {
   /**
    * Reserves places for `count` contexts of `car`, together as far as they fit.
    *
-   * As long as it is suspect, nobody who is not is taken along: it gets hosts of its own, or shares
-   * with other suspects when too many have that.
+   * As long as it is suspect, nobody who is trusted is taken along: it gets hosts of its own, or
+   * shares with its like when too many have that. Doubted cars share with a few of their like.
    */
-  reserve(car: string, count: number, { isSuspect = TRUSTED, apart }: Company = {}): Place[] {
+  reserve(car: string, count: number, { standing = TRUSTED, apart }: Company = {}): Place[] {
     const { contextsPerHost } = this.#options;
-    const suspect = isSuspect();
-    const alone = suspect &&
+    const now = standing();
+    const alone = now === "suspect" &&
       this.#countAlone() + Math.ceil(count / contextsPerHost) <= MAX_ALONE;
     const spaces = [...this.#hosts.values()]
-      .filter((host) => !alone && isOpenTo(host, suspect) && mayShare(host.apart, apart))
+      .filter((host) => !alone && isOpenTo(host, now) && mayShare(host.apart, apart))
       .map(({ id, tenants, unopened, host }) => {
         const free = contextsPerHost - tenants.length;
         // Contexts it could not destroy have left the pool, but not the host.
@@ -136,7 +145,7 @@ export class HostPool {
     for (const share of placeContexts(count, spaces, contextsPerHost)) {
       const known = share.host === null ? undefined : this.#hosts.get(share.host);
       const host = known ?? this.#add(alone, apart);
-      for (let i = 0; i < share.count; i++) places.push(this.#take(host, { car, isSuspect }));
+      for (let i = 0; i < share.count; i++) places.push(this.#take(host, { car, standing }));
     }
     return places;
   }
@@ -255,7 +264,7 @@ export class HostPool {
   }
 
   #carsOf(id: number): string[] {
-    return [...new Set(this.#hosts.get(id)?.tenants.map(({ car }) => car))];
+    return carsOf(this.#hosts.get(id)?.tenants ?? []);
   }
 
   /** The host for people: its number and the cars that have contexts there. */
@@ -267,15 +276,24 @@ export class HostPool {
   }
 }
 
-function hasSuspect({ tenants }: PooledHost): boolean {
-  return tenants.some(({ isSuspect }) => isSuspect());
+function isTrusted({ standing }: Tenant): boolean {
+  return standing() === "trusted";
 }
 
-/** Suspects live with suspects only, the others with others only. */
-function isOpenTo(host: PooledHost, suspect: boolean): boolean {
-  if (host.dead) return false;
-  if (!suspect) return !hasSuspect(host);
-  return !host.alone && host.tenants.every(({ isSuspect }) => isSuspect());
+function hasSuspect({ tenants }: PooledHost): boolean {
+  return tenants.some(({ standing }) => standing() === "suspect");
+}
+
+/** Who is trusted lives with the trusted only, the others with others only. */
+function isOpenTo({ dead, alone, tenants }: PooledHost, standing: Standing): boolean {
+  if (dead) return false;
+  if (standing === "trusted") return tenants.every(isTrusted);
+  if (alone || tenants.some(isTrusted)) return false;
+  return standing === "suspect" || carsOf(tenants).length < MAX_DOUBTED;
+}
+
+function carsOf(tenants: readonly Tenant[]): string[] {
+  return [...new Set(tenants.map(({ car }) => car))];
 }
 
 function mayShare(one: Apart | undefined, other: Apart | undefined): boolean {

@@ -47,15 +47,25 @@ Deno.test("A car that keeps crashing takes nobody along, and its pauses grow alo
   assert.deepEqual([...new Set(concerned)], ["car_2"]);
 });
 
-Deno.test("Cars whose host crashed twice live alone, also when nobody was busy", async () => {
+Deno.test("Cars whose host keeps crashing while nobody is busy are divided, then live alone", async () => {
   const test = new ModulesFixture();
-  await test.addMany(3);
+  await test.addMany(15);
+  const sizes = () => test.hosts.living.map(({ cars }) => cars.length);
   test.hosts.of("car_0").die();
   await test.clock.advance(0);
-  assert.deepEqual(neighbors(test, "car_0"), ["car_1", "car_2"]);
+  assert.deepEqual(sizes(), [15]);
   test.hosts.of("car_0").die();
   await test.clock.advance(1000);
-  for (const car of ["car_0", "car_1", "car_2"]) assert.deepEqual(neighbors(test, car), []);
+  assert.deepEqual(sizes(), [4, 4, 4, 3]);
+  // Who is trusted does not share with them, for the time being.
+  await test.add("car_15").started;
+  assert.deepEqual(neighbors(test, "car_15"), []);
+  test.hosts.of("car_0").die();
+  await test.clock.advance(3000);
+  for (const car of ["car_0", "car_1", "car_2", "car_3"]) {
+    assert.deepEqual(neighbors(test, car), []);
+  }
+  assert.deepEqual(neighbors(test, "car_4").length, 3);
 });
 
 Deno.test("A car whose init crashes its host does not keep its neighbors from coming back", async () => {
@@ -197,11 +207,11 @@ Deno.test("A car that needs several hosts does not exceed those 32", () => {
   const test = new ModulesFixture(1);
   const places = Array.from(
     { length: 31 },
-    (_, i) => test.pool.reserve(`car_${i}`, 1, { isSuspect: () => true }),
+    (_, i) => test.pool.reserve(`car_${i}`, 1, { standing: () => "suspect" }),
   );
   assert.equal(places.flat().length, 31);
   // Two hosts of its own would be one too many: it uses hosts that others may share.
-  test.pool.reserve("car_a", 2, { isSuspect: () => true })[0]?.release();
+  test.pool.reserve("car_a", 2, { standing: () => "suspect" })[0]?.release();
   test.pool.reserve("car_b", 1);
   assert.deepEqual(test.placement.slice(31), [{ car_a: 1 }, { car_b: 1 }]);
 });
