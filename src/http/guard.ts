@@ -99,7 +99,10 @@ function digest(key: string): Uint8Array {
 
 /** Without a key, a foreign page must not get here under a name that leads to this machine. */
 function checkHost(request: Request): void {
-  const { hostname } = new URL(request.url);
+  const hostname = URL.parse(request.url)?.hostname;
+  if (hostname === undefined) {
+    throw new RequestError(400, "bad_request", "Expected the name of a host: found none");
+  }
   if (isLoopback(hostname.replace(/^\[(.*)\]$/, "$1"))) return;
   throw new RequestError(
     403,

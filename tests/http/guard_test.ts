@@ -64,6 +64,8 @@ Deno.test("Guard refuses a foreign host name where no key protects it", async ()
   assert.equal(await statusOf(open.bare("/api/cars")), 200);
   assert.equal(await rawStatus(Number(port), "evil.example.org"), 403);
   assert.equal(await rawStatus(Number(port), `localhost:${port}`), 200);
+  assert.equal(await rawStatus(Number(port), "[::no-host"), 400);
+  assert.deepEqual(open.log.lines.filter(({ text }) => text.includes("Defect")), []);
   const keyed = Number(new URL(fixture.operators.url).port);
   assert.equal(await rawStatus(keyed, "proxy.example.org", `X-Api-Key: ${KEY}\r\n`), 200);
 });
@@ -73,14 +75,37 @@ function withoutKey() {
   return { apiKey: undefined } as unknown as { readonly apiKey?: string };
 }
 
-async function rawStatus(port: number, host: string, more = ""): Promise<number> {
+async function rawStatus(
+  port: number,
+  host: string,
+  more = "",
+  path = "/api/cars",
+): Promise<number> {
   using connection = await Deno.connect({ hostname: "127.0.0.1", port });
-  const text = `GET /api/cars HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n${more}\r\n`;
+  const text = `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n${more}\r\n`;
   await connection.write(new TextEncoder().encode(text));
   const buffer = new Uint8Array(1024);
   const size = await waitFor(connection.read(buffer), "an answer");
   return Number(new TextDecoder().decode(buffer.subarray(0, size ?? 0)).split(" ")[1]);
 }
+
+Deno.test("Whoever asks finds no way around the key, and leaves no defect behind", async () => {
+  await using fixture = await Fixture.start();
+  const port = Number(new URL(fixture.operators.url).port);
+  const status = (path: string, more = "") => rawStatus(port, "localhost", more, path);
+  for (const path of ["/%6detrics", "/metrics?x-api-key=" + KEY, "/api/cars/..%2f..%2fmetrics"]) {
+    assert.equal(await status(path), 401, path);
+  }
+  for (const path of ["//metrics", "/METRICS", "/api%2fcars", "/../../etc/passwd"]) {
+    assert.equal(await status(path), 404, path);
+  }
+  const key = `X-Api-Key: ${KEY}\r\n`;
+  assert.equal(await status("/api/cars/%ff%zz", key), 404);
+  assert.equal(await status("/metrics", `X-Api-Key: wrong\r\n${key}`), 401);
+  const twoLengths = "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n";
+  assert.equal(await status("/api/cars", key + twoLengths), 400);
+  assert.deepEqual(fixture.log.lines.filter(({ text }) => text.includes("Defect")), []);
+});
 
 Deno.test("createApp() answers errors as JSON, and every answer with strict headers", async () => {
   await using fixture = await Fixture.start();
