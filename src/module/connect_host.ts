@@ -1,4 +1,5 @@
 // Starts a module host's process and waits until it is connected.
+import { VERSION } from "../version.ts";
 import { Endpoint } from "./endpoint.ts";
 import { ModuleHostError } from "./errors.ts";
 import { describeExit, HostProcess } from "./host_process.ts";
@@ -40,12 +41,13 @@ export async function connectHost(
     endpoint = await Endpoint.open();
     process = new HostProcess(onOutput);
     const { address, token } = endpoint;
+    const parentPid = Deno.pid;
     const ended = process.exited.then((exit): never => {
       throw new Error(`it ${describeExit(exit)}`);
     });
     const [connection] = await Promise.all([
       Promise.race([endpoint.accept(), ended, late.promise]),
-      process.invite({ address, token, parentPid: Deno.pid, moduleCallTimeoutMs }),
+      process.invite({ version: VERSION, address, token, parentPid, moduleCallTimeoutMs }),
     ]);
     return { process, connection };
   } catch (cause) {

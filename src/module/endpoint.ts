@@ -3,6 +3,8 @@ import type { Duplex } from "./link.ts";
 
 /** What a host is told through its standard input, as one line of JSON. */
 export interface Invitation {
+  /** The server's version: an upgrade may have replaced the program since the server was started. */
+  readonly version: string;
   readonly address: Address;
   /** Hexadecimal; the first thing the host sends. */
   readonly token: string;
@@ -24,9 +26,9 @@ const MAX_STRANGERS = 16;
 export function parseInvitation(line: string): Invitation | null {
   try {
     const value = JSON.parse(line) as Partial<Invitation>;
-    const { address, token, parentPid, moduleCallTimeoutMs } = value;
-    const complete = address && token && parentPid && moduleCallTimeoutMs;
-    return complete ? { address, token, parentPid, moduleCallTimeoutMs } : null;
+    const { version, address, token, parentPid, moduleCallTimeoutMs } = value;
+    const complete = version && address && token && parentPid && moduleCallTimeoutMs;
+    return complete ? { version, address, token, parentPid, moduleCallTimeoutMs } : null;
   } catch {
     return null;
   }

@@ -25,6 +25,12 @@ const HOST_ENVIRONMENT = {
   MALLOC_ARENA_MAX: Deno.env.get("MALLOC_ARENA_MAX") ?? "1",
 } as const;
 
+/**
+ * This program, as it was named when it started: asked later, the system names a file that is
+ * "(deleted)" once an upgrade has put another one in its place.
+ */
+const PROGRAM = Deno.execPath();
+
 /** Starts this program itself under its hidden command. */
 export class HostProcess {
   /** The process id. */
@@ -38,7 +44,7 @@ export class HostProcess {
    * @throws {Deno.errors.PermissionDenied} without the permission to run this program.
    */
   constructor(onOutput: (line: string, stream: OutputStream) => void) {
-    this.#child = new Deno.Command(Deno.execPath(), {
+    this.#child = new Deno.Command(PROGRAM, {
       args: hostArguments(),
       env: HOST_ENVIRONMENT,
       stdin: "piped",

@@ -5,7 +5,7 @@ import { waitFor } from "../support/wait.ts";
 
 function invitationTo(endpoint: Endpoint): Invitation {
   const { address, token } = endpoint;
-  return { address, token, parentPid: Deno.pid, moduleCallTimeoutMs: 1000 };
+  return { version: "1.0.0", address, token, parentPid: Deno.pid, moduleCallTimeoutMs: 1000 };
 }
 
 /** Whether one more guest with the token gets anywhere. The port may take a moment to close. */

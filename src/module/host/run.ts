@@ -1,4 +1,5 @@
 // The module host: this program under its hidden command, as a child of the server.
+import { VERSION } from "../../version.ts";
 import { connectEndpoint, parseInvitation } from "../endpoint.ts";
 import { LibC } from "./libc.ts";
 import { HostServer } from "./serve.ts";
@@ -11,15 +12,20 @@ const MAX_INVITATION_BYTES = 16 * 1024;
  * Serves the server that started this process until it is gone, then ends the process without
  * running any library's destructors.
  *
- * Returns an exit status only when there is no server: people have no use for this command.
+ * Returns an exit status only when there is no server, since people have no use for this command,
+ * or one of another version.
  */
 export async function runModuleHost(): Promise<number> {
   const invitation = parseInvitation(await readInvitation());
   if (invitation === null) {
-    await Deno.stderr.write(
-      new TextEncoder().encode("module-host is started by the server itself\n"),
-    );
+    await complain("module-host is started by the server itself");
     return 2;
+  }
+  if (invitation.version !== VERSION) {
+    await complain(
+      `The program is version ${VERSION} by now, the server is ${invitation.version}: restart it`,
+    );
+    return 1;
   }
   const libc = new LibC();
   if (!libc.dieWithParent(invitation.parentPid)) libc.exitNow(1);
@@ -32,6 +38,10 @@ export async function runModuleHost(): Promise<number> {
   await server.closed;
   libc.exitNow(0);
   return 0;
+}
+
+async function complain(text: string): Promise<void> {
+  await Deno.stderr.write(new TextEncoder().encode(`${text}\n`));
 }
 
 async function readInvitation(): Promise<string> {

@@ -1,0 +1,56 @@
+// The program is upgraded in its place while a server runs, and module hosts have to be started.
+import assert from "node:assert/strict";
+import { VERSION } from "../../src/version.ts";
+import { TempFolder } from "../support/temp.ts";
+import { waitFor } from "../support/wait.ts";
+
+const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
+const PARENT = new URL("upgrade_parent.ts", import.meta.url).pathname;
+const RUN = ["run", "--no-prompt", "--no-check", "-A"];
+
+Deno.test("A server whose executable was replaced still starts hosts", async () => {
+  await using folder = await TempFolder.make();
+  const program = folder.file("deno");
+  const replacement = folder.file("replacement");
+  for (const path of [program, replacement]) await Deno.copyFile(Deno.execPath(), path);
+  const output = new Deno.Command(program, { args: [...RUN, PARENT, replacement] }).output();
+  const { code, stdout, stderr } = await waitFor(output, "the host of the new program", 30_000);
+  assert.equal(code, 0, new TextDecoder().decode(stderr));
+  assert.equal(new TextDecoder().decode(stdout), `${program}\n`);
+});
+
+async function runHost(invitation: string): Promise<{ code: number; complaint: string }> {
+  await using child = new Deno.Command(Deno.execPath(), {
+    args: [...RUN, MAIN, "module-host"],
+    stdin: "piped",
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(`${invitation}\n`));
+  await writer.close();
+  const { code, stderr } = await waitFor(child.output(), "the host to refuse", 20_000);
+  return { code, complaint: new TextDecoder().decode(stderr) };
+}
+
+Deno.test("A host of another version than its server's says so and ends", async () => {
+  const { code, complaint } = await runHost(JSON.stringify({
+    version: "0.0.1",
+    address: { transport: "unix", path: "/nonexistent" },
+    token: "00",
+    parentPid: Deno.pid,
+    moduleCallTimeoutMs: 1000,
+  }));
+  assert.equal(code, 1);
+  assert.equal(
+    complaint,
+    `The program is version ${VERSION} by now, the server is 0.0.1: restart it\n`,
+  );
+});
+
+Deno.test("module-host is not for people", async () => {
+  assert.deepEqual(await runHost("hello"), {
+    code: 2,
+    complaint: "module-host is started by the server itself\n",
+  });
+});
