@@ -301,7 +301,10 @@ export class CarRecord {
   }
 }
 
+const NOTHING: KeptPayload = { data: new Uint8Array(), bytes: 0 };
+
 /** A copy: what a payload is part of is much larger and must not be kept. */
 function keep(data: Uint8Array): KeptPayload {
+  if (data.length === 0) return NOTHING;
   return { data: data.slice(0, MAX_KEPT_BYTES), bytes: data.length };
 }
