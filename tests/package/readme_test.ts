@@ -1,16 +1,13 @@
 // Every command that a README names, run as it stands there. One that is not known here fails the
 // last test, so that no README can tell its readers to type what nobody has tried.
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
 import config from "../../deno.json" with { type: "json" };
-import { buildExampleModule } from "../../examples/module/build.ts";
-import { configDocument, program, ProgramProcess } from "../e2e/server_process.ts";
+import { program, ProgramProcess } from "../e2e/server_process.ts";
 import { Certificates } from "../support/certificates.ts";
-import { freePort, hasMosquitto, Mosquitto } from "../support/mosquitto.ts";
-import { TempFolder } from "../support/temp.ts";
+import { hasMosquitto, Mosquitto } from "../support/mosquitto.ts";
+import { Desk, ROOT, shell, succeeds, task, taskServes, taskSucceeds } from "./desk.ts";
 import { commandsIn } from "./readme.ts";
 
-const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 /** Where the tests know that a program can be compiled, they have one. */
 const COMPILES = Deno.env.has("EXTERNAL_SERVER_BINARY");
 /** Whoever follows the README has this on the PATH, or installs it with npx. */
@@ -21,96 +18,6 @@ interface Trial {
   /** What it needs that is not here; then it is skipped by name. */
   readonly missing?: string | false;
   readonly run: (desk: Desk) => Promise<void>;
-}
-
-/** Where a reader sits: a configuration with files beside it, and no server yet. */
-class Desk implements AsyncDisposable {
-  readonly folder: TempFolder;
-  readonly port = freePort();
-  readonly httpPort = freePort();
-  readonly #stack: AsyncDisposableStack;
-
-  private constructor(folder: TempFolder, stack: AsyncDisposableStack) {
-    this.folder = folder;
-    this.#stack = stack;
-  }
-
-  static async make(): Promise<Desk> {
-    await using stack = new AsyncDisposableStack();
-    const folder = stack.use(await TempFolder.make());
-    const desk = new Desk(folder, stack.move());
-    await desk.write(desk.port);
-    return desk;
-  }
-
-  get config(): string {
-    return this.folder.file("config.json");
-  }
-
-  /** Keeps something until the desk is left. */
-  use<T extends AsyncDisposable>(resource: T): T {
-    return this.#stack.use(resource);
-  }
-
-  async write(port: number): Promise<void> {
-    const { path } = this.use(await buildExampleModule());
-    const cars = { car_1: { "1000": { lib_path: path } } };
-    const more = {
-      http: { address: "127.0.0.1", port: this.httpPort },
-      logging: { console: { use: true, level: "DEBUG" } },
-    };
-    await Deno.writeTextFile(this.config, JSON.stringify(configDocument({ port, cars, more })));
-  }
-
-  /** A server that is its own broker. */
-  async serve(): Promise<ProgramProcess> {
-    const server = this.use(new ProgramProcess([this.config, "--broker"]));
-    await server.line(/car_1.*is now CONNECTED/);
-    return server;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#stack.disposeAsync();
-  }
-}
-
-/** Runs the program with arguments to its end, which must be a good one. */
-async function succeeds(...args: string[]): Promise<string> {
-  await using process = new ProgramProcess(args, { cwd: ROOT });
-  assert.equal((await process.ended(60_000)).code, 0, process.text);
-  return process.text;
-}
-
-/** What `deno task` starts is what users start. */
-function task(...args: string[]): ProgramProcess {
-  return new ProgramProcess(["task", ...args], { cwd: ROOT, command: [Deno.execPath(), []] });
-}
-
-async function taskSucceeds(...args: string[]): Promise<void> {
-  await using process = task(...args);
-  assert.equal((await process.ended(120_000)).code, 0, process.text);
-}
-
-/** Starts a server by its task, and ends it when the car has its broker. */
-async function taskServes(...args: string[]): Promise<void> {
-  await using server = task("start", ...args);
-  try {
-    await server.line(/car_1.*is now CONNECTED/);
-  } finally {
-    // Not killed, in any case: the server is a child of the task's process, which passes this on.
-    assert.equal((await server.stop()).code, 0, server.text);
-  }
-}
-
-async function shell(script: string, options: Deno.CommandOptions = {}): Promise<string> {
-  const { code, stdout, stderr } = await new Deno.Command("bash", {
-    args: ["-c", script],
-    cwd: ROOT,
-    ...options,
-  }).output();
-  const decoder = new TextDecoder();
-  assert.equal(code, 0, decoder.decode(stderr));
-  return decoder.decode(stdout);
 }
 
 const needsMosquitto = !hasMosquitto && Deno.env.get("REQUIRE_MOSQUITTO") !== "1" && "Mosquitto";
