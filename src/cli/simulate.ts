@@ -1,7 +1,7 @@
 // `simulate`: gateways against any broker, with live rates and a summary.
 import { Fleet } from "../simulator/fleet.ts";
 import type { Output } from "./output.ts";
-import type { SimulateOptions } from "./simulate_options.ts";
+import type { SimulateOptions } from "./simulate_input.ts";
 import { liveLine, simulateResult, summaryLines } from "./simulate_report.ts";
 
 /** At the end, open statuses have this long to be answered, in milliseconds. */

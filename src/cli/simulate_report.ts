@@ -2,7 +2,7 @@
 import type { Fleet } from "../simulator/fleet.ts";
 import type { Violation } from "../simulator/session_types.ts";
 import type { GatewayStatsJson } from "../simulator/stats.ts";
-import type { SimulateOptions } from "./simulate_options.ts";
+import type { SimulateOptions } from "./simulate_input.ts";
 
 const SHOWN_VIOLATIONS = 10;
 

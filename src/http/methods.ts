@@ -8,7 +8,7 @@ import type { ReloadReport } from "../server/reload_report.ts";
 import { type CarSummary, RPC_ERRORS, type RpcMethods } from "./api.ts";
 import { RpcError } from "./errors.ts";
 import { RpcCode } from "./json_rpc.ts";
-import { openRpcDocument } from "./openrpc.ts";
+import { type DescribedMethod, openRpcDocument } from "./openrpc.ts";
 import { carDetail, carList, carSummaries, type ViewSource } from "./views.ts";
 
 /** What operators may do to a car. */
@@ -28,13 +28,8 @@ export interface MethodSource extends ViewSource {
 type MethodName = keyof RpcMethods;
 
 /** One method. */
-export interface Method {
+export interface Method extends DescribedMethod {
   readonly name: MethodName;
-  readonly summary: string;
-  /** By name; in this order when they come as a list. */
-  readonly params: z.ZodObject;
-  /** What the result is, for people. */
-  readonly result: string;
   readonly run: (params: never, source: MethodSource) => unknown;
 }
 

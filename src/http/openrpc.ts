@@ -1,10 +1,21 @@
 // The OpenRPC document: what JSON-RPC offers, for programs.
 import * as z from "zod";
 import { VERSION } from "../version.ts";
-import type { Method } from "./methods.ts";
+
+/** What a method says of itself. */
+export interface DescribedMethod {
+  readonly name: string;
+  readonly summary: string;
+  /** By name; in this order when they come as a list. */
+  readonly params: z.ZodObject;
+  /** What the result is, for people. */
+  readonly result: string;
+}
 
 /** Describes methods as OpenRPC 1.3.2 has it. */
-export function openRpcDocument(methods: readonly Method[]): Readonly<Record<string, unknown>> {
+export function openRpcDocument(
+  methods: readonly DescribedMethod[],
+): Readonly<Record<string, unknown>> {
   return {
     openrpc: "1.3.2",
     info: {

@@ -1,17 +1,15 @@
 // The simulate command: what it takes, what it prints, and its exit status.
 import assert from "node:assert/strict";
+import { Command } from "commander";
 import { runSimulate } from "../../src/cli/simulate.ts";
-import {
-  parseSimulateOptions,
-  simulateCommand,
-  SimulateUsageError,
-} from "../../src/cli/simulate_options.ts";
+import { parseSimulateOptions, SimulateUsageError } from "../../src/cli/simulate_input.ts";
+import { addSimulateOptions } from "../../src/cli/simulate_options.ts";
 import { Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
 import { TempFolder } from "../support/temp.ts";
 import { FakeMqttServer } from "./fake_server.ts";
 
 function parsed(...args: string[]) {
-  const command = simulateCommand().exitOverride().parse(args, { from: "user" });
+  const command = addSimulateOptions(new Command()).exitOverride().parse(args, { from: "user" });
   return parseSimulateOptions(command.opts());
 }
 
