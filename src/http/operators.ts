@@ -4,7 +4,7 @@ import { CallStatistics } from "../module/statistics.ts";
 import { FleetWatch } from "../observe/fleet_watch.ts";
 import type { Log } from "../observe/log.ts";
 import { LoopLag } from "../observe/loop_lag.ts";
-import { Metrics } from "../observe/metrics.ts";
+import { Metrics } from "../metrics/metrics.ts";
 import { type Clock, systemClock } from "../time/clock.ts";
 import { VERSION } from "../version.ts";
 import { createApp } from "./app.ts";

@@ -8,7 +8,7 @@ import {
   type SeenStatus,
 } from "../observe/car_record.ts";
 import type { FleetWatch } from "../observe/fleet_watch.ts";
-import { hostFacts } from "../observe/host_facts.ts";
+import { hostFacts } from "../server/host_facts.ts";
 import { CommandResponseType, DeviceState } from "../protocol/messages.ts";
 import type { ServerSnapshot } from "../server/server.ts";
 import { VERSION } from "../version.ts";

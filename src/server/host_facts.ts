@@ -1,6 +1,6 @@
 // What a module host says of itself, as far as operators want to know it.
 import type { ModuleHostSnapshot } from "../module/host_model.ts";
-import type { HostPlacement } from "../server/host_pool.ts";
+import type { HostPlacement } from "./host_pool.ts";
 
 /** The parts of a host's snapshot that are shown. */
 export type HostFacts = Pick<ModuleHostSnapshot, "pid" | "residentBytes" | "contexts">;

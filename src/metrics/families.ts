@@ -9,9 +9,9 @@ import { FAILURE_REASONS } from "../car/failure.ts";
 import type { StateName } from "../car/state.ts";
 import type { CallCounts } from "../module/statistics.ts";
 import { CALL_OUTCOMES } from "../module/outcome.ts";
+import type { Buckets } from "../observe/buckets.ts";
+import { hostFacts } from "../server/host_facts.ts";
 import type { ServerSnapshot } from "../server/server.ts";
-import type { Buckets } from "./buckets.ts";
-import { hostFacts } from "./host_facts.ts";
 
 /** What one scrape looks at. */
 export interface Scrape {

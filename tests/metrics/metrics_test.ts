@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { CallStatistics } from "../../src/module/statistics.ts";
 import { Buckets } from "../../src/observe/buckets.ts";
-import { FAMILIES } from "../../src/observe/families.ts";
+import { FAMILIES } from "../../src/metrics/families.ts";
 import { LoopLag } from "../../src/observe/loop_lag.ts";
-import { Metrics } from "../../src/observe/metrics.ts";
+import { Metrics } from "../../src/metrics/metrics.ts";
 import { Ring } from "../../src/observe/ring.ts";
 import { device, FRONT } from "../car/support.ts";
 import { Fixture, TestGateway } from "../http/fixture.ts";
