@@ -99,3 +99,30 @@ Deno.test("listenHttp() ends at once though a client has only begun to ask, and 
   }
   assert.equal(clock.timers, 0);
 });
+
+/** Ports of IPv4 at which this process listens. */
+async function listeningPorts(): Promise<number[]> {
+  const own = new Set<string>();
+  for (const { name } of Deno.readDirSync("/proc/self/fd")) {
+    const target = await Deno.readLink(`/proc/self/fd/${name}`).catch(() => "");
+    own.add(/^socket:\[(\d+)\]$/.exec(target)?.[1] ?? "");
+  }
+  const table = (await Deno.readTextFile("/proc/net/tcp")).split("\n").slice(1);
+  const LISTEN = "0A";
+  return table.map((line) => line.trim().split(/\s+/))
+    .filter(([, , , state, , , , , , inode]) => state === LISTEN && own.has(inode ?? ""))
+    .map(([, local]) => parseInt(local?.split(":")[1] ?? "", 16));
+}
+
+Deno.test("listenHttp() refuses whoever goes around the port that counts connections", async () => {
+  const before = await listeningPorts();
+  const listening = await listenHttp(CONFIG, () => new Response("secret"), new VirtualClock());
+  const inner = (await listeningPorts()).filter((port) =>
+    !before.includes(port) && `${port}` !== new URL(listening.url).port
+  );
+  assert.equal(inner.length, 1);
+  const answer = await waitFor(fetch(`http://127.0.0.1:${inner[0]}`), "the refusal");
+  assert.equal(answer.status, 403);
+  assert.doesNotMatch(await answer.text(), /secret/);
+  await listening.stop();
+});
