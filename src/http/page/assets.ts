@@ -34,6 +34,9 @@ const TYPES = {
 
 const FILES = [
   "style.css",
+  "fleet_page.css",
+  "car_page.css",
+  "phone.css",
   "icon.svg",
   "app.js",
   "car_lists.js",
