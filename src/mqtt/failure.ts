@@ -37,9 +37,11 @@ const CONNACK_REASONS: Readonly<Record<number, string>> = {
 export function describeFailure(error: Error | undefined): BrokerFailure {
   if (!error) return { reason: "closed by the broker", refused: false };
   if (error instanceof BrokerRefusedError) return { reason: error.message, refused: true };
-  const connack = /^Connection refused: /.test(error.message) && "code" in error &&
-    CONNACK_REASONS[Number(error.code)];
-  if (connack) return { reason: connack, refused: true };
+  if (/^Connection refused: /.test(error.message) && "code" in error) {
+    const code = Number(error.code);
+    const reason = CONNACK_REASONS[code] ?? `refused by the broker with return code ${code}`;
+    return { reason, refused: true };
+  }
   for (const [pattern, meaning] of MEANINGS) {
     const found = error.message.match(pattern);
     if (found) return { reason: meaning(found), refused: false };

@@ -51,7 +51,7 @@ export const MAX_UNSENT_BYTES = 64 * 1024 * 1024;
 const ACKNOWLEDGE_AT = 8;
 /** While paused, so much is read and kept, so that pings still get through ... */
 const MAX_HELD_MESSAGES = 1_000;
-/** ... or so many bytes; then the connection is not read at all. */
+/** ... or so many bytes; then the connection is not read at all. Before SUBACK the newest stay. */
 const MAX_HELD_BYTES = 1024 * 1024;
 
 interface Held {
@@ -269,7 +269,22 @@ export class MessageLane extends Duplex implements FrameListener {
   #hold(payload: Uint8Array, messageId: number): void {
     this.#held.push({ payload, messageId });
     this.#heldBytes += payload.length;
-    if (this.#heldTooMuch()) this.#link.pause();
+    if (!this.#heldTooMuch()) return;
+    if (this.#open) this.#link.pause();
+    else this.#forgetOldest();
+  }
+
+  /**
+   * A broker may send messages before its SUBACK (MQTT 3.1.1, section 3.8.4): not reading any
+   * further would mean waiting for that SUBACK in vain. No session is lost with what is forgotten:
+   * the gateway is told to connect again as soon as the subscription stands.
+   */
+  #forgetOldest(): void {
+    while (this.#held.length > 1 && this.#heldTooMuch()) {
+      const { payload, messageId } = this.#held.shift() as Held;
+      this.#heldBytes -= payload.length;
+      if (messageId > 0) this.#acknowledge(messageId);
+    }
   }
 
   #heldTooMuch(): boolean {

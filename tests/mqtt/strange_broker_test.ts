@@ -1,0 +1,92 @@
+// The transport against brokers that do what the standard allows but few do, or what it forbids.
+import assert from "node:assert/strict";
+import { localBroker, makeConnector, TestCar } from "../support/mqtt_peers.ts";
+import { publishPacket, RawBroker, type RawPeer } from "./raw_broker.ts";
+
+const MEBIBYTE = 1_048_576;
+
+async function meet(script: (peer: RawPeer) => Promise<void>) {
+  const broker = new RawBroker(script);
+  const { connector, lines } = await makeConnector(localBroker(broker.port));
+  const car = new TestCar(connector, "car_1", { maxMessageBytes: MEBIBYTE });
+  car.begin();
+  return { broker, car, lines };
+}
+
+Deno.test("MqttTransport subscribes though the broker sends a full mebibyte before its SUBACK", async () => {
+  const { broker, car } = await meet(async (peer) => {
+    await peer.acceptConnect();
+    for (const fill of [1, 2]) await peer.send(publishPacket(new Uint8Array(MEBIBYTE).fill(fill)));
+    await peer.acceptSubscribe();
+    await peer.drain();
+  });
+  await using _broker = broker;
+  await using _car = car;
+  await car.ups.next("the transport to be up");
+  assert.equal((await car.messages.next("the newest"))[0], 2);
+  assert.equal(car.messages.size, 0);
+});
+
+Deno.test("MqttTransport subscribes though thousands of messages come before the SUBACK", async () => {
+  const { broker, car } = await meet(async (peer) => {
+    await peer.acceptConnect();
+    for (let i = 0; i < 3_000; i++) {
+      await peer.send(publishPacket(new Uint8Array([i >> 8, i & 255]), 0x30));
+    }
+    await peer.acceptSubscribe();
+    await peer.drain();
+  });
+  await using _broker = broker;
+  await using _car = car;
+  await car.ups.next("the transport to be up");
+  const [high = 0, low = 0] = await car.messages.next("the oldest that was kept");
+  const oldest = high << 8 | low;
+  assert.ok(oldest > 2_000);
+  for (let i = oldest + 1; i < 3_000; i++) {
+    assert.deepEqual([...await car.messages.next(`message ${i}`)], [i >> 8, i & 255]);
+  }
+});
+
+Deno.test("MqttTransport names a return code of CONNACK that the standard does not know", async () => {
+  const { broker, car, lines } = await meet(async (peer) => {
+    await peer.acceptConnect(9);
+    await peer.drain();
+  });
+  await using _broker = broker;
+  await using _car = car;
+  assert.match(await lines.next("the report"), /: refused by the broker with return code 9 \(/);
+});
+
+Deno.test("MqttTransport connects anew when the broker goes away in the middle of a message", async () => {
+  const { broker, car } = await meet(async (peer) => {
+    await peer.acceptConnect();
+    await peer.acceptSubscribe();
+    await peer.send(publishPacket(new Uint8Array(1_000)).subarray(0, 500));
+  });
+  await using _broker = broker;
+  await using _car = car;
+  await car.ups.next("the transport to be up");
+  assert.match(await car.downs.next("the loss"), /closed by the broker/);
+  await car.ups.next("the transport to be up again");
+  assert.equal(car.messages.size, 0);
+});
+
+Deno.test("MqttTransport passes over a message of 256 MiB, and takes the next", async () => {
+  const { broker, car } = await meet(async (peer) => {
+    await peer.acceptConnect();
+    await peer.acceptSubscribe();
+    const begin = publishPacket(new Uint8Array(0)).subarray(2);
+    await peer.send(new Uint8Array([0x32, 0xff, 0xff, 0xff, 0x7f, ...begin]));
+    const piece = new Uint8Array(MEBIBYTE);
+    for (let left = 268_435_455 - begin.length; left > 0; left -= piece.length) {
+      await peer.send(piece.subarray(0, Math.min(left, piece.length)));
+    }
+    await peer.send(publishPacket(new Uint8Array([1, 2, 3])));
+    await peer.drain();
+  });
+  await using _broker = broker;
+  await using _car = car;
+  await car.ups.next("the transport to be up");
+  assert.deepEqual([...await car.messages.next("the message after")], [1, 2, 3]);
+  assert.equal(await car.oversize.next("the size"), 268_435_455 - 29);
+});
