@@ -3,7 +3,7 @@
 import type { ContextListener, ModuleContext } from "../module/context.ts";
 import type { TransportStats } from "../mqtt/lane.ts";
 import type { CarTransport, TransportListener } from "../mqtt/transport.ts";
-import type { Log } from "../observe/log.ts";
+import type { Log } from "../log/log.ts";
 import { decodeClientMessage, encodeServerMessage } from "../protocol/codec.ts";
 import type { ClientMessage } from "../protocol/messages.ts";
 import { type Clock, systemClock, type TimerHandle } from "../time/clock.ts";

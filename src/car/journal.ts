@@ -1,6 +1,7 @@
 // What people learn of one car: its log lines, and the failures its snapshot remembers.
-import type { Log, LogLevel } from "../observe/log.ts";
-import { andSuppressed, Once } from "../observe/once.ts";
+import type { LogLevel } from "../config/log_level.ts";
+import type { Log } from "../log/log.ts";
+import { andSuppressed, Once } from "../log/once.ts";
 import { deviceKey } from "../protocol/device.ts";
 import type { Device } from "../protocol/messages.ts";
 import type { Clock } from "../time/clock.ts";

@@ -1,5 +1,5 @@
 // What a session noticed, in words: level, text and device of every note.
-import type { LogLevel } from "../observe/log.ts";
+import type { LogLevel } from "../config/log_level.ts";
 import { deviceKey } from "../protocol/device.ts";
 import type { ClientMessage, Device } from "../protocol/messages.ts";
 import type { Doubtful, Dropped, Ignored, Note, NotForwarded } from "./effects.ts";

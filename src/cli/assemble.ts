@@ -5,8 +5,8 @@ import { CONTEXTS_PER_HOST, ModuleHost } from "../module/module_host.ts";
 import type { CallStatistics } from "../module/statistics.ts";
 import { MqttTransport } from "../mqtt/client.ts";
 import { BrokerConnector } from "../mqtt/connector.ts";
-import type { Log } from "../observe/log.ts";
-import { andSuppressed, Once } from "../observe/once.ts";
+import type { Log } from "../log/log.ts";
+import { andSuppressed, Once } from "../log/once.ts";
 import type { HostEvents } from "../server/host_pool.ts";
 import { Server } from "../server/server.ts";
 

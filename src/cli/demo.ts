@@ -7,7 +7,7 @@ import {
 import { type LoadedConfig, parseConfig } from "../config/load.ts";
 import { systemFiles } from "../config/files.ts";
 import { EmbeddedBroker } from "../mqtt/broker.ts";
-import { startLogging } from "../observe/logging.ts";
+import { startLogging } from "../log/logging.ts";
 import type { Device } from "../protocol/messages.ts";
 import { Fleet } from "../simulator/fleet.ts";
 import type { GatewayOptions } from "../simulator/gateway_options.ts";

@@ -1,5 +1,5 @@
 // Starting in order, running until asked to stop, stopping in reverse, and all of that in time.
-import type { Log } from "../observe/log.ts";
+import type { Log } from "../log/log.ts";
 import { type Clock, systemClock } from "../time/clock.ts";
 import { within } from "../time/within.ts";
 

@@ -2,7 +2,7 @@
 //
 // The datagram socket that systemd listens on is nothing that Deno opens without unstable flags, so
 // systemd's own tool for scripts says it: two short processes in a service's life.
-import type { Log } from "../observe/log.ts";
+import type { Log } from "../log/log.ts";
 import type { Part } from "./lifetime.ts";
 
 /** The tool answers when systemd has read what it sent; it is not waited for longer, in ms. */

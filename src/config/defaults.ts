@@ -1,5 +1,5 @@
 // What counts when a key is absent, in the units of the keys.
-import type { LogLevel } from "../observe/log.ts";
+import type { LogLevel } from "./log_level.ts";
 import type { LogFormat } from "./model.ts";
 
 /** Defaults of the keys at the top level; durations in seconds. */

@@ -1,6 +1,6 @@
 // Makes the logging part of the form, from `logging` and the older `log_files_...` keys.
 import { resolve } from "node:path";
-import { LOG_LEVELS, type LogLevel } from "../observe/log.ts";
+import { LOG_LEVELS, type LogLevel } from "./log_level.ts";
 import { LOGGING_DEFAULTS } from "./defaults.ts";
 import type { CommonInput } from "./dialect.ts";
 import type { Notes } from "./errors.ts";

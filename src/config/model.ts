@@ -1,5 +1,5 @@
 // The one immutable form every configuration dialect ends in (protocol section 5).
-import type { LogLevel } from "../observe/log.ts";
+import type { LogLevel } from "./log_level.ts";
 
 /** A whole configuration, checked. Durations are milliseconds, sizes bytes. */
 export interface ServerConfig {

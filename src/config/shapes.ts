@@ -1,6 +1,6 @@
 // The parts the dialects share, with the descriptions that go into the JSON Schema (section 5).
 import * as z from "zod";
-import { LOG_LEVELS } from "../observe/log.ts";
+import { LOG_LEVELS } from "./log_level.ts";
 import {
   DEFAULT_WAIT_MS,
   DEFAULTS,

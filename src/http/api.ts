@@ -21,7 +21,7 @@ import type { CarCounts } from "../car/car_statistics.ts";
 import type { FailureReason } from "../car/failure.ts";
 import type { StateName } from "../car/state.ts";
 import type { CallCounts } from "../module/statistics.ts";
-import type { LogLevel } from "../observe/log.ts";
+import type { LogLevel } from "../config/log_level.ts";
 import type { ReloadReport } from "../server/reload_report.ts";
 
 /** What every error of the HTTP side looks like. */

@@ -2,7 +2,7 @@
 import type { HttpConfig } from "../config/model.ts";
 import { CallStatistics } from "../module/statistics.ts";
 import { FleetWatch } from "../observe/fleet_watch.ts";
-import type { Log } from "../observe/log.ts";
+import type { Log } from "../log/log.ts";
 import { LoopLag } from "../observe/loop_lag.ts";
 import { Metrics } from "../metrics/metrics.ts";
 import { type Clock, systemClock } from "../time/clock.ts";

@@ -1,6 +1,6 @@
 // The contexts of one module host as seen from outside: who has which of its places, from the first
 // attempt to make a context until it is destroyed.
-import type { Log } from "../observe/log.ts";
+import type { Log } from "../log/log.ts";
 import type { Clock } from "../time/clock.ts";
 import type { ContextListener, ContextSpec, ModuleContext } from "./context.ts";
 import { truncationOf } from "./elf_image.ts";

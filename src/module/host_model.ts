@@ -1,5 +1,5 @@
 // How a module host is run, and how it looks as plain data.
-import type { Log } from "../observe/log.ts";
+import type { Log } from "../log/log.ts";
 import type { Clock } from "../time/clock.ts";
 import type { OutputStream } from "./output_lines.ts";
 import type { CallStatistics } from "./statistics.ts";

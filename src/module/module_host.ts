@@ -1,6 +1,6 @@
 // A module host as seen from outside: a child process that is started, watched and ended. Whose
 // contexts it holds is kept in host_contexts.ts.
-import { type Log, silentLog } from "../observe/log.ts";
+import { type Log, silentLog } from "../log/log.ts";
 import { type Clock, systemClock, type TimerHandle } from "../time/clock.ts";
 import { connectHost, DEFAULT_CALL_TIMEOUT_MS } from "./connect_host.ts";
 import type { ContextListener, ContextSpec, ModuleContext } from "./context.ts";

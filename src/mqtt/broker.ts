@@ -3,7 +3,7 @@ import { Aedes, type AedesOptions, type AuthenticateError, type Client } from "a
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Duplex } from "node:stream";
 import type { BrokerConfig } from "../config/model.ts";
-import type { Log } from "../observe/log.ts";
+import type { Log } from "../log/log.ts";
 import { brokerAddress } from "./connect.ts";
 import { listen, type Listening } from "./listen.ts";
 import { PacketLimit } from "./packet_limit.ts";

@@ -1,6 +1,6 @@
 // What all cars at one broker share: its address, the TLS files, and manners when it is away.
 import type { BrokerConfig } from "../config/model.ts";
-import type { Log } from "../observe/log.ts";
+import type { Log } from "../log/log.ts";
 import { type Clock, systemClock } from "../time/clock.ts";
 import { brokerAddress, openLink } from "./connect.ts";
 import { type Entrant, Gate } from "./gate.ts";

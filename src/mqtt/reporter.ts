@@ -1,5 +1,5 @@
 // Says that a broker cannot be reached: once at first, then once a minute, for all cars together.
-import type { Log } from "../observe/log.ts";
+import type { Log } from "../log/log.ts";
 import type { Clock } from "../time/clock.ts";
 import { adviceFor } from "./advice.ts";
 

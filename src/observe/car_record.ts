@@ -7,8 +7,8 @@ import type { ClientMessage, ServerMessage, Status } from "../protocol/messages.
 import { type Clock, systemClock } from "../time/clock.ts";
 import { Buckets } from "./buckets.ts";
 import { CarDevices } from "./car_devices.ts";
-import type { LogLevel } from "./log.ts";
-import { andSuppressed, Once } from "./once.ts";
+import type { LogLevel } from "../config/log_level.ts";
+import { andSuppressed, Once } from "../log/once.ts";
 import { Ring } from "./ring.ts";
 
 /** How many are remembered. */

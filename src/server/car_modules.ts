@@ -9,7 +9,7 @@ import {
   type ModuleContext,
 } from "../module/context.ts";
 import { ModuleLoadError } from "../module/errors.ts";
-import type { Log } from "../observe/log.ts";
+import type { Log } from "../log/log.ts";
 import { backoff } from "../time/backoff.ts";
 import { type Clock, systemClock, type TimerHandle } from "../time/clock.ts";
 import type { Apart, HostPool, Place, Standing } from "./host_pool.ts";

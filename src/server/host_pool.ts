@@ -1,7 +1,7 @@
 // The module hosts of the server: started when contexts need them, stopped when their last one has
 // gone, replaced when they died.
 import type { ContextListener, ContextSpec, ModuleContext } from "../module/context.ts";
-import type { Log } from "../observe/log.ts";
+import type { Log } from "../log/log.ts";
 import { placeContexts } from "./placement.ts";
 
 /** A module host as the pool needs it; `ModuleHost` is one. */

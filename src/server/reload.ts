@@ -6,7 +6,7 @@ import type { LoadedConfig } from "../config/load.ts";
 import type { ServerConfig } from "../config/model.ts";
 import { type BrokerConnector, type BrokerWay, findWay } from "../mqtt/connector.ts";
 import { TlsFileError } from "../mqtt/errors.ts";
-import type { Logging } from "../observe/logging.ts";
+import type { Logging } from "../log/logging.ts";
 import { ChangeRefusedError } from "./errors.ts";
 import { appliedReport, refusedReport, type ReloadReport, reportLine } from "./reload_report.ts";
 import type { Server } from "./server.ts";

@@ -7,7 +7,7 @@ import { reconnects } from "../config/difference_text.ts";
 import type { CarConfig, ServerConfig } from "../config/model.ts";
 import type { ContextSpec } from "../module/context.ts";
 import type { CarTransport } from "../mqtt/transport.ts";
-import type { Log } from "../observe/log.ts";
+import type { Log } from "../log/log.ts";
 import { type Clock, systemClock } from "../time/clock.ts";
 import { within } from "../time/within.ts";
 import { CarModules } from "./car_modules.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import FakeTimers from "@sinonjs/fake-timers";
 import { type Part, runUntilStopped } from "../../src/cli/lifetime.ts";
-import { silentLog } from "../../src/observe/log.ts";
+import { silentLog } from "../../src/log/log.ts";
 import type { Clock } from "../../src/time/clock.ts";
 
 function fixture() {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { Aedes, type AedesOptions } from "aedes";
 import { EmbeddedBroker } from "../../src/mqtt/broker.ts";
 import { listen } from "../../src/mqtt/listen.ts";
-import { silentLog } from "../../src/observe/log.ts";
+import { silentLog } from "../../src/log/log.ts";
 import type { CarConfig, ServerConfig } from "../../src/config/model.ts";
 import type { Finding, Findings } from "../../src/doctor/findings.ts";
 import { checkPublishing } from "../../src/doctor/publishing.ts";

@@ -2,7 +2,7 @@
 import type { ContextSpec, ModuleCommand, ModuleContext } from "../../src/module/context.ts";
 import { ModuleHost, type ModuleHostOptions } from "../../src/module/module_host.ts";
 import type { CallOutcome } from "../../src/module/outcome.ts";
-import type { Log, LogMessage } from "../../src/observe/log.ts";
+import type { Log, LogMessage } from "../../src/log/log.ts";
 import type { Device } from "../../src/protocol/messages.ts";
 import { buildFixtures } from "../fixtures/build.ts";
 import { Inbox, waitFor } from "../support/wait.ts";

@@ -4,7 +4,7 @@ import type { BrokerConfig } from "../../src/config/model.ts";
 import { EmbeddedBroker } from "../../src/mqtt/broker.ts";
 import { ListenError } from "../../src/mqtt/errors.ts";
 import { PacketLimit } from "../../src/mqtt/packet_limit.ts";
-import { silentLog } from "../../src/observe/log.ts";
+import { silentLog } from "../../src/log/log.ts";
 import { Certificates } from "../support/certificates.ts";
 import { localBroker, makeConnector, TestCar, TestGateway, textOf } from "../support/mqtt_peers.ts";
 import { Inbox, waitFor } from "../support/wait.ts";

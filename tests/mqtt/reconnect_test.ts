@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { MqttTransport } from "../../src/mqtt/client.ts";
 import { BrokerConnector } from "../../src/mqtt/connector.ts";
-import { type Log, silentLog } from "../../src/observe/log.ts";
+import { type Log, silentLog } from "../../src/log/log.ts";
 import { type Clock, systemClock } from "../../src/time/clock.ts";
 import { Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
 import { localBroker, makeConnector, TestCar, TestGateway, textOf } from "../support/mqtt_peers.ts";

@@ -1,11 +1,6 @@
 // A log that is a list.
-import {
-  type Log,
-  LOG_LEVELS,
-  type LogContext,
-  type LogLevel,
-  type LogMessage,
-} from "../../src/observe/log.ts";
+import { LOG_LEVELS, type LogLevel } from "../../src/config/log_level.ts";
+import type { Log, LogContext, LogMessage } from "../../src/log/log.ts";
 
 /** One line that was written. */
 export interface LoggedLine {

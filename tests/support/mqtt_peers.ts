@@ -3,7 +3,7 @@ import mqtt from "mqtt";
 import type { BrokerConfig } from "../../src/config/model.ts";
 import { MqttTransport, type MqttTransportOptions } from "../../src/mqtt/client.ts";
 import { BrokerConnector } from "../../src/mqtt/connector.ts";
-import { silentLog } from "../../src/observe/log.ts";
+import { silentLog } from "../../src/log/log.ts";
 import { carTopics } from "../../src/protocol/topics.ts";
 import { Inbox, waitFor } from "./wait.ts";
 

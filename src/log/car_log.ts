@@ -1,6 +1,7 @@
 // The Log of one car, or of none: one comparison for a level that is off, and no more.
 import type { LineProperties } from "./format.ts";
-import { type Log, LOG_LEVELS, type LogContext, type LogLevel, type LogMessage } from "./log.ts";
+import { LOG_LEVELS, type LogLevel } from "../config/log_level.ts";
+import type { Log, LogContext, LogMessage } from "./log.ts";
 
 /** Which levels count for one car, or for lines without one; read for every line. */
 export interface Levels {

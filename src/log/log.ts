@@ -1,9 +1,5 @@
-// The logger as every room sees it; observe/logging.ts stands behind it.
-
-/** Levels as the configuration names them, in rising order. */
-export const LOG_LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] as const;
-/** See {@linkcode LOG_LEVELS}. */
-export type LogLevel = typeof LOG_LEVELS[number];
+// The logger as every room sees it; logging.ts stands behind it.
+import type { LogLevel } from "../config/log_level.ts";
 
 /** What a line is about, beside its text; `car` is bound with {@linkcode Log.forCar}. */
 export interface LogContext {

@@ -1,6 +1,6 @@
 // Rate limiting of log lines.
 import assert from "node:assert/strict";
-import { andSuppressed, Once } from "../../src/observe/once.ts";
+import { andSuppressed, Once } from "../../src/log/once.ts";
 import type { Clock } from "../../src/time/clock.ts";
 
 /** A clock that only moves by hand. */

@@ -1,6 +1,7 @@
 // The two shapes of a log line, as LogTape formatters (protocol section 7).
 import type { LogLevel as LogTapeLevel, LogRecord, TextFormatter } from "@logtape/logtape";
-import type { LogContext, LogLevel } from "./log.ts";
+import type { LogLevel } from "../config/log_level.ts";
+import type { LogContext } from "./log.ts";
 
 /** The name that stands in every line. */
 export const LOGGER_NAME = "external-server";

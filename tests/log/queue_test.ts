@@ -1,7 +1,7 @@
 // Gathering lines, and what happens when a sink is stuck.
 import assert from "node:assert/strict";
 import FakeTimers from "@sinonjs/fake-timers";
-import { LineQueue, type LineQueueOptions } from "../../src/observe/queue.ts";
+import { LineQueue, type LineQueueOptions } from "../../src/log/queue.ts";
 import type { Clock } from "../../src/time/clock.ts";
 
 /** A queue before a sink that takes a chunk only when the test says so. */

@@ -1,8 +1,8 @@
 // The logger as a whole, on real files (protocol section 7).
 import assert from "node:assert/strict";
 import type { LoggingConfig } from "../../src/config/model.ts";
-import { LogDirectoryError } from "../../src/observe/errors.ts";
-import { LOG_FILE_NAME, type Logging, startLogging } from "../../src/observe/logging.ts";
+import { LogDirectoryError } from "../../src/log/errors.ts";
+import { LOG_FILE_NAME, type Logging, startLogging } from "../../src/log/logging.ts";
 import { TempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
 

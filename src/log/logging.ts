@@ -12,7 +12,8 @@ import {
   LOGTAPE_LEVELS,
   textFormatter,
 } from "./format.ts";
-import { type Log, LOG_LEVELS, type LogLevel, type LogMessage } from "./log.ts";
+import { LOG_LEVELS, type LogLevel } from "../config/log_level.ts";
+import type { Log, LogMessage } from "./log.ts";
 import { andSuppressed, Once } from "./once.ts";
 import { LineQueue } from "./queue.ts";
 import { ConsoleSink, FileSink, type LineSink, type WriteBytes } from "./sinks.ts";

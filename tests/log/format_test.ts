@@ -1,7 +1,7 @@
 // The two line formats, to the byte (protocol section 7).
 import assert from "node:assert/strict";
 import type { LogRecord } from "@logtape/logtape";
-import { jsonFormatter, type LineProperties, textFormatter } from "../../src/observe/format.ts";
+import { jsonFormatter, type LineProperties, textFormatter } from "../../src/log/format.ts";
 
 /** 2026-11-20 23:46:42.669 wherever the test runs. */
 const TIME = new Date(2026, 10, 20, 23, 46, 42, 669).getTime();
