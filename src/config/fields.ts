@@ -79,12 +79,16 @@ export function patternText(what: string, pattern: RegExp) {
   return z.string({ error: what }).regex(pattern, { error: what });
 }
 
+/** Two names and what follows them must fit into a topic, which has 65,535 bytes at most. */
+const MAX_NAME = 30_000;
+
 /** A company's or a car's name: it is a level of a topic (section 5). */
 export function fleetName(what: string) {
+  const error = `${what} of at most ${MAX_NAME} characters`;
   return patternText(
     `${what}: lowercase letters, digits and underscores, not empty`,
     /^[a-z0-9_]+$/,
-  );
+  ).max(MAX_NAME, { error });
 }
 
 /** One of a few words, in any letter case. */

@@ -12,7 +12,7 @@ export type FileKind = "file" | "directory" | "other" | "missing";
 export interface ConfigFiles {
   /** What is at an absolute path; links are followed. Does not throw. */
   kind(path: string): FileKind;
-  /** @throws when the file cannot be read. */
+  /** @throws when the file cannot be read, or is not UTF-8. */
   readText(path: string): string;
 }
 
@@ -23,6 +23,8 @@ export interface ConfigPlace {
   readonly folder: string;
   readonly files: ConfigFiles;
 }
+
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** The real file system. */
 export const systemFiles: ConfigFiles = {
@@ -36,7 +38,8 @@ export const systemFiles: ConfigFiles = {
     }
   },
   readText(path) {
-    return Deno.readTextFileSync(path);
+    // The runtime's own function puts another character where the text is not UTF-8.
+    return UTF8.decode(Deno.readFileSync(path));
   },
 };
 
@@ -92,5 +95,6 @@ export function describeFileError(error: unknown): string {
   if (error instanceof Deno.errors.NotCapable) return "the program lacks the permission to read it";
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   if (error instanceof Deno.errors.IsADirectory || code === "EISDIR") return "is a directory";
+  if (error instanceof TypeError) return "is no text in UTF-8";
   return error instanceof Error ? quote(error.message) : "unknown reason";
 }

@@ -40,6 +40,35 @@ Deno.test("loadConfig() says why a file cannot be read", async () => {
   ]);
 });
 
+Deno.test("loadConfig() takes no text that is not UTF-8: a password would silently be another one", async () => {
+  await using folder = await TempFolder.make();
+  await folder.write("lib.so", "");
+  const path = await folder.write("config.json", "");
+  const text = JSON.stringify({
+    ...documented(),
+    mqtt_username: "a",
+    mqtt_password: "stra\u00dfe",
+  });
+  Deno.writeFileSync(path, Uint8Array.from(text, (character) => character.charCodeAt(0)));
+  assert.deepEqual(problemsOf(path).problems, [
+    `${path}: Expected a readable file: is no text in UTF-8`,
+  ]);
+  Deno.writeTextFileSync(path, text);
+  assert.equal(loadConfig(path).config.broker.password, "stra\u00dfe");
+});
+
+Deno.test("loadConfig() takes no name that does not fit into a topic", async () => {
+  await using folder = await TempFolder.make();
+  await folder.write("lib.so", "");
+  const long = "c".repeat(30_001);
+  const text = JSON.stringify({ ...documented(), company_name: long, cars: { [long]: {} } });
+  const { problems } = problemsOf(await folder.write("config.json", text));
+  assert.deepEqual(problems.map((line) => line.replace(/c{9,}/g, "C").split(": found")[0]), [
+    "company_name: Expected a company's name of at most 30000 characters",
+    'cars["C..."]: Expected a car\'s name of at most 30000 characters',
+  ]);
+});
+
 Deno.test("loadConfig() names line and column of a mistake in the JSON", async () => {
   await using folder = await TempFolder.make();
   const path = await folder.write("config.json", '{\n  "mqtt_password": hunter2\n}');
