@@ -3,7 +3,7 @@
 // Rooms are imported only when a command needs them: a module host must stay small, so it loads
 // neither MQTT nor the command line, and nothing is imported here at the top.
 
-/** The hidden command under which the program runs itself as a module host. */
+/** The hidden command under which a compiled program runs itself as a module host. */
 const MODULE_HOST = "module-host";
 
 /** Exit status after a second signal: 128 and the signal's number, as shells have it. */

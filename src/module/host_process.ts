@@ -31,7 +31,7 @@ const HOST_ENVIRONMENT = {
  */
 const PROGRAM = Deno.execPath();
 
-/** Starts this program itself under its hidden command. */
+/** A host in a process of its own. */
 export class HostProcess {
   /** The process id. */
   readonly pid: number;
@@ -93,7 +93,7 @@ export class HostProcess {
 }
 
 /**
- * A compiled program is its own host; otherwise Deno runs the entry, without configuration, lock
+ * A compiled program is its own host; otherwise Deno runs the host's entry, without configuration, lock
  * file, packages and a database of compiled code, which a host does not need and which would cost
  * time and memory. It gives up network and files once it is connected.
  */
@@ -113,8 +113,7 @@ function hostArguments(): string[] {
     "--allow-net",
     "--allow-read",
     "--allow-write",
-    new URL("../main.ts", import.meta.url).href,
-    "module-host",
+    new URL("host/main.ts", import.meta.url).href,
   ];
 }
 

@@ -4,6 +4,7 @@ import { VERSION } from "../../src/version.ts";
 import { TempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
 
+const HOST = new URL("../../src/module/host/main.ts", import.meta.url).pathname;
 const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
 const PARENT = new URL("upgrade_parent.ts", import.meta.url).pathname;
 const RUN = ["run", "--no-prompt", "--no-check", "-A"];
@@ -19,9 +20,12 @@ Deno.test("A server whose executable was replaced still starts hosts", async () 
   assert.equal(new TextDecoder().decode(stdout), `${program}\n`);
 });
 
-async function runHost(invitation: string): Promise<{ code: number; complaint: string }> {
+async function runHost(
+  args: string[],
+  invitation: string,
+): Promise<{ code: number; complaint: string }> {
   await using child = new Deno.Command(Deno.execPath(), {
-    args: [...RUN, MAIN, "module-host"],
+    args: [...RUN, ...args],
     stdin: "piped",
     stdout: "null",
     stderr: "piped",
@@ -33,24 +37,28 @@ async function runHost(invitation: string): Promise<{ code: number; complaint: s
   return { code, complaint: new TextDecoder().decode(stderr) };
 }
 
-Deno.test("A host of another version than its server's says so and ends", async () => {
-  const { code, complaint } = await runHost(JSON.stringify({
-    version: "0.0.1",
-    address: { transport: "unix", path: "/nonexistent" },
-    token: "00",
-    parentPid: Deno.pid,
-    moduleCallTimeoutMs: 1000,
-  }));
-  assert.equal(code, 1);
-  assert.equal(
-    complaint,
-    `The program is version ${VERSION} by now, the server is 0.0.1: restart it\n`,
-  );
+const INVITATION = JSON.stringify({
+  version: "0.0.1",
+  address: { transport: "unix", path: "/nonexistent" },
+  token: "00",
+  parentPid: Deno.pid,
+  moduleCallTimeoutMs: 1000,
 });
 
-Deno.test("module-host is not for people", async () => {
-  assert.deepEqual(await runHost("hello"), {
-    code: 2,
-    complaint: "module-host is started by the server itself\n",
+// Deno runs the first, a compiled program the second.
+for (const args of [[HOST], [MAIN, "module-host"]]) {
+  const name = args.length === 1 ? "the host's entry" : "the hidden command";
+  Deno.test(`A host of another version than its server's says so and ends (${name})`, async () => {
+    assert.deepEqual(await runHost(args, INVITATION), {
+      code: 1,
+      complaint: `The program is version ${VERSION} by now, the server is 0.0.1: restart it\n`,
+    });
   });
-});
+
+  Deno.test(`Hosts are not for people (${name})`, async () => {
+    assert.deepEqual(await runHost(args, "hello"), {
+      code: 2,
+      complaint: "module-host is started by the server itself\n",
+    });
+  });
+}
