@@ -107,6 +107,14 @@ Deno.test("step() remembers a bounded number of devices it noted (section 4.3)",
   assert.ok(car.running().noted.size <= 1000);
 });
 
+Deno.test("step() remembers no role as long as a message (section 4.3)", () => {
+  const car = runningCar();
+  for (const end of ["a", "b", "c"]) car.status(device(7, `${"x".repeat(100_000)}${end}`));
+  const { noted } = car.running();
+  assert.equal(noted.size, 1);
+  assert.ok([...noted].join("").length < 1000);
+});
+
 Deno.test("step() answers what does not pass in its turn (section 4.3)", () => {
   const car = runningCar([FRONT]);
   car.automatic = false;
