@@ -27,6 +27,8 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
       await Promise.all(gateways.map((gateway) => gateway.running()));
       const hosts = await childrenOf(server.pid);
       const told = [alone.expectNotification(), ...gateways.map((each) => each.disconnected())];
+      // A terminal sends it to all of them.
+      for (const host of hosts) Deno.kill(host, signal);
       server.signal(signal);
       await Promise.all(told);
       assert.deepEqual({ ...await server.ended() }, { success: true, code: 0, signal: null });

@@ -200,6 +200,11 @@ Deno.test("A host whose event loop is stuck is killed by its parent", async () =
 Deno.test("A host ignores SIGINT and SIGTERM: its parent decides", async () => {
   await using test = await startHost();
   const { context } = await openContext(test.host, specOf("car_a"));
+  const status = await Deno.readTextFile(`/proc/${test.host.pid}/status`);
+  const caught = BigInt(`0x${/^SigCgt:\s+(\w+)$/m.exec(status)?.[1]}`);
+  // Ignored by the system alone they would end it, once the runtime has set handlers of its own.
+  const all = [1n, 2n, 15n].reduce((mask, signal) => mask | 1n << (signal - 1n), 0n);
+  assert.equal(caught & all, all);
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     Deno.kill(test.host.pid, signal);
     assert.equal(await forward(context), "ok");

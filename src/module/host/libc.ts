@@ -9,13 +9,6 @@ const SYMBOLS = {
     result: "i32",
   },
   getppid: { parameters: [], result: "i32" },
-  signal: {
-    parameters: [
-      "i32", // int signum
-      "usize", // void (*handler)(int)
-    ],
-    result: "usize",
-  },
   setvbuf: {
     parameters: [
       "pointer", // FILE *stream
@@ -41,11 +34,7 @@ const SYMBOLS = {
 } as const satisfies Deno.ForeignLibraryInterface;
 
 const PR_SET_PDEATHSIG = 1;
-const SIGHUP = 1;
-const SIGINT = 2;
 const SIGKILL = 9n;
-const SIGTERM = 15;
-const SIG_IGN = 1n;
 const IOLBF = 1;
 
 /** What the host asks of the operating system. */
@@ -61,11 +50,6 @@ export class LibC {
   dieWithParent(parentPid: number): boolean {
     this.#symbols.prctl(PR_SET_PDEATHSIG, SIGKILL);
     return this.#symbols.getppid() === parentPid;
-  }
-
-  /** Ignores what a terminal sends to the whole process group: the parent decides. */
-  ignoreSignals(): void {
-    for (const signal of [SIGHUP, SIGINT, SIGTERM]) this.#symbols.signal(signal, SIG_IGN);
   }
 
   /** Lets libraries' `printf` come out line by line: C holds back whole pages on a pipe. */

@@ -29,7 +29,7 @@ export async function runModuleHost(): Promise<number> {
   }
   const libc = new LibC();
   if (!libc.dieWithParent(invitation.parentPid)) libc.exitNow(1);
-  libc.ignoreSignals();
+  ignoreSignals();
   libc.bufferLines();
   const connection = await connectEndpoint(invitation);
   await giveUpPermissions();
@@ -38,6 +38,16 @@ export async function runModuleHost(): Promise<number> {
   await server.closed;
   libc.exitNow(0);
   return 0;
+}
+
+/**
+ * Ignores what a terminal sends to the whole process group: the parent decides. The runtime has to
+ * know, since it sets handlers of its own after a while, whatever was told to the system.
+ */
+function ignoreSignals(): void {
+  for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => {});
+  }
 }
 
 async function complain(text: string): Promise<void> {
