@@ -1,7 +1,7 @@
 // What all cars at one broker share: its address, the TLS files, and manners when it is away.
 import type { BrokerConfig } from "../config/model.ts";
 import type { Log } from "../log/log.ts";
-import { type Clock, systemClock } from "../time/clock.ts";
+import { type Clock, systemClock, type TimerHandle } from "../time/clock.ts";
 import { brokerAddress, openLink } from "./connect.ts";
 import { type Entrant, Gate } from "./gate.ts";
 import type { FlushTicker, MessageLane } from "./lane.ts";
@@ -57,6 +57,7 @@ export class BrokerConnector implements FlushTicker {
   readonly #sleepers = new Set<() => void>();
   #away = false;
   #flushing: MessageLane[] = [];
+  #flushTimer: TimerHandle | undefined;
 
   private constructor(options: ConnectorOptions, way: BrokerWay) {
     this.#way = way;
@@ -147,10 +148,16 @@ export class BrokerConnector implements FlushTicker {
 
   soon(lane: MessageLane): void {
     if (this.#flushing.push(lane) > 1) return;
-    this.clock.set(() => {
+    this.#flushTimer = this.clock.set(() => {
       const lanes = this.#flushing;
       this.#flushing = [];
       for (const each of lanes) each.flush();
     }, FLUSH_AFTER_MS);
+  }
+
+  never(lane: MessageLane): void {
+    if (!this.#flushing.includes(lane)) return;
+    this.#flushing = this.#flushing.filter((each) => each !== lane);
+    if (this.#flushing.length === 0) this.clock.clear(this.#flushTimer as TimerHandle);
   }
 }

@@ -30,6 +30,8 @@ export interface TransportStats {
 export interface FlushTicker {
   /** Calls `lane.flush()` within a few milliseconds. */
   soon(lane: MessageLane): void;
+  /** Takes that back. */
+  never(lane: MessageLane): void;
 }
 
 /** What a lane needs to know. */
@@ -237,6 +239,7 @@ export class MessageLane extends Duplex implements FrameListener {
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     this.#held = [];
     this.#whenIdle?.();
+    this.#options.ticker.never(this);
     this.#link.destroy();
     done(error);
   }

@@ -45,11 +45,20 @@ Deno.test("SpareMemory leaves no timer behind when it is stopped", () => {
   assert.deepEqual(done, []);
 });
 
-Deno.test("LibC.trimHeap() is there, and harmless", () => new LibC().trimHeap());
+Deno.test({
+  name: "LibC.trimHeap() is there, and harmless",
+  // A host never unloads the C library.
+  sanitizeResources: false,
+  fn: () => new LibC().trimHeap(),
+});
 
 Deno.test("HostProcess starts hosts with a garbage collection at their disposal", async () => {
   const host = new HostProcess(() => {});
   const environment = await Deno.readTextFile(`/proc/${host.pid}/environ`);
+  // Its standard input is closed behind the invitation.
+  const address = { transport: "unix", path: "/nonexistent" } as const;
+  const { pid: parentPid } = Deno;
+  await host.invite({ version: "0.0.1", address, token: "00", parentPid, moduleCallTimeoutMs: 1 });
   host.kill();
   await host.exited;
   assert.match(environment, /DENO_V8_FLAGS=[^\0]*--expose-gc/);
