@@ -100,29 +100,35 @@ Deno.test("listenHttp() ends at once though a client has only begun to ask, and 
   assert.equal(clock.timers, 0);
 });
 
-/** Ports of IPv4 at which this process listens. */
-async function listeningPorts(): Promise<number[]> {
-  const own = new Set<string>();
-  for (const { name } of Deno.readDirSync("/proc/self/fd")) {
-    const target = await Deno.readLink(`/proc/self/fd/${name}`).catch(() => "");
-    own.add(/^socket:\[(\d+)\]$/.exec(target)?.[1] ?? "");
+/** Does something, and returns the ports that HTTP servers were started at meanwhile. */
+async function portsServedAt(action: () => Promise<void>): Promise<number[]> {
+  const { serve } = Deno;
+  const ports: number[] = [];
+  const watched = (...args: Parameters<typeof serve>) => {
+    const server = serve(...args);
+    ports.push((server.addr as Deno.NetAddr).port);
+    return server;
+  };
+  Object.assign(Deno, { serve: watched });
+  try {
+    await action();
+  } finally {
+    Object.assign(Deno, { serve });
   }
-  const table = (await Deno.readTextFile("/proc/net/tcp")).split("\n").slice(1);
-  const LISTEN = "0A";
-  return table.map((line) => line.trim().split(/\s+/))
-    .filter(([, , , state, , , , , , inode]) => state === LISTEN && own.has(inode ?? ""))
-    .map(([, local]) => parseInt(local?.split(":")[1] ?? "", 16));
+  return ports;
 }
 
 Deno.test("listenHttp() refuses whoever goes around the port that counts connections", async () => {
-  const before = await listeningPorts();
-  const listening = await listenHttp(CONFIG, () => new Response("secret"), new VirtualClock());
-  const inner = (await listeningPorts()).filter((port) =>
-    !before.includes(port) && `${port}` !== new URL(listening.url).port
-  );
-  assert.equal(inner.length, 1);
-  const answer = await waitFor(fetch(`http://127.0.0.1:${inner[0]}`), "the refusal");
+  await using undo = new AsyncDisposableStack();
+  let url = "";
+  const [inner] = await portsServedAt(async () => {
+    const listening = await listenHttp(CONFIG, () => new Response("secret"), new VirtualClock());
+    undo.defer(() => listening.stop());
+    url = listening.url;
+  });
+  assert.ok(inner);
+  assert.notEqual(`${inner}`, new URL(url).port);
+  const answer = await waitFor(fetch(`http://127.0.0.1:${inner}`), "the refusal");
   assert.equal(answer.status, 403);
   assert.doesNotMatch(await answer.text(), /secret/);
-  await listening.stop();
 });
