@@ -2,7 +2,6 @@
 import { Buffer } from "node:buffer";
 import { createServer as createHttpServer, type Server as HttpServer } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
-import { createServer as createTcpServer, type Server as TcpServer } from "node:net";
 import { Duplex } from "node:stream";
 import { createWebSocketStream, WebSocketServer } from "ws";
 import type { BrokerConfig } from "../config/model.ts";
@@ -14,6 +13,8 @@ import { readTls, type TlsMaterial } from "./tls.ts";
 /** More clients at a time are turned away. */
 const MAX_CLIENTS = 10_000;
 const READ_BYTES = 16_384;
+/** The pause after a connection that could not be taken, in milliseconds. */
+const AGAIN_MS = 50;
 
 /** A place that takes connections. */
 export interface Listening {
@@ -38,11 +39,7 @@ export async function listen(
   const { protocol, tls } = broker;
   const material = tls && await readTls(tls);
   try {
-    if (protocol === "mqtts") return listenTls(broker, material, accept);
-    if (protocol === "mqtt") {
-      const server = createTcpServer({ noDelay: true }, accept);
-      return await listenWith(server, broker, () => server.close());
-    }
+    if (protocol === "mqtts" || protocol === "mqtt") return listenPlainly(broker, material, accept);
     return await listenWebSocket(broker, material, maxFrameBytes, accept);
   } catch (cause) {
     const message = `Cannot listen on ${brokerAddress(broker)}: ${reasonOf(cause)}`;
@@ -51,7 +48,7 @@ export async function listen(
 }
 
 async function listenWith(
-  server: TcpServer | HttpServer,
+  server: HttpServer,
   { host, port }: BrokerConfig,
   close: () => void,
 ): Promise<Listening> {
@@ -87,19 +84,21 @@ async function listenWebSocket(
   });
 }
 
-/** With the runtime's own TLS: node's ignores the address on some supported versions. */
-function listenTls(
-  { host, port }: BrokerConfig,
+/**
+ * With the runtime's own connections. Node's TLS ignores the address on some supported versions, and
+ * its TCP on others now and then tells nobody of the second of two pieces that arrive at once.
+ */
+function listenPlainly(
+  { host, port, protocol }: BrokerConfig,
   tls: TlsMaterial | undefined,
   accept: (socket: Duplex) => void,
 ): Listening {
-  const listener = Deno.listenTls({
-    hostname: host,
-    port,
-    cert: tls?.cert ?? "",
-    key: tls?.key ?? "",
-  });
+  const where = { hostname: host, port };
+  const listener = protocol === "mqtts"
+    ? Deno.listenTls({ ...where, cert: tls?.cert ?? "", key: tls?.key ?? "" })
+    : Deno.listen(where);
   const sockets = new Set<Duplex>();
+  let closed = false;
   const acceptAll = async () => {
     while (true) {
       try {
@@ -108,18 +107,26 @@ function listenTls(
           conn.close();
           continue;
         }
+        if (protocol === "mqtt") (conn as Deno.TcpConn).setNoDelay(true);
         const socket = new ConnStream(conn);
         sockets.add(socket);
         socket.on("close", () => sockets.delete(socket));
         accept(socket);
-      } catch (error) {
-        if (error instanceof Deno.errors.BadResource) return;
-        // One connection that came to nothing.
+      } catch {
+        if (closed) return;
+        // One connection that came to nothing, or there are too many files for a moment.
+        await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
       }
     }
   };
   void acceptAll();
-  return { port: (listener.addr as Deno.NetAddr).port, close: () => listener.close() };
+  return {
+    port: (listener.addr as Deno.NetAddr).port,
+    close() {
+      closed = true;
+      listener.close();
+    },
+  };
 }
 
 /** One of the runtime's connections as a node stream. */

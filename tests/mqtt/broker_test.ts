@@ -44,6 +44,17 @@ Deno.test("EmbeddedBroker carries messages both ways, in order", async () => {
   assert.equal(embedded.broker.clients, 2);
 });
 
+Deno.test("EmbeddedBroker answers each CONNECT, also in two pieces that arrive at once", async () => {
+  await using embedded = new TestBroker();
+  const { port } = await embedded.start();
+  const program = new URL("split_connect.ts", import.meta.url).pathname;
+  const args = ["run", "--no-prompt", "--no-check", "--allow-net", program, `${port}`, "200"];
+  const clients = new Deno.Command(Deno.execPath(), { args }).output();
+  // One that is not answered is thrown out after 10 s.
+  const { code, stderr } = await waitFor(clients, "200 answers", 60_000);
+  assert.equal(code, 0, new TextDecoder().decode(stderr));
+});
+
 for (const protocol of ["mqtts", "ws", "wss"] as const) {
   Deno.test(`EmbeddedBroker speaks ${protocol}`, async () => {
     await using certificates = await Certificates.make();
