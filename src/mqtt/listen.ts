@@ -39,7 +39,9 @@ export async function listen(
   const { protocol, tls } = broker;
   const material = tls && await readTls(tls);
   try {
-    if (protocol === "mqtts" || protocol === "mqtt") return listenPlainly(broker, material, accept);
+    if (protocol === "mqtts" || protocol === "mqtt") {
+      return listenDirectly(broker, material, accept);
+    }
     return await listenWebSocket(broker, material, maxFrameBytes, accept);
   } catch (cause) {
     const message = `Cannot listen on ${brokerAddress(broker)}: ${reasonOf(cause)}`;
@@ -47,30 +49,17 @@ export async function listen(
   }
 }
 
-async function listenWith(
-  server: HttpServer,
-  { host, port }: BrokerConfig,
-  close: () => void,
-): Promise<Listening> {
-  server.maxConnections = MAX_CLIENTS;
-  const listening = Promise.withResolvers<void>();
-  server.on("error", listening.reject);
-  server.listen(port, host, listening.resolve);
-  await listening.promise;
-  const address = server.address();
-  return { port: typeof address === "object" && address ? address.port : port, close };
-}
-
 async function listenWebSocket(
-  broker: BrokerConfig,
+  { host, port, protocol }: BrokerConfig,
   tls: TlsMaterial | undefined,
   maxFrameBytes: number,
   accept: (socket: Duplex) => void,
 ): Promise<Listening> {
   const own = { cert: tls?.cert ?? "", key: tls?.key ?? "" };
-  const server = broker.protocol === "wss" ? createHttpsServer(own) : createHttpServer();
+  const created = protocol === "wss" ? createHttpsServer(own) : createHttpServer();
+  const server = created as HttpServer;
   const webSockets = new WebSocketServer({
-    server: server as HttpServer,
+    server,
     maxPayload: maxFrameBytes,
     perMessageDeflate: false,
   });
@@ -78,17 +67,26 @@ async function listenWebSocket(
     // It is the server's error, which is dealt with there.
   });
   webSockets.on("connection", (socket) => accept(createWebSocketStream(socket)));
-  return await listenWith(server as HttpServer, broker, () => {
-    webSockets.close();
-    server.close();
-  });
+  server.maxConnections = MAX_CLIENTS;
+  const listening = Promise.withResolvers<void>();
+  server.on("error", listening.reject);
+  server.listen(port, host, listening.resolve);
+  await listening.promise;
+  const address = server.address();
+  return {
+    port: typeof address === "object" && address ? address.port : port,
+    close() {
+      webSockets.close();
+      server.close();
+    },
+  };
 }
 
 /**
  * With the runtime's own connections. Node's TLS ignores the address on some supported versions, and
  * its TCP on others now and then tells nobody of the second of two pieces that arrive at once.
  */
-function listenPlainly(
+function listenDirectly(
   { host, port, protocol }: BrokerConfig,
   tls: TlsMaterial | undefined,
   accept: (socket: Duplex) => void,
