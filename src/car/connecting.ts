@@ -37,6 +37,7 @@ import type {
   Waiting,
 } from "./state.ts";
 import { forwardHeard } from "./status_forward.ts";
+import { statusBytes, totalBytes } from "./status_order.ts";
 
 type Next = Connecting | Running | Waiting;
 
@@ -162,7 +163,7 @@ export function onMessageConnecting(
   }
   switch (step.name) {
     case "devices":
-      return message.kind === "status" && step.early.length < session.base.settings.maxStatusGap
+      return message.kind === "status" && hasRoom(session, step.early, message)
         ? { ...session, step: withEarly(step, message) }
         : ignore(session, "unexpected_here", message, effects);
     case "statuses":
@@ -219,6 +220,12 @@ function onFirstStatus(
     const detail = `First status of ${key} has state ${deviceState}, expected CONNECTING (0)`;
     return endSession(session, { reason: "protocol_violation", detail }, now, effects);
   }
+  const bytes = totalBytes(step.heard.values()) + statusBytes(status);
+  const { maxWaitingBytes } = session.base.settings;
+  if (bytes > maxWaitingBytes) {
+    const detail = `First statuses have ${bytes} bytes, at most ${maxWaitingBytes} are kept`;
+    return endSession(session, { reason: "protocol_violation", detail }, now, effects);
+  }
   effects.push({
     type: "publish",
     message: { kind: "status_response", sessionId: session.sessionId, messageCounter },
@@ -244,14 +251,21 @@ function onNextStatus(
     : keepStatus(session, step, status, effects);
 }
 
-/** Keeps a status for normal communication, bounded like a gap there. */
+/** Whether one more status may be kept for later, bounded like those ahead of a gap. */
+function hasRoom({ base }: Connecting, kept: readonly Status[], status: Status): boolean {
+  const { maxStatusGap, maxWaitingBytes } = base.settings;
+  return kept.length < maxStatusGap &&
+    totalBytes(kept) + statusBytes(status) <= maxWaitingBytes;
+}
+
+/** Keeps a status for normal communication. */
 function keepStatus<S extends AwaitingStatuses | AwaitingResponses>(
   session: Connecting,
   step: S,
   status: Status,
   effects: Effect[],
 ): Connecting {
-  if (step.kept.length >= session.base.settings.maxStatusGap) {
+  if (!hasRoom(session, step.kept, status)) {
     return ignore(session, "unexpected_here", status, effects);
   }
   return { ...session, step: { ...step, kept: [...step.kept, status] } };

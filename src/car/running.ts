@@ -26,7 +26,7 @@ import { dequeue } from "./queue.ts";
 import { FORWARD_WINDOW } from "./settings.ts";
 import type { Connecting, Running, Waiting } from "./state.ts";
 import { forward } from "./status_forward.ts";
-import { type BegunStatus, orderAfterConnect, takeStatus } from "./status_order.ts";
+import { type BegunStatus, orderAfterConnect, statusBytes, takeStatus } from "./status_order.ts";
 
 type Next = Running | Waiting;
 
@@ -99,13 +99,20 @@ function ignore(session: Running, why: Ignored, message: ClientMessage, effects:
 
 function onStatus(session: Running, status: Status, now: number, effects: Effect[]): Next {
   const { statuses, base } = session;
-  const taken = takeStatus(statuses, status, base.settings.maxStatusGap, now);
+  const { maxStatusGap, maxWaitingBytes } = base.settings;
+  const limits = { maxGap: maxStatusGap, maxBytes: maxWaitingBytes };
+  const taken = takeStatus(statuses, status, limits, now);
   switch (taken.result) {
     case "handled_before":
       return ignore(session, "counter_handled", status, effects);
     case "too_far": {
       const detail = `Status counter ${status.messageCounter} is ${taken.distance} ahead of ` +
-        `${statuses.expected}, at most ${base.settings.maxStatusGap} are taken`;
+        `${statuses.expected}, at most ${maxStatusGap} are taken`;
+      return endSession(session, { reason: "status_gap", detail }, now, effects);
+    }
+    case "too_much": {
+      const detail = `Statuses of ${taken.bytes} bytes came ahead of counter ` +
+        `${statuses.expected}, at most ${maxWaitingBytes} are kept`;
       return endSession(session, { reason: "status_gap", detail }, now, effects);
     }
     case "taken":
@@ -210,9 +217,11 @@ function answer(session: Running, now: number, effects: Effect[]): Next {
   const { sessionId, statuses } = session;
   let next = session;
   let answered = 0;
+  let { bytes } = statuses;
   for (const { status, stage, leaving } of statuses.begun) {
     if (stage !== "done") break;
     answered++;
+    bytes -= statusBytes(status);
     effects.push({
       type: "publish",
       message: { kind: "status_response", sessionId, messageCounter: status.messageCounter },
@@ -220,7 +229,7 @@ function answer(session: Running, now: number, effects: Effect[]): Next {
     if (leaving) next = onDeviceLeft(next, status.device, effects);
   }
   if (answered === 0) return next;
-  next = { ...next, statuses: { ...statuses, begun: statuses.begun.slice(answered) } };
+  next = { ...next, statuses: { ...statuses, begun: statuses.begun.slice(answered), bytes } };
   return next.devices.size > 0 ? next : allGone(next, now, effects);
 }
 

@@ -80,8 +80,10 @@ export function nextDeadline(session: Session): number {
 
 /** Whether so many statuses wait for modules that the gateway should not be read any further. */
 export function isSaturated(session: Session): boolean {
-  return session.kind === "running" &&
-    session.statuses.waiting.size >= session.base.settings.maxWaitingStatuses;
+  if (session.kind !== "running") return false;
+  const { waiting, bytes } = session.statuses;
+  const { maxWaitingStatuses, maxWaitingBytes } = session.base.settings;
+  return waiting.size >= maxWaitingStatuses || bytes >= maxWaitingBytes;
 }
 
 function transition(session: Session, input: Input, now: number, effects: Effect[]): Session {

@@ -18,6 +18,11 @@ export interface SessionSettings {
   readonly maxStatusGap: number;
   /** Most statuses that wait in order for their module before reading pauses. */
   readonly maxWaitingStatuses: number;
+  /**
+   * Most bytes of statuses kept: with more in order, reading pauses; with more ahead of a gap, or in
+   * the connect sequence, the session fails.
+   */
+  readonly maxWaitingBytes: number;
   /** Most commands that wait to be published before their module is asked to keep them. */
   readonly maxWaitingCommands: number;
   /** Most commands published without a response. */

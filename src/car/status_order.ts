@@ -31,6 +31,28 @@ export interface StatusOrder {
   readonly waiting: Queue<Status>;
   /** In order, begun, not answered yet. */
   readonly begun: readonly BegunStatus[];
+  /** What `waiting` and `begun` hold together. */
+  readonly bytes: number;
+}
+
+/** How far ahead of a gap statuses may be, and how many bytes they may hold together. */
+export interface GapLimits {
+  readonly maxGap: number;
+  readonly maxBytes: number;
+}
+
+/** Bytes a status holds while it waits; of texts, their characters. */
+export function statusBytes({ statusData, errorMessage, sessionId, device }: Status): number {
+  const { deviceRole, deviceName } = device;
+  return statusData.length + errorMessage.length + sessionId.length + deviceRole.length +
+    deviceName.length;
+}
+
+/** Bytes that statuses hold together. */
+export function totalBytes(statuses: Iterable<Status>): number {
+  let total = 0;
+  for (const status of statuses) total += statusBytes(status);
+  return total;
 }
 
 /** The order behind a connect sequence that handled these counters (at least one). */
@@ -46,6 +68,7 @@ export function orderAfterConnect(handled: ReadonlySet<number>, now: number): St
     gapSince: rest.size > 0 ? now : null,
     waiting: emptyQueue(),
     begun: [],
+    bytes: 0,
   };
 }
 
@@ -66,13 +89,15 @@ export type Taken =
   /** It was handled or kept before. */
   | { readonly result: "handled_before" }
   /** It is further ahead than allowed. */
-  | { readonly result: "too_far"; readonly distance: number };
+  | { readonly result: "too_far"; readonly distance: number }
+  /** With it, too many bytes would be ahead of the gap. */
+  | { readonly result: "too_much"; readonly bytes: number };
 
-/** Takes a status that arrived at `now` (ms); at most `maxGap` counters ahead. */
+/** Takes a status that arrived at `now` (ms). */
 export function takeStatus(
   order: StatusOrder,
   status: Status,
-  maxGap: number,
+  { maxGap, maxBytes }: GapLimits,
   now: number,
 ): Taken {
   const distance = counterDistance(status.messageCounter, order.expected);
@@ -96,6 +121,8 @@ export function takeStatus(
   if (order.handled.has(status.messageCounter) || order.early.has(status.messageCounter)) {
     return { result: "handled_before" };
   }
+  const bytes = totalBytes(order.early.values()) + statusBytes(status);
+  if (bytes > maxBytes) return { result: "too_much", bytes };
   return {
     result: "taken",
     order: {
@@ -112,8 +139,9 @@ export function takeStatus(
 function advance(order: StatusOrder, status: Status, now: number): StatusOrder {
   let expected = nextCounter(order.expected);
   let waiting = enqueue(order.waiting, status);
+  let bytes = order.bytes + statusBytes(status);
   if (order.early.size === 0 && order.handled.size === 0) {
-    return { ...order, fresh: false, expected, waiting, gapSince: null };
+    return { ...order, fresh: false, expected, waiting, bytes, gapSince: null };
   }
   const early = new Map(order.early);
   const handled = new Set(order.handled);
@@ -122,6 +150,7 @@ function advance(order: StatusOrder, status: Status, now: number): StatusOrder {
     if (next !== undefined) {
       early.delete(expected);
       waiting = enqueue(waiting, next);
+      bytes += statusBytes(next);
     } else if (!handled.delete(expected)) {
       break;
     }
@@ -129,5 +158,5 @@ function advance(order: StatusOrder, status: Status, now: number): StatusOrder {
   }
   // The counter that is missing now is another one: it has the whole time to come.
   const gapSince = early.size > 0 || handled.size > 0 ? now : null;
-  return { ...order, fresh: false, expected, waiting, early, handled, gapSince };
+  return { ...order, fresh: false, expected, waiting, bytes, early, handled, gapSince };
 }

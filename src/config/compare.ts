@@ -77,6 +77,7 @@ const SETTINGS: Readonly<Record<string, Setting>> = {
   "limits.devices": { key: "limits.max_devices", takes: "at_once" },
   "limits.statusGap": { key: "limits.max_status_gap", takes: "at_once" },
   "limits.waitingStatuses": { key: "limits.max_waiting_statuses", takes: "at_once" },
+  "limits.waitingBytes": { key: "limits.max_waiting_bytes", takes: "at_once" },
   "limits.waitingCommands": { key: "limits.max_waiting_commands", takes: "at_once" },
   "limits.unansweredCommands": { key: "limits.max_unanswered_commands", takes: "at_once" },
   sendInvalidCommand: { key: "send_invalid_command", takes: "at_once" },

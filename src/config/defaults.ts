@@ -25,6 +25,7 @@ export const LIMIT_DEFAULTS = {
   max_devices: 1000,
   max_status_gap: 1000,
   max_waiting_statuses: 1000,
+  max_waiting_bytes: 16_777_216,
   max_waiting_commands: 10_000,
   max_unanswered_commands: 500,
 } as const satisfies Readonly<Record<string, number>>;

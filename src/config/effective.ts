@@ -41,6 +41,7 @@ export function effectiveDocument(
       max_devices: limits.devices,
       max_status_gap: limits.statusGap,
       max_waiting_statuses: limits.waitingStatuses,
+      max_waiting_bytes: limits.waitingBytes,
       max_waiting_commands: limits.waitingCommands,
       max_unanswered_commands: limits.unansweredCommands,
     },

@@ -5,6 +5,10 @@ import { quote } from "./describe.ts";
 /** No path is longer on Linux, so paths are shown whole. */
 const MAX_PATH = 4096;
 
+const MIB = 1024 * 1024;
+/** Ten thousand cars with ten modules each stay below. */
+const MAX_FILE_BYTES = 64 * MIB;
+
 /** What is at a path; `other` is a pipe or a device. */
 export type FileKind = "file" | "directory" | "other" | "missing";
 
@@ -12,7 +16,7 @@ export type FileKind = "file" | "directory" | "other" | "missing";
 export interface ConfigFiles {
   /** What is at an absolute path; links are followed. Does not throw. */
   kind(path: string): FileKind;
-  /** @throws when the file cannot be read, or is not UTF-8. */
+  /** @throws when the file cannot be read, is larger than 64 MiB, or is not UTF-8. */
   readText(path: string): string;
 }
 
@@ -39,9 +43,31 @@ export const systemFiles: ConfigFiles = {
   },
   readText(path) {
     // The runtime's own function puts another character where the text is not UTF-8.
-    return UTF8.decode(Deno.readFileSync(path));
+    return UTF8.decode(readBytes(path));
   },
 };
+
+/** Reads a file whose size nobody knows before its end: a device may have none. */
+function readBytes(path: string): Uint8Array {
+  using file = Deno.openSync(path);
+  let bytes = new Uint8Array(64 * 1024);
+  let length = 0;
+  while (true) {
+    if (length === bytes.length) {
+      if (length >= MAX_FILE_BYTES) {
+        throw new RangeError(
+          `has more than ${MAX_FILE_BYTES / MIB} MiB, which no configuration has`,
+        );
+      }
+      const larger = new Uint8Array(2 * length);
+      larger.set(bytes);
+      bytes = larger;
+    }
+    const read = file.readSync(bytes.subarray(length));
+    if (read === null) return bytes.subarray(0, length);
+    length += read;
+  }
+}
 
 /** What {@linkcode findFile} found. */
 export type FoundFile =
@@ -96,5 +122,6 @@ export function describeFileError(error: unknown): string {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   if (error instanceof Deno.errors.IsADirectory || code === "EISDIR") return "is a directory";
   if (error instanceof TypeError) return "is no text in UTF-8";
+  if (error instanceof RangeError) return error.message;
   return error instanceof Error ? quote(error.message) : "unknown reason";
 }

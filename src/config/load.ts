@@ -132,13 +132,15 @@ function resolveLimits({ limits }: CommonInput): Limits | undefined {
   if (
     limits?.max_message_bytes === undefined || limits.max_devices === undefined ||
     limits.max_status_gap === undefined || limits.max_waiting_statuses === undefined ||
-    limits.max_waiting_commands === undefined || limits.max_unanswered_commands === undefined
+    limits.max_waiting_bytes === undefined || limits.max_waiting_commands === undefined ||
+    limits.max_unanswered_commands === undefined
   ) return undefined;
   return {
     messageBytes: limits.max_message_bytes,
     devices: limits.max_devices,
     statusGap: limits.max_status_gap,
     waitingStatuses: limits.max_waiting_statuses,
+    waitingBytes: limits.max_waiting_bytes,
     waitingCommands: limits.max_waiting_commands,
     unansweredCommands: limits.max_unanswered_commands,
   };

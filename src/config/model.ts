@@ -60,6 +60,8 @@ export interface Limits {
   readonly statusGap: number;
   /** `max_waiting_statuses`: with more, reading pauses and statuses wait in the gateway. */
   readonly waitingStatuses: number;
+  /** `max_waiting_bytes`: with more in statuses, reading pauses; ahead of a gap, the session fails. */
+  readonly waitingBytes: number;
   /** `max_waiting_commands`: with more, the module keeps its commands; twice as many: newest dropped. */
   readonly waitingCommands: number;
   /** `max_unanswered_commands`: with more, further commands wait for responses. */

@@ -57,6 +57,10 @@ const limitsSchema = z.strictObject({
     "max_waiting_statuses",
     "With more statuses waiting for modules, reading pauses and the gateway keeps them",
   ),
+  max_waiting_bytes: limit(
+    "max_waiting_bytes",
+    "With more bytes in statuses waiting for modules, reading pauses; ahead of a missing status, the session fails",
+  ),
   max_waiting_commands: limit(
     "max_waiting_commands",
     "With more commands waiting, modules keep theirs",

@@ -339,6 +339,7 @@ function sessionSettings(config: ServerConfig, car: CarConfig): SessionSettings 
     maxDevices: limits.devices,
     maxStatusGap: limits.statusGap,
     maxWaitingStatuses: limits.waitingStatuses,
+    maxWaitingBytes: limits.waitingBytes,
     maxWaitingCommands: limits.waitingCommands,
     maxUnansweredCommands: limits.unansweredCommands,
   };

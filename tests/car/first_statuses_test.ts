@@ -203,3 +203,19 @@ Deno.test("step() does not let ignored messages prolong the sequence (section 4.
   car.respond(0);
   assert.deepEqual(car.advance(1).failures.map(({ reason }) => reason), ["status_missing"]);
 });
+
+Deno.test("step() fails a session whose first statuses hold too many bytes (section 4.2, step 2)", () => {
+  const car = firstStatusesCar([FRONT, REAR], { maxWaitingBytes: 5_000 });
+  car.status(FRONT, { data: "x".repeat(4_000) });
+  const [failure] = car.status(REAR, { data: "x".repeat(4_000) }).failures;
+  assert.equal(failure?.reason, "protocol_violation");
+  assert.match(failure.detail, /^First statuses have 8\d\d\d bytes, at most 5000 are kept$/);
+});
+
+Deno.test("step() keeps so many bytes for after the connect sequence, and no more (section 4.2, step 3)", () => {
+  const car = firstCommandsCar([FRONT], { maxWaitingBytes: 5_000 });
+  const state = DeviceState.RUNNING;
+  car.status(FRONT, { state, data: "x".repeat(4_000) });
+  const second = car.status(FRONT, { state, data: "x".repeat(4_000) });
+  assert.deepEqual(second.noteCodes, ["ignored unexpected_here"]);
+});

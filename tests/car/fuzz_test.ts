@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Effect, Input } from "../../src/car/effects.ts";
 import { createSession, isSaturated, nextDeadline, step } from "../../src/car/session.ts";
+import { values } from "../../src/car/queue.ts";
 import { type Session, stateName } from "../../src/car/state.ts";
+import { totalBytes } from "../../src/car/status_order.ts";
 import { CALL_OUTCOMES } from "../../src/module/outcome.ts";
 import type { ClientMessage, Device } from "../../src/protocol/messages.ts";
 import { SETTINGS } from "./support.ts";
@@ -97,6 +99,7 @@ const anyInput: fc.Arbitrary<Input> = fc.oneof(
         sessionMs: fc.constantFrom(1, 500, 60_000),
         responseMs: fc.constantFrom(1, 500, 60_000),
         maxStatusGap: fc.constantFrom(0, 3),
+        maxWaitingBytes: fc.constantFrom(1, 50, 1_000_000),
         maxUnansweredCommands: fc.constantFrom(0, 2, 1000),
         maxWaitingCommands: fc.constantFrom(1, 1000),
       }).map((some) => ({ ...SETTINGS, ...some })),
@@ -114,6 +117,13 @@ function result(effect: Effect): Input | undefined {
     default:
       return undefined;
   }
+}
+
+/** Of bytes that were not given back, reading would pause for ever. */
+function assertCounted(session: Session): void {
+  if (session.kind !== "running") return;
+  const { waiting, begun, bytes } = session.statuses;
+  assert.equal(bytes, totalBytes([...values(waiting), ...begun.map(({ status }) => status)]));
 }
 
 /** A gateway that says what is wanted of it next. */
@@ -151,6 +161,7 @@ Deno.test("step() never throws, whatever comes in whatever state (section 4)", (
     SETTINGS,
     { ...SETTINGS, maxUnansweredCommands: 1, maxWaitingCommands: 2, sendInvalidCommand: true },
     { ...SETTINGS, maxStatusGap: 2, maxWaitingStatuses: 1, maxDevices: 2 },
+    { ...SETTINGS, maxWaitingBytes: 60 },
   );
   const kinds = new Map<string, number>();
   fc.assert(
@@ -164,6 +175,7 @@ Deno.test("step() never throws, whatever comes in whatever state (section 4)", (
         open.push(...next.effects.flatMap((effect) => result(effect) ?? []));
         assert.ok(!Number.isNaN(nextDeadline(session)));
         assert.equal(typeof isSaturated(session), "boolean");
+        assertCounted(session);
         assert.ok(stateName(session).length > 0);
         kinds.set(session.kind, (kinds.get(session.kind) ?? 0) + 1);
       };

@@ -212,3 +212,32 @@ Deno.test("step() hands modules a bounded number of statuses at a time (section 
   car.automatic = true;
   assert.equal(car.moduleReturns(0).answers.length, 73);
 });
+
+Deno.test("step() stops reading at so many bytes, whatever the number of statuses (section 4.3)", () => {
+  const car = runningCar([FRONT], { maxWaitingBytes: 10_000 });
+  car.automatic = false;
+  const data = "x".repeat(4_000);
+  car.status(FRONT, { data });
+  car.status(FRONT, { data });
+  assert.equal(isSaturated(car.session), false);
+  car.status(FRONT, { data });
+  assert.equal(isSaturated(car.session), true);
+  assert.deepEqual(car.moduleReturns(1).answers, []);
+  assert.equal(isSaturated(car.session), true);
+  assert.deepEqual(car.moduleReturns(0).answers, [1, 2]);
+  assert.equal(isSaturated(car.session), false);
+});
+
+Deno.test("step() fails a session with too many bytes ahead of a gap (section 4.3)", () => {
+  const car = runningCar([FRONT], { maxWaitingBytes: 10_000 });
+  const data = "x".repeat(4_000);
+  car.status(FRONT, { data, counter: 2 });
+  car.status(FRONT, { data, counter: 3 });
+  assert.equal(isSaturated(car.session), false);
+  const [failure] = car.status(FRONT, { data, counter: 4 }).failures;
+  assert.equal(failure?.reason, "status_gap");
+  assert.match(
+    failure.detail,
+    /^Statuses of 12\d\d\d bytes came ahead of counter 1, at most 10000/,
+  );
+});

@@ -28,6 +28,7 @@ export const SETTINGS: SessionSettings = {
   maxDevices: 1000,
   maxStatusGap: 1000,
   maxWaitingStatuses: 1000,
+  maxWaitingBytes: 16_777_216,
   maxWaitingCommands: 1000,
   maxUnansweredCommands: 1000,
 };
@@ -316,15 +317,21 @@ export function runningCar(
 }
 
 /** A car in step 2 of the connect sequence, where first statuses are awaited. */
-export function firstStatusesCar(devices: readonly Device[] = [FRONT, LAMP]): TestCar {
-  const car = waitingCar();
+export function firstStatusesCar(
+  devices: readonly Device[] = [FRONT, LAMP],
+  settings: Partial<SessionSettings> = {},
+): TestCar {
+  const car = waitingCar(settings);
   car.connect(devices);
   return car;
 }
 
 /** A car in step 3 of the connect sequence, where responses to commands 0, 1, ... are awaited. */
-export function firstCommandsCar(devices: readonly Device[] = [FRONT, LAMP]): TestCar {
-  const car = firstStatusesCar(devices);
+export function firstCommandsCar(
+  devices: readonly Device[] = [FRONT, LAMP],
+  settings: Partial<SessionSettings> = {},
+): TestCar {
+  const car = firstStatusesCar(devices, settings);
   for (const one of devices) car.status(one);
   return car;
 }

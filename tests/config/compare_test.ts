@@ -189,6 +189,7 @@ Deno.test("compareConfigs() finds every single setting, and touches no car for i
     "limits.max_devices": "at_once",
     "limits.max_status_gap": "at_once",
     "limits.max_waiting_statuses": "at_once",
+    "limits.max_waiting_bytes": "at_once",
     "limits.max_waiting_commands": "at_once",
     "limits.max_unanswered_commands": "at_once",
     send_invalid_command: "at_once",

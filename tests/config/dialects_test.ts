@@ -13,6 +13,7 @@ const LEAST: ServerConfig = {
     devices: 1000,
     statusGap: 1000,
     waitingStatuses: 1000,
+    waitingBytes: 16_777_216,
     waitingCommands: 10_000,
     unansweredCommands: 500,
   },

@@ -35,6 +35,10 @@ Deno.test("loadConfig() says why a file cannot be read", async () => {
   assert.deepEqual(problemsOf(folder.path).problems, [
     `${folder.path}: Expected a readable file: is a directory`,
   ]);
+  // It never ends.
+  assert.deepEqual(problemsOf("/dev/zero").problems, [
+    "/dev/zero: Expected a readable file: has more than 64 MiB, which no configuration has",
+  ]);
   assert.deepEqual(problemsOf("").problems, [
     `${Deno.cwd()}: Expected a readable file: is a directory`,
   ]);
