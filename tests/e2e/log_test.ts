@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { mosquittoTest } from "../support/mosquitto.ts";
 import { TempFolder } from "../support/temp.ts";
-import { PATIENT, Stage } from "./stage.ts";
+import { PATIENT, Stage, subscribed } from "./stage.ts";
 
 const LINE =
   /^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\] \[external-server\] \[(DEBUG|INFO|WARNING)\]\t (\(car_[12]\))?\t.+$/;
@@ -38,6 +38,7 @@ mosquittoTest(
         },
       },
     });
+    for (const car of ["car_1", "car_2"]) await subscribed(server, car);
     const sessions = await live(stage);
     await server.stop();
     for (const line of server.lines) assert.match(line, LINE);
@@ -67,19 +68,22 @@ mosquittoTest(
     await using stage = await Stage.set();
     const server = await stage.serve({
       cars: { car_1: {}, car_2: {} },
-      more: { logging: { console: { level: "INFO", use: true, format: "json" } } },
+      more: { logging: { console: { level: "DEBUG", use: true, format: "json" } } },
     });
+    for (const car of ["car_1", "car_2"]) {
+      await server.line(new RegExp(`"car":"${car}".*is now CONNECTED`));
+    }
     const [session] = await live(stage);
     await server.stop();
     const lines = server.lines.map((line) => JSON.parse(line) as Record<string, unknown>);
     for (const { timestamp, level, logger, message } of lines) {
       assert.ok(!Number.isNaN(Date.parse(String(timestamp))));
-      assert.ok(["INFO", "WARNING"].includes(String(level)));
+      assert.ok(["DEBUG", "INFO", "WARNING"].includes(String(level)));
       assert.equal(logger, "external-server");
       assert.equal(typeof message, "string");
     }
     const { timestamp: _, ...rest } =
-      lines.find(({ car, device }) => car === "car_1" && device !== undefined) ?? {};
+      lines.find(({ car, level }) => car === "car_1" && level === "WARNING") ?? {};
     assert.deepEqual(rest, {
       level: "WARNING",
       logger: "external-server",
