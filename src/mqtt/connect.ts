@@ -15,7 +15,8 @@ export function brokerAddress({ protocol, host, port, path }: BrokerConfig): str
  * Connects, through the TLS and WebSocket handshakes; rejects with the runtime's error.
  *
  * `signal` ends it at any moment, but for the TCP handshake, which the system gives up after two
- * minutes: a connection that comes of it is closed.
+ * minutes: a connection that comes of it is closed. One that ends in its TLS handshake is kept by the
+ * runtime until the other end closes it.
  */
 export async function openLink(
   broker: BrokerConfig,
@@ -23,21 +24,35 @@ export async function openLink(
   signal: AbortSignal,
 ): Promise<Link> {
   const conn = await openTcp(broker, tls);
-  const close = () => closeQuietly(conn);
-  signal.addEventListener("abort", close);
-  try {
-    signal.throwIfAborted();
+  // What has to be closed to end whatever is waited for.
+  let close = () => closeQuietly(conn);
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = () => {
+    close();
+    aborted.reject(signal.reason);
+  };
+  const open = async () => {
     // Not every supported runtime has it on TLS connections.
     if ("setNoDelay" in conn) (conn as Deno.TcpConn).setNoDelay(true);
-    const secure = await secured(conn, broker, tls);
-    const { protocol } = broker;
+    const secure = tls ? await startTls(conn, broker, tls) : conn;
+    close = () => closeQuietly(secure);
+    signal.throwIfAborted();
+    if (tls) await (secure as Deno.TlsConn).handshake();
     const link = new ConnLink(secure);
+    close = () => link.destroy();
+    signal.throwIfAborted();
+    const { protocol } = broker;
     return protocol === "ws" || protocol === "wss" ? await openWebSocket(link, broker) : link;
+  };
+  signal.addEventListener("abort", onAbort);
+  try {
+    signal.throwIfAborted();
+    return await Promise.race([open(), aborted.promise]);
   } catch (error) {
     close();
     throw signal.aborted ? signal.reason : error;
   } finally {
-    signal.removeEventListener("abort", close);
+    signal.removeEventListener("abort", onAbort);
   }
 }
 
@@ -61,23 +76,14 @@ async function openTcp(broker: BrokerConfig, tls: TlsMaterial | undefined): Prom
   throw failure;
 }
 
-/** Ends the TLS handshake, begins it where that is not done yet. */
-async function secured(
+/** Makes it a TLS connection where it is none yet; the handshake is still to come. */
+async function startTls(
   conn: Deno.Conn,
   { host }: BrokerConfig,
-  tls: TlsMaterial | undefined,
+  tls: TlsMaterial,
 ): Promise<Deno.Conn> {
-  if (!tls) return conn;
-  const secure = "handshake" in conn
-    ? conn as Deno.TlsConn
-    : await Deno.startTls(conn as Deno.TcpConn, { hostname: host, ...authorities(tls) });
-  try {
-    await secure.handshake();
-    return secure;
-  } catch (error) {
-    closeQuietly(secure);
-    throw error;
-  }
+  if ("handshake" in conn) return conn;
+  return await Deno.startTls(conn as Deno.TcpConn, { hostname: host, ...authorities(tls) });
 }
 
 function authorities({ ca }: TlsMaterial): { caCerts?: string[] } {
