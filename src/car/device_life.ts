@@ -48,6 +48,7 @@ export function onDeviceLeft<S extends { readonly base: Base; readonly devices: 
       type: "disconnect_device",
       disconnect: DisconnectType.ANNOUNCED,
       device: withoutPriority(known),
+      ifConnected: false,
     },
     { type: "note", note: { code: "device_disconnected", device: known } },
   );

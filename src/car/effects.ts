@@ -47,16 +47,27 @@ export type Effect =
     readonly type: "disconnect_device";
     readonly disconnect: DisconnectType;
     readonly device: Device;
+    /** Only when the module has it by then: `device_connected` may still fail. */
+    readonly ifConnected: boolean;
   }
-  /** `forward_status`, then `forward_error_message` if not empty; answered by `forwarded`. */
+  /**
+   * `forward_status`, then `forward_error_message` if not empty; answered by `forwarded`. When
+   * `answered`, the gateway will not send the status again, so it is not withdrawn.
+   */
   | {
     readonly type: "forward";
+    readonly answered: boolean;
     readonly epoch: number;
     readonly counter: number;
     readonly device: Device;
     readonly data: Uint8Array;
     readonly errorMessage: Uint8Array;
   }
+  /**
+   * Calls of the session that ends and that have not begun are taken back, so that the next session
+   * does not wait for them: the gateway keeps what was not answered, and sends it again.
+   */
+  | { readonly type: "withdraw_calls" }
   /** `command_ack` to the module the command came from. */
   | { readonly type: "acknowledge"; readonly module: number; readonly command: ModuleCommand }
   /** The module keeps its commands until `release_commands`. */

@@ -34,13 +34,10 @@ export function endSession(
   if (session.kind === "connecting" && session.step.name === "statuses") {
     forwardHeard(session, session.step.heard, effects);
   }
-  for (const device of [...session.devices.values(), ...comingDevices(session)]) {
-    effects.push({
-      type: "disconnect_device",
-      disconnect: DisconnectType.TIMEOUT,
-      device: withoutPriority(device),
-    });
-  }
+  const coming = comingDevices(session);
+  if (coming.length > 0 || isForwarding(session)) effects.push({ type: "withdraw_calls" });
+  for (const device of session.devices.values()) effects.push(timedOut(device, false));
+  for (const device of coming) effects.push(timedOut(device, true));
   noteUnanswered(session, effects);
   const { settings } = session.base;
   const commands = parkOrphans(session.base.commands, NO_DEVICES, settings, effects);
@@ -63,7 +60,21 @@ function noteUnanswered(session: Established, effects: Effect[]): void {
   if (count > 0) effects.push({ type: "note", note: { code: "commands_unanswered", count } });
 }
 
-/** Devices whose `device_connected` is under way: the module will have them when it returns. */
+function timedOut(device: Device, ifConnected: boolean): Effect {
+  return {
+    type: "disconnect_device",
+    disconnect: DisconnectType.TIMEOUT,
+    device: withoutPriority(device),
+    ifConnected,
+  };
+}
+
+function isForwarding(session: Established): boolean {
+  return session.kind === "running" &&
+    session.statuses.begun.some(({ stage }) => stage === "forwarding");
+}
+
+/** Devices whose `device_connected` is under way, or waits for its turn. */
 function comingDevices(session: Established): Device[] {
   if (session.kind === "running") {
     return session.statuses.begun

@@ -1,6 +1,6 @@
 // The module contexts of a car, and the effects that are calls of them.
 import type { ModuleContext } from "../module/context.ts";
-import type { CallOutcome } from "../module/outcome.ts";
+import { type CallOutcome, wasMade } from "../module/outcome.ts";
 import { deviceKey } from "../protocol/device.ts";
 import type { Device } from "../protocol/messages.ts";
 import type { CarStatistics } from "./car_statistics.ts";
@@ -15,6 +15,7 @@ export type ModuleEffect = Extract<
       | "forward"
       | "connect_device"
       | "disconnect_device"
+      | "withdraw_calls"
       | "acknowledge"
       | "hold_commands"
       | "release_commands";
@@ -65,13 +66,17 @@ export class ModuleCalls {
       case "connect_device":
         return this.#connectDevice(effect.epoch, effect.device);
       case "disconnect_device": {
-        const { disconnect, device } = effect;
+        const { disconnect, device, ifConnected } = effect;
         return this.#contexts.get(device.module)?.disconnectDevice(
           disconnect,
           device,
           (outcome) => this.#watch("device_disconnected", device, outcome),
+          ifConnected,
         );
       }
+      case "withdraw_calls":
+        for (const context of this.#contexts.values()) context.withdrawCalls();
+        return;
       case "acknowledge": {
         this.#statistics.commandsAcknowledged++;
         const { module, command: { device, data } } = effect;
@@ -104,30 +109,39 @@ export class ModuleCalls {
   }
 
   #forward(effect: Effect & { type: "forward" }): void {
-    const { epoch, counter, device, data, errorMessage } = effect;
+    const { epoch, counter, device, data, errorMessage, answered } = effect;
     const context = this.#contexts.get(device.module);
     if (context === undefined) return;
-    this.#statistics.statusesForwarded++;
     const done = (outcome: CallOutcome) => {
-      // The status did not reach a module: the gateway keeps it, and the session is about to end.
-      if (outcome !== "host_lost") this.#take({ type: "forwarded", epoch, counter });
+      // The status did not reach a module: the gateway keeps it, and the session ends or has ended.
+      if (wasMade(outcome)) this.#take({ type: "forwarded", epoch, counter });
+    };
+    const onStatus = (outcome: CallOutcome) => {
+      if (wasMade(outcome)) this.#statistics.statusesForwarded++;
+      this.#watch("forward_status", device, outcome);
     };
     if (errorMessage.length === 0) {
-      context.forwardStatus(device, data, (outcome) => {
-        this.#watch("forward_status", device, outcome);
-        done(outcome);
-      });
+      context.forwardStatus(
+        device,
+        data,
+        (outcome) => {
+          onStatus(outcome);
+          done(outcome);
+        },
+        answered,
+      );
       return;
     }
-    context.forwardStatus(
+    context.forwardStatus(device, data, onStatus, answered);
+    context.forwardErrorMessage(
       device,
-      data,
-      (outcome) => this.#watch("forward_status", device, outcome),
+      errorMessage,
+      (outcome) => {
+        this.#watch("forward_error_message", device, outcome);
+        done(outcome);
+      },
+      answered,
     );
-    context.forwardErrorMessage(device, errorMessage, (outcome) => {
-      this.#watch("forward_error_message", device, outcome);
-      done(outcome);
-    });
   }
 
   #connectDevice(epoch: number, device: Device): void {
@@ -140,7 +154,7 @@ export class ModuleCalls {
 
   /** Logs and counts what a module refused; changes nothing in what follows (section 4.3). */
   #watch(call: string, device: Device, outcome: CallOutcome): void {
-    if (outcome === "ok" || outcome === "host_lost") return;
+    if (outcome === "ok" || !wasMade(outcome)) return;
     this.#statistics.moduleCallsFailed++;
     this.#journal.once(
       "WARNING",

@@ -22,6 +22,7 @@ import {
   runningDeadline,
   sendCommands,
 } from "./running.ts";
+import { wasMade } from "../module/outcome.ts";
 import type { SessionSettings } from "./settings.ts";
 import { onSettings } from "./settings_change.ts";
 import type { Base, Established, Session } from "./state.ts";
@@ -179,8 +180,8 @@ function onDeviceResult(
   now: number,
   effects: Effect[],
 ): Session {
-  // A call that ended with its host says nothing about the device; `module_lost` is on its way.
-  if (epoch !== session.base.epoch || outcome === "host_lost") return session;
+  // A call that was not made says nothing about the device; `module_lost` is on its way, or has come.
+  if (epoch !== session.base.epoch || !wasMade(outcome)) return session;
   switch (session.kind) {
     case "connecting":
       return onDeviceResultConnecting(session, device, outcome, now, effects);

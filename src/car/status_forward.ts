@@ -6,10 +6,15 @@ import type { Effect } from "./effects.ts";
 import { isConnected } from "./known_devices.ts";
 import type { Connecting } from "./state.ts";
 
-/** The effect that hands a status, and its error message if it has one, to its module. */
-export function forward(epoch: number, status: Status): Effect {
+/**
+ * The effect that hands a status, and its error message if it has one, to its module.
+ *
+ * @param answered Whether the gateway has its answer already.
+ */
+export function forward(epoch: number, status: Status, answered = false): Effect {
   return {
     type: "forward",
+    answered,
     epoch,
     counter: status.messageCounter,
     device: withoutPriority(status.device),
@@ -32,7 +37,7 @@ export function forwardHeard(
   );
   for (const status of inOrder) {
     if (isConnected(session.devices, status.device)) {
-      effects.push(forward(session.base.epoch, status));
+      effects.push(forward(session.base.epoch, status, true));
     }
   }
 }

@@ -65,14 +65,33 @@ export interface ModuleContext {
   readonly spec: ContextSpec;
   /** `is_device_type_supported`, then `device_connected`; `unsupported` when the first says no. */
   connectDevice(device: Device, done: CallDone): void;
-  /** `device_disconnected`. */
-  disconnectDevice(type: DisconnectType, device: Device, done: CallDone): void;
-  /** `forward_status`. */
-  forwardStatus(device: Device, data: Uint8Array, done: CallDone): void;
-  /** `forward_error_message`. */
-  forwardErrorMessage(device: Device, data: Uint8Array, done: CallDone): void;
+  /**
+   * `device_disconnected`.
+   *
+   * @param ifConnected Only when the module has the device by then: its connecting may be under way,
+   * fail, or be withdrawn.
+   */
+  disconnectDevice(
+    type: DisconnectType,
+    device: Device,
+    done: CallDone,
+    ifConnected?: boolean,
+  ): void;
+  /**
+   * `forward_status`.
+   *
+   * @param answered Whether the gateway has its answer and will not send the status again.
+   */
+  forwardStatus(device: Device, data: Uint8Array, done: CallDone, answered?: boolean): void;
+  /** `forward_error_message`; `answered` as above. */
+  forwardErrorMessage(device: Device, data: Uint8Array, done: CallDone, answered?: boolean): void;
   /** `command_ack`. */
   acknowledgeCommand(device: Device, data: Uint8Array, done: CallDone): void;
+  /**
+   * Takes back what has not begun: connecting devices, and statuses that were not answered. These
+   * calls end as `withdrawn`, in their turn.
+   */
+  withdrawCalls(): void;
   /** Stops asking the module for commands: they wait inside it until {@linkcode releaseCommands}. */
   holdCommands(): void;
   /** Asks the module for commands again. */

@@ -16,7 +16,12 @@ export const FrameKind = {
   RELEASE_COMMANDS: 4,
   /** Answered with PONG, so that a host whose event loop is stuck is noticed. */
   PING: 5,
-  /** The calls; payload: device and data. The argument of DISCONNECT_DEVICE is its type. */
+  /** Ends calls that have not begun as `withdrawn`: CONNECT_DEVICE, and statuses not answered. */
+  WITHDRAW_CALLS: 6,
+  /**
+   * The calls; payload: device and data. The argument of DISCONNECT_DEVICE is its type, perhaps with
+   * {@linkcode IF_CONNECTED}; that of statuses and their errors is 1 when they have been answered.
+   */
   CONNECT_DEVICE: 8,
   DISCONNECT_DEVICE: 9,
   FORWARD_STATUS: 10,
@@ -47,6 +52,9 @@ export const FrameKind = {
 } as const;
 /** See {@linkcode FrameKind}. */
 export type FrameKind = typeof FrameKind[keyof typeof FrameKind];
+
+/** In the argument of DISCONNECT_DEVICE: only when the module has the device by then. */
+export const IF_CONNECTED = 0x80;
 
 /** Payload of CREATE. */
 export interface CreateRequest {
@@ -276,6 +284,22 @@ export function readLayout(
     if (dataStart <= end) return { roleStart, nameStart, dataStart };
   }
   throw new FrameError(`Cannot read device from frame: payload has ${end - start} bytes`);
+}
+
+/**
+ * The device of a device-and-data payload, told apart by module, type and role.
+ *
+ * @throws {FrameError} when the payload is shorter than it says.
+ */
+export function readDeviceKey(
+  bytes: Uint8Array,
+  view: DataView,
+  start: number,
+  end: number,
+): string {
+  const { roleStart, nameStart } = readLayout(view, start, end);
+  const role = decoder.decode(bytes.subarray(roleStart, nameStart));
+  return `${view.getUint32(start, true)}/${view.getUint32(start + 4, true)}/${role}`;
 }
 
 /** Finds frames in a stream of bytes: many in one read, or one in many. */

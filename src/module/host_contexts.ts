@@ -145,11 +145,7 @@ export class HostContexts implements ContextOwner {
   /** Gives up what is being made, and destroys the rest within the given time. Never rejects. */
   async destroyAll(timeoutMs = this.#destroyTimeoutMs): Promise<void> {
     this.#failCreations("the host is stopping");
-    await Promise.all(
-      [...this.#living.values()].map((context) =>
-        context.destroying ? context.destroy() : this.destroy(context, timeoutMs)
-      ),
-    );
+    await Promise.all([...this.#living.values()].map((context) => context.destroy(timeoutMs)));
   }
 
   /**

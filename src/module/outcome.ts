@@ -5,7 +5,8 @@
  *
  * The first five are what the library returned; `unknown_code` is any other number it returned.
  * `unsupported` means that the module does not know the device's type, so the call was not made.
- * `host_lost` means that the module host died or was killed before it answered.
+ * `host_lost` means that the module host died or was killed before it answered; `withdrawn` that the
+ * call was taken back before it began.
  */
 export const CALL_OUTCOMES = [
   "ok",
@@ -16,7 +17,13 @@ export const CALL_OUTCOMES = [
   "unknown_code",
   "unsupported",
   "host_lost",
+  "withdrawn",
 ] as const;
+
+/** Whether the module has been called, and has come back. */
+export function wasMade(outcome: CallOutcome): boolean {
+  return outcome !== "host_lost" && outcome !== "withdrawn";
+}
 
 /** See {@linkcode CALL_OUTCOMES}. */
 export type CallOutcome = typeof CALL_OUTCOMES[number];

@@ -8,7 +8,7 @@ import type {
   DisconnectType,
   ModuleContext,
 } from "./context.ts";
-import { FrameKind, MAX_DATA_BYTES } from "./frames.ts";
+import { FrameKind, IF_CONNECTED, MAX_DATA_BYTES } from "./frames.ts";
 import type { Link } from "./link.ts";
 import { CALL_OUTCOMES } from "./outcome.ts";
 import type { CallCounter, CallFunction, CallStatistics } from "./statistics.ts";
@@ -23,8 +23,8 @@ interface OpenCall {
 export interface ContextOwner {
   readonly link: Link;
   readonly statistics: CallStatistics;
-  /** Asks the host to destroy; resolves in any case. */
-  destroy(context: RemoteContext): Promise<void>;
+  /** Asks the host to destroy, within its own time unless told; resolves in any case. */
+  destroy(context: RemoteContext, timeoutMs?: number): Promise<void>;
   /** A callback of the car threw. */
   onCallbackError(context: RemoteContext, error: unknown): void;
 }
@@ -72,22 +72,33 @@ export class RemoteContext implements ModuleContext {
     this.#call(FrameKind.CONNECT_DEVICE, 0, counter, device, NO_BYTES, done);
   }
 
-  disconnectDevice(type: DisconnectType, device: Device, done: CallDone): void {
+  disconnectDevice(
+    type: DisconnectType,
+    device: Device,
+    done: CallDone,
+    ifConnected = false,
+  ): void {
     const counter = this.#counters.device_disconnected;
-    this.#call(FrameKind.DISCONNECT_DEVICE, type, counter, device, NO_BYTES, done);
+    const argument = ifConnected ? type | IF_CONNECTED : type;
+    this.#call(FrameKind.DISCONNECT_DEVICE, argument, counter, device, NO_BYTES, done);
   }
 
-  forwardStatus(device: Device, data: Uint8Array, done: CallDone): void {
-    this.#call(FrameKind.FORWARD_STATUS, 0, this.#counters.forward_status, device, data, done);
+  forwardStatus(device: Device, data: Uint8Array, done: CallDone, answered = false): void {
+    const counter = this.#counters.forward_status;
+    this.#call(FrameKind.FORWARD_STATUS, answered ? 1 : 0, counter, device, data, done);
   }
 
-  forwardErrorMessage(device: Device, data: Uint8Array, done: CallDone): void {
+  forwardErrorMessage(device: Device, data: Uint8Array, done: CallDone, answered = false): void {
     const counter = this.#counters.forward_error_message;
-    this.#call(FrameKind.FORWARD_ERROR_MESSAGE, 0, counter, device, data, done);
+    this.#call(FrameKind.FORWARD_ERROR_MESSAGE, answered ? 1 : 0, counter, device, data, done);
   }
 
   acknowledgeCommand(device: Device, data: Uint8Array, done: CallDone): void {
     this.#call(FrameKind.ACKNOWLEDGE_COMMAND, 0, this.#counters.command_ack, device, data, done);
+  }
+
+  withdrawCalls(): void {
+    if (this.openCalls > 0) this.#tell(FrameKind.WITHDRAW_CALLS);
   }
 
   holdCommands(): void {
@@ -98,8 +109,10 @@ export class RemoteContext implements ModuleContext {
     this.#tell(FrameKind.RELEASE_COMMANDS);
   }
 
-  destroy(): Promise<void> {
-    return this.#destroying ??= this.#ended ? Promise.resolve() : this.#owner.destroy(this);
+  destroy(timeoutMs?: number): Promise<void> {
+    return this.#destroying ??= this.#ended
+      ? Promise.resolve()
+      : this.#owner.destroy(this, timeoutMs);
   }
 
   /** The oldest open call has come back. */

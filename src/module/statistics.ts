@@ -18,7 +18,7 @@ export interface CallCounts {
   readonly functionName: CallFunction;
   /** How many calls ended how. */
   readonly byOutcome: Readonly<Record<CallOutcome, number>>;
-  /** Time spent inside the library, in milliseconds; calls lost with a host count nothing. */
+  /** Time spent inside the library, in milliseconds; calls lost with a host or withdrawn count nothing. */
   readonly totalMs: number;
   readonly maxMs: number;
   /**
@@ -30,7 +30,8 @@ export interface CallCounts {
 
 /** Entries of {@linkcode CallCounts.byDuration}: one for each bit of a duration. */
 const DURATIONS = 33;
-const HOST_LOST = CALL_OUTCOMES.indexOf("host_lost");
+/** Outcomes of calls that took no time, from here on. */
+const NOT_MADE = CALL_OUTCOMES.indexOf("host_lost");
 
 /** The counters of one function, as they are kept. */
 export class CallCounter {
@@ -42,7 +43,7 @@ export class CallCounter {
   /** Counts one call. */
   add(outcomeIndex: number, tookUs: number): void {
     this.outcomes[outcomeIndex] = (this.outcomes[outcomeIndex] ?? 0) + 1;
-    if (outcomeIndex === HOST_LOST) return;
+    if (outcomeIndex >= NOT_MADE) return;
     const bits = 32 - Math.clz32(tookUs);
     this.durations[bits] = (this.durations[bits] ?? 0) + 1;
     this.totalUs += tookUs;

@@ -169,13 +169,22 @@ export class ScriptedGateway {
     kind: K,
     timeoutMs: number = DEFAULT_WAIT_MS,
   ): Promise<MessageOf<K>> {
-    const message = this.#unread.shift() ??
-      await this.#arrivals.next(`a ${kind} for gateway "${this.car}"`, timeoutMs);
+    const message = await this.expectAny(kind, timeoutMs);
     if (message.kind === kind) return message as MessageOf<K>;
     const { kind: found, sessionId } = message;
     throw new UnexpectedMessageError(
       `Cannot take the next message of gateway "${this.car}" as ${kind}: it is ${found} of session "${sessionId}"`,
     );
+  }
+
+  /**
+   * Takes the oldest message that was not expected yet, or the next one to come, of any kind.
+   *
+   * @throws {GatewayTimeoutError} when none comes in time.
+   */
+  async expectAny(what = "message", timeoutMs: number = DEFAULT_WAIT_MS): Promise<ServerMessage> {
+    return this.#unread.shift() ??
+      await this.#arrivals.next(`a ${what} for gateway "${this.car}"`, timeoutMs);
   }
 
   /**

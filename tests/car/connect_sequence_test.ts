@@ -213,7 +213,8 @@ Deno.test("step() takes late results of an old session for nothing new (section 
   const car = connectingCar([FRONT]);
   // The device may be with the module already: it has to leave before it comes again.
   assert.deepEqual(car.connect([FRONT], "s2").lines, [
-    "disconnect timeout 7/1/front",
+    "withdraw",
+    "disconnect timeout 7/1/front if connected",
     "ended new_session",
     "connect 7/1/front",
   ]);

@@ -18,6 +18,18 @@ const LOST: Input = { type: "module_lost", detail: "Module 7: killed by SIGSEGV"
 const OFFLINE: Input = { type: "broker_lost", detail: "connection reset" };
 const STOP: Input = { type: "stop" };
 
+/** What is undone of two devices, whose connecting may not even have begun in step 1. */
+function undone(car: TestCar): string[] {
+  const { session } = car;
+  return session.kind === "connecting" && session.step.name === "devices"
+    ? [
+      "withdraw",
+      "disconnect timeout 7/1/front if connected",
+      "disconnect timeout 8/1/lamp if connected",
+    ]
+    : ["disconnect timeout 7/1/front", "disconnect timeout 8/1/lamp"];
+}
+
 /** A car with two devices in each place a session can be. */
 function everywhere(): TestCar[] {
   const devices = connectingCar([FRONT, LAMP]);
@@ -32,10 +44,10 @@ function everywhere(): TestCar[] {
 
 Deno.test("step() undoes a session wherever it is when modules are lost (section 4.2)", () => {
   for (const car of everywhere()) {
+    const expected = undone(car);
     const seen = car.input(LOST);
     assert.deepEqual(seen.lines, [
-      "disconnect timeout 7/1/front",
-      "disconnect timeout 8/1/lamp",
+      ...expected,
       "notify",
       "ended module_lost",
     ]);
@@ -52,11 +64,11 @@ Deno.test("step() undoes a session wherever it is when modules are lost (section
 
 Deno.test("step() undoes a session wherever it is when the broker is lost (section 4.3)", () => {
   for (const car of everywhere()) {
+    const expected = undone(car);
     const seen = car.input(OFFLINE);
     // There is nobody to notify through: the broker sends the last will.
     assert.deepEqual(seen.lines, [
-      "disconnect timeout 7/1/front",
-      "disconnect timeout 8/1/lamp",
+      ...expected,
       "ended broker_lost",
     ]);
     assert.equal(seen.failures[0]?.detail, "connection reset");
@@ -67,10 +79,10 @@ Deno.test("step() undoes a session wherever it is when the broker is lost (secti
 
 Deno.test("step() undoes a session wherever it is when the server stops (section 4.4)", () => {
   for (const car of everywhere()) {
+    const expected = undone(car);
     const seen = car.input(STOP);
     assert.deepEqual(seen.lines, [
-      "disconnect timeout 7/1/front",
-      "disconnect timeout 8/1/lamp",
+      ...expected,
       "notify",
       "ended stopped",
     ]);
@@ -129,8 +141,23 @@ Deno.test("step() disconnects a device that is just coming (section 4.2)", () =>
   car.status(LAMP, { state: DeviceState.CONNECTING });
   assert.deepEqual(car.input(LOST).linesOf("disconnect"), [
     "disconnect timeout 7/1/front",
-    "disconnect timeout 8/1/lamp",
+    "disconnect timeout 8/1/lamp if connected",
   ]);
+});
+
+Deno.test("step() takes back what no module has begun, so that nobody waits for it (section 4.2)", () => {
+  const car = runningCar([FRONT]);
+  car.automatic = false;
+  car.status(FRONT, { data: "a" });
+  car.status(FRONT, { data: "b" });
+  assert.deepEqual(car.connect([FRONT], "s2").lines, [
+    "withdraw",
+    "disconnect timeout 7/1/front",
+    "ended new_session",
+    "connect 7/1/front",
+  ]);
+  // Neither answers anything in the new session.
+  assert.deepEqual(car.moduleReturns(0).lines, []);
 });
 
 Deno.test("step() forwards first statuses it has answered, whatever follows (section 4.2)", () => {

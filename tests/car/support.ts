@@ -81,13 +81,16 @@ export function effectLine(effect: Effect): string | null {
       return `connect ${deviceKey(effect.device)}`;
     case "disconnect_device": {
       const how = effect.disconnect === DisconnectType.ANNOUNCED ? "announced" : "timeout";
-      return `disconnect ${how} ${deviceKey(effect.device)}`;
+      const when = effect.ifConnected ? " if connected" : "";
+      return `disconnect ${how} ${deviceKey(effect.device)}${when}`;
     }
     case "forward":
       return withText(
         withText(`forward ${effect.counter} ${deviceKey(effect.device)}`, effect.data),
         effect.errorMessage,
       );
+    case "withdraw_calls":
+      return "withdraw";
     case "acknowledge":
       return withText(`acknowledge ${effect.module}`, effect.command.data);
     case "hold_commands":

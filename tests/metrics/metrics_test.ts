@@ -1,5 +1,6 @@
 // The metrics: what Prometheus reads, and that it adds up.
 import assert from "node:assert/strict";
+import { CALL_OUTCOMES } from "../../src/module/outcome.ts";
 import { CallStatistics } from "../../src/module/statistics.ts";
 import { Buckets } from "../../src/observe/buckets.ts";
 import { FAMILIES } from "../../src/metrics/families.ts";
@@ -233,7 +234,7 @@ Deno.test("Metrics.text() writes what takes several turns as one piece", async (
   const lines = (await metrics.text()).split("\n");
   const begin = lines.indexOf("# TYPE external_server_module_calls_total counter") + 1;
   const calls = lines.slice(begin, lines.indexOf("", begin));
-  assert.equal(new Set(calls).size, 50 * 5 * 8);
+  assert.equal(new Set(calls).size, 50 * 5 * CALL_OUTCOMES.length);
   assert.ok(calls.every((line) => line.startsWith("external_server_module_calls_total{module=")));
   assert.equal(lines.filter((line) => line.startsWith("# TYPE ")).length, FAMILIES.length);
   assert.equal(lines.at(-1), "");

@@ -186,6 +186,19 @@ Deno.test("destroy() waits for wait_for_command, then destroys; calls end as hos
   assert.deepEqual(test.host.snapshot().contexts, []);
 });
 
+Deno.test("stop() and destroy() of a context at the same time destroy it once, and both end", async () => {
+  await using folder = await TempFolder.make();
+  const record = folder.file("record");
+  await using test = await startHost();
+  const { context } = await openContext(test.host, specOf("car_a", { record, wait_ms: 200 }));
+  const stopping = test.host.stop();
+  const destroying = context.destroy();
+  const outcome = forward(context);
+  assert.equal(await outcome, "host_lost");
+  await waitFor(Promise.all([stopping, destroying]), "the host to stop");
+  assert.equal((await recorded(record, "destroy")).length, 1);
+});
+
 Deno.test("destroy() leaves a context whose wait does not come back, and its place with it", async () => {
   await using folder = await TempFolder.make();
   const record = folder.file("record");

@@ -52,8 +52,14 @@ export class FakeContext implements ModuleContext {
     this.#call(`connect ${deviceKey(device)}`, done);
   }
 
-  disconnectDevice(type: DisconnectType, device: Device, done: CallDone): void {
-    this.#call(`disconnect ${type} ${deviceKey(device)}`, done);
+  disconnectDevice(
+    type: DisconnectType,
+    device: Device,
+    done: CallDone,
+    ifConnected = false,
+  ): void {
+    const when = ifConnected ? " if connected" : "";
+    this.#call(`disconnect ${type} ${deviceKey(device)}${when}`, done);
   }
 
   forwardStatus(device: Device, data: Uint8Array, done: CallDone): void {
@@ -66,6 +72,10 @@ export class FakeContext implements ModuleContext {
 
   acknowledgeCommand(device: Device, data: Uint8Array, done: CallDone): void {
     this.#call(`acknowledge ${deviceKey(device)} ${decoder.decode(data)}`, done);
+  }
+
+  withdrawCalls(): void {
+    this.calls.push("withdraw");
   }
 
   holdCommands(): void {

@@ -1,5 +1,6 @@
 // One context of a module: its calls one after the other, its wait loop beside them.
-import { type Frame, FrameKind, MAX_DATA_BYTES } from "../frames.ts";
+import { FrameError } from "../errors.ts";
+import { type Frame, FrameKind, IF_CONNECTED, MAX_DATA_BYTES, readDeviceKey } from "../frames.ts";
 import type { Link } from "../link.ts";
 import type { CallOutcome } from "../outcome.ts";
 import type { FunctionName } from "./abi.ts";
@@ -37,8 +38,9 @@ export interface RunningCall {
 }
 
 const NO_PAYLOAD = new Uint8Array(new ArrayBuffer(0));
-/** The kind of the calls this side makes by itself. */
+/** The kind of the calls this side makes by itself, and of those that are not made any more. */
 const POP = 0;
+const WITHDRAWN = 255;
 
 /**
  * A context in its host.
@@ -62,6 +64,9 @@ export class HostContext {
   #id = 0;
   #answerPop: ((remaining: number) => void) | null = null;
   #whenIdle: (() => void) | null = null;
+  /** Devices whose connecting has come back well, and the one that is being connected. */
+  readonly #connected = new Set<string>();
+  #connecting = "";
 
   constructor(index: number, native: NativeContext, waitTimeoutMs: number, link: Link) {
     this.index = index;
@@ -101,14 +106,28 @@ export class HostContext {
    * @throws {FrameError} when the payload is shorter than it says.
    */
   call(frame: Frame): void {
-    const { kind, id, argument } = frame;
+    const { kind, id, argument, bytes, view, start, end } = frame;
     if (this.#function !== null) {
       this.#enqueue(kind, id, argument, frame.copy(), null);
+    } else if (!this.#isDue(kind, argument, bytes, view, start, end)) {
+      this.#answer(id, "withdrawn", 0);
     } else {
-      if (kind !== FrameKind.REFUSED_CALL) {
-        this.#arguments.set(frame.bytes, frame.view, frame.start, frame.end);
-      }
+      if (kind !== FrameKind.REFUSED_CALL) this.#arguments.set(bytes, view, start, end);
       this.#begin(kind, id, argument);
+    }
+  }
+
+  /** Takes back calls that wait; see {@linkcode FrameKind}. */
+  withdraw(): void {
+    for (let at = this.#next; at < this.#waiting.length; at++) {
+      const call = this.#waiting[at];
+      if (call === undefined) continue;
+      const { kind, argument } = call;
+      if (
+        kind === FrameKind.CONNECT_DEVICE ||
+        (kind === FrameKind.FORWARD_STATUS || kind === FrameKind.FORWARD_ERROR_MESSAGE) &&
+          argument === 0
+      ) this.#waiting[at] = { ...call, kind: WITHDRAWN, payload: NO_PAYLOAD };
     }
   }
 
@@ -143,24 +162,56 @@ export class HostContext {
   }
 
   #beginNext(): void {
-    const call = this.#waiting[this.#next];
-    if (call === undefined) {
-      this.#waiting.length = 0;
-      this.#next = 0;
-      this.#whenIdle?.();
-      return;
+    while (true) {
+      const call = this.#waiting[this.#next];
+      if (call === undefined) {
+        this.#waiting.length = 0;
+        this.#next = 0;
+        this.#whenIdle?.();
+        return;
+      }
+      this.#next++;
+      if (this.#next > 64 && this.#next * 2 > this.#waiting.length) {
+        this.#waiting.splice(0, this.#next);
+        this.#next = 0;
+      }
+      const { kind, id, argument, payload, popped } = call;
+      const view = new DataView(payload.buffer);
+      if (this.#isDue(kind, argument, payload, view, 0, payload.length)) {
+        this.#answerPop = popped;
+        if (payload.length > 0) this.#arguments.set(payload, view, 0, payload.length);
+        return this.#begin(kind, id, argument);
+      }
+      this.#answer(id, "withdrawn", 0);
     }
-    this.#next++;
-    if (this.#next > 64 && this.#next * 2 > this.#waiting.length) {
-      this.#waiting.splice(0, this.#next);
-      this.#next = 0;
+  }
+
+  /**
+   * Whether a call has to be made when its turn has come; keeps account of the devices.
+   *
+   * @throws {FrameError} when the payload is shorter than it says.
+   */
+  #isDue(
+    kind: number,
+    argument: number,
+    bytes: Uint8Array<ArrayBuffer>,
+    view: DataView,
+    start: number,
+    end: number,
+  ): boolean {
+    switch (kind) {
+      case WITHDRAWN:
+        return false;
+      case FrameKind.CONNECT_DEVICE:
+        this.#connecting = readDeviceKey(bytes, view, start, end);
+        return true;
+      case FrameKind.DISCONNECT_DEVICE: {
+        const had = this.#connected.delete(readDeviceKey(bytes, view, start, end));
+        return had || (argument & IF_CONNECTED) === 0;
+      }
+      default:
+        return true;
     }
-    const { kind, id, argument, payload, popped } = call;
-    this.#answerPop = popped;
-    if (payload.length > 0) {
-      this.#arguments.set(payload, new DataView(payload.buffer), 0, payload.length);
-    }
-    this.#begin(kind, id, argument);
   }
 
   #mark(functionName: FunctionName): void {
@@ -191,16 +242,17 @@ export class HostContext {
         break;
       case FrameKind.DISCONNECT_DEVICE:
         this.#mark("device_disconnected");
-        symbols.device_disconnected(argument, device, pointer).then(this.#returned);
+        symbols.device_disconnected(argument & ~IF_CONNECTED, device, pointer).then(this.#returned);
         break;
       case POP:
         this.#mark("pop_command");
         this.#popped.clear();
         symbols.pop_command(this.#popped.data, this.#popped.device, pointer).then(this.#hasPopped);
         break;
+      case FrameKind.REFUSED_CALL:
+        return this.#done("not_ok");
       default:
-        this.#mark("forward_status");
-        this.#done("not_ok");
+        throw new FrameError(`Cannot make a call: no frame has the kind ${kind}`);
     }
   }
 
@@ -213,7 +265,13 @@ export class HostContext {
     }
     this.#mark("device_connected");
     const { library: { symbols }, pointer } = this.#native;
-    symbols.device_connected(this.#arguments.device, pointer).then(this.#returned);
+    symbols.device_connected(this.#arguments.device, pointer).then(this.#toldConnected);
+  };
+
+  readonly #toldConnected = (code: number): void => {
+    const outcome = outcomeOf(code);
+    if (outcome === "ok") this.#connected.add(this.#connecting);
+    this.#done(outcome);
   };
 
   readonly #hasPopped = (remaining: number): void => {
@@ -240,15 +298,20 @@ export class HostContext {
     this.#link.flush();
   }
 
+  /** The call under way has come back. */
   #done(outcome: CallOutcome): void {
-    const tookUs = Math.min((performance.now() - this.#since) * 1000, 0xffffffff);
-    const { out } = this.#link;
-    out.begin(FrameKind.DONE, this.index, this.#id, outcomeIndex(outcome));
-    out.uint32(tookUs);
-    out.end();
-    this.#link.flush();
+    const tookUs = this.#function === null ? 0 : (performance.now() - this.#since) * 1000;
+    this.#answer(this.#id, outcome, Math.min(tookUs, 0xffffffff));
     this.#arguments.release();
     this.#function = null;
     this.#beginNext();
+  }
+
+  #answer(id: number, outcome: CallOutcome, tookUs: number): void {
+    const { out } = this.#link;
+    out.begin(FrameKind.DONE, this.index, id, outcomeIndex(outcome));
+    out.uint32(tookUs);
+    out.end();
+    this.#link.flush();
   }
 }

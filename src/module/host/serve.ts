@@ -90,6 +90,8 @@ export class HostServer implements LinkHandler {
         return context.loop.hold();
       case FrameKind.RELEASE_COMMANDS:
         return context.loop.release();
+      case FrameKind.WITHDRAW_CALLS:
+        return context.withdraw();
       case FrameKind.DESTROY:
         return void this.#destroy(context, frame.uint32(0));
       default:

@@ -1,0 +1,72 @@
+// Statuses that wait for a slow module when their session ends: nothing waits for them any more.
+import assert from "node:assert/strict";
+import { DeviceState } from "../../src/protocol/messages.ts";
+import type { ScriptedGateway } from "../../src/simulator/scripted_gateway.ts";
+import { mosquittoTest } from "../support/mosquitto.ts";
+import { waitFor } from "../support/wait.ts";
+import { Stage } from "./stage.ts";
+
+/** More than a slow module handles within any test. */
+const BACKLOG = 60;
+
+/** A server with a slow module, and a gateway in session that has sent much more than was handled. */
+async function begin(stage: Stage) {
+  const server = await stage.serve({ cars: { car_1: { forward_status_ms: 500 } } });
+  const gateway = await stage.scripted("car_1");
+  await gateway.connectSequence();
+  const [device] = gateway.devices;
+  assert.ok(device);
+  for (let i = 0; i < BACKLOG; i++) gateway.status(device, `old ${i}`);
+  await stage.record.waitForCalls("forward_status", 2);
+  return { server, gateway, device };
+}
+
+/** What the module saw of the backlog. */
+async function forwarded(stage: Stage): Promise<number> {
+  return (await stage.record.statuses()).filter((data) => data.startsWith("old")).length;
+}
+
+/** Reads past answers that are still under way from the session before. */
+async function expectConnectResponse(gateway: ScriptedGateway, session: string): Promise<void> {
+  while (true) {
+    const message = await gateway.expectAny();
+    if (message.kind === "connect_response" && message.sessionId === session) return;
+  }
+}
+
+mosquittoTest(
+  "a new session does not wait for the statuses of the one before (sections 4.2 and 4.5)",
+  async () => {
+    await using stage = await Stage.set();
+    const { gateway, device } = await begin(stage);
+    await expectConnectResponse(gateway, gateway.connect());
+    gateway.status(device, "new", { state: DeviceState.CONNECTING });
+    const isThere = async () => (await stage.record.statuses()).includes("new");
+    await waitFor(isThere, "the status of the new session");
+    const before = await forwarded(stage);
+    assert.ok(before < BACKLOG, `${before} statuses of the old session`);
+    const calls = await stage.record.deviceCalls("forward_status");
+    assert.equal(calls.at(-1)?.data, "new");
+    assert.equal(calls.filter(({ data }) => data.startsWith("old")).length, before);
+    assert.deepEqual(
+      (await stage.record.calls()).map(({ name }) => name).filter((name) =>
+        name.startsWith("device_")
+      ),
+      ["device_connected", "device_disconnected", "device_connected"],
+    );
+  },
+);
+
+mosquittoTest(
+  "a stop does not wait for statuses either: every context is destroyed (section 4.4)",
+  async () => {
+    await using stage = await Stage.set();
+    const { server } = await begin(stage);
+    assert.equal((await server.stop()).code, 0);
+    const before = await forwarded(stage);
+    assert.ok(before < BACKLOG, `${before} statuses`);
+    assert.equal((await stage.record.calls("device_disconnected")).length, 1);
+    assert.equal((await stage.record.calls("destroy")).length, 1);
+    assert.doesNotMatch(server.text, /Context not destroyed/);
+  },
+);
