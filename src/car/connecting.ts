@@ -1,6 +1,6 @@
 // The connect sequence (section 4.2): devices, first statuses, first commands, step by step.
 import type { CallOutcome } from "../module/outcome.ts";
-import { nextCounter } from "../protocol/counter.ts";
+import { counterDistance, nextCounter } from "../protocol/counter.ts";
 import { deviceKey, withoutPriority } from "../protocol/device.ts";
 import {
   type ClientMessage,
@@ -163,8 +163,8 @@ export function onMessageConnecting(
   }
   switch (step.name) {
     case "devices":
-      return message.kind === "status" && hasRoom(session, step.early, message)
-        ? { ...session, step: withEarly(step, message) }
+      return message.kind === "status"
+        ? keepEarly(session, step, message, effects)
         : ignore(session, "unexpected_here", message, effects);
     case "statuses":
       return message.kind === "status"
@@ -187,8 +187,15 @@ function ignore(
   return session;
 }
 
-function withEarly(step: ConnectingDevices, status: Status): ConnectingDevices {
-  return { ...step, early: [...step.early, status] };
+/** Step 1: keeps a status for the next step, bounded like those for normal communication. */
+function keepEarly(
+  session: Connecting,
+  step: ConnectingDevices,
+  status: Status,
+  effects: Effect[],
+): Connecting {
+  if (!hasRoom(session, step.early, status)) return ignore(session, "no_room", status, effects);
+  return { ...session, step: { ...step, early: [...step.early, status] } };
 }
 
 /** Step 2: a status of this session. */
@@ -266,7 +273,7 @@ function keepStatus<S extends AwaitingStatuses | AwaitingResponses>(
   effects: Effect[],
 ): Connecting {
   if (!hasRoom(session, step.kept, status)) {
-    return ignore(session, "unexpected_here", status, effects);
+    return ignore(session, "no_room", status, effects);
   }
   return { ...session, step: { ...step, kept: [...step.kept, status] } };
 }
@@ -306,7 +313,10 @@ function sendFirstCommands(
   };
 }
 
-/** Step 3: a response of this session; whatever its counter, it counts once. */
+/**
+ * Step 3: a response of this session. One to a command counts once; one with a counter that no
+ * command has counts as an answer all the same (section 4.2).
+ */
 function onFirstResponse(
   session: Connecting,
   step: AwaitingResponses,
@@ -326,7 +336,10 @@ function onFirstResponse(
   // A response with a counter of its own stood for another one's: that command blocks nobody.
   const open = awaited > 0 ? marked : marked.filter(({ response }) => response !== null);
   const sent = settleCommands(open, effects);
-  const answered = new Set(step.answered).add(messageCounter);
+  // The first commands have the newest counters, one for each listed device.
+  const age = counterDistance(session.base.commandCounter, messageCounter);
+  const isOurs = age > 0 && age <= session.listed.size;
+  const answered = isOurs ? new Set(step.answered).add(messageCounter) : step.answered;
   const next: Connecting = {
     ...known,
     step: { ...step, sent, answered, awaited, since: now },

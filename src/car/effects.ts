@@ -83,6 +83,7 @@ export type NotForwarded =
   | "unknown_module"
   | "unsupported_type"
   | "device_refused"
+  | "too_many_devices"
   | "device_not_connected"
   | "unknown_state";
 
@@ -93,6 +94,7 @@ export type Ignored =
   | "device_not_listed"
   | "counter_handled"
   | "unexpected_here"
+  | "no_room"
   | "unknown_counter"
   | "modules_away"
   | "paused"

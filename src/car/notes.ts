@@ -22,6 +22,7 @@ const IGNORED: Record<Ignored, string> = {
   device_not_listed: "its device was not in the Connect",
   counter_handled: "its counter was handled before",
   unexpected_here: "it is not expected at this point",
+  no_room: "too many statuses wait for the end of the connect sequence, see limits",
   unknown_counter: "no open command has its counter",
   modules_away: "the car's modules did not come back in time",
   paused: "an operator has paused the car",
@@ -36,6 +37,7 @@ const NOT_FORWARDED: Record<NotForwarded, string> = {
   unknown_module: "the car has no such module in the configuration",
   unsupported_type: "the module does not support this device type",
   device_refused: "the module refused the device",
+  too_many_devices: "so many devices are connected already, see limits.max_devices",
   device_not_connected: "the device is not connected",
   unknown_state: "its state is neither CONNECTING, RUNNING nor DISCONNECT",
 };

@@ -156,6 +156,10 @@ function begin(session: Running, status: Status, effects: Effect[]): Running {
       if (!session.base.settings.modules.has(device.module)) {
         return passOver(session, status, "unknown_module", effects);
       }
+      // No other device is coming: this one waits for its turn behind it.
+      if (session.devices.size >= session.base.settings.maxDevices) {
+        return passOver(session, status, "too_many_devices", effects);
+      }
       effects.push({
         type: "connect_device",
         epoch: session.base.epoch,

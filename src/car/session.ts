@@ -104,8 +104,7 @@ function transition(session: Session, input: Input, now: number, effects: Effect
     case "broker_up":
       if (session.kind !== "offline") return session;
       // A gateway that sent its Connect before we were there would wait for nothing: let it ask again.
-      effects.push({ type: "notify" });
-      return { kind: "waiting", base: session.base, held: null };
+      return { kind: "waiting", base: notifyGateway(session.base, now, effects), held: null };
     case "broker_lost": {
       const ending = { reason: "broker_lost", detail: input.detail } as const;
       const { base } = ended(session, ending, now, effects);

@@ -12,7 +12,7 @@ export interface SessionSettings {
   readonly responseMs: number;
   /** Whether a command whose device names another module is sent all the same. */
   readonly sendInvalidCommand: boolean;
-  /** Most devices in one Connect. */
+  /** Most devices in one Connect, and connected at a time. */
   readonly maxDevices: number;
   /** Furthest a status counter may be ahead of the expected one. */
   readonly maxStatusGap: number;

@@ -83,7 +83,7 @@ export interface AwaitingResponses {
   readonly name: "responses";
   /** Commands not settled yet, in counter order. */
   readonly sent: readonly SentCommand[];
-  /** Counters whose answer has been counted. */
+  /** Counters of first commands whose answer has been counted. */
   readonly answered: ReadonlySet<number>;
   /** How many responses are still awaited. */
   readonly awaited: number;

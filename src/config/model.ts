@@ -54,7 +54,7 @@ export interface Timeouts {
 export interface Limits {
   /** `max_message_bytes`: a larger payload is discarded unread. */
   readonly messageBytes: number;
-  /** `max_devices`: a Connect with more is refused. */
+  /** `max_devices`: a Connect with more is refused, further devices are not connected. */
   readonly devices: number;
   /** `max_status_gap`: a status counter further ahead fails the session. */
   readonly statusGap: number;

@@ -51,7 +51,10 @@ const limit = (of: keyof typeof LIMIT_DEFAULTS, description: string) =>
 
 const limitsSchema = z.strictObject({
   max_message_bytes: limit("max_message_bytes", "A larger message of a gateway is discarded"),
-  max_devices: limit("max_devices", "A Connect with more devices is refused"),
+  max_devices: limit(
+    "max_devices",
+    "A Connect with more devices is refused; further ones are not connected",
+  ),
   max_status_gap: limit("max_status_gap", "A status counter further ahead fails the session"),
   max_waiting_statuses: limit(
     "max_waiting_statuses",

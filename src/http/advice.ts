@@ -63,6 +63,8 @@ function refusal(module: number, why: string): string {
     case "unsupported_type":
       return `module ${module} does not support the type of a listed device: check the device's ` +
         "type and the module's version";
+    case "too_many_devices":
+      return "the car has as many devices as it may: raise limits.max_devices if it needs more";
     case "host_lost":
       return `module ${module} crashed while a device was being connected: see the log`;
     default:

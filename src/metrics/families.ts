@@ -56,6 +56,7 @@ const NOT_FORWARDED = Object.keys(
     unknown_module: true,
     unsupported_type: true,
     device_refused: true,
+    too_many_devices: true,
     device_not_connected: true,
     unknown_state: true,
   } satisfies Record<NotForwarded, true>,

@@ -128,6 +128,16 @@ Deno.test("step() skips what else arrives but keeps statuses (section 4.2, step 
   assert.deepEqual(car.respond(1).answers, [2, 3]);
 });
 
+Deno.test("step() counts responses with foreign counters, each one (section 4.2, step 3)", () => {
+  const car = firstCommandsCar();
+  assert.deepEqual(car.respond(77).noteCodes, []);
+  assert.deepEqual(car.respond(77).noteCodes, ["running"]);
+  // A second answer to the same command is a second delivery.
+  const again = firstCommandsCar();
+  again.respond(0);
+  assert.deepEqual(again.respond(0).noteCodes, ["ignored counter_handled"]);
+});
+
 Deno.test("step() waits `timeout` for each next response (section 4.2, step 3)", () => {
   const car = firstCommandsCar();
   car.advance(9999);
@@ -171,7 +181,7 @@ for (const name of ["statuses", "responses"] as const) {
       assert.deepEqual(car.status(FRONT, { counter, state: DeviceState.RUNNING }).noteCodes, []);
     }
     const oneTooMany = { counter: 1002, state: DeviceState.RUNNING };
-    assert.deepEqual(car.status(FRONT, oneTooMany).noteCodes, ["ignored unexpected_here"]);
+    assert.deepEqual(car.status(FRONT, oneTooMany).noteCodes, ["ignored no_room"]);
     if (name === "statuses") car.status(LAMP, { counter: 1 });
     car.respond(0);
     assert.deepEqual(car.respond(1).answers, further);

@@ -217,5 +217,5 @@ Deno.test("step() keeps so many bytes for after the connect sequence, and no mor
   const state = DeviceState.RUNNING;
   car.status(FRONT, { state, data: "x".repeat(4_000) });
   const second = car.status(FRONT, { state, data: "x".repeat(4_000) });
-  assert.deepEqual(second.noteCodes, ["ignored unexpected_here"]);
+  assert.deepEqual(second.noteCodes, ["ignored no_room"]);
 });

@@ -54,6 +54,20 @@ Deno.test("step() answers CONNECTING of a device its module refuses, noted once 
   }
 });
 
+Deno.test("step() connects no more devices than it may, and answers all the same (section 4.3)", () => {
+  const car = runningCar([FRONT], { maxDevices: 2 });
+  car.status(LAMP, { state: CONNECTING });
+  const seen = car.status(REAR, { state: CONNECTING });
+  assert.deepEqual(seen.lines, ["StatusResponse 2"]);
+  assert.deepEqual(seen.noteCodes, ["not_forwarded too_many_devices"]);
+  assert.deepEqual([...car.running().devices.keys()], ["7/1/front", "8/1/lamp"]);
+  // One that leaves makes room.
+  car.status(LAMP, { state: DeviceState.DISCONNECT });
+  assert.deepEqual(car.status(REAR, { state: CONNECTING }).linesOf("connect"), [
+    "connect 7/1/rear",
+  ]);
+});
+
 Deno.test("step() does not answer CONNECTING when the call ended with its host (section 4.3)", () => {
   const car = runningCar([FRONT]);
   car.outcome = () => "host_lost";

@@ -5,7 +5,7 @@ import type { CallOutcome } from "../../src/module/outcome.ts";
 import type { Effect, Input, Note } from "../../src/car/effects.ts";
 import type { Failure } from "../../src/car/failure.ts";
 import { createSession, nextDeadline, step } from "../../src/car/session.ts";
-import type { SessionSettings } from "../../src/car/settings.ts";
+import { NOTICE_INTERVAL_MS, type SessionSettings } from "../../src/car/settings.ts";
 import type { Running, Session } from "../../src/car/state.ts";
 import { nextCounter } from "../../src/protocol/counter.ts";
 import { deviceKey } from "../../src/protocol/device.ts";
@@ -238,6 +238,8 @@ export class TestCar {
   /** Connected to the broker, module contexts there: ready for a gateway. */
   up(): this {
     this.input({ type: "broker_up" });
+    // So long that what the gateway was told then keeps it from nothing now.
+    this.now += NOTICE_INTERVAL_MS;
     this.input({ type: "modules_ready" });
     return this;
   }
