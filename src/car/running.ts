@@ -32,8 +32,6 @@ type Next = Running | Waiting;
 
 /** Devices and reasons told apart in the notes of one session; a gateway may invent devices. */
 const MAX_NOTED = 1000;
-/** A role may be as long as a message: longer ones of one module and type are noted as one. */
-const MAX_NOTED_ROLE = 256;
 
 /** The connect sequence is done: what it kept is handled, and commands that waited leave. */
 export function enterRunning(
@@ -207,10 +205,7 @@ function noteNotForwarded(
   why: NotForwarded,
   effects: Effect[],
 ): Running {
-  const { module, deviceType, deviceRole } = device;
-  const key = deviceRole.length <= MAX_NOTED_ROLE
-    ? `${why} ${deviceKey(device)}`
-    : `${why} ${module}/${deviceType}`;
+  const key = `${why} ${deviceKey(device)}`;
   const first = !session.noted.has(key) && session.noted.size < MAX_NOTED;
   effects.push({ type: "note", note: { code: "not_forwarded", why, device, first } });
   return first ? { ...session, noted: new Set(session.noted).add(key) } : session;

@@ -28,9 +28,6 @@ import { onSettings } from "./settings_change.ts";
 import type { Base, Established, Session } from "./state.ts";
 import { connectProblem, onHeldExpired, onMessageWaiting, onModulesReady } from "./waiting.ts";
 
-/** So much of a session id goes into the words of a failure: gateways choose them freely. */
-const MAX_SHOWN_ID = 100;
-
 /** What one input leads to. */
 export interface Step {
   readonly session: Session;
@@ -147,8 +144,7 @@ function onMessage(
           return session;
         }
         // A gateway that restarted: this very message begins its new session (section 4.2).
-        const id = message.sessionId.slice(0, MAX_SHOWN_ID);
-        const detail = `Connect with the new session id "${id}"`;
+        const detail = `Connect with the new session id "${message.sessionId}"`;
         const waiting = endSession(session, { reason: "new_session", detail }, now, effects);
         return onMessageWaiting(waiting, message, now, effects);
       }

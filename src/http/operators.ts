@@ -90,7 +90,7 @@ export class Operators {
     );
     this.#events = events;
     this.#lag.start();
-    watch.start();
+    watch.start((car) => operated.fleet.car(car) !== undefined);
     log.info(() => `Listening for operators on ${this.url}`);
   }
 

@@ -40,11 +40,15 @@ export class FleetWatch implements CarObserver {
     this.#clock = clock;
   }
 
-  /** Starts to count by the second. */
-  start(): void {
+  /**
+   * Starts to count by the second.
+   *
+   * @param isServed Whether the server has a car of that name; the others are forgotten.
+   */
+  start(isServed: (car: string) => boolean): void {
     this.#ticker = this.#clock.set(() => {
-      this.start();
-      this.#tick();
+      this.start(isServed);
+      this.#tick(isServed);
     }, 1000);
   }
 
@@ -71,11 +75,6 @@ export class FleetWatch implements CarObserver {
   listen(listener: FleetListener): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
-  }
-
-  /** Forgets every car but these. */
-  keepOnly(cars: ReadonlySet<string>): void {
-    for (const car of this.#records.keys()) if (!cars.has(car)) this.#records.delete(car);
   }
 
   onMessage(car: string, message: ClientMessage): void {
@@ -114,9 +113,13 @@ export class FleetWatch implements CarObserver {
     }
   }
 
-  #tick(): void {
+  #tick(isServed: (car: string) => boolean): void {
     const cars = new Map<string, SecondOfCar>();
     for (const [car, record] of this.#records) {
+      if (!isServed(car)) {
+        this.#records.delete(car);
+        continue;
+      }
       const second = record.second();
       if (second !== QUIET) cars.set(car, second);
     }

@@ -51,11 +51,27 @@ const NO_DEVICE: Device = {
   priority: 0,
 };
 
+/**
+ * Most characters of a name that a gateway chooses: session, company, car, role or name of a device.
+ * Names are remembered and shown in many places; a message may be a thousand times as long.
+ */
+const MAX_NAME = 1024;
+
 /** Copies the five fields, so that nobody holds a protobufjs object or what came with it. */
 function plainDevice(device: Device | null | undefined): Device {
   if (!device) return NO_DEVICE;
-  const { module, deviceType, deviceRole, deviceName, priority } = device;
+  const { module, deviceType, priority } = device;
+  const deviceRole = named("device role", device.deviceRole);
+  const deviceName = named("device name", device.deviceName);
   return { module, deviceType, deviceRole, deviceName, priority };
+}
+
+function named(what: string, name: string): string {
+  if (name.length <= MAX_NAME) return name;
+  const found = `${name.length} characters, it begins with "${name.slice(0, 20)}"`;
+  throw new MalformedMessageError(
+    `Cannot use ExternalClient: a ${what} has at most ${MAX_NAME} characters: this one has ${found}`,
+  );
 }
 
 function decode(type: protobuf.Type, payload: Uint8Array): unknown {
@@ -79,22 +95,24 @@ function ownBytes(bytes: Uint8Array | null | undefined): Uint8Array {
 /**
  * Reads what a gateway sent. Nothing of the result refers to `payload`.
  *
- * @throws {MalformedMessageError} when the bytes are not an `ExternalClient`, or hold no message.
+ * @throws {MalformedMessageError} when the bytes are not an `ExternalClient`, hold no message, or a
+ * name of more than 1,024 characters.
  */
 export function decodeClientMessage(payload: Uint8Array): ClientMessage {
   const record = decode(ExternalClient, payload) as ClientRecord;
   if (record.status) return plainStatus(record.status);
   if (record.commandResponse) {
-    const { sessionId, type, messageCounter } = record.commandResponse;
+    const { type, messageCounter } = record.commandResponse;
+    const sessionId = named("session id", record.commandResponse.sessionId);
     return { kind: "command_response", sessionId, type, messageCounter };
   }
   if (record.connect) {
     const { sessionId, company, vehicleName, devices } = record.connect;
     return {
       kind: "connect",
-      sessionId,
-      company,
-      vehicleName,
+      sessionId: named("session id", sessionId),
+      company: named("company", company),
+      vehicleName: named("vehicle name", vehicleName),
       devices: devices.map(plainDevice),
     };
   }
@@ -107,7 +125,7 @@ function plainStatus(record: NonNullable<ClientRecord["status"]>): Status {
   const { deviceStatus } = record;
   return {
     kind: "status",
-    sessionId: record.sessionId,
+    sessionId: named("session id", record.sessionId),
     deviceState: record.deviceState,
     messageCounter: record.messageCounter,
     device: plainDevice(deviceStatus?.device),

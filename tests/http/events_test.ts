@@ -57,7 +57,7 @@ Deno.test("EventStream drops a client that does not read, and goes on for the ot
   const clock = new VirtualClock();
   const watch = new FleetWatch(clock);
   const stream = new EventStream({ fleet: fixture.server, watch, startedAt: 0 }, 1000);
-  watch.start();
+  watch.start(() => true);
   const slow = stream.connect().getReader();
   const reader = stream.connect().getReader();
   let read = 0;
@@ -88,7 +88,7 @@ Deno.test("EventStream says everything anew when the configuration is another on
     snapshot: () => fixture.server.snapshot(),
   };
   const stream = new EventStream({ fleet, watch, startedAt: 0 });
-  watch.start();
+  watch.start(() => true);
   const reader = stream.connect().getReader();
   const next = async () => new TextDecoder().decode((await reader.read()).value).split("\n")[0];
   assert.equal(await next(), "event: fleet");

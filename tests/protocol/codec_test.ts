@@ -91,6 +91,39 @@ function comparable(message: object): unknown {
   );
 }
 
+Deno.test("decodeClientMessage() refuses names nobody should have to keep, and says which", () => {
+  const long = "x".repeat(1025);
+  const fits = "x".repeat(1024);
+  const connect = { kind: "connect", sessionId: "s", company: "c", vehicleName: "v" } as const;
+  const status = {
+    kind: "status",
+    sessionId: "s",
+    deviceState: 0,
+    messageCounter: 1,
+    statusData: new Uint8Array(0),
+    errorMessage: new Uint8Array(0),
+  } as const;
+  const response = { kind: "command_response", type: 0, messageCounter: 1 } as const;
+  const cases: readonly (readonly [string, (name: string) => ClientMessage])[] = [
+    ["session id", (sessionId) => ({ ...connect, sessionId, devices: [device] })],
+    ["company", (company) => ({ ...connect, company, devices: [device] })],
+    ["vehicle name", (vehicleName) => ({ ...connect, vehicleName, devices: [device] })],
+    ["device role", (deviceRole) => ({ ...connect, devices: [device, { ...device, deviceRole }] })],
+    ["session id", (sessionId) => ({ ...status, sessionId, device })],
+    ["device role", (deviceRole) => ({ ...status, device: { ...device, deviceRole } })],
+    ["device name", (deviceName) => ({ ...status, device: { ...device, deviceName } })],
+    ["session id", (sessionId) => ({ ...response, sessionId })],
+  ];
+  for (const [what, message] of cases) {
+    assert.equal(decodeClientMessage(encodeClientMessage(message(fits))).kind, message("").kind);
+    assert.throws(() => decodeClientMessage(encodeClientMessage(message(long))), (error: Error) => {
+      assert.ok(error instanceof MalformedMessageError);
+      assert.match(error.message, new RegExp(`a ${what} has at most 1024 .* has 1025 characters`));
+      return true;
+    });
+  }
+});
+
 Deno.test("messages of gateways survive encoding and decoding", () => {
   const messages: fc.Arbitrary<ClientMessage> = fc.oneof(
     fc.record({

@@ -1,0 +1,21 @@
+// What is remembered of cars that the server has, and of those it no longer has.
+import assert from "node:assert/strict";
+import { FleetWatch } from "../../src/observe/fleet_watch.ts";
+import { VirtualClock } from "../support/virtual_clock.ts";
+
+Deno.test("FleetWatch forgets cars that the server does not have any more", async () => {
+  const clock = new VirtualClock();
+  const watch = new FleetWatch(clock);
+  const served = new Set(["car_a", "car_b"]);
+  watch.start((car) => served.has(car));
+  for (const car of served) watch.onState(car, "RUNNING", false);
+  const [a, b] = [watch.record("car_a"), watch.record("car_b")];
+  await clock.advance(1000);
+  assert.equal(watch.record("car_b"), b);
+  served.delete("car_b");
+  await clock.advance(1000);
+  assert.equal(watch.record("car_a"), a);
+  assert.notEqual(watch.record("car_b"), b);
+  watch.stop();
+  assert.equal(clock.timers, 0);
+});
