@@ -63,3 +63,23 @@ export function maskText(text: string): string {
 export function maskValue(key: string, value: string): string {
   return isSecretKey(key) ? MASK : maskText(value);
 }
+
+/** A shorter value is no secret worth its name, and may stand in any text by chance. */
+const MIN_SECRET = 4;
+
+/** The values that must not be shown, of parameters with their keys; longest first. */
+export function secretValues(
+  parameters: Iterable<readonly [key: string, value: string]>,
+): string[] {
+  const values = [...parameters]
+    .filter(([key, value]) => value.length >= MIN_SECRET && isSecretKey(key))
+    .map(([, value]) => value);
+  return [...new Set(values)].sort((one, other) => other.length - one.length);
+}
+
+/** Masks these values wherever they stand in a text, and what looks like a secret. */
+export function maskSecrets(text: string, secrets: Iterable<string>): string {
+  let masked = text;
+  for (const secret of secrets) masked = masked.replaceAll(secret, MASK);
+  return maskText(masked);
+}

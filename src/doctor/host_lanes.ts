@@ -1,5 +1,5 @@
 // Module hosts for trying libraries, one after the other in each, so that a crash has one cause.
-import { maskText } from "../config/secrets.ts";
+import { maskSecrets, secretValues } from "../config/secrets.ts";
 import type { ContextSpec } from "../module/context.ts";
 import { ModuleLoadError, type ModuleLoadErrorKind } from "../module/errors.ts";
 import { ModuleHost } from "../module/module_host.ts";
@@ -47,7 +47,7 @@ export class HostLanes {
       await lane.host.tryLibrary(spec, purpose);
       return undefined;
     } catch (error) {
-      return troubleOf(error, lane?.printed ?? []);
+      return troubleOf(error, lane?.printed ?? [], secretValues(spec.parameters));
     } finally {
       if (lane?.host.state === "active") this.#idle.push(lane);
       leave();
@@ -74,10 +74,14 @@ export class HostLanes {
   }
 }
 
-function troubleOf(error: unknown, printed: readonly string[]): Trouble {
+function troubleOf(
+  error: unknown,
+  printed: readonly string[],
+  secrets: readonly string[],
+): Trouble {
   const { kind, detail } = error instanceof ModuleLoadError
     ? error
     : { kind: "host" as const, detail: error instanceof Error ? error.message : String(error) };
-  const said = printed.map((line) => maskText(line.slice(0, 200))).join(" / ");
+  const said = printed.map((line) => maskSecrets(line, secrets).slice(0, 200)).join(" / ");
   return { kind, detail: said === "" ? detail : `${detail}; it printed: ${said}` };
 }

@@ -1,5 +1,6 @@
 // The module hosts of the server: started when contexts need them, stopped when their last one has
 // gone, replaced when they died.
+import { maskSecrets, secretValues } from "../config/secrets.ts";
 import type { ContextListener, ContextSpec, ModuleContext } from "../module/context.ts";
 import type { Log } from "../log/log.ts";
 import { placeContexts } from "./placement.ts";
@@ -100,6 +101,8 @@ interface PooledHost {
   readonly starting: Promise<Host>;
   /** One for every place that is taken. */
   readonly tenants: Tenant[];
+  /** What libraries there were given and must not be shown, whatever they print. */
+  secrets: readonly string[];
   /** How many of them the host does not know of yet. */
   unopened: number;
   /** Started for a suspect that was to have it for itself. */
@@ -179,13 +182,14 @@ export class HostPool {
   #add(alone: boolean, apart: Apart | undefined): PooledHost {
     const id = this.#nextId++;
     const starting = this.#start({
-      onOutput: (line, stream) => this.#onOutput(id, line, stream),
+      onOutput: (line, stream) => this.#onOutput(pooled, line, stream),
       onExit: (reason) => this.#onExit(pooled, reason),
     });
     const pooled: PooledHost = {
       id,
       starting,
       tenants: [],
+      secrets: [],
       unopened: 0,
       alone,
       apart,
@@ -220,6 +224,7 @@ export class HostPool {
       open: async (spec, listener) => {
         const started = await host.starting;
         open();
+        host.secrets = [...new Set([...host.secrets, ...secretValues(spec.parameters)])];
         return started.createContext(spec, listener);
       },
       release: () => {
@@ -252,14 +257,15 @@ export class HostPool {
     this.#hosts.delete(host.id);
   }
 
-  #onOutput(id: number, line: string, stream: "stdout" | "stderr"): void {
+  #onOutput({ id, secrets }: PooledHost, line: string, stream: "stdout" | "stderr"): void {
     const cars = this.#carsOf(id);
     const [only] = cars;
     const { log } = this.#options;
+    const text = () => maskSecrets(line, secrets);
     if (cars.length === 1 && only !== undefined) {
-      log.forCar(only).info(() => `[module ${stream}] ${line}`);
+      log.forCar(only).info(() => `[module ${stream}] ${text()}`);
     } else {
-      log.info(() => `[module ${stream}] ${this.#describe(id)}: ${line}`);
+      log.info(() => `[module ${stream}] ${this.#describe(id)}: ${text()}`);
     }
   }
 

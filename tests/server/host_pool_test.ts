@@ -139,6 +139,20 @@ Deno.test("HostPool hands on what libraries print, with the car when there is on
   ]);
 });
 
+Deno.test("HostPool shows no secret that it gave to a library, though that prints it (section 5)", async () => {
+  const { hosts, pool, log } = fixture();
+  const [place] = pool.reserve("car_a", 1);
+  const parameters = [["car_name", "car_a"], ["api_key", "S3CRET-VALUE"], ["pin", "1"]] as const;
+  await place?.open({ ...specOf("car_a"), parameters }, LISTENER);
+  hosts.all[0]?.print("setting api_key is S3CRET-VALUE, car_a is 1, password=hidden");
+  place?.release();
+  hosts.all[0]?.print("S3CRET-VALUE again");
+  assert.deepEqual(log.texts("INFO"), [
+    "[module stdout] setting api_key is ***, car_a is 1, password=***",
+    "[module stdout] Module host 1: *** again",
+  ]);
+});
+
 Deno.test("HostPool names no cars for what a host prints after the last one has left", async () => {
   const { hosts, open, log } = fixture();
   const [place] = await open("car_a", 1);
