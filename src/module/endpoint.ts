@@ -1,4 +1,5 @@
 // Where a module host reaches its server: a Unix socket nobody else can open, or loopback TCP.
+import { systemClock } from "../time/clock.ts";
 import type { Duplex } from "./link.ts";
 
 /** What a host is told through its standard input, as one line of JSON. */
@@ -136,7 +137,7 @@ function openTcp(): Endpoint {
 async function showsToken(guest: Deno.Conn, token: Uint8Array): Promise<boolean> {
   const shown = new Uint8Array(token.length);
   let length = 0;
-  const timer = setTimeout(() => closeQuietly(guest), TOKEN_TIMEOUT_MS);
+  const timer = systemClock.set(() => closeQuietly(guest), TOKEN_TIMEOUT_MS);
   try {
     while (length < shown.length) {
       const count = await guest.read(shown.subarray(length));
@@ -147,7 +148,7 @@ async function showsToken(guest: Deno.Conn, token: Uint8Array): Promise<boolean>
   } catch {
     return false;
   } finally {
-    clearTimeout(timer);
+    systemClock.clear(timer);
   }
 }
 

@@ -1,6 +1,6 @@
 // Statuses by their device's state: what passes, what does not, who comes and goes (section 4.3).
 import assert from "node:assert/strict";
-import { CommandResponseType, DeviceState } from "../../src/protocol/messages.ts";
+import { DeviceState } from "../../src/protocol/messages.ts";
 import { device, FOREIGN, FRONT, LAMP, REAR, runningCar } from "./support.ts";
 
 const { CONNECTING, RUNNING, ERROR, DISCONNECT } = DeviceState;

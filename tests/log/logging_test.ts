@@ -326,7 +326,7 @@ Deno.test("stop() does not wait for a console that nobody reads", async () => {
     clock: {
       now: () => 0,
       set: (callback) => setTimeout(callback, 0),
-      clear: (handle) => clearTimeout(handle),
+      clear: (handle) => clearTimeout(handle as ReturnType<typeof setTimeout>),
     },
   });
   logging.log.error("unread");

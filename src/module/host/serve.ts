@@ -6,6 +6,7 @@ import {
   FrameKind,
   type OverdueReport,
 } from "../frames.ts";
+import { systemClock } from "../../time/clock.ts";
 import { type Duplex, Link, type LinkHandler } from "../link.ts";
 import { HostContext, type RunningCall } from "./context.ts";
 import { Libraries, type Library, LibraryError } from "./library.ts";
@@ -151,13 +152,13 @@ export class HostServer implements LinkHandler {
   async #destroy(context: HostContext, graceMs: number): Promise<void> {
     const { index } = context;
     let left = false;
-    const timer = setTimeout(() => {
+    const timer = systemClock.set(() => {
       left = true;
       this.#link.out.frame(FrameKind.DESTROYED, index, 0, 1);
       this.#link.flush();
     }, graceMs);
     await context.destroy();
-    clearTimeout(timer);
+    systemClock.clear(timer);
     this.#contexts.delete(index);
     this.#spareMemory.onChange();
     this.#link.out.frame(left ? FrameKind.FREED : FrameKind.DESTROYED, index, 0);

@@ -1,0 +1,33 @@
+// The machine's clock, and what is due in the same turn of the event loop.
+import assert from "node:assert/strict";
+import { systemClock } from "../../src/time/clock.ts";
+
+/** Keeps the event loop busy, so that whatever comes meanwhile is due in one turn. */
+function block(ms: number): void {
+  const until = performance.now() + ms;
+  while (performance.now() < until);
+}
+
+Deno.test("systemClock fires no timer that was taken back, though it was due already", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  using guest = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
+  using conn = await listener.accept();
+  let fired = 0;
+  for (let round = 0; round < 10; round++) {
+    const timer = systemClock.set(() => fired++, 2);
+    const read = conn.read(new Uint8Array(1)).then(() => systemClock.clear(timer));
+    await guest.write(new Uint8Array(1));
+    block(5);
+    await read;
+    // Timers of one delay fire in the order in which they were set.
+    await new Promise<void>((resolve) => systemClock.set(resolve, 2));
+  }
+  assert.equal(fired, 0);
+});
+
+Deno.test("systemClock fires a timer once, and taking it back later does nothing", async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = systemClock.set(resolve, 1);
+  await promise;
+  systemClock.clear(timer);
+});
