@@ -11,6 +11,8 @@ type HttpInput = NonNullable<CommonInput["http"]>;
 
 /** A shorter key is easily guessed, in characters. */
 const SHORT_KEY = 16;
+/** No key is longer, in characters: a request with a longer one is refused without comparing. */
+export const MAX_KEY_LENGTH = 1024;
 
 /** Checks the section `http`; undefined when it is absent, which leaves HTTP off, or wrong. */
 export function resolveHttp(
@@ -61,6 +63,11 @@ function checkedKey(key: string | undefined, path: string, notes: Notes): string
   // It is sent in a header, and compared as it comes.
   if (!/^[\x21-\x7e]+$/.test(key)) {
     notes.problem(path, "Expected a key of printable ASCII characters without spaces: found none");
+    return undefined;
+  }
+  if (key.length > MAX_KEY_LENGTH) {
+    const expected = `a key of at most ${MAX_KEY_LENGTH} characters`;
+    notes.problem(path, `Expected ${expected}: found one of ${key.length}`);
     return undefined;
   }
   if (key.length < SHORT_KEY) {
