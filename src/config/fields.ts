@@ -107,8 +107,11 @@ export function word<const W extends readonly string[]>(words: W) {
   return z.enum(words, { error: `one of ${words.map((each) => `"${each}"`).join(", ")}` });
 }
 
+/** Schemas of values that become text: a number keeps the text the document has. */
+export const AS_WRITTEN = z.registry();
+
 /** A value of a module's `config`: everything becomes text. */
 export function moduleValue() {
   const error = "a text, a number, true or false";
-  return z.union([z.string(), z.number(), z.boolean()], { error });
+  return z.union([z.string(), z.number(), z.boolean()], { error }).register(AS_WRITTEN);
 }

@@ -10,6 +10,7 @@ import { readJson } from "./json.ts";
 import { resolveLogging } from "./logging.ts";
 import type { Limits, ServerConfig, Timeouts } from "./model.ts";
 import { resolveFleet } from "./modules.ts";
+import { type NumberTexts, USUAL_TEXTS } from "./number_texts.ts";
 import type { Overrides } from "./overrides.ts";
 import { isObject } from "./read.ts";
 
@@ -52,7 +53,7 @@ export function loadConfig(
   }));
   const place = { workingDirectory, folder: dirname(absolute), files };
   try {
-    const loaded = parseConfig(json.document, place, overrides, source);
+    const loaded = parseConfig(json.document, place, overrides, source, json.numbers);
     return { ...loaded, warnings: [...duplicates, ...loaded.warnings] };
   } catch (error) {
     if (!(error instanceof ConfigError) || duplicates.length === 0) throw error;
@@ -67,6 +68,7 @@ export function loadConfig(
  *
  * @param place where the files it names are looked up
  * @param source what the document is called in the error
+ * @param numbers how its numbers are written
  * @throws {ConfigError} with every problem at once; never another error
  */
 export function parseConfig(
@@ -74,10 +76,11 @@ export function parseConfig(
   place: ConfigPlace,
   overrides: Overrides = {},
   source = DOCUMENT_PATH,
+  numbers: NumberTexts = USUAL_TEXTS,
 ): LoadedConfig {
   const notes = new Notes();
   refuseProto(document, DOCUMENT_PATH, notes);
-  const input = readDialect(document, notes);
+  const input = readDialect(document, numbers, notes);
   if (input === undefined) throw new ConfigError(source, notes.problems, notes.warnings);
   const broker = resolveBroker(input.broker, overrides, place, notes);
   const cars = resolveFleet(input.fleet, place, notes);
