@@ -22,7 +22,7 @@ export function milliseconds() {
 
 /** A duration in milliseconds that a C `int` holds. */
 export function wholeMilliseconds() {
-  return integer("a whole number of milliseconds", 1, MAX_MS);
+  return integer("a whole number of milliseconds", 0, MAX_MS);
 }
 
 /** How many there may be. */

@@ -21,7 +21,7 @@ export const modulesSchema = z.record(
       "What the module's init gets after company_name and car_name, as text; these two keys may be overridden here",
     ),
     timeout_ms: field.wholeMilliseconds().default(DEFAULT_WAIT_MS).describe(
-      "What wait_for_command is called with, in milliseconds",
+      "What wait_for_command is called with, in milliseconds; 0: it is asked without waiting, ever less often down to once a second",
     ),
   }),
 ).meta({ id: "modules", propertyNames: { pattern: "^0*[1-9][0-9]{0,9}$" } });

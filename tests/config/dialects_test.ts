@@ -1,5 +1,6 @@
 // Every dialect ends in the same form.
 import assert from "node:assert/strict";
+import { effectiveDocument } from "../../src/config/effective.ts";
 import type { ServerConfig } from "../../src/config/model.ts";
 import { documented, external, lines, load, singleCar } from "./support.ts";
 
@@ -145,6 +146,14 @@ Deno.test("parseConfig() makes text of module config values (section 3)", () => 
     waitTimeoutMs: 5,
   }]);
   assert.deepEqual(lines(warnings), []);
+});
+
+Deno.test("parseConfig() takes modules that are asked for commands without waiting (section 5)", () => {
+  const modules = { "7": { lib_path: "lib.so", timeout_ms: 0 } };
+  const { config, warnings } = load(documented({ common_modules: modules }));
+  assert.equal(config.cars[0]?.modules[0]?.waitTimeoutMs, 0);
+  assert.deepEqual(lines(warnings), []);
+  assert.deepEqual(load(effectiveDocument(config)).config, config);
 });
 
 Deno.test("parseConfig() looks libraries up from the working directory first (section 5)", () => {
