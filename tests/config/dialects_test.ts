@@ -179,6 +179,9 @@ Deno.test("parseConfig() warns of what has no effect or is misspelled (section 5
     [documented({ cars: { a: { specific_module: {} } } }), [
       'cars.a.specific_module: Unknown key: did you mean "specific_modules"?',
     ]],
+    [documented({ cars: { a: { specfic: {} }, b: {} } }), [
+      'cars.a.specfic: Unknown key: did you mean "specific_modules"?',
+    ]],
     [documented({ "a b\n": 1 }), ['["a b\\n"]: Unknown key: nothing reads it']],
     [documented({ car_name: "a" }), ['car_name: Key without effect: "cars" names the cars']],
     [{ ...external(), mqtt_port: 1 }, [
