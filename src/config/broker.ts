@@ -2,7 +2,7 @@
 import { isSecure, overTls, parseAddress } from "./address.ts";
 import { PORT_DEFAULTS } from "./defaults.ts";
 import type { Notes } from "./errors.ts";
-import { type ConfigPlace, readFound } from "./files.ts";
+import { type ConfigPlace, readFound, readSecret } from "./files.ts";
 import type { BrokerInput } from "./input.ts";
 import type { BrokerConfig, TlsConfig } from "./model.ts";
 import type { Overrides } from "./overrides.ts";
@@ -76,9 +76,9 @@ function resolveCredentials(
     );
   }
   if (passwordFile !== undefined) {
-    const read = readFound(passwordFile, place);
+    const read = readSecret(passwordFile, place);
     if (!read.ok) notes.problem(paths.passwordFile, read.message);
-    else password ??= read.text?.replace(/\r?\n$/, "");
+    else password ??= read.text;
   }
   if (password !== undefined && username === undefined) {
     // MQTT 3.1.1 has no password without a user name.

@@ -4,7 +4,7 @@ import { HTTP_DEFAULTS } from "./defaults.ts";
 import { quote } from "./describe.ts";
 import type { CommonInput } from "./dialect.ts";
 import type { Notes } from "./errors.ts";
-import { type ConfigPlace, readFound } from "./files.ts";
+import { type ConfigPlace, readFound, readSecret } from "./files.ts";
 import type { HttpConfig } from "./model.ts";
 
 type HttpInput = NonNullable<CommonInput["http"]>;
@@ -50,10 +50,8 @@ function resolveKey(http: HttpInput, place: ConfigPlace, notes: Notes): string |
     return undefined;
   }
   if (file === undefined) return checkedKey(given, "http.api_key", notes);
-  const read = readFound(file, place);
-  if (read.ok) {
-    return checkedKey(read.text?.replace(/\r?\n$/, "") ?? "", "http.api_key_file", notes);
-  }
+  const read = readSecret(file, place);
+  if (read.ok) return checkedKey(read.text ?? "", "http.api_key_file", notes);
   notes.problem("http.api_key_file", read.message);
   return undefined;
 }
