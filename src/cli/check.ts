@@ -1,7 +1,7 @@
 // `check`: reads a configuration and says what is wrong with it, or what it means; starts nothing.
 import { effectiveDocument } from "../config/effective.ts";
 import { ConfigError, type Problem } from "../config/errors.ts";
-import { describeFileError } from "../config/files.ts";
+import { describeFileError, secretOf, systemFiles } from "../config/files.ts";
 import { loadConfig } from "../config/load.ts";
 import type { ServerConfig } from "../config/model.ts";
 import type { Overrides } from "../config/overrides.ts";
@@ -60,10 +60,9 @@ async function printComparison(
   }
 }
 
-/** The key in a file, without the line break at its end. */
 function readKey(file: string): string {
   try {
-    return Deno.readTextFileSync(file).trimEnd();
+    return secretOf(systemFiles.readText(file));
   } catch (error) {
     const message = `Expected a readable file: ${describeFileError(error)}`;
     throw new ConfigError(file, [{ path: "--api-key-file", message }], [], { cause: error });

@@ -1,9 +1,10 @@
 // `health`: asks a running server whether it is alive, for the health checks of containers.
 //
-// It runs every few seconds, so it loads nothing but this, and reads of the configuration only where
+// It runs every few seconds, so it loads little more than this, and reads of the configuration only where
 // the server listens.
 import { connect as connectPlain, isIP } from "node:net";
 import { connect as connectTls } from "node:tls";
+import { hostPort, reachableHost } from "../config/address.ts";
 import { DEFAULT_CONFIG } from "./config_options.ts";
 import type { Output } from "./output.ts";
 
@@ -74,12 +75,9 @@ function targetOf(config: string | undefined): Target {
 function urlOf(http: Readonly<Record<string, unknown>>): Target {
   const { address = "127.0.0.1", port = 8080, tls_cert: cert } = http;
   if (port === 0) throw new Error("The configuration leaves the port to the system: use --url");
-  const everywhere: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
-  const host = everywhere[String(address)] ?? String(address);
   const url = new URL(DEFAULT_URL);
   url.protocol = cert === undefined ? "http:" : "https:";
-  url.hostname = host.includes(":") ? `[${host}]` : host;
-  url.port = String(port);
+  url.host = hostPort(reachableHost(String(address)), Number(port));
   return { url: url.href, anyCertificate: true };
 }
 

@@ -1,5 +1,5 @@
 // What `simulate` was given, checked as a whole: every problem at once.
-import { parseAddress } from "../config/address.ts";
+import { isSecure, overTls, parseAddress } from "../config/address.ts";
 import { ConfigError } from "../config/errors.ts";
 import { systemFiles } from "../config/files.ts";
 import { loadConfig } from "../config/load.ts";
@@ -140,14 +140,13 @@ function readBroker(reader: OptionReader, configured: GatewayBroker | undefined)
   if (parsed?.ok === false) reader.say(`--address: ${parsed.message}`);
   const given = parsed?.ok ? parsed.address : undefined;
   const protocol = given?.protocol ?? configured?.protocol ?? "mqtt";
-  const tls = readTls(reader, configured?.tls, protocol.endsWith("s") && protocol !== "ws");
-  const plain = protocol === "ws" || protocol === "wss" ? "ws" : "mqtt";
+  const tls = readTls(reader, configured?.tls, isSecure(protocol));
   const port = reader.number("port", { min: 1, max: 65_535, integer: true }) ?? given?.port ??
     (given === undefined ? configured?.port : undefined);
   const username = reader.text("username") ?? configured?.username;
   const password = reader.text("password") ?? configured?.password;
   return {
-    protocol: tls === undefined ? plain : plain === "ws" ? "wss" : "mqtts",
+    protocol: tls === undefined ? protocol : overTls(protocol),
     host: given?.host ?? configured?.host ?? "127.0.0.1",
     port: port ?? (tls === undefined ? 1883 : 8883),
     path: given?.path ?? configured?.path ?? "",

@@ -1,4 +1,5 @@
 // What `simulate` tells: a line a second, and the summary, for people and as data.
+import { hostPort } from "../config/address.ts";
 import type { Fleet } from "../simulator/fleet.ts";
 import type { Violation } from "../simulator/session_types.ts";
 import type { GatewayStatsJson } from "../simulator/stats.ts";
@@ -49,7 +50,7 @@ export function simulateResult(
   const stats = fleet.stats.toJSON();
   return {
     company,
-    broker: `${protocol}://${host}:${port}${path}`,
+    broker: `${protocol}://${hostPort(host, port)}${path}`,
     seed,
     seconds,
     cars: fleet.gateways.length,

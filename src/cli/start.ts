@@ -1,4 +1,5 @@
 // `start`: serves the cars of a configuration until the program is asked to stop.
+import { reachableHost } from "../config/address.ts";
 import { ConfigError } from "../config/errors.ts";
 import { loadConfig, type LoadedConfig } from "../config/load.ts";
 import type { ServerConfig } from "../config/model.ts";
@@ -160,9 +161,8 @@ function observedBy(operators: Operators | undefined) {
 
 /** What the server connects to where the configuration says what the broker listens on. */
 function servedBy(config: ServerConfig, port: number): ServerConfig {
-  const everywhere: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
-  const { host } = config.broker;
-  return { ...config, broker: { ...config.broker, host: everywhere[host] ?? host, port } };
+  const { broker } = config;
+  return { ...config, broker: { ...broker, host: reachableHost(broker.host), port } };
 }
 
 /** What keeps the program from starting, a line each; what nobody expected comes with its stack. */

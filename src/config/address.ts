@@ -1,11 +1,14 @@
-// Takes a broker's address apart: a host, or mqtt://, mqtts://, ws:// and wss:// addresses.
+// Takes a broker's address apart: a host, or mqtt://, mqtts://, ws:// and wss:// addresses. And what
+// is to be known of protocols, hosts and ports wherever addresses are used or shown.
 import { quote } from "./describe.ts";
 import type { BrokerConfig } from "./model.ts";
 import { maskText } from "./secrets.ts";
 
+type Protocol = BrokerConfig["protocol"];
+
 /** An address, taken apart. */
 export interface BrokerAddress {
-  readonly protocol: BrokerConfig["protocol"];
+  readonly protocol: Protocol;
   readonly host: string;
   readonly port: number | undefined;
   /** With its leading slash for WebSockets, else "". */
@@ -17,7 +20,7 @@ export type AddressResult =
   | { readonly ok: true; readonly address: BrokerAddress }
   | { readonly ok: false; readonly message: string };
 
-const PROTOCOLS: Readonly<Record<string, BrokerConfig["protocol"]>> = {
+const PROTOCOLS: Readonly<Record<string, Protocol>> = {
   mqtt: "mqtt",
   mqtts: "mqtts",
   ws: "ws",
@@ -62,7 +65,7 @@ export function parseAddress(text: string): AddressResult {
   const path = parsePath(protocol, rest);
   if (path === undefined) {
     return fail(
-      protocol.startsWith("ws")
+      isWebSocket(protocol)
         ? 'an address without spaces, "?" and "#"'
         : "an address without a path, which only ws:// and wss:// have",
     );
@@ -77,8 +80,8 @@ function parseHost(text: string): string | undefined {
   return bare === text && /^[\p{L}\p{N}_](?:[\p{L}\p{N}_.-]*)$/u.test(text) ? text : undefined;
 }
 
-function parsePath(protocol: BrokerConfig["protocol"], rest: string): string | undefined {
-  if (!protocol.startsWith("ws")) return rest === "" || rest === "/" ? "" : undefined;
+function parsePath(protocol: Protocol, rest: string): string | undefined {
+  if (!isWebSocket(protocol)) return rest === "" || rest === "/" ? "" : undefined;
   if (rest === "") return "/";
   return /^\/[^\s?#]*$/.test(rest) ? rest : undefined;
 }
@@ -91,6 +94,36 @@ export function isLoopback(address: string): boolean {
 /** Writes an address so that {@linkcode parseAddress} takes it apart into the same parts. */
 export function formatAddress(broker: Pick<BrokerConfig, "protocol" | "host" | "path">): string {
   if (broker.protocol === "mqtt") return broker.host;
-  const host = broker.host.includes(":") ? `[${broker.host}]` : broker.host;
-  return `${broker.protocol}://${host}${broker.path}`;
+  return `${broker.protocol}://${bracketed(broker.host)}${broker.path}`;
+}
+
+/** A host and its port, as they stand in addresses and in HTTP's `Host`: an IPv6 host in brackets. */
+export function hostPort(host: string, port: number): string {
+  return `${bracketed(host)}:${port}`;
+}
+
+/** No name and no IPv4 address has a colon. */
+function bracketed(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
+}
+
+/** Says whether a protocol is spoken over TLS. */
+export function isSecure(protocol: Protocol): boolean {
+  return protocol === "mqtts" || protocol === "wss";
+}
+
+/** Says whether MQTT is carried by a WebSocket. */
+export function isWebSocket(protocol: Protocol): boolean {
+  return protocol === "ws" || protocol === "wss";
+}
+
+/** The same protocol over TLS. */
+export function overTls(protocol: Protocol): "mqtts" | "wss" {
+  return isWebSocket(protocol) ? "wss" : "mqtts";
+}
+
+/** Where to reach, from this machine, what listens on `host`: all addresses are none to connect to. */
+export function reachableHost(host: string): string {
+  if (host === "0.0.0.0") return "127.0.0.1";
+  return host === "::" ? "::1" : host;
 }

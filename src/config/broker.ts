@@ -1,8 +1,8 @@
 // Makes the broker's part of the form: address, port, credentials and TLS together.
-import { parseAddress } from "./address.ts";
+import { isSecure, overTls, parseAddress } from "./address.ts";
 import { PORT_DEFAULTS } from "./defaults.ts";
 import type { Notes } from "./errors.ts";
-import { type ConfigPlace, readFound } from "./files.ts";
+import { type ConfigPlace, readFound, readSecret } from "./files.ts";
 import type { BrokerInput } from "./input.ts";
 import type { BrokerConfig, TlsConfig } from "./model.ts";
 import type { Overrides } from "./overrides.ts";
@@ -23,9 +23,8 @@ export function resolveBroker(
     return undefined;
   }
   const { address } = parsed;
-  const webSocket = address.protocol === "ws" || address.protocol === "wss";
-  const secure = files !== undefined || address.protocol.endsWith("s") && address.protocol !== "ws";
-  const protocol = webSocket ? (secure ? "wss" : "ws") : (secure ? "mqtts" : "mqtt");
+  const secure = files !== undefined || isSecure(address.protocol);
+  const protocol = secure ? overTls(address.protocol) : address.protocol;
   if (secure && overrides.embeddedBroker !== undefined && files?.certFile === undefined) {
     const expected = "a file with the embedded broker's certificate, as it speaks TLS";
     const path = overrides.tls === undefined ? input.paths.cert : "--cert";
@@ -77,9 +76,9 @@ function resolveCredentials(
     );
   }
   if (passwordFile !== undefined) {
-    const read = readFound(passwordFile, place);
+    const read = readSecret(passwordFile, place);
     if (!read.ok) notes.problem(paths.passwordFile, read.message);
-    else password ??= read.text?.replace(/\r?\n$/, "");
+    else password ??= read.text;
   }
   if (password !== undefined && username === undefined) {
     // MQTT 3.1.1 has no password without a user name.

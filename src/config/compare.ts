@@ -1,4 +1,6 @@
 // What differs between two configurations, in cars and in settings, and when each difference counts.
+import { hostPort } from "./address.ts";
+import { LIMITS } from "./limits.ts";
 import type { CarConfig, ModuleConfig, ServerConfig } from "./model.ts";
 import { MASK } from "./secrets.ts";
 
@@ -73,13 +75,11 @@ const SETTINGS: Readonly<Record<string, Setting>> = {
     takes: "at_once",
     show: seconds,
   },
-  "limits.messageBytes": { key: "limits.max_message_bytes", takes: "at_once" },
-  "limits.devices": { key: "limits.max_devices", takes: "at_once" },
-  "limits.statusGap": { key: "limits.max_status_gap", takes: "at_once" },
-  "limits.waitingStatuses": { key: "limits.max_waiting_statuses", takes: "at_once" },
-  "limits.waitingBytes": { key: "limits.max_waiting_bytes", takes: "at_once" },
-  "limits.waitingCommands": { key: "limits.max_waiting_commands", takes: "at_once" },
-  "limits.unansweredCommands": { key: "limits.max_unanswered_commands", takes: "at_once" },
+  ...Object.fromEntries(
+    Object.entries(LIMITS).map(([name, { key }]): [string, Setting] => {
+      return [`limits.${name}`, { key: `limits.${key}`, takes: "at_once" }];
+    }),
+  ),
   sendInvalidCommand: { key: "send_invalid_command", takes: "at_once" },
   "logging.console.level": { key: "logging.console.level", takes: "at_once" },
   "logging.file.level": { key: "logging.file.level", takes: "at_once" },
@@ -175,7 +175,7 @@ function compareSettings(
 function settingsOf(config: ServerConfig): Map<string, unknown> {
   const { cars: _, broker, ...rest } = config;
   const { protocol, host, port, path, ...more } = broker;
-  const address = `${protocol}://${host.includes(":") ? `[${host}]` : host}:${port}${path}`;
+  const address = `${protocol}://${hostPort(host, port)}${path}`;
   const leaves = new Map<string, unknown>();
   gather({ ...rest, broker: { address, ...more } }, "", leaves);
   return leaves;

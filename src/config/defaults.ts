@@ -19,17 +19,6 @@ export const DEFAULT_SESSION_MS = DEFAULTS.mqtt_timeout * 1000;
 /** Default of a module's `timeout_ms`. */
 export const DEFAULT_WAIT_MS = 1000;
 
-/** Defaults of `limits`. */
-export const LIMIT_DEFAULTS = {
-  max_message_bytes: 1_048_576,
-  max_devices: 1000,
-  max_status_gap: 1000,
-  max_waiting_statuses: 1000,
-  max_waiting_bytes: 16_777_216,
-  max_waiting_commands: 10_000,
-  max_unanswered_commands: 500,
-} as const satisfies Readonly<Record<string, number>>;
-
 /** Defaults of a section of `logging`. */
 export const LOGGING_DEFAULTS = {
   use: true,

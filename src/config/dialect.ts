@@ -12,6 +12,7 @@ import { externalBroker, externalSchema, externalShape } from "./dialect_externa
 import { singleCar, singleCarExternalSchema, singleCarSchema } from "./dialect_single_car.ts";
 import type { Notes } from "./errors.ts";
 import type { BrokerInput, FleetInput } from "./input.ts";
+import type { NumberTexts } from "./number_texts.ts";
 import { isObject, type Read, readAlong, type UnknownKeyHandler } from "./read.ts";
 import { commonShape } from "./shapes.ts";
 import { nearestKey } from "./suggest.ts";
@@ -33,15 +34,20 @@ export interface DialectInput {
 }
 
 /** Reads a document, whatever its dialect; findings go into `notes`. */
-export function readDialect(document: unknown, notes: Notes): DialectInput | undefined {
+export function readDialect(
+  document: unknown,
+  numbers: NumberTexts,
+  notes: Notes,
+): DialectInput | undefined {
   if (!isObject(document)) {
-    readAlong(documentedSchema, document, DOCUMENT_PATH, { notes, onUnknownKey: () => {} });
+    const to = { numbers, notes, onUnknownKey: () => {} };
+    readAlong(documentedSchema, document, DOCUMENT_PATH, to);
     return undefined;
   }
   const has = (key: string) => Object.hasOwn(document, key);
   const external = has("external_communication");
   const single = !has("cars") && !has("common_modules") && (has("car_name") || has("modules"));
-  const to = { notes, onUnknownKey: unknownKeyHandler(notes, external, single) };
+  const to = { numbers, notes, onUnknownKey: unknownKeyHandler(notes, external, single) };
   if (single && external) {
     const read = readAlong(singleCarExternalSchema, document, DOCUMENT_PATH, to);
     return read && input("C", read, externalBroker(read), singleCar(read));

@@ -1,5 +1,6 @@
 // Writes the form back as a document of dialect B, so that a user sees what counts in the end.
 import { formatAddress } from "./address.ts";
+import { limitsByKey } from "./limits.ts";
 import type { HttpConfig, ModuleConfig, ServerConfig } from "./model.ts";
 import { MASK, maskValue } from "./secrets.ts";
 
@@ -36,15 +37,7 @@ export function effectiveDocument(
     module_call_timeout: timeouts.moduleCallMs / 1000,
     send_invalid_command: config.sendInvalidCommand,
     sleep_duration_after_connection_refused: timeouts.refusedPauseMs / 1000,
-    limits: {
-      max_message_bytes: limits.messageBytes,
-      max_devices: limits.devices,
-      max_status_gap: limits.statusGap,
-      max_waiting_statuses: limits.waitingStatuses,
-      max_waiting_bytes: limits.waitingBytes,
-      max_waiting_commands: limits.waitingCommands,
-      max_unanswered_commands: limits.unansweredCommands,
-    },
+    limits: limitsByKey((_limit, name) => limits[name]),
     logging: {
       console: {
         use: logging.console.use,

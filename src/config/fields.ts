@@ -22,7 +22,7 @@ export function milliseconds() {
 
 /** A duration in milliseconds that a C `int` holds. */
 export function wholeMilliseconds() {
-  return integer("a whole number of milliseconds", 1, MAX_MS);
+  return integer("a whole number of milliseconds", 0, MAX_MS);
 }
 
 /** How many there may be. */
@@ -107,8 +107,11 @@ export function word<const W extends readonly string[]>(words: W) {
   return z.enum(words, { error: `one of ${words.map((each) => `"${each}"`).join(", ")}` });
 }
 
+/** Schemas of values that become text: a number keeps the text the document has. */
+export const AS_WRITTEN = z.registry();
+
 /** A value of a module's `config`: everything becomes text. */
 export function moduleValue() {
   const error = "a text, a number, true or false";
-  return z.union([z.string(), z.number(), z.boolean()], { error });
+  return z.union([z.string(), z.number(), z.boolean()], { error }).register(AS_WRITTEN);
 }

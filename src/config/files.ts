@@ -114,6 +114,20 @@ export function readFound(
   }
 }
 
+/** Reads a file like {@linkcode readFound} that has nothing in it but a secret. */
+export function readSecret(
+  name: string,
+  place: ConfigPlace,
+): FoundFile & { readonly text?: string } {
+  const read = readFound(name, place);
+  return !read.ok || read.text === undefined ? read : { ...read, text: secretOf(read.text) };
+}
+
+/** The secret in a file's text: editors end it with a newline. Spaces and further lines are part of it. */
+export function secretOf(text: string): string {
+  return text.replace(/\r?\n$/, "");
+}
+
 /** Why a file could not be read, in words. */
 export function describeFileError(error: unknown): string {
   if (error instanceof Deno.errors.NotFound) return "no such file";

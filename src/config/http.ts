@@ -4,13 +4,15 @@ import { HTTP_DEFAULTS } from "./defaults.ts";
 import { quote } from "./describe.ts";
 import type { CommonInput } from "./dialect.ts";
 import type { Notes } from "./errors.ts";
-import { type ConfigPlace, readFound } from "./files.ts";
+import { type ConfigPlace, readFound, readSecret } from "./files.ts";
 import type { HttpConfig } from "./model.ts";
 
 type HttpInput = NonNullable<CommonInput["http"]>;
 
 /** A shorter key is easily guessed, in characters. */
 const SHORT_KEY = 16;
+/** No key is longer, in characters: a request with a longer one is refused without comparing. */
+export const MAX_KEY_LENGTH = 1024;
 
 /** Checks the section `http`; undefined when it is absent, which leaves HTTP off, or wrong. */
 export function resolveHttp(
@@ -48,10 +50,8 @@ function resolveKey(http: HttpInput, place: ConfigPlace, notes: Notes): string |
     return undefined;
   }
   if (file === undefined) return checkedKey(given, "http.api_key", notes);
-  const read = readFound(file, place);
-  if (read.ok) {
-    return checkedKey(read.text?.replace(/\r?\n$/, "") ?? "", "http.api_key_file", notes);
-  }
+  const read = readSecret(file, place);
+  if (read.ok) return checkedKey(read.text ?? "", "http.api_key_file", notes);
   notes.problem("http.api_key_file", read.message);
   return undefined;
 }
@@ -61,6 +61,11 @@ function checkedKey(key: string | undefined, path: string, notes: Notes): string
   // It is sent in a header, and compared as it comes.
   if (!/^[\x21-\x7e]+$/.test(key)) {
     notes.problem(path, "Expected a key of printable ASCII characters without spaces: found none");
+    return undefined;
+  }
+  if (key.length > MAX_KEY_LENGTH) {
+    const expected = `a key of at most ${MAX_KEY_LENGTH} characters`;
+    notes.problem(path, `Expected ${expected}: found one of ${key.length}`);
     return undefined;
   }
   if (key.length < SHORT_KEY) {

@@ -1,6 +1,7 @@
 // Reads JSON so that a mistake is named by line and column, and keys written twice are seen.
 // The engine's own error texts are not used: they quote the document, and so its secrets.
 import { joinPath } from "./describe.ts";
+import { type NumberTexts, parseNumbers } from "./number_texts.ts";
 
 /** Deeper documents are refused: no configuration is, and a walk must not run out of stack. */
 const MAX_DEPTH = 100;
@@ -13,7 +14,12 @@ export interface DuplicateKey {
 
 /** What {@linkcode readJson} found. */
 export type JsonResult =
-  | { readonly ok: true; readonly document: unknown; readonly duplicates: readonly DuplicateKey[] }
+  | {
+    readonly ok: true;
+    readonly document: unknown;
+    readonly numbers: NumberTexts;
+    readonly duplicates: readonly DuplicateKey[];
+  }
   | { readonly ok: false; readonly message: string };
 
 /** Parses `text`; a mistake becomes a message with line and column (both from 1). Never throws. */
@@ -21,7 +27,7 @@ export function readJson(text: string): JsonResult {
   const scanner = new Scanner(text);
   try {
     scanner.scanDocument();
-    return { ok: true, document: JSON.parse(text), duplicates: scanner.duplicates };
+    return { ok: true, ...parseNumbers(text), duplicates: scanner.duplicates };
   } catch (error) {
     if (error instanceof Mistake) return { ok: false, message: error.message };
     return { ok: false, message: "Expected a JSON document: found something else" };

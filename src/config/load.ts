@@ -7,9 +7,11 @@ import { ConfigError, Notes, type Problem } from "./errors.ts";
 import { type ConfigFiles, type ConfigPlace, describeFileError, systemFiles } from "./files.ts";
 import { resolveHttp } from "./http.ts";
 import { readJson } from "./json.ts";
+import { type Limits, limitsByName } from "./limits.ts";
 import { resolveLogging } from "./logging.ts";
-import type { Limits, ServerConfig, Timeouts } from "./model.ts";
+import type { ServerConfig, Timeouts } from "./model.ts";
 import { resolveFleet } from "./modules.ts";
+import { type NumberTexts, USUAL_TEXTS } from "./number_texts.ts";
 import type { Overrides } from "./overrides.ts";
 import { isObject } from "./read.ts";
 
@@ -52,7 +54,7 @@ export function loadConfig(
   }));
   const place = { workingDirectory, folder: dirname(absolute), files };
   try {
-    const loaded = parseConfig(json.document, place, overrides, source);
+    const loaded = parseConfig(json.document, place, overrides, source, json.numbers);
     return { ...loaded, warnings: [...duplicates, ...loaded.warnings] };
   } catch (error) {
     if (!(error instanceof ConfigError) || duplicates.length === 0) throw error;
@@ -67,6 +69,7 @@ export function loadConfig(
  *
  * @param place where the files it names are looked up
  * @param source what the document is called in the error
+ * @param numbers how its numbers are written
  * @throws {ConfigError} with every problem at once; never another error
  */
 export function parseConfig(
@@ -74,10 +77,11 @@ export function parseConfig(
   place: ConfigPlace,
   overrides: Overrides = {},
   source = DOCUMENT_PATH,
+  numbers: NumberTexts = USUAL_TEXTS,
 ): LoadedConfig {
   const notes = new Notes();
   refuseProto(document, DOCUMENT_PATH, notes);
-  const input = readDialect(document, notes);
+  const input = readDialect(document, numbers, notes);
   if (input === undefined) throw new ConfigError(source, notes.problems, notes.warnings);
   const broker = resolveBroker(input.broker, overrides, place, notes);
   const cars = resolveFleet(input.fleet, place, notes);
@@ -128,22 +132,14 @@ function atLeastOne(ms: number): number {
   return Math.max(1, Math.round(ms));
 }
 
+/** Undefined when one is wrong, which has been noted. */
 function resolveLimits({ limits }: CommonInput): Limits | undefined {
-  if (
-    limits?.max_message_bytes === undefined || limits.max_devices === undefined ||
-    limits.max_status_gap === undefined || limits.max_waiting_statuses === undefined ||
-    limits.max_waiting_bytes === undefined || limits.max_waiting_commands === undefined ||
-    limits.max_unanswered_commands === undefined
-  ) return undefined;
-  return {
-    messageBytes: limits.max_message_bytes,
-    devices: limits.max_devices,
-    statusGap: limits.max_status_gap,
-    waitingStatuses: limits.max_waiting_statuses,
-    waitingBytes: limits.max_waiting_bytes,
-    waitingCommands: limits.max_waiting_commands,
-    unansweredCommands: limits.max_unanswered_commands,
-  };
+  const found = limitsByName(({ key }) => limits?.[key]);
+  return isComplete(found) ? found : undefined;
+}
+
+function isComplete(limits: Record<keyof Limits, number | undefined>): limits is Limits {
+  return Object.values(limits).every((limit) => limit !== undefined);
 }
 
 /** A key that objects of the language do not keep; as a car's name it would be lost on the way. */

@@ -1,4 +1,5 @@
 // The one immutable form every configuration dialect ends in (protocol section 5).
+import type { Limits } from "./limits.ts";
 import type { LogLevel } from "./log_level.ts";
 
 /** A whole configuration, checked. Durations are milliseconds, sizes bytes. */
@@ -48,24 +49,6 @@ export interface Timeouts {
   readonly moduleCallMs: number;
   /** `sleep_duration_after_connection_refused`: the first pause before the broker is tried again. */
   readonly refusedPauseMs: number;
-}
-
-/** What is bounded, and where; key of the configuration in backquotes, all per car. */
-export interface Limits {
-  /** `max_message_bytes`: a larger payload is discarded unread. */
-  readonly messageBytes: number;
-  /** `max_devices`: a Connect with more is refused, further devices are not connected. */
-  readonly devices: number;
-  /** `max_status_gap`: a status counter further ahead fails the session. */
-  readonly statusGap: number;
-  /** `max_waiting_statuses`: with more, reading pauses and statuses wait in the gateway. */
-  readonly waitingStatuses: number;
-  /** `max_waiting_bytes`: with more in statuses, reading pauses; ahead of a gap, the session fails. */
-  readonly waitingBytes: number;
-  /** `max_waiting_commands`: with more, the module keeps its commands; twice as many: newest dropped. */
-  readonly waitingCommands: number;
-  /** `max_unanswered_commands`: with more, further commands wait for responses. */
-  readonly unansweredCommands: number;
 }
 
 /** Where log lines go. */

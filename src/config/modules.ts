@@ -93,7 +93,6 @@ function resolveModule(
   place: ConfigPlace,
   notes: Notes,
 ): ModuleConfig | undefined {
-  const parameters = resolveParameters(entry, path, notes);
   if (entry?.lib_path === undefined) return undefined;
   const library = findFile(entry.lib_path, place);
   if (!library.ok) {
@@ -101,26 +100,10 @@ function resolveModule(
     return undefined;
   }
   if (entry.timeout_ms === undefined) return undefined;
+  const parameters = [...entry.config ?? []].flatMap(([key, value]): [string, string][] =>
+    value === undefined ? [] : [[key, String(value)]]
+  );
   return { id, libPath: library.path, parameters, waitTimeoutMs: entry.timeout_ms };
-}
-
-function resolveParameters(
-  entry: ModuleInput,
-  path: string,
-  notes: Notes,
-): ModuleConfig["parameters"] {
-  const parameters: [string, string][] = [];
-  for (const [key, value] of entry?.config ?? []) {
-    if (value === undefined) continue;
-    if (typeof value === "number" && Math.abs(value) > Number.MAX_SAFE_INTEGER) {
-      notes.warning(
-        joinPath(joinPath(path, "config"), key),
-        "Number with more digits than JSON numbers keep: write it as text",
-      );
-    }
-    parameters.push([key, typeof value === "string" ? value : JSON.stringify(value)]);
-  }
-  return parameters;
 }
 
 /** Every car's context would get the same name (section 3). */

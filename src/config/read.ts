@@ -4,6 +4,8 @@
 import * as z from "zod";
 import { describeKind, describeValue, joinPath } from "./describe.ts";
 import type { Notes } from "./errors.ts";
+import { AS_WRITTEN } from "./fields.ts";
+import type { NumberTexts } from "./number_texts.ts";
 
 /** What is left of a value: wrong and absent parts are undefined, records are maps. */
 export type Read<S> = S extends z.ZodOptional<infer Inner> ? Read<Inner>
@@ -16,8 +18,9 @@ export type Read<S> = S extends z.ZodOptional<infer Inner> ? Read<Inner>
 /** Called for each key a schema does not know, with the keys it does. */
 export type UnknownKeyHandler = (path: string, key: string, known: readonly string[]) => void;
 
-/** Where findings go. */
+/** Where findings go, and how the document's numbers are written. */
 export interface ReadNotes {
+  readonly numbers: NumberTexts;
   readonly notes: Notes;
   readonly onUnknownKey: UnknownKeyHandler;
 }
@@ -77,8 +80,10 @@ function readObject(schema: z.ZodObject, value: unknown, path: string, to: ReadN
 function readRecord(schema: z.ZodRecord, value: unknown, path: string, to: ReadNotes): unknown {
   if (!isObject(value)) return noteWrongKind(value, path, to);
   const read = new Map<string, unknown>();
+  const asWritten = AS_WRITTEN.has(schema.valueType);
   for (const [key, part] of Object.entries(value)) {
-    read.set(key, readAny(schema.valueType, part, joinPath(path, key), key, to));
+    const found = asWritten ? to.numbers.textOf(value, key) ?? part : part;
+    read.set(key, readAny(schema.valueType, found, joinPath(path, key), key, to));
   }
   return read;
 }

@@ -1,14 +1,9 @@
 // The parts the dialects share, with the descriptions that go into the JSON Schema (section 5).
 import * as z from "zod";
 import { LOG_LEVELS } from "./log_level.ts";
-import {
-  DEFAULT_WAIT_MS,
-  DEFAULTS,
-  HTTP_DEFAULTS,
-  LIMIT_DEFAULTS,
-  LOGGING_DEFAULTS,
-} from "./defaults.ts";
+import { DEFAULT_WAIT_MS, DEFAULTS, HTTP_DEFAULTS, LOGGING_DEFAULTS } from "./defaults.ts";
 import * as field from "./fields.ts";
+import { limitsByKey } from "./limits.ts";
 
 /** Modules by id; how an id is written is checked where modules are resolved. */
 export const modulesSchema = z.record(
@@ -21,7 +16,7 @@ export const modulesSchema = z.record(
       "What the module's init gets after company_name and car_name, as text; these two keys may be overridden here",
     ),
     timeout_ms: field.wholeMilliseconds().default(DEFAULT_WAIT_MS).describe(
-      "What wait_for_command is called with, in milliseconds",
+      "What wait_for_command is called with, in milliseconds; 0: it is asked without waiting, ever less often down to once a second",
     ),
   }),
 ).meta({ id: "modules", propertyNames: { pattern: "^0*[1-9][0-9]{0,9}$" } });
@@ -46,33 +41,9 @@ const loggingSchema = z.strictObject({
   }).optional().describe("Lines in a file; off when absent"),
 }).meta({ id: "logging" });
 
-const limit = (of: keyof typeof LIMIT_DEFAULTS, description: string) =>
-  field.count(1).default(LIMIT_DEFAULTS[of]).describe(description);
-
-const limitsSchema = z.strictObject({
-  max_message_bytes: limit("max_message_bytes", "A larger message of a gateway is discarded"),
-  max_devices: limit(
-    "max_devices",
-    "A Connect with more devices is refused; further ones are not connected",
-  ),
-  max_status_gap: limit("max_status_gap", "A status counter further ahead fails the session"),
-  max_waiting_statuses: limit(
-    "max_waiting_statuses",
-    "With more statuses waiting for modules, reading pauses and the gateway keeps them",
-  ),
-  max_waiting_bytes: limit(
-    "max_waiting_bytes",
-    "With more bytes in statuses waiting for modules, reading pauses; ahead of a missing status, the session fails",
-  ),
-  max_waiting_commands: limit(
-    "max_waiting_commands",
-    "With more commands waiting, modules keep theirs",
-  ),
-  max_unanswered_commands: limit(
-    "max_unanswered_commands",
-    "With more commands without a response, further ones wait",
-  ),
-}).meta({ id: "limits" });
+const limitsSchema = z.strictObject(
+  limitsByKey((limit) => field.count(1).default(limit.default).describe(limit.description)),
+).meta({ id: "limits" });
 
 const httpSchema = z.strictObject({
   address: field.hostName().default(HTTP_DEFAULTS.address).describe(
@@ -114,7 +85,9 @@ export const commonShape = {
     .default(DEFAULTS.sleep_duration_after_connection_refused).describe(
       "Seconds until a broker that refused is tried again; grows to at most 30",
     ),
-  limits: limitsSchema.default(LIMIT_DEFAULTS).describe("What is bounded, for each car"),
+  limits: limitsSchema.default(limitsByKey((limit) => limit.default)).describe(
+    "What is bounded, for each car",
+  ),
   logging: loggingSchema.optional().describe("Where log lines go"),
   http: httpSchema.optional().describe("Page, API and metrics for operators; off when absent"),
   log_files_directory: field.text("the path of a directory").optional().describe(

@@ -2,32 +2,58 @@
 
 /** Longer keys are no slips of the finger, and comparing them would take long. */
 const MAX_LENGTH = 64;
+/** Fewer letters begin too many words. */
+const MIN_BEGINNING = 4;
+/** A beginning with fewer letters must be right in all of them. */
+const MIN_BEGINNING_WITH_SLIP = 6;
 
 /**
  * Names the known key nearest to `key`, or undefined when none is near.
  *
- * Letter case and separators do not count: `mqttTimeout` is `mqtt_timeout`.
+ * Letter case and separators do not count: `mqttTimeout` is `mqtt_timeout`. When no whole key is
+ * near, a beginning counts, with one slip at most, if only one key has it: `specfic` is
+ * `specific_modules`.
  */
 export function nearestKey(key: string, known: readonly string[]): string | undefined {
   if (key.length > MAX_LENGTH) return undefined;
   const wanted = plain(key);
   let nearest: string | undefined;
   let least = Math.max(1, Math.floor(wanted.length / 3)) + 1;
+  let begun: string | undefined;
+  let leastBegun = slipsOfBeginning(wanted.length) + 1;
   for (const candidate of known) {
-    const distance = editDistance(wanted, plain(candidate));
-    if (distance >= least) continue;
-    least = distance;
-    nearest = candidate;
+    const distances = editDistances(wanted, plain(candidate));
+    const whole = distances.at(-1) ?? Infinity;
+    if (whole < least) {
+      least = whole;
+      nearest = candidate;
+    }
+    const beginning = Math.min(...distances);
+    if (beginning < leastBegun) {
+      leastBegun = beginning;
+      begun = candidate;
+    } else if (beginning === leastBegun) {
+      begun = undefined;
+    }
   }
-  return nearest;
+  return nearest ?? begun;
+}
+
+/** How many slips a beginning of so many letters may have; -1: it counts for nothing. */
+function slipsOfBeginning(letters: number): number {
+  if (letters < MIN_BEGINNING) return -1;
+  return letters < MIN_BEGINNING_WITH_SLIP ? 0 : 1;
 }
 
 function plain(key: string): string {
   return key.toLowerCase().replaceAll(/[_\-. ]/g, "");
 }
 
-/** Insertions, deletions, replacements and swaps of neighbors that turn one text into the other. */
-function editDistance(from: string, to: string): number {
+/**
+ * How many insertions, deletions, replacements and swaps of neighbors turn one text into each
+ * beginning of the other, from no letter to all of them.
+ */
+function editDistances(from: string, to: string): readonly number[] {
   let beforeLast: number[] = [];
   let last = Array.from({ length: to.length + 1 }, (_, index) => index);
   for (let i = 1; i <= from.length; i++) {
@@ -47,7 +73,7 @@ function editDistance(from: string, to: string): number {
     beforeLast = last;
     last = row;
   }
-  return at(last, to.length);
+  return last;
 }
 
 function at(row: readonly number[], index: number): number {

@@ -4,6 +4,7 @@ import { Buffer } from "node:buffer";
 import { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
+import { isLoopback } from "../config/address.ts";
 import type { ServerConfig, TlsConfig } from "../config/model.ts";
 import { readTls, type TlsMaterial } from "../mqtt/tls.ts";
 import { Findings } from "./findings.ts";
@@ -199,8 +200,4 @@ async function brokerChain(
     clearTimeout(timer);
     socket.destroy();
   }
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || host.startsWith("127.");
 }

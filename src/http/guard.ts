@@ -1,6 +1,7 @@
 // Who may ask, and how often.
 import { createHash, timingSafeEqual } from "node:crypto";
 import { isLoopback } from "../config/address.ts";
+import { MAX_KEY_LENGTH } from "../config/http.ts";
 import type { Clock } from "../time/clock.ts";
 import { RequestError } from "./errors.ts";
 
@@ -10,8 +11,6 @@ const REQUESTS = { perSecond: 50, burst: 200 } as const;
 const WRONG_KEYS = { perSecond: 1, burst: 10 } as const;
 /** Clients that are told apart; the one that was quiet longest is forgotten first. */
 const MAX_CLIENTS = 1000;
-/** A longer key is not even looked at. */
-const MAX_KEY_LENGTH = 1024;
 
 interface Bucket {
   tokens: number;
@@ -86,10 +85,16 @@ export class Guard {
   }
 }
 
+/** @throws {RequestError} when it is longer than any configured key. */
 function keyOf(headers: Headers): string | undefined {
   const bearer = /^Bearer +(\S+) *$/i.exec(headers.get("authorization") ?? "")?.[1];
   const key = bearer ?? headers.get("x-api-key") ?? undefined;
-  return key === undefined || key === "" ? undefined : key.slice(0, MAX_KEY_LENGTH);
+  if (key !== undefined && key.length > MAX_KEY_LENGTH) {
+    throw unauthorized(
+      `Expected a key of at most ${MAX_KEY_LENGTH} characters: found a longer one`,
+    );
+  }
+  return key === "" ? undefined : key;
 }
 
 /** Of equal length whatever the key's is. */

@@ -1,4 +1,5 @@
 // Listens for HTTP: every request is bounded in time, and there are never too many at once.
+import { hostPort } from "../config/address.ts";
 import type { HttpConfig } from "../config/model.ts";
 import { type Clock, systemClock, type TimerHandle } from "../time/clock.ts";
 import { within } from "../time/within.ts";
@@ -34,7 +35,6 @@ export async function listenHttp(
   answer: Answer,
   clock: Clock = systemClock,
 ): Promise<HttpListening> {
-  const host = address.includes(":") ? `[${address}]` : address;
   const abort = new AbortController();
   /** Answers that are being made, and those that are not sent to their last byte. */
   let open = 0;
@@ -70,7 +70,7 @@ export async function listenHttp(
     door.open(server.addr.port);
     const scheme = tls === undefined ? "http" : "https";
     return {
-      url: `${scheme}://${host}:${door.port}`,
+      url: `${scheme}://${hostPort(address, door.port)}`,
       // Not with shutdown(): it waits for clients that stall, and nothing can end it then.
       async stop() {
         await within(Promise.all(unsent), STOP_MS, clock);
@@ -81,7 +81,7 @@ export async function listenHttp(
     };
   } catch (cause) {
     door?.stop();
-    throw new HttpListenError(`${host}:${port}`, reasonOf(cause), { cause });
+    throw new HttpListenError(hostPort(address, port), reasonOf(cause), { cause });
   }
 }
 

@@ -1,6 +1,7 @@
 // Opens the byte connection to a broker: TCP, TLS, and WebSocket over either.
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
+import { hostPort, isWebSocket } from "../config/address.ts";
 import type { BrokerConfig } from "../config/model.ts";
 import { ConnLink, type Link } from "./link.ts";
 import type { TlsMaterial } from "./tls.ts";
@@ -8,7 +9,7 @@ import { openWebSocket } from "./websocket.ts";
 
 /** How the broker is called in logs: `mqtts://broker.test:8883`. */
 export function brokerAddress({ protocol, host, port, path }: BrokerConfig): string {
-  return `${protocol}://${isIP(host) === 6 ? `[${host}]` : host}:${port}${path}`;
+  return `${protocol}://${hostPort(host, port)}${path}`;
 }
 
 /**
@@ -41,8 +42,7 @@ export async function openLink(
     const link = new ConnLink(secure);
     close = () => link.destroy();
     signal.throwIfAborted();
-    const { protocol } = broker;
-    return protocol === "ws" || protocol === "wss" ? await openWebSocket(link, broker) : link;
+    return isWebSocket(broker.protocol) ? await openWebSocket(link, broker) : link;
   };
   signal.addEventListener("abort", onAbort);
   try {

@@ -3,7 +3,7 @@
 // The runtimes' own clients take no private authority, no client certificate or no path of ours
 // in some supported version; and what is needed is little: binary frames out, any frames in.
 import { createHash, randomBytes } from "node:crypto";
-import { isIP } from "node:net";
+import { hostPort } from "../config/address.ts";
 import type { BrokerConfig } from "../config/model.ts";
 import { BrokerRefusedError, MalformedPacketError } from "./errors.ts";
 import { concatenate, type Link, type LinkListener } from "./link.ts";
@@ -27,7 +27,7 @@ export function openWebSocket(link: Link, { host, port, path }: BrokerConfig): P
   const socket = new WebSocketLink(link, key, opened.resolve, opened.reject);
   const request = [
     `GET ${path || "/"} HTTP/1.1`,
-    `Host: ${isIP(host) === 6 ? `[${host}]` : host}:${port}`,
+    `Host: ${hostPort(host, port)}`,
     "Upgrade: websocket",
     "Connection: Upgrade",
     `Sec-WebSocket-Key: ${key}`,

@@ -129,11 +129,17 @@ Deno.test("runCheck() says why it could not compare, with 1", async () => {
     { hostname: "127.0.0.1", port: 0, onListen() {} },
     () => Response.json({ hello: "world" }),
   );
+  const bytes = folder.file("bytes");
+  await Deno.writeFile(bytes, new Uint8Array([0xff, 0xfe]));
+  // Only the newline is dropped, not this space, which headers keep.
+  const padded = await folder.write("padded", `${KEY}\u00a0\n`);
   const cases: [target: string, more: { apiKey?: string; file?: string }, said: RegExp][] = [
     [folder.file("missing.json"), {}, /missing\.json: .*no such file/],
     [server.address, {}, /Cannot ask the server at .*: the key is refused: it wants one/],
     [server.address, { apiKey: "wrong" }, /the key is refused: it is another one/],
     [server.address, { file: "/missing/key" }, /--api-key-file: .*no such file/],
+    [server.address, { file: bytes }, /--api-key-file: .*is no text in UTF-8/],
+    [server.address, { file: padded }, /the key is refused: it is another one/],
     [`${server.address}/elsewhere`, { apiKey: KEY }, /answers with status 404/],
     [`http://127.0.0.1:${other.addr.port}`, {}, /does not answer as this program does/],
     ["http://127.0.0.1:1", {}, /Cannot ask the server at "http:\/\/127\.0\.0\.1:1": /],

@@ -1,9 +1,39 @@
 // The broker: addresses, credentials and TLS.
 import assert from "node:assert/strict";
-import { formatAddress, parseAddress } from "../../src/config/address.ts";
+import {
+  formatAddress,
+  hostPort,
+  isSecure,
+  isWebSocket,
+  overTls,
+  parseAddress,
+  reachableHost,
+} from "../../src/config/address.ts";
 import type { BrokerConfig } from "../../src/config/model.ts";
 import type { Overrides } from "../../src/config/overrides.ts";
 import { documented, external, failure, lines, load } from "./support.ts";
+
+Deno.test("hostPort() puts IPv6 hosts into brackets, and nothing else", () => {
+  const hosts = ["broker.example", "127.0.0.1", "::1", "fe80::1%eth0"];
+  assert.deepEqual(hosts.map((host) => hostPort(host, 1883)), [
+    "broker.example:1883",
+    "127.0.0.1:1883",
+    "[::1]:1883",
+    "[fe80::1%eth0]:1883",
+  ]);
+});
+
+Deno.test("isSecure(), isWebSocket() and overTls() know the four protocols", () => {
+  const protocols = ["mqtt", "mqtts", "ws", "wss"] as const;
+  assert.deepEqual(protocols.filter(isSecure), ["mqtts", "wss"]);
+  assert.deepEqual(protocols.filter(isWebSocket), ["ws", "wss"]);
+  assert.deepEqual(protocols.map(overTls), ["mqtts", "mqtts", "wss", "wss"]);
+});
+
+Deno.test("reachableHost() is this machine where something listens on all its addresses", () => {
+  const hosts = ["0.0.0.0", "::", "10.0.0.1", "constructor"];
+  assert.deepEqual(hosts.map(reachableHost), ["127.0.0.1", "::1", "10.0.0.1", "constructor"]);
+});
 
 Deno.test("parseConfig() takes hosts and addresses of four protocols", () => {
   const cases: readonly (readonly [string, number | undefined, BrokerConfig])[] = [

@@ -1,5 +1,6 @@
 // Every dialect ends in the same form.
 import assert from "node:assert/strict";
+import { effectiveDocument } from "../../src/config/effective.ts";
 import type { ServerConfig } from "../../src/config/model.ts";
 import { documented, external, lines, load, singleCar } from "./support.ts";
 
@@ -127,7 +128,7 @@ Deno.test("parseConfig() makes text of module config values (section 3)", () => 
     common_modules: {
       "007": {
         lib_path: "lib.so",
-        config: { text: "a", yes: true, no: false, half: 0.5, big: 1e21, car_name: "other" },
+        config: { text: "a", yes: true, no: false, half: 0.5, car_name: "other" },
         timeout_ms: 5,
       },
     },
@@ -140,14 +141,19 @@ Deno.test("parseConfig() makes text of module config values (section 3)", () => 
       ["yes", "true"],
       ["no", "false"],
       ["half", "0.5"],
-      ["big", "1e+21"],
       ["car_name", "other"],
     ],
     waitTimeoutMs: 5,
   }]);
-  assert.deepEqual(lines(warnings), [
-    "common_modules.007.config.big: Number with more digits than JSON numbers keep: write it as text",
-  ]);
+  assert.deepEqual(lines(warnings), []);
+});
+
+Deno.test("parseConfig() takes modules that are asked for commands without waiting (section 5)", () => {
+  const modules = { "7": { lib_path: "lib.so", timeout_ms: 0 } };
+  const { config, warnings } = load(documented({ common_modules: modules }));
+  assert.equal(config.cars[0]?.modules[0]?.waitTimeoutMs, 0);
+  assert.deepEqual(lines(warnings), []);
+  assert.deepEqual(load(effectiveDocument(config)).config, config);
 });
 
 Deno.test("parseConfig() looks libraries up from the working directory first (section 5)", () => {
@@ -172,6 +178,9 @@ Deno.test("parseConfig() warns of what has no effect or is misspelled (section 5
     ]],
     [documented({ cars: { a: { specific_module: {} } } }), [
       'cars.a.specific_module: Unknown key: did you mean "specific_modules"?',
+    ]],
+    [documented({ cars: { a: { specfic: {} }, b: {} } }), [
+      'cars.a.specfic: Unknown key: did you mean "specific_modules"?',
     ]],
     [documented({ "a b\n": 1 }), ['["a b\\n"]: Unknown key: nothing reads it']],
     [documented({ car_name: "a" }), ['car_name: Key without effect: "cars" names the cars']],

@@ -42,6 +42,11 @@ Deno.test("parseConfig() takes the key from a file, without the newline at its e
   assert.deepEqual(warnings, []);
 });
 
+Deno.test("parseConfig() takes the longest key that a request may bring", () => {
+  const key = "k".repeat(1024);
+  assert.equal(http({ api_key: key })?.apiKey, key);
+});
+
 Deno.test("parseConfig() warns of a short key, and of one that crosses the network in the clear", () => {
   const { warnings } = load(documented({ http: { address: "::", api_key: "short" } }));
   assert.deepEqual(lines(warnings), [
@@ -74,6 +79,12 @@ const WRONG: readonly (readonly [what: string, section: unknown, expected: strin
   ]],
   ["has a key of two words", { api_key: `${KEY} ${KEY}` }, [
     "http.api_key: Expected a key of printable ASCII characters without spaces: found none",
+  ]],
+  ["has a key that no request may bring", { api_key: "k".repeat(1025) }, [
+    "http.api_key: Expected a key of at most 1024 characters: found one of 1025",
+  ]],
+  ["has such a key in a file", { api_key_file: "long_key" }, [
+    "http.api_key_file: Expected a key of at most 1024 characters: found one of 1100",
   ]],
   ["has a missing key file", { address: "::", api_key_file: "none" }, [
     'http.api_key_file: Expected an existing file: found none at "/srv/none" and "/etc/fleet/none"',

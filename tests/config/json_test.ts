@@ -44,6 +44,23 @@ Deno.test("readJson() gives what JSON.parse gives", () => {
   }));
 });
 
+Deno.test("readJson() keeps how numbers are written, where the program would write them otherwise", () => {
+  const text = '{"a": {"x": 5.0, "y": 5, "z": 1, "z": -0}, "x": "5.0", "list": [0.10, 1e400]}';
+  const result = readJson(text);
+  assert.ok(result.ok);
+  const { document, numbers } = result;
+  const { a, list } = document as { a: object; list: object };
+  assert.deepEqual(document, JSON.parse(text));
+  assert.deepEqual(["x", "y", "z", "none"].map((key) => numbers.textOf(a, key)), [
+    "5.0",
+    undefined,
+    "-0",
+    undefined,
+  ]);
+  assert.equal(numbers.textOf(document as object, "x"), undefined);
+  assert.deepEqual(["0", "1"].map((key) => numbers.textOf(list, key)), ["0.10", "1e400"]);
+});
+
 Deno.test("readJson() refuses what JSON.parse refuses, and nothing else", () => {
   const damaged = fc.tuple(
     fc.json({ maxDepth: 3 }),

@@ -1,11 +1,21 @@
 // Configuration files: what is wrong with a file as a whole, and a round through the form.
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { compareConfigs, isSame } from "../../src/config/compare.ts";
 import { effectiveDocument } from "../../src/config/effective.ts";
 import { ConfigError } from "../../src/config/errors.ts";
 import { loadConfig, parseConfig } from "../../src/config/load.ts";
+import { masked, parseEffective } from "../../src/config/masked.ts";
 import { TempFolder } from "../support/temp.ts";
-import { documented, external, lines, load, place, singleCar } from "./support.ts";
+import {
+  documented,
+  external,
+  lines,
+  load,
+  place,
+  singleCar,
+  withModuleConfig,
+} from "./support.ts";
 
 function problemsOf(path: string): { problems: string[]; warnings: string[] } {
   try {
@@ -24,6 +34,33 @@ Deno.test("loadConfig() reads a file and looks libraries up beside it (section 5
   const { config, dialect } = loadConfig(path);
   assert.equal(dialect, "A");
   assert.equal(config.cars[0]?.modules[0]?.libPath, folder.file("lib.so"));
+});
+
+Deno.test("loadConfig() gives modules the text of numbers as the file has it (sections 3 and 5)", async () => {
+  await using folder = await TempFolder.make();
+  await folder.write("lib.so", "");
+  const written = {
+    whole: "5",
+    point: "5.0",
+    zeros: "0.10",
+    id: "12345678901234567890",
+    negative: "-9007199254740993",
+    power: "1E3",
+    huge: "1e400",
+  };
+  const texts = Object.entries(written).map(([key, text]) => `"${key}": ${text}`).join(", ");
+  const document = JSON.stringify(withModuleConfig("HERE")).replace('"HERE"', `{ ${texts} }`);
+  const path = await folder.write("config.json", document);
+  const { config, warnings } = loadConfig(path);
+  assert.deepEqual(config.cars[0]?.modules[0]?.parameters, Object.entries(written));
+  assert.deepEqual(warnings, []);
+  // So that a reload of the same file changes nothing, here and seen from another machine.
+  assert.ok(isSame(compareConfigs(config, loadConfig(path).config)));
+  const shown = JSON.parse(JSON.stringify(effectiveDocument(config)));
+  assert.ok(isSame(compareConfigs(parseEffective(shown, "server"), masked(config))));
+  const rounded = await folder.write("config.json", document.replace("567890", "567000"));
+  const { changed } = compareConfigs(config, loadConfig(rounded).config);
+  assert.deepEqual(changed[0]?.modules[0]?.keys, ["config.id"]);
 });
 
 Deno.test("loadConfig() says why a file cannot be read", async () => {

@@ -131,8 +131,11 @@ const CASES: readonly (readonly [what: string, document: unknown, expected: stri
   ["has a library that is a directory", module7({ lib_path: "/srv/folder" }), [
     'common_modules.7.lib_path: Expected a file: found a directory at "/srv/folder"',
   ]],
-  ["waits for commands without an end", module7({ timeout_ms: 0.5 }), [
-    "common_modules.7.timeout_ms: Expected a whole number of milliseconds from 1 to 2147483647: found the number 0.5",
+  ["waits for commands without an end", module7({ timeout_ms: -1 }), [
+    "common_modules.7.timeout_ms: Expected a whole number of milliseconds from 0 to 2147483647: found the number -1",
+  ]],
+  ["waits for a part of a millisecond", module7({ timeout_ms: 0.5 }), [
+    "common_modules.7.timeout_ms: Expected a whole number of milliseconds from 0 to 2147483647: found the number 0.5",
   ]],
   [
     "has module config that is no value",
@@ -181,7 +184,7 @@ const CASES: readonly (readonly [what: string, document: unknown, expected: stri
   }, [
     "company_name: Expected a company's name: lowercase letters, digits and underscores, not empty: found the number 5",
     "common_modules.7.config.a: Expected a text, a number, true or false: found a list",
-    'common_modules.7.timeout_ms: Expected a whole number of milliseconds from 1 to 2147483647: found the text "x"',
+    'common_modules.7.timeout_ms: Expected a whole number of milliseconds from 0 to 2147483647: found the text "x"',
     'cars.A.specific_modules.07.lib_path: Expected the path of a shared library, not empty: found the text ""',
     "mqtt_username: Expected a text, as there is a password: found nothing",
     'mqtt_address: Expected an address that begins with mqtt://, mqtts://, ws:// or wss://: found the text "http://host"',

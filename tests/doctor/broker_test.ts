@@ -150,6 +150,19 @@ Deno.test("checkCertificateFiles() judges files, their dates, and whether they f
   assert.ok(withStatus(open.findings.list, "warning").some((text) => /its mode is 644/.test(text)));
 });
 
+Deno.test("checkCertificateFiles() takes no other machine's name for this machine", async () => {
+  const statuses: Record<string, string | undefined> = {};
+  for (const host of ["127.1.2.3", "localhost", "127.example.com"]) {
+    const { findings } = await checkCertificateFiles(configOf(localBroker(1, { host })));
+    statuses[host] = findings.list[0]?.status;
+  }
+  assert.deepEqual(statuses, {
+    "127.1.2.3": "skipped",
+    localhost: "skipped",
+    "127.example.com": "warning",
+  });
+});
+
 Deno.test("checkEmbeddedBroker() sees whether its port is free, and leaves it free", () => {
   const port = freePort();
   const config = configOf(localBroker(port));

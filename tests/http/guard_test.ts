@@ -1,7 +1,7 @@
 // Who gets an answer: keys, hosts, limits and headers.
 import assert from "node:assert/strict";
-import { RateLimit } from "../../src/http/guard.ts";
-import { HttpListenError } from "../../src/http/errors.ts";
+import { Guard, RateLimit } from "../../src/http/guard.ts";
+import { HttpListenError, RequestError } from "../../src/http/errors.ts";
 import { Operators } from "../../src/http/operators.ts";
 import { Certificates } from "../support/certificates.ts";
 import { ListLog } from "../support/list_log.ts";
@@ -30,6 +30,26 @@ Deno.test("Guard asks for the key wherever something can be learned or done", as
   }
   const texts = fixture.log.lines.map(({ text }) => text).join("\n");
   assert.ok(!texts.includes(KEY));
+});
+
+Deno.test("Guard compares whole keys: nothing may follow the longest one", () => {
+  const key = "k".repeat(1024);
+  const guard = new Guard(key, new VirtualClock());
+  const ask = (headers: Record<string, string>) =>
+    guard.authorize(new Request("http://localhost/", { headers }), "client");
+  ask({ "x-api-key": key });
+  ask({ authorization: `Bearer ${key}` });
+  // More often than a wrong key is compared: these are refused before.
+  for (let attempt = 0; attempt < 20; attempt++) {
+    const wrong = { authorization: `Bearer ${key}garbage` };
+    assert.throws(() => ask(wrong), (error: Error) => {
+      assert.ok(error instanceof RequestError);
+      assert.equal(error.status, 401);
+      assert.match(error.message, /at most 1024 characters: found a longer one$/);
+      return true;
+    });
+  }
+  ask({ "x-api-key": key });
 });
 
 Deno.test("Guard slows down whoever guesses keys, and lets the right key in again later", async () => {

@@ -117,6 +117,16 @@ Deno.test("holdCommands() leaves commands in the module until releaseCommands()"
   assert.equal(textOf((await commands.next("the second command")).data), "second");
 });
 
+Deno.test("A command of a module that is asked without waiting arrives (sections 3 and 5)", async () => {
+  await using test = await startHost();
+  const spec = specOf("car_a", { echo: 1 }, { waitTimeoutMs: 0 });
+  const { context, commands } = await openContext(test.host, spec);
+  for (const text of ["first", "second"]) {
+    await forward(context, text);
+    assert.equal(textOf((await commands.next("the command")).data), text);
+  }
+});
+
 /** The pauses between the first waits of a record, in milliseconds. */
 async function pausesBetweenWaits(record: string): Promise<number[]> {
   const lines = (await Deno.readTextFile(record)).split("\n");
@@ -126,18 +136,21 @@ async function pausesBetweenWaits(record: string): Promise<number[]> {
   return begins.slice(1).map((ms, index) => ms - (begins[index] ?? NaN));
 }
 
-const MANNERS = {
-  error: { wait_for_command_returns: -1 },
-  nothing: { wait_always_ok: 1 },
-  impatient: { wait_for_command_returns: -12 },
-} as const;
+/** What the module does, what its waits are called with, and how many complaints that is worth. */
+const MANNERS = [
+  ["error", { wait_for_command_returns: -1 }, 1000, 1],
+  ["nothing", { wait_always_ok: 1 }, 1000, 1],
+  ["impatient", { wait_for_command_returns: -12 }, 1000, 1],
+  ["asked without waiting", {}, 0, 0],
+  ["asked without waiting, slow", { wait_ms: 2 }, 0, 0],
+] as const;
 
-for (const [manner, config] of Object.entries(MANNERS)) {
-  Deno.test(`A module with the manner "${manner}" is asked less and less, and complained of once (section 3)`, async () => {
+for (const [manner, config, waitTimeoutMs, complaints] of MANNERS) {
+  Deno.test(`A module with the manner "${manner}" is asked less and less, and complained of at most once (section 3)`, async () => {
     await using folder = await TempFolder.make();
     const record = folder.file("record");
     await using test = await startHost();
-    const spec = specOf("car_a", { record, ...config }, { waitTimeoutMs: 1000 });
+    const spec = specOf("car_a", { record, ...config }, { waitTimeoutMs });
     const { context } = await openContext(test.host, spec);
     assert.equal(await forward(context), "ok");
     await waitFor(async () => (await recorded(record, "wait_for_command")).length > 6, "waits");
@@ -147,6 +160,7 @@ for (const [manner, config] of Object.entries(MANNERS)) {
       // The fifth that chance takes away, and what timers round.
       assert.ok(pauseMs > atMostMs * 0.8 - 2, `pause ${index}: ${pauseMs} ms`);
     }
-    assert.equal(test.logged.filter((line) => line.startsWith("WARNING car_a:")).length, 1);
+    const complained = test.logged.filter((line) => line.startsWith("WARNING car_a:"));
+    assert.equal(complained.length, complaints, complained.join("\n"));
   });
 }

@@ -1,5 +1,6 @@
 // How often a module is asked for commands.
 import assert from "node:assert/strict";
+import FakeTimers from "@sinonjs/fake-timers";
 import { type CommandSource, WaitLoop } from "../../src/module/host/wait_loop.ts";
 import type { CallOutcome } from "../../src/module/outcome.ts";
 import { waitFor } from "../support/wait.ts";
@@ -70,6 +71,44 @@ Deno.test("WaitLoop says each kind of failure once, not each time", async () => 
     "wait_for_command failed: context_incorrect",
   ]);
   await end(script);
+});
+
+Deno.test("WaitLoop pauses after each timeout of 0 ms, however long it took, and complains of none", async () => {
+  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  const pauses: number[] = [];
+  const notices: string[] = [];
+  let waits = 0;
+  const loop = new WaitLoop({
+    wait: () => {
+      waits++;
+      // As on a machine that is busy; nobody waits for this time.
+      clock.tick(5);
+      return Promise.resolve("timeout_occurred");
+    },
+    pop: () => Promise.resolve(0),
+    congestion: () => null,
+    notice: (text) => notices.push(text),
+  }, 0);
+  try {
+    loop.start();
+    loop.release();
+    for (let turn = 1; turn <= 9; turn++) {
+      // The loop's promises; nothing else may call for time.
+      for (let step = 0; step < 20; step++) await null;
+      assert.equal(waits, turn);
+      const before = clock.now;
+      clock.next();
+      pauses.push(clock.now - before);
+    }
+  } finally {
+    await loop.stop();
+    clock.uninstall();
+  }
+  for (const [index, mostMs] of [10, 20, 40, 80, 160, 320, 640, 1000, 1000].entries()) {
+    const pauseMs = pauses[index] ?? NaN;
+    assert.ok(pauseMs >= mostMs * 0.8 - 1 && pauseMs <= mostMs, `pause ${index}: ${pauseMs} ms`);
+  }
+  assert.deepEqual(notices, []);
 });
 
 Deno.test("WaitLoop begins held, and can be stopped while it is", async () => {

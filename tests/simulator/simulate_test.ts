@@ -4,6 +4,8 @@ import { Command } from "commander";
 import { runSimulate } from "../../src/cli/simulate.ts";
 import { parseSimulateOptions, SimulateUsageError } from "../../src/cli/simulate_input.ts";
 import { addSimulateOptions } from "../../src/cli/simulate_options.ts";
+import { simulateResult } from "../../src/cli/simulate_report.ts";
+import { Fleet } from "../../src/simulator/fleet.ts";
 import { Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
 import { TempFolder } from "../support/temp.ts";
 import { FakeMqttServer } from "./fake_server.ts";
@@ -75,6 +77,14 @@ Deno.test("parseSimulateOptions() finds the broker in an address and turns TLS o
   assert.equal(broker.port, 8883);
   assert.deepEqual(broker.tls, { caFile: "deno.json" });
   assert.equal(broker.username, "me");
+});
+
+Deno.test("simulateResult() names a broker at an IPv6 address with its brackets", async () => {
+  await using fleet = new Fleet({ gateways: [] });
+  const brokerOf = (address: string) =>
+    simulateResult(parsed("--address", address), fleet, 1).broker;
+  assert.equal(brokerOf("mqtt://[::1]:1884"), "mqtt://[::1]:1884");
+  assert.equal(brokerOf("wss://host:443/mqtt"), "wss://host:443/mqtt");
 });
 
 Deno.test("parseSimulateOptions() names every problem at once", () => {

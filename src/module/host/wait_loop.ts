@@ -27,7 +27,8 @@ function pauses(): Generator<number, never, void> {
  * The loop around `wait_for_command` of one context (protocol sections 3 and 4.3).
  *
  * OK: pops until none remains. A timeout: waits again. Errors, OK with nothing to pop, and timeouts
- * that come at once make pauses that grow from 10 ms to 1 s and start over after a success.
+ * that come at once make pauses that grow from 10 ms to 1 s and start over after a success. With a
+ * timeout of 0 ms, which asks without waiting, every timeout makes such a pause.
  * The loop begins held.
  */
 export class WaitLoop {
@@ -99,6 +100,8 @@ export class WaitLoop {
       this.#known = 1;
     } else if (outcome !== "timeout_occurred") {
       this.#complain(outcome, `wait_for_command failed: ${outcome}`);
+      await this.#backOff();
+    } else if (this.#timeoutMs === 0) {
       await this.#backOff();
     } else if (tookMs < Math.max(1, this.#timeoutMs * EARLY_SHARE)) {
       this.#complain(
