@@ -1,5 +1,6 @@
 // The routes: which request gets which answer, and what every answer has in common.
 import { type Context, Hono } from "hono";
+import { quote } from "../config/describe.ts";
 import { carDetail, carList } from "./views.ts";
 import { errorResponse } from "./answers.ts";
 import type { Health, Readiness } from "./api.ts";
@@ -68,9 +69,11 @@ export function createApp(options: AppOptions): Hono<Bindings> {
   app.get(
     "/api/cars/:car",
     locked((ask) => {
-      const detail = carDetail(source, ask.req.param("car") ?? "");
+      const car = ask.req.param("car") ?? "";
+      const detail = carDetail(source, car);
       if (detail === undefined) {
-        throw new RequestError(404, "not_found", "Expected a car of the configuration: found none");
+        const message = `Expected a car of the configuration: found ${quote(car)}`;
+        throw new RequestError(404, "not_found", message);
       }
       return ask.json(detail);
     }),
@@ -99,7 +102,7 @@ async function rpc(ask: Ask, source: MethodSource): Promise<Response> {
   const type = ask.req.header("content-type") ?? "";
   // A foreign page cannot send this type without asking first, and the answer to that is no.
   if (!/^application\/json(?:\s*;|$)/i.test(type)) {
-    const message = "Expected application/json: found another type";
+    const message = `Expected the content type application/json: found ${quote(type)}`;
     throw new RequestError(415, "unsupported_media_type", message);
   }
   const text = await readBody(ask.req.raw, MAX_BODY_BYTES, BODY_MS);
@@ -114,12 +117,13 @@ async function rpc(ask: Ask, source: MethodSource): Promise<Response> {
 const GET_PATHS = /^\/(?:healthz|readyz|metrics|openrpc\.json|api\/cars(?:\/[^/]+)?|api\/events)?$/;
 
 function notThere(ask: Ask, assets: Assets): RequestError {
-  const { path } = ask.req;
+  const { path, method } = ask.req;
   const allow = path === "/rpc" ? "POST" : GET_PATHS.test(path) || assets.has(path) ? "GET" : null;
-  if (allow === null || allow === ask.req.method) {
-    return new RequestError(404, "not_found", "Expected a path of this server: found another");
+  if (allow === null || allow === method) {
+    const message = `Expected a path of this server: found ${quote(path)}`;
+    return new RequestError(404, "not_found", message);
   }
-  const message = `Expected ${allow}: found another method`;
+  const message = `Expected the method ${allow}: found ${quote(method)}`;
   return new RequestError(405, "method_not_allowed", message, { allow });
 }
 

@@ -87,7 +87,9 @@ export class MqttTransport implements CarTransport {
   }
 
   start(listener: TransportListener): void {
-    if (this.#state.phase !== "idle") throw new Error("Cannot start the transport: it was before");
+    if (this.#state.phase !== "idle") {
+      throw new Error(`Cannot start the transport of car ${this.#options.car}: it was before`);
+    }
     this.#listener = listener;
     this.#connect();
   }

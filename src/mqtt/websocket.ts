@@ -126,7 +126,13 @@ class WebSocketLink implements Link, LinkListener {
     }
     const proof = createHash("sha1").update(this.#key + PROOF_SUFFIX).digest("base64");
     const [, proven] = text.match(/^sec-websocket-accept:[ \t]*(\S+)/im) ?? [];
-    if (proven !== proof) throw new BrokerRefusedError("WebSocket answer does not fit the request");
+    if (proven !== proof) {
+      // Not quoted: a wrong proof may be another one each time, but a cause always has the same words.
+      const found = proven === undefined
+        ? "no Sec-WebSocket-Accept"
+        : "a wrong Sec-WebSocket-Accept";
+      throw new BrokerRefusedError(`WebSocket answer does not fit the request: found ${found}`);
+    }
     this.#upgraded = true;
     this.#onOpen(this);
     return end + 4;

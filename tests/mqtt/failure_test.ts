@@ -167,15 +167,35 @@ Deno.test("MqttTransport reports a web server that does not speak WebSocket", as
   await server.shutdown();
 });
 
+Deno.test("MqttTransport says what does not fit in a WebSocket answer, always in the same words", async () => {
+  const cases = [
+    ["", "found no Sec-WebSocket-Accept"],
+    ["Sec-WebSocket-Accept: c3dvcmRmaXNo\r\n", "found a wrong Sec-WebSocket-Accept"],
+  ] as const;
+  for (const [header, found] of cases) {
+    const server = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const answer = `HTTP/1.1 101 Switching Protocols\r\n${header}\r\n`;
+    const served = serveOnce(server, new TextEncoder().encode(answer));
+    const broker = localBroker(server.addr.port, { protocol: "ws", path: "/mqtt" });
+    const words = `: WebSocket answer does not fit the request: ${found} (car car_1)`;
+    assert.ok((await reportOf(broker)).includes(words));
+    await served;
+    server.close();
+  }
+});
+
+/** Takes one connection, reads what it says first, answers, and closes it. */
+async function serveOnce(server: Deno.Listener, answer: Uint8Array): Promise<void> {
+  const conn = await server.accept();
+  await conn.read(new Uint8Array(1_000));
+  if (answer.length > 0) await conn.write(answer);
+  conn.close();
+}
+
 Deno.test("MqttTransport reports a server that closes at once, or answers nonsense", async () => {
   for (const answer of [new Uint8Array(0), new Uint8Array([0x30, 0xff, 0xff, 0xff, 0xff, 0xff])]) {
     const server = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    const served = (async () => {
-      const conn = await server.accept();
-      await conn.read(new Uint8Array(1_000));
-      if (answer.length > 0) await conn.write(answer);
-      conn.close();
-    })();
+    const served = serveOnce(server, answer);
     const line = await reportOf(localBroker(server.addr.port));
     assert.match(line, answer.length > 0 ? /its length is endless/ : /closed by the broker/);
     await served;

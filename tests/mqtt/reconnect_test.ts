@@ -158,7 +158,7 @@ Deno.test("MqttTransport.start() throws when called twice", async () => {
   const transport = new MqttTransport(options);
   const listener = { onUp() {}, onDown() {}, onMessage() {} };
   transport.start(listener);
-  assert.throws(() => transport.start(listener), /Cannot start the transport/);
+  assert.throws(() => transport.start(listener), /Cannot start the transport of car car_1:/);
   await transport.stop();
 });
 
