@@ -3,7 +3,7 @@ import { type Context, Hono } from "hono";
 import { quote } from "../config/describe.ts";
 import { carDetail, carList } from "./views.ts";
 import { errorResponse } from "./answers.ts";
-import type { Health, Readiness } from "./api.ts";
+import type { CarDetail, Health, Readiness } from "./api.ts";
 import { readBody } from "./body.ts";
 import { RequestError } from "./errors.ts";
 import type { EventStream } from "./event_stream.ts";
@@ -43,41 +43,50 @@ const BODY_MS = 5000;
 
 /** Makes the routes. */
 export function createApp(options: AppOptions): Hono<Bindings> {
-  const { source, guard, events, assets } = options;
+  const { source, guard, assets } = options;
   const app = new Hono<Bindings>();
-  const locked = (answer: (ask: Ask) => Response | Promise<Response>) => (ask: Ask) => {
-    guard.authorize(ask.req.raw, ask.env.client);
-    return answer(ask);
-  };
-
   app.use(async (ask, next) => {
     guard.admit(ask.env.client);
     await next();
   });
-  app.get("/healthz", (ask) => ask.json(options.health()));
-  app.get("/readyz", (ask) => {
-    const readiness = options.readiness();
-    return ask.json(readiness, readiness.ready ? 200 : 503);
+  addOpen(app, options);
+  addLocked(app, options);
+  app.all("*", (ask) => {
+    throw notThere(ask, assets);
   });
+  app.onError((error, ask) => errorAnswer(error, ask, source));
+  return app;
+}
+
+/** What needs no key. */
+function addOpen(app: Hono<Bindings>, { health, readiness, assets }: AppOptions): void {
+  app.get("/healthz", (ask) => ask.json(health()));
+  app.get("/readyz", (ask) => {
+    const found = readiness();
+    return ask.json(found, found.ready ? 200 : 503);
+  });
+  for (const [path, asset] of assets) {
+    app.get(path, (ask) => ask.body(asset.body, 200, { "content-type": asset.type }));
+  }
+}
+
+/** What needs the key, where there is one. */
+function addLocked(
+  app: Hono<Bindings>,
+  { source, guard, events, metrics }: AppOptions,
+): void {
+  const locked = (answer: (ask: Ask) => Response | Promise<Response>) => (ask: Ask) => {
+    guard.authorize(ask.req.raw, ask.env.client);
+    return answer(ask);
+  };
   app.get(
     "/metrics",
     locked(async (ask) =>
-      ask.body(await options.metrics.text(), 200, { "content-type": options.metrics.contentType })
+      ask.body(await metrics.text(), 200, { "content-type": metrics.contentType })
     ),
   );
   app.get("/api/cars", locked((ask) => ask.json(carList(source))));
-  app.get(
-    "/api/cars/:car",
-    locked((ask) => {
-      const car = ask.req.param("car") ?? "";
-      const detail = carDetail(source, car);
-      if (detail === undefined) {
-        const message = `Expected a car of the configuration: found ${quote(car)}`;
-        throw new RequestError(404, "not_found", message);
-      }
-      return ask.json(detail);
-    }),
-  );
+  app.get("/api/cars/:car", locked((ask) => ask.json(detailOf(ask, source))));
   app.get(
     "/api/events",
     locked((ask) => {
@@ -88,14 +97,15 @@ export function createApp(options: AppOptions): Hono<Bindings> {
   );
   app.get("/openrpc.json", locked((ask) => ask.json(openRpcDocument(METHODS))));
   app.post("/rpc", locked((ask) => rpc(ask, source)));
-  for (const [path, asset] of assets) {
-    app.get(path, (ask) => ask.body(asset.body, 200, { "content-type": asset.type }));
-  }
-  app.all("*", (ask) => {
-    throw notThere(ask, assets);
-  });
-  app.onError((error, ask) => errorAnswer(error, ask, source));
-  return app;
+}
+
+/** @throws {RequestError} when there is no such car. */
+function detailOf(ask: Ask, source: MethodSource): CarDetail {
+  const car = ask.req.param("car") ?? "";
+  const detail = carDetail(source, car);
+  if (detail !== undefined) return detail;
+  const message = `Expected a car of the configuration: found ${quote(car)}`;
+  throw new RequestError(404, "not_found", message);
 }
 
 async function rpc(ask: Ask, source: MethodSource): Promise<Response> {
