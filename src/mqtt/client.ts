@@ -224,7 +224,7 @@ export class MqttTransport implements CarTransport {
     this.#listener?.onUp();
   }
 
-  #onClosed({ reason, refused }: BrokerFailure): void {
+  #onClosed(failure: BrokerFailure): void {
     const state = this.#state;
     const { connector, car } = this.#options;
     if (state.phase === "up") {
@@ -234,10 +234,10 @@ export class MqttTransport implements CarTransport {
       const served = this.#stats.messagesIn > messagesIn;
       if (served || connector.clock.now() - ms >= STOOD_MS) this.#pauses = this.#newPauses();
       this.#wait(true);
-      this.#listener?.onDown(`Lost the broker ${connector.address}: ${reason}`);
+      this.#listener?.onDown(`Lost the broker ${connector.address}: ${failure.reason}`);
     } else if (state.phase === "connecting") {
-      connector.failed(car, reason, refused);
-      this.#wait(!refused);
+      connector.failed(car, failure);
+      this.#wait(!failure.refused);
     }
   }
 

@@ -1,7 +1,15 @@
 // What a broker can refuse, and the words we have for it (protocol section 4.1).
 import assert from "node:assert/strict";
 import type { BrokerConfig, TlsConfig } from "../../src/config/model.ts";
-import { TlsFileError } from "../../src/mqtt/errors.ts";
+import { adviceFor } from "../../src/mqtt/advice.ts";
+import {
+  BrokerRefusedError,
+  BrokerStalledError,
+  MalformedFrameError,
+  TlsFileError,
+  WebSocketRefusedError,
+} from "../../src/mqtt/errors.ts";
+import { BROKER_FAILURE_CODES, describeFailure } from "../../src/mqtt/failure.ts";
 import { Certificates } from "../support/certificates.ts";
 import { freePort, Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
 import { localBroker, makeConnector, TestCar, TestGateway, textOf } from "../support/mqtt_peers.ts";
@@ -31,6 +39,36 @@ async function assertCarries(broker: BrokerConfig, gatewayPort: number): Promise
     assert.equal(textOf(await gateway.messages.next("the echo")), "x".repeat(size));
   }
 }
+
+/** An error as it is thrown, its code, and whether the broker said no. */
+const FAILURES = [
+  [undefined, "closed", false],
+  [new WebSocketRefusedError("no"), "web_socket", true],
+  [new MalformedFrameError("Cannot read an endless frame"), "web_socket", false],
+  // What they are decides, whatever words they have.
+  [new BrokerRefusedError('not allowed to subscribe to "acme/WebSocket/x"'), "other", true],
+  [new BrokerStalledError("no answer to CONNECT within 10 s"), "no_answer", false],
+  [Object.assign(new Error("Connection refused: x"), { code: 4 }), "not_authorized", true],
+  [Object.assign(new Error("Connection refused: x"), { code: 9 }), "other", true],
+  [new Error("Connection refused (os error 111)"), "connection_refused", false],
+  [new Error("peer closed connection without sending TLS close_notify"), "cut_off", false],
+  [new Error("received fatal alert: CertificateRequired"), "client_certificate_wanted", false],
+  [new Error("received fatal alert: BadCertificate"), "tls_refused", false],
+  [new Error("something new"), "other", false],
+] as const;
+
+Deno.test("describeFailure() gives every failure a code, by its class where it is ours", () => {
+  for (const [error, code, refused] of FAILURES) {
+    const found = describeFailure(error);
+    assert.deepEqual([found.code, found.refused], [code, refused], `${error}`);
+  }
+});
+
+Deno.test("adviceFor() knows what to do about every failure that is told apart", () => {
+  const general = adviceFor("other");
+  const without = BROKER_FAILURE_CODES.filter((code) => adviceFor(code) === general);
+  assert.deepEqual(without, ["cut_off", "other"]);
+});
 
 Deno.test("MqttTransport reports a refused connection with the address", async () => {
   const port = freePort();
