@@ -155,9 +155,8 @@ function judgeTcp(
     ...describeFailure(asError(error)),
   }));
   if (refused.size === 0) return findings.ok(subject, `TCP: reached ${reached.join(", ")}`);
-  const message = `TCP: reached ${reached.join(", ")}, not ${
-    failures.map(({ each, reason }) => `${each}: ${reason}`).join(", ")
-  }`;
+  const reasons = failures.map(({ each, reason }) => `${each}: ${reason}`);
+  const message = `TCP: reached ${reached.join(", ")}, not ${reasons.join(", ")}`;
   // With a client certificate the runtime connects by itself, to the first address alone.
   const matters = broker.tls?.certFile !== undefined && refused.has(addresses[0] ?? "") ||
     failures.some(({ code }) => code !== "connection_refused");

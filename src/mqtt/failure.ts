@@ -52,8 +52,8 @@ type Meaning = readonly [
 
 /** Patterns of what the runtime, rustls and mqtt.js say, and what it means. */
 const MEANINGS: readonly Meaning[] = [
-  [/Connection refused|ECONNREFUSED/, "connection_refused", "connection refused"],
-  [/reset by peer|ECONNRESET|Broken pipe|EPIPE/, "reset", "connection reset"],
+  [/connection refused|ECONNREFUSED/i, "connection_refused", "connection refused"],
+  [/connection reset|reset by peer|ECONNRESET|broken pipe|EPIPE/i, "reset", "connection reset"],
   [/timed out|ETIMEDOUT/i, "timed_out", "connection timed out"],
   [/unreachable|EHOSTUNREACH|ENETUNREACH/, "unreachable", "host or network unreachable"],
   [/lookup address|ENOTFOUND|EAI_AGAIN|getaddrinfo/, "host_not_found", "host name not found"],

@@ -51,6 +51,11 @@ const FAILURES = [
   [Object.assign(new Error("Connection refused: x"), { code: 4 }), "not_authorized", true],
   [Object.assign(new Error("Connection refused: x"), { code: 9 }), "other", true],
   [new Error("Connection refused (os error 111)"), "connection_refused", false],
+  [new Error("connection refused"), "connection_refused", false],
+  [new Error("Connection reset by peer (os error 104)"), "reset", false],
+  // The system says it with a capital and a number, Rust without.
+  [new Error("Broken pipe (os error 32)"), "reset", false],
+  [new Error("broken pipe"), "reset", false],
   [new Error("peer closed connection without sending TLS close_notify"), "cut_off", false],
   [new Error("received fatal alert: CertificateRequired"), "client_certificate_wanted", false],
   [new Error("received fatal alert: BadCertificate"), "tls_refused", false],
