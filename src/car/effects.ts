@@ -79,13 +79,17 @@ export type Effect =
   | { readonly type: "ended"; readonly failure: Failure };
 
 /** Why a status was not forwarded, though answered (section 4.3). */
-export type NotForwarded =
-  | "unknown_module"
-  | "unsupported_type"
-  | "device_refused"
-  | "too_many_devices"
-  | "device_not_connected"
-  | "unknown_state";
+export const NOT_FORWARDED_REASONS = [
+  "unknown_module",
+  "unsupported_type",
+  "device_refused",
+  "too_many_devices",
+  "device_not_connected",
+  "unknown_state",
+] as const;
+
+/** See {@linkcode NOT_FORWARDED_REASONS}. */
+export type NotForwarded = typeof NOT_FORWARDED_REASONS[number];
 
 /** Why a message was set aside without an answer. */
 export type Ignored =
@@ -102,13 +106,17 @@ export type Ignored =
   | "other_car";
 
 /** Why a command was not sent. */
-export type Dropped =
-  | "stale"
-  | "superseded"
-  | "device_not_listed"
-  | "other_module"
-  | "queue_full"
-  | "module_removed";
+export const DROPPED_REASONS = [
+  "stale",
+  "superseded",
+  "device_not_listed",
+  "other_module",
+  "queue_full",
+  "module_removed",
+] as const;
+
+/** See {@linkcode DROPPED_REASONS}. */
+export type Dropped = typeof DROPPED_REASONS[number];
 
 /** What is remarkable about a command that was sent all the same. */
 export type Doubtful = "other_module" | "device_not_connected" | "empty";

@@ -122,13 +122,17 @@ export type Session = Offline | Waiting | Connecting | Running | Stopped;
 export type Established = Connecting | Running;
 
 /** The names the states have had in the field (section 4). */
-export type StateName =
-  | "UNINITIALIZED"
-  | "CONNECTED"
-  | "INITIALIZED"
-  | "RUNNING"
-  | "STOPPED"
-  | "ERROR";
+export const STATE_NAMES = [
+  "UNINITIALIZED",
+  "CONNECTED",
+  "INITIALIZED",
+  "RUNNING",
+  "STOPPED",
+  "ERROR",
+] as const;
+
+/** See {@linkcode STATE_NAMES}. */
+export type StateName = typeof STATE_NAMES[number];
 
 /** The state as operators know it; INITIALIZED lasts no time, ERROR means module contexts lack. */
 export function stateName(session: Session): StateName {

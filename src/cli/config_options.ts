@@ -35,7 +35,7 @@ export function configureWithConfig(
     .argument("[config]", `configuration file (default: ${DEFAULT_CONFIG})`)
     .option("-c, --config <file>", "the same as an option")
     .option("--tls", "reach the broker over TLS; needs --ca")
-    .option("--ca <file>", "certificates of the authorities that may sign the broker's, PEM")
+    .option("--ca <file>", "certificates of further authorities that may sign the broker's, PEM")
     .option("--cert <file>", "own certificate for the broker, PEM; needs --key")
     .option("--key <file>", "private key of the own certificate, PEM; needs --cert")
     .option("--broker [port]", "run a broker inside, at the configured address or on another port")

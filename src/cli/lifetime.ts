@@ -37,53 +37,72 @@ export async function runUntilStopped(
   parts: readonly Part[],
   options: LifetimeOptions,
 ): Promise<boolean> {
-  const { stop, log, clock = systemClock, stopTimeoutMs = STOP_TIMEOUT_MS } = options;
-  const started: Part[] = [];
-  /** What is under way, for the message when it never ends. */
-  let doing = "";
-
-  const startAll = async () => {
-    for (const part of parts) {
-      if (stop.aborted) return;
-      doing = `starting ${part.name}`;
-      await part.start();
-      started.push(part);
-    }
-  };
-  const stopAll = async () => {
-    let clean = true;
-    for (const part of started.reverse()) {
-      doing = `stopping ${part.name}`;
-      try {
-        await part.stop();
-      } catch (error) {
-        clean = false;
-        log.error(() => `Cannot stop ${part.name} in order: ${(error as Error).message}`);
-      }
-    }
-    return clean;
-  };
-  const inTime = async (work: Promise<unknown>) => {
-    const ended = await within(work, stopTimeoutMs, clock);
-    if (!ended) log.error(() => `Gave up ${doing}: not done after ${stopTimeoutMs} ms`);
-    return ended;
-  };
-
+  const { stop, log } = options;
+  const lifetime = new Lifetime(parts, options);
   const stopAsked = whenAborted(stop);
-  const starting = startAll();
+  const starting = lifetime.start();
   try {
     // A stop that comes while parts start waits for the one under way, so that it can be undone.
     await Promise.race([starting, stopAsked]);
-    if (stop.aborted && !await inTime(starting)) return false;
+    if (stop.aborted && !await lifetime.inTime(starting)) return false;
   } catch (error) {
-    await inTime(stopAll());
+    await lifetime.inTime(lifetime.stop());
     throw error;
   }
   await stopAsked;
   log.info(() => `Stopping on ${stop.reason}`);
   let clean = false;
-  const ended = await inTime(stopAll().then((value) => clean = value));
+  const ended = await lifetime.inTime(lifetime.stop().then((value) => clean = value));
   return ended && clean;
+}
+
+/** The parts, as far as they have come. */
+class Lifetime {
+  readonly #parts: readonly Part[];
+  readonly #options: LifetimeOptions;
+  readonly #started: Part[] = [];
+  /** What is under way, for the message when it never ends. */
+  #doing = "";
+
+  constructor(parts: readonly Part[], options: LifetimeOptions) {
+    this.#parts = parts;
+    this.#options = options;
+  }
+
+  /** Starts one after the other, until it is asked to stop. */
+  async start(): Promise<void> {
+    for (const part of this.#parts) {
+      if (this.#options.stop.aborted) return;
+      this.#doing = `starting ${part.name}`;
+      await part.start();
+      this.#started.push(part);
+    }
+  }
+
+  /** Stops in reverse what has started; resolves with whether all of it did in order. */
+  async stop(): Promise<boolean> {
+    let clean = true;
+    for (const part of this.#started.reverse()) {
+      this.#doing = `stopping ${part.name}`;
+      try {
+        await part.stop();
+      } catch (error) {
+        clean = false;
+        this.#options.log.error(() =>
+          `Cannot stop ${part.name} in order: ${(error as Error).message}`
+        );
+      }
+    }
+    return clean;
+  }
+
+  /** Waits for the work, and says what was under way when it takes longer than stopping may. */
+  async inTime(work: Promise<unknown>): Promise<boolean> {
+    const { log, clock = systemClock, stopTimeoutMs = STOP_TIMEOUT_MS } = this.#options;
+    const ended = await within(work, stopTimeoutMs, clock);
+    if (!ended) log.error(() => `Gave up ${this.#doing}: not done after ${stopTimeoutMs} ms`);
+    return ended;
+  }
 }
 
 function whenAborted(signal: AbortSignal): Promise<void> {

@@ -32,8 +32,8 @@ export async function checkBroker(
   const findings = new Findings("broker");
   const address = brokerAddress(broker);
   const fail = (step: string, error: unknown): BrokerCheck => {
-    const { reason } = describeFailure(asError(error));
-    findings.failed(address, `${step}: ${reason}`, adviceFor(reason));
+    const { code, reason } = describeFailure(asError(error));
+    findings.failed(address, `${step}: ${reason}`, adviceFor(code));
     return { findings, usable: false };
   };
   let addresses: string[];
@@ -66,7 +66,7 @@ export async function checkBroker(
 
 /** The connection ended, and what the broker may have said about it was not read. */
 function isVague(error: unknown): boolean {
-  return /pipe|reset|closed/i.test(describeFailure(asError(error)).reason);
+  return ["reset", "closed", "cut_off"].includes(describeFailure(asError(error)).code);
 }
 
 /**
@@ -150,14 +150,16 @@ function judgeTcp(
 ): void {
   const reached = addresses.filter((each) => !refused.has(each));
   const subject = `port ${broker.port}`;
-  const reasons = [...refused].map(([each, error]) =>
-    `${each}: ${describeFailure(asError(error)).reason}`
-  );
+  const failures = [...refused].map(([each, error]) => ({
+    each,
+    ...describeFailure(asError(error)),
+  }));
   if (refused.size === 0) return findings.ok(subject, `TCP: reached ${reached.join(", ")}`);
+  const reasons = failures.map(({ each, reason }) => `${each}: ${reason}`);
   const message = `TCP: reached ${reached.join(", ")}, not ${reasons.join(", ")}`;
   // With a client certificate the runtime connects by itself, to the first address alone.
   const matters = broker.tls?.certFile !== undefined && refused.has(addresses[0] ?? "") ||
-    reasons.some((reason) => !reason.endsWith("connection refused"));
+    failures.some(({ code }) => code !== "connection_refused");
   if (!matters) return findings.ok(subject, message);
   findings.warning(
     subject,
@@ -168,9 +170,9 @@ function judgeTcp(
 
 /** Which step an error belongs to. */
 function stepOf(error: unknown, tls: TlsMaterial | undefined): string {
-  const { reason, refused } = describeFailure(asError(error));
-  if (/WebSocket/.test(reason)) return "WebSocket refused";
-  if (refused || /closed by the broker|CONNECT/.test(reason)) return "MQTT CONNECT refused";
+  const { code, refused } = describeFailure(asError(error));
+  if (code === "web_socket") return "WebSocket refused";
+  if (refused || code === "closed" || code === "no_answer") return "MQTT CONNECT refused";
   return tls ? "No TLS connection" : "Lost while connecting";
 }
 

@@ -89,7 +89,7 @@ export async function checkBrokerCertificate(
 /** With several authorities, one that has expired is only a nuisance. */
 function judgeAuthorities(tls: TlsConfig, { ca }: TlsMaterial, findings: Findings): void {
   if (tls.caFile === undefined || ca === undefined) {
-    findings.ok("authorities", "Those this machine trusts: no CA file is named");
+    findings.ok("authorities", "Those the runtime trusts: no CA file is named");
     return;
   }
   const authorities = parse(ca);

@@ -1,4 +1,5 @@
 // Every check, in an order in which a failure explains what is skipped after it.
+import type { Dialect } from "../config/dialect.ts";
 import { ConfigError, type Problem } from "../config/errors.ts";
 import { loadConfig } from "../config/load.ts";
 import type { ServerConfig } from "../config/model.ts";
@@ -13,6 +14,13 @@ import { checkLimits } from "./limits.ts";
 import { checkLogs } from "./logs.ts";
 import { checkPublishing } from "./publishing.ts";
 import { checkSubscriptions, explainUntried } from "./topics.ts";
+
+/** As the README calls them. */
+const DIALECT_NAMES: Record<Dialect, string> = {
+  A: "documented dialect",
+  B: "newest dialect",
+  C: "single-car dialect",
+};
 
 /** What is examined, and how far it may go. */
 export interface ExamineOptions {
@@ -53,7 +61,7 @@ function readConfig(options: ExamineOptions, findings: Findings): ServerConfig |
     const { config, warnings, dialect } = loadConfig(options.config, options.overrides);
     const modules = config.cars.reduce((sum, car) => sum + car.modules.length, 0);
     const what = `${config.cars.length} cars of ${config.company} with ${modules} modules`;
-    findings.ok(options.config, `Can be used: ${what} (dialect ${dialect})`);
+    findings.ok(options.config, `Can be used: ${what} (${DIALECT_NAMES[dialect]})`);
     warn(warnings);
     return config;
   } catch (error) {

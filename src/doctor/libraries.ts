@@ -23,6 +23,14 @@ interface Used {
   cars: number;
 }
 
+/** What trying to load a library in a module host came to. */
+interface Attempt extends Used {
+  readonly plan: LoadPlan;
+  /** Whether it was loaded, and is the module it should be. */
+  readonly loaded: boolean;
+  readonly trouble: Trouble | undefined;
+}
+
 /** Looks at each library once; with `init`, at each car's modules. */
 export async function checkLibraries(options: LibraryCheckOptions): Promise<Findings[]> {
   const { config, init } = options;
@@ -31,33 +39,12 @@ export async function checkLibraries(options: LibraryCheckOptions): Promise<Find
   const specs = config.cars.flatMap((car) => contextSpecs(config, car));
   const lanes = new HostLanes(config.timeouts.moduleCallMs, options.signal);
   try {
-    const view = systemLoaderView();
-    const plans = new Map<string, LoadPlan>();
-    const loadable = new Set<string>();
-    const used = [...usedLibraries(specs)];
-    const troubles = await Promise.all(used.map(async ([key, { spec }]) => {
-      const { libPath } = spec;
-      const plan = plans.get(libPath) ?? planLoad(libPath, view);
-      plans.set(libPath, plan);
-      // What is no library of this machine is not worth a process.
-      if (!plan.description?.native) return undefined;
-      const trouble = await lanes.attempt(spec, "load");
-      if (trouble === undefined) loadable.add(key);
-      return trouble;
-    }));
-    const judged = new Set<string>();
-    used.forEach(([key, { spec, cars }], index) => {
-      const plan = plans.get(spec.libPath);
-      if (plan === undefined) return;
-      const loads = loadable.has(key);
-      if (!judged.has(spec.libPath)) judgeFile(spec.libPath, plan, loads, libraries);
-      judged.add(spec.libPath);
-      judgeLoading(spec, cars, plan, troubles[index], libraries);
-    });
+    const attempts = await tryLoading(usedLibraries(specs), lanes);
+    judgeLibraries([...attempts.values()], libraries);
     if (init) {
       await Promise.all(specs.map(async (spec) => {
         const subject = `car ${spec.car}, module ${spec.module}`;
-        if (!loadable.has(keyOf(spec))) {
+        if (!attempts.get(keyOf(spec))?.loaded) {
           return modules.skipped(subject, "init was not called: the library cannot be used");
         }
         judgeInit(subject, await lanes.attempt(spec, "init"), modules);
@@ -74,6 +61,36 @@ export async function checkLibraries(options: LibraryCheckOptions): Promise<Find
     await lanes.stop();
   }
   return [libraries, modules];
+}
+
+/** Loads every library that may be one, under each of its numbers. */
+async function tryLoading(
+  used: ReadonlyMap<string, Used>,
+  lanes: HostLanes,
+): Promise<Map<string, Attempt>> {
+  const view = systemLoaderView();
+  const plans = new Map<string, LoadPlan>();
+  const attempts = await Promise.all([...used].map(async ([key, { spec, cars }]) => {
+    const plan = plans.get(spec.libPath) ?? planLoad(spec.libPath, view);
+    plans.set(spec.libPath, plan);
+    // What is no library of this machine is not worth a process.
+    const native = plan.description?.native === true;
+    const trouble = native ? await lanes.attempt(spec, "load") : undefined;
+    const loaded = native && trouble === undefined;
+    return [key, { spec, cars, plan, loaded, trouble }] as const;
+  }));
+  return new Map(attempts);
+}
+
+/** Judges each file once, and each number it is used under. */
+function judgeLibraries(attempts: readonly Attempt[], findings: Findings): void {
+  const judged = new Set<string>();
+  for (const attempt of attempts) {
+    const { spec: { libPath }, plan, loaded } = attempt;
+    if (!judged.has(libPath)) judgeFile(libPath, plan, loaded, findings);
+    judged.add(libPath);
+    judgeLoading(attempt, findings);
+  }
 }
 
 function usedLibraries(specs: readonly ContextSpec[]): Map<string, Used> {
@@ -108,24 +125,20 @@ function judgeFile(path: string, plan: LoadPlan, loads: boolean, findings: Findi
   }
   const names = Object.keys(SYMBOLS);
   const missing = names.filter((name) => !symbols.has(name));
+  const called = `${names.length} functions the server calls`;
   if (missing.length === 0) {
-    findings.ok(path, `Has the ${names.length} functions: ${names.join(", ")}`);
+    findings.ok(path, `Has the ${called}: ${names.join(", ")}`);
   } else {
     findings.failed(
       path,
-      `Lacks ${missing.length} of ${names.length} functions: ${missing.join(", ")}`,
+      `Lacks ${missing.length} of ${called}: ${missing.join(", ")}`,
       "Define and export them in the library, as C functions without a C++ name, not hidden",
     );
   }
 }
 
-function judgeLoading(
-  { libPath, module, car }: ContextSpec,
-  cars: number,
-  plan: LoadPlan,
-  trouble: Trouble | undefined,
-  findings: Findings,
-): void {
+function judgeLoading({ spec, cars, plan, trouble }: Attempt, findings: Findings): void {
+  const { libPath, module, car } = spec;
   if (!plan.description?.native) {
     return findings.skipped(libPath, `Not loaded as module ${module}: no library of this machine`);
   }

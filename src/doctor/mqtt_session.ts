@@ -6,6 +6,7 @@ import { Duplex } from "node:stream";
 import { MqttClient } from "mqtt";
 import type { BrokerConfig } from "../config/model.ts";
 import { openLink } from "../mqtt/connect.ts";
+import { BrokerClosedError, BrokerStalledError } from "../mqtt/errors.ts";
 import type { Link } from "../mqtt/link.ts";
 import type { TlsMaterial } from "../mqtt/tls.ts";
 
@@ -67,7 +68,7 @@ export class MqttSession implements AsyncDisposable {
       this.onMessage({ topic, retained: packet.retain });
     });
     client.on("close", () => {
-      this.#lost.reject(this.#failure ?? new Error("closed by the broker"));
+      this.#lost.reject(this.#failure ?? new BrokerClosedError());
       this.#closed.resolve();
     });
     this.#client = client;
@@ -128,7 +129,7 @@ export class MqttSession implements AsyncDisposable {
   async #answered<T>(answer: Promise<T>, to: string): Promise<T> {
     const late = Promise.withResolvers<never>();
     const timer = setTimeout(
-      () => late.reject(new Error(`no answer to ${to} within ${ANSWER_MS / 1000} s`)),
+      () => late.reject(new BrokerStalledError(`no answer to ${to} within ${ANSWER_MS / 1000} s`)),
       ANSWER_MS,
     );
     answer.catch(() => {});

@@ -42,8 +42,8 @@ export async function checkPublishing(options: TopicCheckOptions): Promise<Findi
       else findings.failed(car, `May not publish to ${refused.join(" and ")}`, PUBLISH_ADVICE);
     }
   } catch (error) {
-    const { reason } = describeFailure(error as Error);
-    findings.failed("publishing", `Given up: ${reason}`, adviceFor(reason));
+    const { code, reason } = describeFailure(error as Error);
+    findings.failed("publishing", `Given up: ${reason}`, adviceFor(code));
   } finally {
     await session[Symbol.asyncDispose]();
   }
@@ -83,8 +83,8 @@ async function publishAndWatch(
       }
     }
   } catch (error) {
-    const { reason } = describeFailure(error as Error);
-    findings.failed("publishing", `Given up: ${reason}`, adviceFor(reason));
+    const { code, reason } = describeFailure(error as Error);
+    findings.failed("publishing", `Given up: ${reason}`, adviceFor(code));
   }
 }
 

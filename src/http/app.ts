@@ -1,8 +1,9 @@
 // The routes: which request gets which answer, and what every answer has in common.
 import { type Context, Hono } from "hono";
+import { quote } from "../config/describe.ts";
 import { carDetail, carList } from "./views.ts";
 import { errorResponse } from "./answers.ts";
-import type { Health, Readiness } from "./api.ts";
+import type { CarDetail, Health, Readiness } from "./api.ts";
 import { readBody } from "./body.ts";
 import { RequestError } from "./errors.ts";
 import type { EventStream } from "./event_stream.ts";
@@ -42,39 +43,50 @@ const BODY_MS = 5000;
 
 /** Makes the routes. */
 export function createApp(options: AppOptions): Hono<Bindings> {
-  const { source, guard, events, assets } = options;
+  const { source, guard, assets } = options;
   const app = new Hono<Bindings>();
-  const locked = (answer: (ask: Ask) => Response | Promise<Response>) => (ask: Ask) => {
-    guard.authorize(ask.req.raw, ask.env.client);
-    return answer(ask);
-  };
-
   app.use(async (ask, next) => {
     guard.admit(ask.env.client);
     await next();
   });
-  app.get("/healthz", (ask) => ask.json(options.health()));
-  app.get("/readyz", (ask) => {
-    const readiness = options.readiness();
-    return ask.json(readiness, readiness.ready ? 200 : 503);
+  addOpen(app, options);
+  addLocked(app, options);
+  app.all("*", (ask) => {
+    throw notThere(ask, assets);
   });
+  app.onError((error, ask) => errorAnswer(error, ask, source));
+  return app;
+}
+
+/** What needs no key. */
+function addOpen(app: Hono<Bindings>, { health, readiness, assets }: AppOptions): void {
+  app.get("/healthz", (ask) => ask.json(health()));
+  app.get("/readyz", (ask) => {
+    const found = readiness();
+    return ask.json(found, found.ready ? 200 : 503);
+  });
+  for (const [path, asset] of assets) {
+    app.get(path, (ask) => ask.body(asset.body, 200, { "content-type": asset.type }));
+  }
+}
+
+/** What needs the key, where there is one. */
+function addLocked(
+  app: Hono<Bindings>,
+  { source, guard, events, metrics }: AppOptions,
+): void {
+  const locked = (answer: (ask: Ask) => Response | Promise<Response>) => (ask: Ask) => {
+    guard.authorize(ask.req.raw, ask.env.client);
+    return answer(ask);
+  };
   app.get(
     "/metrics",
     locked(async (ask) =>
-      ask.body(await options.metrics.text(), 200, { "content-type": options.metrics.contentType })
+      ask.body(await metrics.text(), 200, { "content-type": metrics.contentType })
     ),
   );
   app.get("/api/cars", locked((ask) => ask.json(carList(source))));
-  app.get(
-    "/api/cars/:car",
-    locked((ask) => {
-      const detail = carDetail(source, ask.req.param("car") ?? "");
-      if (detail === undefined) {
-        throw new RequestError(404, "not_found", "Expected a car of the configuration: found none");
-      }
-      return ask.json(detail);
-    }),
-  );
+  app.get("/api/cars/:car", locked((ask) => ask.json(detailOf(ask, source))));
   app.get(
     "/api/events",
     locked((ask) => {
@@ -85,21 +97,22 @@ export function createApp(options: AppOptions): Hono<Bindings> {
   );
   app.get("/openrpc.json", locked((ask) => ask.json(openRpcDocument(METHODS))));
   app.post("/rpc", locked((ask) => rpc(ask, source)));
-  for (const [path, asset] of assets) {
-    app.get(path, (ask) => ask.body(asset.body, 200, { "content-type": asset.type }));
-  }
-  app.all("*", (ask) => {
-    throw notThere(ask, assets);
-  });
-  app.onError((error, ask) => errorAnswer(error, ask, source));
-  return app;
+}
+
+/** @throws {RequestError} when there is no such car. */
+function detailOf(ask: Ask, source: MethodSource): CarDetail {
+  const car = ask.req.param("car") ?? "";
+  const detail = carDetail(source, car);
+  if (detail !== undefined) return detail;
+  const message = `Expected a car of the configuration: found ${quote(car)}`;
+  throw new RequestError(404, "not_found", message);
 }
 
 async function rpc(ask: Ask, source: MethodSource): Promise<Response> {
   const type = ask.req.header("content-type") ?? "";
   // A foreign page cannot send this type without asking first, and the answer to that is no.
   if (!/^application\/json(?:\s*;|$)/i.test(type)) {
-    const message = "Expected application/json: found another type";
+    const message = `Expected the content type application/json: found ${quote(type)}`;
     throw new RequestError(415, "unsupported_media_type", message);
   }
   const text = await readBody(ask.req.raw, MAX_BODY_BYTES, BODY_MS);
@@ -114,12 +127,13 @@ async function rpc(ask: Ask, source: MethodSource): Promise<Response> {
 const GET_PATHS = /^\/(?:healthz|readyz|metrics|openrpc\.json|api\/cars(?:\/[^/]+)?|api\/events)?$/;
 
 function notThere(ask: Ask, assets: Assets): RequestError {
-  const { path } = ask.req;
+  const { path, method } = ask.req;
   const allow = path === "/rpc" ? "POST" : GET_PATHS.test(path) || assets.has(path) ? "GET" : null;
-  if (allow === null || allow === ask.req.method) {
-    return new RequestError(404, "not_found", "Expected a path of this server: found another");
+  if (allow === null || allow === method) {
+    const message = `Expected a path of this server: found ${quote(path)}`;
+    return new RequestError(404, "not_found", message);
   }
-  const message = `Expected ${allow}: found another method`;
+  const message = `Expected the method ${allow}: found ${quote(method)}`;
   return new RequestError(405, "method_not_allowed", message, { allow });
 }
 

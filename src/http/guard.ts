@@ -1,6 +1,7 @@
 // Who may ask, and how often.
 import { createHash, timingSafeEqual } from "node:crypto";
 import { isLoopback } from "../config/address.ts";
+import { quote } from "../config/describe.ts";
 import { MAX_KEY_LENGTH } from "../config/http.ts";
 import type { Clock } from "../time/clock.ts";
 import { RequestError } from "./errors.ts";
@@ -112,7 +113,8 @@ function checkHost(request: Request): void {
   throw new RequestError(
     403,
     "forbidden",
-    "Expected a host of this machine, such as localhost, as no key is configured: found another",
+    "Expected a host of this machine, such as localhost, as no key is configured: " +
+      `found ${quote(hostname)}`,
   );
 }
 

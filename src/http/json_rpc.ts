@@ -1,4 +1,5 @@
 // JSON-RPC 2.0: requests, notifications and batches, whatever the methods are.
+import { describeValue } from "../config/describe.ts";
 import { RpcError } from "./errors.ts";
 
 /** Calls a method. @throws {RpcError} what the caller is to be told; anything else is a defect. */
@@ -60,17 +61,24 @@ export async function answerRpc(text: string, options: RpcOptions): Promise<stri
 
 async function answerOne(request: unknown, options: RpcOptions): Promise<Answer | undefined> {
   if (typeof request !== "object" || request === null || Array.isArray(request)) {
-    return invalid(null, "Expected an object with the members of a request: found none");
+    const found = describeValue(request, "request");
+    return invalid(null, `Expected an object with the members of a request: found ${found}`);
   }
   const { jsonrpc, method, params, id } = request as Readonly<Record<string, unknown>>;
   const known = isId(id) ? id : null;
-  if (jsonrpc !== "2.0") return invalid(known, 'Expected "jsonrpc": "2.0": found another value');
-  if (typeof method !== "string") return invalid(known, "Expected a method: found none");
+  if (jsonrpc !== "2.0") {
+    return invalid(known, `Expected "jsonrpc": "2.0": found ${describeValue(jsonrpc, "jsonrpc")}`);
+  }
+  if (typeof method !== "string") {
+    return invalid(known, `Expected a method as a text: found ${describeValue(method, "method")}`);
+  }
   if (params !== undefined && (typeof params !== "object" || params === null)) {
-    return invalid(known, "Expected params as an object or a list: found another value");
+    const found = describeValue(params, "params");
+    return invalid(known, `Expected params as an object or a list: found ${found}`);
   }
   if (id !== undefined && !isId(id)) {
-    return invalid(null, "Expected an id as a text, a number or null: found another value");
+    const found = describeValue(id, "id");
+    return invalid(null, `Expected an id as a text, a number or null: found ${found}`);
   }
   const answer = await carryOut(known, method, params, options);
   // A notification is carried out, and whatever comes of it, nobody is told.

@@ -35,30 +35,16 @@ export async function listenHttp(
   answer: Answer,
   clock: Clock = systemClock,
 ): Promise<HttpListening> {
+  const requests = new Requests(answer, clock);
   const abort = new AbortController();
-  /** Answers that are being made, and those that are not sent to their last byte. */
-  let open = 0;
-  const unsent = new Set<Promise<void>>();
   let door: FrontDoor | undefined;
-  const handler = async (request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>) => {
-    const client = door?.clientOf(info.remoteAddr.port);
-    if (client === undefined) return refuse(403, "forbidden", "Expected a request to the port");
-    if (open >= MAX_OPEN) return refuse(503, "busy", "Expected fewer requests at once");
-    open++;
-    const sent = info.completed.catch(() => {}).then(() => void unsent.delete(sent));
-    unsent.add(sent);
-    try {
-      return withCommonHeaders(await inTime(answer(request, client), clock));
-    } finally {
-      open--;
-    }
-  };
   try {
     const files = tls === undefined ? {} : {
       cert: await Deno.readTextFile(tls.certFile),
       key: await Deno.readTextFile(tls.keyFile),
     };
-    door = new FrontDoor({ hostname: address, port }, clock);
+    const front = new FrontDoor({ hostname: address, port }, clock);
+    door = front;
     const server = Deno.serve({
       hostname: "127.0.0.1",
       port: 0,
@@ -66,15 +52,17 @@ export async function listenHttp(
       signal: abort.signal,
       onListen: () => {},
       onError: () => refuse(500, "internal", "The request failed: see the log"),
-    }, handler);
-    door.open(server.addr.port);
+    }, (request, { completed, remoteAddr }: Deno.ServeHandlerInfo<Deno.NetAddr>) => {
+      return requests.take(request, front.clientOf(remoteAddr.port), completed);
+    });
+    front.open(server.addr.port);
     const scheme = tls === undefined ? "http" : "https";
     return {
-      url: `${scheme}://${hostPort(address, door.port)}`,
+      url: `${scheme}://${hostPort(address, front.port)}`,
       // Not with shutdown(): it waits for clients that stall, and nothing can end it then.
       async stop() {
-        await within(Promise.all(unsent), STOP_MS, clock);
-        door?.stop();
+        await requests.sent(STOP_MS);
+        front.stop();
         abort.abort();
         await within(server.finished, STOP_MS, clock);
       },
@@ -82,6 +70,49 @@ export async function listenHttp(
   } catch (cause) {
     door?.stop();
     throw new HttpListenError(hostPort(address, port), reasonOf(cause), { cause });
+  }
+}
+
+/** The requests that are being answered. */
+class Requests {
+  readonly #answer: Answer;
+  readonly #clock: Clock;
+  /** Answers that are being made. */
+  #open = 0;
+  /** One for each answer that is not sent to its last byte. */
+  readonly #unsent = new Set<Promise<void>>();
+
+  constructor(answer: Answer, clock: Clock) {
+    this.#answer = answer;
+    this.#clock = clock;
+  }
+
+  /**
+   * Answers in time, or refuses.
+   *
+   * @param client absent: whoever asks has not come in by the port
+   * @param completed settles with the end of the answer
+   */
+  async take(
+    request: Request,
+    client: string | undefined,
+    completed: Promise<void>,
+  ): Promise<Response> {
+    if (client === undefined) return refuse(403, "forbidden", "Expected a request to the port");
+    if (this.#open >= MAX_OPEN) return refuse(503, "busy", "Expected fewer requests at once");
+    this.#open++;
+    const sent = completed.catch(() => {}).then(() => void this.#unsent.delete(sent));
+    this.#unsent.add(sent);
+    try {
+      return withCommonHeaders(await inTime(this.#answer(request, client), this.#clock));
+    } finally {
+      this.#open--;
+    }
+  }
+
+  /** Waits until every answer is sent, but no longer than this, in milliseconds. */
+  async sent(withinMs: number): Promise<void> {
+    await within(Promise.all(this.#unsent), withinMs, this.#clock);
   }
 }
 

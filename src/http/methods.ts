@@ -1,6 +1,7 @@
 // The methods of JSON-RPC: what each takes, and what it does.
 import * as z from "zod";
 import type { Car } from "../car/car.ts";
+import { quote } from "../config/describe.ts";
 import { effectiveDocument } from "../config/effective.ts";
 import type { CallStatistics } from "../module/statistics.ts";
 import { LOG_LEVELS, type LogLevel } from "../config/log_level.ts";
@@ -109,7 +110,8 @@ export async function callMethod(
 ): Promise<unknown> {
   const method = BY_NAME.get(name);
   if (method === undefined) {
-    throw new RpcError(RpcCode.METHOD_NOT_FOUND, "Expected a method of this server: found another");
+    const message = `Expected a method of this server: found ${quote(name)}`;
+    throw new RpcError(RpcCode.METHOD_NOT_FOUND, message);
   }
   const parsed = method.params.safeParse(byName(params, method));
   if (!parsed.success) {
@@ -167,9 +169,6 @@ function setLevel(
 }
 
 function noSuchCar(car: string): RpcError {
-  const shown = JSON.stringify(car.slice(0, 80));
-  return new RpcError(
-    RPC_ERRORS.NO_SUCH_CAR,
-    `Expected a car of the configuration: found ${shown}`,
-  );
+  const message = `Expected a car of the configuration: found ${quote(car)}`;
+  return new RpcError(RPC_ERRORS.NO_SUCH_CAR, message);
 }

@@ -4,9 +4,9 @@
 // Names follow Prometheus' guidelines: base units, `_total` for what only grows. Labels are bounded:
 // cars and modules of the configuration, and closed sets.
 import type { CarSnapshot } from "../car/car.ts";
-import type { Dropped, NotForwarded } from "../car/effects.ts";
+import { DROPPED_REASONS, NOT_FORWARDED_REASONS } from "../car/effects.ts";
 import { FAILURE_REASONS } from "../car/failure.ts";
-import type { StateName } from "../car/state.ts";
+import { STATE_NAMES } from "../car/state.ts";
 import type { CallCounts } from "../module/statistics.ts";
 import { CALL_OUTCOMES } from "../module/outcome.ts";
 import type { Buckets } from "../observe/buckets.ts";
@@ -39,39 +39,6 @@ export interface Family {
   readonly type: "counter" | "gauge" | "histogram";
   readonly samples: (scrape: Scrape, name: string) => Sample[];
 }
-
-const STATES = Object.keys(
-  {
-    UNINITIALIZED: true,
-    CONNECTED: true,
-    INITIALIZED: true,
-    RUNNING: true,
-    STOPPED: true,
-    ERROR: true,
-  } satisfies Record<StateName, true>,
-);
-
-const NOT_FORWARDED = Object.keys(
-  {
-    unknown_module: true,
-    unsupported_type: true,
-    device_refused: true,
-    too_many_devices: true,
-    device_not_connected: true,
-    unknown_state: true,
-  } satisfies Record<NotForwarded, true>,
-);
-
-const DROPPED = Object.keys(
-  {
-    stale: true,
-    superseded: true,
-    device_not_listed: true,
-    other_module: true,
-    queue_full: true,
-    module_removed: true,
-  } satisfies Record<Dropped, true>,
-);
 
 function one(
   name: string,
@@ -162,7 +129,7 @@ export const FAMILIES: readonly Family[] = [
     type: "gauge",
     help: "Cars of the configuration by state",
     samples: ({ server }) =>
-      STATES.map((state) => ({
+      STATE_NAMES.map((state) => ({
         labels: { state },
         value: server.cars.filter((car) => car.state === state).length,
       })),
@@ -207,7 +174,7 @@ export const FAMILIES: readonly Family[] = [
   perCarAndReason(
     "statuses_not_forwarded_total",
     "Statuses answered that no module got, by reason",
-    NOT_FORWARDED,
+    NOT_FORWARDED_REASONS,
     ({ statistics }) => statistics.notForwardedByReason,
   ),
   perCar(
@@ -259,7 +226,7 @@ export const FAMILIES: readonly Family[] = [
   perCarAndReason(
     "commands_dropped_total",
     "Commands of modules never published, by reason",
-    DROPPED,
+    DROPPED_REASONS,
     ({ statistics }) => statistics.droppedByReason,
   ),
   perCar(

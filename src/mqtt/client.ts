@@ -87,7 +87,9 @@ export class MqttTransport implements CarTransport {
   }
 
   start(listener: TransportListener): void {
-    if (this.#state.phase !== "idle") throw new Error("Cannot start the transport: it was before");
+    if (this.#state.phase !== "idle") {
+      throw new Error(`Cannot start the transport of car ${this.#options.car}: it was before`);
+    }
     this.#listener = listener;
     this.#connect();
   }
@@ -222,7 +224,7 @@ export class MqttTransport implements CarTransport {
     this.#listener?.onUp();
   }
 
-  #onClosed({ reason, refused }: BrokerFailure): void {
+  #onClosed(failure: BrokerFailure): void {
     const state = this.#state;
     const { connector, car } = this.#options;
     if (state.phase === "up") {
@@ -232,10 +234,10 @@ export class MqttTransport implements CarTransport {
       const served = this.#stats.messagesIn > messagesIn;
       if (served || connector.clock.now() - ms >= STOOD_MS) this.#pauses = this.#newPauses();
       this.#wait(true);
-      this.#listener?.onDown(`Lost the broker ${connector.address}: ${reason}`);
+      this.#listener?.onDown(`Lost the broker ${connector.address}: ${failure.reason}`);
     } else if (state.phase === "connecting") {
-      connector.failed(car, reason, refused);
-      this.#wait(!refused);
+      connector.failed(car, failure);
+      this.#wait(!failure.refused);
     }
   }
 

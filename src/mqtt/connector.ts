@@ -3,6 +3,7 @@ import type { BrokerConfig } from "../config/model.ts";
 import type { Log } from "../log/log.ts";
 import { type Clock, systemClock, type TimerHandle } from "../time/clock.ts";
 import { brokerAddress, openLink } from "./connect.ts";
+import type { BrokerFailure } from "./failure.ts";
 import { type Entrant, Gate } from "./gate.ts";
 import type { FlushTicker, MessageLane } from "./lane.ts";
 import type { Link } from "./link.ts";
@@ -115,9 +116,9 @@ export class BrokerConnector implements FlushTicker {
   }
 
   /** A car could not connect; one whom the broker `refused` says nothing about the others. */
-  failed(car: string, reason: string, refused: boolean): void {
-    if (!refused) this.#away = true;
-    this.#reporter.failed(car, reason);
+  failed(car: string, failure: BrokerFailure): void {
+    if (!failure.refused) this.#away = true;
+    this.#reporter.failed(car, failure);
   }
 
   /** A car has lost its connection. */

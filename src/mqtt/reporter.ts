@@ -2,12 +2,13 @@
 import type { Log } from "../log/log.ts";
 import type { Clock } from "../time/clock.ts";
 import { adviceFor } from "./advice.ts";
+import type { BrokerFailure } from "./failure.ts";
 
 /** How long nothing more is said about the same reason, in milliseconds. */
 export const REPORT_EVERY_MS = 60_000;
 /** More reasons at a time are counted as one. */
 const MAX_REASONS = 20;
-const OTHER_REASONS = "other reasons";
+const OTHER = { code: "other", reason: "other reasons" } as const;
 
 /** One reason and whom it holds up. */
 interface Trouble {
@@ -33,13 +34,13 @@ export class FailureReporter {
   }
 
   /** A car's attempt has failed. */
-  failed(car: string, reason: string): void {
+  failed(car: string, { code, reason }: Pick<BrokerFailure, "code" | "reason">): void {
     const now = this.#clock.now();
     for (const [other, { cars }] of this.#troubles) if (other !== reason) cars.delete(car);
     let trouble = this.#troubles.get(reason);
     if (!trouble) {
-      if (this.#troubles.size >= MAX_REASONS && reason !== OTHER_REASONS) {
-        return this.failed(car, OTHER_REASONS);
+      if (this.#troubles.size >= MAX_REASONS && reason !== OTHER.reason) {
+        return this.failed(car, OTHER);
       }
       trouble = {
         cars: new Set(),
@@ -60,7 +61,7 @@ export class FailureReporter {
       ? `car ${car}`
       : `${size} ${size === 1 ? "car" : "cars"}, ${attempts} attempts since the last report`;
     // What to do is said once; who reads the later lines knows.
-    const advice = first ? `. ${adviceFor(reason)}` : "";
+    const advice = first ? `. ${adviceFor(code)}` : "";
     this.#log.warning(`Cannot use the broker ${this.#address}: ${reason} (${extent})${advice}`);
     trouble.reportedMs = now;
     trouble.attempts = 0;

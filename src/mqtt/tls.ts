@@ -5,7 +5,7 @@ import { TlsFileError } from "./errors.ts";
 
 /** What the files say, as PEM text. */
 export interface TlsMaterial {
-  /** Without it, the authorities that the runtime trusts. */
+  /** Authorities beside those that the runtime trusts anyway. */
   readonly ca?: string;
   readonly cert?: string;
   readonly key?: string;

@@ -5,7 +5,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { hostPort } from "../config/address.ts";
 import type { BrokerConfig } from "../config/model.ts";
-import { BrokerRefusedError, MalformedPacketError } from "./errors.ts";
+import { BrokerClosedError, MalformedFrameError, WebSocketRefusedError } from "./errors.ts";
 import { concatenate, type Link, type LinkListener } from "./link.ts";
 
 const CONTINUATION = 0;
@@ -98,7 +98,7 @@ class WebSocketLink implements Link, LinkListener {
   }
 
   onClosed(error: Error | undefined): void {
-    this.#onRefused(error ?? new Error("closed by the broker"));
+    this.#onRefused(error ?? new BrokerClosedError());
     this.#listener?.onClosed(error);
   }
 
@@ -122,11 +122,17 @@ class WebSocketLink implements Link, LinkListener {
     if (end < 0 && bytes.length <= MAX_RESPONSE_BYTES) return undefined;
     const status = text.slice(0, Math.max(0, text.indexOf("\r\n"))).slice(0, 100);
     if (!/^HTTP\/1\.1 101\b/.test(status)) {
-      throw new BrokerRefusedError(`WebSocket refused by the broker: "${status}"`);
+      throw new WebSocketRefusedError(`WebSocket refused by the broker: "${status}"`);
     }
     const proof = createHash("sha1").update(this.#key + PROOF_SUFFIX).digest("base64");
     const [, proven] = text.match(/^sec-websocket-accept:[ \t]*(\S+)/im) ?? [];
-    if (proven !== proof) throw new BrokerRefusedError("WebSocket answer does not fit the request");
+    if (proven !== proof) {
+      // Not quoted: a wrong proof may be another one each time, but a cause always has the same words.
+      const found = proven === undefined
+        ? "no Sec-WebSocket-Accept"
+        : "a wrong Sec-WebSocket-Accept";
+      throw new WebSocketRefusedError(`WebSocket answer does not fit the request: found ${found}`);
+    }
     this.#upgraded = true;
     this.#onOpen(this);
     return end + 4;
@@ -147,7 +153,7 @@ class WebSocketLink implements Link, LinkListener {
       if (!header) break;
       if (header.opcode <= BINARY) {
         if (header.opcode === TEXT) {
-          throw new MalformedPacketError("Cannot read MQTT from a text frame");
+          throw new MalformedFrameError("Cannot read MQTT from a text frame");
         }
         this.#payloadLeft = header.length;
         at = header.payloadStart;
@@ -155,7 +161,7 @@ class WebSocketLink implements Link, LinkListener {
       }
       const end = header.payloadStart + header.length;
       if (header.length > MAX_CONTROL_BYTES) {
-        throw new MalformedPacketError(`Cannot read a control frame of ${header.length} bytes`);
+        throw new MalformedFrameError(`Cannot read a control frame of ${header.length} bytes`);
       }
       if (end > bytes.length) break;
       this.#control(header.opcode, bytes.subarray(header.payloadStart, end));
@@ -185,16 +191,16 @@ function readHeader(bytes: Uint8Array, at: number): FrameHeader | undefined {
   if (bytes.length < at + 2) return undefined;
   const second = bytes[at + 1] as number;
   const opcode = (bytes[at] as number) & 15;
-  if (second > 127) throw new MalformedPacketError("Cannot read a masked frame from a server");
+  if (second > 127) throw new MalformedFrameError("Cannot read a masked frame from a server");
   if (![CONTINUATION, TEXT, BINARY, CLOSE, PING, 10].includes(opcode)) {
-    throw new MalformedPacketError(`Cannot read a WebSocket frame: opcode ${opcode}`);
+    throw new MalformedFrameError(`Cannot read a WebSocket frame: opcode ${opcode}`);
   }
   if (second < 126) return { opcode, length: second, payloadStart: at + 2 };
   const extra = second === 126 ? 2 : 8;
   if (bytes.length < at + 2 + extra) return undefined;
   let length = 0;
   for (let i = 0; i < extra; i++) length = length * 256 + (bytes[at + 2 + i] as number);
-  if (!Number.isSafeInteger(length)) throw new MalformedPacketError("Cannot read an endless frame");
+  if (!Number.isSafeInteger(length)) throw new MalformedFrameError("Cannot read an endless frame");
   return { opcode, length, payloadStart: at + 2 + extra };
 }
 

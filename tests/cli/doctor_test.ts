@@ -56,6 +56,8 @@ Deno.test("doctor --json is one document, and ends with 1 where something fails"
   const { ok, counts, findings } = JSON.parse(lines.join("\n"));
   assert.equal(ok, false);
   assert.equal(counts.failed, 1);
+  const [read] = findings.filter(({ check }: Finding) => check === "configuration");
+  assert.match(read.message, /^Can be used: .* \(documented dialect\)$/);
   const failed = findings.filter(({ status }: Finding) => status === "failed");
   assert.equal(failed.length, 1);
   const [{ check, message, advice }] = failed;

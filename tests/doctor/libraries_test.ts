@@ -24,7 +24,10 @@ Deno.test("checkLibraries() tries a common library once, and does not call init"
   const [found, functions, loads, ...more] = withStatus(findings, "ok");
   assert.equal(more.length, 0);
   assert.match(found ?? "", /^Found, .*, glibc 2\.\d+ or newer, 1 needed library found$/);
-  assert.match(functions ?? "", /^Has the 12 functions: get_module_number, .*pop_command/);
+  assert.match(
+    functions ?? "",
+    /^Has the 12 functions the server calls: get_module_number, .*pop_command/,
+  );
   assert.equal(loads, "Loads in a module host, is module 1000 (2 cars)");
   assert.match(withStatus(findings, "skipped")[0] ?? "", /init was not called for 2 modules/);
   await assert.rejects(Deno.stat(record), Deno.errors.NotFound);
@@ -37,7 +40,7 @@ Deno.test("checkLibraries() names missing functions, wrong numbers and files tha
     carOf("c", fixtures.notALibrary),
   ]);
   assert.deepEqual(withStatus(findings, "failed").sort(), [
-    "Lacks 1 of 12 functions: pop_command",
+    "Lacks 1 of 12 functions the server calls: pop_command",
     "Module 7 (car b): the library is module 1000, the configuration says 7",
     "The library cannot be loaded: it is no ELF file",
   ]);

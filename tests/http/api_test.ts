@@ -178,5 +178,8 @@ Deno.test("GET /api/cars/{car} answers 404 for a car that is not configured", as
   await using fixture = await Fixture.start();
   const answer = await fixture.get("/api/cars/car_x");
   assert.equal(answer.status, 404);
-  assert.equal((await answer.json()).error.code, "not_found");
+  assert.deepEqual((await answer.json()).error, {
+    code: "not_found",
+    message: 'Expected a car of the configuration: found "car_x"',
+  });
 });

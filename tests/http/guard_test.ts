@@ -82,7 +82,9 @@ Deno.test("Guard refuses a foreign host name where no key protects it", async ()
   await using open = await Fixture.start({ http: withoutKey() });
   const { port } = new URL(open.operators.url);
   assert.equal(await statusOf(open.bare("/api/cars")), 200);
-  assert.equal(await rawStatus(Number(port), "evil.example.org"), 403);
+  const refused = await rawAnswer(Number(port), "evil.example.org");
+  assert.equal(statusIn(refused), 403);
+  assert.match(refused, /as no key is configured: found \\"evil\.example\.org\\"/);
   assert.equal(await rawStatus(Number(port), `localhost:${port}`), 200);
   assert.equal(await rawStatus(Number(port), "[::no-host"), 400);
   assert.deepEqual(open.log.lines.filter(({ text }) => text.includes("Defect")), []);
@@ -95,18 +97,25 @@ function withoutKey() {
   return { apiKey: undefined } as unknown as { readonly apiKey?: string };
 }
 
-async function rawStatus(
+function statusIn(answer: string): number {
+  return Number(answer.split(" ")[1]);
+}
+
+async function rawStatus(...request: Parameters<typeof rawAnswer>): Promise<number> {
+  return statusIn(await rawAnswer(...request));
+}
+
+/** The answer to a request, with its head and the beginning of its body. */
+async function rawAnswer(
   port: number,
   host: string,
   more = "",
   path = "/api/cars",
-): Promise<number> {
+): Promise<string> {
   using connection = await Deno.connect({ hostname: "127.0.0.1", port });
   const text = `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n${more}\r\n`;
   await connection.write(new TextEncoder().encode(text));
-  const buffer = new Uint8Array(1024);
-  const size = await waitFor(connection.read(buffer), "an answer");
-  return Number(new TextDecoder().decode(buffer.subarray(0, size ?? 0)).split(" ")[1]);
+  return await waitFor(new Response(connection.readable).text(), "an answer");
 }
 
 Deno.test("Whoever asks finds no way around the key, and leaves no defect behind", async () => {
@@ -129,19 +138,23 @@ Deno.test("Whoever asks finds no way around the key, and leaves no defect behind
 
 Deno.test("createApp() answers errors as JSON, and every answer with strict headers", async () => {
   await using fixture = await Fixture.start();
+  const plain = { method: "POST", body: "{}", headers: { "content-type": "text/plain" } };
   const cases = [
-    ["/nothing", {}, 404, "not_found"],
-    ["/api/cars/", {}, 404, "not_found"],
-    ["/api/cars", { method: "POST" }, 405, "method_not_allowed"],
-    ["/rpc", {}, 405, "method_not_allowed"],
-    ["/rpc", { method: "POST", body: "{}", headers: { "content-type": "text/plain" } }, 415],
-    ["/api/cars", { headers: { "x-api-key": "" } }, 401, "unauthorized"],
+    ["/nothing", {}, 404, "not_found", '"/nothing"'],
+    [`/${"x".repeat(5000)}`, {}, 404, "not_found", `"/${"x".repeat(79)}..."`],
+    ["/api/cars/", {}, 404, "not_found", '"/api/cars/"'],
+    ["/api/cars", { method: "POST" }, 405, "method_not_allowed", '"POST"'],
+    ["/rpc", {}, 405, "method_not_allowed", '"GET"'],
+    ["/rpc", plain, 415, "unsupported_media_type", '"text/plain"'],
+    ["/api/cars", { headers: { "x-api-key": "" } }, 401, "unauthorized", "none"],
+    ["/api/cars", { headers: { "x-api-key": "sesame" } }, 401, "unauthorized", "another one"],
   ] as const;
-  for (const [path, init, status, code] of cases) {
+  for (const [path, init, status, code, found] of cases) {
     const answer = await fixture.get(path, init);
     assert.equal(answer.status, status, path);
     const { error } = await answer.json();
-    if (code !== undefined) assert.equal(error.code, code);
+    assert.equal(error.code, code);
+    assert.equal(error.message.split(": found ").at(-1), found);
     assert.match(answer.headers.get("content-security-policy") ?? "", /^default-src 'none'/);
     assert.equal(answer.headers.get("x-content-type-options"), "nosniff");
     assert.equal(answer.headers.get("cache-control"), "no-store");

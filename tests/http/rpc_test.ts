@@ -105,29 +105,82 @@ Deno.test("rpc describes every method it has", async () => {
   assert.deepEqual((await fixture.rpc("module.stats")).result, []);
 });
 
-/** A text, and the code and id it is answered with. */
-const WRONG: readonly (readonly [what: string, text: string, code: number, id: unknown])[] = [
-  ["no JSON", "{", -32700, null],
-  ["a number", "1", -32600, null],
-  ["an empty batch", "[]", -32600, null],
-  ["too large a batch", JSON.stringify(new Array(51).fill({})), -32600, null],
-  ["another version", '{"jsonrpc": "1.0", "method": "fleet.list", "id": 4}', -32600, 4],
-  ["no method", '{"jsonrpc": "2.0", "id": "x"}', -32600, "x"],
-  ["an id that is none", '{"jsonrpc": "2.0", "method": "fleet.list", "id": {}}', -32600, null],
-  ["params that are none", '{"jsonrpc":"2.0","method":"car.get","id":1,"params":"a"}', -32600, 1],
-  ["an unknown method", '{"jsonrpc": "2.0", "method": "toString", "id": 1}', -32601, 1],
-  ["missing params", '{"jsonrpc": "2.0", "method": "car.get", "id": 1}', -32602, 1],
-  ["too many params", '{"jsonrpc":"2.0","method":"car.get","id":1,"params":["a",1]}', -32602, 1],
-  ["unknown params", '{"jsonrpc":"2.0","method":"fleet.list","id":1,"params":{"a":1}}', -32602, 1],
+/** A text, and the code, the id and what is said to have been found in the answer. */
+const WRONG: readonly (readonly [
+  what: string,
+  text: string,
+  code: number,
+  id: unknown,
+  found: string,
+])[] = [
+  ["no JSON", "{", -32700, null, "something else"],
+  ["a number", "1", -32600, null, "the number 1"],
+  ["an empty batch", "[]", -32600, null, "0"],
+  ["too large a batch", JSON.stringify(new Array(51).fill({})), -32600, null, "51"],
+  [
+    "another version",
+    '{"jsonrpc": "1.0", "method": "fleet.list", "id": 4}',
+    -32600,
+    4,
+    'the text "1.0"',
+  ],
+  ["no method", '{"jsonrpc": "2.0", "id": "x"}', -32600, "x", "nothing"],
+  ["a method that is none", '{"jsonrpc": "2.0", "method": 7, "id": 1}', -32600, 1, "the number 7"],
+  [
+    "an id that is none",
+    '{"jsonrpc": "2.0", "method": "fleet.list", "id": {}}',
+    -32600,
+    null,
+    "an object",
+  ],
+  [
+    "params that are none",
+    '{"jsonrpc":"2.0","method":"car.get","id":1,"params":"a"}',
+    -32600,
+    1,
+    'the text "a"',
+  ],
+  [
+    "an unknown method",
+    '{"jsonrpc": "2.0", "method": "toString", "id": 1}',
+    -32601,
+    1,
+    '"toString"',
+  ],
+  [
+    "a method with a long name",
+    JSON.stringify({ jsonrpc: "2.0", method: "x".repeat(5000), id: 1 }),
+    -32601,
+    1,
+    `"${"x".repeat(80)}..."`,
+  ],
 ];
 
-for (const [what, text, code, id] of WRONG) {
+for (const [what, text, code, id, found] of WRONG) {
   Deno.test(`rpc answers ${what} with ${code}`, async () => {
     await using fixture = await Fixture.start();
     const answer = await fixture.rpcText(text);
     assert.equal(answer.status, 200);
-    const found = await answer.json() as RpcAnswer;
-    assert.deepEqual([found.error?.code, found.id], [code, id]);
+    const { error, id: answered } = await answer.json() as RpcAnswer;
+    assert.deepEqual([error?.code, answered], [code, id]);
+    assert.equal(error?.message.split(": found ").at(-1), found);
+  });
+}
+
+/** Parameters that do not fit their method, as a request has them. */
+const WRONG_PARAMS = {
+  "missing params": '"method": "car.get"',
+  "too many params": '"method": "car.get", "params": ["a", 1]',
+  "unknown params": '"method": "fleet.list", "params": {"a": 1}',
+};
+
+for (const [what, members] of Object.entries(WRONG_PARAMS)) {
+  Deno.test(`rpc answers ${what} with -32602`, async () => {
+    await using fixture = await Fixture.start();
+    const answer = await fixture.rpcText(`{"jsonrpc": "2.0", "id": 1, ${members}}`);
+    assert.equal(answer.status, 200);
+    const { error, id } = await answer.json() as RpcAnswer;
+    assert.deepEqual([error?.code, id], [-32602, 1]);
   });
 }
 

@@ -1,7 +1,15 @@
 // What a broker can refuse, and the words we have for it (protocol section 4.1).
 import assert from "node:assert/strict";
 import type { BrokerConfig, TlsConfig } from "../../src/config/model.ts";
-import { TlsFileError } from "../../src/mqtt/errors.ts";
+import { adviceFor } from "../../src/mqtt/advice.ts";
+import {
+  BrokerRefusedError,
+  BrokerStalledError,
+  MalformedFrameError,
+  TlsFileError,
+  WebSocketRefusedError,
+} from "../../src/mqtt/errors.ts";
+import { BROKER_FAILURE_CODES, describeFailure } from "../../src/mqtt/failure.ts";
 import { Certificates } from "../support/certificates.ts";
 import { freePort, Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
 import { localBroker, makeConnector, TestCar, TestGateway, textOf } from "../support/mqtt_peers.ts";
@@ -31,6 +39,41 @@ async function assertCarries(broker: BrokerConfig, gatewayPort: number): Promise
     assert.equal(textOf(await gateway.messages.next("the echo")), "x".repeat(size));
   }
 }
+
+/** An error as it is thrown, its code, and whether the broker said no. */
+const FAILURES = [
+  [undefined, "closed", false],
+  [new WebSocketRefusedError("no"), "web_socket", true],
+  [new MalformedFrameError("Cannot read an endless frame"), "web_socket", false],
+  // What they are decides, whatever words they have.
+  [new BrokerRefusedError('not allowed to subscribe to "acme/WebSocket/x"'), "other", true],
+  [new BrokerStalledError("no answer to CONNECT within 10 s"), "no_answer", false],
+  [Object.assign(new Error("Connection refused: x"), { code: 4 }), "not_authorized", true],
+  [Object.assign(new Error("Connection refused: x"), { code: 9 }), "other", true],
+  [new Error("Connection refused (os error 111)"), "connection_refused", false],
+  [new Error("connection refused"), "connection_refused", false],
+  [new Error("Connection reset by peer (os error 104)"), "reset", false],
+  // The system says it with a capital and a number, Rust without.
+  [new Error("Broken pipe (os error 32)"), "reset", false],
+  [new Error("broken pipe"), "reset", false],
+  [new Error("peer closed connection without sending TLS close_notify"), "cut_off", false],
+  [new Error("received fatal alert: CertificateRequired"), "client_certificate_wanted", false],
+  [new Error("received fatal alert: BadCertificate"), "tls_refused", false],
+  [new Error("something new"), "other", false],
+] as const;
+
+Deno.test("describeFailure() gives every failure a code, by its class where it is ours", () => {
+  for (const [error, code, refused] of FAILURES) {
+    const found = describeFailure(error);
+    assert.deepEqual([found.code, found.refused], [code, refused], `${error}`);
+  }
+});
+
+Deno.test("adviceFor() knows what to do about every failure that is told apart", () => {
+  const general = adviceFor("other");
+  const without = BROKER_FAILURE_CODES.filter((code) => adviceFor(code) === general);
+  assert.deepEqual(without, ["cut_off", "other"]);
+});
 
 Deno.test("MqttTransport reports a refused connection with the address", async () => {
   const port = freePort();
@@ -167,15 +210,35 @@ Deno.test("MqttTransport reports a web server that does not speak WebSocket", as
   await server.shutdown();
 });
 
+Deno.test("MqttTransport says what does not fit in a WebSocket answer, always in the same words", async () => {
+  const cases = [
+    ["", "found no Sec-WebSocket-Accept"],
+    ["Sec-WebSocket-Accept: c3dvcmRmaXNo\r\n", "found a wrong Sec-WebSocket-Accept"],
+  ] as const;
+  for (const [header, found] of cases) {
+    const server = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const answer = `HTTP/1.1 101 Switching Protocols\r\n${header}\r\n`;
+    const served = serveOnce(server, new TextEncoder().encode(answer));
+    const broker = localBroker(server.addr.port, { protocol: "ws", path: "/mqtt" });
+    const words = `: WebSocket answer does not fit the request: ${found} (car car_1)`;
+    assert.ok((await reportOf(broker)).includes(words));
+    await served;
+    server.close();
+  }
+});
+
+/** Takes one connection, reads what it says first, answers, and closes it. */
+async function serveOnce(server: Deno.Listener, answer: Uint8Array): Promise<void> {
+  const conn = await server.accept();
+  await conn.read(new Uint8Array(1_000));
+  if (answer.length > 0) await conn.write(answer);
+  conn.close();
+}
+
 Deno.test("MqttTransport reports a server that closes at once, or answers nonsense", async () => {
   for (const answer of [new Uint8Array(0), new Uint8Array([0x30, 0xff, 0xff, 0xff, 0xff, 0xff])]) {
     const server = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    const served = (async () => {
-      const conn = await server.accept();
-      await conn.read(new Uint8Array(1_000));
-      if (answer.length > 0) await conn.write(answer);
-      conn.close();
-    })();
+    const served = serveOnce(server, answer);
     const line = await reportOf(localBroker(server.addr.port));
     assert.match(line, answer.length > 0 ? /its length is endless/ : /closed by the broker/);
     await served;

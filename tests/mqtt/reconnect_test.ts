@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { MqttTransport } from "../../src/mqtt/client.ts";
 import { BrokerConnector } from "../../src/mqtt/connector.ts";
+import { describeFailure } from "../../src/mqtt/failure.ts";
 import { type Log, silentLog } from "../../src/log/log.ts";
 import { type Clock, systemClock } from "../../src/time/clock.ts";
 import { Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
@@ -125,18 +126,19 @@ Deno.test("FailureReporter says the same only once a minute, for all cars, and w
     log,
     clock,
   });
-  const fail = (reason: string) => {
-    for (let car = 0; car < 100; car++) connector.failed(`car_${car}`, reason, false);
+  const fail = (system: string) => {
+    const failure = describeFailure(new Error(system));
+    for (let car = 0; car < 100; car++) connector.failed(`car_${car}`, failure);
   };
-  fail("connection refused");
+  fail("Connection refused (os error 111)");
   nowMs = 59_999;
-  fail("connection refused");
+  fail("Connection refused (os error 111)");
   assert.deepEqual(lines.splice(0), [
     "Cannot use the broker mqtt://127.0.0.1:1883: connection refused (car car_0). " +
     "Start the broker, check address and port, and that it listens on more than its own loopback",
   ]);
   nowMs = 60_000;
-  fail("connection refused");
+  fail("Connection refused (os error 111)");
   assert.deepEqual(lines.splice(0), [
     "Cannot use the broker mqtt://127.0.0.1:1883: connection refused (100 cars, 200 attempts since the last report)",
   ]);
@@ -145,10 +147,10 @@ Deno.test("FailureReporter says the same only once a minute, for all cars, and w
     "The broker mqtt://127.0.0.1:1883 works again after 60 s: connection refused",
   ]);
   // Coming and going within the minute is not worth a line.
-  fail("connection refused");
+  fail("Connection refused (os error 111)");
   for (let car = 0; car < 100; car++) connector.connected(`car_${car}`);
   assert.deepEqual(lines, []);
-  fail("host name not found");
+  fail("failed to lookup address information");
   assert.equal(lines.length, 1);
 });
 
@@ -158,7 +160,7 @@ Deno.test("MqttTransport.start() throws when called twice", async () => {
   const transport = new MqttTransport(options);
   const listener = { onUp() {}, onDown() {}, onMessage() {} };
   transport.start(listener);
-  assert.throws(() => transport.start(listener), /Cannot start the transport/);
+  assert.throws(() => transport.start(listener), /Cannot start the transport of car car_1:/);
   await transport.stop();
 });
 
