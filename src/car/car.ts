@@ -1,7 +1,7 @@
 // A car: drives the pure session with what transport, modules and clock bring, and carries out what
 // the session wants done.
 import type { ContextListener, ModuleContext } from "../module/context.ts";
-import type { TransportStats } from "../mqtt/lane.ts";
+import type { TransportStats } from "../mqtt/message_lane.ts";
 import type { CarTransport, TransportListener } from "../mqtt/transport.ts";
 import type { Log } from "../log/log.ts";
 import { decodeClientMessage, encodeServerMessage } from "../protocol/codec.ts";

@@ -5,8 +5,8 @@ import { randomUUID } from "node:crypto";
 import { Duplex } from "node:stream";
 import { MqttClient } from "mqtt";
 import type { BrokerConfig } from "../config/model.ts";
-import { openLink } from "../mqtt/connect.ts";
 import type { Link } from "../mqtt/link.ts";
+import { openLink } from "../mqtt/open_link.ts";
 import type { TlsMaterial } from "../mqtt/tls.ts";
 
 /** How long any answer of the broker may take, in milliseconds. */

@@ -48,7 +48,7 @@ const ADVICE: readonly (readonly [reason: RegExp, advice: string])[] = [
 ];
 
 /** What to do about a reason. */
-export function adviceFor(reason: string): string {
+export function brokerAdvice(reason: string): string {
   const known = ADVICE.find(([pattern]) => pattern.test(reason));
   return known?.[1] ?? "Look at the broker's log for the same moment";
 }
