@@ -1,7 +1,8 @@
 // Puts a server together from the real rooms: MQTT for the cars, processes for their modules.
 import type { CarObserver } from "../car/car.ts";
 import type { CarConfig, ServerConfig } from "../config/model.ts";
-import { CONTEXTS_PER_HOST, ModuleHost } from "../module/module_host.ts";
+import { CONTEXTS_PER_HOST } from "../module/host_contexts.ts";
+import { ModuleHost } from "../module/module_host.ts";
 import type { CallStatistics } from "../module/statistics.ts";
 import { BrokerConnector } from "../mqtt/broker_connector.ts";
 import { MqttTransport } from "../mqtt/mqtt_transport.ts";

@@ -79,9 +79,7 @@ async function checkNetwork(
     return skipped;
   };
   if (overrides?.embeddedBroker !== undefined) {
-    const own = usable
-      ? await checkEmbeddedBroker(config)
-      : skip("broker", "no usable certificate");
+    const own = usable ? checkEmbeddedBroker(config) : skip("broker", "no usable certificate");
     return [certificates.findings, own, skip("topics", "the server is its own broker")];
   }
   if (!usable) {

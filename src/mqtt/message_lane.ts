@@ -48,7 +48,7 @@ export interface MessageLaneOptions {
 /** More messages than this without the broker's PUBACK: the connection is given up. */
 export const MAX_OUTSTANDING = 8_192;
 /** More bytes than this not taken by the network: the connection is given up. */
-export const MAX_UNSENT_BYTES = 64 * 1024 * 1024;
+const MAX_UNSENT_BYTES = 64 * 1024 * 1024;
 /** So many acknowledgements leave at once; the broker sends no more than 20 without any. */
 const ACKNOWLEDGE_AT = 8;
 /** While paused, so much is read and kept, so that pings still get through ... */

@@ -4,7 +4,7 @@ import type { Clock } from "../time/clock.ts";
 import { brokerAdvice } from "./broker_advice.ts";
 
 /** How long nothing more is said about the same reason, in milliseconds. */
-export const REPORT_EVERY_MS = 60_000;
+const REPORT_EVERY_MS = 60_000;
 /** More reasons at a time are counted as one. */
 const MAX_REASONS = 20;
 const OTHER_REASONS = "other reasons";
