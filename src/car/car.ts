@@ -84,7 +84,7 @@ export class Car {
   #session: Session;
   #since = Date.now();
   #busy = false;
-  #paused = false;
+  #readingPaused = false;
   #timer: TimerHandle | null = null;
   #timerAt = Infinity;
   #restUntil = -Infinity;
@@ -310,8 +310,8 @@ export class Car {
   /** Statuses that pile up wait in the gateway: nothing is dropped, it is just not read. */
   #watchQueue(): void {
     const saturated = isSaturated(this.#session);
-    if (saturated === this.#paused) return;
-    this.#paused = saturated;
+    if (saturated === this.#readingPaused) return;
+    this.#readingPaused = saturated;
     if (saturated) {
       this.#journal.once(
         "WARNING",
