@@ -1,4 +1,5 @@
-// The entry: the only file that reads arguments, handles signals and exits.
+// The entry: reads arguments, handles signals and exits. In a module host, the last two are left to
+// module/host/run.ts.
 //
 // Rooms are imported only when a command needs them: a module host must stay small, so it loads
 // neither MQTT nor the command line, and nothing is imported here at the top.

@@ -1,15 +1,15 @@
 // A broker connection for load: as little MQTT as will do, so that the load generator is not the
 // bottleneck it is meant to find.
+import { ConnLink } from "../../src/mqtt/link.ts";
 import {
-  type FrameListener,
-  FrameReader,
+  type PacketListener,
+  PacketReader,
   PUBACK_BYTES,
   publishBytes,
   topicField,
   writePuback,
   writePublish,
-} from "../../src/mqtt/frames.ts";
-import { ConnLink } from "../../src/mqtt/link.ts";
+} from "../../src/mqtt/packets.ts";
 
 /** Whose connection it is. */
 export interface RawClientOptions {
@@ -38,11 +38,11 @@ const PING = new Uint8Array([0xc0, 0]);
 const DISCONNECT = new Uint8Array([0xe0, 0]);
 
 /** One connection; what one turn of the event loop brings leaves in one write. */
-export class RawClient implements FrameListener {
+export class RawClient implements PacketListener {
   readonly #options: RawClientOptions;
   readonly #listener: RawClientListener;
   readonly #topic: Uint8Array;
-  readonly #reader: FrameReader;
+  readonly #reader: PacketReader;
   readonly #flush = () => this.#flushNow();
   #link: ConnLink | undefined;
   #acknowledgements: number[] = [];
@@ -55,7 +55,7 @@ export class RawClient implements FrameListener {
     this.#options = options;
     this.#listener = listener;
     this.#topic = topicField(options.publish);
-    this.#reader = new FrameReader(this, MAX_PAYLOAD_BYTES);
+    this.#reader = new PacketReader(this, MAX_PAYLOAD_BYTES);
   }
 
   /** Connects and subscribes; `onUp` or `onDown` follows. */

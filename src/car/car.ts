@@ -1,7 +1,7 @@
 // A car: drives the pure session with what transport, modules and clock bring, and carries out what
 // the session wants done.
 import type { ContextListener, ModuleContext } from "../module/context.ts";
-import type { TransportStats } from "../mqtt/lane.ts";
+import type { TransportStats } from "../mqtt/message_lane.ts";
 import type { CarTransport, TransportListener } from "../mqtt/transport.ts";
 import type { Log } from "../log/log.ts";
 import { decodeClientMessage, encodeServerMessage } from "../protocol/codec.ts";
@@ -84,7 +84,7 @@ export class Car {
   #session: Session;
   #since = Date.now();
   #busy = false;
-  #paused = false;
+  #readingPaused = false;
   #timer: TimerHandle | null = null;
   #timerAt = Infinity;
   #restUntil = -Infinity;
@@ -310,8 +310,8 @@ export class Car {
   /** Statuses that pile up wait in the gateway: nothing is dropped, it is just not read. */
   #watchQueue(): void {
     const saturated = isSaturated(this.#session);
-    if (saturated === this.#paused) return;
-    this.#paused = saturated;
+    if (saturated === this.#readingPaused) return;
+    this.#readingPaused = saturated;
     if (saturated) {
       this.#journal.once(
         "WARNING",

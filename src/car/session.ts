@@ -1,5 +1,6 @@
 // The life of a car as one pure transition function (section 4): an input and the time go in, the
-// next state and a list of effects come out. It imports nothing but messages and time.
+// next state and a list of effects come out. It calls neither transport nor modules,
+// sets no timer and reads no clock.
 import { NO_COMMANDS, storeCommand } from "./command_order.ts";
 import {
   onDeviceResultConnecting,

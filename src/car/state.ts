@@ -87,7 +87,7 @@ export interface AwaitingResponses {
   readonly answered: ReadonlySet<number>;
   /** How many responses are still awaited. */
   readonly awaited: number;
-  /** Counters of statuses that steps 2 handled. */
+  /** Counters of statuses that step 2 handled. */
   readonly handled: ReadonlySet<number>;
   readonly kept: readonly Status[];
   readonly since: number;

@@ -11,7 +11,7 @@ import { loadConfig } from "../config/load.ts";
 import { masked, parseEffective, unseenKeys } from "../config/masked.ts";
 import type { ServerConfig } from "../config/model.ts";
 import type { Overrides } from "../config/overrides.ts";
-import { fetchConfig } from "./running_config.ts";
+import { fetchConfig, RunningConfigError } from "./running_config.ts";
 
 /** With what a configuration is compared. */
 export interface Against {
@@ -50,7 +50,7 @@ export async function compareAgainst(
 }
 
 /** Whether it is the address of a server, not a file. */
-export function isAddress(target: string): boolean {
+function isAddress(target: string): boolean {
   return /^https?:\/\//i.test(target);
 }
 
@@ -61,9 +61,7 @@ export function againstProblems(error: unknown, target: string): string[] | unde
       `${path === target ? "" : `${target}: `}${path}: ${message}`
     );
   }
-  return error instanceof Error && error.name === "RunningConfigError"
-    ? [error.message]
-    : undefined;
+  return error instanceof RunningConfigError ? [error.message] : undefined;
 }
 
 function describe(from: ServerConfig, to: ServerConfig, options: CompareOptions): string[] {

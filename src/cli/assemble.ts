@@ -1,10 +1,11 @@
 // Puts a server together from the real rooms: MQTT for the cars, processes for their modules.
 import type { CarObserver } from "../car/car.ts";
 import type { CarConfig, ServerConfig } from "../config/model.ts";
-import { CONTEXTS_PER_HOST, ModuleHost } from "../module/module_host.ts";
+import { CONTEXTS_PER_HOST } from "../module/host_contexts.ts";
+import { ModuleHost } from "../module/module_host.ts";
 import type { CallStatistics } from "../module/statistics.ts";
-import { MqttTransport } from "../mqtt/client.ts";
-import { BrokerConnector } from "../mqtt/connector.ts";
+import { BrokerConnector } from "../mqtt/broker_connector.ts";
+import { MqttTransport } from "../mqtt/mqtt_transport.ts";
 import type { Log } from "../log/log.ts";
 import { andSuppressed, Once } from "../log/once.ts";
 import type { HostEvents } from "../server/host_pool.ts";

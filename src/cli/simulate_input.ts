@@ -3,7 +3,7 @@ import { isSecure, overTls, parseAddress } from "../config/address.ts";
 import { ConfigError } from "../config/errors.ts";
 import { systemFiles } from "../config/files.ts";
 import { loadConfig } from "../config/load.ts";
-import { makeDevices } from "../simulator/devices.ts";
+import { EXAMPLE_MODULE, makeDevices } from "../simulator/devices.ts";
 import type { GatewayBroker } from "../simulator/gateway_link.ts";
 import type { Misbehavior } from "../simulator/misbehavior.ts";
 import type { Device } from "../protocol/messages.ts";
@@ -108,7 +108,10 @@ interface NamedCar {
 }
 
 function namedCars(count: number, prefix: string): NamedCar[] {
-  return Array.from({ length: count }, (_, i) => ({ name: `${prefix}${i + 1}`, modules: [1000] }));
+  return Array.from(
+    { length: count },
+    (_, i) => ({ name: `${prefix}${i + 1}`, modules: [EXAMPLE_MODULE] }),
+  );
 }
 
 function readConfig(

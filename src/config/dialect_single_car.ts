@@ -8,7 +8,7 @@ import type { Read } from "./read.ts";
 import { commonShape, modulesSchema } from "./shapes.ts";
 
 /** The car. */
-export const singleCarShape = {
+const singleCarShape = {
   car_name: field.fleetName("a car's name").describe(
     "The car; the second level of every topic",
   ),

@@ -75,7 +75,7 @@ export function filledText(what: string) {
 }
 
 /** A text of which `pattern` decides. */
-export function patternText(what: string, pattern: RegExp) {
+function patternText(what: string, pattern: RegExp) {
   return z.string({ error: what }).regex(pattern, { error: what });
 }
 

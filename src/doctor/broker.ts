@@ -2,10 +2,10 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import type { BrokerConfig, ServerConfig } from "../config/model.ts";
-import { brokerAddress, openLink } from "../mqtt/connect.ts";
+import { brokerAdvice } from "../mqtt/broker_advice.ts";
 import { describeFailure } from "../mqtt/failure.ts";
+import { brokerAddress, openLink } from "../mqtt/open_link.ts";
 import type { TlsMaterial } from "../mqtt/tls.ts";
-import { adviceFor } from "../mqtt/advice.ts";
 import { Findings } from "./findings.ts";
 import { MqttSession } from "./mqtt_session.ts";
 
@@ -33,7 +33,7 @@ export async function checkBroker(
   const address = brokerAddress(broker);
   const fail = (step: string, error: unknown): BrokerCheck => {
     const { code, reason } = describeFailure(asError(error));
-    findings.failed(address, `${step}: ${reason}`, adviceFor(code));
+    findings.failed(address, `${step}: ${reason}`, brokerAdvice(code));
     return { findings, usable: false };
   };
   let addresses: string[];

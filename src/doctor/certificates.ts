@@ -10,7 +10,7 @@ import { readTls, type TlsMaterial } from "../mqtt/tls.ts";
 import { Findings } from "./findings.ts";
 
 /** Certificates that end sooner are a warning, in days. */
-export const WARN_DAYS = 30;
+const WARN_DAYS = 30;
 const DAY_MS = 86_400_000;
 /** How long the broker may take to show its certificate, in milliseconds. */
 const SHOWN_MS = 5_000;

@@ -4,7 +4,7 @@ import { ConfigError, type Problem } from "../config/errors.ts";
 import { loadConfig } from "../config/load.ts";
 import type { ServerConfig } from "../config/model.ts";
 import type { Overrides } from "../config/overrides.ts";
-import { brokerAddress } from "../mqtt/connect.ts";
+import { brokerAddress } from "../mqtt/open_link.ts";
 import { checkBroker, checkEmbeddedBroker } from "./broker.ts";
 import { checkBrokerCertificate, checkCertificateFiles } from "./certificates.ts";
 import { checkClock } from "./clock.ts";
@@ -87,9 +87,7 @@ async function checkNetwork(
     return skipped;
   };
   if (overrides?.embeddedBroker !== undefined) {
-    const own = usable
-      ? await checkEmbeddedBroker(config)
-      : skip("broker", "no usable certificate");
+    const own = usable ? checkEmbeddedBroker(config) : skip("broker", "no usable certificate");
     return [certificates.findings, own, skip("topics", "the server is its own broker")];
   }
   if (!usable) {

@@ -3,7 +3,7 @@ import { maskSecrets, secretValues } from "../config/secrets.ts";
 import type { ContextSpec } from "../module/context.ts";
 import { ModuleLoadError, type ModuleLoadErrorKind } from "../module/errors.ts";
 import { ModuleHost } from "../module/module_host.ts";
-import { Gate } from "../mqtt/gate.ts";
+import { Gate } from "../time/gate.ts";
 
 /** Hosts at the same time. */
 const LANES = 4;

@@ -1,6 +1,6 @@
 // Whether this machine lets the server have what its cars need: open files, threads, memory.
 import type { ServerConfig } from "../config/model.ts";
-import { CONTEXTS_PER_HOST } from "../module/module_host.ts";
+import { CONTEXTS_PER_HOST } from "../module/host_contexts.ts";
 import { placeContexts } from "../server/placement.ts";
 import { Findings } from "./findings.ts";
 import { kernelFile } from "./system.ts";

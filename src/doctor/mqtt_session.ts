@@ -5,13 +5,13 @@ import { randomUUID } from "node:crypto";
 import { Duplex } from "node:stream";
 import { MqttClient } from "mqtt";
 import type { BrokerConfig } from "../config/model.ts";
-import { openLink } from "../mqtt/connect.ts";
+import { openLink } from "../mqtt/open_link.ts";
 import { BrokerClosedError, BrokerStalledError } from "../mqtt/errors.ts";
 import type { Link } from "../mqtt/link.ts";
 import type { TlsMaterial } from "../mqtt/tls.ts";
 
 /** How long any answer of the broker may take, in milliseconds. */
-export const ANSWER_MS = 10_000;
+const ANSWER_MS = 10_000;
 /** How long it may take to close after DISCONNECT, in milliseconds. */
 const LEAVE_MS = 1_000;
 /** A SUBACK code from here on is a refusal. */

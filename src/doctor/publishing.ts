@@ -1,7 +1,7 @@
 // Whether the cars' topics may be published to. Only tried when asked for: whatever is sent there
 // reaches a gateway that is connected.
+import { brokerAdvice } from "../mqtt/broker_advice.ts";
 import { describeFailure } from "../mqtt/failure.ts";
-import { adviceFor } from "../mqtt/advice.ts";
 import { Findings } from "./findings.ts";
 import { MqttSession } from "./mqtt_session.ts";
 import { CARS_AT_ONCE, type Subject, subjectsOf, type TopicCheckOptions, v311 } from "./topics.ts";
@@ -43,7 +43,7 @@ export async function checkPublishing(options: TopicCheckOptions): Promise<Findi
     }
   } catch (error) {
     const { code, reason } = describeFailure(error as Error);
-    findings.failed("publishing", `Given up: ${reason}`, adviceFor(code));
+    findings.failed("publishing", `Given up: ${reason}`, brokerAdvice(code));
   } finally {
     await session[Symbol.asyncDispose]();
   }
@@ -84,7 +84,7 @@ async function publishAndWatch(
     }
   } catch (error) {
     const { code, reason } = describeFailure(error as Error);
-    findings.failed("publishing", `Given up: ${reason}`, adviceFor(code));
+    findings.failed("publishing", `Given up: ${reason}`, brokerAdvice(code));
   }
 }
 

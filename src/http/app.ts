@@ -37,7 +37,7 @@ type Bindings = { readonly Bindings: RequestInfo };
 type Ask = Context<Bindings>;
 
 /** A request of JSON-RPC may have so many bytes. */
-export const MAX_BODY_BYTES = 256 * 1024;
+const MAX_BODY_BYTES = 256 * 1024;
 /** Its body may take so long, in milliseconds. */
 const BODY_MS = 5000;
 

@@ -22,7 +22,7 @@ export const RpcCode = {
 } as const;
 
 /** Requests in one batch. */
-export const MAX_BATCH = 50;
+const MAX_BATCH = 50;
 
 type Id = string | number | null;
 

@@ -12,7 +12,7 @@ import { hostFacts } from "../server/host_facts.ts";
 import { CommandResponseType, DeviceState } from "../protocol/messages.ts";
 import type { ServerSnapshot } from "../server/server.ts";
 import { VERSION } from "../version.ts";
-import { adviceFor, deviceAdvice } from "./advice.ts";
+import { deviceAdvice, failureAdvice } from "./failure_advice.ts";
 import type {
   CarDetail,
   CarList,
@@ -95,7 +95,7 @@ export function carDetail(source: ViewSource, name: string): CarDetail | undefin
 /** A failure with what to do about it. */
 export function failureView(failure: SeenFailure): FailureView {
   const { at, reason, sessionId, detail, waitedMs, times } = failure;
-  return { at, reason, sessionId, detail, waitedMs, times, advice: adviceFor(failure) };
+  return { at, reason, sessionId, detail, waitedMs, times, advice: failureAdvice(failure) };
 }
 
 function summary(car: CarSnapshot, modules: readonly number[], watch: FleetWatch): CarSummary {

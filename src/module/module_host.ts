@@ -14,9 +14,6 @@ import type { RemoteContext } from "./remote_context.ts";
 import { CallStatistics } from "./statistics.ts";
 import { Watchdog } from "./watchdog.ts";
 
-export { CONTEXTS_PER_HOST } from "./host_contexts.ts";
-export type { HostState, ModuleHostOptions, ModuleHostSnapshot } from "./host_model.ts";
-
 /** After the connection has ended, the process gets this long to say why. */
 const EXIT_GRACE_MS = 1000;
 const DEFAULT_DESTROY_TIMEOUT_MS = 5000;

@@ -2,14 +2,14 @@
 import { CALL_OUTCOMES, type CallOutcome } from "./outcome.ts";
 
 /** The calls a car makes, by the C function that answers them. */
-export const CALL_FUNCTIONS = [
+const CALL_FUNCTIONS = [
   "device_connected",
   "device_disconnected",
   "forward_status",
   "forward_error_message",
   "command_ack",
 ] as const;
-/** See {@linkcode CALL_FUNCTIONS}. */
+/** The C function that answers a call. */
 export type CallFunction = typeof CALL_FUNCTIONS[number];
 
 /** What is counted of one function of one module. */

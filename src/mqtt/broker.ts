@@ -4,8 +4,8 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { Duplex } from "node:stream";
 import type { BrokerConfig } from "../config/model.ts";
 import type { Log } from "../log/log.ts";
-import { brokerAddress } from "./connect.ts";
-import { listen, type Listening } from "./listen.ts";
+import { type BrokerListener, listen } from "./broker_listener.ts";
+import { brokerAddress } from "./open_link.ts";
 import { PacketLimit } from "./packet_limit.ts";
 
 /** How long a client may take to say CONNECT, in milliseconds. */
@@ -42,7 +42,7 @@ export class EmbeddedBroker {
   readonly #options: EmbeddedBrokerOptions;
   readonly #aedes: Aedes;
   readonly #sockets = new Set<Duplex>();
-  #listening: Listening | undefined;
+  #listening: BrokerListener | undefined;
 
   constructor(options: EmbeddedBrokerOptions) {
     this.#options = options;

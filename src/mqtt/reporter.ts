@@ -1,11 +1,11 @@
 // Says that a broker cannot be reached: once at first, then once a minute, for all cars together.
 import type { Log } from "../log/log.ts";
 import type { Clock } from "../time/clock.ts";
-import { adviceFor } from "./advice.ts";
+import { brokerAdvice } from "./broker_advice.ts";
 import type { BrokerFailure } from "./failure.ts";
 
 /** How long nothing more is said about the same reason, in milliseconds. */
-export const REPORT_EVERY_MS = 60_000;
+const REPORT_EVERY_MS = 60_000;
 /** More reasons at a time are counted as one. */
 const MAX_REASONS = 20;
 const OTHER = { code: "other", reason: "other reasons" } as const;
@@ -61,7 +61,7 @@ export class FailureReporter {
       ? `car ${car}`
       : `${size} ${size === 1 ? "car" : "cars"}, ${attempts} attempts since the last report`;
     // What to do is said once; who reads the later lines knows.
-    const advice = first ? `. ${adviceFor(code)}` : "";
+    const advice = first ? `. ${brokerAdvice(code)}` : "";
     this.#log.warning(`Cannot use the broker ${this.#address}: ${reason} (${extent})${advice}`);
     trouble.reportedMs = now;
     trouble.attempts = 0;

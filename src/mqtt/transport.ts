@@ -1,6 +1,6 @@
 // The seam between a car and its broker connection, so that cars run over an in-memory pair, too.
 
-import type { TransportStats } from "./lane.ts";
+import type { TransportStats } from "./message_lane.ts";
 
 /** What a transport tells its car. None of these may throw. */
 export interface TransportListener {

@@ -20,7 +20,7 @@ const MAX_SECONDS = 60;
 /** Statuses and commands without an answer that are timed at once. */
 const MAX_OPEN = 4096;
 /** Bytes of a payload that are kept. */
-export const MAX_KEPT_BYTES = 1024;
+const MAX_KEPT_BYTES = 1024;
 
 /** Upper bounds of response times, in seconds. */
 const RESPONSE_BOUNDS = [

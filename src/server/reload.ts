@@ -4,7 +4,7 @@ import { compareConfigs, isSame, withoutRestart } from "../config/compare.ts";
 import { ConfigError, type Problem } from "../config/errors.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import type { ServerConfig } from "../config/model.ts";
-import { type BrokerConnector, type BrokerWay, findWay } from "../mqtt/connector.ts";
+import { type BrokerConnector, type BrokerWay, findWay } from "../mqtt/broker_connector.ts";
 import { TlsFileError } from "../mqtt/errors.ts";
 import type { Logging } from "../log/logging.ts";
 import { ChangeRefusedError } from "./errors.ts";

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { Buffer } from "node:buffer";
 import mqtt, { type IClientOptions, MqttClient } from "mqtt";
-import { LinkStream } from "./link_stream.ts";
+import { BrokerStream } from "./broker_stream.ts";
 import { type CarTopics, carTopics } from "../protocol/topics.ts";
 
 /** How to reach the broker; the server's own `BrokerConfig` fits. */
@@ -24,7 +24,7 @@ export interface GatewayBroker {
 }
 
 /** Whose connection it is. */
-export interface LinkOptions {
+export interface GatewayLinkOptions {
   readonly broker: GatewayBroker;
   readonly company: string;
   readonly car: string;
@@ -33,7 +33,7 @@ export interface LinkOptions {
 }
 
 /** What a link tells its gateway. */
-export interface LinkListener {
+export interface GatewayLinkListener {
   /** Connected, and both topics subscribed. */
   onUp(): void;
   /** The connection could not be made or is gone; not called after `close`. */
@@ -51,14 +51,14 @@ const KEEP_ALIVE_SECONDS = 15;
 
 /** A broker connection that can be opened again after it was closed or lost. */
 export class GatewayLink {
-  readonly #options: LinkOptions;
-  readonly #listener: LinkListener;
+  readonly #options: GatewayLinkOptions;
+  readonly #listener: GatewayLinkListener;
   readonly #topics: CarTopics;
   #client: MqttClient | undefined;
   /** Connections that are being left. */
   readonly #leaving = new Set<Promise<void>>();
 
-  constructor(options: LinkOptions, listener: LinkListener) {
+  constructor(options: GatewayLinkOptions, listener: GatewayLinkListener) {
     this.#options = options;
     this.#listener = listener;
     this.#topics = carTopics(options.company, options.car);
@@ -135,7 +135,7 @@ export class GatewayLink {
     const options = this.#clientOptions();
     const { protocol, tls, path = "", ...rest } = this.#options.broker;
     if (protocol !== "mqtts" || tls === undefined) return mqtt.connect(options);
-    return new MqttClient(() => new LinkStream({ ...rest, path, protocol, tls }), options);
+    return new MqttClient(() => new BrokerStream({ ...rest, path, protocol, tls }), options);
   }
 
   #clientOptions(): IClientOptions {

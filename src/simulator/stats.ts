@@ -39,7 +39,7 @@ export interface GatewayStatsJson extends Readonly<GatewayCounts> {
 }
 
 /** A fresh set of counts. */
-export function zeroCounts(): GatewayCounts {
+function zeroCounts(): GatewayCounts {
   return {
     sent: 0,
     answered: 0,

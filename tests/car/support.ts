@@ -71,7 +71,7 @@ function publishLine(message: ServerMessage): string {
 }
 
 /** One effect as a line; `null` for notes, which the protocol does not need. */
-export function effectLine(effect: Effect): string | null {
+function effectLine(effect: Effect): string | null {
   switch (effect.type) {
     case "publish":
       return publishLine(effect.message);

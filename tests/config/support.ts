@@ -9,7 +9,7 @@ import type { Overrides } from "../../src/config/overrides.ts";
 export type TableEntry = string | { readonly kind: "directory" | "unreadable" };
 
 /** A file system that is only a table. */
-export function tableFiles(table: Readonly<Record<string, TableEntry>>): ConfigFiles {
+function tableFiles(table: Readonly<Record<string, TableEntry>>): ConfigFiles {
   return {
     kind(path) {
       const entry = table[path];

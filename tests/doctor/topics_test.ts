@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Aedes, type AedesOptions } from "aedes";
 import { EmbeddedBroker } from "../../src/mqtt/broker.ts";
-import { listen } from "../../src/mqtt/listen.ts";
+import { listen } from "../../src/mqtt/broker_listener.ts";
 import { silentLog } from "../../src/log/log.ts";
 import type { CarConfig, ServerConfig } from "../../src/config/model.ts";
 import type { Finding, Findings } from "../../src/doctor/findings.ts";

@@ -11,7 +11,7 @@ import {
   scaleTop,
   SECONDS,
 } from "../../src/http/page/static/chart.js";
-import { EventStream } from "../../src/http/page/static/event_stream.js";
+import { EventParser } from "../../src/http/page/static/event_parser.js";
 import { Announcer, sentence } from "../../src/http/page/static/failures.js";
 import { Fleet } from "../../src/http/page/static/fleet.js";
 import { formatAge, formatMs } from "../../src/http/page/static/format.js";
@@ -44,24 +44,24 @@ Deno.test("assets serve every file of the page, and nothing is asked for that is
   assert.ok(size < 100_000, `${size} characters`);
 });
 
-Deno.test("EventStream gives the same events however the text is cut", () => {
+Deno.test("EventParser gives the same events however the text is cut", () => {
   const text =
     ': hello\n\nevent: a\ndata: {"x":1}\n\ndata:two\r\ndata: lines\r\n\r\n:\n\ndata: 3\n\ndata: 4';
   fc.assert(fc.property(fc.array(fc.nat(text.length)), (cuts) => {
-    const stream = new EventStream();
+    const parser = new EventParser();
     const places = [0, ...cuts.toSorted((a, b) => a - b), text.length];
     const events = places.slice(1).flatMap((place, index) =>
-      stream.push(text.slice(places[index], place))
+      parser.push(text.slice(places[index], place))
     );
     assert.deepEqual(events, ['{"x":1}', "two\nlines", "3"]);
   }));
 });
 
-Deno.test("EventStream refuses an event without end", () => {
-  const stream = new EventStream();
+Deno.test("EventParser refuses an event without end", () => {
+  const parser = new EventParser();
   const much = "x".repeat(1 << 20);
   assert.throws(() => {
-    for (let index = 0; index < 20; index++) stream.push(much);
+    for (let index = 0; index < 20; index++) parser.push(much);
   }, RangeError);
 });
 

@@ -1,7 +1,7 @@
 // What a broker can refuse, and the words we have for it (protocol section 4.1).
 import assert from "node:assert/strict";
 import type { BrokerConfig, TlsConfig } from "../../src/config/model.ts";
-import { adviceFor } from "../../src/mqtt/advice.ts";
+import { brokerAdvice } from "../../src/mqtt/broker_advice.ts";
 import {
   BrokerRefusedError,
   BrokerStalledError,
@@ -69,9 +69,9 @@ Deno.test("describeFailure() gives every failure a code, by its class where it i
   }
 });
 
-Deno.test("adviceFor() knows what to do about every failure that is told apart", () => {
-  const general = adviceFor("other");
-  const without = BROKER_FAILURE_CODES.filter((code) => adviceFor(code) === general);
+Deno.test("brokerAdvice() knows what to do about every failure that is told apart", () => {
+  const general = brokerAdvice("other");
+  const without = BROKER_FAILURE_CODES.filter((code) => brokerAdvice(code) === general);
   assert.deepEqual(without, ["cut_off", "other"]);
 });
 

@@ -1,5 +1,5 @@
 // A broker that does as a test says, byte by byte; real ones keep to the standard.
-import { topicField } from "../../src/mqtt/frames.ts";
+import { topicField } from "../../src/mqtt/packets.ts";
 
 const SUBSCRIBE = 8;
 

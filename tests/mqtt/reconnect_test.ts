@@ -1,7 +1,7 @@
 // Coming back: brokers that die, many cars, and what must not grow meanwhile (section 4.1).
 import assert from "node:assert/strict";
-import { MqttTransport } from "../../src/mqtt/client.ts";
-import { BrokerConnector } from "../../src/mqtt/connector.ts";
+import { MqttTransport } from "../../src/mqtt/mqtt_transport.ts";
+import { BrokerConnector } from "../../src/mqtt/broker_connector.ts";
 import { describeFailure } from "../../src/mqtt/failure.ts";
 import { type Log, silentLog } from "../../src/log/log.ts";
 import { type Clock, systemClock } from "../../src/time/clock.ts";

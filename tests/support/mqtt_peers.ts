@@ -1,8 +1,8 @@
 // Both ends of a car's topics for tests: a transport with its events, and a gateway on mqtt.js.
 import mqtt from "mqtt";
 import type { BrokerConfig } from "../../src/config/model.ts";
-import { MqttTransport, type MqttTransportOptions } from "../../src/mqtt/client.ts";
-import { BrokerConnector } from "../../src/mqtt/connector.ts";
+import { BrokerConnector } from "../../src/mqtt/broker_connector.ts";
+import { MqttTransport, type MqttTransportOptions } from "../../src/mqtt/mqtt_transport.ts";
 import { silentLog } from "../../src/log/log.ts";
 import { carTopics } from "../../src/protocol/topics.ts";
 import { Inbox, waitFor } from "./wait.ts";

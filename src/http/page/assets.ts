@@ -44,7 +44,7 @@ const FILES = [
   "chart.js",
   "connection.js",
   "dom.js",
-  "event_stream.js",
+  "event_parser.js",
   "failures.js",
   "fleet.js",
   "fleet_page.js",

@@ -2,7 +2,7 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 // The connection to the server: opens the stream of events, notices when it is lost, comes back.
-import { EventStream } from "./event_stream.js";
+import { EventParser } from "./event_parser.js";
 
 /** @typedef {import("../../api.ts").ServerEvent} ServerEvent */
 /**
@@ -12,7 +12,7 @@ import { EventStream } from "./event_stream.js";
  *   | {kind: "refused", problem: string}} LinkState
  */
 
-/** The server says something every second, or at least every 15 s: then it is gone. */
+/** The server says something every second: after so long without, it is gone. */
 const SILENCE_MS = 20_000;
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 10_000;
@@ -158,13 +158,13 @@ export class Connection {
    * @param {AbortSignal} stopped
    */
   async #read(body, watch, stopped) {
-    const events = new EventStream();
+    const parser = new EventParser();
     const reader = body.pipeThrough(new TextDecoderStream()).getReader();
     for (;;) {
       const { done, value } = await reader.read();
       if (done || stopped.aborted) return;
       watch.heardAt = Date.now();
-      for (const data of events.push(value)) {
+      for (const data of parser.push(value)) {
         /** @type {ServerEvent} */
         const event = JSON.parse(data);
         // Nothing is known before the whole fleet is.

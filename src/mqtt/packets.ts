@@ -18,8 +18,8 @@ const KEPT_BUFFER_BYTES = 65_536;
 /** A PUBACK as a whole. */
 export const PUBACK_BYTES = 4;
 
-/** What a {@linkcode FrameReader} finds. Byte views are valid until the call returns. */
-export interface FrameListener {
+/** What a {@linkcode PacketReader} finds. Byte views are valid until the call returns. */
+export interface PacketListener {
   /** A message; `messageId` is 0 when the broker wants no PUBACK for it. */
   onPublish(payload: Uint8Array, messageId: number): void;
   /** A message larger than allowed, which is being discarded unread. */
@@ -31,8 +31,8 @@ export interface FrameListener {
 }
 
 /** Cuts what arrives into packets. */
-export class FrameReader {
-  readonly #listener: FrameListener;
+export class PacketReader {
+  readonly #listener: PacketListener;
   /** A larger payload is discarded unread; counts from the next packet on. */
   maxPayloadBytes: number;
   /** The beginning of a packet whose rest has not come. */
@@ -44,7 +44,7 @@ export class FrameReader {
   #skip = 0;
 
   /** @param maxPayloadBytes a larger payload is discarded unread */
-  constructor(listener: FrameListener, maxPayloadBytes: number) {
+  constructor(listener: PacketListener, maxPayloadBytes: number) {
     this.#listener = listener;
     this.maxPayloadBytes = maxPayloadBytes;
   }

@@ -37,6 +37,6 @@ const ADVICE: Readonly<Record<BrokerFailureCode, string>> = {
 };
 
 /** What to do about a failure. */
-export function adviceFor(code: BrokerFailureCode): string {
+export function brokerAdvice(code: BrokerFailureCode): string {
   return ADVICE[code];
 }

@@ -5,9 +5,9 @@ import { createServer as createHttpsServer } from "node:https";
 import { Duplex } from "node:stream";
 import { createWebSocketStream, WebSocketServer } from "ws";
 import type { BrokerConfig } from "../config/model.ts";
-import { brokerAddress } from "./connect.ts";
 import { ListenError } from "./errors.ts";
 import { concatenate } from "./link.ts";
+import { brokerAddress } from "./open_link.ts";
 import { readTls, type TlsMaterial } from "./tls.ts";
 
 /** More clients at a time are turned away. */
@@ -17,7 +17,7 @@ const READ_BYTES = 16_384;
 const AGAIN_MS = 50;
 
 /** A place that takes connections. */
-export interface Listening {
+export interface BrokerListener {
   /** The port, also when the system chose it. */
   readonly port: number;
   /** Takes no more connections; those that exist stay. */
@@ -35,7 +35,7 @@ export async function listen(
   broker: BrokerConfig,
   maxFrameBytes: number,
   accept: (socket: Duplex) => void,
-): Promise<Listening> {
+): Promise<BrokerListener> {
   const { protocol, tls } = broker;
   const material = tls && await readTls(tls);
   try {
@@ -54,7 +54,7 @@ async function listenWebSocket(
   tls: TlsMaterial | undefined,
   maxFrameBytes: number,
   accept: (socket: Duplex) => void,
-): Promise<Listening> {
+): Promise<BrokerListener> {
   const own = { cert: tls?.cert ?? "", key: tls?.key ?? "" };
   const created = protocol === "wss" ? createHttpsServer(own) : createHttpServer();
   const server = created as HttpServer;
@@ -90,7 +90,7 @@ function listenDirectly(
   { host, port, protocol }: BrokerConfig,
   tls: TlsMaterial | undefined,
   accept: (socket: Duplex) => void,
-): Listening {
+): BrokerListener {
   const where = { hostname: host, port };
   const listener = protocol === "mqtts"
     ? Deno.listenTls({ ...where, cert: tls?.cert ?? "", key: tls?.key ?? "" })

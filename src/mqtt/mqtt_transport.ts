@@ -2,11 +2,11 @@
 import { type CarTopics, carTopics } from "../protocol/topics.ts";
 import { backoff } from "../time/backoff.ts";
 import type { TimerHandle } from "../time/clock.ts";
-import { Connection } from "./connection.ts";
-import type { BrokerConnector } from "./connector.ts";
+import { BrokerConnection } from "./broker_connection.ts";
+import type { BrokerConnector } from "./broker_connector.ts";
 import type { BrokerFailure } from "./failure.ts";
-import { topicField } from "./frames.ts";
-import type { TransportStats } from "./lane.ts";
+import type { TransportStats } from "./message_lane.ts";
+import { topicField } from "./packets.ts";
 import type { CarTransport, TransportListener } from "./transport.ts";
 
 /** No pause between two attempts is longer, in milliseconds (protocol section 4.1). */
@@ -39,8 +39,12 @@ interface Since {
 type State =
   | { readonly phase: "idle" }
   | { readonly phase: "queued"; readonly cancel: () => void }
-  | { readonly phase: "connecting"; readonly connection: Connection; readonly leave: () => void }
-  | { readonly phase: "up"; readonly connection: Connection; readonly since: Since }
+  | {
+    readonly phase: "connecting";
+    readonly connection: BrokerConnection;
+    readonly leave: () => void;
+  }
+  | { readonly phase: "up"; readonly connection: BrokerConnection; readonly since: Since }
   | { readonly phase: "waiting"; readonly cancel: () => void }
   | { readonly phase: "stopped"; readonly gone: Promise<void> };
 
@@ -183,7 +187,7 @@ export class MqttTransport implements CarTransport {
 
   #open(leave: () => void): void {
     const { connector, onOversize } = this.#options;
-    const connection = new Connection({
+    const connection = new BrokerConnection({
       connector,
       topics: this.#topics,
       maxMessageBytes: this.#maxMessageBytes,
@@ -205,13 +209,13 @@ export class MqttTransport implements CarTransport {
   }
 
   /** Whether this is the connection; one that is on its way out speaks no longer. */
-  #has(connection: Connection): boolean {
+  #has(connection: BrokerConnection): boolean {
     const state = this.#state;
     return (state.phase === "up" || state.phase === "connecting") &&
       state.connection === connection;
   }
 
-  #onUp(connection: Connection, leave: () => void): void {
+  #onUp(connection: BrokerConnection, leave: () => void): void {
     leave();
     if (this.#state.phase !== "connecting" || !this.#has(connection)) return;
     const { connector, car } = this.#options;

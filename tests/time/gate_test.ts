@@ -1,6 +1,6 @@
 // Turns to connect.
 import assert from "node:assert/strict";
-import { Gate } from "../../src/mqtt/gate.ts";
+import { Gate } from "../../src/time/gate.ts";
 
 Deno.test("Gate.enter() lets in as many as fit, in order, and forgets who gave up", () => {
   const gate = new Gate(2);

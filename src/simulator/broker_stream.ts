@@ -2,14 +2,14 @@
 // certificate, so the runtime's own TLS is used, as the server does.
 import { Duplex } from "node:stream";
 import type { BrokerConfig } from "../config/model.ts";
-import { openLink } from "../mqtt/connect.ts";
 import type { Link } from "../mqtt/link.ts";
+import { openLink } from "../mqtt/open_link.ts";
 import { readTls } from "../mqtt/tls.ts";
 
 type Done = (error?: Error | null) => void;
 
 /** Connects at once; what is written meanwhile waits. A failure ends it with its error. */
-export class LinkStream extends Duplex {
+export class BrokerStream extends Duplex {
   readonly #abort = new AbortController();
   readonly #link: Promise<Link>;
 

@@ -6,7 +6,7 @@
 const MAX_EVENT = 16 * 1024 * 1024;
 
 /** Collects text and gives the `data` of each event that is complete. */
-export class EventStream {
+export class EventParser {
   /** The line that is not complete yet. */
   #line = "";
   /** @type {string[]} */
@@ -48,7 +48,7 @@ export class EventStream {
       this.#size = 0;
       return data;
     }
-    // Comments only say that the connection lives; the type stands in the data as well.
+    // Nothing else is needed: the server sends only a type beside, and that stands in the data, too.
     if (line.startsWith("data:")) {
       const data = line.slice(line.startsWith("data: ") ? 6 : 5);
       this.#data.push(data);

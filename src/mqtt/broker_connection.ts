@@ -3,10 +3,10 @@ import { randomUUID } from "node:crypto";
 import { MqttClient } from "mqtt";
 import type { CarTopics } from "../protocol/topics.ts";
 import type { TimerHandle } from "../time/clock.ts";
-import type { BrokerConnector } from "./connector.ts";
+import type { BrokerConnector } from "./broker_connector.ts";
 import { BrokerRefusedError, BrokerStalledError } from "./errors.ts";
 import { type BrokerFailure, describeFailure } from "./failure.ts";
-import { MessageLane, type TransportStats } from "./lane.ts";
+import { MessageLane, type TransportStats } from "./message_lane.ts";
 
 /** How long connecting and subscribing may take together, in milliseconds. */
 const ATTEMPT_MS = 10_000;
@@ -16,7 +16,7 @@ const SETTLE_MS = 2_000;
 const LEAVE_MS = 1_000;
 
 /** What a connection tells its transport. */
-export interface ConnectionListener {
+export interface BrokerConnectionListener {
   /** Subscribed. */
   onUp(): void;
   /** As in {@linkcode TransportListener.onMessage}; only after `onUp`. */
@@ -28,17 +28,17 @@ export interface ConnectionListener {
 }
 
 /** What a connection is for. */
-export interface ConnectionOptions {
+export interface BrokerConnectionOptions {
   readonly connector: BrokerConnector;
   readonly topics: CarTopics;
   readonly maxMessageBytes: number;
   readonly stats: TransportStats;
-  readonly listener: ConnectionListener;
+  readonly listener: BrokerConnectionListener;
 }
 
-/** Opens at once. */
-export class Connection {
-  readonly #options: ConnectionOptions;
+/** Connects once, when asked to; what comes of it is told to the listener. */
+export class BrokerConnection {
+  readonly #options: BrokerConnectionOptions;
   readonly #abort = new AbortController();
   readonly #closed = Promise.withResolvers<void>();
   #timer: TimerHandle | undefined;
@@ -48,11 +48,11 @@ export class Connection {
   #failure: Error | undefined;
   #isClosed = false;
 
-  constructor(options: ConnectionOptions) {
+  constructor(options: BrokerConnectionOptions) {
     this.#options = options;
   }
 
-  /** Connects and subscribes; what comes of it is told to the listener. */
+  /** Connects and subscribes; called once. */
   open(): void {
     const { connector } = this.#options;
     this.#timer = connector.clock.set(() => {

@@ -27,7 +27,7 @@ const ADVICE: Record<FailureReason, string> = {
 };
 
 /** What a failure means and what to do. */
-export function adviceFor({ reason, refused, detail }: SeenFailure): string {
+export function failureAdvice({ reason, refused, detail }: SeenFailure): string {
   if (reason === "connect_incomplete" && refused.length > 0) {
     return refused.map(({ module, why }) => sentence(refusal(module, why))).join(" ");
   }

@@ -2,10 +2,10 @@
 import type { BrokerConfig } from "../config/model.ts";
 import type { Log } from "../log/log.ts";
 import { type Clock, systemClock, type TimerHandle } from "../time/clock.ts";
-import { brokerAddress, openLink } from "./connect.ts";
+import { brokerAddress, openLink } from "./open_link.ts";
 import type { BrokerFailure } from "./failure.ts";
-import { type Entrant, Gate } from "./gate.ts";
-import type { FlushTicker, MessageLane } from "./lane.ts";
+import { type Entrant, Gate } from "../time/gate.ts";
+import type { FlushTicker, MessageLane } from "./message_lane.ts";
 import type { Link } from "./link.ts";
 import { FailureReporter } from "./reporter.ts";
 import { readTls, type TlsMaterial } from "./tls.ts";
@@ -18,7 +18,7 @@ const KEEP_ALIVE_S = 15;
 const FLUSH_AFTER_MS = 2;
 
 /** What a {@linkcode BrokerConnector} is made from. */
-export interface ConnectorOptions {
+export interface BrokerConnectorOptions {
   readonly broker: BrokerConfig;
   /** The first pause before the broker is tried again, in milliseconds. */
   readonly refusedPauseMs: number;
@@ -42,7 +42,7 @@ export interface BrokerWay {
  * @throws {TlsFileError} when one cannot be read or used.
  */
 export async function findWay(
-  { broker, refusedPauseMs }: Pick<ConnectorOptions, "broker" | "refusedPauseMs">,
+  { broker, refusedPauseMs }: Pick<BrokerConnectorOptions, "broker" | "refusedPauseMs">,
 ): Promise<BrokerWay> {
   return { broker, refusedPauseMs, tls: broker.tls && await readTls(broker.tls) };
 }
@@ -60,7 +60,7 @@ export class BrokerConnector implements FlushTicker {
   #flushing: MessageLane[] = [];
   #flushTimer: TimerHandle | undefined;
 
-  private constructor(options: ConnectorOptions, way: BrokerWay) {
+  private constructor(options: BrokerConnectorOptions, way: BrokerWay) {
     this.#way = way;
     this.#log = options.log;
     this.keepAliveS = options.keepAliveS ?? KEEP_ALIVE_S;
@@ -73,7 +73,7 @@ export class BrokerConnector implements FlushTicker {
    *
    * @throws {TlsFileError} when one cannot be read or used.
    */
-  static async make(options: ConnectorOptions): Promise<BrokerConnector> {
+  static async make(options: BrokerConnectorOptions): Promise<BrokerConnector> {
     return new BrokerConnector(options, await findWay(options));
   }
 

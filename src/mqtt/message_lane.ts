@@ -2,15 +2,15 @@
 import { Buffer } from "node:buffer";
 import { Duplex } from "node:stream";
 import { BrokerStalledError } from "./errors.ts";
+import { concatenate, type Link } from "./link.ts";
 import {
-  type FrameListener,
-  FrameReader,
+  type PacketListener,
+  PacketReader,
   PUBACK_BYTES,
   publishBytes,
   writePuback,
   writePublish,
-} from "./frames.ts";
-import { concatenate, type Link } from "./link.ts";
+} from "./packets.ts";
 
 /** Plain counters of one transport, over all its connections. */
 export interface TransportStats {
@@ -35,7 +35,7 @@ export interface FlushTicker {
 }
 
 /** What a lane needs to know. */
-export interface LaneOptions {
+export interface MessageLaneOptions {
   readonly maxMessageBytes: number;
   readonly stats: TransportStats;
   readonly ticker: FlushTicker;
@@ -48,7 +48,7 @@ export interface LaneOptions {
 /** More messages than this without the broker's PUBACK: the connection is given up. */
 export const MAX_OUTSTANDING = 8_192;
 /** More bytes than this not taken by the network: the connection is given up. */
-export const MAX_UNSENT_BYTES = 64 * 1024 * 1024;
+const MAX_UNSENT_BYTES = 64 * 1024 * 1024;
 /** So many acknowledgements leave at once; the broker sends no more than 20 without any. */
 const ACKNOWLEDGE_AT = 8;
 /** While paused, so much is read and kept, so that pings still get through ... */
@@ -69,10 +69,10 @@ interface Held {
  * answer that it can leave with. Message ids cannot clash with mqtt.js's: it uses one for its
  * SUBSCRIBE, which is answered before the first message is published.
  */
-export class MessageLane extends Duplex implements FrameListener {
+export class MessageLane extends Duplex implements PacketListener {
   readonly #link: Link;
-  readonly #options: LaneOptions;
-  readonly #reader: FrameReader;
+  readonly #options: MessageLaneOptions;
+  readonly #reader: PacketReader;
   readonly #flush = () => this.flush();
   #flushing = false;
   #ticking = false;
@@ -91,11 +91,11 @@ export class MessageLane extends Duplex implements FrameListener {
   #closing = false;
   #heard = false;
 
-  constructor(link: Link, options: LaneOptions) {
+  constructor(link: Link, options: MessageLaneOptions) {
     super({ allowHalfOpen: true });
     this.#link = link;
     this.#options = options;
-    this.#reader = new FrameReader(this, options.maxMessageBytes);
+    this.#reader = new PacketReader(this, options.maxMessageBytes);
     link.start({
       onData: (bytes) => {
         this.#heard = true;

@@ -3,16 +3,16 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { MalformedPacketError } from "../../src/mqtt/errors.ts";
 import {
-  type FrameListener,
-  FrameReader,
+  type PacketListener,
+  PacketReader,
   publishBytes,
   topicField,
   writePuback,
   writePublish,
-} from "../../src/mqtt/frames.ts";
+} from "../../src/mqtt/packets.ts";
 
 /** Writes down what a reader finds. */
-class Recorder implements FrameListener {
+class Recorder implements PacketListener {
   readonly found: string[] = [];
   onPublish(payload: Uint8Array, messageId: number): void {
     this.found.push(`publish ${messageId} ${payload.length} ${sum(payload)}`);
@@ -63,14 +63,14 @@ const packets = fc.oneof(
   fc.constant({ bytes: new Uint8Array([0x90, 3, 0, 1, 1]), found: "control 144 3 0 1 1" }),
 );
 
-Deno.test("FrameReader.push() finds the same packets however the bytes are cut", () => {
+Deno.test("PacketReader.push() finds the same packets however the bytes are cut", () => {
   fc.assert(fc.property(
     fc.array(packets, { maxLength: 12 }),
     fc.array(fc.integer({ min: 1, max: 300 }), { minLength: 1 }),
     (list, cuts) => {
       const bytes = new Uint8Array(list.flatMap(({ bytes }) => [...bytes]));
       const recorder = new Recorder();
-      const reader = new FrameReader(recorder, LIMIT);
+      const reader = new PacketReader(recorder, LIMIT);
       for (let at = 0, i = 0; at < bytes.length; i++) {
         const next = at + (cuts[i % cuts.length] as number);
         const chunk = bytes.slice(at, next);
@@ -83,10 +83,10 @@ Deno.test("FrameReader.push() finds the same packets however the bytes are cut",
   ));
 });
 
-Deno.test("FrameReader.push() takes any bytes, or throws MalformedPacketError", () => {
+Deno.test("PacketReader.push() takes any bytes, or throws MalformedPacketError", () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 20 }), (chunks) => {
-      const reader = new FrameReader(new Recorder(), 10_000);
+      const reader = new PacketReader(new Recorder(), 10_000);
       try {
         for (const chunk of chunks) reader.push(chunk);
       } catch (error) {
@@ -97,9 +97,9 @@ Deno.test("FrameReader.push() takes any bytes, or throws MalformedPacketError", 
   );
 });
 
-Deno.test("FrameReader.push() takes QoS 0 without an id, and refuses QoS 2", () => {
+Deno.test("PacketReader.push() takes QoS 0 without an id, and refuses QoS 2", () => {
   const recorder = new Recorder();
-  const reader = new FrameReader(recorder, 3);
+  const reader = new PacketReader(recorder, 3);
   reader.push(new Uint8Array([0x30, 5, 0, 1, 97, 1, 2]));
   assert.deepEqual(recorder.found, [`publish 0 2 ${sum(new Uint8Array([1, 2]))}`]);
   reader.push(new Uint8Array([0x30, 7, 0, 1, 97, 1, 2, 3, 4]));
@@ -111,7 +111,7 @@ Deno.test("publishBytes() counts as many length bytes as writePublish() writes",
   for (const size of [0, 98, 99, 100, 16_354, 16_355, 16_356, 2_097_122, 2_097_123, 2_097_124]) {
     const bytes = publish(1, new Uint8Array(size));
     const recorder = new Recorder();
-    new FrameReader(recorder, size).push(bytes);
+    new PacketReader(recorder, size).push(bytes);
     assert.match(recorder.found[0] ?? "", new RegExp(`^publish 1 ${size} `));
   }
 });

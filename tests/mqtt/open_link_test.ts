@@ -1,7 +1,7 @@
 // Giving up while a connection is being opened: brokers that accept and then say nothing.
 import assert from "node:assert/strict";
 import type { BrokerConfig } from "../../src/config/model.ts";
-import { openLink } from "../../src/mqtt/connect.ts";
+import { openLink } from "../../src/mqtt/open_link.ts";
 import type { TlsMaterial } from "../../src/mqtt/tls.ts";
 import { Certificates } from "../support/certificates.ts";
 import { waitFor } from "../support/wait.ts";
