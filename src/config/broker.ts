@@ -1,7 +1,7 @@
 // Makes the broker's part of the form: address, port, credentials and TLS together.
 import { isSecure, overTls, parseAddress } from "./address.ts";
 import { PORT_DEFAULTS } from "./defaults.ts";
-import type { Notes } from "./errors.ts";
+import type { Faults } from "./errors.ts";
 import { type ConfigPlace, readFound, readSecret } from "./files.ts";
 import type { BrokerInput } from "./input.ts";
 import type { BrokerConfig, TlsConfig } from "./model.ts";
@@ -12,14 +12,14 @@ export function resolveBroker(
   input: BrokerInput,
   overrides: Overrides,
   place: ConfigPlace,
-  notes: Notes,
+  faults: Faults,
 ): BrokerConfig | undefined {
-  const credentials = resolveCredentials(input, place, notes);
-  const files = resolveTlsFiles(input, overrides, place, notes);
+  const credentials = resolveCredentials(input, place, faults);
+  const files = resolveTlsFiles(input, overrides, place, faults);
   if (input.address === undefined) return undefined;
   const parsed = parseAddress(input.address);
   if (!parsed.ok) {
-    notes.problem(input.paths.address, parsed.message);
+    faults.problem(input.paths.address, parsed.message);
     return undefined;
   }
   const { address } = parsed;
@@ -28,12 +28,12 @@ export function resolveBroker(
   if (secure && overrides.embeddedBroker !== undefined && files?.certFile === undefined) {
     const expected = "a file with the embedded broker's certificate, as it speaks TLS";
     const path = overrides.tls === undefined ? input.paths.cert : "--cert";
-    notes.problem(path, `Expected ${expected}: found nothing`);
+    faults.problem(path, `Expected ${expected}: found nothing`);
   }
   return {
     protocol,
     host: address.host,
-    port: resolvePort(input, overrides, address.port, notes) ?? PORT_DEFAULTS[protocol],
+    port: resolvePort(input, overrides, address.port, faults) ?? PORT_DEFAULTS[protocol],
     path: address.path,
     ...credentials,
     ...(secure ? { tls: files ?? {} } : {}),
@@ -44,17 +44,17 @@ function resolvePort(
   input: BrokerInput,
   overrides: Overrides,
   addressPort: number | undefined,
-  notes: Notes,
+  faults: Faults,
 ): number | undefined {
   const listenPort = overrides.embeddedBroker?.port;
   if (listenPort !== undefined) {
     if (!Number.isInteger(listenPort) || listenPort < 0 || listenPort > 65_535) {
-      notes.problem("--broker", `Expected a port from 0 to 65535: found ${listenPort}`);
+      faults.problem("--broker", `Expected a port from 0 to 65535: found ${listenPort}`);
     }
     return listenPort;
   }
   if (input.port !== undefined && addressPort !== undefined && input.port !== addressPort) {
-    notes.warning(
+    faults.warning(
       input.paths.port,
       `Two ports: ${input.port} is used, ${addressPort} in the address is not`,
     );
@@ -65,24 +65,24 @@ function resolvePort(
 function resolveCredentials(
   input: BrokerInput,
   place: ConfigPlace,
-  notes: Notes,
+  faults: Faults,
 ): Pick<BrokerConfig, "username" | "password"> {
   const { username, passwordFile, paths } = input;
   let { password } = input;
   if (password !== undefined && passwordFile !== undefined) {
-    notes.problem(
+    faults.problem(
       paths.passwordFile,
       'Expected either "mqtt_password" or "mqtt_password_file": found both',
     );
   }
   if (passwordFile !== undefined) {
     const read = readSecret(passwordFile, place);
-    if (!read.ok) notes.problem(paths.passwordFile, read.message);
+    if (!read.ok) faults.problem(paths.passwordFile, read.message);
     else password ??= read.text;
   }
   if (password !== undefined && username === undefined) {
     // MQTT 3.1.1 has no password without a user name.
-    notes.problem(paths.username, "Expected a text, as there is a password: found nothing");
+    faults.problem(paths.username, "Expected a text, as there is a password: found nothing");
   }
   return {
     ...(username === undefined ? {} : { username }),
@@ -95,7 +95,7 @@ function resolveTlsFiles(
   input: BrokerInput,
   overrides: Overrides,
   place: ConfigPlace,
-  notes: Notes,
+  faults: Faults,
 ): TlsConfig | undefined {
   const given = overrides.tls ?? input.tls;
   if (given === undefined) return undefined;
@@ -108,19 +108,19 @@ function resolveTlsFiles(
     const name = given[part];
     if (name === undefined) return;
     if (name === "") {
-      if (onCommandLine) notes.problem(paths[part], 'Expected a file: found the text ""');
-      else notes.warning(paths[part], "Key without effect: it is empty");
+      if (onCommandLine) faults.problem(paths[part], 'Expected a file: found the text ""');
+      else faults.warning(paths[part], "Key without effect: it is empty");
       return;
     }
     const found = readFound(name, from);
     if (found.ok) resolved[`${part}File`] = found.path;
-    else notes.problem(paths[part], found.message);
+    else faults.problem(paths[part], found.message);
   };
   resolveFile("ca");
   resolveFile("cert");
   resolveFile("key");
   const missing = (part: "ca" | "cert" | "key", expected: string) =>
-    notes.problem(paths[part], `Expected ${expected}: found nothing`);
+    faults.problem(paths[part], `Expected ${expected}: found nothing`);
   if (onCommandLine && !given.ca) {
     missing("ca", 'a file of certificates to trust, as "--tls" is given');
   }

@@ -10,7 +10,7 @@ import {
 } from "./dialect_documented.ts";
 import { externalBroker, externalSchema, externalShape } from "./dialect_external.ts";
 import { singleCar, singleCarExternalSchema, singleCarSchema } from "./dialect_single_car.ts";
-import type { Notes } from "./errors.ts";
+import type { Faults } from "./errors.ts";
 import type { BrokerInput, FleetInput } from "./input.ts";
 import type { NumberTexts } from "./number_texts.ts";
 import { isObject, type Read, readAlong, type UnknownKeyHandler } from "./read.ts";
@@ -33,21 +33,21 @@ export interface DialectInput {
   readonly fleet: FleetInput;
 }
 
-/** Reads a document, whatever its dialect; findings go into `notes`. */
+/** Reads a document, whatever its dialect; findings go into `faults`. */
 export function readDialect(
   document: unknown,
   numbers: NumberTexts,
-  notes: Notes,
+  faults: Faults,
 ): DialectInput | undefined {
   if (!isObject(document)) {
-    const to = { numbers, notes, onUnknownKey: () => {} };
+    const to = { numbers, faults, onUnknownKey: () => {} };
     readAlong(documentedSchema, document, DOCUMENT_PATH, to);
     return undefined;
   }
   const has = (key: string) => Object.hasOwn(document, key);
   const external = has("external_communication");
   const single = !has("cars") && !has("common_modules") && (has("car_name") || has("modules"));
-  const to = { numbers, notes, onUnknownKey: unknownKeyHandler(notes, external, single) };
+  const to = { numbers, faults, onUnknownKey: unknownKeyHandler(faults, external, single) };
   if (single && external) {
     const read = readAlong(singleCarExternalSchema, document, DOCUMENT_PATH, to);
     return read && input("C", read, externalBroker(read), singleCar(read));
@@ -80,23 +80,23 @@ const SECTIONS: readonly (readonly [section: string, shape: object])[] = [
   ["logging", commonShape.logging.unwrap().shape],
 ];
 
-function unknownKeyHandler(notes: Notes, external: boolean, single: boolean): UnknownKeyHandler {
+function unknownKeyHandler(faults: Faults, external: boolean, single: boolean): UnknownKeyHandler {
   return (path, key, known) => {
     const isTop = known.includes("company_name");
     if (isTop && external && Object.hasOwn(flatBrokerShape, key)) {
-      return notes.warning(path, `Key without effect: "external_communication" names the broker`);
+      return faults.warning(path, `Key without effect: "external_communication" names the broker`);
     }
     if (isTop && !single && key === "car_name") {
-      return notes.warning(path, `Key without effect: "cars" names the cars`);
+      return faults.warning(path, `Key without effect: "cars" names the cars`);
     }
     if (isTop && !single && key === "modules") {
       // A warning would be too little: the car would run without them.
-      return notes.problem(
+      return faults.problem(
         path,
         `Expected modules in "common_modules" or in a car's "specific_modules": found "modules" beside "cars"`,
       );
     }
-    notes.warning(path, `Unknown key: ${advice(key, known, isTop)}`);
+    faults.warning(path, `Unknown key: ${advice(key, known, isTop)}`);
   };
 }
 

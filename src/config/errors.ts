@@ -30,8 +30,8 @@ export class ConfigError extends Error {
   }
 }
 
-/** Collects what is found while a configuration is read. */
-export class Notes {
+/** Collects what is found wrong or suspicious while a configuration is read. */
+export class Faults {
   readonly #problems = new Map<string, Problem>();
   readonly #warnings: Problem[] = [];
 

@@ -3,7 +3,7 @@ import { isLoopback } from "./address.ts";
 import { HTTP_DEFAULTS } from "./defaults.ts";
 import { quote } from "./describe.ts";
 import type { CommonInput } from "./dialect.ts";
-import type { Notes } from "./errors.ts";
+import type { Faults } from "./errors.ts";
 import { type ConfigPlace, readFound, readSecret } from "./files.ts";
 import type { HttpConfig } from "./model.ts";
 
@@ -18,22 +18,22 @@ export const MAX_KEY_LENGTH = 1024;
 export function resolveHttp(
   input: CommonInput,
   place: ConfigPlace,
-  notes: Notes,
+  faults: Faults,
 ): HttpConfig | undefined {
   const { http } = input;
   if (http === undefined) return undefined;
   const address = http.address ?? HTTP_DEFAULTS.address;
-  const apiKey = resolveKey(http, place, notes);
+  const apiKey = resolveKey(http, place, faults);
   const local = isLoopback(address);
   const hasKey = http.api_key !== undefined || http.api_key_file !== undefined;
   // Without a key, whoever reaches the port stops cars; so only this machine may reach it.
-  if (!local && !hasKey && !notes.hasProblem("http.api_key")) {
+  if (!local && !hasKey && !faults.hasProblem("http.api_key")) {
     const expected = `a key, as ${quote(address)} is reached from other machines`;
-    notes.problem("http.api_key", `Expected ${expected}: found nothing`);
+    faults.problem("http.api_key", `Expected ${expected}: found nothing`);
   }
-  const tls = resolveTls(http, place, notes);
+  const tls = resolveTls(http, place, faults);
   if (!local && tls === undefined) {
-    notes.warning("http.tls_cert", "The key crosses the network in the clear: TLS is off");
+    faults.warning("http.tls_cert", "The key crosses the network in the clear: TLS is off");
   }
   return {
     address,
@@ -43,50 +43,50 @@ export function resolveHttp(
   };
 }
 
-function resolveKey(http: HttpInput, place: ConfigPlace, notes: Notes): string | undefined {
+function resolveKey(http: HttpInput, place: ConfigPlace, faults: Faults): string | undefined {
   const { api_key: given, api_key_file: file } = http;
   if (given !== undefined && file !== undefined) {
-    notes.problem("http.api_key_file", 'Expected either "api_key" or "api_key_file": found both');
+    faults.problem("http.api_key_file", 'Expected either "api_key" or "api_key_file": found both');
     return undefined;
   }
-  if (file === undefined) return checkedKey(given, "http.api_key", notes);
+  if (file === undefined) return checkedKey(given, "http.api_key", faults);
   const read = readSecret(file, place);
-  if (read.ok) return checkedKey(read.text ?? "", "http.api_key_file", notes);
-  notes.problem("http.api_key_file", read.message);
+  if (read.ok) return checkedKey(read.text ?? "", "http.api_key_file", faults);
+  faults.problem("http.api_key_file", read.message);
   return undefined;
 }
 
-function checkedKey(key: string | undefined, path: string, notes: Notes): string | undefined {
+function checkedKey(key: string | undefined, path: string, faults: Faults): string | undefined {
   if (key === undefined) return undefined;
   // It is sent in a header, and compared as it comes.
   if (!/^[\x21-\x7e]+$/.test(key)) {
-    notes.problem(path, "Expected a key of printable ASCII characters without spaces: found none");
+    faults.problem(path, "Expected a key of printable ASCII characters without spaces: found none");
     return undefined;
   }
   if (key.length > MAX_KEY_LENGTH) {
     const expected = `a key of at most ${MAX_KEY_LENGTH} characters`;
-    notes.problem(path, `Expected ${expected}: found one of ${key.length}`);
+    faults.problem(path, `Expected ${expected}: found one of ${key.length}`);
     return undefined;
   }
   if (key.length < SHORT_KEY) {
-    notes.warning(path, `The key is easily guessed: it has less than ${SHORT_KEY} characters`);
+    faults.warning(path, `The key is easily guessed: it has less than ${SHORT_KEY} characters`);
   }
   return key;
 }
 
-function resolveTls(http: HttpInput, place: ConfigPlace, notes: Notes): HttpConfig["tls"] {
+function resolveTls(http: HttpInput, place: ConfigPlace, faults: Faults): HttpConfig["tls"] {
   const find = (key: "tls_cert" | "tls_key") => {
     const name = http[key];
     if (name === undefined) return undefined;
     const found = readFound(name, place);
     if (found.ok) return found.path;
-    notes.problem(`http.${key}`, found.message);
+    faults.problem(`http.${key}`, found.message);
     return undefined;
   };
   const certFile = find("tls_cert");
   const keyFile = find("tls_key");
   const missing = (path: string, expected: string) =>
-    notes.problem(path, `Expected ${expected}: found nothing`);
+    faults.problem(path, `Expected ${expected}: found nothing`);
   if (http.tls_cert !== undefined && http.tls_key === undefined) {
     missing("http.tls_key", "the key of the certificate");
   }

@@ -3,7 +3,7 @@ import { dirname, resolve } from "node:path";
 import { resolveBroker } from "./broker.ts";
 import { type CommonInput, type Dialect, readDialect } from "./dialect.ts";
 import { DOCUMENT_PATH, joinPath, quote } from "./describe.ts";
-import { ConfigError, Notes, type Problem } from "./errors.ts";
+import { ConfigError, Faults, type Problem } from "./errors.ts";
 import { type ConfigFiles, type ConfigPlace, describeFileError, systemFiles } from "./files.ts";
 import { resolveHttp } from "./http.ts";
 import { readJson } from "./json.ts";
@@ -79,22 +79,22 @@ export function parseConfig(
   source = DOCUMENT_PATH,
   numbers: NumberTexts = USUAL_TEXTS,
 ): LoadedConfig {
-  const notes = new Notes();
-  refuseProto(document, DOCUMENT_PATH, notes);
-  const input = readDialect(document, numbers, notes);
-  if (input === undefined) throw new ConfigError(source, notes.problems, notes.warnings);
-  const broker = resolveBroker(input.broker, overrides, place, notes);
-  const cars = resolveFleet(input.fleet, place, notes);
-  const logging = resolveLogging(input.common, place.workingDirectory, notes);
-  const http = resolveHttp(input.common, place, notes);
+  const faults = new Faults();
+  refuseProto(document, DOCUMENT_PATH, faults);
+  const input = readDialect(document, numbers, faults);
+  if (input === undefined) throw new ConfigError(source, faults.problems, faults.warnings);
+  const broker = resolveBroker(input.broker, overrides, place, faults);
+  const cars = resolveFleet(input.fleet, place, faults);
+  const logging = resolveLogging(input.common, place.workingDirectory, faults);
+  const http = resolveHttp(input.common, place, faults);
   const timeouts = resolveTimeouts(input.common, input.broker.sessionMs);
   const limits = resolveLimits(input.common);
   const { company_name: company, send_invalid_command: sendInvalidCommand } = input.common;
   if (
-    notes.problems.length > 0 || broker === undefined || company === undefined ||
+    faults.problems.length > 0 || broker === undefined || company === undefined ||
     sendInvalidCommand === undefined || timeouts === undefined || limits === undefined
   ) {
-    throw new ConfigError(source, notes.problems, notes.warnings);
+    throw new ConfigError(source, faults.problems, faults.warnings);
   }
   return {
     config: {
@@ -107,7 +107,7 @@ export function parseConfig(
       ...(http === undefined ? {} : { http }),
       cars,
     },
-    warnings: notes.warnings,
+    warnings: faults.warnings,
     dialect: input.dialect,
   };
 }
@@ -143,14 +143,14 @@ function isComplete(limits: Record<keyof Limits, number | undefined>): limits is
 }
 
 /** A key that objects of the language do not keep; as a car's name it would be lost on the way. */
-function refuseProto(value: unknown, path: string, notes: Notes): void {
+function refuseProto(value: unknown, path: string, faults: Faults): void {
   const open = [{ value, path }];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     if (!isObject(next.value)) continue;
     for (const [key, part] of Object.entries(next.value)) {
       const partPath = joinPath(next.path, key);
       if (key === "__proto__") {
-        notes.problem(partPath, `Expected another key: found the key ${quote(key)}`);
+        faults.problem(partPath, `Expected another key: found the key ${quote(key)}`);
       } else open.push({ value: part, path: partPath });
     }
   }

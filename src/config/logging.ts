@@ -3,19 +3,19 @@ import { resolve } from "node:path";
 import { LOG_LEVELS, type LogLevel } from "./log_level.ts";
 import { LOGGING_DEFAULTS } from "./defaults.ts";
 import type { CommonInput } from "./dialect.ts";
-import type { Notes } from "./errors.ts";
+import type { Faults } from "./errors.ts";
 import type { LoggingConfig } from "./model.ts";
 
 /** Decides where lines go; the values have been checked. */
 export function resolveLogging(
   input: CommonInput,
   workingDirectory: string,
-  notes: Notes,
+  faults: Faults,
 ): LoggingConfig {
   const console = input.logging?.console ?? LOGGING_DEFAULTS;
   const file = input.logging?.file;
   if (file !== undefined && input.log_files_directory !== undefined) {
-    notes.warning("log_files_directory", 'Key without effect: "logging.file" decides');
+    faults.warning("log_files_directory", 'Key without effect: "logging.file" decides');
   }
   const directory = file?.path ?? input.log_files_directory;
   return {

@@ -1,7 +1,7 @@
 // Makes the modules and cars of the form (protocol section 5).
 import { fleetName } from "./fields.ts";
 import { joinPath, quote } from "./describe.ts";
-import type { Notes } from "./errors.ts";
+import type { Faults } from "./errors.ts";
 import { type ConfigPlace, findFile } from "./files.ts";
 import type { CarInput, FleetInput, ModulesAt, ModulesInput } from "./input.ts";
 import type { CarConfig, ModuleConfig } from "./model.ts";
@@ -19,30 +19,30 @@ type ResolvedModules = ReadonlyMap<
 export function resolveFleet(
   fleet: FleetInput,
   place: ConfigPlace,
-  notes: Notes,
+  faults: Faults,
 ): readonly CarConfig[] {
   const { common } = fleet;
-  const shared = resolveModules(common, place, notes);
-  if (common !== undefined && fleet.cars.length > 1) warnOfSharedNames(common, notes);
+  const shared = resolveModules(common, place, faults);
+  if (common !== undefined && fleet.cars.length > 1) warnOfSharedNames(common, faults);
   if (fleet.cars.length === 0) {
-    notes.problem(fleet.path, "Expected at least one car: found none");
+    faults.problem(fleet.path, "Expected at least one car: found none");
   }
   return fleet.cars.map((car) => {
-    checkName(car, notes);
-    const own = resolveModules(car.specific, place, notes);
+    checkName(car, faults);
+    const own = resolveModules(car.specific, place, faults);
     for (const [id, { path }] of own) {
       const other = shared.get(id);
       if (other === undefined) continue;
-      notes.problem(path, `Expected a module that is not common: found ${other.path}, too`);
+      faults.problem(path, `Expected a module that is not common: found ${other.path}, too`);
     }
     const sections = common === undefined ? [car.specific] : [common, car.specific];
     const isEmpty = sections.every((section) => (section.modules?.size ?? 0) === 0);
-    const isRead = car.isRead && !sections.some(({ path }) => notes.hasProblem(path));
+    const isRead = car.isRead && !sections.some(({ path }) => faults.hasProblem(path));
     if (isEmpty && isRead) {
       const expected = common === undefined
         ? "at least one module"
         : "at least one module, common or specific";
-      notes.problem(car.specific.path, `Expected ${expected}: found none`);
+      faults.problem(car.specific.path, `Expected ${expected}: found none`);
     }
     const modules = [...shared.values(), ...own.values()].flatMap(({ module }) => module ?? []);
     return { name: car.name, modules };
@@ -50,30 +50,30 @@ export function resolveFleet(
 }
 
 /** A car's name may be a key, which a schema for values does not see. */
-function checkName(car: CarInput, notes: Notes): void {
+function checkName(car: CarInput, faults: Faults): void {
   const result = fleetName("a car's name").safeParse(car.name);
   if (result.success) return;
   const expected = result.error.issues[0]?.message ?? "a car's name";
-  notes.problem(car.path, `Expected ${expected}: found the key ${quote(car.name)}`);
+  faults.problem(car.path, `Expected ${expected}: found the key ${quote(car.name)}`);
 }
 
 function resolveModules(
   section: ModulesAt | undefined,
   place: ConfigPlace,
-  notes: Notes,
+  faults: Faults,
 ): ResolvedModules {
   const resolved = new Map<number, { path: string; module: ModuleConfig | undefined }>();
   for (const [key, entry] of section?.modules ?? []) {
     const path = joinPath(section?.path ?? "", key);
     const id = parseId(key);
-    const module = resolveModule(id ?? 0, entry, path, place, notes);
+    const module = resolveModule(id ?? 0, entry, path, place, faults);
     if (id === undefined) {
-      notes.problem(path, `Expected a module id from 1 to ${MAX_ID}: found the key ${quote(key)}`);
+      faults.problem(path, `Expected a module id from 1 to ${MAX_ID}: found the key ${quote(key)}`);
       continue;
     }
     const twin = resolved.get(id);
     if (twin === undefined) resolved.set(id, { path, module });
-    else notes.problem(path, `Expected each module once: found ${twin.path}, too`);
+    else faults.problem(path, `Expected each module once: found ${twin.path}, too`);
   }
   return resolved;
 }
@@ -91,12 +91,12 @@ function resolveModule(
   entry: ModuleInput,
   path: string,
   place: ConfigPlace,
-  notes: Notes,
+  faults: Faults,
 ): ModuleConfig | undefined {
   if (entry?.lib_path === undefined) return undefined;
   const library = findFile(entry.lib_path, place);
   if (!library.ok) {
-    notes.problem(joinPath(path, "lib_path"), library.message);
+    faults.problem(joinPath(path, "lib_path"), library.message);
     return undefined;
   }
   if (entry.timeout_ms === undefined) return undefined;
@@ -107,12 +107,12 @@ function resolveModule(
 }
 
 /** Every car's context would get the same name (section 3). */
-function warnOfSharedNames(common: ModulesAt, notes: Notes): void {
+function warnOfSharedNames(common: ModulesAt, faults: Faults): void {
   for (const [id, entry] of common.modules ?? []) {
     for (const key of ["company_name", "car_name"]) {
       if (!entry?.config?.has(key)) continue;
       const path = joinPath(joinPath(joinPath(common.path, id), "config"), key);
-      notes.warning(path, `Same ${quote(key)} for every car: the module is common`);
+      faults.warning(path, `Same ${quote(key)} for every car: the module is common`);
     }
   }
 }

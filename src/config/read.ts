@@ -3,7 +3,7 @@
 // would have to wait until the user has mended it.)
 import * as z from "zod";
 import { describeKind, describeValue, joinPath } from "./describe.ts";
-import type { Notes } from "./errors.ts";
+import type { Faults } from "./errors.ts";
 import { AS_WRITTEN } from "./fields.ts";
 import type { NumberTexts } from "./number_texts.ts";
 
@@ -19,9 +19,9 @@ export type Read<S> = S extends z.ZodOptional<infer Inner> ? Read<Inner>
 export type UnknownKeyHandler = (path: string, key: string, known: readonly string[]) => void;
 
 /** Where findings go, and how the document's numbers are written. */
-export interface ReadNotes {
+export interface ReadSink {
   readonly numbers: NumberTexts;
-  readonly notes: Notes;
+  readonly faults: Faults;
   readonly onUnknownKey: UnknownKeyHandler;
 }
 
@@ -34,7 +34,7 @@ export function readAlong<S extends z.ZodType>(
   schema: S,
   value: unknown,
   path: string,
-  to: ReadNotes,
+  to: ReadSink,
 ): Read<S> | undefined {
   return readAny(schema, value, path, "", to) as Read<S> | undefined;
 }
@@ -44,7 +44,7 @@ function readAny(
   value: unknown,
   path: string,
   key: string,
-  to: ReadNotes,
+  to: ReadSink,
 ): unknown {
   if (schema instanceof z.ZodOptional) {
     return value === undefined ? undefined : readAny(schema.unwrap(), value, path, key, to);
@@ -59,11 +59,11 @@ function readAny(
   const result = z.safeParse(schema, value);
   if (result.success) return result.data;
   const expected = result.error.issues[0]?.message ?? "another value";
-  to.notes.problem(path, `Expected ${expected}: found ${describeValue(value, key)}`);
+  to.faults.problem(path, `Expected ${expected}: found ${describeValue(value, key)}`);
   return undefined;
 }
 
-function readObject(schema: z.ZodObject, value: unknown, path: string, to: ReadNotes): unknown {
+function readObject(schema: z.ZodObject, value: unknown, path: string, to: ReadSink): unknown {
   if (!isObject(value)) return noteWrongKind(value, path, to);
   const read: Record<string, unknown> = {};
   for (const [key, part] of Object.entries(schema.shape)) {
@@ -77,7 +77,7 @@ function readObject(schema: z.ZodObject, value: unknown, path: string, to: ReadN
   return read;
 }
 
-function readRecord(schema: z.ZodRecord, value: unknown, path: string, to: ReadNotes): unknown {
+function readRecord(schema: z.ZodRecord, value: unknown, path: string, to: ReadSink): unknown {
   if (!isObject(value)) return noteWrongKind(value, path, to);
   const read = new Map<string, unknown>();
   const asWritten = AS_WRITTEN.has(schema.valueType);
@@ -89,8 +89,8 @@ function readRecord(schema: z.ZodRecord, value: unknown, path: string, to: ReadN
 }
 
 /** Says only what kind of thing was found: it may be a section pasted as text, secrets included. */
-function noteWrongKind(value: unknown, path: string, to: ReadNotes): undefined {
-  to.notes.problem(path, `Expected an object: found ${describeKind(value)}`);
+function noteWrongKind(value: unknown, path: string, to: ReadSink): undefined {
+  to.faults.problem(path, `Expected an object: found ${describeKind(value)}`);
   return undefined;
 }
 

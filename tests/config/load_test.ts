@@ -198,7 +198,7 @@ const word = fc.stringMatching(/^[a-z0-9_]{1,8}$/).filter((name) => name !== "__
 const seconds = fc.integer({ min: 1, max: 2_147_483_000 }).map((ms) => ms / 1000);
 const modules = (from: number) =>
   fc.dictionary(
-    fc.integer({ min: from, max: from + 999 }).map(String),
+    fc.integer({ min: from, max: from + 998 }).map(String),
     fc.record({
       lib_path: fc.constantFrom("lib.so", "beside.so", "/etc/fleet/both.so"),
       config: fc.dictionary(

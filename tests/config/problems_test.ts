@@ -1,6 +1,6 @@
 // What keeps the server from starting: everything at once, each with its path.
 import assert from "node:assert/strict";
-import { type ConfigError, Notes } from "../../src/config/errors.ts";
+import { type ConfigError, Faults } from "../../src/config/errors.ts";
 import { documented, external, failure, lines, singleCar, withModuleConfig } from "./support.ts";
 
 const SECONDS = "a number of seconds, greater than 0 and at most 2147483";
@@ -216,11 +216,11 @@ Deno.test("ConfigError says all of it in its message", () => {
   assert.match(failure(documented({ timeout: 0 })).message, /: 1 problem\n {2}timeout: .*$/);
 });
 
-Deno.test("Notes keeps the first problem at a path", () => {
-  const notes = new Notes();
-  notes.problem("a", "first");
-  notes.problem("a", "second");
-  assert.deepEqual(notes.problems, [{ path: "a", message: "first" }]);
-  assert.equal(notes.hasProblem("a"), true);
-  assert.equal(notes.hasProblem("b"), false);
+Deno.test("Faults keeps the first problem at a path", () => {
+  const faults = new Faults();
+  faults.problem("a", "first");
+  faults.problem("a", "second");
+  assert.deepEqual(faults.problems, [{ path: "a", message: "first" }]);
+  assert.equal(faults.hasProblem("a"), true);
+  assert.equal(faults.hasProblem("b"), false);
 });
