@@ -6,7 +6,6 @@ import { parkOrphans } from "./command_order.ts";
 import type { Effect } from "./effects.ts";
 import type { Failure, FailureReason } from "./failure.ts";
 import { NO_DEVICES } from "./known_devices.ts";
-import { NOTICE_INTERVAL_MS } from "./settings.ts";
 import type { Base, Established, Waiting } from "./state.ts";
 import { forwardHeard } from "./status_forward.ts";
 
@@ -47,7 +46,7 @@ export function endSession(
     base = notifyGateway(base, now, effects);
   }
   effects.push({ type: "ended", failure: failureOf(session.sessionId, ending) });
-  return { kind: "waiting", base, held: null };
+  return waiting(base);
 }
 
 function noteUnanswered(session: Established, effects: Effect[]): void {
@@ -98,7 +97,7 @@ export function notifyGateway(base: Base, now: number, effects: Effect[]): Base 
   return { ...base, noticeAt: now };
 }
 
-/** Publishes the disconnect notification unless that happened within the last second (4.1). */
-export function remindGateway(base: Base, now: number, effects: Effect[]): Base {
-  return now - base.noticeAt < NOTICE_INTERVAL_MS ? base : notifyGateway(base, now, effects);
+/** Waits for the next Connect. */
+export function waiting(base: Base): Waiting {
+  return { kind: "waiting", base, held: null, remindAt: Infinity };
 }

@@ -1,6 +1,6 @@
 // What operators do to a car: end its session, keep gateways out, let them in again.
 import type { Effect } from "./effects.ts";
-import { endSession, notifyGateway } from "./ending.ts";
+import { endSession, notifyGateway, waiting } from "./ending.ts";
 import type { Session } from "./state.ts";
 
 /** Ends the session; the gateway is told, and connects anew. A car without a broker stays as it is. */
@@ -20,7 +20,7 @@ export function onResume(session: Session, now: number, effects: Effect[]): Sess
   if (!session.base.paused) return session;
   const base = { ...session.base, paused: false };
   if (session.kind !== "waiting") return { ...session, base };
-  return { ...session, base: notifyGateway(base, now, effects) };
+  return waiting(notifyGateway(base, now, effects));
 }
 
 function sendAway(session: Session, detail: string, now: number, effects: Effect[]): Session {
@@ -30,7 +30,7 @@ function sendAway(session: Session, detail: string, now: number, effects: Effect
       return endSession(session, { reason: "stopped", detail }, now, effects);
     case "waiting":
       // A Connect that waits for modules is given up with everything else.
-      return { ...session, held: null, base: notifyGateway(session.base, now, effects) };
+      return waiting(notifyGateway(session.base, now, effects));
     default:
       return session;
   }

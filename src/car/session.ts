@@ -12,7 +12,7 @@ import {
 } from "./connecting.ts";
 import type { Connect } from "../protocol/messages.ts";
 import type { Effect, Ignored, Input } from "./effects.ts";
-import { type Ending, endSession, notifyGateway } from "./ending.ts";
+import { type Ending, endSession, notifyGateway, waiting } from "./ending.ts";
 import { NO_DEVICES } from "./known_devices.ts";
 import { onPause, onRestart, onResume } from "./operator.ts";
 import {
@@ -27,7 +27,13 @@ import { wasMade } from "../module/outcome.ts";
 import type { SessionSettings } from "./settings.ts";
 import { onSettings } from "./settings_change.ts";
 import type { Base, Established, Session } from "./state.ts";
-import { connectProblem, onHeldExpired, onMessageWaiting, onModulesReady } from "./waiting.ts";
+import {
+  connectProblem,
+  onMessageWaiting,
+  onModulesReady,
+  onWaitingTimeout,
+  waitingDeadline,
+} from "./waiting.ts";
 
 /** What one input leads to. */
 export interface Step {
@@ -67,7 +73,7 @@ export function step(session: Session, input: Input, now: number): Step {
 export function nextDeadline(session: Session): number {
   switch (session.kind) {
     case "waiting":
-      return session.held?.until ?? Infinity;
+      return waitingDeadline(session);
     case "connecting":
       return stepDeadline(session);
     case "running":
@@ -102,7 +108,7 @@ function transition(session: Session, input: Input, now: number, effects: Effect
     case "broker_up":
       if (session.kind !== "offline") return session;
       // A gateway that sent its Connect before we were there would wait for nothing: let it ask again.
-      return { kind: "waiting", base: notifyGateway(session.base, now, effects), held: null };
+      return waiting(notifyGateway(session.base, now, effects));
     case "broker_lost": {
       const ending = { reason: "broker_lost", detail: input.detail } as const;
       const { base } = ended(session, ending, now, effects);
@@ -206,7 +212,7 @@ function onTick(session: Session, now: number, effects: Effect[]): Session {
   if (now < nextDeadline(session)) return session;
   switch (session.kind) {
     case "waiting":
-      return onHeldExpired(session, effects);
+      return onWaitingTimeout(session, now, effects);
     case "connecting":
       return onStepTimeout(session, now, effects);
     case "running":

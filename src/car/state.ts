@@ -37,6 +37,8 @@ export interface Waiting {
   readonly base: Base;
   /** A Connect that came while module contexts were away, kept as long as its gateway waits. */
   readonly held: { readonly connect: Connect; readonly until: number } | null;
+  /** When a gateway that has just been told to connect again, and seems not to know, is told once more. */
+  readonly remindAt: number;
 }
 
 /** In the connect sequence (section 4.2). */

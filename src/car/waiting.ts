@@ -2,9 +2,9 @@
 import type { ClientMessage, Connect } from "../protocol/messages.ts";
 import { beginSequence } from "./connecting.ts";
 import type { Effect } from "./effects.ts";
-import { failureOf, remindGateway } from "./ending.ts";
+import { failureOf, notifyGateway } from "./ending.ts";
 import type { Ending } from "./ending.ts";
-import { GATEWAY_PATIENCE_MS, type SessionSettings } from "./settings.ts";
+import { GATEWAY_PATIENCE_MS, NOTICE_INTERVAL_MS, type SessionSettings } from "./settings.ts";
 import type { Session, Waiting } from "./state.ts";
 
 /** What is wrong with a Connect, or `null` when a sequence can begin with it (section 4.2, step 1). */
@@ -39,15 +39,17 @@ export function onMessageWaiting(
   if (message.kind !== "connect") {
     // It comes from a gateway that still believes in a session.
     effects.push({ type: "note", note: { code: "ignored", why: "no_session", message } });
-    return { ...session, base: remindGateway(session.base, now, effects) };
+    return remind(session, now, effects);
   }
   const problem = connectProblem(message, session.base.settings);
   if (problem !== null) {
     effects.push({ type: "ended", failure: failureOf(message.sessionId, problem) });
-    return { ...session, base: remindGateway(session.base, now, effects), held: null };
+    return remind({ ...session, held: null }, now, effects);
   }
   if (!session.base.modulesReady) {
-    return { ...session, held: { connect: message, until: now + GATEWAY_PATIENCE_MS } };
+    // It knows, whatever it sent before.
+    const held = { connect: message, until: now + GATEWAY_PATIENCE_MS };
+    return { ...session, held, remindAt: Infinity };
   }
   return beginSequence({ ...session.base, epoch: session.base.epoch + 1 }, message, now, effects);
 }
@@ -60,8 +62,30 @@ export function onModulesReady(session: Waiting, now: number, effects: Effect[])
   return onMessageWaiting({ ...ready, held: null }, session.held.connect, now, effects);
 }
 
+/**
+ * Tells the gateway to connect again, at most once a second (section 4.1). Who was told just now may
+ * have sent this before it heard: if no Connect comes within the second, it is told once more.
+ */
+function remind(session: Waiting, now: number, effects: Effect[]): Waiting {
+  const due = session.base.noticeAt + NOTICE_INTERVAL_MS;
+  if (now < due) return { ...session, remindAt: due };
+  return { ...session, base: notifyGateway(session.base, now, effects), remindAt: Infinity };
+}
+
+/** When a held Connect gets too old, or a gateway is due to be told again, in milliseconds. */
+export function waitingDeadline({ held, remindAt }: Waiting): number {
+  return Math.min(held?.until ?? Infinity, remindAt);
+}
+
+/** What waitingDeadline() names has come. */
+export function onWaitingTimeout(session: Waiting, now: number, effects: Effect[]): Waiting {
+  const { held, remindAt } = session;
+  const next = held !== null && now >= held.until ? onHeldExpired(session, effects) : session;
+  return now >= remindAt ? remind(next, now, effects) : next;
+}
+
 /** The gateway of a held Connect has given up waiting: answering it would only confuse. */
-export function onHeldExpired(session: Waiting, effects: Effect[]): Waiting {
+function onHeldExpired(session: Waiting, effects: Effect[]): Waiting {
   if (session.held === null) return session;
   const note = { code: "ignored", why: "modules_away", message: session.held.connect } as const;
   effects.push({ type: "note", note });

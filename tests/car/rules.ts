@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import type { Effect, Input } from "../../src/car/effects.ts";
 import { nextDeadline } from "../../src/car/session.ts";
+import { NOTICE_INTERVAL_MS } from "../../src/car/settings.ts";
 import type { Session } from "../../src/car/state.ts";
 import { counterDistance, nextCounter } from "../../src/protocol/counter.ts";
 import { deviceKey } from "../../src/protocol/device.ts";
@@ -59,7 +60,10 @@ export class Rules {
       assert.equal(nextDeadline(after), Infinity, `A car that is ${after.kind} waits for nothing`);
     }
     if (after.kind === "waiting" && after.held === null) {
-      assert.equal(nextDeadline(after), Infinity, "A car that waits has no deadline");
+      const { remindAt, base: { noticeAt } } = after;
+      assert.equal(nextDeadline(after), remindAt, "A car that waits has no other deadline");
+      const isOwed = remindAt === Infinity || remindAt === noticeAt + NOTICE_INTERVAL_MS;
+      assert.ok(isOwed, "A gateway is told again a second after the last time, or not at all");
     }
   }
 
