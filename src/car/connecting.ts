@@ -22,8 +22,9 @@ import {
   withResponse,
 } from "./command_order.ts";
 import { onDeviceLeft, onDeviceResult } from "./device_life.ts";
-import type { Effect, Ignored } from "./effects.ts";
+import type { Effect } from "./effects.ts";
 import { endSession } from "./ending.ts";
+import { ignore } from "./ignore.ts";
 import { NO_DEVICES } from "./known_devices.ts";
 import { enterRunning } from "./running.ts";
 import type { SessionSettings } from "./settings.ts";
@@ -177,16 +178,6 @@ export function onMessageConnecting(
   }
 }
 
-function ignore(
-  session: Connecting,
-  why: Ignored,
-  message: ClientMessage,
-  effects: Effect[],
-): Connecting {
-  effects.push({ type: "note", note: { code: "ignored", why, message } });
-  return session;
-}
-
 /** Step 1: keeps a status for the next step, bounded like those for normal communication. */
 function keepEarly(
   session: Connecting,
@@ -212,10 +203,7 @@ function onFirstStatus(
   }
   const key = deviceKey(device);
   if (!session.listed.has(key)) {
-    effects.push({
-      type: "note",
-      note: { code: "ignored", why: "device_not_listed", message: status },
-    });
+    ignore(session, "device_not_listed", status, effects);
     // Bounded like a gap: what is not remembered is missing later, and the session fails for it.
     if (step.skipped.size >= session.base.settings.maxStatusGap) return session;
     const skipped = new Set(step.skipped).add(messageCounter);

@@ -19,8 +19,9 @@ import {
   withResponse,
 } from "./command_order.ts";
 import { onDeviceLeft, onDeviceResult, refusal } from "./device_life.ts";
-import type { Effect, Ignored, NotForwarded } from "./effects.ts";
+import type { Effect, NotForwarded } from "./effects.ts";
 import { endSession } from "./ending.ts";
+import { ignore } from "./ignore.ts";
 import { isConnected } from "./known_devices.ts";
 import { dequeue } from "./queue.ts";
 import { FORWARD_WINDOW } from "./settings.ts";
@@ -88,11 +89,6 @@ export function onMessageRunning(
       return session;
     }
   }
-}
-
-function ignore(session: Running, why: Ignored, message: ClientMessage, effects: Effect[]) {
-  effects.push({ type: "note", note: { code: "ignored", why, message } });
-  return session;
 }
 
 function onStatus(session: Running, status: Status, now: number, effects: Effect[]): Next {

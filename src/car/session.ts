@@ -13,6 +13,7 @@ import {
 import type { Connect } from "../protocol/messages.ts";
 import type { Effect, Ignored, Input } from "./effects.ts";
 import { type Ending, endSession, notifyGateway, waiting } from "./ending.ts";
+import { ignore } from "./ignore.ts";
 import { NO_DEVICES } from "./known_devices.ts";
 import { onPause, onRestart, onResume } from "./operator.ts";
 import {
@@ -146,10 +147,7 @@ function onMessage(
     case "connecting": {
       if (message.kind === "connect" && message.sessionId !== session.sessionId) {
         const why = refusal(session, message);
-        if (why !== null) {
-          effects.push({ type: "note", note: { code: "ignored", why, message } });
-          return session;
-        }
+        if (why !== null) return ignore(session, why, message, effects);
         // A gateway that restarted: this very message begins its new session (section 4.2).
         const detail = `Connect with the new session id "${message.sessionId}"`;
         const waiting = endSession(session, { reason: "new_session", detail }, now, effects);

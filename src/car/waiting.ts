@@ -4,6 +4,7 @@ import { beginSequence } from "./connecting.ts";
 import type { Effect } from "./effects.ts";
 import { failureOf, notifyGateway } from "./ending.ts";
 import type { Ending } from "./ending.ts";
+import { ignore } from "./ignore.ts";
 import { GATEWAY_PATIENCE_MS, NOTICE_INTERVAL_MS, type SessionSettings } from "./settings.ts";
 import type { Session, Waiting } from "./state.ts";
 
@@ -33,13 +34,11 @@ export function onMessageWaiting(
   effects: Effect[],
 ): Session {
   if (session.base.paused && message.kind === "connect") {
-    effects.push({ type: "note", note: { code: "ignored", why: "paused", message } });
-    return session;
+    return ignore(session, "paused", message, effects);
   }
   if (message.kind !== "connect") {
     // It comes from a gateway that still believes in a session.
-    effects.push({ type: "note", note: { code: "ignored", why: "no_session", message } });
-    return remind(session, now, effects);
+    return remind(ignore(session, "no_session", message, effects), now, effects);
   }
   const problem = connectProblem(message, session.base.settings);
   if (problem !== null) {
@@ -87,7 +86,6 @@ export function onWaitingTimeout(session: Waiting, now: number, effects: Effect[
 /** The gateway of a held Connect has given up waiting: answering it would only confuse. */
 function onHeldExpired(session: Waiting, effects: Effect[]): Waiting {
   if (session.held === null) return session;
-  const note = { code: "ignored", why: "modules_away", message: session.held.connect } as const;
-  effects.push({ type: "note", note });
-  return { ...session, held: null };
+  const { connect } = session.held;
+  return { ...ignore(session, "modules_away", connect, effects), held: null };
 }
