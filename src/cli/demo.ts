@@ -6,13 +6,14 @@ import {
 } from "../../examples/module/build.ts";
 import { startLogging } from "../log/logging.ts";
 import type { ProgramContext } from "./context.ts";
+import { Countdown } from "./countdown.ts";
 import { Demo } from "./demo_parts.ts";
 import { runUntilStopped } from "./lifetime.ts";
 
 /** What the command line said. */
 export interface DemoOptions {
   readonly cars: number;
-  /** How long it runs; absent: until it is interrupted. */
+  /** How long it runs once all has started; absent: until it is interrupted. */
   readonly seconds?: number;
 }
 
@@ -33,11 +34,11 @@ export async function runDemo(options: DemoOptions, context: ProgramContext): Pr
   const { log } = logging;
   const demo = new Demo({ cars: options.cars, libPath: module.path, output, log });
   demo.introduce();
-  const { stop, done } = stopAfter(options.seconds, context.stop);
+  const countdown = new Countdown(options.seconds, context.stop);
+  const stop = countdown.signal;
   try {
-    if (!await runUntilStopped(demo.parts, { stop, log })) return 1;
+    if (!await runUntilStopped([...demo.parts, countdown], { stop, log })) return 1;
   } finally {
-    done();
     await logging.stop();
   }
   return demo.summarize();
@@ -51,20 +52,4 @@ async function exampleModule(err: (line: string) => void): Promise<ExampleModule
     err(error.message);
     return undefined;
   }
-}
-
-/** Aborts when the time is up or the program is asked to stop; `done` leaves nothing behind. */
-function stopAfter(seconds: number | undefined, asked: AbortSignal) {
-  const controller = new AbortController();
-  const end = () => controller.abort();
-  const timer = seconds === undefined ? undefined : setTimeout(end, seconds * 1000);
-  asked.addEventListener("abort", end);
-  if (asked.aborted) end();
-  return {
-    stop: controller.signal,
-    done() {
-      clearTimeout(timer);
-      asked.removeEventListener("abort", end);
-    },
-  };
 }

@@ -22,8 +22,8 @@ import type {
 import type { GatewayStats } from "./stats.ts";
 import { Waiters } from "./waiters.ts";
 
-/** How long the waiting methods wait unless told otherwise, in milliseconds. */
-const DEFAULT_WAIT_MS = 10_000;
+/** How long the waiting methods wait unless told otherwise, in milliseconds: only a hang takes it. */
+const DEFAULT_WAIT_MS = 60_000;
 const KEPT_COMMANDS = 1_000;
 const KEPT_VIOLATIONS = 1_000;
 

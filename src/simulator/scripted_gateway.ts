@@ -15,8 +15,8 @@ import { GatewayLinkError, UnexpectedMessageError } from "./errors.ts";
 import { type GatewayBroker, GatewayLink } from "./gateway_link.ts";
 import { Waiters } from "./waiters.ts";
 
-/** How long the waiting methods wait unless told otherwise, in milliseconds. */
-const DEFAULT_WAIT_MS = 10_000;
+/** How long the waiting methods wait unless told otherwise, in milliseconds: only a hang takes it. */
+const DEFAULT_WAIT_MS = 60_000;
 /** Unread messages that are kept; a test that lets more pile up loses the oldest. */
 const KEPT_MESSAGES = 100_000;
 

@@ -7,7 +7,7 @@ import { waitFor } from "../support/wait.ts";
 import { Stage } from "./stage.ts";
 
 /** More than a slow module handles within any test. */
-const BACKLOG = 60;
+const BACKLOG = 200;
 
 /** A server with a slow module, and a gateway in session that has sent much more than was handled. */
 async function begin(stage: Stage) {

@@ -11,9 +11,9 @@ import { Stage } from "./stage.ts";
 const CARS = Array.from({ length: 10 }, (_, i) => `car_${i + 1}`);
 const CONNECTS_PER_CAR = 20;
 /** `timeout` and `mqtt_timeout`, in seconds: how soon whatever is left alone fails. */
-const PATIENCE = 0.3;
+const PATIENCE = 1;
 /** The longest pause before the next Connect, in milliseconds: failures fall into it. */
-const PAUSE_MS = 600;
+const PAUSE_MS = 1_500;
 
 /** How far a gateway goes on after its Connect was answered, before it falls silent. */
 const DEPTHS = ["nothing", "one status", "all statuses", "running"] as const;
@@ -23,8 +23,13 @@ function heard(gateway: ScriptedGateway, kind: "connect_response" | "command") {
   return gateway.unread.filter((one) => one.kind === kind && one.sessionId === gateway.sessionId);
 }
 
-async function goOn(gateway: ScriptedGateway, depth: typeof DEPTHS[number]): Promise<void> {
-  const { devices, notifications } = gateway;
+/** `notifications`: how many there had been when the Connect was sent. */
+async function goOn(
+  gateway: ScriptedGateway,
+  depth: typeof DEPTHS[number],
+  notifications: number,
+): Promise<void> {
+  const { devices } = gateway;
   const statuses = {
     nothing: 0,
     "one status": 1,
@@ -35,7 +40,7 @@ async function goOn(gateway: ScriptedGateway, depth: typeof DEPTHS[number]): Pro
     gateway.status(device, "{}", { state: DeviceState.CONNECTING });
   }
   if (depth !== "running") return;
-  // On a busy machine the session may fail before the commands are here.
+  // On a busy machine the session may fail before the commands are here, or even before this.
   const there = () => heard(gateway, "command").length >= devices.length;
   await waitFor(() => there() || gateway.notifications > notifications, "the first commands");
   for (const command of heard(gateway, "command")) {
@@ -72,10 +77,11 @@ mosquittoTest(
       const gateway = await stage.scripted(car, { devices: 2 });
       for (let i = 0; i < CONNECTS_PER_CAR; i++) {
         const again = i > 0 && random() < 0.3;
+        const { notifications } = gateway;
         const answer = await connect(gateway, again);
         answers[answer as keyof typeof answers]++;
         const depth = DEPTHS[Math.floor(random() * DEPTHS.length)] ?? "nothing";
-        if (answer === "ok") await goOn(gateway, depth);
+        if (answer === "ok") await goOn(gateway, depth, notifications);
         // Either at once, in the middle of what goes on, or at any moment of its failing.
         if (random() < 0.8) await delay(random() * PAUSE_MS);
       }

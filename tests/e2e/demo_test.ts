@@ -5,8 +5,8 @@ import { TempFolder } from "../support/temp.ts";
 import { ProgramProcess } from "./server_process.ts";
 
 Deno.test("demo tells what cars do, and ends by itself with a summary", async () => {
-  await using demo = new ProgramProcess(["demo", "--seconds", "3", "--cars", "2"]);
-  const { code } = await demo.ended(60_000);
+  await using demo = new ProgramProcess(["demo", "--seconds", "5", "--cars", "2"]);
+  const { code } = await demo.ended();
   assert.equal(code, 0, demo.text);
   for (const car of ["car_1", "car_2"]) {
     assert.match(demo.text, new RegExp(`${car} +connected: 2 devices`));

@@ -6,17 +6,25 @@ import { buildFixtures } from "../fixtures/build.ts";
 import { Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
 import { TempFolder } from "../support/temp.ts";
 import { COMPANY, ServerProcess, type TestModule } from "./server_process.ts";
+import { PATIENT, subscribed } from "./stage.ts";
 
 const fixtures = await buildFixtures();
 
-function gatewayOf(broker: Mosquitto, car: string, devices = 1): Gateway {
+/** A gateway that is not started yet, of a car that its server listens to by now. */
+async function gatewayOf(
+  server: ServerProcess,
+  broker: Mosquitto,
+  car: string,
+  devices = 1,
+): Promise<Gateway> {
+  await subscribed(server, car);
   return new Gateway({
     company: COMPANY,
     car,
     broker: { host: "127.0.0.1", port: broker.port },
     devices,
     // A notification brings it back at once; its own patience must not be what does.
-    clocks: { retryMs: 600_000 },
+    clocks: PATIENT,
   });
 }
 
@@ -27,7 +35,7 @@ function module(config: Record<string, string | number | boolean> = {}): TestMod
 /** Sends statuses until one is answered: those that a crash catches are not. */
 async function served(gateway: Gateway): Promise<void> {
   while (true) {
-    await gateway.running(20_000);
+    await gateway.running();
     const [device] = gateway.devices;
     assert.ok(device);
     try {
@@ -74,7 +82,7 @@ mosquittoTest("a module whose init returns NULL keeps only its own car waiting",
     cars: { good_car: { 1000: module() }, bad_car: { 1000: module({ init_null: 1 }) } },
   });
   await server.line(/\(bad_car\).*init/);
-  await using good = gatewayOf(broker, "good_car").start();
+  await using good = (await gatewayOf(server, broker, "good_car")).start();
   await good.running();
   await server.line(/\[CRITICAL\].*\(bad_car\).*next attempt in/);
 });
@@ -116,8 +124,8 @@ for (
           ),
         },
       });
-      await using crashing = gatewayOf(broker, "crashing").start();
-      await using other = gatewayOf(broker, "other_4", 3).start();
+      await using crashing = (await gatewayOf(server, broker, "crashing")).start();
+      await using other = (await gatewayOf(server, broker, "other_4", 3)).start();
       const otherSession = await other.running();
       const lost = server.line(/\(crashing\).*Module context lost/);
       crashing.running().then(() => {
@@ -146,7 +154,7 @@ mosquittoTest("a module that prints disturbs nothing, and its lines are in the l
     port: broker.port,
     cars: { car_1: { 1000: module({ print: 1 }) } },
   });
-  await using gateway = gatewayOf(broker, "car_1").start();
+  await using gateway = (await gatewayOf(server, broker, "car_1")).start();
   await gateway.running();
   await server.line(/\(car_1\)\t\[module stdout\]/);
   await server.line(/\(car_1\)\t\[module stderr\]/);
@@ -160,7 +168,7 @@ mosquittoTest(
       port: broker.port,
       cars: { car_1: { 1000: module({ wait_ms: 10_000 }) } },
     });
-    await using gateway = gatewayOf(broker, "car_1").start();
+    await using gateway = (await gatewayOf(server, broker, "car_1")).start();
     await gateway.running();
     const [device] = gateway.devices;
     assert.ok(device);
@@ -177,7 +185,7 @@ mosquittoTest("10,000 commands at once all arrive, in order", async () => {
     port: broker.port,
     cars: { car_1: { 1000: module({ commands_per_status: 10_000 }) } },
   });
-  await using gateway = gatewayOf(broker, "car_1");
+  await using gateway = await gatewayOf(server, broker, "car_1");
   const received = Promise.withResolvers<void>();
   let commands = 0;
   gateway.onCommand = ({ commandData }) => {
@@ -203,7 +211,7 @@ for (
       port: broker.port,
       cars: { car_1: { 1000: module({ echo: 1, [key]: 1 }) } },
     });
-    await using gateway = gatewayOf(broker, "car_1").start();
+    await using gateway = (await gatewayOf(server, broker, "car_1")).start();
     await gateway.running();
     const [device] = gateway.devices;
     assert.ok(device);
@@ -232,9 +240,9 @@ mosquittoTest(
           }),
         },
       },
-      more: { module_call_timeout: 1 },
+      more: { module_call_timeout: 5 },
     });
-    await using gateway = gatewayOf(broker, "car_1").start();
+    await using gateway = (await gatewayOf(server, broker, "car_1")).start();
     await server.line(/car_1.*forward_status/);
     await server.line(/\(car_1\).*Session ended: module_lost/);
     await served(gateway);

@@ -8,7 +8,7 @@ import { Mosquitto } from "../support/mosquitto.ts";
 import { TempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
 import { program, ServerProcess } from "./server_process.ts";
-import { Stage } from "./stage.ts";
+import { PATIENT, Stage } from "./stage.ts";
 
 const PROJECT = new URL("../../deno.json", import.meta.url);
 const KEY = "0123456789abcdef";
@@ -48,7 +48,7 @@ Deno.test("A server shows operators its cars, and does what they say", async () 
     degraded: [],
   }]);
 
-  stage.gateway(CAR, { devices: [DEVICE], rate: 20 });
+  stage.gateway(CAR, { devices: [DEVICE], rate: 20, clocks: PATIENT });
   const car = async () => await (await get(`${url}/api/cars/${CAR}`)).json() as CarDetail;
   const running = await waitFor(async () => {
     const found = await car();

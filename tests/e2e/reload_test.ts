@@ -6,12 +6,9 @@ import { Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
 import { waitFor } from "../support/wait.ts";
 import { childrenOf } from "./processes.ts";
 import { configDocument, ServerProcess, type TestModule } from "./server_process.ts";
-import { Stage } from "./stage.ts";
+import { PATIENT, Stage, subscribed } from "./stage.ts";
 
 const { module: libPath } = await buildFixtures();
-
-/** Answers at once, and brings a gateway back at once when it is told to. */
-const QUICK = { retryMs: 600_000 } as const;
 
 class ReloadStage {
   readonly stage: Stage;
@@ -43,7 +40,7 @@ class ReloadStage {
     this.server.signal("SIGHUP");
     const wanted = ++this.#reloads;
     const lines = () => this.server.lines.filter((line) => /\tConfiguration (not )?re/.test(line));
-    await waitFor(() => lines().length >= wanted, "the reload", 20_000);
+    await waitFor(() => lines().length >= wanted, "the reload", 60_000);
     return lines().at(-1) ?? "";
   }
 }
@@ -58,7 +55,7 @@ async function begin(cars: readonly string[]): Promise<ReloadStage & AsyncDispos
 
 /** A gateway whose statuses must never stop, and what must be so at the end. */
 async function watch(gateway: Gateway) {
-  const sessionId = await gateway.running(20_000);
+  const sessionId = await gateway.running();
   await waitFor(() => gateway.stats.answered > 20, "a stream of answers");
   let ended = 0;
   gateway.listen((event) => event.kind === "ended" && ended++);
@@ -88,17 +85,16 @@ mosquittoTest("SIGHUP adds, removes and changes cars while the others stream on"
   const kept = Array.from({ length: 20 }, (_, index) => `kept_${index}`);
   await using test = await begin([...kept, "changed", "removed"]);
   const { stage, server } = test;
-  const gateway = (car: string) => stage.gateway(car, { devices: 2, rate: 40, clocks: QUICK });
+  const gateway = (car: string) => stage.gateway(car, { devices: 2, rate: 40, clocks: PATIENT });
   const untouched = await Promise.all(kept.map((car) => watch(gateway(car))));
   const changed = gateway("changed");
   const removed = gateway("removed");
   const before = await changed.running();
   await removed.running();
-  const added = gateway("added");
 
   const cars = Object.fromEntries(kept.map((car) => [car, {}]));
   const told = removed.disconnected();
-  const again = changed.nextSession(20_000);
+  const again = changed.nextSession();
   const line = await test.reload(test.document({ ...cars, changed: { note: "new" }, added: {} }));
   assert.match(line, /\[INFO\]/);
   assert.match(
@@ -107,7 +103,9 @@ mosquittoTest("SIGHUP adds, removes and changes cars while the others stream on"
   );
   await told;
   assert.notEqual(await again, before);
-  await added.running(20_000);
+  await subscribed(server, "added");
+  const added = gateway("added");
+  await added.running();
   await server.line(/\(changed\)\tSession ended: module_lost/);
   await server.line(/\(removed\)\tSession ended: stopped: The configuration no longer has the car/);
   await Promise.all(untouched.map((one) => one.assertUntouched()));
@@ -128,7 +126,7 @@ mosquittoTest("SIGHUP with a broken or an identical document changes nothing", a
   await using test = await begin(["car_1", "car_2"]);
   const { stage, server } = test;
   const gateways = ["car_1", "car_2"].map((car) =>
-    stage.gateway(car, { devices: 2, rate: 40, clocks: QUICK })
+    stage.gateway(car, { devices: 2, rate: 40, clocks: PATIENT })
   );
   const untouched = await Promise.all(gateways.map(watch));
   const hosts = await childrenOf(server.pid);
@@ -157,15 +155,15 @@ mosquittoTest("SIGHUP takes timeouts, limits and levels into running sessions", 
   await using test = await begin(["car_1"]);
   const { stage, server } = test;
   const [untouched] = await Promise.all(
-    [stage.gateway("car_1", { devices: 1, rate: 40, clocks: QUICK })].map(watch),
+    [stage.gateway("car_1", { devices: 1, rate: 40, clocks: PATIENT })].map(watch),
   );
   const line = await test.reload(test.document({ car_1: {} }, {
-    mqtt_timeout: 2,
+    mqtt_timeout: 20,
     module_call_timeout: 20,
     limits: { max_devices: 1 },
     logging: { console: { level: "INFO", use: true } },
   }));
-  assert.match(line, /mqtt_timeout 30 s -> 2 s/);
+  assert.match(line, /mqtt_timeout 30 s -> 20 s/);
   assert.match(line, /limits\.max_devices 1000 -> 1/);
   assert.match(line, /module_call_timeout 30 s -> 20 s/);
   await untouched?.assertUntouched();

@@ -84,7 +84,7 @@ mosquittoTest(
     // Nobody has module 7, and no module supports type 150.
     const devices = makeDevices(100, [1000, 2, 3, 7], [0, 1, 2, 3, 150]);
     const gateway = stage.gateway("car_1", { devices, clocks: PATIENT });
-    await gateway.running(20_000);
+    await gateway.running();
 
     const supported = devices.filter((device) => device.module !== 7 && device.deviceType < 150);
     const expected = supported.map((one) => `${one.module}/${one.deviceType}/${one.deviceRole}`);
@@ -200,6 +200,7 @@ mosquittoTest(
     const server = await stage.serve({ cars: { car_1: { commands_at_start: 5 } } });
     // All but the newest go as soon as they come: no device is connected.
     await server.line(/4 commands dropped|Command dropped/);
+    await stage.record.waitForCalls("pop_command", 5);
     const gateway = stage.gateway("car_1", { clocks: PATIENT });
     await gateway.running();
     const command = await gateway.nextCommand();

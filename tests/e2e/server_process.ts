@@ -11,6 +11,9 @@ const CONFIG = fileURLToPath(new URL("../../deno.json", import.meta.url));
 const FLAGS = ["--v8-flags=--max-semi-space-size=4", "--no-prompt"];
 const PERMISSIONS = ["net", "read", "write", "env", "run", "sys"].map((name) => `--allow-${name}`);
 
+/** How long a line or the end is waited for unless told otherwise, in milliseconds: only a hang takes it. */
+const WAIT_MS = 60_000;
+
 /** The program and what comes before its own arguments; a binary when the environment names one. */
 export function program(): readonly [command: string, args: readonly string[]] {
   const binary = Deno.env.get("EXTERNAL_SERVER_BINARY");
@@ -62,7 +65,7 @@ export class ProgramProcess implements AsyncDisposable {
   }
 
   /** Waits for a line, printed already or to come; in vain when the process has ended. */
-  async line(pattern: RegExp, timeoutMs = 20_000): Promise<string> {
+  async line(pattern: RegExp, timeoutMs = WAIT_MS): Promise<string> {
     const found = Promise.withResolvers<string>();
     let seen = 0;
     const look = () => {
@@ -99,7 +102,7 @@ export class ProgramProcess implements AsyncDisposable {
   }
 
   /** Waits for the end and for all that was printed; fails when a defect was reported. */
-  async ended(timeoutMs = 20_000): Promise<Deno.CommandStatus> {
+  async ended(timeoutMs = WAIT_MS): Promise<Deno.CommandStatus> {
     const status = await waitFor(this.status, "the process to end", timeoutMs).catch((cause) => {
       throw new Error(`${cause.message}; printed so far:\n${this.text}`, { cause });
     });

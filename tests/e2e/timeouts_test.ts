@@ -8,8 +8,8 @@ import type { ServerProcess } from "./server_process.ts";
 import { Stage } from "./stage.ts";
 
 /** Seconds. */
-const TIMEOUT = 1;
-const MQTT_TIMEOUT = 1.5;
+const TIMEOUT = 5;
+const MQTT_TIMEOUT = 10;
 
 /** Expects the coded reason, the end of every device, and that the next Connect is answered. */
 async function failed(
@@ -23,7 +23,8 @@ async function failed(
   assert.match(line, reason);
   gateway.connect();
   await gateway.expect("connect_response");
-  const ended = await record.deviceCalls("device_disconnected", car);
+  // The new session may have failed by now as well, on a machine that stood still.
+  const ended = (await record.deviceCalls("device_disconnected", car)).slice(0, devices.length);
   assert.deepEqual(ended.map(({ disconnectType }) => disconnectType), devices.map(() => 1));
 }
 
@@ -65,12 +66,12 @@ mosquittoTest(
         "silent",
         2,
         (gateway) => gateway.connectSequence(),
-        /session_timeout: Any message of the gateway within 1500 ms, waited \d\.\d s for it/,
+        /session_timeout: Any message of the gateway within 10000 ms, waited \d+\.\d s for it/,
       ),
       way("no_status", 1, async (gateway) => {
         gateway.connect();
         await gateway.expect("connect_response");
-      }, /status_missing: First status of 1000\/0\/role_1, waited \d\.\d s for it/),
+      }, /status_missing: First status of 1000\/0\/role_1, waited \d+\.\d s for it/),
       way("some_statuses", 3, async (gateway) => {
         gateway.connect();
         await gateway.expect("connect_response");

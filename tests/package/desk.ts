@@ -63,7 +63,7 @@ export class Desk implements AsyncDisposable {
 /** Runs the program with arguments to its end, which must be a good one. */
 export async function succeeds(...args: string[]): Promise<string> {
   await using process = new ProgramProcess(args, { cwd: ROOT });
-  assert.equal((await process.ended(60_000)).code, 0, process.text);
+  assert.equal((await process.ended()).code, 0, process.text);
   return process.text;
 }
 

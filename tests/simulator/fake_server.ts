@@ -100,7 +100,7 @@ export class FakeMqttServer implements AsyncDisposable {
         (e) => e ? ready.reject(e) : ready.resolve(),
       );
     });
-    await waitFor(ready.promise, "the fake server to subscribe", 10_000);
+    await waitFor(ready.promise, "the fake server to subscribe", 60_000);
     return server;
   }
 

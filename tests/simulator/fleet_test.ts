@@ -24,10 +24,10 @@ mosquittoTest("Fleet runs many gateways, counts them together and leaves nothing
       rate: 20,
     })),
   }).start();
-  await fleet.allRunning(30_000);
+  await fleet.allRunning(60_000);
   assert.equal(fleet.running, 60);
   assert.equal(fleet.everRan, 60);
-  assert.equal(await fleet.drain(20_000), true);
+  assert.equal(await fleet.drain(60_000), true);
   assert.equal(fleet.stats.sent, fleet.stats.answered);
   assert.equal(fleet.inFlight, 0);
   assert.deepEqual(fleet.violations, []);

@@ -16,7 +16,7 @@ async function tried(broker: GatewayBroker): Promise<string> {
   });
   link.open();
   try {
-    return await waitFor(outcome.promise, "the link to be up or down", 10_000);
+    return await waitFor(outcome.promise, "the link to be up or down", 60_000);
   } finally {
     await link.closed();
   }
@@ -64,9 +64,9 @@ mosquittoTest("GatewayLink is the gateway's only connection: a second one ends i
     onNotification() {},
   });
   link.open();
-  await waitFor(up.promise, "the first link to be up", 10_000);
+  await waitFor(up.promise, "the first link to be up", 60_000);
   assert.equal(await tried(at), "up", "the client id is the same, <company>/<car>");
-  await waitFor(gone.promise, "the first link to be down", 10_000);
+  await waitFor(gone.promise, "the first link to be down", 60_000);
   await link.closed();
   assert.equal(downs.length, 1);
 });
