@@ -6,14 +6,19 @@ import { Findings } from "./findings.ts";
 import { MqttSession } from "./mqtt_session.ts";
 import { CARS_AT_ONCE, type Subject, subjectsOf, type TopicCheckOptions, v311 } from "./topics.ts";
 
-/** How long what was published may take to come back, in milliseconds. */
-const RETURN_MS = 2_000;
+const DEFAULT_RETURN_MS = 2_000;
 const PUBLISH_ADVICE =
   "Allow the server's user to publish to <company>/<car>/external_server and " +
   "<company>/<car>/external_server_disconnect in the broker's rules";
 
+/** What is done about publishing. */
+export interface PublishingCheckOptions extends TopicCheckOptions {
+  /** How long what was published may take to come back, in milliseconds. @default {2_000} */
+  readonly returnMs?: number;
+}
+
 /** Publishes an empty message to both topics of every car, which gateways that are there notice. */
-export async function checkPublishing(options: TopicCheckOptions): Promise<Findings> {
+export async function checkPublishing(options: PublishingCheckOptions): Promise<Findings> {
   const findings = new Findings("topics");
   const subjects = subjectsOf(options.config);
   findings.warning(
@@ -67,15 +72,16 @@ async function refusalOf(session: MqttSession, topic: string): Promise<string | 
 
 /** A message that comes back was allowed; one that does not was refused on its way, or back. */
 async function publishAndWatch(
-  options: TopicCheckOptions,
+  options: PublishingCheckOptions,
   subjects: readonly Subject[],
   findings: Findings,
 ): Promise<void> {
+  const { returnMs = DEFAULT_RETURN_MS } = options;
   try {
     await using session = await MqttSession.open({ ...options, ...v311(options) });
     for (let at = 0; at < subjects.length; at += CARS_AT_ONCE) {
       const batch = subjects.slice(at, at + CARS_AT_ONCE);
-      const missing = await findSilent(session, batch.flatMap(ownTopics));
+      const missing = await findSilent(session, batch.flatMap(ownTopics), returnMs);
       for (const subject of batch) {
         if (ownTopics(subject).every((topic) => !missing.has(topic))) {
           findings.ok(subject.car, MAY_PUBLISH);
@@ -92,7 +98,11 @@ const SILENT = "What was published to external_server or external_server_disconn
   "back: either that is forbidden, or reading it is, which the server does not need";
 
 /** Publishes to topics and resolves with those from which nothing came back in time. */
-async function findSilent(session: MqttSession, topics: readonly string[]): Promise<Set<string>> {
+async function findSilent(
+  session: MqttSession,
+  topics: readonly string[],
+  returnMs: number,
+): Promise<Set<string>> {
   const missing = new Set(topics);
   const complete = Promise.withResolvers<void>();
   session.onMessage = ({ topic, retained }) => {
@@ -100,7 +110,7 @@ async function findSilent(session: MqttSession, topics: readonly string[]): Prom
   };
   await session.subscribe(topics);
   for (const topic of topics) await session.publishEmpty(topic);
-  const timer = setTimeout(complete.resolve, RETURN_MS);
+  const timer = setTimeout(complete.resolve, returnMs);
   await complete.promise;
   clearTimeout(timer);
   await session.unsubscribe(topics);

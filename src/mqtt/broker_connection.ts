@@ -1,5 +1,6 @@
 // One connection to the broker, from the first packet to the last: never used again after that.
 import { randomUUID } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
 import { MqttClient } from "mqtt";
 import type { CarTopics } from "../protocol/topics.ts";
 import type { TimerHandle } from "../time/clock.ts";
@@ -86,6 +87,8 @@ export class BrokerConnection {
       client.end(false);
       await bounded(this.#closed.promise, LEAVE_MS);
       lane.destroy();
+      // mqtt.js still ends the stream in a later turn when the broker has closed it before that.
+      await setImmediate();
     }
     await this.#closed.promise;
   }

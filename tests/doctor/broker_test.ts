@@ -54,7 +54,7 @@ mosquittoTest("checkBroker() goes up to an accepted CONNECT", async () => {
 
 Deno.test("checkBroker() says at which step it ends, and what to do", async () => {
   assert.match(
-    await failureOf(localBroker(freePort())),
+    await failureOf(localBroker(1)),
     /^Cannot connect over TCP: connection refused -> Start the broker/,
   );
   assert.match(

@@ -12,7 +12,7 @@ async function check(cars: readonly CarConfig[], init = false, callMs = 5_000): 
   const config = configOf(localBroker(1), cars);
   const timeouts = { ...config.timeouts, moduleCallMs: callMs };
   const options = { config: { ...config, timeouts }, init, signal: NEVER };
-  const found = await waitFor(checkLibraries(options), "the libraries' checks", 30_000);
+  const found = await waitFor(checkLibraries(options), "the libraries' checks", 120_000);
   return found.flatMap(({ list }) => list);
 }
 
@@ -58,7 +58,7 @@ Deno.test("checkLibraries() calls init of every car, and outlives what it does",
       carOf("well_too"),
     ],
     true,
-    2_500,
+    8_000,
   );
   const modules = findings.filter(({ check }) => check === "modules");
   const statuses = Object.fromEntries(modules.map(({ subject, status }) => [subject, status]));

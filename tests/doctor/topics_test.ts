@@ -19,9 +19,10 @@ const TWO_CARS = [carOf("car_1"), carOf("car_2")];
 function run(
   check: typeof checkPublishing,
   config: ServerConfig,
+  more: { returnMs?: number } = {},
 ): Promise<readonly Finding[]> {
-  const found: Promise<Findings> = check({ config, tls: undefined, signal: NEVER });
-  return waitFor(found.then(({ list }) => list), "the topics' checks", 30_000);
+  const found: Promise<Findings> = check({ config, tls: undefined, signal: NEVER, ...more });
+  return waitFor(found.then(({ list }) => list), "the topics' checks");
 }
 
 function configFor(port: number, cars: readonly CarConfig[] = TWO_CARS): ServerConfig {
@@ -113,7 +114,8 @@ Deno.test("checkPublishing() watches what comes back where there is no MQTT 5", 
   try {
     const served = configFor(broker.port);
     assert.equal(withStatus(await run(checkSubscriptions, served), "ok").length, 2);
-    const findings = await run(checkPublishing, served);
+    // Longer than ever needed: it is over when everything is back.
+    const findings = await run(checkPublishing, served, { returnMs: 30_000 });
     assert.equal(withStatus(findings, "ok").length, 2, linesOf(findings).join("\n"));
   } finally {
     await broker.stop();

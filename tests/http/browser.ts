@@ -3,7 +3,7 @@ import { type Browser, chromium, type Page } from "playwright-core";
 
 const BINARY = "/usr/bin/chromium";
 /** What a test awaits in the page comes within this, in milliseconds. */
-const PAGE_MS = 15_000;
+const PAGE_MS = 60_000;
 
 const ARGUMENTS = [
   "--no-sandbox",

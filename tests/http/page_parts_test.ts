@@ -195,6 +195,25 @@ Deno.test("Fleet tells a failure once, whichever event brings it, and none from 
   assert.deepEqual(fleet.latest.map(({ car }) => car), ["car_1", "car_2"]);
 });
 
+Deno.test("Announcer says as one sentence what comes while it may not speak again", () => {
+  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
+  try {
+    const region = { textContent: "" };
+    const announcer = new Announcer(region as HTMLElement);
+    for (const car of ["car_1", "car_2", "car_3"]) {
+      announcer.add(new Map([[car, someFailure()]]), 0);
+      clock.tick(1000);
+    }
+    assert.equal(region.textContent, "car_1 failed: Gateway fell silent");
+    clock.tick(2000);
+    assert.equal(region.textContent, "2 cars failed: car_2, car_3");
+    clock.tick(5000);
+    assert.equal(clock.countTimers(), 0);
+  } finally {
+    clock.uninstall();
+  }
+});
+
 Deno.test("Announcer says what a car suffers again and again once, until it has been quiet", () => {
   const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
   try {

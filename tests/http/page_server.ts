@@ -132,9 +132,9 @@ export class PageServer implements AsyncDisposable {
     await waitFor(() => this.#streams.size > 0, "a page that listens");
   }
 
-  /** Sends an event to every page. */
-  send(event: ServerEvent): void {
-    for (const stream of this.#streams) stream.enqueue(this.#encode(event));
+  /** Sends events to every page, all at once. */
+  send(...events: readonly ServerEvent[]): void {
+    for (const stream of this.#streams) stream.enqueue(this.#encode(...events));
   }
 
   /** A car's row is another now. */
@@ -191,8 +191,11 @@ export class PageServer implements AsyncDisposable {
     return { company: "depot", version: "1.2.3", at, startedAt: at - 86_400_000, cars: this.cars };
   }
 
-  #encode(event: ServerEvent): Uint8Array {
-    return this.#encoder.encode(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
+  #encode(...events: readonly ServerEvent[]): Uint8Array {
+    const blocks = events.map((event) =>
+      `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`
+    );
+    return this.#encoder.encode(blocks.join(""));
   }
 }
 

@@ -42,5 +42,5 @@ Deno.test("The example module lights LEDs when a button is pressed", async () =>
   // Long enough for the command that must not come.
   await delay(50);
   assert.equal(commands.size, 0);
-  await waitFor(context.destroy(), "the context to be destroyed", 3000);
+  await waitFor(context.destroy(), "the context to be destroyed");
 });

@@ -203,7 +203,7 @@ Deno.test("destroy() leaves a context whose wait does not come back, and its pla
   await using folder = await TempFolder.make();
   const record = folder.file("record");
   await using test = await startHost({ destroyTimeoutMs: 100 });
-  const config = { record, wait_ms: 1500 };
+  const config = { record, wait_ms: 6000 };
   const { context } = await openContext(test.host, specOf("car_a", config));
   await waitFor(async () => (await recorded(record, "wait_for_command")).length > 0, "a wait");
   await waitFor(context.destroy(), "destroy to give up");
@@ -222,9 +222,9 @@ Deno.test("stop() destroys every context in a bounded time and ends the process"
   const well = await openContext(test.host, specOf("car_a", { record }));
   const hanging = await openContext(test.host, specOf("car_b", { wait_ms: 60_000 }));
   const open = forward(hanging.context);
-  const stopping = test.host.stop({ destroyTimeoutMs: 500 });
+  const stopping = test.host.stop({ destroyTimeoutMs: 3000 });
   await assert.rejects(openContext(test.host, specOf("car_c")), /stopping/);
-  await waitFor(stopping, "the host to stop", 5000);
+  await waitFor(stopping, "the host to stop", 20_000);
   assert.equal(await open, "ok");
   assert.equal((await recorded(record, "destroy")).length, 1);
   assert.equal(well.lostCount() + hanging.lostCount(), 0);

@@ -15,7 +15,7 @@ async function startParent(how: string, record: string, env: Record<string, stri
     env,
   }).spawn();
   const reader = parent.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  const { value = "" } = await waitFor(reader.read(), "the host's process id", 20_000);
+  const { value = "" } = await waitFor(reader.read(), "the host's process id");
   const begun = async () => (await recorded(record, "forward_status")).length > 0;
   await waitFor(begun, "the call to begin");
   return {
@@ -45,7 +45,7 @@ for (const how of ["", "hang", "loop"]) {
     const parent = await startParent(how, folder.file("record"));
     assert.ok(isAlive(parent.hostPid));
     await parent.kill("SIGKILL");
-    await waitFor(() => !isAlive(parent.hostPid), "the host to be gone", 5000);
+    await waitFor(() => !isAlive(parent.hostPid), "the host to be gone", 20_000);
   });
 }
 
@@ -54,7 +54,7 @@ Deno.test("A server killed while its host is stopped leaves no host behind", asy
   const parent = await startParent("", folder.file("record"));
   Deno.kill(parent.hostPid, "SIGSTOP");
   await parent.kill("SIGKILL");
-  await waitFor(() => !isAlive(parent.hostPid), "the host to be gone", 5000);
+  await waitFor(() => !isAlive(parent.hostPid), "the host to be gone", 20_000);
 });
 
 Deno.test("A server without a folder to write to reaches its host over loopback", async () => {
@@ -62,5 +62,5 @@ Deno.test("A server without a folder to write to reaches its host over loopback"
   const parent = await startParent("", folder.file("record"), { TMPDIR: "/nonexistent" });
   assert.ok(await hasTcpSocket(parent.hostPid));
   await parent.kill("SIGKILL");
-  await waitFor(() => !isAlive(parent.hostPid), "the host to be gone", 5000);
+  await waitFor(() => !isAlive(parent.hostPid), "the host to be gone", 20_000);
 });

@@ -34,6 +34,7 @@ export async function startHost(options: ModuleHostOptions = {}): Promise<TestHo
   const logged: string[] = [];
   const printed = new Inbox<string>();
   const host = await ModuleHost.start({
+    startTimeoutMs: 60_000,
     log: listLog(logged),
     onOutput: (line, stream) => printed.push(`${stream}: ${line}`),
     ...options,
@@ -120,13 +121,13 @@ export function forward(
   const outcome = new Promise<CallOutcome>((resolve) => {
     context.forwardStatus(device, bytes, resolve);
   });
-  return waitFor(outcome, "forward_status to come back", 20_000);
+  return waitFor(outcome, "forward_status to come back");
 }
 
 /** Connects a device and waits for the outcome. */
 export function connect(context: ModuleContext, device: Device = DEVICE): Promise<CallOutcome> {
   const outcome = new Promise<CallOutcome>((resolve) => context.connectDevice(device, resolve));
-  return waitFor(outcome, "device_connected to come back", 20_000);
+  return waitFor(outcome, "device_connected to come back");
 }
 
 /** Bytes as text. */

@@ -14,11 +14,24 @@ Deno.test("A server whose executable was replaced still starts hosts", async () 
   const program = folder.file("deno");
   const replacement = folder.file("replacement");
   for (const path of [program, replacement]) await Deno.copyFile(Deno.execPath(), path);
-  const output = new Deno.Command(program, { args: [...RUN, PARENT, replacement] }).output();
-  const { code, stdout, stderr } = await waitFor(output, "the host of the new program", 30_000);
-  assert.equal(code, 0, new TextDecoder().decode(stderr));
-  assert.equal(new TextDecoder().decode(stdout), `${program}\n`);
+  const command = new Deno.Command(program, { args: [...RUN, PARENT, replacement] });
+  const output = await waitFor(() => outputOf(command), "the host of the new program");
+  assert.equal(output?.code, 0, new TextDecoder().decode(output?.stderr));
+  assert.equal(new TextDecoder().decode(output?.stdout), `${program}\n`);
 });
+
+/**
+ * Undefined while the file counts as being written: a process that another test starts has our files
+ * open for a moment.
+ */
+async function outputOf(command: Deno.Command): Promise<Deno.CommandOutput | undefined> {
+  try {
+    return await command.output();
+  } catch (error) {
+    if (/Text file busy/.test(String(error))) return undefined;
+    throw error;
+  }
+}
 
 async function runHost(
   args: string[],
@@ -33,7 +46,7 @@ async function runHost(
   const writer = child.stdin.getWriter();
   await writer.write(new TextEncoder().encode(`${invitation}\n`));
   await writer.close();
-  const { code, stderr } = await waitFor(child.output(), "the host to refuse", 20_000);
+  const { code, stderr } = await waitFor(child.output(), "the host to refuse");
   return { code, complaint: new TextDecoder().decode(stderr) };
 }
 

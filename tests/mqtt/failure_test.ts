@@ -11,7 +11,7 @@ import {
 } from "../../src/mqtt/errors.ts";
 import { BROKER_FAILURE_CODES, describeFailure } from "../../src/mqtt/failure.ts";
 import { Certificates } from "../support/certificates.ts";
-import { freePort, Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
+import { Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
 import { localBroker, makeConnector, TestCar, TestGateway, textOf } from "../support/mqtt_peers.ts";
 import { TempFolder } from "../support/temp.ts";
 
@@ -76,10 +76,9 @@ Deno.test("brokerAdvice() knows what to do about every failure that is told apar
 });
 
 Deno.test("MqttTransport reports a refused connection with the address", async () => {
-  const port = freePort();
   assert.equal(
-    await reportOf(localBroker(port)),
-    `Cannot use the broker mqtt://127.0.0.1:${port}: connection refused (car car_1). ` +
+    await reportOf(localBroker(1)),
+    "Cannot use the broker mqtt://127.0.0.1:1: connection refused (car car_1). " +
       "Start the broker, check address and port, and that it listens on more than its own loopback",
   );
 });
@@ -126,7 +125,9 @@ mosquittoTest(
       assert.equal(car.transport.stats.connects, 1);
     }
     const without = await reportOf(tlsBroker(broker.port, { caFile }));
-    assert.match(without, /mqtts:\/\/127\.0\.0\.1:\d+: the broker wants a client certificate/);
+    // The broker's word is lost when its reset overtakes it.
+    const reason = "(the broker wants a client certificate|connection reset)";
+    assert.match(without, new RegExp(`mqtts://127\\.0\\.0\\.1:\\d+: ${reason}`));
     await assert.rejects(
       makeConnector(tlsBroker(broker.port, { caFile, ...client, keyFile: otherHost.keyFile })),
       (error) => error instanceof TlsFileError && /does not belong/.test(error.message),

@@ -46,7 +46,8 @@ mosquittoTest("reconnect() ends the pause of a transport whose broker is away", 
   await lines.next("the first failure");
   connector.take(await findWay({ broker: localBroker(broker.port), refusedPauseMs: 20 }));
   car.transport.reconnect(WHY, 0);
-  await car.ups.next("the connection");
+  // Without it, the pause takes 15 to 30 s.
+  await car.ups.next("the connection before the pause is over", 10_000);
   assert.equal(car.downs.size, 0);
   assert.equal(connector.address, `mqtt://127.0.0.1:${broker.port}`);
 });

@@ -1,7 +1,7 @@
 // The transport against a real Mosquitto (protocol sections 1 and 4.1).
 import assert from "node:assert/strict";
 import { MAX_OUTSTANDING } from "../../src/mqtt/message_lane.ts";
-import { freePort, Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
+import { Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
 import { localBroker, makeConnector, TestCar, TestGateway, textOf } from "../support/mqtt_peers.ts";
 import { Inbox, waitFor } from "../support/wait.ts";
 
@@ -153,7 +153,7 @@ Deno.test("stop() ends in every phase, also before start() and while nothing ans
   await waitFor(car.transport.stop(), "stop() while nothing answers");
   conn.close();
   silent.close();
-  const refused = await makeConnector(localBroker(freePort()));
+  const refused = await makeConnector(localBroker(1));
   const waiting = new TestCar(refused.connector);
   waiting.begin();
   assert.match(await refused.lines.next("the report"), /connection refused/);
@@ -170,17 +170,20 @@ mosquittoTest("publish() gives up a connection on which nothing is acknowledged"
   await car.ups.next("the transport to be back");
 });
 
-/** Connects with a keep-alive of a second, says nothing more, and resolves when the broker closes. */
+/** In seconds; short, as tests wait for it to pass, and long enough for a process that gets no turn. */
+const KEEP_ALIVE_S = 5;
+
+/** Connects with that keep-alive, says nothing more, and resolves when the broker closes. */
 async function droppedForSilence(port: number): Promise<void> {
   using connection = await Deno.connect({ hostname: "127.0.0.1", port });
-  const connect = [0, 4, ...new TextEncoder().encode("MQTT"), 4, 2, 0, 1, 0, 1, 0x77];
+  const connect = [0, 4, ...new TextEncoder().encode("MQTT"), 4, 2, 0, KEEP_ALIVE_S, 0, 1, 0x77];
   await connection.write(new Uint8Array([0x10, connect.length, ...connect]));
   while (await connection.read(new Uint8Array(16)) !== null);
 }
 
 mosquittoTest("pause() outlasts the keep-alive, however much is held back", async () => {
   await using broker = await Mosquitto.start();
-  const { connector } = await makeConnector(localBroker(broker.port), 20, 1);
+  const { connector } = await makeConnector(localBroker(broker.port), 20, KEEP_ALIVE_S);
   await using few = await new TestCar(connector, "car_1").start();
   await using many = await new TestCar(connector, "car_2").start();
   await using fewGateway = await TestGateway.connect(broker.port, "car_1");
@@ -191,7 +194,7 @@ mosquittoTest("pause() outlasts the keep-alive, however much is held back", asyn
   // More than is read while paused, so that pings are not answered to us either.
   for (let i = 0; i < 4; i++) await manyGateway.send(new Uint8Array(500_000));
   // The broker drops who is silent: such a client, later than these, is there no more.
-  await waitFor(droppedForSilence(broker.port), "the broker's patience to end", 30_000);
+  await waitFor(droppedForSilence(broker.port), "the broker's patience to end");
   few.transport.resume();
   many.transport.resume();
   assert.equal(textOf(await few.messages.next("the small message")), "small");
@@ -201,7 +204,7 @@ mosquittoTest("pause() outlasts the keep-alive, however much is held back", asyn
 
 mosquittoTest("MqttTransport gives up a broker that hangs, by the keep-alive", async () => {
   await using broker = await Mosquitto.start();
-  const { connector } = await makeConnector(localBroker(broker.port), 20, 1);
+  const { connector } = await makeConnector(localBroker(broker.port), 20, KEEP_ALIVE_S);
   await using car = await new TestCar(connector).start();
   Deno.kill(broker.pid as number, "SIGSTOP");
   try {
@@ -209,5 +212,5 @@ mosquittoTest("MqttTransport gives up a broker that hangs, by the keep-alive", a
   } finally {
     Deno.kill(broker.pid as number, "SIGCONT");
   }
-  await car.ups.next("the transport to be back", 20_000);
+  await car.ups.next("the transport to be back");
 });

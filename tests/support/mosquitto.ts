@@ -34,7 +34,10 @@ const BINARY = findBinary();
 const SECURITY_PLUGIN = `/usr/lib/${Deno.build.arch}-linux-gnu/mosquitto_dynamic_security.so`;
 /** How often another port is tried when somebody else took the one we found free. */
 const PORT_ATTEMPTS = 5;
-const STARTED_MS = 15_000;
+/** Free ports are drawn from here on, up to END_PORT: below those that Linux gives out by itself. */
+const FIRST_PORT = 10_000;
+const END_PORT = 32_000;
+const STARTED_MS = 60_000;
 const STOPPED_MS = 5_000;
 
 /** Whether Mosquitto is there to be started. */
@@ -248,12 +251,20 @@ function hash(password: string): string {
   return `$7$${iterations}$${salt.toString("base64")}$${key.toString("base64")}`;
 }
 
-/** A port that was free a moment ago, on 127.0.0.1. */
+/**
+ * A port that was free a moment ago, on 127.0.0.1. The system does not choose it for anybody who does
+ * not ask for it, so that it is likely free still when a program has started, or started anew.
+ */
 export function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  return port;
+  while (true) {
+    const port = FIRST_PORT + Math.floor(Math.random() * (END_PORT - FIRST_PORT));
+    try {
+      Deno.listen({ hostname: "127.0.0.1", port }).close();
+      return port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
 }
 
 function findBinary(): string | undefined {

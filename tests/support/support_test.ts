@@ -26,6 +26,15 @@ Deno.test("waitFor() names what did not come", async () => {
   await assert.rejects(waitFor(() => false, "the sun", 10), /10 ms waiting for the sun/);
 });
 
+Deno.test("freePort() is none that the system gives out by itself", async () => {
+  const range = await Deno.readTextFile("/proc/sys/net/ipv4/ip_local_port_range");
+  const [first = NaN, last = NaN] = range.trim().split(/\s+/).map(Number);
+  for (let draw = 0; draw < 20; draw++) {
+    const port = freePort();
+    assert.ok(port < first || port > last, `port ${port}`);
+  }
+});
+
 mosquittoTest("Mosquitto.start() takes connections, also after kill() and restart()", async () => {
   await using broker = await Mosquitto.start();
   const connect = () => Deno.connect({ hostname: "127.0.0.1", port: broker.port });

@@ -2,6 +2,8 @@
 
 /** How often a predicate is asked when there is no event to wait for, in milliseconds. */
 const POLL_MS = 5;
+/** How long is waited unless told otherwise, in milliseconds: it only bounds what hangs. */
+const DEFAULT_TIMEOUT_MS = 60_000;
 
 /**
  * Waits for a promise, or until a predicate holds, at most `timeoutMs` milliseconds.
@@ -13,7 +15,7 @@ const POLL_MS = 5;
 export async function waitFor<T>(
   awaited: Promise<T> | (() => T | Promise<T>),
   what: string,
-  timeoutMs = 10_000,
+  timeoutMs = DEFAULT_TIMEOUT_MS,
 ): Promise<T> {
   const timeout = Promise.withResolvers<never>();
   const timers = [setTimeout(
@@ -63,7 +65,7 @@ export class Inbox<T> {
   }
 
   /** Takes the next, waiting at most `timeoutMs` milliseconds. */
-  next(what: string, timeoutMs = 10_000): Promise<T> {
+  next(what: string, timeoutMs = DEFAULT_TIMEOUT_MS): Promise<T> {
     if (this.#items.length > 0) return Promise.resolve(this.#items.shift() as T);
     const taken = Promise.withResolvers<T>();
     this.#takers.push(taken.resolve);
