@@ -112,6 +112,7 @@ export class ModuleCalls {
     const { epoch, counter, device, data, errorMessage, answered } = effect;
     const context = this.#contexts.get(device.module);
     if (context === undefined) return;
+    const isAlone = errorMessage.length === 0;
     const done = (outcome: CallOutcome) => {
       // The status did not reach a module: the gateway keeps it, and the session ends or has ended.
       if (wasMade(outcome)) this.#take({ type: "forwarded", epoch, counter });
@@ -119,29 +120,15 @@ export class ModuleCalls {
     const onStatus = (outcome: CallOutcome) => {
       if (wasMade(outcome)) this.#statistics.statusesForwarded++;
       this.#watch("forward_status", device, outcome);
+      if (isAlone) done(outcome);
     };
-    if (errorMessage.length === 0) {
-      context.forwardStatus(
-        device,
-        data,
-        (outcome) => {
-          onStatus(outcome);
-          done(outcome);
-        },
-        answered,
-      );
-      return;
-    }
     context.forwardStatus(device, data, onStatus, answered);
-    context.forwardErrorMessage(
-      device,
-      errorMessage,
-      (outcome) => {
-        this.#watch("forward_error_message", device, outcome);
-        done(outcome);
-      },
-      answered,
-    );
+    if (isAlone) return;
+    const onError = (outcome: CallOutcome) => {
+      this.#watch("forward_error_message", device, outcome);
+      done(outcome);
+    };
+    context.forwardErrorMessage(device, errorMessage, onError, answered);
   }
 
   #connectDevice(epoch: number, device: Device): void {

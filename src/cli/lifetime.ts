@@ -105,7 +105,8 @@ class Lifetime {
   }
 }
 
-function whenAborted(signal: AbortSignal): Promise<void> {
+/** Resolves when it is aborted, or at once when it has been. */
+export function whenAborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();
     else signal.addEventListener("abort", () => resolve(), { once: true });

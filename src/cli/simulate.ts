@@ -1,5 +1,8 @@
 // `simulate`: gateways against any broker, with live rates and a summary.
+import { systemClock } from "../time/clock.ts";
+import { within } from "../time/within.ts";
 import { Fleet } from "../simulator/fleet.ts";
+import { whenAborted } from "./lifetime.ts";
 import type { Output } from "./output.ts";
 import type { SimulateOptions } from "./simulate_input.ts";
 import { liveLine, simulateResult, summaryLines } from "./simulate_report.ts";
@@ -41,7 +44,9 @@ export async function runSimulate(
   fleet.start();
   const live = setInterval(() => output.err(liveLine(fleet, secondsSince())), LIVE_EVERY_MS);
   try {
-    await elapsed(options.seconds, signal);
+    const asked = whenAborted(signal);
+    if (options.seconds === undefined) await asked;
+    else await within(asked, options.seconds * 1000, systemClock);
   } finally {
     clearInterval(live);
   }
@@ -56,17 +61,4 @@ export async function runSimulate(
   }
   for (const failure of result.failures) output.err(failure);
   return result.failures.length === 0 ? 0 : 1;
-}
-
-function elapsed(seconds: number | undefined, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = seconds === undefined ? undefined : setTimeout(end, seconds * 1000);
-    signal.addEventListener("abort", end);
-  });
 }

@@ -97,6 +97,13 @@ export function formatAddress(broker: Pick<BrokerConfig, "protocol" | "host" | "
   return `${broker.protocol}://${bracketed(broker.host)}${broker.path}`;
 }
 
+/** How a broker is called in logs: `mqtts://broker.test:8883`. */
+export function brokerAddress(
+  { protocol, host, port, path }: Pick<BrokerConfig, "protocol" | "host" | "port" | "path">,
+): string {
+  return `${protocol}://${hostPort(host, port)}${path}`;
+}
+
 /** A host and its port, as they stand in addresses and in HTTP's `Host`: an IPv6 host in brackets. */
 export function hostPort(host: string, port: number): string {
   return `${bracketed(host)}:${port}`;

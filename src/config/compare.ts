@@ -1,5 +1,5 @@
 // What differs between two configurations, in cars and in settings, and when each difference counts.
-import { hostPort } from "./address.ts";
+import { brokerAddress } from "./address.ts";
 import { LIMITS } from "./limits.ts";
 import type { CarConfig, ModuleConfig, ServerConfig } from "./model.ts";
 import { MASK } from "./secrets.ts";
@@ -175,7 +175,7 @@ function compareSettings(
 function settingsOf(config: ServerConfig): Map<string, unknown> {
   const { cars: _, broker, ...rest } = config;
   const { protocol, host, port, path, ...more } = broker;
-  const address = `${protocol}://${hostPort(host, port)}${path}`;
+  const address = brokerAddress({ protocol, host, port, path });
   const leaves = new Map<string, unknown>();
   gather({ ...rest, broker: { address, ...more } }, "", leaves);
   return leaves;

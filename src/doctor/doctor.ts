@@ -4,7 +4,7 @@ import { ConfigError, type Problem } from "../config/errors.ts";
 import { loadConfig } from "../config/load.ts";
 import type { ServerConfig } from "../config/model.ts";
 import type { Overrides } from "../config/overrides.ts";
-import { brokerAddress } from "../mqtt/open_link.ts";
+import { brokerAddress } from "../config/address.ts";
 import { checkBroker, checkEmbeddedBroker } from "./broker.ts";
 import { checkBrokerCertificate, checkCertificateFiles } from "./certificates.ts";
 import { checkClock } from "./clock.ts";

@@ -5,7 +5,7 @@ import type { Duplex } from "node:stream";
 import type { BrokerConfig } from "../config/model.ts";
 import type { Log } from "../log/log.ts";
 import { type BrokerListener, listen } from "./broker_listener.ts";
-import { brokerAddress } from "./open_link.ts";
+import { brokerAddress } from "../config/address.ts";
 import { PacketLimit } from "./packet_limit.ts";
 
 /** How long a client may take to say CONNECT, in milliseconds. */

@@ -2,7 +2,8 @@
 import type { BrokerConfig } from "../config/model.ts";
 import type { Log } from "../log/log.ts";
 import { type Clock, systemClock, type TimerHandle } from "../time/clock.ts";
-import { brokerAddress, openLink } from "./open_link.ts";
+import { brokerAddress } from "../config/address.ts";
+import { openLink } from "./open_link.ts";
 import type { BrokerFailure } from "./failure.ts";
 import { type Entrant, Gate } from "../time/gate.ts";
 import type { FlushTicker, MessageLane } from "./message_lane.ts";

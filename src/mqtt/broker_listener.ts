@@ -7,7 +7,7 @@ import { createWebSocketStream, WebSocketServer } from "ws";
 import type { BrokerConfig } from "../config/model.ts";
 import { ListenError } from "./errors.ts";
 import { concatenate } from "./link.ts";
-import { brokerAddress } from "./open_link.ts";
+import { brokerAddress } from "../config/address.ts";
 import { readTls, type TlsMaterial } from "./tls.ts";
 
 /** More clients at a time are turned away. */

@@ -1,16 +1,11 @@
 // Opens the byte connection to a broker: TCP, TLS, and WebSocket over either.
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
-import { hostPort, isWebSocket } from "../config/address.ts";
+import { isWebSocket } from "../config/address.ts";
 import type { BrokerConfig } from "../config/model.ts";
 import { ConnLink, type Link } from "./link.ts";
 import type { TlsMaterial } from "./tls.ts";
 import { openWebSocket } from "./websocket.ts";
-
-/** How the broker is called in logs: `mqtts://broker.test:8883`. */
-export function brokerAddress({ protocol, host, port, path }: BrokerConfig): string {
-  return `${protocol}://${hostPort(host, port)}${path}`;
-}
 
 /**
  * Connects, through the TLS and WebSocket handshakes; rejects with the runtime's error.
