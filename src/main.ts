@@ -18,16 +18,17 @@ async function main(args: readonly string[]): Promise<number> {
   // Only module hosts call libraries. A compiled program has the permission for their sake, and
   // the side that talks to the network gives it up before it reads a single byte.
   await Deno.permissions.revoke({ name: "ffi" });
-  const [{ runProgram }, { consoleOutput }, { describeDefect, reportDefects }] = await Promise.all([
-    import("./cli/program.ts"),
-    import("./cli/output.ts"),
-    import("./cli/defects.ts"),
-  ]);
+  const [{ runProgram }, { consoleOutput, printText }, { describeDefect, reportDefects }] =
+    await Promise.all([
+      import("./cli/program.ts"),
+      import("./cli/output.ts"),
+      import("./cli/defects.ts"),
+    ]);
   const context = {
     output: consoleOutput,
     stop: stopOnSignals(),
     onReload: reloadOnSignal,
-    onDefect: (text: string) => consoleOutput.err(text),
+    onDefect: (text: string) => printText(text, consoleOutput.err),
   };
   reportDefects((text) => context.onDefect(text));
   try {

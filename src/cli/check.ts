@@ -6,7 +6,7 @@ import { loadConfig } from "../config/load.ts";
 import type { ServerConfig } from "../config/model.ts";
 import type { Overrides } from "../config/overrides.ts";
 import type { Against } from "./against.ts";
-import type { Output } from "./output.ts";
+import { type Output, printText } from "./output.ts";
 
 /** What `check` is told on the command line. */
 export interface CheckOptions {
@@ -36,7 +36,7 @@ export async function runCheck(options: CheckOptions, output: Output): Promise<n
     return 1;
   }
   if (against !== undefined) return await printComparison(config, against, overrides, output);
-  output.out(JSON.stringify(effectiveDocument(config), null, 2));
+  printText(JSON.stringify(effectiveDocument(config), null, 2), (line) => output.out(line));
   return 0;
 }
 

@@ -3,6 +3,7 @@ import { examine } from "../doctor/doctor.ts";
 import { CHECKS, countByStatus, type Finding, STATUSES } from "../doctor/findings.ts";
 import type { ConfigOptions } from "./config_options.ts";
 import type { ProgramContext } from "./context.ts";
+import { printText } from "./output.ts";
 
 /** What `doctor` is told on the command line. */
 export interface DoctorOptions extends ConfigOptions {
@@ -32,7 +33,8 @@ export async function doctorCommand(
   }
   const counts = countByStatus(findings);
   if (options.json) {
-    output.out(JSON.stringify({ ok: counts.failed === 0, counts, findings }, null, 2));
+    const document = { ok: counts.failed === 0, counts, findings };
+    printText(JSON.stringify(document, null, 2), (line) => output.out(line));
   } else {
     for (const line of report(findings)) output.out(line);
   }

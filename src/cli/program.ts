@@ -8,7 +8,7 @@ import { Argument, Command, CommanderError } from "commander";
 import { versionText } from "../version.ts";
 import { configureWithConfig } from "./config_options.ts";
 import type { Configure, ProgramContext } from "./context.ts";
-import { consoleOutput } from "./output.ts";
+import { consoleOutput, printText } from "./output.ts";
 
 const USAGE_STATUS = 2;
 
@@ -130,7 +130,7 @@ const COMMANDS: readonly Entry[] = [
       const shells = new Argument("<shell>", "which shell").choices(SHELLS);
       command.addArgument(shells).action(async (shell: typeof SHELLS[number]) => {
         const described = describeProgram(await createWholeProgram(context));
-        context.output.out(completionScript(shell, described).trimEnd());
+        printText(completionScript(shell, described), (line) => context.output.out(line));
         done(0);
       });
     },
@@ -175,7 +175,7 @@ function standaloneContext(): ProgramContext {
     output: consoleOutput,
     stop: new AbortController().signal,
     onReload: () => () => {},
-    onDefect: (text) => consoleOutput.err(text),
+    onDefect: (text) => printText(text, consoleOutput.err),
   };
 }
 
@@ -194,8 +194,8 @@ async function createProgram(
     .showHelpAfterError("(see external-server --help)")
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => output.out(text.trimEnd()),
-      writeErr: (text) => output.err(text.trimEnd()),
+      writeOut: (text) => printText(text, (line) => output.out(line)),
+      writeErr: (text) => printText(text, (line) => output.err(line)),
     });
   await configureStart(program, context, done);
   const entries = new Map<Command, Entry>();

@@ -1,9 +1,9 @@
 // `schema`: prints the JSON Schema of the configuration.
 import { configJsonSchemaText } from "../config/json_schema.ts";
-import type { Output } from "./output.ts";
+import { type Output, printText } from "./output.ts";
 
 /** Prints the JSON Schema. @returns the exit status, 0 */
 export function runSchema(output: Output): Promise<number> {
-  output.out(configJsonSchemaText().trimEnd());
+  printText(configJsonSchemaText(), (line) => output.out(line));
   return Promise.resolve(0);
 }

@@ -1,4 +1,5 @@
 // Puts paths and found values into words, for problems and warnings.
+import { escapeUnsafe } from "../text/escape.ts";
 import { isSecretKey, maskText } from "./secrets.ts";
 
 /** Longer texts are cut: a problem is one line. */
@@ -18,11 +19,7 @@ export function joinPath(path: string, key: string): string {
 /** Quotes a text so that it stays on one line, cut when longer than `max` characters. */
 export function quote(text: string, max = MAX_SHOWN): string {
   const shown = text.length > max ? `${text.slice(0, max)}...` : text;
-  return JSON.stringify(shown).replaceAll(
-    // Control and line-separating characters that JSON leaves as they are.
-    /[\u007f-\u009f\u2028\u2029]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  return escapeUnsafe(JSON.stringify(shown));
 }
 
 /**

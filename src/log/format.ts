@@ -1,6 +1,7 @@
 // The two shapes of a log line, as LogTape formatters (protocol section 7).
 import type { LogLevel as LogTapeLevel, LogRecord, TextFormatter } from "@logtape/logtape";
 import type { LogLevel } from "../config/log_level.ts";
+import { escapeUnsafe } from "../text/escape.ts";
 import type { LogContext } from "./log.ts";
 
 /** The name that stands in every line. */
@@ -34,10 +35,7 @@ const MAX_MESSAGE = 16_384;
 /** The same for a session id or a device, which come from the network. */
 const MAX_VALUE = 200;
 
-const UNSAFE = /[\p{Cc}\u2028\u2029]/u;
-const EVERY_UNSAFE = /[\p{Cc}\u2028\u2029]/gu;
 const PLAIN_VALUE = /^[\p{L}\p{N}_./:+-]+$/u;
-const SHORT_ESCAPES: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
 /**
  * The line that fleets' log pipelines parse, in local time, with a line break at its end:
@@ -46,7 +44,8 @@ const SHORT_ESCAPES: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\
  *
  * A line without a car leaves the place between the two tabs empty (`\t \tmessage`), so that
  * splitting at tabs gives three columns always. Session, device and module follow the message
- * where they are known. Control characters are escaped: nobody can forge a line or a column.
+ * where they are known. Control and format characters are
+ * escaped: nobody can forge a line or a column, or turn the direction of writing around.
  */
 export function textFormatter(): TextFormatter {
   let second = NaN;
@@ -60,9 +59,9 @@ export function textFormatter(): TextFormatter {
     }
     const millis = pad(record.timestamp - wholeSecond * 1000, 3);
     const properties = record.properties as LineProperties;
-    const car = properties.car === undefined ? "" : `(${escaped(properties.car)})`;
+    const car = properties.car === undefined ? "" : `(${escapeUnsafe(properties.car)})`;
     return `[${prefix}.${millis}] [${LOGGER_NAME}] [${LEVEL_NAMES[record.level]}]\t ${car}\t` +
-      `${escaped(messageOf(record))}${suffix(properties)}\n`;
+      `${escapeUnsafe(messageOf(record))}${suffix(properties)}\n`;
   };
 }
 
@@ -80,8 +79,8 @@ export function jsonFormatter(): TextFormatter {
       module,
       message: messageOf(record),
     });
-    // JSON leaves a few characters alone that some readers take for line breaks.
-    return `${UNSAFE.test(line) ? line.replace(EVERY_UNSAFE, unicodeEscape) : line}\n`;
+    // JSON leaves characters alone that some readers take for line breaks, or act on.
+    return `${escapeUnsafe(line)}\n`;
   };
 }
 
@@ -105,17 +104,7 @@ function suffix({ session, device, module }: LineProperties): string {
 
 function value(text: string): string {
   const short = cut(text, MAX_VALUE);
-  return PLAIN_VALUE.test(short) ? short : escaped(JSON.stringify(short));
-}
-
-function escaped(text: string): string {
-  return UNSAFE.test(text)
-    ? text.replace(EVERY_UNSAFE, (c) => SHORT_ESCAPES[c] ?? unicodeEscape(c))
-    : text;
-}
-
-function unicodeEscape(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return PLAIN_VALUE.test(short) ? short : escapeUnsafe(JSON.stringify(short));
 }
 
 function localSecond(timestamp: number): string {

@@ -224,3 +224,24 @@ Deno.test("main() ends at once on a second signal, with the shell's status for i
     assert.doesNotMatch(process.text, /Stopped$/);
   }
 });
+
+Deno.test("runProgram() prints nothing raw that a terminal acts on (section 6)", async () => {
+  await using folder = await TempFolder.make();
+  const lib_path = await folder.write("module.so", "");
+  const evil = "x\u202e\u2066\u200b\u001b[2J\u0085\nwarning: ";
+  const config = { [evil]: evil };
+  const document = configDocument({ port: 1883, cars: { car_a: { 2: { lib_path, config } } } });
+  const file = await folder.write("config.json", JSON.stringify({ ...document, [evil]: 1 }));
+  await using server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    () => new Response(evil),
+  );
+  const url = `http://127.0.0.1:${server.addr.port}/healthz`;
+  const runs = [["check", file], ["check", folder.file(evil)], ["health", "--url", url], [evil]];
+  for (const args of runs) {
+    const { text } = await run(args);
+    assert.ok(text.includes("\\u202e\\u2066\\u200b\\u001b[2J\\u0085\\n"), text);
+    assert.doesNotMatch(text.replaceAll("\n", ""), /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u);
+    assert.doesNotMatch(text, /^warning: $/m);
+  }
+});

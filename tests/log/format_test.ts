@@ -76,6 +76,18 @@ Deno.test("textFormatter() lets nobody forge a line or a column", () => {
   assert.ok(line.includes(String.raw`session="s\"] \n["`), line);
 });
 
+Deno.test("both formatters show characters that turn the direction of writing around", () => {
+  const name = "a\u202eb\u2066\u200b\ud800";
+  const properties = { car: name, session: name, device: name };
+  const text = textFormatter()(record(name, properties));
+  const json = jsonFormatter()(record(name, properties));
+  for (const line of [text, json]) {
+    assert.doesNotMatch(line.trimEnd(), /[\p{Cf}\p{Cs}]/u);
+    assert.equal(line.split("a\\u202eb\\u2066\\u200b\\ud800").length, 5, line);
+  }
+  assert.equal(JSON.parse(json).car, name);
+});
+
 Deno.test("textFormatter() cuts what a peer could make endless", () => {
   const line = textFormatter()(record("m".repeat(1e6), { session: "s".repeat(1e6) }));
   assert.ok(line.length < 17_000, `${line.length} characters`);
