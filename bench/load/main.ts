@@ -1,7 +1,7 @@
 // The load generator: a process of its own, driven by lines of JSON on its standard input.
 import { Histogram } from "../../src/simulator/histogram.ts";
 import { monotonicUs } from "../support/monotonic.ts";
-import { readLines } from "../support/lines.ts";
+import { readLines } from "../../tests/support/lines.ts";
 import { LoadCar, type LoadCounts } from "./load_car.ts";
 import type { LoadReport, LoadRequest } from "./protocol.ts";
 

@@ -10,6 +10,7 @@ import {
   writePuback,
   writePublish,
 } from "../../src/mqtt/packets.ts";
+import { connectPacket, subscribePacket } from "../../tests/support/mqtt_packets.ts";
 
 /** Whose connection it is. */
 export interface RawClientOptions {
@@ -139,17 +140,4 @@ export class RawClient implements PacketListener {
     this.#acknowledgements = [];
     this.#link?.write(out);
   }
-}
-
-function connectPacket(clientId: string): Uint8Array {
-  const id = topicField(clientId);
-  // Protocol "MQTT" level 4, clean session, keep-alive 15 s (protocol section 1).
-  const rest = [0, 4, 0x4d, 0x51, 0x54, 0x54, 4, 2, 0, 15, ...id];
-  return new Uint8Array([0x10, rest.length, ...rest]);
-}
-
-function subscribePacket(topics: readonly string[]): Uint8Array {
-  const rest = [0, 1, ...topics.flatMap((topic) => [...topicField(topic), 1])];
-  const length = rest.length < 128 ? [rest.length] : [rest.length & 127 | 128, rest.length >> 7];
-  return new Uint8Array([0x82, ...length, ...rest]);
 }

@@ -3,7 +3,7 @@
 // Arguments: the broker's port, the company, how many cars. Prints a report for every line it gets.
 import { Fleet } from "../../src/simulator/fleet.ts";
 import type { GatewayOptions } from "../../src/simulator/gateway_options.ts";
-import { readLines } from "../support/lines.ts";
+import { readLines } from "../../tests/support/lines.ts";
 
 const [port, company = "", cars] = Deno.args;
 const broker = { host: "127.0.0.1", port: Number(port) };

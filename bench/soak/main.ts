@@ -4,9 +4,9 @@ import { parseArgs } from "node:util";
 import { COMPANY, ServerProcess, type TestModule } from "../../tests/e2e/server_process.ts";
 import { buildFixtures } from "../../tests/fixtures/build.ts";
 import { Mosquitto } from "../../tests/support/mosquitto.ts";
+import { ScriptProcess } from "../../tests/support/script_process.ts";
 import { BenchModule } from "../support/module.ts";
 import { treeOf } from "../support/process_tree.ts";
-import { ScriptProcess } from "../support/script_process.ts";
 import { pause } from "../support/stage.ts";
 import { compareSamples, heapOf, type SoakSample, takeSample } from "./sample.ts";
 
@@ -49,7 +49,7 @@ await using server = await ServerProcess.start({
   ),
   more: { logging: { console: { level: "INFO", use: true } } },
 }, { env: { DENO_V8_FLAGS: "--trace-gc" } });
-await using gateways = new ScriptProcess("soak/gateways.ts", [
+await using gateways = new ScriptProcess(new URL("gateways.ts", import.meta.url), [
   String(broker.port),
   COMPANY,
   String(CARS),

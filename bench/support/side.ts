@@ -1,6 +1,6 @@
 // The two things that are compared, started alike: our server, and the bare echo.
 import { COMPANY, ServerProcess, type TestModule } from "../../tests/e2e/server_process.ts";
-import { ScriptProcess } from "./script_process.ts";
+import { ScriptProcess } from "../../tests/support/script_process.ts";
 
 /** Which of them. */
 export type SideName = "server" | "echo";
@@ -33,7 +33,7 @@ export async function launchSide(name: SideName, options: SideOptions): Promise<
   const { port, cars, modules, echoCommandsPerSecond = 0, more = {} } = options;
   if (name === "echo") {
     const args = [port, COMPANY, cars, echoCommandsPerSecond].map(String);
-    const process = new ScriptProcess("echo.ts", args);
+    const process = new ScriptProcess(new URL("../echo.ts", import.meta.url), args);
     return {
       name,
       pid: process.pid,

@@ -1,15 +1,16 @@
 // A broker, one side and its load: set up together, measured, taken down together.
 import { COMPANY, type TestModule } from "../../tests/e2e/server_process.ts";
 import { Mosquitto } from "../../tests/support/mosquitto.ts";
+import { ScriptProcess } from "../../tests/support/script_process.ts";
 import type { Pace } from "../load/load_car.ts";
 import type { LoadReport, LoadRequest } from "../load/protocol.ts";
 import { monotonicUs } from "./monotonic.ts";
 import { cpuUs, machineCpuUs, treeOf } from "./process_tree.ts";
-import { ScriptProcess } from "./script_process.ts";
 import { launchSide, type Side, type SideName } from "./side.ts";
 
 /** Without it Mosquitto's answers wait 40 ms for each other; a queue for what a restart brings. */
 const BROKER_LINES = ["set_tcp_nodelay true", "max_queued_messages 10000"];
+const LOAD = new URL("../load/main.ts", import.meta.url);
 const STARTED_MS = 60_000;
 const STARTS_PER_SECOND = 500;
 const ANSWER_MS = 10_000;
@@ -75,7 +76,7 @@ export class Stage implements AsyncDisposable {
   static async set(options: StageOptions): Promise<Stage> {
     await using undo = new AsyncDisposableStack();
     const broker = undo.use(await Mosquitto.start({ lines: BROKER_LINES }));
-    const load = undo.use(new ScriptProcess("load/main.ts"));
+    const load = undo.use(new ScriptProcess(LOAD));
     await load.ask({ ask: "report" }, STARTED_MS);
     const open = () => load.ask(openRequest(options, broker.port), ANSWER_MS);
     if (options.gatewaysFirst) {
@@ -158,7 +159,7 @@ export class Stage implements AsyncDisposable {
 
   /** Another load generator at the same broker, for cars that are not measured. */
   async addLoad(request: Omit<LoadRequest & { ask: "open" }, "ask" | "port" | "company">) {
-    const load = new ScriptProcess("load/main.ts");
+    const load = new ScriptProcess(LOAD);
     this.#more.push(load);
     const open = { ask: "open", port: this.broker.port, company: COMPANY, ...request };
     await load.ask(open, STARTED_MS);

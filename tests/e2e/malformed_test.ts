@@ -11,6 +11,7 @@ import {
 import { makeDevices } from "../../src/simulator/devices.ts";
 import { seededRandom } from "../../src/simulator/misbehavior.ts";
 import type { ScriptedGateway } from "../../src/simulator/scripted_gateway.ts";
+import { anyMessage } from "../adversary/messages.ts";
 import { mosquittoTest } from "../support/mosquitto.ts";
 import { waitFor } from "../support/wait.ts";
 import { childrenOf, holdingsOf } from "./processes.ts";
@@ -210,17 +211,6 @@ async function memoryOf(pid: number): Promise<number> {
     (await holdingsOf(each)).memoryKb
   );
   return (await Promise.all(all)).reduce((sum, each) => sum + each, 0);
-}
-
-/** One of a few messages that are right, broken in some way; or noise. */
-function anyMessage(right: readonly Uint8Array[], random: () => number): Uint8Array {
-  const below = (limit: number) => Math.floor(random() * limit);
-  if (random() < 0.25) return Uint8Array.from({ length: below(200) }, () => below(256));
-  // A copy of its own, which `slice` does not make of the Buffers that the codec returns.
-  const message = new Uint8Array(right[below(right.length)] ?? []);
-  for (let i = below(6); i >= 0; i--) message[below(message.length)] = below(256);
-  if (random() < 0.2) return message.slice(0, below(message.length));
-  return message;
 }
 
 mosquittoTest(

@@ -1,12 +1,16 @@
 // A broker that does as a test says, byte by byte; real ones keep to the standard.
-import { topicField } from "../../src/mqtt/packets.ts";
+import { concatenate } from "../../src/mqtt/link.ts";
+import { messagePacket, PUBLISH_QOS1 } from "../support/mqtt_packets.ts";
 
-const SUBSCRIBE = 8;
+/** Types of packets. */
+export const PUBLISH = 3;
+export const SUBSCRIBE = 8;
+const READ_BYTES = 65_536;
 
 /** One connection, as such a broker sees it. */
 export class RawPeer {
   readonly #conn: Deno.Conn;
-  #bytes: number[] = [];
+  #bytes: Uint8Array = new Uint8Array(0);
 
   constructor(conn: Deno.Conn) {
     this.#conn = conn;
@@ -19,78 +23,103 @@ export class RawPeer {
 
   /** Takes the CONNECT and answers it, with return code 0 unless told otherwise. */
   async acceptConnect(returnCode = 0): Promise<void> {
-    await this.#packet();
+    await this.packet();
     await this.send(new Uint8Array([0x20, 2, 0, returnCode]));
   }
 
-  /** Takes the SUBSCRIBE and grants QoS 1. */
+  /** Takes packets up to the SUBSCRIBE, and grants it QoS 1. */
   async acceptSubscribe(): Promise<void> {
-    const [first = 0, , idHigh = 0, idLow = 0] = await this.#packet();
-    if (first >> 4 !== SUBSCRIBE) throw new Error(`Cannot grant: the packet begins with ${first}`);
+    let packet;
+    do packet = await this.packet(); while (packetType(packet) !== SUBSCRIBE);
+    await this.grant(packet);
+  }
+
+  /** Answers a SUBSCRIBE of less than 128 bytes with QoS 1. */
+  async grant([, , idHigh = 0, idLow = 0]: Uint8Array): Promise<void> {
     await this.send(new Uint8Array([0x90, 3, idHigh, idLow, 1]));
   }
 
   /** Takes whatever else comes until the connection ends. */
   async drain(): Promise<void> {
-    const rest = new Uint8Array(65_536);
+    const rest = new Uint8Array(READ_BYTES);
     while (await this.#conn.read(rest) !== null);
   }
 
-  /** One packet of less than 128 bytes. */
-  async #packet(): Promise<readonly number[]> {
-    const chunk = new Uint8Array(65_536);
-    while (this.#bytes.length < 2 || this.#bytes.length < 2 + (this.#bytes[1] as number)) {
+  /** Takes the next packet, with its header. */
+  async packet(): Promise<Uint8Array> {
+    let length = packetLength(this.#bytes);
+    while (length === undefined || this.#bytes.length < length) {
+      const chunk = new Uint8Array(READ_BYTES);
       const count = await this.#conn.read(chunk);
       if (count === null) throw new Error("Cannot take a packet: the connection has ended");
-      this.#bytes.push(...chunk.subarray(0, count));
+      this.#bytes = concatenate([this.#bytes, chunk.subarray(0, count)]);
+      length = packetLength(this.#bytes);
     }
-    return this.#bytes.splice(0, 2 + (this.#bytes[1] as number));
+    const packet = this.#bytes.subarray(0, length);
+    this.#bytes = this.#bytes.subarray(length);
+    return packet;
   }
 }
 
+/** The type of a packet: the upper half of its first byte. */
+export function packetType([first = 0]: Uint8Array): number {
+  return first >> 4;
+}
+
+/** Of the packet these bytes begin with, header included; undefined when that is not known yet. */
+function packetLength(bytes: Uint8Array): number | undefined {
+  let rest = 0;
+  for (let at = 1; at < bytes.length; at++) {
+    const byte = bytes[at] as number;
+    rest |= (byte & 127) << 7 * (at - 1);
+    if (byte < 128) return at + 1 + rest;
+  }
+  return undefined;
+}
+
 /**
- * Listens on a free port and plays the script with every connection, one after the other. To be
- * disposed after the transport, whose connections it waits for.
+ * Listens on a free port and plays the script with every connection. To be disposed after those who
+ * connect, whose connections it waits for.
  */
 export class RawBroker implements AsyncDisposable {
+  /** How many there have been. */
+  connections = 0;
   readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   readonly #script: (peer: RawPeer) => Promise<void>;
-  readonly #served: Promise<void>;
+  readonly #open = new Set<Promise<void>>();
+  readonly #accepting: Promise<void>;
 
   constructor(script: (peer: RawPeer) => Promise<void>) {
     this.#script = script;
-    this.#served = this.#serve();
+    this.#accepting = this.#accept();
   }
 
   get port(): number {
     return (this.#listener.addr as Deno.NetAddr).port;
   }
 
-  async #serve(): Promise<void> {
+  async #accept(): Promise<void> {
     for await (const conn of this.#listener) {
-      // A script is over when its connection is, whoever ended that.
-      await this.#script(new RawPeer(conn)).catch(() => {});
-      conn.close();
+      this.connections++;
+      const served = this.#serve(conn).finally(() => this.#open.delete(served));
+      this.#open.add(served);
     }
+  }
+
+  async #serve(conn: Deno.Conn): Promise<void> {
+    // A script is over when its connection is, whoever ended that.
+    await this.#script(new RawPeer(conn)).catch(() => {});
+    conn.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#listener.close();
-    await this.#served;
+    await this.#accepting;
+    await Promise.all(this.#open);
   }
 }
 
 /** A PUBLISH for the topic of acme's car_1; `first` is its first byte. */
-export function publishPacket(payload: Uint8Array, first = 0x32): Uint8Array {
-  const topic = topicField("acme/car_1/module_gateway");
-  const id = (first & 6) === 0 ? [] : [0, 7];
-  const rest = [...topic, ...id];
-  let length = rest.length + payload.length;
-  const header = [first];
-  for (; length >= 128; length >>= 7) header.push(length & 127 | 128);
-  header.push(length);
-  const packet = new Uint8Array(header.length + rest.length + payload.length);
-  packet.set([...header, ...rest]);
-  packet.set(payload, header.length + rest.length);
-  return packet;
+export function publishPacket(payload: Uint8Array, first = PUBLISH_QOS1): Uint8Array {
+  return messagePacket("acme/car_1/module_gateway", payload, first);
 }

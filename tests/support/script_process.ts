@@ -1,7 +1,7 @@
-// A script of the benchmark as a process of its own that is asked and answers line by line.
+// A script as a process of its own that is asked and answers line by line.
 import { fileURLToPath } from "node:url";
-import { waitFor } from "../../tests/support/wait.ts";
 import { readLines } from "./lines.ts";
+import { waitFor } from "./wait.ts";
 
 const CONFIG = fileURLToPath(new URL("../../deno.json", import.meta.url));
 const ENDED_MS = 5_000;
@@ -13,9 +13,8 @@ export class ScriptProcess implements AsyncDisposable {
   readonly #lines: AsyncGenerator<string>;
   readonly #name: string;
 
-  /** @param script relative to the folder of the benchmark */
-  constructor(script: string, args: readonly string[] = []) {
-    this.#name = script;
+  constructor(script: URL, args: readonly string[] = []) {
+    this.#name = script.pathname.split("/").slice(-2).join("/");
     this.#child = new Deno.Command(Deno.execPath(), {
       args: [
         "run",
@@ -24,7 +23,7 @@ export class ScriptProcess implements AsyncDisposable {
         "--allow-all",
         "--config",
         CONFIG,
-        fileURLToPath(new URL(`../${script}`, import.meta.url)),
+        fileURLToPath(script),
         ...args,
       ],
       stdin: "piped",
