@@ -56,7 +56,7 @@ export function makeConnector(config: ServerConfig, log: Log): Promise<BrokerCon
 }
 
 function createTransport(
-  { company, limits: { messageBytes } }: ServerConfig,
+  { company, limits: { maxMessageBytes } }: ServerConfig,
   { name: car }: CarConfig,
   connector: BrokerConnector,
   log: Log,
@@ -75,7 +75,7 @@ function createTransport(
     connector,
     company,
     car,
-    maxMessageBytes: messageBytes,
+    maxMessageBytes,
     onOversize,
   });
   return transport;

@@ -87,10 +87,11 @@ const COMMANDS: readonly Entry[] = [
       ["schema > external-server.schema.json", "what editors complete configurations with"],
     ],
     configure: (command, { output }, done) =>
-      void command.action(async () => {
-        const { runSchema } = await import("./schema.ts");
-        done(await runSchema(output));
-      }),
+      void command.option("--markdown", "a table of the keys instead, for people")
+        .action(async ({ markdown }: { readonly markdown?: boolean }) => {
+          const { runSchema } = await import("./schema.ts");
+          done(await runSchema(output, markdown));
+        }),
   },
   {
     name: "demo",

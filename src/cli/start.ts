@@ -135,7 +135,7 @@ function createParts({ options, config, logging, reloader }: PartOptions): Part[
     name: "the embedded broker",
     async start() {
       const { EmbeddedBroker } = await import("../mqtt/broker.ts");
-      const maxMessageBytes = config.limits.messageBytes;
+      const maxMessageBytes = config.limits.maxMessageBytes;
       broker = new EmbeddedBroker({ broker: config.broker, maxMessageBytes, log });
       await broker.start();
     },

@@ -1,11 +1,18 @@
 // Makes the broker's part of the form: address, port, credentials and TLS together.
 import { isSecure, overTls, parseAddress } from "./address.ts";
-import { PORT_DEFAULTS } from "./defaults.ts";
 import type { Faults } from "./errors.ts";
 import { type ConfigPlace, readFound, readSecret } from "./files.ts";
 import type { BrokerInput } from "./input.ts";
 import type { BrokerConfig, TlsConfig } from "./model.ts";
 import type { Overrides } from "./overrides.ts";
+
+/** Ports of addresses that name none. */
+const PORT_DEFAULTS = {
+  mqtt: 1883,
+  mqtts: 8883,
+  ws: 80,
+  wss: 443,
+} as const satisfies Readonly<Record<string, number>>;
 
 /** Checks what a document and the command line say about the broker; undefined when it is wrong. */
 export function resolveBroker(

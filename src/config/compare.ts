@@ -1,14 +1,8 @@
 // What differs between two configurations, in cars and in settings, and when each difference counts.
-import { brokerAddress } from "./address.ts";
-import { LIMITS } from "./limits.ts";
+import { type KeyAt, keysOf, type Takes } from "./key.ts";
+import { BROKER_TLS, COMMON, FLAT_BROKER } from "./keys.ts";
 import type { CarConfig, ModuleConfig, ServerConfig } from "./model.ts";
 import { MASK } from "./secrets.ts";
-
-/**
- * When a changed setting counts: at once for every session, for module hosts or broker connections
- * made from now on, by connecting every car anew, or only after a restart.
- */
-export type Takes = "at_once" | "new_hosts" | "new_connections" | "reconnect" | "restart";
 
 /** A changed setting; values are for people, secrets are masked. */
 export interface SettingChange {
@@ -50,47 +44,8 @@ export interface CompareOptions {
   readonly embeddedBroker?: boolean;
 }
 
-interface Setting {
-  readonly key: string;
-  readonly takes: Takes;
-  readonly show?: (value: unknown) => string;
-}
-
-const seconds = (value: unknown) => `${Number(value) / 1000} s`;
-const secret = () => MASK;
-
-/** By the name in the one form; what is not here counts after a restart. */
-const SETTINGS: Readonly<Record<string, Setting>> = {
-  "broker.address": { key: "mqtt_address", takes: "reconnect" },
-  "broker.username": { key: "mqtt_username", takes: "reconnect" },
-  "broker.password": { key: "mqtt_password", takes: "reconnect", show: secret },
-  "broker.tls.caFile": { key: "ca_certs_file", takes: "new_connections" },
-  "broker.tls.certFile": { key: "cert_file", takes: "new_connections" },
-  "broker.tls.keyFile": { key: "key_file", takes: "new_connections" },
-  "timeouts.sessionMs": { key: "mqtt_timeout", takes: "at_once", show: seconds },
-  "timeouts.responseMs": { key: "timeout", takes: "at_once", show: seconds },
-  "timeouts.moduleCallMs": { key: "module_call_timeout", takes: "new_hosts", show: seconds },
-  "timeouts.refusedPauseMs": {
-    key: "sleep_duration_after_connection_refused",
-    takes: "at_once",
-    show: seconds,
-  },
-  ...Object.fromEntries(
-    Object.entries(LIMITS).map(([name, { key }]): [string, Setting] => {
-      return [`limits.${name}`, { key: `limits.${key}`, takes: "at_once" }];
-    }),
-  ),
-  sendInvalidCommand: { key: "send_invalid_command", takes: "at_once" },
-  "logging.console.level": { key: "logging.console.level", takes: "at_once" },
-  "logging.file.level": { key: "logging.file.level", takes: "at_once" },
-  "logging.file.directory": { key: "logging.file.path", takes: "restart" },
-  "logging.file.maxBytes": { key: "log_file_max_size_bytes", takes: "restart" },
-  "logging.file.keep": { key: "log_files_to_keep", takes: "restart" },
-  "http.apiKey": { key: "http.api_key", takes: "restart", show: secret },
-  "http.tls.certFile": { key: "http.tls_cert", takes: "restart" },
-  "http.tls.keyFile": { key: "http.tls_key", takes: "restart" },
-  company: { key: "company_name", takes: "at_once" },
-};
+/** Every setting, in the order of the table; cars and modules are compared by themselves. */
+const SETTINGS: readonly KeyAt[] = keysOf({ ...FLAT_BROKER, ...BROKER_TLS, ...COMMON });
 
 /** Compares what runs with what shall run. With another company, all cars are other cars. */
 export function compareConfigs(
@@ -141,7 +96,10 @@ export function withoutRestart(
       file: { ...file, level: to.logging.file.level },
     },
     ...(embeddedBroker
-      ? { broker: from.broker, limits: { ...to.limits, messageBytes: from.limits.messageBytes } }
+      ? {
+        broker: from.broker,
+        limits: { ...to.limits, maxMessageBytes: from.limits.maxMessageBytes },
+      }
       : {}),
   };
 }
@@ -151,41 +109,23 @@ function compareSettings(
   to: ServerConfig,
   embeddedBroker: boolean,
 ): SettingChange[] {
-  const before = settingsOf(from);
-  const after = settingsOf(to);
-  const changes: SettingChange[] = [];
-  for (const name of new Set([...before.keys(), ...after.keys()])) {
-    const [old, now] = [before.get(name), after.get(name)];
-    if (old === now) continue;
-    const { key, takes, show = String }: Setting = SETTINGS[name] ??
-      { key: name, takes: "restart" };
-    const listens = name.startsWith("broker.") || name === "limits.messageBytes";
-    const shown = (value: unknown) => value === undefined ? "nothing" : show(value);
-    changes.push({
-      key,
+  return SETTINGS.flatMap(({ path, key }): SettingChange[] => {
+    const { takes, compared = key.of } = key;
+    if (takes === "contexts" || takes === "nothing" || !compared) return [];
+    const [old, now] = [compared(from), compared(to)];
+    if (old === now) return [];
+    const shown = (value: unknown) => {
+      if (value === undefined) return "nothing";
+      if (key.secret) return MASK;
+      return key.unit === "s" ? `${value} s` : String(value);
+    };
+    return [{
+      key: path,
       from: shown(old),
       to: shown(now),
-      takes: embeddedBroker && listens ? "restart" : takes,
-    });
-  }
-  return changes;
-}
-
-/** Every setting but the cars, by its name in the one form. */
-function settingsOf(config: ServerConfig): Map<string, unknown> {
-  const { cars: _, broker, ...rest } = config;
-  const { protocol, host, port, path, ...more } = broker;
-  const address = brokerAddress({ protocol, host, port, path });
-  const leaves = new Map<string, unknown>();
-  gather({ ...rest, broker: { address, ...more } }, "", leaves);
-  return leaves;
-}
-
-function gather(value: object, prefix: string, leaves: Map<string, unknown>): void {
-  for (const [key, part] of Object.entries(value)) {
-    if (typeof part === "object" && part !== null) gather(part, `${prefix}${key}.`, leaves);
-    else leaves.set(prefix + key, part);
-  }
+      takes: embeddedBroker && key.listens ? "restart" : takes,
+    }];
+  });
 }
 
 function compareModules(from: CarConfig, to: CarConfig): ModuleChange[] {

@@ -1,20 +1,14 @@
 // Finds out which dialect a document is written in, and reads it (protocol section 5).
-import * as z from "zod";
 import { DOCUMENT_PATH, quote } from "./describe.ts";
-import {
-  documentedSchema,
-  flatBroker,
-  flatBrokerShape,
-  fleetShape,
-  listedFleet,
-} from "./dialect_documented.ts";
-import { externalBroker, externalSchema, externalShape } from "./dialect_external.ts";
+import { documentedSchema, flatBroker, listedFleet } from "./dialect_documented.ts";
+import { externalBroker, externalSchema } from "./dialect_external.ts";
 import { singleCar, singleCarExternalSchema, singleCarSchema } from "./dialect_single_car.ts";
 import type { Faults } from "./errors.ts";
 import type { BrokerInput, FleetInput } from "./input.ts";
+import { objectOf, type Table } from "./key.ts";
+import { COMMON, EXTERNAL_BROKER, FLAT_BROKER, FLEET } from "./keys.ts";
 import type { NumberTexts } from "./number_texts.ts";
 import { isObject, type Read, readAlong, type UnknownKeyHandler } from "./read.ts";
-import { commonShape } from "./shapes.ts";
 import { nearestKey } from "./suggest.ts";
 
 /** The documented dialect, the newest one, and the old one for a single car. */
@@ -23,7 +17,7 @@ export type Dialect = "A" | "B" | "C";
 /** The keys every dialect has. */
 export type CommonInput = Read<typeof commonSchema>;
 
-const commonSchema = z.strictObject(commonShape);
+const commonSchema = objectOf(COMMON);
 
 /** A document, read; parts that are absent or wrong are undefined. */
 export interface DialectInput {
@@ -74,16 +68,17 @@ function input(
 }
 
 /** Keys of sections, for whoever writes them at the top level. */
-const SECTIONS: readonly (readonly [section: string, shape: object])[] = [
-  ["external_communication", externalShape.external_communication.shape],
-  ["limits", commonShape.limits.unwrap().shape],
-  ["logging", commonShape.logging.unwrap().shape],
+const SECTIONS: readonly (readonly [section: string, keys: object])[] = [
+  ["external_communication", EXTERNAL_BROKER],
+  ...Object.entries(COMMON as Table).flatMap(([name, entry]) =>
+    entry.kind === "section" ? [[name, entry.keys] as const] : []
+  ),
 ];
 
 function unknownKeyHandler(faults: Faults, external: boolean, single: boolean): UnknownKeyHandler {
   return (path, key, known) => {
     const isTop = known.includes("company_name");
-    if (isTop && external && Object.hasOwn(flatBrokerShape, key)) {
+    if (isTop && external && Object.hasOwn(FLAT_BROKER, key)) {
       return faults.warning(path, `Key without effect: "external_communication" names the broker`);
     }
     if (isTop && !single && key === "car_name") {
@@ -101,8 +96,8 @@ function unknownKeyHandler(faults: Faults, external: boolean, single: boolean): 
 }
 
 function advice(key: string, known: readonly string[], isTop: boolean): string {
-  const top: object = { ...commonShape, ...fleetShape };
-  const section = SECTIONS.find(([, shape]) => Object.hasOwn(shape, key))?.[0];
+  const top: object = { ...COMMON, ...FLEET };
+  const section = SECTIONS.find(([, keys]) => Object.hasOwn(keys, key))?.[0];
   if (isTop && section !== undefined) return `it belongs into ${quote(section)}`;
   if (!isTop && Object.hasOwn(top, key)) return "it belongs to the top level";
   const nearest = nearestKey(key, known);

@@ -1,51 +1,28 @@
 // Dialect B, the newest one: the broker is `external_communication` (protocol section 5).
 import * as z from "zod";
-import { DEFAULT_SESSION_MS } from "./defaults.ts";
 import { joinPath } from "./describe.ts";
-import { fleetShape } from "./dialect_documented.ts";
-import * as field from "./fields.ts";
 import type { BrokerInput } from "./input.ts";
+import { objectOf } from "./key.ts";
+import { COMMON, EXTERNAL_BROKER, FLEET } from "./keys.ts";
 import type { Read } from "./read.ts";
-import { commonShape, credentialShape } from "./shapes.ts";
 
 const SECTION = "external_communication";
 
-const pemFile = () => field.text("the path of a PEM file").optional();
-
 /** The broker's section. */
 export const externalShape = {
-  external_communication: z.strictObject({
-    protocol: field.anyCaseWord(["MQTT"]).default("MQTT").describe("Always MQTT"),
-    server_address: field.filledText("a host or an address such as mqtts://host").describe(
-      "The broker: a host, or an address that begins with mqtt://, mqtts://, ws:// or wss://",
-    ),
-    server_port: field.port().optional().describe(
-      "The broker's port; when absent that of the address, else 1883 (mqtts 8883, ws 80, wss 443)",
-    ),
-    timeout_ms: field.milliseconds().default(DEFAULT_SESSION_MS).describe(
-      "Milliseconds without a message of a car before its session fails",
-    ),
-    ca_certs_file: pemFile().describe("Certificates to trust; turns TLS on"),
-    cert_file: pemFile().describe("Client certificate, together with key_file; turns TLS on"),
-    key_file: pemFile().describe("Key of the client certificate"),
-    ...credentialShape,
-  }).meta({ id: SECTION }).describe("How to reach the broker"),
+  [SECTION]: objectOf(EXTERNAL_BROKER).meta({ id: SECTION }).describe("How to reach the broker"),
 };
 
 /** Dialect B. */
-export const externalSchema = z.strictObject({
-  ...commonShape,
-  ...externalShape,
-  ...fleetShape,
-}).meta({ title: "Broker in external_communication" });
+export const externalSchema = objectOf({ ...COMMON, ...FLEET }).extend(externalShape)
+  .meta({ title: "Broker in external_communication" });
 
 const sectionSchema = z.strictObject(externalShape);
 
 /** Brings `external_communication` to the common form. */
 export function externalBroker(read: Read<typeof sectionSchema>): BrokerInput {
   const section = read.external_communication ?? {};
-  const at = (key: keyof typeof externalShape.external_communication.shape) =>
-    joinPath(SECTION, key);
+  const at = (key: keyof typeof EXTERNAL_BROKER) => joinPath(SECTION, key);
   return {
     address: section.server_address,
     port: section.server_port,

@@ -1,35 +1,19 @@
 // Dialect C, the old one: a single car and its modules (protocol section 5).
-import * as z from "zod";
-import { flatBrokerShape } from "./dialect_documented.ts";
 import { externalShape } from "./dialect_external.ts";
-import * as field from "./fields.ts";
 import type { FleetInput } from "./input.ts";
+import { objectOf } from "./key.ts";
+import { COMMON, FLAT_BROKER, SINGLE_CAR } from "./keys.ts";
 import type { Read } from "./read.ts";
-import { commonShape, modulesSchema } from "./shapes.ts";
-
-/** The car. */
-const singleCarShape = {
-  car_name: field.fleetName("a car's name").describe(
-    "The car; the second level of every topic",
-  ),
-  modules: modulesSchema.describe("The car's modules, by module id"),
-};
 
 /** Dialect C. */
-export const singleCarSchema = z.strictObject({
-  ...commonShape,
-  ...flatBrokerShape,
-  ...singleCarShape,
-}).meta({ title: "A single car" });
+export const singleCarSchema = objectOf({ ...COMMON, ...FLAT_BROKER, ...SINGLE_CAR })
+  .meta({ title: "A single car" });
 
 /** Dialect C with the broker of dialect B. */
-export const singleCarExternalSchema = z.strictObject({
-  ...commonShape,
-  ...externalShape,
-  ...singleCarShape,
-}).meta({ title: "A single car, broker in external_communication" });
+export const singleCarExternalSchema = objectOf({ ...COMMON, ...SINGLE_CAR }).extend(externalShape)
+  .meta({ title: "A single car, broker in external_communication" });
 
-const carSchema = z.strictObject(singleCarShape);
+const carSchema = objectOf(SINGLE_CAR);
 
 /** Brings `car_name` and `modules` to the common form; no car when its name is absent or wrong. */
 export function singleCar(read: Read<typeof carSchema>): FleetInput {

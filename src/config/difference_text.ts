@@ -1,5 +1,6 @@
 // Puts the differences between two configurations into words, for `check --against` and the log.
-import type { CarChange, ConfigDifference, SettingChange, Takes } from "./compare.ts";
+import type { CarChange, ConfigDifference, SettingChange } from "./compare.ts";
+import type { Takes } from "./key.ts";
 
 /** Names in a line; with more, the rest is counted. */
 const MAX_NAMES = 10;
@@ -8,7 +9,7 @@ const WHEN: Readonly<Record<Takes, string>> = {
   at_once: "at once, sessions go on",
   new_hosts: "for module hosts started from now on",
   new_connections: "for broker connections made from now on",
-  reconnect: "every car connects to the broker anew, its session ends (broker_lost)",
+  reconnect: "every car connects to the broker again, its session ends (broker_lost)",
   restart: "needs a restart",
 };
 
@@ -43,7 +44,7 @@ export function namesText(names: readonly string[]): string {
   return names.length > MAX_NAMES ? `${shown} and ${names.length - MAX_NAMES} more` : shown;
 }
 
-/** Whether every car connects to the broker anew. */
+/** Whether every car connects to the broker again. */
 export function reconnects({ settings }: ConfigDifference): boolean {
   return settings.some(({ takes }) => takes === "reconnect");
 }

@@ -1,7 +1,7 @@
 // Writes the form back as a document of dialect B, so that a user sees what counts in the end.
-import { formatAddress } from "./address.ts";
-import { limitsByKey } from "./limits.ts";
-import type { HttpConfig, ModuleConfig, ServerConfig } from "./model.ts";
+import type { Key, Table } from "./key.ts";
+import { COMMON, EXTERNAL_BROKER } from "./keys.ts";
+import type { ModuleConfig, ServerConfig } from "./model.ts";
 import { MASK, maskValue } from "./secrets.ts";
 
 /** How {@linkcode effectiveDocument} writes. */
@@ -18,42 +18,12 @@ export function effectiveDocument(
   config: ServerConfig,
   options: EffectiveOptions = {},
 ): Record<string, unknown> {
-  const { broker, timeouts, limits, logging, http } = config;
   const showSecrets = options.showSecrets ?? false;
+  const { company_name, ...common } = COMMON;
   return {
-    company_name: config.company,
-    external_communication: {
-      protocol: "MQTT",
-      server_address: formatAddress(broker),
-      server_port: broker.port,
-      timeout_ms: timeouts.sessionMs,
-      ...given("ca_certs_file", broker.tls?.caFile),
-      ...given("cert_file", broker.tls?.certFile),
-      ...given("key_file", broker.tls?.keyFile),
-      ...given("mqtt_username", broker.username),
-      ...given("mqtt_password", showSecrets ? broker.password : broker.password && MASK),
-    },
-    timeout: timeouts.responseMs / 1000,
-    module_call_timeout: timeouts.moduleCallMs / 1000,
-    send_invalid_command: config.sendInvalidCommand,
-    sleep_duration_after_connection_refused: timeouts.refusedPauseMs / 1000,
-    limits: limitsByKey((_limit, name) => limits[name]),
-    logging: {
-      console: {
-        use: logging.console.use,
-        level: logging.console.level,
-        format: logging.console.format,
-      },
-      file: {
-        use: logging.file.use,
-        level: logging.file.level,
-        format: logging.file.format,
-        path: logging.file.directory,
-      },
-    },
-    ...(http === undefined ? {} : { http: effectiveHttp(http, showSecrets) }),
-    log_files_to_keep: logging.file.keep,
-    log_file_max_size_bytes: logging.file.maxBytes,
+    ...write({ company_name }, config, showSecrets),
+    external_communication: write(EXTERNAL_BROKER, config, showSecrets),
+    ...write(common, config, showSecrets),
     cars: Object.fromEntries(config.cars.map(({ name, modules }) => [name, {
       specific_modules: Object.fromEntries(
         modules.map((module) => [String(module.id), effectiveModule(module, showSecrets)]),
@@ -62,14 +32,25 @@ export function effectiveDocument(
   };
 }
 
-function effectiveHttp(http: HttpConfig, showSecrets: boolean): Record<string, unknown> {
-  return {
-    address: http.address,
-    port: http.port,
-    ...given("api_key", showSecrets ? http.apiKey : http.apiKey && MASK),
-    ...given("tls_cert", http.tls?.certFile),
-    ...given("tls_key", http.tls?.keyFile),
-  };
+/** The values of a table's keys; those the form does not have are left out, and empty sections. */
+function write(table: object, config: ServerConfig, showSecrets: boolean): Record<string, unknown> {
+  const document: Record<string, unknown> = {};
+  for (const [name, entry] of Object.entries(table as Table)) {
+    const value = entry.kind === "key"
+      ? valueOf(entry, config, showSecrets)
+      : filled(write(entry.keys as object, config, showSecrets));
+    if (value !== undefined) document[name] = value;
+  }
+  return document;
+}
+
+function valueOf(entry: Key, config: ServerConfig, showSecrets: boolean): unknown {
+  const value = entry.of?.(config);
+  return value !== undefined && entry.secret && !showSecrets ? MASK : value;
+}
+
+function filled(section: Record<string, unknown>): Record<string, unknown> | undefined {
+  return Object.keys(section).length > 0 ? section : undefined;
 }
 
 function effectiveModule(module: ModuleConfig, showSecrets: boolean): Record<string, unknown> {
@@ -81,8 +62,4 @@ function effectiveModule(module: ModuleConfig, showSecrets: boolean): Record<str
     config: Object.fromEntries(parameters),
     timeout_ms: module.waitTimeoutMs,
   };
-}
-
-function given(key: string, value: string | undefined): Record<string, string> {
-  return value === undefined ? {} : { [key]: value };
 }

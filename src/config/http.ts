@@ -1,10 +1,11 @@
 // Makes the HTTP part of the form: where it listens, who may ask, and TLS.
 import { isLoopback } from "./address.ts";
-import { HTTP_DEFAULTS } from "./defaults.ts";
 import { quote } from "./describe.ts";
 import type { CommonInput } from "./dialect.ts";
 import type { Faults } from "./errors.ts";
 import { type ConfigPlace, readFound, readSecret } from "./files.ts";
+import { defaultOf } from "./key.ts";
+import { HTTP } from "./keys.ts";
 import type { HttpConfig } from "./model.ts";
 
 type HttpInput = NonNullable<CommonInput["http"]>;
@@ -22,7 +23,7 @@ export function resolveHttp(
 ): HttpConfig | undefined {
   const { http } = input;
   if (http === undefined) return undefined;
-  const address = http.address ?? HTTP_DEFAULTS.address;
+  const address = http.address ?? defaultOf(HTTP.address);
   const apiKey = resolveKey(http, place, faults);
   const local = isLoopback(address);
   const hasKey = http.api_key !== undefined || http.api_key_file !== undefined;
@@ -37,7 +38,7 @@ export function resolveHttp(
   }
   return {
     address,
-    port: http.port ?? HTTP_DEFAULTS.port,
+    port: http.port ?? defaultOf(HTTP.port),
     ...(apiKey === undefined ? {} : { apiKey }),
     ...(tls === undefined ? {} : { tls }),
   };

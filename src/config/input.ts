@@ -1,5 +1,5 @@
 // What every dialect is brought to before it is checked: the same parts, each with its path.
-import type { modulesSchema } from "./shapes.ts";
+import type { modulesSchema } from "./keys.ts";
 import type { Read } from "./read.ts";
 
 /** The broker as a dialect names it. */

@@ -7,7 +7,8 @@ import { ConfigError, Faults, type Problem } from "./errors.ts";
 import { type ConfigFiles, type ConfigPlace, describeFileError, systemFiles } from "./files.ts";
 import { resolveHttp } from "./http.ts";
 import { readJson } from "./json.ts";
-import { type Limits, limitsByName } from "./limits.ts";
+import { formOf } from "./key.ts";
+import { COMMON } from "./keys.ts";
 import { resolveLogging } from "./logging.ts";
 import type { ServerConfig, Timeouts } from "./model.ts";
 import { resolveFleet } from "./modules.ts";
@@ -88,7 +89,7 @@ export function parseConfig(
   const logging = resolveLogging(input.common, place.workingDirectory, faults);
   const http = resolveHttp(input.common, place, faults);
   const timeouts = resolveTimeouts(input.common, input.broker.sessionMs);
-  const limits = resolveLimits(input.common);
+  const limits = formOf(COMMON.limits, input.common.limits);
   const { company_name: company, send_invalid_command: sendInvalidCommand } = input.common;
   if (
     faults.problems.length > 0 || broker === undefined || company === undefined ||
@@ -130,16 +131,6 @@ function resolveTimeouts(input: CommonInput, sessionMs: number | undefined): Tim
 /** Timers know whole milliseconds, and 0 would be no time at all. */
 function atLeastOne(ms: number): number {
   return Math.max(1, Math.round(ms));
-}
-
-/** Undefined when one is wrong, which has been noted. */
-function resolveLimits({ limits }: CommonInput): Limits | undefined {
-  const found = limitsByName(({ key }) => limits?.[key]);
-  return isComplete(found) ? found : undefined;
-}
-
-function isComplete(limits: Record<keyof Limits, number | undefined>): limits is Limits {
-  return Object.values(limits).every((limit) => limit !== undefined);
 }
 
 /** A key that objects of the language do not keep; as a car's name it would be lost on the way. */

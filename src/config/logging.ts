@@ -1,10 +1,13 @@
 // Makes the logging part of the form, from `logging` and the older `log_files_...` keys.
 import { resolve } from "node:path";
 import { LOG_LEVELS, type LogLevel } from "./log_level.ts";
-import { LOGGING_DEFAULTS } from "./defaults.ts";
 import type { CommonInput } from "./dialect.ts";
 import type { Faults } from "./errors.ts";
+import { defaultOf } from "./key.ts";
+import { LOGGING } from "./keys.ts";
 import type { LoggingConfig } from "./model.ts";
+
+const { keys: KEYS } = LOGGING.console;
 
 /** Decides where lines go; the values have been checked. */
 export function resolveLogging(
@@ -12,7 +15,7 @@ export function resolveLogging(
   workingDirectory: string,
   faults: Faults,
 ): LoggingConfig {
-  const console = input.logging?.console ?? LOGGING_DEFAULTS;
+  const console = input.logging?.console;
   const file = input.logging?.file;
   if (file !== undefined && input.log_files_directory !== undefined) {
     faults.warning("log_files_directory", 'Key without effect: "logging.file" decides');
@@ -20,14 +23,14 @@ export function resolveLogging(
   const directory = file?.path ?? input.log_files_directory;
   return {
     console: {
-      use: console.use ?? LOGGING_DEFAULTS.use,
-      level: levelOf(console.level),
-      format: console.format ?? LOGGING_DEFAULTS.format,
+      use: console?.use ?? defaultOf(KEYS.use),
+      level: levelOf(console?.level),
+      format: console?.format ?? defaultOf(KEYS.format),
     },
     file: {
-      use: directory !== undefined && (file?.use ?? LOGGING_DEFAULTS.use),
+      use: directory !== undefined && (file?.use ?? defaultOf(KEYS.use)),
       level: levelOf(file?.level),
-      format: file?.format ?? LOGGING_DEFAULTS.format,
+      format: file?.format ?? defaultOf(KEYS.format),
       directory: resolve(workingDirectory, directory ?? ""),
       maxBytes: input.log_file_max_size_bytes ?? 0,
       keep: input.log_files_to_keep ?? 0,
@@ -36,6 +39,6 @@ export function resolveLogging(
 }
 
 function levelOf(text: string | undefined): LogLevel {
-  const wanted = text?.toUpperCase();
-  return LOG_LEVELS.find((level) => level === wanted) ?? LOGGING_DEFAULTS.level;
+  const wanted = (text ?? defaultOf(KEYS.level)).toUpperCase();
+  return LOG_LEVELS.find((level) => level === wanted) ?? "INFO";
 }

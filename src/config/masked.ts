@@ -1,9 +1,14 @@
 // Configurations as others may see them: with secrets masked, and files that are on another machine.
 import { effectiveDocument } from "./effective.ts";
 import type { ConfigFiles } from "./files.ts";
+import { keysOf } from "./key.ts";
+import { COMMON, FLAT_BROKER } from "./keys.ts";
 import { parseConfig } from "./load.ts";
 import type { ServerConfig } from "./model.ts";
 import { MASK } from "./secrets.ts";
+
+/** Settings that are never shown. */
+const SECRETS = keysOf({ ...FLAT_BROKER, ...COMMON }).filter(({ key }) => key.secret);
 
 /** Every file is there, as it is where the document comes from. */
 const ELSEWHERE: ConfigFiles = { kind: () => "file", readText: () => "" };
@@ -30,14 +35,13 @@ export function unseenKeys(one: ServerConfig, other: ServerConfig): string[] {
   return [...maskedValues(other)].flatMap(([key, value]) => before.get(key) === value ? [key] : []);
 }
 
-function maskedValues({ broker, http, cars }: ServerConfig): Map<string, string> {
+function maskedValues(config: ServerConfig): Map<string, string> {
   const values = new Map<string, string>();
-  const add = (key: string, value: string | undefined) => {
-    if (value?.includes(MASK)) values.set(key, value);
+  const add = (key: string, value: unknown) => {
+    if (typeof value === "string" && value.includes(MASK)) values.set(key, value);
   };
-  add("mqtt_password", broker.password);
-  add("http.api_key", http?.apiKey);
-  for (const { name, modules } of cars) {
+  for (const { path, key } of SECRETS) add(path, key.of?.(config));
+  for (const { name, modules } of config.cars) {
     for (const { id, parameters } of modules) {
       for (const [key, value] of parameters) add(`car ${name}: module ${id} config.${key}`, value);
     }

@@ -1,5 +1,6 @@
 // The one immutable form every configuration dialect ends in (protocol section 5).
-import type { Limits } from "./limits.ts";
+import type { FormOf } from "./key.ts";
+import type { LIMITS } from "./keys.ts";
 import type { LogLevel } from "./log_level.ts";
 
 /** A whole configuration, checked. Durations are milliseconds, sizes bytes. */
@@ -7,7 +8,7 @@ export interface ServerConfig {
   readonly company: string;
   readonly broker: BrokerConfig;
   readonly timeouts: Timeouts;
-  readonly limits: Limits;
+  readonly limits: FormOf<typeof LIMITS>;
   /** Whether a command whose device names another module is sent all the same. */
   readonly sendInvalidCommand: boolean;
   readonly logging: LoggingConfig;

@@ -82,7 +82,7 @@ export function reportLine(report: ReloadReport): string {
         })`,
       ]
       : []),
-    ...(reconnecting > 0 ? [`${count(reconnecting)} connecting to the broker anew`] : []),
+    ...(reconnecting > 0 ? [`${count(reconnecting)} connecting to the broker again`] : []),
   ];
   const texts = [
     ...cars,

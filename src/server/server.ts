@@ -279,7 +279,7 @@ export class Server {
     const car = new Car({
       settings: sessionSettings(config, carConfig),
       transport: createTransport(carConfig, config),
-      maxMessageBytes: config.limits.messageBytes,
+      maxMessageBytes: config.limits.maxMessageBytes,
       log,
       clock: this.#clock,
       observer,
@@ -314,14 +314,14 @@ async function stopMember(member: Member | undefined, why?: string): Promise<voi
 }
 
 function configure(car: Car, config: ServerConfig, carConfig: CarConfig): void {
-  car.configure(sessionSettings(config, carConfig), config.limits.messageBytes);
+  car.configure(sessionSettings(config, carConfig), config.limits.maxMessageBytes);
 }
 
 /** Whether sessions of a car whose modules stay are told something else. */
 function hasOtherSettings(before: ServerConfig, next: ServerConfig, car: CarConfig): boolean {
   const texts = [before, next].map((config) => {
     const { modules: _, ...settings } = sessionSettings(config, car);
-    return JSON.stringify([settings, config.limits.messageBytes]);
+    return JSON.stringify([settings, config.limits.maxMessageBytes]);
   });
   return texts[0] !== texts[1];
 }
@@ -336,12 +336,7 @@ function sessionSettings(config: ServerConfig, car: CarConfig): SessionSettings 
     sessionMs: timeouts.sessionMs,
     responseMs: timeouts.responseMs,
     sendInvalidCommand,
-    maxDevices: limits.devices,
-    maxStatusGap: limits.statusGap,
-    maxWaitingStatuses: limits.waitingStatuses,
-    maxWaitingBytes: limits.waitingBytes,
-    maxWaitingCommands: limits.waitingCommands,
-    maxUnansweredCommands: limits.unansweredCommands,
+    ...limits,
   };
 }
 

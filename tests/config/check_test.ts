@@ -138,6 +138,13 @@ Deno.test("runSchema() prints the schema that is checked in (deno task schema wr
   assert.equal(configJsonSchemaText(), file);
 });
 
+Deno.test("runSchema() prints the page of keys that is checked in (deno task schema writes it)", async () => {
+  const output = new RecordedOutput();
+  assert.equal(await runSchema(output, true), 0);
+  const page = new URL("../docs/configuration_keys.md", CONFIG_FOLDER);
+  assert.equal(output.lines.out.join("\n") + "\n", Deno.readTextFileSync(page));
+});
+
 Deno.test("configJsonSchema() takes every dialect and the examples, and refuses mistakes", () => {
   const schema = z.fromJSONSchema(configJsonSchema() as Parameters<typeof z.fromJSONSchema>[0]);
   const examples = Object.keys(EXAMPLES)
