@@ -58,12 +58,16 @@ export interface ContextListener {
 /**
  * One context of one module for one car (protocol section 3).
  *
- * Calls are made in the order given and one after the other, and end in that order; none of
- * these methods blocks or throws. `wait_for_command` runs beside them in the host.
+ * Calls are made in the order given and one after the other, and end in that order, unless they are
+ * withdrawn; none of these methods blocks or throws. `wait_for_command` runs beside them in the host.
+ * A call for which there is no room any more is not made, and ends as `not_ok`.
  */
 export interface ModuleContext {
   readonly spec: ContextSpec;
-  /** `is_device_type_supported`, then `device_connected`; `unsupported` when the first says no. */
+  /**
+   * `is_device_type_supported`, then `device_connected`; `unsupported` when the first says no. For a
+   * device that is connected, or being connected, it has to be disconnected first.
+   */
   connectDevice(device: Device, done: CallDone): void;
   /**
    * `device_disconnected`.
@@ -89,7 +93,8 @@ export interface ModuleContext {
   acknowledgeCommand(device: Device, data: Uint8Array, done: CallDone): void;
   /**
    * Takes back what has not begun: connecting devices, and statuses that were not answered. These
-   * calls end as `withdrawn`, in their turn.
+   * calls end as `withdrawn`, at the latest in their turn, and so does a conditional disconnecting of
+   * a device whose connecting was taken back.
    */
   withdrawCalls(): void;
   /** Stops asking the module for commands: they wait inside it until {@linkcode releaseCommands}. */

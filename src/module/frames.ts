@@ -16,7 +16,7 @@ export const FrameKind = {
   RELEASE_COMMANDS: 4,
   /** Answered with PONG, so that a host whose event loop is stuck is noticed. */
   PING: 5,
-  /** Ends calls that have not begun as `withdrawn`: CONNECT_DEVICE, and statuses not answered. */
+  /** Ends calls that have not begun and {@linkcode mayWithdraw} names as `withdrawn`, in their turn. */
   WITHDRAW_CALLS: 6,
   /**
    * The calls; payload: device and data. The argument of DISCONNECT_DEVICE is its type, perhaps with
@@ -55,6 +55,13 @@ export type FrameKind = typeof FrameKind[keyof typeof FrameKind];
 
 /** In the argument of DISCONNECT_DEVICE: only when the module has the device by then. */
 export const IF_CONNECTED = 0x80;
+
+/** Whether a call that has not begun may be taken back: its gateway keeps what it is about. */
+export function mayWithdraw(kind: number, argument: number): boolean {
+  return kind === FrameKind.CONNECT_DEVICE ||
+    (kind === FrameKind.FORWARD_STATUS || kind === FrameKind.FORWARD_ERROR_MESSAGE) &&
+      argument === 0;
+}
 
 /** Payload of CREATE. */
 export interface CreateRequest {

@@ -1,6 +1,7 @@
 // A context as its car sees it: calls become frames, answers become callbacks.
 import type { Device } from "../protocol/messages.ts";
 import { NO_BYTES } from "../protocol/messages.ts";
+import { CallQueue, type OpenCall } from "./call_queue.ts";
 import type {
   CallDone,
   ContextListener,
@@ -13,12 +14,6 @@ import type { Link } from "./link.ts";
 import { CALL_OUTCOMES } from "./outcome.ts";
 import type { CallCounter, CallFunction, CallStatistics } from "./statistics.ts";
 
-/** A call that has no answer yet. */
-interface OpenCall {
-  readonly done: CallDone;
-  readonly counter: CallCounter;
-}
-
 /** What a context needs of its host. */
 export interface ContextOwner {
   readonly link: Link;
@@ -29,9 +24,11 @@ export interface ContextOwner {
   onCallbackError(context: RemoteContext, error: unknown): void;
 }
 
+const NOT_OK = CALL_OUTCOMES.indexOf("not_ok");
 const HOST_LOST = CALL_OUTCOMES.indexOf("host_lost");
+const WITHDRAWN = CALL_OUTCOMES.indexOf("withdrawn");
 
-/** See {@linkcode ModuleContext}. Answers come in order, so open calls are a plain queue. */
+/** See {@linkcode ModuleContext}. Answers of the host come in the order of its calls. */
 export class RemoteContext implements ModuleContext {
   readonly spec: ContextSpec;
   readonly listener: ContextListener;
@@ -39,8 +36,7 @@ export class RemoteContext implements ModuleContext {
   readonly index: number;
   readonly #owner: ContextOwner;
   readonly #counters: Record<CallFunction, CallCounter>;
-  #open: OpenCall[] = [];
-  #first = 0;
+  readonly #queue = new CallQueue();
   #ended = false;
   #destroying: Promise<void> | null = null;
 
@@ -59,7 +55,7 @@ export class RemoteContext implements ModuleContext {
 
   /** Calls without an answer, those that wait for their turn included. */
   get openCalls(): number {
-    return this.#open.length - this.#first;
+    return this.#queue.size;
   }
 
   /** Whether {@linkcode destroy} has been called. */
@@ -79,6 +75,10 @@ export class RemoteContext implements ModuleContext {
     ifConnected = false,
   ): void {
     const counter = this.#counters.device_disconnected;
+    if (ifConnected && this.#queue.cancels(device)) {
+      queueMicrotask(() => this.#finish({ done, counter }, WITHDRAWN, 0));
+      return;
+    }
     const argument = ifConnected ? type | IF_CONNECTED : type;
     this.#call(FrameKind.DISCONNECT_DEVICE, argument, counter, device, NO_BYTES, done);
   }
@@ -98,7 +98,12 @@ export class RemoteContext implements ModuleContext {
   }
 
   withdrawCalls(): void {
+    const withdrawn = this.#queue.withdraw();
     if (this.openCalls > 0) this.#tell(FrameKind.WITHDRAW_CALLS);
+    if (withdrawn.length === 0) return;
+    queueMicrotask(() => {
+      for (const call of withdrawn) this.#finish(call, WITHDRAWN, 0);
+    });
   }
 
   holdCommands(): void {
@@ -110,23 +115,18 @@ export class RemoteContext implements ModuleContext {
   }
 
   destroy(timeoutMs?: number): Promise<void> {
-    return this.#destroying ??= this.#ended
-      ? Promise.resolve()
-      : this.#owner.destroy(this, timeoutMs);
+    if (this.#destroying !== null) return this.#destroying;
+    if (this.#ended) return this.#destroying = Promise.resolve();
+    // The host makes them before it destroys, if there is time.
+    this.#send(true);
+    return this.#destroying = this.#owner.destroy(this, timeoutMs);
   }
 
   /** The oldest open call has come back. */
   answered(outcomeIndex: number, tookUs: number): void {
-    const call = this.#open[this.#first];
+    const call = this.#queue.answered();
     if (call === undefined) return;
-    this.#first++;
-    if (this.#first === this.#open.length) {
-      this.#open.length = 0;
-      this.#first = 0;
-    } else if (this.#first > 64 && this.#first * 2 > this.#open.length) {
-      this.#open.splice(0, this.#first);
-      this.#first = 0;
-    }
+    this.#send();
     this.#finish(call, outcomeIndex, tookUs);
   }
 
@@ -143,10 +143,7 @@ export class RemoteContext implements ModuleContext {
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    const open = this.#open.slice(this.#first);
-    this.#open = [];
-    this.#first = 0;
-    for (const call of open) this.#finish(call, HOST_LOST, 0);
+    for (const call of this.#queue.clear()) this.#finish(call, HOST_LOST, 0);
   }
 
   #call(
@@ -157,20 +154,28 @@ export class RemoteContext implements ModuleContext {
     data: Uint8Array,
     done: CallDone,
   ): void {
-    const call: OpenCall = { done, counter };
-    if (this.#ended || this.#destroying !== null) {
-      queueMicrotask(() => this.#finish(call, HOST_LOST, 0));
-      return;
+    const isOver = this.#ended || this.#destroying !== null;
+    if (!isOver && this.#queue.add({ kind, argument, device, data, done, counter })) {
+      return this.#send();
     }
-    this.#open.push(call);
+    queueMicrotask(() => this.#finish({ done, counter }, isOver ? HOST_LOST : NOT_OK, 0));
+  }
+
+  /** Gives the host what it may have by now, or everything. */
+  #send(all = false): void {
     const { link } = this.#owner;
     const { out } = link;
-    if (data.length <= MAX_DATA_BYTES) {
-      out.begin(kind, this.index, 0, argument);
-      out.deviceAndData(device, data);
-      if (!out.end()) out.frame(FrameKind.REFUSED_CALL, this.index, 0);
-    } else {
-      out.frame(FrameKind.REFUSED_CALL, this.index, 0);
+    let call = this.#queue.send(all);
+    if (call === undefined) return;
+    for (; call !== undefined; call = this.#queue.send(all)) {
+      const { kind, argument, device, data } = call;
+      if (data.length <= MAX_DATA_BYTES) {
+        out.begin(kind, this.index, 0, argument);
+        out.deviceAndData(device, data);
+        if (!out.end()) out.frame(FrameKind.REFUSED_CALL, this.index, 0);
+      } else {
+        out.frame(FrameKind.REFUSED_CALL, this.index, 0);
+      }
     }
     link.flush();
   }
@@ -182,7 +187,7 @@ export class RemoteContext implements ModuleContext {
     link.flush();
   }
 
-  #finish(call: OpenCall, outcomeIndex: number, tookUs: number): void {
+  #finish(call: Pick<OpenCall, "done" | "counter">, outcomeIndex: number, tookUs: number): void {
     call.counter.add(outcomeIndex, tookUs);
     try {
       call.done(CALL_OUTCOMES[outcomeIndex] ?? "unknown_code");

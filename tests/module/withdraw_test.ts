@@ -5,7 +5,7 @@ import type { CallOutcome } from "../../src/module/outcome.ts";
 import type { Device } from "../../src/protocol/messages.ts";
 import { TempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
-import { connect, DEVICE, openContext, recorded, specOf, startHost } from "./support.ts";
+import { connect, DEVICE, forward, openContext, recorded, specOf, startHost } from "./support.ts";
 
 const REAR: Device = { ...DEVICE, deviceRole: "rear" };
 /** The fixture module supports no type from 100 on. */
@@ -96,4 +96,69 @@ Deno.test("disconnectDevice() can be for a device only if the module has it", as
   leave("front again", DEVICE);
   assert.deepEqual(await calls.all(), ["odd withdrawn", "front ok", "front again withdrawn"]);
   assert.equal((await recorded(record, "device_disconnected")).length, 1);
+});
+
+Deno.test("A storm of connect sequences leaves a window of calls with the host and the last sequence waiting", async () => {
+  await using folder = await TempFolder.make();
+  const record = folder.file("record");
+  await using test = await startHost();
+  const { context } = await openContext(
+    test.host,
+    specOf("car_a", { record, device_connected_ms: 20 }),
+  );
+  const neighbor = await openContext(test.host, specOf("car_b"));
+  const listed = 1000;
+  const devices = Array.from({ length: listed }, (_, i) => ({ ...DEVICE, deviceRole: `d${i}` }));
+  const ended = new Map<string, number>();
+  const count = (outcome: CallOutcome) => ended.set(outcome, (ended.get(outcome) ?? 0) + 1);
+  let most = 0;
+  let made = 0;
+  for (let sequence = 0; sequence < 100; sequence++) {
+    const pending = new Set(devices);
+    for (const device of devices) {
+      context.connectDevice(device, (outcome) => {
+        count(outcome);
+        if (outcome === "ok") pending.delete(device);
+      });
+    }
+    made += listed;
+    // The host has a part of them now; the others get their turn.
+    assert.equal(await forward(neighbor.context), "ok");
+    most = Math.max(most, test.host.snapshot().openCalls);
+    context.withdrawCalls();
+    for (const device of devices) {
+      context.disconnectDevice(TIMEOUT, device, count, pending.has(device));
+    }
+    made += listed;
+  }
+  // At most the window, its disconnecting, and the sequence that is under way.
+  assert.ok(most <= listed + 3 * 64, `${most} calls were open`);
+  assert.equal(await connect(context, REAR), "ok");
+  assert.equal([...ended.values()].reduce((sum, n) => sum + n), made);
+  assert.deepEqual([...ended.keys()].sort(), ["ok", "withdrawn"]);
+  // Whatever the module was given, was taken from it again, in order.
+  const has = new Set<string>();
+  for (const line of await recorded(record)) {
+    const [name, ...details] = line.split(" ");
+    if (name === "device_connected") {
+      const device = details[0] ?? "";
+      assert.ok(!has.has(device), `${device} was connected twice`);
+      has.add(device);
+    } else if (name === "device_disconnected") {
+      assert.ok(has.delete(details[1] ?? ""), `${details[1]} was not connected`);
+    }
+  }
+  assert.equal(has.size, 1);
+});
+
+Deno.test("destroy() lets calls be made that waited for the window", async () => {
+  await using folder = await TempFolder.make();
+  const record = folder.file("record");
+  await using test = await startHost();
+  const { context } = await openContext(test.host, specOf("car_a", { record }));
+  const calls = new Calls(context);
+  for (let i = 0; i < 200; i++) calls.status(String(i));
+  await waitFor(context.destroy(), "the context to be destroyed");
+  assert.deepEqual(await calls.all(), Array.from({ length: 200 }, (_, i) => `${i} ok`));
+  assert.equal((await recorded(record, "forward_status")).length, 200);
 });

@@ -1,6 +1,13 @@
 // One context of a module: its calls one after the other, its wait loop beside them.
 import { FrameError } from "../errors.ts";
-import { type Frame, FrameKind, IF_CONNECTED, MAX_DATA_BYTES, readDeviceKey } from "../frames.ts";
+import {
+  type Frame,
+  FrameKind,
+  IF_CONNECTED,
+  MAX_DATA_BYTES,
+  mayWithdraw,
+  readDeviceKey,
+} from "../frames.ts";
 import type { Link } from "../link.ts";
 import type { CallOutcome } from "../outcome.ts";
 import type { FunctionName } from "./abi.ts";
@@ -122,12 +129,9 @@ export class HostContext {
     for (let at = this.#next; at < this.#waiting.length; at++) {
       const call = this.#waiting[at];
       if (call === undefined) continue;
-      const { kind, argument } = call;
-      if (
-        kind === FrameKind.CONNECT_DEVICE ||
-        (kind === FrameKind.FORWARD_STATUS || kind === FrameKind.FORWARD_ERROR_MESSAGE) &&
-          argument === 0
-      ) this.#waiting[at] = { ...call, kind: WITHDRAWN, payload: NO_PAYLOAD };
+      if (mayWithdraw(call.kind, call.argument)) {
+        this.#waiting[at] = { ...call, kind: WITHDRAWN, payload: NO_PAYLOAD };
+      }
     }
   }
 

@@ -1,0 +1,151 @@
+// The calls of one context that have no answer yet: a window of them is with the host, the rest waits
+// here, where taking it back costs nothing.
+import { deviceKey } from "../protocol/device.ts";
+import type { Device } from "../protocol/messages.ts";
+import type { CallDone } from "./context.ts";
+import { FrameKind, mayWithdraw } from "./frames.ts";
+import type { CallCounter } from "./statistics.ts";
+
+/** A call that has no answer yet. */
+export interface OpenCall {
+  readonly kind: FrameKind;
+  readonly argument: number;
+  readonly device: Device;
+  readonly data: Uint8Array;
+  readonly done: CallDone;
+  readonly counter: CallCounter;
+}
+
+/** How many calls, and bytes of calls; see {@linkcode CallQueue}. */
+export interface CallLimits {
+  readonly calls: number;
+  readonly bytes: number;
+}
+
+/**
+ * What the host has at a time. It makes one call after the other, so more would not make them any
+ * faster. One call may be larger.
+ */
+export const WINDOW: CallLimits = { calls: 64, bytes: 4 * 1024 * 1024 };
+
+/** What may wait beside that: more than a session asks for under its own limits. */
+export const WAITING: CallLimits = { calls: 250_000, bytes: 256 * 1024 * 1024 };
+
+/** What a call takes besides its texts and data, about. */
+const CALL_BYTES = 200;
+
+/** Open calls in their order: first those the host has, then those that wait. */
+export class CallQueue {
+  #calls: OpenCall[] = [];
+  /** The oldest open call. */
+  #first = 0;
+  /** The first call the host does not have. */
+  #unsent = 0;
+  #sentBytes = 0;
+  #waitingBytes = 0;
+  /** Devices whose `device_connected` was the last thing to be withdrawn here. */
+  readonly #withdrawn = new Set<string>();
+
+  /** Open calls, with the host or not. */
+  get size(): number {
+    return this.#calls.length - this.#first;
+  }
+
+  /** Calls that the host does not have. */
+  get waiting(): number {
+    return this.#calls.length - this.#unsent;
+  }
+
+  /** Adds a call. One that finds {@linkcode WAITING} full is not added: false. */
+  add(call: OpenCall): boolean {
+    const bytes = bytesOf(call);
+    if (
+      this.waiting >= WAITING.calls ||
+      this.#waitingBytes + bytes > WAITING.bytes && this.waiting > 0
+    ) return false;
+    if (call.kind === FrameKind.CONNECT_DEVICE && this.#withdrawn.size > 0) {
+      this.#withdrawn.delete(deviceKey(call.device));
+    }
+    this.#calls.push(call);
+    this.#waitingBytes += bytes;
+    return true;
+  }
+
+  /**
+   * The next call for the host, which has it from now on; undefined when there is none, or the
+   * window is full.
+   *
+   * @param all Whether the window does not count.
+   */
+  send(all = false): OpenCall | undefined {
+    const call = this.#calls[this.#unsent];
+    if (call === undefined) return undefined;
+    const bytes = bytesOf(call);
+    const sent = this.#unsent - this.#first;
+    const isFull = sent >= WINDOW.calls || sent > 0 && this.#sentBytes + bytes > WINDOW.bytes;
+    if (isFull && !all) return undefined;
+    this.#unsent++;
+    this.#waitingBytes -= bytes;
+    this.#sentBytes += bytes;
+    return call;
+  }
+
+  /** The oldest call has come back from the host; undefined when the host has none. */
+  answered(): OpenCall | undefined {
+    if (this.#first === this.#unsent) return undefined;
+    const call = this.#calls[this.#first] as OpenCall;
+    this.#first++;
+    this.#sentBytes -= bytesOf(call);
+    if (this.#first === this.#calls.length) {
+      this.#calls.length = 0;
+      this.#first = 0;
+      this.#unsent = 0;
+    } else if (this.#first > 64 && this.#first * 2 > this.#calls.length) {
+      this.#calls.splice(0, this.#first);
+      this.#unsent -= this.#first;
+      this.#first = 0;
+    }
+    return call;
+  }
+
+  /** Takes back the waiting calls that {@linkcode mayWithdraw} names, and returns them. */
+  withdraw(): OpenCall[] {
+    this.#withdrawn.clear();
+    const waiting = this.#calls.splice(this.#unsent);
+    const taken: OpenCall[] = [];
+    for (const call of waiting) {
+      if (!mayWithdraw(call.kind, call.argument)) {
+        this.#calls.push(call);
+        continue;
+      }
+      taken.push(call);
+      this.#waitingBytes -= bytesOf(call);
+      if (call.kind === FrameKind.CONNECT_DEVICE) this.#withdrawn.add(deviceKey(call.device));
+    }
+    return taken;
+  }
+
+  /**
+   * Whether the connecting of a device has just been withdrawn here: its disconnecting need not be
+   * asked for. Says so once.
+   */
+  cancels(device: Device): boolean {
+    return this.#withdrawn.size > 0 && this.#withdrawn.delete(deviceKey(device));
+  }
+
+  /** Every open call, in order; none is left. */
+  clear(): OpenCall[] {
+    const open = this.#calls.slice(this.#first);
+    this.#calls = [];
+    this.#first = 0;
+    this.#unsent = 0;
+    this.#sentBytes = 0;
+    this.#waitingBytes = 0;
+    this.#withdrawn.clear();
+    return open;
+  }
+}
+
+function bytesOf({ device, data }: OpenCall): number {
+  return CALL_BYTES + device.deviceRole.length + device.deviceName.length + data.length;
+}
