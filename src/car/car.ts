@@ -4,7 +4,7 @@ import type { ContextListener, ModuleContext } from "../module/context.ts";
 import type { TransportStats } from "../mqtt/message_lane.ts";
 import type { CarTransport, TransportListener } from "../mqtt/transport.ts";
 import type { Log } from "../log/log.ts";
-import { decodeClientMessage, encodeServerMessage } from "../protocol/codec.ts";
+import { encodeServerMessage, readClientMessage } from "../protocol/codec.ts";
 import type { ClientMessage } from "../protocol/messages.ts";
 import { type Clock, systemClock, type TimerHandle } from "../time/clock.ts";
 import { type CarCounts, CarStatistics } from "./car_statistics.ts";
@@ -235,9 +235,13 @@ export class Car {
     }
     let message;
     try {
-      message = decodeClientMessage(payload);
+      message = readClientMessage(payload);
     } catch (error) {
-      this.#reject("malformed", () => `Discarded a message: ${(error as Error).message}`);
+      message = { kind: "malformed", reason: (error as Error).message } as const;
+    }
+    if (message.kind === "malformed") {
+      const { reason } = message;
+      this.#reject("malformed", () => `Discarded a message: ${reason}`);
       return;
     }
     if (message.kind === "status") this.statistics.statusesReceived++;

@@ -9,10 +9,12 @@ import {
   type ServerMessage,
   type Status,
 } from "./messages.ts";
+import { malformation, shapeOf } from "./well_formed.ts";
 
 const root = protobuf.Root.fromJSON(descriptor as protobuf.INamespace);
 const ExternalClient = root.lookupType("ExternalProtocol.ExternalClient");
 const ExternalServer = root.lookupType("ExternalProtocol.ExternalServer");
+const CLIENT_SHAPE = shapeOf(ExternalClient);
 
 /** What protobufjs makes of an `ExternalClient`: scalars have their defaults, messages may lack. */
 interface ClientRecord {
@@ -92,13 +94,24 @@ function ownBytes(bytes: Uint8Array | null | undefined): Uint8Array {
   return bytes && bytes.length > 0 ? new Uint8Array(bytes) : NO_BYTES;
 }
 
+/** What is not a message. */
+export interface Malformed {
+  readonly kind: "malformed";
+  /** For people. */
+  readonly reason: string;
+}
+
 /**
- * Reads what a gateway sent. Nothing of the result refers to `payload`.
+ * Reads what a gateway sent. Nothing of the result refers to `payload`. What is malformed is read as
+ * fast as a status: bytes that are not an `ExternalClient`, or hold no message.
  *
- * @throws {MalformedMessageError} when the bytes are not an `ExternalClient`, hold no message, or a
- * name of more than 1,024 characters.
+ * @throws {MalformedMessageError} at a name of more than 1,024 characters.
  */
-export function decodeClientMessage(payload: Uint8Array): ClientMessage {
+export function readClientMessage(payload: Uint8Array): ClientMessage | Malformed {
+  const wrong = malformation(payload, CLIENT_SHAPE);
+  if (wrong !== undefined) {
+    return malformed(`Cannot decode ${payload.length} bytes as ExternalClient: ${wrong}`);
+  }
   const record = decode(ExternalClient, payload) as ClientRecord;
   if (record.status) return plainStatus(record.status);
   if (record.commandResponse) {
@@ -116,9 +129,23 @@ export function decodeClientMessage(payload: Uint8Array): ClientMessage {
       devices: devices.map(plainDevice),
     };
   }
-  throw new MalformedMessageError(
-    `Cannot use ExternalClient: none of its messages is set in ${payload.length} bytes`,
-  );
+  const size = `${payload.length} bytes`;
+  return malformed(`Cannot use ExternalClient: none of its messages is set in ${size}`);
+}
+
+function malformed(reason: string): Malformed {
+  return { kind: "malformed", reason };
+}
+
+/**
+ * As {@linkcode readClientMessage}, for those who expect a message.
+ *
+ * @throws {MalformedMessageError} when it is none.
+ */
+export function decodeClientMessage(payload: Uint8Array): ClientMessage {
+  const message = readClientMessage(payload);
+  if (message.kind === "malformed") throw new MalformedMessageError(message.reason);
+  return message;
 }
 
 function plainStatus(record: NonNullable<ClientRecord["status"]>): Status {

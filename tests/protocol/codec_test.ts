@@ -2,16 +2,19 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
+import protobuf from "protobufjs/light";
 import { readDescriptor } from "../../proto/generate.ts";
 import {
   decodeClientMessage,
   decodeServerMessage,
   encodeClientMessage,
   encodeServerMessage,
+  readClientMessage,
 } from "../../src/protocol/codec.ts";
 import descriptor from "../../src/protocol/descriptor.json" with { type: "json" };
 import { MalformedMessageError } from "../../src/protocol/errors.ts";
 import type { ClientMessage, ServerMessage } from "../../src/protocol/messages.ts";
+import { malformation, shapeOf } from "../../src/protocol/well_formed.ts";
 
 const hex = (text: string) => new Uint8Array(Buffer.from(text.replaceAll(" ", ""), "hex"));
 const device = { module: 3, deviceType: 1, deviceRole: "r", deviceName: "n", priority: 2 };
@@ -192,4 +195,66 @@ Deno.test("decodeClientMessage() answers random bytes with a message or Malforme
     }),
     { numRuns: 2000 },
   );
+});
+
+const CLIENT = protobuf.Root.fromJSON(descriptor as protobuf.INamespace)
+  .lookupType("ExternalProtocol.ExternalClient");
+
+/** A message with some of its bytes changed, or cut off. */
+const damaged = fc.tuple(
+  fc.record({ text, device: devices, data: bytes, counter: uint32 }),
+  fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { maxLength: 3 }),
+  fc.nat({ max: 300 }),
+).map(([{ text, device, data, counter }, changes, kept]) => {
+  const whole = encodeClientMessage({
+    kind: "status",
+    sessionId: text,
+    deviceState: 1,
+    messageCounter: counter,
+    device,
+    statusData: data,
+    errorMessage: data,
+  });
+  for (const [at, byte] of changes) whole[at % whole.length] = byte;
+  return whole.slice(0, kept);
+});
+
+function decodes(payload: Uint8Array): boolean {
+  try {
+    CLIENT.decode(payload);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+Deno.test("malformation() finds exactly what the decoder would throw at, groups apart", () => {
+  const shape = shapeOf(CLIENT);
+  const counts = { whole: 0, broken: 0 };
+  fc.assert(
+    fc.property(fc.oneof(damaged, fc.uint8Array({ maxLength: 60 })), (payload) => {
+      const wrong = malformation(payload, shape);
+      if (wrong?.includes("wire type")) return;
+      counts[wrong === undefined ? "whole" : "broken"]++;
+      assert.equal(wrong ?? "whole", decodes(payload) ? "whole" : wrong ?? "broken");
+    }),
+    { numRuns: 5_000 },
+  );
+  assert.ok(counts.whole > 100 && counts.broken > 100, JSON.stringify(counts));
+});
+
+Deno.test("readClientMessage() throws at nothing that is malformed, and says what is wrong", () => {
+  const reasons = [
+    ["", /none of its messages is set in 0 bytes/],
+    ["12 20 0a", /Cannot decode 3 bytes as ExternalClient: a field in it does not end where/],
+    ["12 03 0a 01 ff", /: a text in it is not UTF-8/],
+    ["0b", /: it has a field of the unknown wire type 3/],
+    ["00 00", /: it has a field number out of range/],
+    ["12 81 80 80 80 80 00", /: a field in it does not end where/],
+  ] as const;
+  for (const [bytes, reason] of reasons) {
+    const message = readClientMessage(hex(bytes));
+    assert.ok(message.kind === "malformed");
+    assert.match(message.reason, reason);
+  }
 });
