@@ -9,8 +9,8 @@ import { kernelFile } from "./system.ts";
 const OWN_FILES = 64;
 /** A car's connection to the broker. */
 const FILES_PER_CAR = 1;
-/** A host's socket, its two outputs, and its handle. */
-const FILES_PER_HOST = 4;
+/** A host's socket, its input, its two outputs, and its handle. */
+const FILES_PER_HOST = 5;
 /** Threads of the program, and of a host with every thread of its pool in use. */
 const OWN_THREADS = 40;
 const THREADS_PER_HOST = 48;

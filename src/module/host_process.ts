@@ -1,4 +1,6 @@
 // The child process behind a module host: started, listened to, ended.
+import { systemClock } from "../time/clock.ts";
+import { within } from "../time/within.ts";
 import type { Invitation } from "./endpoint.ts";
 import { type OutputStream, readLines } from "./output_lines.ts";
 
@@ -9,7 +11,7 @@ export interface HostExit {
   readonly signal: string | null;
 }
 
-/** What grandchildren of a dead host may still print is waited for this long, in milliseconds. */
+/** What a process that has left a dead host's group may still print is waited for, in milliseconds. */
 const OUTPUT_GRACE_MS = 200;
 
 /**
@@ -38,6 +40,8 @@ export class HostProcess {
   /** Resolves once, when the process has ended and its last lines have been handed on. */
   readonly exited: Promise<HostExit>;
   readonly #child: Deno.ChildProcess;
+  /** Stays open as long as the host lives: the kernel kills a host whose server has closed it. */
+  readonly #stdin: WritableStreamDefaultWriter<Uint8Array>;
   #gone = false;
 
   /**
@@ -52,27 +56,36 @@ export class HostProcess {
       stderr: "piped",
     }).spawn();
     this.pid = this.#child.pid;
+    this.#stdin = this.#child.stdin.getWriter();
     this.exited = this.#watch(onOutput);
   }
 
   /** Tells the host where its server is; it may be gone already. */
   async invite(invitation: Invitation): Promise<void> {
-    const writer = this.#child.stdin.getWriter();
     try {
-      await writer.write(new TextEncoder().encode(`${JSON.stringify(invitation)}\n`));
-      await writer.close();
+      await this.#stdin.write(new TextEncoder().encode(`${JSON.stringify(invitation)}\n`));
     } catch {
       // Its end is told by `exited`.
     }
   }
 
-  /** Ends the process at once (SIGKILL); does nothing when it is gone. */
+  /** Ends the process and what it has forked at once (SIGKILL); does nothing when it is gone. */
   kill(): void {
     if (this.#gone) return;
+    this.#killGroup();
     try {
+      // It may not lead its group yet.
       this.#child.kill("SIGKILL");
     } catch {
       // It went in this very moment.
+    }
+  }
+
+  #killGroup(): void {
+    try {
+      Deno.kill(-this.pid, "SIGKILL");
+    } catch {
+      // There is nobody left in it.
     }
   }
 
@@ -84,10 +97,12 @@ export class HostProcess {
     ]);
     const { code, signal } = await this.#child.status;
     this.#gone = true;
-    // A process that a library has started may hold the pipes open for ever.
-    const timer = setTimeout(() => drained.abort(), OUTPUT_GRACE_MS);
+    this.#killGroup();
+    this.#stdin.close().catch(() => {});
+    // A process that has left the group may hold the pipes open for ever.
+    await within(output, OUTPUT_GRACE_MS, systemClock);
+    drained.abort();
     await output;
-    clearTimeout(timer);
     return { code, signal };
   }
 }

@@ -7,9 +7,16 @@ import { fixtures, isAlive, recorded } from "./support.ts";
 const PROGRAM = new URL("orphan_parent.ts", import.meta.url).pathname;
 
 /** Starts the program; resolves when its host is in its call. */
-async function startParent(how: string, record: string, env: Record<string, string> = {}) {
+async function startParent(
+  how: string,
+  record: string,
+  env: Record<string, string> = {},
+  forked = "",
+) {
   const parent = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", "--no-check", "-A", PROGRAM, fixtures.module, how, record],
+    args: ["run", "--no-prompt", "--no-check", "-A", PROGRAM].concat(
+      [fixtures.module, how, record, forked],
+    ),
     stdout: "piped",
     stderr: "inherit",
     env,
@@ -38,8 +45,14 @@ async function hasTcpSocket(pid: number): Promise<boolean> {
   return false;
 }
 
-for (const how of ["", "hang", "loop"]) {
-  const what = how === "" ? "an idle module" : `a module in an endless ${how}`;
+const LIBRARIES = {
+  "": "an idle module",
+  hang: "a module in an endless hang",
+  loop: "a module in an endless loop",
+  settings: "a module that wants no signal on its parent's death",
+} as const;
+
+for (const [how, what] of Object.entries(LIBRARIES)) {
   Deno.test(`A server killed with SIGKILL leaves no host behind (${what})`, async () => {
     await using folder = await TempFolder.make();
     const parent = await startParent(how, folder.file("record"));
@@ -56,6 +69,24 @@ Deno.test("A server killed while its host is stopped leaves no host behind", asy
   await parent.kill("SIGKILL");
   await waitFor(() => !isAlive(parent.hostPid), "the host to be gone", 20_000);
 });
+
+for (const stopped of [false, true]) {
+  const what = stopped ? "a host that is stopped" : "its host";
+  Deno.test(`A server killed with SIGKILL leaves nothing of what a library has forked (${what})`, async () => {
+    await using folder = await TempFolder.make();
+    const forked = folder.file("forked");
+    const parent = await startParent("fork", folder.file("record"), {}, forked);
+    const pid = await waitFor(
+      async () => Number(await Deno.readTextFile(forked).catch(() => "")),
+      "the fork",
+    );
+    assert.ok(isAlive(pid));
+    if (stopped) Deno.kill(parent.hostPid, "SIGSTOP");
+    await parent.kill("SIGKILL");
+    await waitFor(() => !isAlive(parent.hostPid), "the host to be gone", 20_000);
+    await waitFor(() => !isAlive(pid), "the forked process to be gone", 20_000);
+  });
+}
 
 Deno.test("A server without a folder to write to reaches its host over loopback", async () => {
   await using folder = await TempFolder.make();

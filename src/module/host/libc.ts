@@ -9,6 +9,51 @@ const SYMBOLS = {
     result: "i32",
   },
   getppid: { parameters: [], result: "i32" },
+  setsid: { parameters: [], result: "i32" },
+  fcntl: {
+    parameters: [
+      "i32", // int descriptor
+      "i32", // int command
+      "isize", // long argument
+    ],
+    result: "i32",
+  },
+  open: {
+    parameters: [
+      "buffer", // const char *path
+      "i32", // int flags
+    ],
+    result: "i32",
+  },
+  dup2: {
+    parameters: [
+      "i32", // int from
+      "i32", // int to
+    ],
+    result: "i32",
+  },
+  read: {
+    parameters: [
+      "i32", // int descriptor
+      "buffer", // void *bytes
+      "usize", // size_t size
+    ],
+    result: "isize",
+  },
+  write: {
+    parameters: [
+      "i32", // int descriptor
+      "buffer", // const void *bytes
+      "usize", // size_t size
+    ],
+    result: "isize",
+  },
+  close: {
+    parameters: [
+      "i32", // int descriptor
+    ],
+    result: "i32",
+  },
   setvbuf: {
     parameters: [
       "pointer", // FILE *stream
@@ -36,6 +81,25 @@ const SYMBOLS = {
 const PR_SET_PDEATHSIG = 1;
 const SIGKILL = 9n;
 const IOLBF = 1;
+const STDIN = 0;
+const O_RDONLY = 0;
+const O_RDWR = 2;
+const O_ASYNC = 0o20000;
+const F_GETFL = 3;
+const F_SETFL = 4;
+const F_SETOWN = 8;
+const F_SETSIG = 10;
+const F_DUPFD_CLOEXEC = 1030;
+
+/** Descriptors from here on are none that a library would close because daemons do. */
+const OWN_DESCRIPTORS = 100n;
+/** Of 1,000, which would be as if the process had all memory of the machine. */
+const OOM_SCORE = 500;
+const MAX_OOM_SCORE = 1000;
+
+function cString(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(`${text}\0`);
+}
 
 /** What the host asks of the operating system. */
 export class LibC {
@@ -50,6 +114,46 @@ export class LibC {
   dieWithParent(parentPid: number): boolean {
     this.#symbols.prctl(PR_SET_PDEATHSIG, SIGKILL);
     return this.#symbols.getppid() === parentPid;
+  }
+
+  /**
+   * Makes this process the leader of a session and a process group of its own, without a terminal:
+   * signals that a library sends to its group do not reach the server, and whoever the library has
+   * forked can be ended together with this process.
+   */
+  leadSession(): void {
+    this.#symbols.setsid();
+  }
+
+  /**
+   * Has the kernel kill the whole process group, this process included and even if it is stopped,
+   * when the other end of the pipe on standard input closes. Libraries get an empty standard input.
+   *
+   * Nothing may come on the pipe any more: that counts as well.
+   */
+  endGroupWithPipe(): void {
+    const { fcntl, open, dup2, close } = this.#symbols;
+    const pipe = fcntl(STDIN, F_DUPFD_CLOEXEC, OWN_DESCRIPTORS);
+    if (pipe < 0) return;
+    fcntl(pipe, F_SETOWN, BigInt(-Deno.pid));
+    fcntl(pipe, F_SETSIG, SIGKILL);
+    fcntl(pipe, F_SETFL, BigInt(fcntl(pipe, F_GETFL, 0n) | O_ASYNC));
+    const empty = open(cString("/dev/null"), O_RDONLY);
+    dup2(empty, STDIN);
+    close(empty);
+  }
+
+  /** Has the kernel, when memory runs out, end this process rather than the server. */
+  volunteerForOomKill(): void {
+    const { open, read, write, close } = this.#symbols;
+    const file = open(cString("/proc/self/oom_score_adj"), O_RDWR);
+    const bytes = new Uint8Array(16);
+    const count = Number(read(file, bytes, BigInt(bytes.length)));
+    const inherited = Number(new TextDecoder().decode(bytes.subarray(0, Math.max(0, count))));
+    // Without privileges the score can only be raised.
+    const text = new TextEncoder().encode(String(Math.min(MAX_OOM_SCORE, inherited + OOM_SCORE)));
+    write(file, text, BigInt(text.length));
+    close(file);
   }
 
   /** Lets libraries' `printf` come out line by line: C holds back whole pages on a pipe. */

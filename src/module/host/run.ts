@@ -28,7 +28,11 @@ export async function runModuleHost(): Promise<number> {
     return 1;
   }
   const libc = new LibC();
+  libc.leadSession();
+  libc.endGroupWithPipe();
+  // Also where a library has closed the pipe.
   if (!libc.dieWithParent(invitation.parentPid)) libc.exitNow(1);
+  libc.volunteerForOomKill();
   ignoreSignals();
   libc.bufferLines();
   const connection = await connectEndpoint(invitation);
@@ -41,8 +45,9 @@ export async function runModuleHost(): Promise<number> {
 }
 
 /**
- * Ignores what a terminal sends to the whole process group: the parent decides. The runtime has to
- * know, since it sets handlers of its own after a while, whatever was told to the system.
+ * Ignores what libraries send to their process group, and service managers to every process of a
+ * service: the parent decides. The runtime has to know, since it sets handlers of its own after a
+ * while, whatever was told to the system.
  */
 function ignoreSignals(): void {
   for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) {
