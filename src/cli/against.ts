@@ -34,7 +34,7 @@ export async function compareAgainst(
 ): Promise<string[]> {
   const options = { embeddedBroker: overrides.embeddedBroker !== undefined };
   if (!isAddress(against.target)) {
-    const { config: running } = loadConfig(against.target, overrides);
+    const { config: running } = await loadConfig(against.target, overrides);
     return describe(running, config, options);
   }
   const document = await fetchConfig(against.target, against.apiKey);

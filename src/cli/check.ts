@@ -1,10 +1,11 @@
 // `check`: reads a configuration and says what is wrong with it, or what it means; starts nothing.
 import { effectiveDocument } from "../config/effective.ts";
 import { ConfigError, type Problem } from "../config/errors.ts";
-import { describeFileError, secretOf, systemFiles } from "../config/files.ts";
+import { secretOf } from "../config/files.ts";
 import { loadConfig } from "../config/load.ts";
 import type { ServerConfig } from "../config/model.ts";
 import type { Overrides } from "../config/overrides.ts";
+import { describeFileError, MAX_SECRET_BYTES, readText } from "../config/read_file.ts";
 import type { Against } from "./against.ts";
 import { type Output, printText } from "./output.ts";
 
@@ -27,7 +28,7 @@ export async function runCheck(options: CheckOptions, output: Output): Promise<n
   const { against, overrides } = options;
   let config: ServerConfig;
   try {
-    const loaded = loadConfig(options.config, overrides);
+    const loaded = await loadConfig(options.config, overrides);
     config = loaded.config;
     printWarnings(loaded.warnings, output);
   } catch (error) {
@@ -48,7 +49,7 @@ async function printComparison(
 ): Promise<number> {
   const { againstProblems, compareAgainst } = await import("./against.ts");
   try {
-    const key = apiKeyFile === undefined ? apiKey : readKey(apiKeyFile);
+    const key = apiKeyFile === undefined ? apiKey : await readKey(apiKeyFile);
     const lines = await compareAgainst(config, { target, apiKey: key }, overrides);
     for (const line of lines) output.out(line);
     return 0;
@@ -60,9 +61,9 @@ async function printComparison(
   }
 }
 
-function readKey(file: string): string {
+async function readKey(file: string): Promise<string> {
   try {
-    return secretOf(systemFiles.readText(file));
+    return secretOf(await readText(file, { maxBytes: MAX_SECRET_BYTES }));
   } catch (error) {
     const message = `Expected a readable file: ${describeFileError(error)}`;
     throw new ConfigError(file, [{ path: "--api-key-file", message }], [], { cause: error });

@@ -32,7 +32,10 @@ export function configureWithConfig(
   action: (options: ConfigOptions) => Promise<void>,
 ): void {
   command
-    .argument("[config]", `configuration file (default: ${DEFAULT_CONFIG})`)
+    .argument(
+      "[config]",
+      `configuration file, or - for standard input (default: ${DEFAULT_CONFIG})`,
+    )
     .option("-c, --config <file>", "the same as an option")
     .option("--tls", "reach the broker over TLS; needs --ca")
     .option("--ca <file>", "certificates of further authorities that may sign the broker's, PEM")

@@ -1,5 +1,5 @@
 // What the demo consists of: the broker, the server and the cars, and what is said about them.
-import { systemFiles } from "../config/files.ts";
+import { systemFiles, withFiles } from "../config/files.ts";
 import { type LoadedConfig, parseConfig } from "../config/load.ts";
 import type { Log } from "../log/log.ts";
 import { EmbeddedBroker } from "../mqtt/broker.ts";
@@ -102,7 +102,7 @@ export class Demo {
   }
 
   async #startServer(): Promise<void> {
-    const { config } = demoConfig(this.#cars, this.#libPath, this.#broker.port);
+    const { config } = await demoConfig(this.#cars, this.#libPath, this.#broker.port);
     const observer = { onEffect: this.#narrator.tell.bind(this.#narrator) };
     this.#server = await assembleServer({ config, log: this.#log, observer });
     await this.#server.start();
@@ -121,7 +121,7 @@ export class Demo {
   }
 }
 
-function demoConfig(cars: readonly string[], libPath: string, port: number): LoadedConfig {
+function demoConfig(cars: readonly string[], libPath: string, port: number): Promise<LoadedConfig> {
   const document = {
     company_name: COMPANY,
     mqtt_address: HOST,
@@ -130,7 +130,10 @@ function demoConfig(cars: readonly string[], libPath: string, port: number): Loa
     cars: Object.fromEntries(cars.map((car) => [car, {}])),
   };
   const workingDirectory = Deno.cwd();
-  return parseConfig(document, { workingDirectory, folder: workingDirectory, files: systemFiles });
+  return withFiles(
+    systemFiles,
+    (files) => parseConfig(document, { workingDirectory, folder: workingDirectory, files }),
+  );
 }
 
 /** A car whose button is pressed and let go in turn, and whose LED says what it was last told. */

@@ -5,6 +5,7 @@
 import { connect as connectPlain, isIP } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { hostPort, reachableHost } from "../config/address.ts";
+import { describeFileError, readText } from "../config/read_file.ts";
 import { DEFAULT_CONFIG } from "./config_options.ts";
 import type { Output } from "./output.ts";
 
@@ -37,7 +38,7 @@ interface Target {
 export async function runHealth(options: HealthOptions, output: Output): Promise<number> {
   try {
     const target = options.url === undefined
-      ? targetOf(options.config)
+      ? await targetOf(options.config)
       : { url: options.url, anyCertificate: false };
     const { status, text } = await ask(target);
     if (status === 200) {
@@ -52,14 +53,14 @@ export async function runHealth(options: HealthOptions, output: Output): Promise
 }
 
 /** What the configuration says; one that is missing where nobody named it says nothing. */
-function targetOf(config: string | undefined): Target {
+async function targetOf(config: string | undefined): Promise<Target> {
   const file = config ?? DEFAULT_CONFIG;
   let text: string;
   try {
-    text = Deno.readTextFileSync(file);
+    text = await readText(file);
   } catch (cause) {
     if (config === undefined && cause instanceof Deno.errors.NotFound) return urlOf({});
-    const reason = (cause as Error).message;
+    const reason = describeFileError(cause);
     throw new Error(`Cannot read the configuration "${file}": ${reason}`, { cause });
   }
   let document: unknown;

@@ -1,5 +1,7 @@
 // Options of a command line as numbers, lists and files; what is wrong is collected, not thrown.
 
+import { MAX_PEM_BYTES, readBytes } from "../config/read_file.ts";
+
 /** Texts as commander finds them; what is absent was not given. */
 export type RawOptions = Readonly<Record<string, string | boolean | undefined>>;
 
@@ -61,12 +63,12 @@ export class OptionReader {
     return undefined;
   }
 
-  /** The name of a file that can be opened. */
-  file(name: string): string | undefined {
+  /** The name of a PEM file that can be read. */
+  async file(name: string): Promise<string | undefined> {
     const path = this.text(name);
     if (path === undefined) return undefined;
     try {
-      Deno.openSync(path).close();
+      await readBytes(path, { maxBytes: MAX_PEM_BYTES });
       return path;
     } catch {
       this.problem(name, "a readable file", path);

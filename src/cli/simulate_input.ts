@@ -59,9 +59,9 @@ export const DEFAULT_WINDOW = 10;
  *
  * @throws {SimulateUsageError} with every problem at once
  */
-export function parseSimulateOptions(raw: RawOptions): SimulateOptions {
+export async function parseSimulateOptions(raw: RawOptions): Promise<SimulateOptions> {
   const reader = new OptionReader(raw);
-  const config = readConfig(reader);
+  const config = await readConfig(reader);
   const modules = reader.numbers("modules", { min: 1, max: 2_147_483_647 });
   const types = reader.numbers("deviceTypes", { min: 0, max: 4_294_967_295 }) ?? [0];
   const devices = reader.number("devices", { min: 1, max: MAX_DEVICES, integer: true });
@@ -88,7 +88,7 @@ export function parseSimulateOptions(raw: RawOptions): SimulateOptions {
   const options = {
     company: config?.company ?? reader.name("company") ?? "acme",
     cars,
-    broker: readBroker(reader, config?.broker),
+    broker: await readBroker(reader, config?.broker),
     rate: reader.number("rate", { min: 0, max: 100_000 }) ?? 1,
     window: reader.number("window", { min: 1, max: MAX_WINDOW, integer: true }) ?? DEFAULT_WINDOW,
     payload: reader.number("payload", { min: 0, max: MAX_PAYLOAD, integer: true }) ?? 64,
@@ -114,16 +114,16 @@ function namedCars(count: number, prefix: string): NamedCar[] {
   );
 }
 
-function readConfig(
+async function readConfig(
   reader: OptionReader,
-): { company: string; broker: GatewayBroker; cars: NamedCar[] } | undefined {
+): Promise<{ company: string; broker: GatewayBroker; cars: NamedCar[] } | undefined> {
   const file = reader.text("config");
   if (file === undefined) return undefined;
   try {
-    const { config } = loadConfig(file, {}, {
+    const { config } = await loadConfig(file, {}, {
       ...systemFiles,
       // The modules' libraries are the server's: they need not be where the gateways run.
-      kind: (path) => path.endsWith(".so") ? "file" : systemFiles.kind(path),
+      kind: (path) => path.endsWith(".so") ? Promise.resolve("file") : systemFiles.kind(path),
     });
     const cars = config.cars.map(({ name, modules }) => ({
       name,
@@ -137,13 +137,16 @@ function readConfig(
   }
 }
 
-function readBroker(reader: OptionReader, configured: GatewayBroker | undefined): GatewayBroker {
+async function readBroker(
+  reader: OptionReader,
+  configured: GatewayBroker | undefined,
+): Promise<GatewayBroker> {
   const address = reader.text("address");
   const parsed = address === undefined ? undefined : parseAddress(address);
   if (parsed?.ok === false) reader.say(`--address: ${parsed.message}`);
   const given = parsed?.ok ? parsed.address : undefined;
   const protocol = given?.protocol ?? configured?.protocol ?? "mqtt";
-  const tls = readTls(reader, configured?.tls, isSecure(protocol));
+  const tls = await readTls(reader, configured?.tls, isSecure(protocol));
   const port = reader.number("port", { min: 1, max: 65_535, integer: true }) ?? given?.port ??
     (given === undefined ? configured?.port : undefined);
   const username = reader.text("username") ?? configured?.username;
@@ -159,15 +162,15 @@ function readBroker(reader: OptionReader, configured: GatewayBroker | undefined)
   };
 }
 
-function readTls(
+async function readTls(
   reader: OptionReader,
   configured: GatewayBroker["tls"],
   isSecure: boolean,
-): GatewayBroker["tls"] {
+): Promise<GatewayBroker["tls"]> {
   const [caFile, certFile, keyFile] = [
-    reader.file("ca"),
-    reader.file("cert"),
-    reader.file("key"),
+    await reader.file("ca"),
+    await reader.file("cert"),
+    await reader.file("key"),
   ];
   if ((certFile === undefined) !== (keyFile === undefined)) {
     const missing = certFile === undefined ? "cert" : "key";

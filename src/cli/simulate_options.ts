@@ -54,7 +54,7 @@ export function configureSimulate(
   addSimulateOptions(command).action(async (raw: RawOptions) => {
     let options: SimulateOptions;
     try {
-      options = parseSimulateOptions(raw);
+      options = await parseSimulateOptions(raw);
     } catch (error) {
       if (!(error instanceof SimulateUsageError)) throw error;
       for (const problem of error.problems) context.output.err(problem);

@@ -1,7 +1,7 @@
 // `start`: serves the cars of a configuration until the program is asked to stop.
 import { reachableHost } from "../config/address.ts";
 import { ConfigError } from "../config/errors.ts";
-import { loadConfig, type LoadedConfig } from "../config/load.ts";
+import { loadConfig, type LoadedConfig, STANDARD_INPUT } from "../config/load.ts";
 import type { ServerConfig } from "../config/model.ts";
 import { HttpListenError } from "../http/errors.ts";
 import type { Operators } from "../http/operators.ts";
@@ -34,7 +34,7 @@ export async function startCommand(
   context: ProgramContext,
 ): Promise<number> {
   const { output } = context;
-  const loaded = load(options, output);
+  const loaded = await load(options, output);
   const logging = loaded && openLog(loaded.config, output);
   if (loaded === undefined || logging === undefined) return 1;
   const { log } = logging;
@@ -65,9 +65,12 @@ export async function startCommand(
   }
 }
 
-function load(options: ConfigOptions, output: Output): LoadedConfig | undefined {
+async function load(
+  options: ConfigOptions,
+  output: Output,
+): Promise<LoadedConfig | undefined> {
   try {
-    const loaded = loadConfig(options.config, options.overrides);
+    const loaded = await loadConfig(options.config, options.overrides);
     if (!loaded.config.logging.console.use) printWarnings(loaded.warnings, output);
     return loaded;
   } catch (error) {
@@ -75,6 +78,14 @@ function load(options: ConfigOptions, output: Output): LoadedConfig | undefined 
     printConfigError(error, output);
     return undefined;
   }
+}
+
+/** Reads the configuration again; what came through a pipe is gone. */
+function reloadConfig({ config, overrides }: ConfigOptions): Promise<LoadedConfig> {
+  if (config !== STANDARD_INPUT) return loadConfig(config, overrides);
+  const path = "(standard input)";
+  const message = "Expected a file, to be read again: the configuration came from standard input";
+  return Promise.reject(new ConfigError(path, [{ path, message }], []));
 }
 
 function openLog({ logging }: ServerConfig, output: Output): Logging | undefined {
@@ -110,7 +121,7 @@ function createParts({ options, config, logging, reloader }: PartOptions): Part[
       operators = await createOperators(config, log);
       server = await assembleServer({ config: served, log, connector, ...observedBy(operators) });
       await server.start();
-      const load = () => loadConfig(options.config, options.overrides);
+      const load = () => reloadConfig(options);
       reloader.resolve(
         new Reloader({ load, running: config, server, connector, logging, embeddedBroker }),
       );

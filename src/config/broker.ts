@@ -1,7 +1,7 @@
 // Makes the broker's part of the form: address, port, credentials and TLS together.
 import { isSecure, overTls, parseAddress } from "./address.ts";
 import type { Faults } from "./errors.ts";
-import { type ConfigPlace, readFound, readSecret } from "./files.ts";
+import { type ConfigPlace, findPem, readSecret } from "./files.ts";
 import type { BrokerInput } from "./input.ts";
 import type { BrokerConfig, TlsConfig } from "./model.ts";
 import type { Overrides } from "./overrides.ts";
@@ -119,7 +119,7 @@ function resolveTlsFiles(
       else faults.warning(paths[part], "Key without effect: it is empty");
       return;
     }
-    const found = readFound(name, from);
+    const found = findPem(name, from);
     if (found.ok) resolved[`${part}File`] = found.path;
     else faults.problem(paths[part], found.message);
   };

@@ -1,23 +1,25 @@
-// The few looks at the file system a configuration needs, so that tests and live reload bring theirs.
+// What a configuration asks of the file system. Reading a configuration is pure: it asks a table,
+// which is filled in between, and asks again.
 import { isAbsolute, resolve } from "node:path";
 import { quote } from "./describe.ts";
+import {
+  describeFileError,
+  type FileKind,
+  fileKind,
+  MAX_PEM_BYTES,
+  MAX_SECRET_BYTES,
+  readText,
+} from "./read_file.ts";
 
 /** No path is longer on Linux, so paths are shown whole. */
 const MAX_PATH = 4096;
-
-const MIB = 1024 * 1024;
-/** Ten thousand cars with ten modules each stay below. */
-const MAX_FILE_BYTES = 64 * MIB;
-
-/** What is at a path; `other` is a pipe or a device. */
-export type FileKind = "file" | "directory" | "other" | "missing";
 
 /** The file system as the configuration sees it. */
 export interface ConfigFiles {
   /** What is at an absolute path; links are followed. Does not throw. */
   kind(path: string): FileKind;
-  /** @throws when the file cannot be read, is larger than 64 MiB, or is not UTF-8. */
-  readText(path: string): string;
+  /** @throws when the file cannot be read, is larger than `maxBytes`, or is not UTF-8. */
+  readText(path: string, maxBytes: number): string;
 }
 
 /** Where names are looked up. Both are absolute. */
@@ -28,44 +30,80 @@ export interface ConfigPlace {
   readonly files: ConfigFiles;
 }
 
-const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+/** The real file system, or what stands for it in a test. */
+export interface FileSource {
+  kind(path: string): Promise<FileKind>;
+  readText(path: string, options: { readonly maxBytes?: number }): Promise<string>;
+}
 
-/** The real file system. */
-export const systemFiles: ConfigFiles = {
-  kind(path) {
+/** The real file system: each look has a deadline. */
+export const systemFiles: FileSource = { kind: fileKind, readText };
+
+/**
+ * Calls `parse` until it has asked for nothing that has not been looked at, and returns what it
+ * returns then, or throws what it throws then.
+ */
+export async function withFiles<T>(
+  source: FileSource,
+  parse: (files: ConfigFiles) => T,
+): Promise<T> {
+  const files = new SeenFiles(source);
+  for (;;) {
+    let outcome: () => T;
     try {
-      const info = Deno.statSync(path);
-      if (info.isFile) return "file";
-      return info.isDirectory ? "directory" : "other";
-    } catch {
-      return "missing";
+      const result = parse(files);
+      outcome = () => result;
+    } catch (error) {
+      outcome = () => {
+        throw error;
+      };
     }
-  },
-  readText(path) {
-    // The runtime's own function puts another character where the text is not UTF-8.
-    return UTF8.decode(readBytes(path));
-  },
-};
+    if (!await files.look()) return outcome();
+  }
+}
 
-/** Reads a file whose size nobody knows before its end: a device may have none. */
-function readBytes(path: string): Uint8Array {
-  using file = Deno.openSync(path);
-  let bytes = new Uint8Array(64 * 1024);
-  let length = 0;
-  while (true) {
-    if (length === bytes.length) {
-      if (length >= MAX_FILE_BYTES) {
-        throw new RangeError(
-          `has more than ${MAX_FILE_BYTES / MIB} MiB, which no configuration has`,
-        );
-      }
-      const larger = new Uint8Array(2 * length);
-      larger.set(bytes);
-      bytes = larger;
+/** Answers with what was seen, and remembers what was asked for in vain. */
+class SeenFiles implements ConfigFiles {
+  readonly #source: FileSource;
+  readonly #kinds = new Map<string, FileKind>();
+  readonly #texts = new Map<string, { text: string } | { error: unknown }>();
+  readonly #wanted = new Map<string, () => Promise<void>>();
+
+  constructor(source: FileSource) {
+    this.#source = source;
+  }
+
+  /** Looks at all that was asked for in vain; resolves with whether there was anything. */
+  async look(): Promise<boolean> {
+    const wanted = [...this.#wanted.values()];
+    this.#wanted.clear();
+    await Promise.all(wanted.map((look) => look()));
+    return wanted.length > 0;
+  }
+
+  kind(path: string): FileKind {
+    const kind = this.#kinds.get(path);
+    if (kind !== undefined) return kind;
+    this.#wanted.set(`kind ${path}`, async () => {
+      this.#kinds.set(path, await this.#source.kind(path));
+    });
+    return "missing";
+  }
+
+  readText(path: string, maxBytes: number): string {
+    const seen = this.#texts.get(path);
+    if (seen === undefined) {
+      this.#wanted.set(`text ${path}`, async () => {
+        try {
+          this.#texts.set(path, { text: await this.#source.readText(path, { maxBytes }) });
+        } catch (error) {
+          this.#texts.set(path, { error });
+        }
+      });
+      return "";
     }
-    const read = file.readSync(bytes.subarray(length));
-    if (read === null) return bytes.subarray(0, length);
-    length += read;
+    if ("error" in seen) throw seen.error;
+    return seen.text;
   }
 }
 
@@ -74,39 +112,38 @@ export type FoundFile =
   | { readonly ok: true; readonly path: string }
   | { readonly ok: false; readonly message: string };
 
-/**
- * Looks a file up from the working directory, then from the configuration's folder (section 5).
- * Pipes and devices count only when `kinds` says so.
- */
-export function findFile(
-  name: string,
-  place: ConfigPlace,
-  kinds: readonly FileKind[] = ["file"],
-): FoundFile {
+const FOUND: Readonly<Record<Exclude<FileKind, "file" | "missing">, string>> = {
+  directory: "a directory",
+  other: "a pipe or a device",
+  unresponsive: "a file system that does not answer",
+};
+
+/** Looks a file up from the working directory, then from the configuration's folder (section 5). */
+export function findFile(name: string, place: ConfigPlace): FoundFile {
   const candidates = isAbsolute(name)
     ? [resolve(name)]
     : [...new Set([resolve(place.workingDirectory, name), resolve(place.folder, name)])];
+  let other: string | undefined;
   for (const path of candidates) {
-    if (kinds.includes(place.files.kind(path))) return { ok: true, path };
+    const kind = place.files.kind(path);
+    if (kind === "file") return { ok: true, path };
+    if (kind !== "missing") other ??= `${FOUND[kind]} at ${quote(path, MAX_PATH)}`;
   }
-  const other = candidates.find((path) => place.files.kind(path) !== "missing");
-  if (other !== undefined) {
-    const kind = place.files.kind(other) === "directory" ? "a directory" : "none";
-    return { ok: false, message: `Expected a file: found ${kind} at ${quote(other, MAX_PATH)}` };
-  }
+  if (other !== undefined) return { ok: false, message: `Expected a file: found ${other}` };
   const looked = candidates.map((path) => quote(path, MAX_PATH)).join(" and ");
   return { ok: false, message: `Expected an existing file: found none at ${looked}` };
 }
 
-/** Reads a file {@linkcode findFile} finds, a pipe as well; what goes wrong becomes a message. */
-export function readFound(
+/** Reads a file {@linkcode findFile} finds; what goes wrong becomes a message. */
+function readFound(
   name: string,
   place: ConfigPlace,
+  maxBytes: number,
 ): FoundFile & { readonly text?: string } {
-  const found = findFile(name, place, ["file", "other"]);
+  const found = findFile(name, place);
   if (!found.ok) return found;
   try {
-    return { ...found, text: place.files.readText(found.path) };
+    return { ...found, text: place.files.readText(found.path, maxBytes) };
   } catch (error) {
     const reason = describeFileError(error);
     const path = quote(found.path, MAX_PATH);
@@ -114,28 +151,21 @@ export function readFound(
   }
 }
 
-/** Reads a file like {@linkcode readFound} that has nothing in it but a secret. */
+/** Finds a file of certificates or a key that can be read. */
+export function findPem(name: string, place: ConfigPlace): FoundFile {
+  return readFound(name, place, MAX_PEM_BYTES);
+}
+
+/** Reads a file that has nothing in it but a secret. */
 export function readSecret(
   name: string,
   place: ConfigPlace,
 ): FoundFile & { readonly text?: string } {
-  const read = readFound(name, place);
+  const read = readFound(name, place, MAX_SECRET_BYTES);
   return !read.ok || read.text === undefined ? read : { ...read, text: secretOf(read.text) };
 }
 
 /** The secret in a file's text: editors end it with a newline. Spaces and further lines are part of it. */
 export function secretOf(text: string): string {
   return text.replace(/\r?\n$/, "");
-}
-
-/** Why a file could not be read, in words. */
-export function describeFileError(error: unknown): string {
-  if (error instanceof Deno.errors.NotFound) return "no such file";
-  if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
-  if (error instanceof Deno.errors.NotCapable) return "the program lacks the permission to read it";
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  if (error instanceof Deno.errors.IsADirectory || code === "EISDIR") return "is a directory";
-  if (error instanceof TypeError) return "is no text in UTF-8";
-  if (error instanceof RangeError) return error.message;
-  return error instanceof Error ? quote(error.message) : "unknown reason";
 }

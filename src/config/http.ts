@@ -3,7 +3,7 @@ import { isLoopback } from "./address.ts";
 import { quote } from "./describe.ts";
 import type { CommonInput } from "./dialect.ts";
 import type { Faults } from "./errors.ts";
-import { type ConfigPlace, readFound, readSecret } from "./files.ts";
+import { type ConfigPlace, findPem, readSecret } from "./files.ts";
 import { defaultOf } from "./key.ts";
 import { HTTP } from "./keys.ts";
 import type { HttpConfig } from "./model.ts";
@@ -79,7 +79,7 @@ function resolveTls(http: HttpInput, place: ConfigPlace, faults: Faults): HttpCo
   const find = (key: "tls_cert" | "tls_key") => {
     const name = http[key];
     if (name === undefined) return undefined;
-    const found = readFound(name, place);
+    const found = findPem(name, place);
     if (found.ok) return found.path;
     faults.problem(`http.${key}`, found.message);
     return undefined;

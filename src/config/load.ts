@@ -4,7 +4,7 @@ import { resolveBroker } from "./broker.ts";
 import { type CommonInput, type Dialect, readDialect } from "./dialect.ts";
 import { DOCUMENT_PATH, joinPath, quote } from "./describe.ts";
 import { ConfigError, Faults, type Problem } from "./errors.ts";
-import { type ConfigFiles, type ConfigPlace, describeFileError, systemFiles } from "./files.ts";
+import { type ConfigPlace, type FileSource, systemFiles, withFiles } from "./files.ts";
 import { resolveHttp } from "./http.ts";
 import { readJson } from "./json.ts";
 import { formOf } from "./key.ts";
@@ -14,6 +14,7 @@ import type { ServerConfig, Timeouts } from "./model.ts";
 import { resolveFleet } from "./modules.ts";
 import { type NumberTexts, USUAL_TEXTS } from "./number_texts.ts";
 import type { Overrides } from "./overrides.ts";
+import { describeFileError, readStandardInput } from "./read_file.ts";
 import { isObject } from "./read.ts";
 
 /** A configuration that can be used. */
@@ -24,26 +25,31 @@ export interface LoadedConfig {
   readonly dialect: Dialect;
 }
 
+/** Stands for standard input in place of a file. */
+export const STANDARD_INPUT = "-";
+
 /**
  * Reads the configuration file at `path`, whatever its dialect (protocol section 5).
  *
+ * @param path or {@linkcode STANDARD_INPUT}: then files are looked up from the working directory
  * @param overrides what the command line adds
  * @param files stands for the file system in tests
  * @throws {ConfigError} with every problem at once
  */
-export function loadConfig(
+export async function loadConfig(
   path: string,
   overrides: Overrides = {},
-  files: ConfigFiles = systemFiles,
-): LoadedConfig {
+  files: FileSource = systemFiles,
+): Promise<LoadedConfig> {
   const workingDirectory = Deno.cwd();
   const absolute = resolve(workingDirectory, path);
-  const source = path === "" ? absolute : path;
+  const piped = path === STANDARD_INPUT;
+  const source = piped ? "(standard input)" : path === "" ? absolute : path;
   const fail = (message: string, cause?: unknown) =>
     new ConfigError(source, [{ path: source, message }], [], { cause });
   let text: string;
   try {
-    text = files.readText(absolute);
+    text = await (piped ? readStandardInput() : files.readText(absolute, {}));
   } catch (error) {
     throw fail(`Expected a readable file: ${describeFileError(error)}`, error);
   }
@@ -53,9 +59,12 @@ export function loadConfig(
     path: duplicate.path,
     message: `Key given twice: the last one counts, on line ${duplicate.line}`,
   }));
-  const place = { workingDirectory, folder: dirname(absolute), files };
+  const folders = { workingDirectory, folder: dirname(absolute) };
   try {
-    const loaded = parseConfig(json.document, place, overrides, source, json.numbers);
+    const loaded = await withFiles(files, (seen) => {
+      const place = { ...folders, files: seen };
+      return parseConfig(json.document, place, overrides, source, json.numbers);
+    });
     return { ...loaded, warnings: [...duplicates, ...loaded.warnings] };
   } catch (error) {
     if (!(error instanceof ConfigError) || duplicates.length === 0) throw error;

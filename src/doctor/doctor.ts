@@ -39,7 +39,7 @@ export interface ExamineOptions {
 export async function examine(options: ExamineOptions): Promise<Finding[]> {
   const { signal, init } = options;
   const findings = new Findings("configuration");
-  const config = readConfig(options, findings);
+  const config = await readConfig(options, findings);
   const parts = config === undefined ? [checkClock()] : [
     checkNetwork(config, options),
     checkLibraries({ config, init, signal }),
@@ -51,14 +51,17 @@ export async function examine(options: ExamineOptions): Promise<Finding[]> {
   return CHECKS.flatMap((check) => all.filter((finding) => finding.check === check));
 }
 
-function readConfig(options: ExamineOptions, findings: Findings): ServerConfig | undefined {
+async function readConfig(
+  options: ExamineOptions,
+  findings: Findings,
+): Promise<ServerConfig | undefined> {
   const warn = (warnings: readonly Problem[]) => {
     for (const { path, message } of warnings) {
       findings.warning(path, message, "Correct it, or remove it if it is meant as it is");
     }
   };
   try {
-    const { config, warnings, dialect } = loadConfig(options.config, options.overrides);
+    const { config, warnings, dialect } = await loadConfig(options.config, options.overrides);
     const modules = config.cars.reduce((sum, car) => sum + car.modules.length, 0);
     const what = `${config.cars.length} cars of ${config.company} with ${modules} modules`;
     findings.ok(options.config, `Can be used: ${what} (${DIALECT_NAMES[dialect]})`);

@@ -2,7 +2,7 @@
 import { statfsSync } from "node:fs";
 import { dirname } from "node:path";
 import type { ServerConfig } from "../config/model.ts";
-import { describeFileError } from "../config/files.ts";
+import { describeFileError } from "../config/read_file.ts";
 import { Findings } from "./findings.ts";
 
 const MIB = 1024 * 1024;

@@ -1,6 +1,7 @@
 // Listens for HTTP: every request is bounded in time, and there are never too many at once.
 import { hostPort } from "../config/address.ts";
 import type { HttpConfig } from "../config/model.ts";
+import { describeFileError, MAX_PEM_BYTES, readText } from "../config/read_file.ts";
 import { type Clock, systemClock, type TimerHandle } from "../time/clock.ts";
 import { within } from "../time/within.ts";
 import { errorResponse, withCommonHeaders } from "./answers.ts";
@@ -40,8 +41,8 @@ export async function listenHttp(
   let door: FrontDoor | undefined;
   try {
     const files = tls === undefined ? {} : {
-      cert: await Deno.readTextFile(tls.certFile),
-      key: await Deno.readTextFile(tls.keyFile),
+      cert: await readPem(tls.certFile),
+      key: await readPem(tls.keyFile),
     };
     const front = new FrontDoor({ hostname: address, port }, clock);
     door = front;
@@ -139,6 +140,14 @@ async function inTime(
     return await Promise.race([answer, late]);
   } finally {
     if (timer !== undefined) clock.clear(timer);
+  }
+}
+
+async function readPem(file: string): Promise<string> {
+  try {
+    return await readText(file, { maxBytes: MAX_PEM_BYTES });
+  } catch (cause) {
+    throw new Error(`"${file}" cannot be read: ${describeFileError(cause)}`, { cause });
   }
 }
 

@@ -98,6 +98,7 @@ export class FileSink implements LineSink {
 
   #open(): Sink & AsyncDisposable {
     const { path, maxBytes, keep, onTaken } = this.#options;
+    requireRegular(path);
     const sink = getRotatingFileSink(path, {
       maxSize: maxBytes === 0 ? Infinity : maxBytes,
       maxFiles: keep,
@@ -147,6 +148,17 @@ export class FileSink implements LineSink {
     old[Symbol.asyncDispose]().then(undefined, () => {});
     this.#sink = this.#open();
   }
+}
+
+/** Opening a pipe that nobody reads would never return, and everything with it. */
+function requireRegular(path: string): void {
+  let info: Deno.FileInfo;
+  try {
+    info = Deno.statSync(path);
+  } catch {
+    return;
+  }
+  if (!info.isFile) throw new Error("it is no regular file");
 }
 
 /** A record that carries a chunk; only its message is ever read. */

@@ -3,6 +3,7 @@
 // The section headers are not used: they may be stripped, and the loader does not look at them.
 
 /** Tables larger than this are damage, not tables, in bytes. */
+const NOT_REGULAR = "it is no regular file";
 const MAX_TABLE_BYTES = 64 * 1024 * 1024;
 /** The program header of what is loaded, and of the dynamic section. */
 const PT_LOAD = 1;
@@ -36,6 +37,9 @@ export class ElfImage implements Disposable {
    * @throws {RangeError} when it is no ELF file or is cut short, and what the system throws.
    */
   constructor(path: string) {
+    // Opening a pipe without a writer would take forever.
+    const { isFile, isDirectory } = Deno.statSync(path);
+    if (!isFile) throw new RangeError(isDirectory ? "it is a directory" : NOT_REGULAR);
     this.#file = Deno.openSync(path);
     try {
       const start = this.#read(0, 20, "the file is too short");
@@ -122,15 +126,16 @@ export class ElfImage implements Disposable {
 }
 
 /**
- * What is missing at the end of a library's file, in words that follow its name; undefined where
- * nothing is, and where the loader itself will say what is wrong. Does not throw.
+ * What is missing at the end of a library's file, or that it is a pipe or a device, in words that
+ * follow its name; undefined where nothing is, and where the loader itself will say what is wrong.
+ * Does not throw.
  */
 export function truncationOf(path: string): string | undefined {
   try {
     using image = new ElfImage(path);
     return image.truncation;
-  } catch {
-    return undefined;
+  } catch (error) {
+    return error instanceof RangeError && error.message === NOT_REGULAR ? NOT_REGULAR : undefined;
   }
 }
 

@@ -1,6 +1,7 @@
 // The files behind a TLS connection, read once and checked together.
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
 import type { TlsConfig } from "../config/model.ts";
+import { describeFileError, MAX_PEM_BYTES, readText } from "../config/read_file.ts";
 import { TlsFileError } from "./errors.ts";
 
 /** What the files say, as PEM text. */
@@ -37,12 +38,12 @@ export async function readTls(config: TlsConfig): Promise<TlsMaterial> {
 
 async function readPem(file: string, what: string): Promise<string> {
   try {
-    return await Deno.readTextFile(file);
+    return await readText(file, { maxBytes: MAX_PEM_BYTES });
   } catch (cause) {
     const advice = cause instanceof Deno.errors.PermissionDenied
       ? "; give the user that runs the server the right to read it"
       : "";
-    const message = `Cannot read ${what} file "${file}": ${messageOf(cause)}${advice}`;
+    const message = `Cannot read ${what} file "${file}": ${describeFileError(cause)}${advice}`;
     throw new TlsFileError(message, { cause });
   }
 }
@@ -73,8 +74,4 @@ function publicKeyOf(file: string, text: string): string {
 
 function pem(key: ReturnType<typeof createPublicKey>): string {
   return String(key.export({ type: "spki", format: "pem" }));
-}
-
-function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

@@ -14,7 +14,7 @@ import type { Server } from "./server.ts";
 /** What is reloaded, and from where. */
 export interface ReloaderOptions {
   /** Reads and checks the configuration as the start did; throws {@linkcode ConfigError}. */
-  readonly load: () => LoadedConfig;
+  readonly load: () => Promise<LoadedConfig>;
   /** What was loaded last. */
   readonly running: ServerConfig;
   /** Started. */
@@ -75,7 +75,7 @@ export class Reloader {
     const cars = this.#running.cars.length;
     let warnings: string[] = [];
     try {
-      const loaded = this.#options.load();
+      const loaded = await this.#options.load();
       warnings = loaded.warnings.map(problemLine);
       return appliedReport(await this.#take(loaded.config), warnings);
     } catch (error) {

@@ -50,7 +50,7 @@ function serveConfig(file: string) {
     return Response.json({
       jsonrpc: "2.0",
       id,
-      result: effectiveDocument(loadConfig(file).config),
+      result: effectiveDocument((await loadConfig(file)).config),
     });
   });
   const address = `http://127.0.0.1:${server.addr.port}`;

@@ -1,7 +1,7 @@
 // The command line as users meet it, in a process of its own (protocol section 6).
 import assert from "node:assert/strict";
 import config from "../../deno.json" with { type: "json" };
-import { configDocument, ProgramProcess } from "../e2e/server_process.ts";
+import { configDocument, program, ProgramProcess } from "../e2e/server_process.ts";
 import { buildFixtures } from "../fixtures/build.ts";
 import { freePort } from "../support/mosquitto.ts";
 import { TempFolder } from "../support/temp.ts";
@@ -244,4 +244,43 @@ Deno.test("runProgram() prints nothing raw that a terminal acts on (section 6)",
     assert.doesNotMatch(text.replaceAll("\n", ""), /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u);
     assert.doesNotMatch(text, /^warning: $/m);
   }
+});
+
+Deno.test("check and start refuse a pipe in place of any file (section 5)", async () => {
+  await using folder = await TempFolder.make();
+  const pipe = await folder.pipe("pipe");
+  const notRegular = "is a pipe, not a regular file";
+  for (const command of ["check", "start", "doctor"]) {
+    const { code, text } = await run([command, pipe]);
+    assert.equal(code, 1);
+    assert.match(text, new RegExp(`${pipe}: Expected a readable file: ${notRegular}`));
+  }
+  assert.match((await run(["health", pipe])).text, new RegExp(`"${pipe}": ${notRegular}`));
+  const file = await writeConfig(folder, { mqtt_username: "a", mqtt_password_file: pipe });
+  const args = ["check", file, "--tls", "--ca", pipe, "--against", pipe];
+  const { code, text } = await run(args);
+  assert.equal(code, 1);
+  for (const path of ["--ca", "mqtt_password_file"]) {
+    assert.ok(
+      text.includes(`${path}: Expected a file: found a pipe or a device at "${pipe}"`),
+      text,
+    );
+  }
+});
+
+Deno.test("check takes a configuration from standard input (section 6)", async () => {
+  await using folder = await TempFolder.make();
+  const [command, first] = program();
+  const process = new Deno.Command(command, {
+    args: [...first, "check", "-"],
+    cwd: folder.path,
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const writer = process.stdin.getWriter();
+  await writer.write(await Deno.readFile(await writeConfig(folder)));
+  await writer.close();
+  const { code, stdout } = await process.output();
+  assert.equal(code, 0);
+  assert.equal(JSON.parse(new TextDecoder().decode(stdout)).company_name, "acme");
 });

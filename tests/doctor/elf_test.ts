@@ -57,6 +57,7 @@ Deno.test("describeLibrary() refuses what is no ELF file, and names it", async (
     [await folder.write("empty.so", ""), /the file is too short/],
     [folder.file("none.so"), /No such file/],
     [folder.path, /directory/],
+    [await folder.pipe("pipe.so"), /it is no regular file/],
   ];
   for (const [path, reason] of reasons) {
     assert.throws(() => describeLibrary(path), (error) => {

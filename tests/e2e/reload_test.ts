@@ -34,9 +34,11 @@ class ReloadStage {
     return JSON.stringify(configDocument({ port, cars: Object.fromEntries(modules), more }));
   }
 
-  /** Writes the configuration, asks for a reload, and returns the line that sums it up. */
-  async reload(text: string): Promise<string> {
-    await Deno.writeTextFile(this.server.configFile, text);
+  /** Changes the configuration's file, asks for a reload, and returns the line that sums it up. */
+  async reload(change: string | ((file: string) => Promise<void>)): Promise<string> {
+    const { configFile } = this.server;
+    if (typeof change === "string") await Deno.writeTextFile(configFile, change);
+    else await change(configFile);
     this.server.signal("SIGHUP");
     const wanted = ++this.#reloads;
     const lines = () => this.server.lines.filter((line) => /\tConfiguration (not )?re/.test(line));
@@ -134,6 +136,16 @@ mosquittoTest("SIGHUP with a broken or an identical document changes nothing", a
   const cars = { car_1: {}, car_2: {} };
   assert.match(await test.reload(test.document(cars)), /\[INFO\].*reloaded, nothing has changed/);
   assert.match(await test.reload("{"), /not reloaded, nothing has changed: 1 problem/);
+  // Opening it would take until somebody writes into it.
+  assert.match(
+    await test.reload(async (file) => {
+      await Deno.remove(file);
+      assert.ok((await new Deno.Command("mkfifo", { args: [file] }).output()).success);
+    }),
+    /not reloaded, nothing has changed: 1 problem/,
+  );
+  await server.line(/\[ERROR\].*Expected a readable file: is a pipe, not a regular file/);
+  await Deno.remove(server.configFile);
   const broken = test.document({ ...cars, car_3: {} }, { timeout: "soon", mqtt_port: 0 });
   assert.match(await test.reload(broken), /not reloaded, nothing has changed: 2 problems/);
   await server.line(/\[ERROR\].*\ttimeout: .*"soon"/);

@@ -319,6 +319,27 @@ Deno.test("startLogging() names a directory it cannot write to", async () => {
   }
 });
 
+Deno.test("startLogging() refuses a pipe in place of its file: opening it would take forever", async () => {
+  await using folder = await TempFolder.make();
+  const config = configOf({ directory: folder.path }, { use: true });
+  await folder.pipe(LOG_FILE_NAME);
+  assert.throws(() => startLogging(config), LogDirectoryError);
+  await Deno.remove(folder.file(LOG_FILE_NAME));
+  const memory = memoryConsole();
+  const logging = startLogging(config, { writeConsole: memory.write });
+  logging.log.info("before");
+  await logging.flush();
+  await Deno.remove(folder.file(LOG_FILE_NAME));
+  await folder.pipe(LOG_FILE_NAME);
+  logging.log.info("after");
+  await logging.flush();
+  await logging.stop();
+  assert.match(
+    memory.text(),
+    /Cannot open the log file ".*external_server.log": it is no regular file/,
+  );
+});
+
 Deno.test("stop() does not wait for a console that nobody reads", async () => {
   const logging = startLogging(configOf({ use: false }, { use: true }), {
     writeConsole: () => new Promise<number>(() => {}),

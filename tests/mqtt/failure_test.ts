@@ -165,7 +165,7 @@ Deno.test("BrokerConnector.make() names a TLS file that cannot be used", async (
   const garbage = await folder.write("garbage.pem", "garbage");
   const missing = folder.file("missing.pem");
   const cases: [TlsConfig, RegExp][] = [
-    [{ caFile: missing }, /Cannot read CA file ".*missing\.pem": No such file/],
+    [{ caFile: missing }, /Cannot read CA file ".*missing\.pem": no such file/],
     [{ caFile: garbage }, /Cannot use CA file ".*garbage\.pem": it holds no certificate/],
     [{ caFile, ...client, certFile: garbage }, /Cannot use certificate file ".*garbage\.pem"/],
     [{ caFile, ...client, keyFile: missing }, /Cannot read key file ".*missing\.pem"/],

@@ -21,7 +21,7 @@ async function served(first: ServerConfig, embeddedBroker = false) {
     load: () => {
       state.loads++;
       const warnings = [{ path: "tiemout", message: "Unknown key: did you mean timeout?" }];
-      return { config: state.next(), warnings, dialect: "A" };
+      return Promise.resolve({ config: state.next(), warnings, dialect: "A" });
     },
     running: first,
     server: test.server,

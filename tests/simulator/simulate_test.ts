@@ -11,16 +11,16 @@ import { TempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
 import { FakeMqttServer } from "./fake_server.ts";
 
-function parsed(...args: string[]) {
+async function parsed(...args: string[]) {
   const command = addSimulateOptions(new Command()).exitOverride().parse(args, { from: "user" });
-  return parseSimulateOptions(command.opts());
+  return await parseSimulateOptions(command.opts());
 }
 
 async function simulated(args: string[], signal = new AbortController().signal) {
   const out: string[] = [];
   const err: string[] = [];
   const output = { out: (line: string) => out.push(line), err: (line: string) => err.push(line) };
-  const status = await runSimulate(parsed(...args), output, signal);
+  const status = await runSimulate(await parsed(...args), output, signal);
   return { status, out, err };
 }
 
@@ -37,8 +37,8 @@ async function brokerAndServer() {
   };
 }
 
-Deno.test("parseSimulateOptions() has a value for everything", () => {
-  const { cars, ...rest } = parsed();
+Deno.test("parseSimulateOptions() has a value for everything", async () => {
+  const { cars, ...rest } = await parsed();
   assert.deepEqual(cars.map((car) => car.name), ["car_1"]);
   assert.deepEqual(cars[0]?.devices.map((device) => device.module), [1000]);
   assert.deepEqual(rest, {
@@ -54,8 +54,8 @@ Deno.test("parseSimulateOptions() has a value for everything", () => {
   });
 });
 
-Deno.test("parseSimulateOptions() makes cars and devices as it is told", () => {
-  const { cars } = parsed(
+Deno.test("parseSimulateOptions() makes cars and devices as it is told", async () => {
+  const { cars } = await parsed(
     ..."--cars 2 --car-prefix van --devices 3 --modules 1000,7 --device-types 0,1".split(" "),
   );
   assert.deepEqual(cars.map((car) => car.name), ["van1", "van2"]);
@@ -65,15 +65,15 @@ Deno.test("parseSimulateOptions() makes cars and devices as it is told", () => {
   );
 });
 
-Deno.test("parseSimulateOptions() finds the broker in an address and turns TLS on", () => {
-  assert.deepEqual(parsed("--address", "mqtts://broker.example:99").broker, {
+Deno.test("parseSimulateOptions() finds the broker in an address and turns TLS on", async () => {
+  assert.deepEqual((await parsed("--address", "mqtts://broker.example:99")).broker, {
     protocol: "mqtts",
     host: "broker.example",
     port: 99,
     path: "",
     tls: {},
   });
-  const { broker } = parsed("--ca", "deno.json", "--username", "me", "--password", "secret");
+  const { broker } = await parsed("--ca", "deno.json", "--username", "me", "--password", "secret");
   assert.equal(broker.protocol, "mqtts");
   assert.equal(broker.port, 8883);
   assert.deepEqual(broker.tls, { caFile: "deno.json" });
@@ -82,14 +82,14 @@ Deno.test("parseSimulateOptions() finds the broker in an address and turns TLS o
 
 Deno.test("simulateResult() names a broker at an IPv6 address with its brackets", async () => {
   await using fleet = new Fleet({ gateways: [] });
-  const brokerOf = (address: string) =>
-    simulateResult(parsed("--address", address), fleet, 1).broker;
-  assert.equal(brokerOf("mqtt://[::1]:1884"), "mqtt://[::1]:1884");
-  assert.equal(brokerOf("wss://host:443/mqtt"), "wss://host:443/mqtt");
+  const brokerOf = async (address: string) =>
+    simulateResult(await parsed("--address", address), fleet, 1).broker;
+  assert.equal(await brokerOf("mqtt://[::1]:1884"), "mqtt://[::1]:1884");
+  assert.equal(await brokerOf("wss://host:443/mqtt"), "wss://host:443/mqtt");
 });
 
-Deno.test("parseSimulateOptions() names every problem at once", () => {
-  assert.throws(
+Deno.test("parseSimulateOptions() names every problem at once", async () => {
+  await assert.rejects(
     () =>
       parsed(
         ..."--cars 0 --rate x --modules 1,a --drop 0.9 --reorder 0.2 --ca /none --cert deno.json"
@@ -131,7 +131,7 @@ Deno.test("parseSimulateOptions() takes company, broker, cars and modules from a
       },
     }),
   );
-  const options = parsed("--config", file);
+  const options = await parsed("--config", file);
   assert.equal(options.company, "fleet_co");
   assert.equal(options.broker.host, "broker.example");
   assert.equal(options.broker.port, 1884);
@@ -139,10 +139,10 @@ Deno.test("parseSimulateOptions() takes company, broker, cars and modules from a
     options.cars.map((car) => [car.name, car.devices.map((device) => device.module)]),
     [["one", [1000]], ["two", [1000, 7]]],
   );
-  assert.equal(parsed("--config", file, "--cars", "1", "--port", "5").cars.length, 1);
-  assert.throws(() => parsed("--config", file, "--cars", "3"), /at most the 2 cars/);
-  assert.throws(() => parsed("--config", file, "--company", "x"), /nothing beside --config/);
-  assert.throws(() => parsed("--config", "/none.json"), /no such file/);
+  assert.equal((await parsed("--config", file, "--cars", "1", "--port", "5")).cars.length, 1);
+  await assert.rejects(() => parsed("--config", file, "--cars", "3"), /at most the 2 cars/);
+  await assert.rejects(() => parsed("--config", file, "--company", "x"), /nothing beside --config/);
+  await assert.rejects(() => parsed("--config", "/none.json"), /no such file/);
 });
 
 mosquittoTest(

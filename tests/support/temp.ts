@@ -26,6 +26,14 @@ export class TempFolder implements AsyncDisposable {
     return path;
   }
 
+  /** Makes a named pipe and returns its absolute path. */
+  async pipe(name: string): Promise<string> {
+    const path = this.file(name);
+    const { success } = await new Deno.Command("mkfifo", { args: [path] }).output();
+    if (!success) throw new Error(`Cannot make the pipe "${path}"`);
+    return path;
+  }
+
   /** Removes the folder with everything in it. */
   async [Symbol.asyncDispose](): Promise<void> {
     await Deno.remove(this.path, { recursive: true });

@@ -1,0 +1,114 @@
+// Files that never end, never answer, or are no files.
+import assert from "node:assert/strict";
+import { withFiles } from "../../src/config/files.ts";
+import {
+  describeFileError,
+  FileError,
+  fileKind,
+  type FileSystem,
+  readText,
+} from "../../src/config/read_file.ts";
+import { TempFolder } from "../support/temp.ts";
+import { VirtualClock } from "../support/virtual_clock.ts";
+
+/** Why a file cannot be read, as its users say it. */
+function reasonOf(reading: Promise<string>): Promise<string> {
+  return reading.then((text) => `read: ${text}`, describeFileError);
+}
+
+Deno.test("readText() reads regular files and nothing else", async () => {
+  await using folder = await TempFolder.make();
+  using _listener = Deno.listen({ transport: "unix", path: folder.file("socket") });
+  await Deno.writeFile(folder.file("bytes"), new Uint8Array([0xff]));
+  await Deno.symlink(await folder.write("text", "řádek\n"), folder.file("link"));
+  const expected = {
+    [folder.file("link")]: "read: řádek\n",
+    [folder.path]: "is a directory, not a regular file",
+    [await folder.pipe("pipe")]: "is a pipe, not a regular file",
+    [folder.file("socket")]: "is a socket, not a regular file",
+    "/dev/zero": "is a device, not a regular file",
+    [folder.file("none")]: "no such file",
+    [folder.file("bytes")]: "is no text in UTF-8",
+  };
+  for (const [path, reason] of Object.entries(expected)) {
+    assert.equal(await reasonOf(readText(path)), reason);
+  }
+});
+
+Deno.test("readText() reads up to the limit, and not a byte more", async () => {
+  await using folder = await TempFolder.make();
+  for (const maxBytes of [0, 1, 100_000, 200_000]) {
+    const path = await folder.write("file", "x".repeat(maxBytes));
+    assert.equal((await readText(path, { maxBytes })).length, maxBytes);
+    await Deno.writeTextFile(path, "x", { append: true });
+    assert.equal(await reasonOf(readText(path, { maxBytes })), `has more than ${maxBytes} bytes`);
+  }
+  const large = folder.file("large");
+  await Deno.writeTextFile(large, "");
+  await Deno.truncate(large, 64 * 1024 * 1024 + 1);
+  assert.equal(await reasonOf(readText(large)), "has more than 67108864 bytes");
+});
+
+Deno.test("readText() gives a file up that is not read in time, and closes it", async () => {
+  await using folder = await TempFolder.make();
+  const path = await folder.write("file", "text");
+  const clock = new VirtualClock();
+  const stat = Promise.withResolvers<Deno.FileInfo>();
+  const opened = Promise.withResolvers<Deno.FsFile>();
+  const slow = (part: Partial<FileSystem>) => ({ clock, system: { ...Deno, ...part } });
+  const silent = readText(path, slow({ stat: () => stat.promise }));
+  const kind = fileKind(path, slow({ stat: () => stat.promise }));
+  const late = readText(path, slow({ open: () => opened.promise }));
+  const failed = [silent, late].map((reading) => assert.rejects(reading, FileError));
+  await clock.advance(9_999);
+  assert.equal(clock.timers, 3);
+  await clock.advance(1);
+  await Promise.all(failed);
+  assert.equal(await reasonOf(silent), "was not read within 10000 ms");
+  assert.equal(await kind, "unresponsive");
+  assert.equal(clock.timers, 0);
+  // The answers come after all: nothing is left open, and nobody hears of it.
+  stat.reject(new Error("too late"));
+  const file = await Deno.open(path);
+  const closed = Promise.withResolvers<void>();
+  opened.resolve(Object.assign(file, {
+    [Symbol.dispose]: () => {
+      file.close();
+      closed.resolve();
+    },
+  }));
+  await closed.promise;
+});
+
+Deno.test("fileKind() tells files, folders and pipes apart", async () => {
+  await using folder = await TempFolder.make();
+  assert.equal(await fileKind(await folder.write("file", "")), "file");
+  assert.equal(await fileKind(folder.path), "directory");
+  assert.equal(await fileKind(await folder.pipe("pipe")), "other");
+  assert.equal(await fileKind(folder.file("none")), "missing");
+});
+
+Deno.test("withFiles() looks at each file once, however often it is asked for", async () => {
+  const looks: string[] = [];
+  const source = {
+    kind(path: string) {
+      looks.push(`kind ${path}`);
+      return Promise.resolve("file" as const);
+    },
+    readText(path: string) {
+      looks.push(`text ${path}`);
+      return path === "/b" ? Promise.reject(new Error("broken")) : Promise.resolve(`in ${path}`);
+    },
+  };
+  const parse = (path: string) =>
+    withFiles(source, (files) => {
+      for (let times = 0; times < 3; times++) {
+        if (files.kind(path) === "file") files.readText(path, 10);
+      }
+      return files.kind(path) === "file" ? files.readText(path, 10) : "";
+    });
+  assert.equal(await parse("/a"), "in /a");
+  assert.deepEqual(looks.splice(0), ["kind /a", "text /a"]);
+  await assert.rejects(parse("/b"), /broken/);
+  assert.deepEqual(looks, ["kind /b", "text /b"]);
+});
