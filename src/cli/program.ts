@@ -82,16 +82,19 @@ const COMMANDS: readonly Entry[] = [
   },
   {
     name: "schema",
-    summary: "print the JSON Schema of the configuration",
+    summary: "print the JSON Schema of the configuration, or what the API looks like",
     examples: [
       ["schema > external-server.schema.json", "what editors complete configurations with"],
+      ["schema openapi", "the REST routes, for programs that make clients"],
     ],
     configure: (command, { output }, done) =>
-      void command.option("--markdown", "a table of the keys instead, for people")
-        .action(async ({ markdown }: { readonly markdown?: boolean }) => {
-          const { runSchema } = await import("./schema.ts");
-          done(await runSchema(output, markdown));
-        }),
+      void command.addArgument(
+        new Argument("[what]", "config: its JSON Schema; keys, api: a page for people; openapi")
+          .choices(["config", "keys", "api", "openapi"]).default("config"),
+      ).action(async (what: "config" | "keys" | "api" | "openapi") => {
+        const { runSchema } = await import("./schema.ts");
+        done(await runSchema(output, what));
+      }),
   },
   {
     name: "demo",

@@ -1,10 +1,24 @@
-// `schema`: prints the JSON Schema of the configuration, or its keys as a page of documentation.
+// `schema`: prints what the configuration and the API look like, for programs and for people.
 import { configJsonSchemaText } from "../config/json_schema.ts";
 import { keyTable } from "../config/key_table.ts";
 import { type Output, printText } from "./output.ts";
 
-/** Prints the JSON Schema, or with `markdown` the table of keys. @returns the exit status, 0 */
-export function runSchema(output: Output, markdown = false): Promise<number> {
-  printText(markdown ? keyTable() : configJsonSchemaText(), (line) => output.out(line));
-  return Promise.resolve(0);
+/** What can be printed: the JSON Schema, pages of docs/, and the OpenAPI document. */
+export const SCHEMAS = ["config", "keys", "api", "openapi"] as const;
+
+/** Prints one of them. @returns the exit status, 0 */
+export async function runSchema(
+  output: Output,
+  what: typeof SCHEMAS[number] = "config",
+): Promise<number> {
+  printText(await textOf(what), (line) => output.out(line));
+  return 0;
+}
+
+async function textOf(what: typeof SCHEMAS[number]): Promise<string> {
+  if (what === "config") return configJsonSchemaText();
+  if (what === "keys") return keyTable();
+  const { apiPage, openApiDocument } = await import("../http/describe.ts");
+  const { METHODS } = await import("../http/methods.ts");
+  return what === "api" ? apiPage(METHODS) : JSON.stringify(openApiDocument(METHODS), null, 2);
 }

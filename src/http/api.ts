@@ -1,315 +1,288 @@
-// What the HTTP side says: the type of every JSON answer and of every server-sent event.
+// What the HTTP side says: a schema for every JSON answer and every server-sent event, from which the
+// types, OpenRPC, OpenAPI and docs/api.md are made.
 //
-// Times are milliseconds since the epoch, durations are milliseconds.
-//
-// | request | answer | key |
-// | --- | --- | --- |
-// | `GET /healthz` | {@linkcode Health} | no |
-// | `GET /readyz` | {@linkcode Readiness}, 503 while something lacks | no |
-// | `GET /metrics` | Prometheus' text format | yes |
-// | `GET /api/cars` | {@linkcode CarList} | yes |
-// | `GET /api/cars/{car}` | {@linkcode CarDetail}, 404 for a car that is not configured | yes |
-// | `GET /api/events` | server-sent events, see {@linkcode ServerEvent} | yes |
-// | `POST /rpc` | JSON-RPC 2.0, see {@linkcode RpcMethods} | yes |
-// | `GET /openrpc.json` | the OpenRPC document | yes |
-// | `GET /`, and what the page needs | the page | no |
-//
-// The key goes into `Authorization: Bearer <key>` or `X-Api-Key: <key>`; where none is configured,
-// none is asked for. A browser's `EventSource` cannot send headers: read `/api/events` with `fetch`.
-// Every error but JSON-RPC's has the status 4xx or 5xx and an {@linkcode ErrorBody}.
-import type { CarCounts } from "../car/car_statistics.ts";
-import type { FailureReason } from "../car/failure.ts";
-import type { StateName } from "../car/state.ts";
-import type { CallCounts } from "../module/statistics.ts";
-import type { LogLevel } from "../config/log_level.ts";
-import type { ReloadReport } from "../server/reload_report.ts";
+// Times (`at`, `...At`, `since`) are milliseconds since the epoch, durations (`...Ms`) milliseconds.
+import * as z from "zod";
+import { FAILURE_REASONS } from "../car/failure.ts";
+import { STATE_NAMES } from "../car/state.ts";
+import { LOG_LEVELS } from "../config/log_level.ts";
 
-/** What every error of the HTTP side looks like. */
-export interface ErrorBody {
-  readonly error: {
-    /** For programs. */
-    readonly code:
-      | "bad_request"
-      | "unauthorized"
-      | "forbidden"
-      | "not_found"
-      | "method_not_allowed"
-      | "too_large"
-      | "unsupported_media_type"
-      | "too_many_requests"
-      | "busy"
-      | "timeout"
-      | "internal";
-    /** For people. */
-    readonly message: string;
-  };
-}
+const time = () => z.number().describe("milliseconds since the epoch");
+const count = () => z.int().min(0);
+const names = () => z.array(z.string()).readonly();
+const counts = () => z.partialRecord(z.string(), count()).readonly();
+const list = <S extends z.ZodType>(entry: S) => z.array(entry).readonly();
+const level = () => z.enum(LOG_LEVELS);
 
-/** `GET /healthz`: the process is alive; always 200. */
-export interface Health {
-  readonly status: "ok";
-  readonly version: string;
-  readonly uptimeMs: number;
-  /** How late the event loop was: in the last half second, and at the worst in the last minute. */
-  readonly eventLoopLagMs: { readonly last: number; readonly max: number };
-}
+/** What every error but those of JSON-RPC looks like; its status is 4xx or 5xx. */
+export const ErrorBody = z.object({
+  error: z.object({
+    code: z.enum([
+      "bad_request",
+      "unauthorized",
+      "forbidden",
+      "not_found",
+      "method_not_allowed",
+      "too_large",
+      "unsupported_media_type",
+      "too_many_requests",
+      "busy",
+      "timeout",
+      "internal",
+    ]).describe("for programs"),
+    message: z.string().describe("for people"),
+  }),
+}).meta({ id: "ErrorBody" });
+export type ErrorBody = z.infer<typeof ErrorBody>;
 
-/** `GET /readyz`: 200 when ready, else 503. Names no cars: it is answered without a key. */
-export interface Readiness {
-  readonly ready: boolean;
-  /** What more than half of the cars lack, a sentence each; empty when ready. */
-  readonly reasons: readonly string[];
-  /** What fewer lack, a sentence each: worth a look, and no reason to take the server out. */
-  readonly degraded: readonly string[];
-}
+export const Health = z.object({
+  status: z.literal("ok"),
+  version: z.string(),
+  uptimeMs: z.number(),
+  eventLoopLagMs: z.object({ last: z.number(), max: z.number() })
+    .describe("How late the event loop was: in the last half second, at worst in the last minute"),
+}).meta({ id: "Health" });
+export type Health = z.infer<typeof Health>;
 
-/** `GET /api/cars`, and the event `fleet`. */
-export interface CarList {
-  readonly company: string;
-  readonly version: string;
-  /** When this was true. */
-  readonly at: number;
-  /** When the server started. */
-  readonly startedAt: number;
-  /** In the order of the configuration. */
-  readonly cars: readonly CarSummary[];
-}
+/** Names no cars: it is answered without a key. */
+export const Readiness = z.object({
+  ready: z.boolean(),
+  reasons: names().describe("What more than half of the cars lack, a sentence each"),
+  degraded: names().describe("What fewer lack: no reason to take the server out"),
+}).meta({ id: "Readiness" });
+export type Readiness = z.infer<typeof Readiness>;
 
-/** A car as a row. */
-export interface CarSummary {
-  readonly car: string;
-  readonly state: StateName;
-  /** Since when it has been in this state. */
-  readonly since: number;
-  /** An operator has paused it: its gateway is not answered until it is resumed. */
-  readonly paused: boolean;
-  /** Whether its connection to the broker stands. */
-  readonly brokerConnected: boolean;
-  /** `null` while no gateway has a session. */
-  readonly sessionId: string | null;
-  /** How many devices are connected. */
-  readonly connectedDevices: number;
-  /** Numbers of its modules. */
-  readonly modules: readonly number[];
-  /** Of the last whole second. */
-  readonly rates: CarRates;
-  /** The newest; `null` when nothing has failed since the server started. */
-  readonly lastFailure: FailureView | null;
-}
+export const CarRates = z.object({
+  statuses: count().describe("statuses that were answered"),
+  commands: count(),
+  responseMeanMs: z.number().nullable()
+    .describe("from the arrival of a status to its answer; null when none was answered"),
+  responseMaxMs: z.number().nullable(),
+}).meta({ id: "CarRates", description: "What one second brought" });
+export type CarRates = z.infer<typeof CarRates>;
 
-/** What one second brought. */
-export interface CarRates {
-  /** Statuses that were answered. */
-  readonly statuses: number;
-  readonly commands: number;
-  /** From the arrival of a status to its answer; `null` when none was answered. */
-  readonly responseMeanMs: number | null;
-  readonly responseMaxMs: number | null;
-}
+export const FailureView = z.object({
+  at: time().describe("the last time, when it happened often in a row"),
+  reason: z.enum(FAILURE_REASONS),
+  sessionId: z.string().describe("empty when it failed before it had one"),
+  detail: z.string().describe("what was awaited or found"),
+  waitedMs: z.number().describe("how long it had been awaited; 0 where nothing was"),
+  times: count().describe("how often in a row"),
+  advice: z.string().describe("what it means and what to do"),
+}).meta({ id: "FailureView", description: "Why a session ended, or a connect sequence failed" });
+export type FailureView = z.infer<typeof FailureView>;
 
-/** Why a session ended, or a connect sequence failed. */
-export interface FailureView {
-  /** The last time, when it happened often in a row. */
-  readonly at: number;
-  readonly reason: FailureReason;
-  /** Empty when it failed before it had one. */
-  readonly sessionId: string;
-  /** What was awaited or found. */
-  readonly detail: string;
-  /** How long it had been awaited; 0 where nothing was. */
-  readonly waitedMs: number;
-  /** How often in a row. */
-  readonly times: number;
-  /** What it means and what to do, a sentence or two. */
-  readonly advice: string;
-}
+export const CarSummary = z.object({
+  car: z.string(),
+  state: z.enum(STATE_NAMES),
+  since: time(),
+  paused: z.boolean().describe("by an operator: no gateway is answered until it is resumed"),
+  brokerConnected: z.boolean(),
+  sessionId: z.string().nullable().describe("null while no gateway has a session"),
+  connectedDevices: count(),
+  modules: list(z.int()).describe("numbers of its modules"),
+  rates: CarRates.describe("of the last whole second"),
+  lastFailure: FailureView.nullable()
+    .describe("null when nothing has failed since the server started"),
+}).meta({ id: "CarSummary", description: "A car as a row" });
+export type CarSummary = z.infer<typeof CarSummary>;
 
-/** `GET /api/cars/{car}`. Lists of what happened have the newest first. */
-export interface CarDetail extends CarSummary {
-  /** Devices of the session, connected ones first. */
-  readonly devices: readonly DeviceView[];
-  readonly moduleContexts: readonly ModuleView[];
-  /** At most 10. */
-  readonly failures: readonly FailureView[];
-  /** At most 20. */
-  readonly statuses: readonly StatusView[];
-  /** At most 20. */
-  readonly commands: readonly CommandView[];
-  /** At most 50. */
-  readonly events: readonly EventView[];
-  readonly queues: QueueView;
-  /** Since the server started. */
-  readonly counts: CarCounts;
-  /** One entry a second, oldest first, at most 60. */
-  readonly history: readonly CarRates[];
-}
+export const CarList = z.object({
+  company: z.string(),
+  version: z.string(),
+  at: time(),
+  startedAt: time(),
+  cars: list(CarSummary).describe("in the order of the configuration"),
+}).meta({ id: "CarList" });
+export type CarList = z.infer<typeof CarList>;
 
-/** A device its gateway has listed. */
-export interface DeviceView {
-  /** `module/type/role`, unique within the car. */
-  readonly id: string;
-  readonly module: number;
-  readonly type: number;
-  readonly role: string;
-  readonly name: string;
-  readonly connected: boolean;
-  /** `null` when it is not connected. */
-  readonly connectedSince: number | null;
-  readonly lastStatusAt: number | null;
-  readonly lastStatusCounter: number | null;
-  /** Why it is not connected and what to do, a sentence; `null` when it is. */
-  readonly problem: string | null;
-}
+const deviceId = () => z.string().describe("module/type/role, unique within the car");
 
-/** A module of the car and where it runs. */
-export interface ModuleView {
-  readonly module: number;
-  readonly libPath: string;
-  /** Number of the module host; `null` while the context is away. */
-  readonly host: number | null;
-  readonly hostPid: number | null;
-  /** Calls without an answer, those that wait for their turn included. */
-  readonly openCalls: number;
-}
+export const DeviceView = z.object({
+  id: deviceId(),
+  module: z.int(),
+  type: count(),
+  role: z.string(),
+  name: z.string(),
+  connected: z.boolean(),
+  connectedSince: time().nullable(),
+  lastStatusAt: time().nullable(),
+  lastStatusCounter: count().nullable(),
+  problem: z.string().nullable().describe("why it is not connected and what to do"),
+}).meta({ id: "DeviceView", description: "A device its gateway has listed" });
+export type DeviceView = z.infer<typeof DeviceView>;
 
-/** The data of a status or command, made readable. */
-export interface PayloadView {
-  /** `json` and `text` are UTF-8, `hex` is two digits a byte, `empty` has no text. */
-  readonly kind: "json" | "text" | "hex" | "empty";
-  readonly text: string;
-  /** The whole size; `text` shows at most the first 1,024 bytes. */
-  readonly bytes: number;
-  readonly truncated: boolean;
-}
+export const ModuleView = z.object({
+  module: z.int(),
+  libPath: z.string(),
+  host: count().nullable()
+    .describe("number of the module host; null while the context is away"),
+  hostPid: z.int().nullable(),
+  openCalls: count().describe("calls without an answer, those that wait for their turn included"),
+}).meta({ id: "ModuleView", description: "A module of the car and where it runs" });
+export type ModuleView = z.infer<typeof ModuleView>;
 
-/** A status of a gateway. */
-export interface StatusView {
-  readonly at: number;
-  /** `module/type/role`. */
-  readonly device: string;
-  readonly state: "CONNECTING" | "RUNNING" | "ERROR" | "DISCONNECT" | "UNKNOWN";
-  readonly counter: number;
-  readonly data: PayloadView;
-  /** `null` when it had none. */
-  readonly errorMessage: PayloadView | null;
-  /** From its arrival to its answer; `null` while there is none. */
-  readonly responseMs: number | null;
-}
+export const PayloadView = z.object({
+  kind: z.enum(["json", "text", "hex", "empty"])
+    .describe("json and text are UTF-8, hex is two digits a byte, empty has no text"),
+  text: z.string(),
+  bytes: count().describe("the whole size; text shows at most the first 1,024 bytes"),
+  truncated: z.boolean(),
+}).meta({ id: "PayloadView", description: "The data of a status or command, made readable" });
+export type PayloadView = z.infer<typeof PayloadView>;
 
-/** A command to a gateway. */
-export interface CommandView {
-  readonly at: number;
-  /** `module/type/role`. */
-  readonly device: string;
-  readonly counter: number;
-  readonly data: PayloadView;
-  /** What the gateway answered; `null` while it has not. */
-  readonly response:
-    | "OK"
-    | "DEVICE_NOT_CONNECTED"
-    | "DEVICE_NOT_SUPPORTED"
-    | "INVALID_COMMAND"
-    | "UNKNOWN"
-    | null;
-  readonly responseMs: number | null;
-}
+export const StatusView = z.object({
+  at: time(),
+  device: deviceId(),
+  state: z.enum(["CONNECTING", "RUNNING", "ERROR", "DISCONNECT", "UNKNOWN"]),
+  counter: count(),
+  data: PayloadView,
+  errorMessage: PayloadView.nullable(),
+  responseMs: z.number().nullable()
+    .describe("from its arrival to its answer; null while there is none"),
+}).meta({ id: "StatusView" });
+export type StatusView = z.infer<typeof StatusView>;
 
-/** Something that happened to a car, in words. */
-export interface EventView {
-  readonly at: number;
-  readonly level: LogLevel;
-  readonly text: string;
-  /** `module/type/role`; `null` when it is not about one. */
-  readonly device: string | null;
-}
+export const CommandView = z.object({
+  at: time(),
+  device: deviceId(),
+  counter: count(),
+  data: PayloadView,
+  response: z.enum([
+    "OK",
+    "DEVICE_NOT_CONNECTED",
+    "DEVICE_NOT_SUPPORTED",
+    "INVALID_COMMAND",
+    "UNKNOWN",
+  ]).nullable().describe("what the gateway answered; null while it has not"),
+  responseMs: z.number().nullable(),
+}).meta({ id: "CommandView" });
+export type CommandView = z.infer<typeof CommandView>;
 
-/** How much waits. */
-export interface QueueView {
-  /** Statuses that have arrived and are not answered. */
-  readonly statuses: number;
-  /** Commands not published yet. */
-  readonly commands: number;
-  /** Commands published and not answered. */
-  readonly unansweredCommands: number;
-}
+export const EventView = z.object({
+  at: time(),
+  level: level(),
+  text: z.string(),
+  device: deviceId().nullable(),
+}).meta({ id: "EventView", description: "Something that happened to a car, in words" });
+export type EventView = z.infer<typeof EventView>;
+
+export const QueueView = z.object({
+  statuses: count().describe("statuses that have arrived and are not answered"),
+  commands: count().describe("commands not published yet"),
+  unansweredCommands: count().describe("commands published and not answered"),
+}).meta({ id: "QueueView" });
+export type QueueView = z.infer<typeof QueueView>;
+
+const CarCounts = z.object({
+  sessionsStarted: count(),
+  sessionsFailed: count(),
+  statusesReceived: count(),
+  statusesForwarded: count(),
+  statusesNotForwarded: count(),
+  statusesAnswered: count(),
+  commandsSent: count(),
+  commandsAcknowledged: count(),
+  commandsRefused: count(),
+  commandsUnanswered: count(),
+  commandsDropped: count(),
+  moduleCallsFailed: count(),
+  messagesRejected: count(),
+  failuresByReason: counts(),
+  notForwardedByReason: counts(),
+  droppedByReason: counts(),
+}).meta({ id: "CarCounts", description: "Since the server started" });
+
+export const CarDetail = CarSummary.extend({
+  devices: list(DeviceView).describe("of the session, connected ones first"),
+  moduleContexts: list(ModuleView),
+  failures: list(FailureView).describe("newest first, at most 10"),
+  statuses: list(StatusView).describe("newest first, at most 20"),
+  commands: list(CommandView).describe("newest first, at most 20"),
+  events: list(EventView).describe("newest first, at most 50"),
+  queues: QueueView,
+  counts: CarCounts,
+  history: list(CarRates).describe("one entry a second, oldest first, at most 60"),
+}).meta({ id: "CarDetail" });
+export type CarDetail = z.infer<typeof CarDetail>;
+
+const SettingChange = z.object({
+  key: z.string(),
+  from: z.string(),
+  to: z.string(),
+  takes: z.enum(["at_once", "new_hosts", "new_connections", "reconnect", "restart"]),
+}).meta({ id: "SettingChange", description: "A changed setting; secrets are masked" });
+
+export const ReloadReport = z.object({
+  applied: z.boolean().describe("false: nothing has changed"),
+  added: names(),
+  removed: names(),
+  changed: list(z.object({
+    car: z.string(),
+    modules: list(z.object({
+      module: z.int(),
+      what: z.enum(["added", "removed", "changed"]),
+      keys: names(),
+    })),
+  })).describe("cars whose modules were exchanged; their sessions ended as module_lost"),
+  untouched: count().describe("cars that keep their session"),
+  reconnecting: count().describe("cars that connect to the broker again (broker_lost)"),
+  settings: list(SettingChange),
+  needsRestart: list(SettingChange),
+  warnings: names(),
+  problems: names(),
+}).meta({ id: "ReloadReport" });
+
+export const CallCounts = z.object({
+  module: z.int(),
+  functionName: z.string(),
+  byOutcome: counts(),
+  totalMs: z.number().describe("time spent inside the library"),
+  maxMs: z.number(),
+  byDuration: list(count()).describe(
+    "entry n counts calls of 2^(n-1) up to below 2^n microseconds, entry 0 those of none",
+  ),
+}).meta({ id: "CallCounts", description: "Calls of one function of one module" });
+
+/** Everything at once: the first event, and again when the configuration has changed. */
+export const FleetEvent = CarList.extend({ type: z.literal("fleet") }).meta({ id: "FleetEvent" });
+export type FleetEvent = z.infer<typeof FleetEvent>;
+
+/** A row has changed in something else than its rates: state, pause, session, devices. */
+export const CarEvent = z.object({
+  type: z.literal("car"),
+  at: time(),
+  car: CarSummary,
+}).meta({ id: "CarEvent" });
+export type CarEvent = z.infer<typeof CarEvent>;
+
+/** A session ended, or a connect sequence failed. */
+export const FailureEvent = z.object({
+  type: z.literal("failure"),
+  car: z.string(),
+  failure: FailureView,
+}).meta({ id: "FailureEvent" });
+export type FailureEvent = z.infer<typeof FailureEvent>;
+
+/** What the last second brought; cars that are missing had neither statuses nor commands. */
+export const RatesEvent = z.object({
+  type: z.literal("rates"),
+  at: time(),
+  fleet: CarRates,
+  cars: z.record(z.string(), CarRates).readonly(),
+}).meta({ id: "RatesEvent" });
+export type RatesEvent = z.infer<typeof RatesEvent>;
 
 /**
  * `GET /api/events`: each has `event:` its type and `data:` this object as JSON, on one line. `rates`
  * comes every second, so silence means that the connection is lost. A client that reads too slowly is
- * disconnected; whoever is disconnected comes back after a pause and gets everything anew with the
+ * disconnected; whoever is disconnected comes back after a pause and gets everything again with the
  * event `fleet`.
  */
-export type ServerEvent = FleetEvent | CarEvent | FailureEvent | RatesEvent;
-
-/** Everything at once: the first event, and again when the configuration has changed. */
-export interface FleetEvent extends CarList {
-  readonly type: "fleet";
-}
-
-/** A row has changed in something else than its rates: state, pause, session, devices. */
-export interface CarEvent {
-  readonly type: "car";
-  readonly at: number;
-  readonly car: CarSummary;
-}
-
-/** A session ended, or a connect sequence failed. */
-export interface FailureEvent {
-  readonly type: "failure";
-  readonly car: string;
-  readonly failure: FailureView;
-}
-
-/** What the last second brought; sent every second. */
-export interface RatesEvent {
-  readonly type: "rates";
-  readonly at: number;
-  readonly fleet: CarRates;
-  /** Cars that are not in it had neither statuses nor commands. */
-  readonly cars: Readonly<Record<string, CarRates>>;
-}
-
-/** JSON-RPC: what each method takes (`params`, by name) and gives (`result`). */
-export interface RpcMethods {
-  "fleet.list": { readonly params: NoParams; readonly result: CarList };
-  "car.get": { readonly params: CarParams; readonly result: CarDetail };
-  /** Ends the session and tells the gateway, which then connects anew. */
-  "car.restart": { readonly params: CarParams; readonly result: CarSummary };
-  /** Ends the session, tells the gateway, and answers no Connect until resumed. */
-  "car.pause": { readonly params: CarParams; readonly result: CarSummary };
-  "car.resume": { readonly params: CarParams; readonly result: CarSummary };
-  /** Reads the configuration again; one that cannot be used is error -32001. */
-  "config.reload": { readonly params: NoParams; readonly result: ReloadReport };
-  /** The effective configuration, secrets masked. */
-  "config.get": { readonly params: NoParams; readonly result: Readonly<Record<string, unknown>> };
-  /** `level: null` goes back to the configured levels; `car` absent: for all. */
-  "log.set_level": {
-    readonly params: { readonly level: LogLevel | null; readonly car?: string };
-    readonly result: { readonly level: LogLevel | null; readonly car: string | null };
-  };
-  /** Calls of modules since the server started. */
-  "module.stats": { readonly params: NoParams; readonly result: readonly CallCounts[] };
-  /** The OpenRPC document. */
-  "rpc.discover": { readonly params: NoParams; readonly result: Readonly<Record<string, unknown>> };
-}
-
-/** No parameters: `params` is absent, `{}` or `[]`. */
-export type NoParams = Readonly<Record<string, never>>;
-
-/** The car that is meant. */
-export interface CarParams {
-  readonly car: string;
-}
-
-/**
- * Codes of JSON-RPC errors: -32700 no JSON, -32600 no request, -32601 no such method, -32602 wrong
- * parameters, -32603 a defect, and the server's own.
- */
-export const RPC_ERRORS = {
-  /** No car of that name is configured. */
-  NO_SUCH_CAR: -32000,
-  /** The configuration cannot be used, nothing has changed; `data` is the {@linkcode ReloadReport}. */
-  BAD_CONFIG: -32001,
-  /** The method cannot be used on this server, or not now. */
-  UNAVAILABLE: -32002,
-} as const;
+export const ServerEvent = z.discriminatedUnion("type", [
+  FleetEvent,
+  CarEvent,
+  FailureEvent,
+  RatesEvent,
+]).meta({ id: "ServerEvent" });
+export type ServerEvent = z.infer<typeof ServerEvent>;

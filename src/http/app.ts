@@ -1,16 +1,15 @@
 // The routes: which request gets which answer, and what every answer has in common.
 import { type Context, Hono } from "hono";
 import { quote } from "../config/describe.ts";
-import { carDetail, carList } from "./views.ts";
 import { errorResponse } from "./answers.ts";
-import type { CarDetail, Health, Readiness } from "./api.ts";
+import type { Health, Readiness } from "./api.ts";
 import { readBody } from "./body.ts";
-import { RequestError } from "./errors.ts";
+import { openApiDocument } from "./describe.ts";
+import { RequestError, RpcError } from "./errors.ts";
 import type { EventStream } from "./event_stream.ts";
 import type { Guard } from "./guard.ts";
-import { answerRpc } from "./json_rpc.ts";
-import { callMethod, METHODS, type MethodSource } from "./methods.ts";
-import { openRpcDocument } from "./openrpc.ts";
+import { answerRpc, RPC_ERRORS, RpcCode } from "./json_rpc.ts";
+import { callMethod, type Method, METHODS, type MethodSource } from "./methods.ts";
 import type { Asset } from "./page/assets.ts";
 
 /** Files of the page by path. */
@@ -85,8 +84,11 @@ function addLocked(
       ask.body(await metrics.text(), 200, { "content-type": metrics.contentType })
     ),
   );
-  app.get("/api/cars", locked((ask) => ask.json(carList(source))));
-  app.get("/api/cars/:car", locked((ask) => ask.json(detailOf(ask, source))));
+  for (const method of METHODS) {
+    const { path } = method;
+    if (path === undefined) continue;
+    app.get(route(path), locked(async (ask) => ask.json(await rest(ask, method, source))));
+  }
   app.get(
     "/api/events",
     locked((ask) => {
@@ -95,17 +97,31 @@ function addLocked(
       return new Response(body, { headers: { "content-type": "text/event-stream" } });
     }),
   );
-  app.get("/openrpc.json", locked((ask) => ask.json(openRpcDocument(METHODS))));
+  app.get("/openapi.json", locked((ask) => ask.json(openApiDocument(METHODS))));
   app.post("/rpc", locked((ask) => rpc(ask, source)));
 }
 
-/** @throws {RequestError} when there is no such car. */
-function detailOf(ask: Ask, source: MethodSource): CarDetail {
-  const car = ask.req.param("car") ?? "";
-  const detail = carDetail(source, car);
-  if (detail !== undefined) return detail;
-  const message = `Expected a car of the configuration: found ${quote(car)}`;
-  throw new RequestError(404, "not_found", message);
+/** A path as the router has it: `/api/cars/:car`. */
+function route(path: string): string {
+  return path.replaceAll(/\{(\w+)\}/g, ":$1");
+}
+
+/** @throws {RequestError} when the method refuses. */
+async function rest(ask: Ask, { name }: Method, source: MethodSource): Promise<object> {
+  try {
+    return await callMethod(name, { ...ask.req.query(), ...ask.req.param() }, source) as object;
+  } catch (error) {
+    if (!(error instanceof RpcError)) throw error;
+    const { message } = error;
+    switch (error.code) {
+      case RPC_ERRORS.NO_SUCH_CAR:
+        throw new RequestError(404, "not_found", message);
+      case RpcCode.INVALID_PARAMS:
+        throw new RequestError(400, "bad_request", message);
+      default:
+        throw error;
+    }
+  }
 }
 
 async function rpc(ask: Ask, source: MethodSource): Promise<Response> {
@@ -124,17 +140,28 @@ async function rpc(ask: Ask, source: MethodSource): Promise<Response> {
   return ask.body(answer, 200, { "content-type": "application/json" });
 }
 
-const GET_PATHS = /^\/(?:healthz|readyz|metrics|openrpc\.json|api\/cars(?:\/[^/]+)?|api\/events)?$/;
+const GET_PATHS: readonly RegExp[] = [
+  "/healthz",
+  "/readyz",
+  "/metrics",
+  "/api/events",
+  "/openapi.json",
+  ...METHODS.flatMap(({ path }) => path ?? []),
+].map((path) => new RegExp(`^${path.replaceAll(".", "\\.").replaceAll(/\{\w+\}/g, "[^/]+")}$`));
 
 function notThere(ask: Ask, assets: Assets): RequestError {
   const { path, method } = ask.req;
-  const allow = path === "/rpc" ? "POST" : GET_PATHS.test(path) || assets.has(path) ? "GET" : null;
+  const allow = path === "/rpc" ? "POST" : isGet(path) || assets.has(path) ? "GET" : null;
   if (allow === null || allow === method) {
     const message = `Expected a path of this server: found ${quote(path)}`;
     return new RequestError(404, "not_found", message);
   }
   const message = `Expected the method ${allow}: found ${quote(method)}`;
   return new RequestError(405, "method_not_allowed", message, { allow });
+}
+
+function isGet(path: string): boolean {
+  return GET_PATHS.some((pattern) => pattern.test(path));
 }
 
 function errorAnswer(error: Error, ask: Ask, source: MethodSource): Response {

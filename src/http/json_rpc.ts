@@ -21,6 +21,16 @@ export const RpcCode = {
   INTERNAL_ERROR: -32603,
 } as const;
 
+/** Codes of the server's own. */
+export const RPC_ERRORS = {
+  /** No car of that name is configured. */
+  NO_SUCH_CAR: -32000,
+  /** The configuration cannot be used, nothing has changed; `data` is the report of the reload. */
+  BAD_CONFIG: -32001,
+  /** The method cannot be used on this server, or not now. */
+  UNAVAILABLE: -32002,
+} as const;
+
 /** Requests in one batch. */
 const MAX_BATCH = 50;
 

@@ -1,16 +1,17 @@
-// The methods of JSON-RPC: what each takes, and what it does.
+// The methods of the API, each described once: JSON-RPC, the REST routes, OpenRPC, OpenAPI and
+// docs/api.md are made from this list.
 import * as z from "zod";
 import type { Car } from "../car/car.ts";
 import { quote } from "../config/describe.ts";
 import { effectiveDocument } from "../config/effective.ts";
-import type { CallStatistics } from "../module/statistics.ts";
 import { LOG_LEVELS, type LogLevel } from "../config/log_level.ts";
 import type { Log } from "../log/log.ts";
-import type { ReloadReport } from "../server/reload_report.ts";
-import { type CarSummary, RPC_ERRORS, type RpcMethods } from "./api.ts";
+import type { CallStatistics } from "../module/statistics.ts";
+import type { ReloadReport as Report } from "../server/reload_report.ts";
+import { CallCounts, CarDetail, CarList, CarSummary, ReloadReport } from "./api.ts";
+import { openRpcDocument } from "./describe.ts";
 import { RpcError } from "./errors.ts";
-import { RpcCode } from "./json_rpc.ts";
-import { type DescribedMethod, openRpcDocument } from "./openrpc.ts";
+import { RPC_ERRORS, RpcCode } from "./json_rpc.ts";
 import { carDetail, carList, carSummaries, type ViewSource } from "./views.ts";
 
 /** What operators may do to a car. */
@@ -20,80 +21,116 @@ export type OperatedCar = Pick<Car, "restart" | "pause" | "resume">;
 export interface MethodSource extends ViewSource {
   readonly fleet: ViewSource["fleet"] & { car(name: string): OperatedCar | undefined };
   /** Reads the configuration again; absent where there is nothing to read again. */
-  readonly reload?: (() => Promise<ReloadReport>) | undefined;
+  readonly reload?: (() => Promise<Report>) | undefined;
   /** As `Logging.setLevel`. */
   readonly setLogLevel: (level: LogLevel | undefined, car?: string) => void;
   readonly statistics: CallStatistics;
   readonly log: Log;
 }
 
-type MethodName = keyof RpcMethods;
+/** What a key must allow: to look, to act on cars, to change the server. */
+export type Scope = "read" | "operate" | "admin";
 
 /** One method. */
-export interface Method extends DescribedMethod {
-  readonly name: MethodName;
+export interface Method {
+  readonly name: string;
+  readonly summary: string;
+  readonly scope: Scope;
+  /** By name; in this order when they come as a list. */
+  readonly params: z.ZodObject;
+  readonly result: z.ZodType;
+  /** The REST route that does the same, such as `/api/cars/{car}`; a GET only looks. */
+  readonly path?: string;
+  /** @throws {RpcError} when it cannot be done. */
   readonly run: (params: never, source: MethodSource) => unknown;
 }
 
-function define<N extends MethodName>(
-  name: N,
-  summary: string,
-  params: z.ZodType<RpcMethods[N]["params"]> & z.ZodObject,
-  result: string,
-  run: (
-    params: RpcMethods[N]["params"],
-    source: MethodSource,
-  ) => RpcMethods[N]["result"] | Promise<RpcMethods[N]["result"]>,
+function define<P extends z.ZodObject, R extends z.ZodType>(
+  method: Omit<Method, "run" | "params" | "result"> & {
+    readonly params?: P;
+    readonly result: R;
+    readonly run: (
+      params: z.output<P>,
+      source: MethodSource,
+    ) => z.input<R> | Promise<z.input<R>>;
+  },
 ): Method {
-  return { name, summary, params, result, run };
+  return { params: z.strictObject({}), ...method } as Method;
 }
 
-const NONE = z.strictObject({}) as z.ZodType<RpcMethods["fleet.list"]["params"]> & z.ZodObject;
 const CAR = z.strictObject({ car: z.string().describe("A car of the configuration") });
+const DOCUMENT = z.record(z.string(), z.unknown());
 
-/** Every method, in the order of the OpenRPC document. */
+/** Every method, in the order of the documents. */
 export const METHODS: readonly Method[] = [
-  define("fleet.list", "All cars", NONE, "CarList", (_, source) => carList(source)),
-  define("car.get", "One car", CAR, "CarDetail", ({ car }, source) => {
-    const detail = carDetail(source, car);
-    if (detail === undefined) throw noSuchCar(car);
-    return detail;
+  define({
+    name: "fleet.list",
+    summary: "All cars",
+    scope: "read",
+    path: "/api/cars",
+    result: CarList,
+    run: (_, source) => carList(source),
   }),
-  operate("car.restart", "End the session of a car and tell its gateway", (car) => car.restart()),
-  operate("car.pause", "End the session and answer no Connect", (car) => car.pause()),
-  operate("car.resume", "Answer Connects of a paused car again", (car) => car.resume()),
-  define("config.reload", "Read the configuration again", NONE, "ReloadReport", reload),
-  define(
-    "config.get",
-    "The effective configuration, secrets masked",
-    NONE,
-    "A configuration of the newest dialect",
-    (_, { fleet }) => effectiveDocument(fleet.config),
+  define({
+    name: "car.get",
+    summary: "One car",
+    scope: "read",
+    path: "/api/cars/{car}",
+    params: CAR,
+    result: CarDetail,
+    run: ({ car }, source) => carDetail(source, car) ?? noSuchCar(car),
+  }),
+  operate(
+    "car.restart",
+    "End the session of a car and tell its gateway, which then connects again",
+    (car) => car.restart(),
   ),
-  define(
-    "log.set_level",
-    "Change what is logged, for all or for one car, until the server ends",
-    z.strictObject({
+  operate(
+    "car.pause",
+    "End the session of a car and answer no Connect until it is resumed",
+    (car) => car.pause(),
+  ),
+  operate("car.resume", "Answer Connects of a paused car again", (car) => car.resume()),
+  define({
+    name: "config.reload",
+    summary: "Read the configuration again; one that cannot be used changes nothing",
+    scope: "admin",
+    result: ReloadReport,
+    run: (_, source) => reload(source),
+  }),
+  define({
+    name: "config.get",
+    summary: "The effective configuration in the newest dialect, secrets masked",
+    scope: "read",
+    result: DOCUMENT,
+    run: (_, { fleet }) => effectiveDocument(fleet.config),
+  }),
+  define({
+    name: "log.set_level",
+    summary: "Change what is logged, for all or for one car, until the server ends",
+    scope: "admin",
+    params: z.strictObject({
       level: z.enum(LOG_LEVELS).nullable().describe("null: as configured"),
       car: z.string().optional().describe("Absent: for all"),
-    }) as z.ZodType<RpcMethods["log.set_level"]["params"]> & z.ZodObject,
-    "What counts now",
-    setLevel,
-  ),
-  define(
-    "module.stats",
-    "Calls of modules since the server started",
-    NONE,
-    "A list of CallCounts",
-    (_, { statistics }) => statistics.snapshot(),
-  ),
-  define(
-    "rpc.discover",
-    "This document",
-    NONE,
-    "An OpenRPC document",
-    () => openRpcDocument(METHODS),
-  ),
+    }),
+    result: z.object({ level: z.enum(LOG_LEVELS).nullable(), car: z.string().nullable() }),
+    run: setLevel,
+  }),
+  define({
+    name: "module.stats",
+    summary: "Calls of modules since the server started",
+    scope: "read",
+    result: z.array(CallCounts).readonly(),
+    run: (_, { statistics }) => statistics.snapshot(),
+  }),
+  define({
+    name: "rpc.discover",
+    summary: "The OpenRPC document",
+    scope: "read",
+    path: "/openrpc.json",
+    result: DOCUMENT,
+    run: () => openRpcDocument(METHODS),
+  }),
 ];
 
 const BY_NAME: ReadonlyMap<string, Method> = new Map(METHODS.map((one) => [one.name, one]));
@@ -130,22 +167,26 @@ function byName(params: unknown, { params: schema }: Method): unknown {
 }
 
 function operate(
-  name: "car.restart" | "car.pause" | "car.resume",
+  name: `car.${string}`,
   summary: string,
   act: (car: OperatedCar) => void,
 ): Method {
-  return define(name, summary, CAR, "CarSummary", ({ car }, source): CarSummary => {
-    const operated = source.fleet.car(car);
-    if (operated === undefined) throw noSuchCar(car);
-    source.log.forCar(car).info(() => `An operator called ${name}`);
-    act(operated);
-    const [row] = carSummaries(source, new Set([car]));
-    if (row === undefined) throw noSuchCar(car);
-    return row;
+  return define({
+    name,
+    summary,
+    scope: "operate",
+    params: CAR,
+    result: CarSummary,
+    run: ({ car }, source) => {
+      const operated = source.fleet.car(car) ?? noSuchCar(car);
+      source.log.forCar(car).info(() => `An operator called ${name}`);
+      act(operated);
+      return carSummaries(source, new Set([car]))[0] ?? noSuchCar(car);
+    },
   });
 }
 
-async function reload(_: unknown, { reload, log }: MethodSource): Promise<ReloadReport> {
+async function reload({ reload, log }: MethodSource): Promise<Report> {
   if (reload === undefined) {
     throw new RpcError(RPC_ERRORS.UNAVAILABLE, "There is no configuration to read again");
   }
@@ -157,10 +198,10 @@ async function reload(_: unknown, { reload, log }: MethodSource): Promise<Reload
 }
 
 function setLevel(
-  { level, car }: RpcMethods["log.set_level"]["params"],
+  { level, car }: { readonly level: LogLevel | null; readonly car?: string | undefined },
   { fleet, setLogLevel, log }: MethodSource,
-): RpcMethods["log.set_level"]["result"] {
-  if (car !== undefined && fleet.car(car) === undefined) throw noSuchCar(car);
+) {
+  if (car !== undefined && fleet.car(car) === undefined) noSuchCar(car);
   log.info(() =>
     `An operator set the log level of ${car ?? "all"} to ${level ?? "the configured"}`
   );
@@ -168,7 +209,7 @@ function setLevel(
   return { level, car: car ?? null };
 }
 
-function noSuchCar(car: string): RpcError {
+function noSuchCar(car: string): never {
   const message = `Expected a car of the configuration: found ${quote(car)}`;
-  return new RpcError(RPC_ERRORS.NO_SUCH_CAR, message);
+  throw new RpcError(RPC_ERRORS.NO_SUCH_CAR, message);
 }

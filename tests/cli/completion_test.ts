@@ -1,5 +1,6 @@
 // The completion scripts as shells use them.
 import assert from "node:assert/strict";
+import { SCHEMAS } from "../../src/cli/schema.ts";
 import { completionScript, describeProgram, SHELLS } from "../../src/cli/completion.ts";
 import { ProgramProcess } from "../e2e/server_process.ts";
 import { TempFolder } from "../support/temp.ts";
@@ -49,7 +50,7 @@ Deno.test("completion bash completes commands, options and files", async () => {
   assert.deepEqual(await offer("simulate", "--du"), ["--duplicate"]);
   assert.deepEqual(await offer("simulate", "-c", "car"), ["car.json"]);
   assert.deepEqual(await offer("completion", ""), [...SHELLS].sort());
-  assert.deepEqual(await offer("schema", ""), []);
+  assert.deepEqual(await offer("schema", ""), [...SCHEMAS].sort());
 });
 
 /** Where a script is loaded, and words are completed, in front of two files. */

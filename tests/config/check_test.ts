@@ -138,12 +138,14 @@ Deno.test("runSchema() prints the schema that is checked in (deno task schema wr
   assert.equal(configJsonSchemaText(), file);
 });
 
-Deno.test("runSchema() prints the page of keys that is checked in (deno task schema writes it)", async () => {
-  const output = new RecordedOutput();
-  assert.equal(await runSchema(output, true), 0);
-  const page = new URL("../docs/configuration_keys.md", CONFIG_FOLDER);
-  assert.equal(output.lines.out.join("\n") + "\n", Deno.readTextFileSync(page));
-});
+for (const [what, name] of [["keys", "configuration_keys"], ["api", "api"]] as const) {
+  Deno.test(`runSchema() prints the page ${name}.md that is checked in (deno task schema writes it)`, async () => {
+    const output = new RecordedOutput();
+    assert.equal(await runSchema(output, what), 0);
+    const page = new URL(`../docs/${name}.md`, CONFIG_FOLDER);
+    assert.equal(output.lines.out.join("\n") + "\n", Deno.readTextFileSync(page));
+  });
+}
 
 Deno.test("configJsonSchema() takes every dialect and the examples, and refuses mistakes", () => {
   const schema = z.fromJSONSchema(configJsonSchema() as Parameters<typeof z.fromJSONSchema>[0]);

@@ -1,7 +1,9 @@
 // A server with its port for operators, and cars whose broker, gateways and modules are the test.
 import assert from "node:assert/strict";
 import type { HttpConfig } from "../../src/config/model.ts";
-import type { ServerEvent } from "../../src/http/api.ts";
+import type * as z from "zod";
+import { ServerEvent } from "../../src/http/api.ts";
+import { METHODS } from "../../src/http/methods.ts";
 import { type Operated, Operators } from "../../src/http/operators.ts";
 import { decodeServerMessage, encodeClientMessage } from "../../src/protocol/codec.ts";
 import { type Device, DeviceState } from "../../src/protocol/messages.ts";
@@ -108,7 +110,10 @@ export class Fixture implements AsyncDisposable {
   async rpc(method: string, params?: unknown): Promise<RpcAnswer> {
     const answer = await this.rpcText(JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }));
     assert.equal(answer.status, 200);
-    return await answer.json() as RpcAnswer;
+    const answered = await answer.json() as RpcAnswer;
+    const result = METHODS.find(({ name }) => name === method)?.result;
+    if (answered.result !== undefined) assertDescribed(answered.result, result);
+    return answered;
   }
 
   /** Listens to events until the fixture ends. */
@@ -127,6 +132,11 @@ export class Fixture implements AsyncDisposable {
     await this.operators.stop();
     await this.server.stop();
   }
+}
+
+/** An answer has what its schema says, and nothing that it does not say. */
+function assertDescribed(answer: unknown, schema: z.ZodType | undefined): void {
+  assert.deepEqual(schema?.parse(answer), answer);
 }
 
 /** What JSON-RPC answers. */
@@ -164,6 +174,7 @@ export async function eventOf<T extends ServerEvent["type"]>(
 ): Promise<ServerEvent & { type: T }> {
   while (true) {
     const event = await inbox.next(`an event "${type}"`);
+    assertDescribed(event, ServerEvent);
     if (event.type === type && passes(event as ServerEvent & { type: T })) {
       return event as ServerEvent & { type: T };
     }

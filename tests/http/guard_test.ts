@@ -9,7 +9,14 @@ import { VirtualClock } from "../support/virtual_clock.ts";
 import { waitFor } from "../support/wait.ts";
 import { Fixture, KEY } from "./fixture.ts";
 
-const LOCKED = ["/metrics", "/api/cars", "/api/cars/car_a", "/api/events", "/openrpc.json"];
+const LOCKED = [
+  "/metrics",
+  "/api/cars",
+  "/api/cars/car_a",
+  "/api/events",
+  "/openrpc.json",
+  "/openapi.json",
+];
 
 async function statusOf(answer: Promise<Response>): Promise<number> {
   const { status, body } = await answer;

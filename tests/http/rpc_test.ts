@@ -105,6 +105,34 @@ Deno.test("rpc describes every method it has", async () => {
   assert.deepEqual((await fixture.rpc("module.stats")).result, []);
 });
 
+Deno.test("openrpc.json and openapi.json hold every schema that they refer to", async () => {
+  await using fixture = await Fixture.start();
+  for (const path of ["/openrpc.json", "/openapi.json"]) {
+    // deno-lint-ignore no-explicit-any -- a test looks into what it expects
+    const document = await fixture.json<any>(path);
+    const { schemas } = document.components;
+    const references = JSON.stringify(document).matchAll(/"\$ref":"([^"]*)"/g).toArray();
+    assert.ok(references.length > 10, path);
+    for (const [, reference = ""] of references) {
+      const [, name = ""] = /^#\/components\/schemas\/(\w+)$/.exec(reference) ?? [];
+      assert.ok(schemas[name], reference);
+    }
+  }
+});
+
+Deno.test("openapi.json describes every route that answers GET, and methods by their names", async () => {
+  await using fixture = await Fixture.start();
+  // deno-lint-ignore no-explicit-any -- the same
+  const { paths } = await fixture.json<any>("/openapi.json");
+  for (const path of Object.keys(paths).map((path) => path.replace("{car}", "car_a"))) {
+    const answer = await fixture.get(path);
+    await answer.body?.cancel();
+    assert.equal(answer.status, path === "/readyz" ? 503 : 200, path);
+  }
+  assert.equal(paths["/api/cars/{car}"].get.operationId, "car.get");
+  assert.deepEqual(paths["/healthz"].get.security, []);
+});
+
 /** A text, and the code, the id and what is said to have been found in the answer. */
 const WRONG: readonly (readonly [
   what: string,
