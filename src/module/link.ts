@@ -1,4 +1,5 @@
 // Frames over a connection: everything one turn brings is one write, one read may bring many.
+import { ReadShare } from "../time/read_share.ts";
 import { type Frame, FrameReader, FrameWriter } from "./frames.ts";
 
 /** A stream of bytes both ways, as `Deno.Conn` is one. */
@@ -96,11 +97,14 @@ export class Link {
     const handle = (frame: Frame) => {
       if (!this.#closed) this.#handler.onFrame(frame);
     };
+    const share = new ReadShare();
     try {
       while (!this.#closed) {
         const count = await this.#duplex.read(this.#reader.room);
         if (count === null) break;
         this.#reader.received(count, handle);
+        const turn = share.spend(count);
+        if (turn) await turn;
       }
       this.#end(null);
     } catch (error) {

@@ -1,4 +1,5 @@
 // What libraries print, line by line, bounded in length and rate.
+import { ReadShare } from "../time/read_share.ts";
 
 /** Which stream a line came from. */
 export type OutputStream = "stdout" | "stderr";
@@ -20,6 +21,7 @@ export async function readLines(
 ): Promise<void> {
   const lines = new LineSplitter(onLine);
   const reader = stream.getReader();
+  const share = new ReadShare();
   const stop = () => void reader.cancel().catch(() => {});
   signal.addEventListener("abort", stop);
   try {
@@ -28,6 +30,8 @@ export async function readLines(
       const { done, value } = await reader.read();
       if (done) break;
       lines.push(value);
+      const turn = share.spend(value.length);
+      if (turn) await turn;
     }
   } catch {
     // The process is gone; so is what it had not printed yet.

@@ -1,4 +1,5 @@
 // A connection that carries bytes, TCP or TLS, with as little between us and the runtime as can be.
+import { ReadShare } from "../time/read_share.ts";
 
 /** What a {@linkcode Link} tells its owner. */
 export interface LinkListener {
@@ -28,8 +29,8 @@ export interface Link {
 
 /** The size of the first buffer to read into: enough for a few dozen statuses. */
 const FIRST_READ_BYTES = 4_096;
-/** The buffer grows up to here while reads fill it. */
-const LARGEST_READ_BYTES = 262_144;
+/** The buffer grows up to here while reads fill it; one read delays everything else so long. */
+const LARGEST_READ_BYTES = 32_768;
 
 /** A {@linkcode Link} over the runtime's own TCP or TLS connection. */
 export class ConnLink implements Link {
@@ -92,6 +93,7 @@ export class ConnLink implements Link {
 
   async #read(): Promise<void> {
     let buffer = new Uint8Array(FIRST_READ_BYTES);
+    const share = new ReadShare();
     try {
       while (!this.#closed) {
         if (this.#paused) await new Promise<void>((resolve) => this.#wake = resolve);
@@ -100,8 +102,10 @@ export class ConnLink implements Link {
         if (count === null) return this.destroy();
         this.#listener?.onData(buffer.subarray(0, count));
         if (count === buffer.length && count < LARGEST_READ_BYTES) {
-          buffer = new Uint8Array(4 * count);
+          buffer = new Uint8Array(Math.min(4 * count, LARGEST_READ_BYTES));
         }
+        const turn = share.spend(count);
+        if (turn) await turn;
       }
     } catch (error) {
       this.destroy(error instanceof Error ? error : new Error(String(error)));
