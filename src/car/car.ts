@@ -137,10 +137,10 @@ export class Car {
   contextListener(module: number, onLost: ContextListener["onLost"]): ContextListener {
     return {
       onCommand: (command) => this.#take({ type: "command", module, command }),
-      onLost: (reason, wasBusy) => {
+      onLost: (reason, blame) => {
         this.#calls.detach(module);
         this.#take({ type: "module_lost", detail: `Module ${module}: ${reason}` });
-        onLost(reason, wasBusy);
+        onLost(reason, blame);
       },
     };
   }

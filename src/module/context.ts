@@ -40,19 +40,21 @@ export interface ModuleCommand {
 /** Called once with what became of a call, never before the call itself has returned. */
 export type CallDone = (outcome: CallOutcome) => void;
 
+/**
+ * Whether a context's module may be why its host is gone: `likely`, as it was being called then; or
+ * `possible`, as nobody knows better. `none` when the host was killed from outside, or for a call
+ * that hung on another context.
+ */
+export type Blame = "likely" | "possible" | "none";
+
 /** What a context tells its car. */
 export interface ContextListener {
   /** The library is loaded and has what it must have; `init` follows, and may take its time. */
   onLoaded?(): void;
   /** The module has a command; called in the order in which they were popped. */
   onCommand(command: ModuleCommand): void;
-  /**
-   * The host died or was killed: every open call ends as `host_lost` first. Called once.
-   *
-   * @param wasBusy Whether a call on this very context was open then, so that its module may be why;
-   * never when the host was killed from outside, or for a call that hung on another one.
-   */
-  onLost(reason: string, wasBusy: boolean): void;
+  /** The host died or was killed: every open call ends as `host_lost` first. Called once. */
+  onLost(reason: string, blame: Blame): void;
 }
 
 /**

@@ -1,5 +1,5 @@
 // What can go wrong between the server and its modules.
-import type { ContextSpec } from "./context.ts";
+import type { Blame, ContextSpec } from "./context.ts";
 
 /**
  * Why a context could not be made: `library` cannot be loaded, `symbol` is missing, module
@@ -16,12 +16,14 @@ export class ModuleLoadError extends Error {
   readonly libPath: string;
   /** The cause alone, without car, module and path. */
   readonly detail: string;
+  /** Whether the module may be why its host died over it. */
+  readonly blame: Blame;
 
   constructor(
     kind: ModuleLoadErrorKind,
     spec: Pick<ContextSpec, "car" | "module" | "libPath">,
     detail: string,
-    options?: ErrorOptions,
+    { blame = "none", ...options }: ErrorOptions & { readonly blame?: Blame } = {},
   ) {
     const { car, module, libPath } = spec;
     super(`Cannot load module ${module} of car "${car}" from "${libPath}": ${detail}`, options);
@@ -30,6 +32,7 @@ export class ModuleLoadError extends Error {
     this.module = module;
     this.libPath = libPath;
     this.detail = detail;
+    this.blame = blame;
   }
 }
 

@@ -2,7 +2,7 @@
 // attempt to make a context until it is destroyed.
 import type { Log } from "../log/log.ts";
 import type { Clock } from "../time/clock.ts";
-import type { ContextListener, ContextSpec, ModuleContext } from "./context.ts";
+import type { Blame, ContextListener, ContextSpec, ModuleContext } from "./context.ts";
 import { truncationOf } from "./elf_image.ts";
 import { ModuleLoadError } from "./errors.ts";
 import {
@@ -152,21 +152,25 @@ export class HostContexts implements ContextOwner {
    * The host's process has ended: what is being made fails, every open call ends as `host_lost`,
    * then contexts hear of it.
    *
-   * @param isToBlame Whether a context's module may be why; asked while its calls are still open.
+   * @param blameOf Whether a context's module may be why; asked while its calls are still open.
    * @param tells Whether contexts hear of it; those that are being destroyed never do.
    */
-  end(reason: string, isToBlame: (context: RemoteContext) => boolean, tells: boolean): void {
+  end(reason: string, blameOf: (context: RemoteContext) => Blame, tells: boolean): void {
     const contexts = [...this.#living.values()];
     this.#living.clear();
     this.#abandoned.clear();
-    this.#failCreations(`the host died: ${reason}`);
-    const blamed = new Set(contexts.filter(isToBlame));
+    // One that was being made was being called: its library was loaded, or its `init`.
+    this.#failCreations(
+      `the host died: ${reason}`,
+      (context) => blameOf(context) === "none" ? "none" : "likely",
+    );
+    const blames = new Map(contexts.map((context) => [context, blameOf(context)]));
     for (const context of contexts) context.end();
     for (const resolve of this.#destroyed.values()) resolve();
     this.#destroyed.clear();
     if (!tells) return;
     for (const context of contexts) {
-      if (!context.destroying) context.tellLost(reason, blamed.has(context));
+      if (!context.destroying) context.tellLost(reason, blames.get(context) ?? "none");
     }
   }
 
@@ -210,9 +214,13 @@ export class HostContexts implements ContextOwner {
     return index;
   }
 
-  #failCreations(detail: string): void {
+  #failCreations(
+    detail: string,
+    blameOf: (context: RemoteContext) => Blame = () => "none",
+  ): void {
     for (const { context, reject } of this.#creations.values()) {
-      reject(new ModuleLoadError("host", context.spec, detail));
+      const blame = blameOf(context);
+      reject(new ModuleLoadError("host", context.spec, detail, { blame }));
     }
     this.#creations.clear();
   }

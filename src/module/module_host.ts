@@ -3,7 +3,7 @@
 import { type Log, silentLog } from "../log/log.ts";
 import { type Clock, systemClock, type TimerHandle } from "../time/clock.ts";
 import { connectHost, DEFAULT_CALL_TIMEOUT_MS } from "./connect_host.ts";
-import type { ContextListener, ContextSpec, ModuleContext } from "./context.ts";
+import type { Blame, ContextListener, ContextSpec, ModuleContext } from "./context.ts";
 import { ModuleLoadError } from "./errors.ts";
 import { type CreatePurpose, type Frame, FrameKind, type OverdueReport } from "./frames.ts";
 import { CONTEXTS_PER_HOST, HostContexts } from "./host_contexts.ts";
@@ -17,6 +17,8 @@ import { Watchdog } from "./watchdog.ts";
 /** After the connection has ended, the process gets this long to say why. */
 const EXIT_GRACE_MS = 1000;
 const DEFAULT_DESTROY_TIMEOUT_MS = 5000;
+/** A host that held so much was probably killed by the kernel, for its memory. */
+const LARGE_BYTES = 512 * 1024 * 1024;
 
 /**
  * A child process with module contexts in it.
@@ -214,12 +216,17 @@ export class ModuleHost implements LinkHandler {
   }
 
   /** Whose modules may be why the process ended so. */
-  #isToBlame(exit: HostExit): (context: RemoteContext) => boolean {
+  #blameOf(exit: HostExit): (context: RemoteContext) => Blame {
     // Who is known to hang speaks for the others, busy or not.
-    if (this.#overdue.size > 0) return (context) => this.#overdue.has(context);
-    // Killed from outside, by an operator or for want of memory, says nothing of what was called.
-    if (!this.#killed && exit.signal === "SIGKILL") return () => false;
-    return (context) => context.openCalls > 0;
+    if (this.#overdue.size > 0) {
+      return (context) => this.#overdue.has(context) ? "likely" : "none";
+    }
+    if (!this.#killed && exit.signal === "SIGKILL") {
+      // By an operator, or by the kernel for want of memory: whoever was being called then need not
+      // be who has taken it.
+      return () => this.#residentBytes >= LARGE_BYTES ? "possible" : "none";
+    }
+    return (context) => context.openCalls > 0 ? "likely" : "possible";
   }
 
   #onExited(exit: HostExit): string {
@@ -228,7 +235,7 @@ export class ModuleHost implements LinkHandler {
     this.#state = "exited";
     this.#link.close();
     const reason = this.#killReason ?? this.#ownReason(exit);
-    this.#contexts.end(reason, this.#isToBlame(exit), this.#stopping === null);
+    this.#contexts.end(reason, this.#blameOf(exit), this.#stopping === null);
     this.#onExit(reason);
     return reason;
   }

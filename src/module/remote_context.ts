@@ -3,6 +3,7 @@ import type { Device } from "../protocol/messages.ts";
 import { NO_BYTES } from "../protocol/messages.ts";
 import { CallQueue, type OpenCall } from "./call_queue.ts";
 import type {
+  Blame,
   CallDone,
   ContextListener,
   ContextSpec,
@@ -131,9 +132,9 @@ export class RemoteContext implements ModuleContext {
   }
 
   /** Tells whoever owns the context that its host is gone; see {@linkcode ContextListener}. */
-  tellLost(reason: string, wasBusy: boolean): void {
+  tellLost(reason: string, blame: Blame): void {
     try {
-      this.listener.onLost(reason, wasBusy);
+      this.listener.onLost(reason, blame);
     } catch (error) {
       this.#owner.onCallbackError(this, error);
     }

@@ -2,6 +2,7 @@
 // after pauses that grow while it keeps happening.
 import type { Car } from "../car/car.ts";
 import {
+  type Blame,
   type ContextListener,
   type ContextSpec,
   isSameSpec,
@@ -75,7 +76,7 @@ export class CarModules {
   #pauses = backoff(PAUSES);
   #failuresInRow = 0;
   #crashesInRow = 0;
-  /** Whether contexts have been lost since the last attempt began. */
+  /** Whether contexts have been lost in a crash since the last attempt began. */
   #crashed = false;
   /** Whether a crash pointed at one of its modules. */
   #suspect = false;
@@ -204,7 +205,7 @@ export class CarModules {
   async #openOne(spec: ContextSpec, place: Place, watch: OpenWatch): Promise<void> {
     const listener = this.#car.contextListener(
       spec.module,
-      (reason, wasBusy) => opened.owner.#onLost(opened, reason, wasBusy),
+      (reason, blame) => opened.owner.#onLost(opened, reason, blame),
     );
     const opened: Opened = { spec, place, listener, owner: this, early: [], lost: false };
     const context = await place.open(spec, {
@@ -213,9 +214,9 @@ export class CarModules {
         if (opened.owner.#isQuiet) opened.early.push(command);
         else listener.onCommand(command);
       },
-      onLost: (reason, wasBusy) => {
-        if (opened.owner.#isQuiet) opened.owner.#onLost(opened, reason, wasBusy);
-        else listener.onLost(reason, wasBusy);
+      onLost: (reason, blame) => {
+        if (opened.owner.#isQuiet) opened.owner.#onLost(opened, reason, blame);
+        else listener.onLost(reason, blame);
       },
     });
     if (opened.lost) return;
@@ -239,12 +240,12 @@ export class CarModules {
     // A host that stops refuses what it was asked for; nobody needs to hear of that.
     if (this.#stopped) return;
     // The host died over it: maybe `init` crashes, and would take the same neighbors along again.
-    if (error instanceof ModuleLoadError && error.kind === "host") this.#suspect = true;
+    if (error instanceof ModuleLoadError && error.blame === "likely") this.#suspect = true;
     this.#log.error(() => error.message, { module: spec.module });
     watch.onFailure(error);
   }
 
-  #onLost(opened: Opened, reason: string, wasBusy: boolean): void {
+  #onLost(opened: Opened, reason: string, blame: Blame): void {
     const { module } = opened.spec;
     opened.lost = true;
     opened.place.release();
@@ -252,10 +253,12 @@ export class CarModules {
     if (this.#stopped) return;
     if (this.#hasBeenWell) this.#forgive();
     this.#wellSince = Infinity;
-    // A car's contexts on one host are lost together: that is one crash.
-    if (!this.#crashed) this.#crashesInRow++;
-    this.#crashed = true;
-    this.#suspect ||= wasBusy;
+    if (blame !== "none") {
+      // A car's contexts on one host are lost together: that is one crash.
+      if (!this.#crashed) this.#crashesInRow++;
+      this.#crashed = true;
+    }
+    this.#suspect ||= blame === "likely";
     this.#log.error(() => `Module context lost: ${reason}`, { module });
     this.#retry();
   }

@@ -37,9 +37,9 @@ for (const [functionName, call] of Object.entries(CALLS)) {
     const crashing = specOf("car_a", { crash_in: functionName, commands_at_start: 1 });
     const { context, lostCount } = await openContext(test.host, crashing);
     call(context);
-    const { reason, wasBusy } = await waitFor(bystander.lost, "the bystander to hear of it");
+    const { reason, blame } = await waitFor(bystander.lost, "the bystander to hear of it");
     assert.equal(reason, "it was ended by SIGSEGV");
-    assert.equal(wasBusy, false);
+    assert.equal(blame, "possible");
     await waitFor(test.host.exited, "the host to end");
     assert.deepEqual(exits, [reason]);
     assert.equal(bystander.lostCount(), 1);
@@ -84,7 +84,7 @@ for (const [how, reason, blames] of ENDINGS) {
     await waitFor(neighborsLoss, "a call of the neighbor to be lost");
     const heard = await waitFor(lost, "the loss");
     assert.match(heard.reason, reason);
-    if (how !== "memory") assert.equal(heard.wasBusy, blames);
+    if (how !== "memory") assert.equal(heard.blame, blames ? "likely" : "none");
     assert.equal((await waitFor(neighbor.lost, "the neighbor's loss")).reason, heard.reason);
     assert.ok(!isAlive(test.host.pid));
   });
@@ -112,8 +112,34 @@ Deno.test("A crash in init rejects createContext() with kind host", async () => 
     assert.ok(error instanceof ModuleLoadError);
     assert.equal(error.kind, "host");
     assert.match(error.message, /car "car_a".*SIGSEGV/);
+    assert.equal(error.blame, "likely");
     return true;
   });
+});
+
+Deno.test("A host killed from outside while it makes a context blames nobody", async () => {
+  await using test = await startHost();
+  const loaded = Promise.withResolvers<void>();
+  const slow = specOf("car_a", { init_ms: 60_000 });
+  const listener = { onLoaded: loaded.resolve, onCommand() {}, onLost() {} };
+  const made = test.host.createContext(slow, listener);
+  void loaded.promise.then(() => Deno.kill(test.host.pid, "SIGKILL"));
+  await assert.rejects(waitFor(made, "the context"), (error) => {
+    assert.ok(error instanceof ModuleLoadError);
+    assert.deepEqual([error.kind, error.blame], ["host", "none"]);
+    return true;
+  });
+});
+
+Deno.test("A host killed from outside that held much memory may have been killed for that", async () => {
+  await using test = await startHost({ moduleCallTimeoutMs: 4000 });
+  const leaks = { crash_in: "forward_status", crash_how: "leak", leak_bytes: 600 * 2 ** 20 };
+  const { context, lost } = await openContext(test.host, specOf("car_a", leaks));
+  assert.equal(await forward(context), "ok");
+  const isLarge = () => test.host.snapshot().residentBytes > 600 * 2 ** 20;
+  await waitFor(isLarge, "the host to say how large it is");
+  Deno.kill(test.host.pid, "SIGKILL");
+  assert.equal((await waitFor(lost, "the loss")).blame, "possible");
 });
 
 Deno.test("crash_once lets a new host live", async () => {
@@ -145,7 +171,7 @@ Deno.test("A host killed in the middle of calls ends each of them once, in order
   await waitFor(ended.promise, "the last call");
   assert.deepEqual(await waitFor(lost, "the loss"), {
     reason: "it was ended by SIGKILL",
-    wasBusy: false,
+    blame: "none",
   });
   assert.deepEqual(heard.map((line) => line.split(" ")[0]), [
     ...Array.from({ length: 100 }, (_, i) => String(i)),
@@ -166,10 +192,10 @@ for (const how of ["loop", "hang"]) {
     const bystandersLoss = callUntilLost(bystander.context);
     assert.equal(await call, "host_lost");
     await waitFor(bystandersLoss, "a call of the neighbor to be lost");
-    const { reason, wasBusy } = await waitFor(lost, "the loss");
+    const { reason, blame } = await waitFor(lost, "the loss");
     assert.match(reason, /^forward_status of module 1000 of car "car_a" has not come back/);
-    assert.equal(wasBusy, true);
-    assert.equal((await waitFor(bystander.lost, "the other loss")).wasBusy, false);
+    assert.equal(blame, "likely");
+    assert.equal((await waitFor(bystander.lost, "the other loss")).blame, "none");
     assert.ok(test.logged.some((line) => /^ERROR car_a: .*forward_status/.test(line)));
   });
 }

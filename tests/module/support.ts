@@ -1,5 +1,5 @@
 // What the tests of this room share: hosts that end with their test, contexts, calls as promises.
-import type { ContextSpec, ModuleCommand, ModuleContext } from "../../src/module/context.ts";
+import type { Blame, ContextSpec, ModuleCommand, ModuleContext } from "../../src/module/context.ts";
 import type { ModuleHostOptions } from "../../src/module/host_model.ts";
 import { ModuleHost } from "../../src/module/module_host.ts";
 import type { CallOutcome } from "../../src/module/outcome.ts";
@@ -88,7 +88,7 @@ export interface TestContext {
   readonly context: ModuleContext;
   readonly commands: Inbox<ModuleCommand>;
   /** Resolves when `onLost` is called. */
-  readonly lost: Promise<{ reason: string; wasBusy: boolean }>;
+  readonly lost: Promise<{ reason: string; blame: Blame }>;
   /** How often `onLost` was called. */
   lostCount(): number;
 }
@@ -96,14 +96,14 @@ export interface TestContext {
 /** Makes a context. */
 export async function openContext(host: ModuleHost, spec: ContextSpec): Promise<TestContext> {
   const commands = new Inbox<ModuleCommand>();
-  const lost = Promise.withResolvers<{ reason: string; wasBusy: boolean }>();
+  const lost = Promise.withResolvers<{ reason: string; blame: Blame }>();
   let count = 0;
   const context = await waitFor(
     host.createContext(spec, {
       onCommand: (command) => commands.push(command),
-      onLost: (reason, wasBusy) => {
+      onLost: (reason, blame) => {
         count++;
-        lost.resolve({ reason, wasBusy });
+        lost.resolve({ reason, blame });
       },
     }),
     `a context for "${spec.car}"`,

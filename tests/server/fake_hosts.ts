@@ -1,5 +1,10 @@
 // Module hosts without processes: the test is the process.
-import type { ContextListener, ContextSpec, ModuleContext } from "../../src/module/context.ts";
+import type {
+  Blame,
+  ContextListener,
+  ContextSpec,
+  ModuleContext,
+} from "../../src/module/context.ts";
 import { ModuleHostError, ModuleLoadError } from "../../src/module/errors.ts";
 import type { Host, HostEvents, StartHost } from "../../src/server/host_pool.ts";
 import { FakeContext } from "../support/fake_context.ts";
@@ -64,14 +69,26 @@ export class FakeHost implements Host {
     return Promise.resolve();
   }
 
-  /** The process dies: calls, creations, contexts and the pool hear of it, in this order. */
+  /** The process crashes: calls, creations, contexts and the pool hear of it, in this order. */
   die(reason = "it was ended by SIGSEGV"): void {
+    this.#end(reason, true);
+  }
+
+  /** The process is killed from outside. */
+  kill(): void {
+    this.#end("it was ended by SIGKILL", false);
+  }
+
+  #end(reason: string, byItself: boolean): void {
     this.state = "exited";
-    this.#failCreations(`the host died: ${reason}`);
+    this.#failCreations(`the host died: ${reason}`, byItself ? "likely" : "none");
     const living = this.contexts.filter(({ destroyed }) => destroyed === 0);
     const busy = new Set(living.filter(({ openCalls }) => openCalls > 0));
     for (const context of living) context.end();
-    for (const context of living) context.listener.onLost(reason, busy.has(context));
+    for (const context of living) {
+      const blame = busy.has(context) ? "likely" : "possible";
+      context.listener.onLost(reason, byItself ? blame : "none");
+    }
     this.#events.onExit(reason);
   }
 
@@ -83,8 +100,10 @@ export class FakeHost implements Host {
     return { state: this.state };
   }
 
-  #failCreations(detail: string): void {
-    for (const { spec, fail } of this.#creations) fail(new ModuleLoadError("host", spec, detail));
+  #failCreations(detail: string, blame: Blame = "none"): void {
+    for (const { spec, fail } of this.#creations) {
+      fail(new ModuleLoadError("host", spec, detail, { blame }));
+    }
     this.#creations.clear();
   }
 }

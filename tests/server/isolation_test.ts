@@ -86,6 +86,31 @@ Deno.test("A car whose init crashes its host does not keep its neighbors from co
   assert.ok(lost.length <= 2, `lost ${lost.length} times`);
 });
 
+Deno.test("Hosts that are killed from outside, again and again, do not become more", async () => {
+  const test = new ModulesFixture();
+  const members = await test.addMany(30);
+  const killAll = async () => {
+    for (const host of test.hosts.living) host.kill();
+    await settled();
+  };
+  /** Lets every car make attempts until its contexts are there, or are being made. */
+  const attempt = async () => {
+    while (test.clock.timers > 0) await test.clock.next();
+  };
+  for (let round = 0; round < 10; round++) {
+    keepBusy(test, "car_3");
+    await killAll();
+    // Those that are being made are killed as well.
+    test.hosts.init = () => new Promise(() => {});
+    await attempt();
+    await killAll();
+    test.hosts.init = () => Promise.resolve();
+    await attempt();
+    assert.deepEqual(test.hosts.living.map(({ cars }) => cars.length), [15, 15]);
+  }
+  for (const { car } of members) assert.equal(car.state, "CONNECTED");
+});
+
 Deno.test("All contexts of a car that are lost with one host are one crash", async () => {
   const test = new ModulesFixture();
   await Promise.all([test.add("car_a", [7, 8, 9]).started, test.add("car_b").started]);

@@ -93,9 +93,9 @@ export class FakeContext implements ModuleContext {
 
   /** Ends like a context whose host has died: open calls first, then `onLost`. */
   lose(reason: string): void {
-    const wasBusy = this.#open.length > 0;
+    const blame = this.#open.length > 0 ? "likely" : "possible";
     this.end();
-    this.listener.onLost(reason, wasBusy);
+    this.listener.onLost(reason, blame);
   }
 
   /** Every open call comes back as `host_lost`. */
