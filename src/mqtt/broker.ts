@@ -1,21 +1,24 @@
 // The embedded broker: aedes behind TCP, TLS or WebSocket, for a depot or a desk without Mosquitto.
-import { Aedes, type AedesOptions, type AuthenticateError, type Client } from "aedes";
+import {
+  Aedes,
+  type AedesOptions,
+  type AuthenticateError,
+  type Client,
+  type PublishPacket,
+} from "aedes";
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { Duplex } from "node:stream";
 import type { BrokerConfig } from "../config/model.ts";
 import type { Log } from "../log/log.ts";
-import { type BrokerListener, listen } from "./broker_listener.ts";
 import { brokerAddress } from "../config/address.ts";
-import { PacketLimit } from "./packet_limit.ts";
+import { BrokerClients, type ClientLimits, PACKET_OVERHEAD_BYTES } from "./broker_clients.ts";
+import { type BrokerListener, type BrokerPeer, listen } from "./broker_listener.ts";
 
 /** How long a client may take to say CONNECT, in milliseconds. */
 const CONNECT_MS = 10_000;
-/** How long a client may leave what it is sent unread, in milliseconds. */
-const DRAIN_MS = 30_000;
 /** What a client may send before its CONNECT is answered, in packets. */
 const EARLY_PACKETS = 42;
-/** Topic and header of a message, beside its payload, in bytes. */
-const PACKET_OVERHEAD_BYTES = 65_536 + 16;
+/** Parts of a topic; the protocol's have three. */
+const MAX_TOPIC_LEVELS = 20;
 /** How long clients may take to be gone, in milliseconds. */
 const STOP_MS = 2_000;
 const BAD_USER_NAME_OR_PASSWORD = 4;
@@ -29,6 +32,8 @@ export interface EmbeddedBrokerOptions {
   readonly broker: BrokerConfig;
   /** A client that sends a longer payload is thrown out. */
   readonly maxMessageBytes: number;
+  /** How much clients may hold. @default {fit for a fleet} */
+  readonly limits?: Partial<ClientLimits>;
   readonly log: Log;
 }
 
@@ -41,11 +46,12 @@ export interface EmbeddedBrokerOptions {
 export class EmbeddedBroker {
   readonly #options: EmbeddedBrokerOptions;
   readonly #aedes: Aedes;
-  readonly #sockets = new Set<Duplex>();
+  readonly #clients: BrokerClients;
   #listening: BrokerListener | undefined;
 
   constructor(options: EmbeddedBrokerOptions) {
     this.#options = options;
+    this.#clients = new BrokerClients(options);
     this.#aedes = new Aedes(this.#aedesOptions());
   }
 
@@ -75,7 +81,9 @@ export class EmbeddedBroker {
     await this.#aedes.listen();
     try {
       const maxFrameBytes = maxMessageBytes + PACKET_OVERHEAD_BYTES;
-      this.#listening = await listen(broker, maxFrameBytes, (socket) => this.#accept(socket));
+      const maxClients = this.#clients.limits.clients;
+      const accept = (peer: BrokerPeer) => this.#accept(peer);
+      this.#listening = await listen({ broker, maxFrameBytes, maxClients, log, accept });
     } catch (error) {
       await this.stop();
       throw error;
@@ -94,15 +102,15 @@ export class EmbeddedBroker {
     const timer = setTimeout(left.resolve, STOP_MS);
     await left.promise;
     clearTimeout(timer);
-    for (const socket of this.#sockets) socket.destroy();
+    this.#clients.destroy();
   }
 
   #aedesOptions(): AedesOptions {
     const { username, password } = this.#options.broker;
     return {
       connectTimeout: CONNECT_MS,
-      drainTimeout: DRAIN_MS,
       queueLimit: EARLY_PACKETS,
+      maxTopicLevels: MAX_TOPIC_LEVELS,
       preConnect: (_client, packet, done) => {
         packet.clean = true;
         done(null, true);
@@ -115,31 +123,33 @@ export class EmbeddedBroker {
         error.returnCode = BAD_USER_NAME_OR_PASSWORD;
         done(error, null);
       },
-      authorizePublish: (_client, packet, done) => {
+      authorizePublish: (client, packet, done) => {
         packet.retain = false;
-        done(packet.topic.startsWith("$SYS/") ? new Error("$SYS/ is the broker's own") : null);
+        done(client === null ? null : this.#forbidden(client, packet));
+      },
+      authorizeSubscribe: (client, subscription, done) => {
+        // A failure ends the connection, which is what has been done.
+        if (this.#clients.maySubscribe(client, subscription.topic)) done(null, subscription);
+        else done(new Error("too many subscriptions, or too long ones"));
       },
     };
   }
 
-  #accept(socket: Duplex): void {
-    this.#sockets.add(socket);
-    socket.on("close", () => this.#sockets.delete(socket));
-    socket.on("error", (error) => this.#options.log.debug(() => `A client failed: ${error}`));
-    // aedes reads whole chunks with read(); it sets no limit to a packet, so we look first.
-    const { maxMessageBytes, log } = this.#options;
-    const limit = new PacketLimit(maxMessageBytes + PACKET_OVERHEAD_BYTES);
-    const read = socket.read.bind(socket);
-    socket.read = (size?: number) => {
-      const bytes: Uint8Array | null = read(size);
-      if (bytes === null || limit.allows(bytes)) return bytes;
-      log.warning(
-        `The embedded broker closed a connection: a message over ${maxMessageBytes} bytes`,
-      );
-      socket.destroy();
-      return null;
-    };
-    this.#aedes.handle(socket);
+  /** What keeps a client from publishing a message. */
+  #forbidden(client: Client, { topic, qos, cmd }: PublishPacket): Error | null {
+    if (topic.startsWith("$SYS/")) return new Error("$SYS/ is the broker's own");
+    if (!this.#clients.mayPublish(client, topic)) return new Error("too long a topic");
+    // Unlike a last will, a message at QoS 2 is kept for as long as its client likes.
+    if (qos < 2 || cmd !== "publish") return null;
+    this.#clients.drop(client, "it published at QoS 2: 0 and 1 are served");
+    return new Error("QoS 2 is not served");
+  }
+
+  #accept(peer: BrokerPeer): void {
+    const { stream } = peer;
+    stream.on("error", (error) => this.#options.log.debug(() => `A client failed: ${error}`));
+    this.#clients.add(peer);
+    this.#aedes.handle(stream);
   }
 }
 

@@ -1,16 +1,31 @@
 // Watches the lengths of MQTT packets as their bytes pass, without keeping any.
 
+const PUBLISH = 3;
+/**
+ * Bytes of a packet other than PUBLISH, by its type: names, passwords and a last will in CONNECT,
+ * topic filters in SUBSCRIBE and UNSUBSCRIBE.
+ */
+const MAX_BYTES: Readonly<Record<number, number>> = { 1: 16_384, 8: 65_536, 10: 65_536 };
+/** Bytes of every further packet; MQTT 3.1.1 needs two. */
+const MAX_OTHER_BYTES = 128;
+
 /** Tells when a packet begins that is longer than allowed. */
 export class PacketLimit {
-  readonly #maxBytes: number;
+  readonly #maxPublishBytes: number;
   /** Bytes of the current packet that are still to come. */
   #left = 0;
   /** The length so far and its next bit, while its bytes are being read; -1: at the first byte. */
   #length = 0;
   #shift = -1;
+  #type = 0;
 
-  constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
+  constructor(maxPublishBytes: number) {
+    this.#maxPublishBytes = maxPublishBytes;
+  }
+
+  /** Bytes of a packet that has not come to its end: somebody keeps them until it has. */
+  get incompleteBytes(): number {
+    return this.#left === 0 ? 0 : this.#length - this.#left;
   }
 
   /** Takes the next bytes; false when a packet in them is too long, or its length endless. */
@@ -25,6 +40,7 @@ export class PacketLimit {
       }
       const byte = bytes[at++] as number;
       if (this.#shift < 0) {
+        this.#type = byte >> 4;
         this.#shift = 0;
         this.#length = 0;
         continue;
@@ -32,11 +48,16 @@ export class PacketLimit {
       this.#length |= (byte & 127) << this.#shift;
       this.#shift += 7;
       if (byte < 128) {
-        if (this.#length > this.#maxBytes) return false;
+        if (this.#length > this.#maxBytes()) return false;
         this.#left = this.#length;
         this.#shift = -1;
       } else if (this.#shift > 21) return false;
     }
     return true;
+  }
+
+  #maxBytes(): number {
+    if (this.#type === PUBLISH) return this.#maxPublishBytes;
+    return MAX_BYTES[this.#type] ?? MAX_OTHER_BYTES;
   }
 }

@@ -32,7 +32,13 @@ function configFor(port: number, cars: readonly CarConfig[] = TWO_CARS): ServerC
 /** A broker with rules Mosquitto does not have. */
 async function ownBroker(rules: AedesOptions): Promise<{ port: number } & AsyncDisposable> {
   const aedes = await Aedes.createBroker(rules);
-  const listening = await listen(localBroker(0), 1_000_000, (socket) => aedes.handle(socket));
+  const listening = await listen({
+    broker: localBroker(0),
+    maxFrameBytes: 1_000_000,
+    maxClients: 10,
+    log: silentLog,
+    accept: ({ stream }) => void aedes.handle(stream),
+  });
   return {
     port: listening.port,
     async [Symbol.asyncDispose]() {

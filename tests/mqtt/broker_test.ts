@@ -16,7 +16,8 @@ class TestBroker implements AsyncDisposable {
   readonly config: BrokerConfig;
 
   constructor(more: Partial<BrokerConfig> = {}, maxMessageBytes = 1_000_000) {
-    const write = (message: string | (() => string)) => this.lines.push(String(message));
+    const write = (message: string | (() => string)) =>
+      this.lines.push(typeof message === "string" ? message : message());
     this.config = localBroker(0, more);
     const log = { ...silentLog, warning: write };
     this.broker = new EmbeddedBroker({ broker: this.config, maxMessageBytes, log });
@@ -155,7 +156,7 @@ Deno.test("EmbeddedBroker.stop() closes connections, also without start()", asyn
 });
 
 Deno.test("PacketLimit.allows() finds a long packet however the bytes are cut", () => {
-  const packets = [0x10, 3, 1, 2, 3, 0xc0, 0, 0x32, 0x80 | 5, 1, ...Array(133).fill(7), 0xc0, 0];
+  const packets = [0x30, 3, 1, 2, 3, 0xc0, 0, 0x32, 0x80 | 5, 1, ...Array(133).fill(7), 0xc0, 0];
   const tooLong = [0x30, 0x80 | 6, 1, 0];
   for (let cut = 1; cut <= packets.length; cut++) {
     const limit = new PacketLimit(133);
