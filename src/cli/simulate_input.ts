@@ -3,6 +3,7 @@ import { isSecure, overTls, parseAddress } from "../config/address.ts";
 import { ConfigError } from "../config/errors.ts";
 import { systemFiles } from "../config/files.ts";
 import { loadConfig } from "../config/load.ts";
+import { configSource } from "../config/source.ts";
 import { EXAMPLE_MODULE, makeDevices } from "../simulator/devices.ts";
 import type { GatewayBroker } from "../simulator/gateway_link.ts";
 import type { Misbehavior } from "../simulator/misbehavior.ts";
@@ -120,11 +121,12 @@ async function readConfig(
   const file = reader.text("config");
   if (file === undefined) return undefined;
   try {
-    const { config } = await loadConfig(file, {}, {
+    const source = configSource(file, {
       ...systemFiles,
       // The modules' libraries are the server's: they need not be where the gateways run.
       kind: (path) => path.endsWith(".so") ? Promise.resolve("file") : systemFiles.kind(path),
     });
+    const { config } = await loadConfig(source);
     const cars = config.cars.map(({ name, modules }) => ({
       name,
       modules: modules.map((module) => module.id),

@@ -1,8 +1,9 @@
 // `start`: serves the cars of a configuration until the program is asked to stop.
 import { reachableHost } from "../config/address.ts";
 import { ConfigError } from "../config/errors.ts";
-import { loadConfig, type LoadedConfig, STANDARD_INPUT } from "../config/load.ts";
+import { loadConfig, type LoadedConfig } from "../config/load.ts";
 import type { ServerConfig } from "../config/model.ts";
+import { type ConfigSource, configSource } from "../config/source.ts";
 import { HttpListenError } from "../http/errors.ts";
 import type { Operators } from "../http/operators.ts";
 import type { EmbeddedBroker } from "../mqtt/broker.ts";
@@ -34,7 +35,8 @@ export async function startCommand(
   context: ProgramContext,
 ): Promise<number> {
   const { output } = context;
-  const loaded = await load(options, output);
+  const source = configSource(options.config);
+  const loaded = await load(source, options, output);
   const logging = loaded && openLog(loaded.config, output);
   if (loaded === undefined || logging === undefined) return 1;
   const { log } = logging;
@@ -47,7 +49,7 @@ export async function startCommand(
     log.info(() => `Starting ${versionText()} with "${options.config}"`);
     for (const { path, message } of loaded.warnings) log.warning(`${path}: ${message}`);
     const notify = systemdNotify(log);
-    const parts = createParts({ options, config: loaded.config, logging, reloader });
+    const parts = createParts({ source, options, config: loaded.config, logging, reloader });
     if (notify !== undefined) parts.push(servicePart(notify));
     return await runUntilStopped(parts, { stop: context.stop, log }) ? 0 : 1;
   } catch (error) {
@@ -66,11 +68,12 @@ export async function startCommand(
 }
 
 async function load(
+  source: ConfigSource,
   options: ConfigOptions,
   output: Output,
 ): Promise<LoadedConfig | undefined> {
   try {
-    const loaded = await loadConfig(options.config, options.overrides);
+    const loaded = await loadConfig(source, options.overrides);
     if (!loaded.config.logging.console.use) printWarnings(loaded.warnings, output);
     return loaded;
   } catch (error) {
@@ -78,14 +81,6 @@ async function load(
     printConfigError(error, output);
     return undefined;
   }
-}
-
-/** Reads the configuration again; what came through a pipe is gone. */
-function reloadConfig({ config, overrides }: ConfigOptions): Promise<LoadedConfig> {
-  if (config !== STANDARD_INPUT) return loadConfig(config, overrides);
-  const path = "(standard input)";
-  const message = "Expected a file, to be read again: the configuration came from standard input";
-  return Promise.reject(new ConfigError(path, [{ path, message }], []));
 }
 
 function openLog({ logging }: ServerConfig, output: Output): Logging | undefined {
@@ -99,6 +94,7 @@ function openLog({ logging }: ServerConfig, output: Output): Logging | undefined
 }
 
 interface PartOptions {
+  readonly source: ConfigSource;
   readonly options: ConfigOptions;
   readonly config: ServerConfig;
   readonly logging: Logging;
@@ -107,7 +103,7 @@ interface PartOptions {
 }
 
 /** The embedded broker, if it is asked for, and the server: in the order in which they start. */
-function createParts({ options, config, logging, reloader }: PartOptions): Part[] {
+function createParts({ source, options, config, logging, reloader }: PartOptions): Part[] {
   const { log } = logging;
   const embeddedBroker = options.overrides.embeddedBroker !== undefined;
   let broker: EmbeddedBroker | undefined;
@@ -121,7 +117,7 @@ function createParts({ options, config, logging, reloader }: PartOptions): Part[
       operators = await createOperators(config, log);
       server = await assembleServer({ config: served, log, connector, ...observedBy(operators) });
       await server.start();
-      const load = () => reloadConfig(options);
+      const load = () => loadConfig(source, options.overrides);
       reloader.resolve(
         new Reloader({ load, running: config, server, connector, logging, embeddedBroker }),
       );

@@ -1,10 +1,9 @@
 // Turns a configuration of any dialect into the one form, or into everything that is wrong with it.
-import { dirname, resolve } from "node:path";
 import { resolveBroker } from "./broker.ts";
 import { type CommonInput, type Dialect, readDialect } from "./dialect.ts";
 import { DOCUMENT_PATH, joinPath, quote } from "./describe.ts";
 import { ConfigError, Faults, type Problem } from "./errors.ts";
-import { type ConfigPlace, type FileSource, systemFiles, withFiles } from "./files.ts";
+import { type ConfigPlace, systemFiles, withFiles } from "./files.ts";
 import { resolveHttp } from "./http.ts";
 import { readJson } from "./json.ts";
 import { formOf } from "./key.ts";
@@ -14,8 +13,9 @@ import type { ServerConfig, Timeouts } from "./model.ts";
 import { resolveFleet } from "./modules.ts";
 import { type NumberTexts, USUAL_TEXTS } from "./number_texts.ts";
 import type { Overrides } from "./overrides.ts";
-import { describeFileError, readStandardInput } from "./read_file.ts";
+import { describeFileError } from "./read_file.ts";
 import { isObject } from "./read.ts";
+import { type ConfigSource, configSource } from "./source.ts";
 
 /** A configuration that can be used. */
 export interface LoadedConfig {
@@ -25,31 +25,24 @@ export interface LoadedConfig {
   readonly dialect: Dialect;
 }
 
-/** Stands for standard input in place of a file. */
-export const STANDARD_INPUT = "-";
-
 /**
- * Reads the configuration file at `path`, whatever its dialect (protocol section 5).
+ * Reads a configuration, whatever its dialect (protocol section 5).
  *
- * @param path or {@linkcode STANDARD_INPUT}: then files are looked up from the working directory
+ * @param from where it is, or what a command line says of that ({@linkcode configSource})
  * @param overrides what the command line adds
- * @param files stands for the file system in tests
  * @throws {ConfigError} with every problem at once
  */
 export async function loadConfig(
-  path: string,
+  from: string | ConfigSource,
   overrides: Overrides = {},
-  files: FileSource = systemFiles,
 ): Promise<LoadedConfig> {
-  const workingDirectory = Deno.cwd();
-  const absolute = resolve(workingDirectory, path);
-  const piped = path === STANDARD_INPUT;
-  const source = piped ? "(standard input)" : path === "" ? absolute : path;
+  const source = typeof from === "string" ? configSource(from) : from;
+  const { name, folder, files = systemFiles } = source;
   const fail = (message: string, cause?: unknown) =>
-    new ConfigError(source, [{ path: source, message }], [], { cause });
+    new ConfigError(name, [{ path: name, message }], [], { cause });
   let text: string;
   try {
-    text = await (piped ? readStandardInput() : files.readText(absolute, {}));
+    text = await source.read();
   } catch (error) {
     throw fail(`Expected a readable file: ${describeFileError(error)}`, error);
   }
@@ -59,16 +52,15 @@ export async function loadConfig(
     path: duplicate.path,
     message: `Key given twice: the last one counts, on line ${duplicate.line}`,
   }));
-  const folders = { workingDirectory, folder: dirname(absolute) };
   try {
     const loaded = await withFiles(files, (seen) => {
-      const place = { ...folders, files: seen };
-      return parseConfig(json.document, place, overrides, source, json.numbers);
+      const place = { workingDirectory: Deno.cwd(), folder, files: seen };
+      return parseConfig(json.document, place, overrides, name, json.numbers);
     });
     return { ...loaded, warnings: [...duplicates, ...loaded.warnings] };
   } catch (error) {
     if (!(error instanceof ConfigError) || duplicates.length === 0) throw error;
-    throw new ConfigError(source, error.problems, [...duplicates, ...error.warnings], {
+    throw new ConfigError(name, error.problems, [...duplicates, ...error.warnings], {
       cause: error,
     });
   }

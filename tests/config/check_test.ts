@@ -7,6 +7,7 @@ import { runSchema } from "../../src/cli/schema.ts";
 import { systemFiles } from "../../src/config/files.ts";
 import { configJsonSchema, configJsonSchemaText } from "../../src/config/json_schema.ts";
 import { loadConfig } from "../../src/config/load.ts";
+import { configSource } from "../../src/config/source.ts";
 import { TempFolder } from "../support/temp.ts";
 import { documented, external, singleCar, withModuleConfig } from "./support.ts";
 
@@ -113,7 +114,7 @@ Deno.test("runCheck() prints what counts, secrets masked, and returns 0", async 
 Deno.test("loadConfig() loads the examples as they are, without a warning", async () => {
   for (const [name, dialect] of Object.entries(EXAMPLES)) {
     const looked: string[] = [];
-    const loaded = await loadConfig(new URL(name, CONFIG_FOLDER).pathname, {}, {
+    const source = configSource(new URL(name, CONFIG_FOLDER).pathname, {
       ...systemFiles,
       // The example module need not be compiled for this.
       kind(path) {
@@ -121,6 +122,7 @@ Deno.test("loadConfig() loads the examples as they are, without a warning", asyn
         return Promise.resolve("file");
       },
     });
+    const loaded = await loadConfig(source);
     assert.equal(loaded.dialect, dialect, name);
     assert.deepEqual(loaded.warnings, [], name);
     const library = name === "container.json"
