@@ -44,7 +44,11 @@ export async function compareAgainst(
   return [
     ...describe(running, wanted, options),
     ...(unseen.length > 0
-      ? [`Unknown, maybe changed, as servers do not show secrets: ${namesText(unseen)}`]
+      ? [
+        `Unknown, maybe changed, as servers show only what is known to be no secret: ${
+          namesText(unseen)
+        }`,
+      ]
       : []),
   ];
 }

@@ -14,6 +14,8 @@ export interface CheckOptions {
   /** The configuration file. */
   readonly config: string;
   readonly overrides?: Overrides;
+  /** Whether values of modules' `config` are printed whatever they are. @default {false} */
+  readonly showConfigValues?: boolean | undefined;
   /** Present: say what a reload would do instead. */
   readonly against?: Against & { readonly apiKeyFile?: string | undefined };
 }
@@ -25,7 +27,7 @@ export interface CheckOptions {
  * @returns the exit status: 1 when there is a problem (protocol section 5), else 0
  */
 export async function runCheck(options: CheckOptions, output: Output): Promise<number> {
-  const { against, overrides } = options;
+  const { against, overrides, showConfigValues } = options;
   let config: ServerConfig;
   try {
     const loaded = await loadConfig(options.config, overrides);
@@ -37,7 +39,10 @@ export async function runCheck(options: CheckOptions, output: Output): Promise<n
     return 1;
   }
   if (against !== undefined) return await printComparison(config, against, overrides, output);
-  printText(JSON.stringify(effectiveDocument(config), null, 2), (line) => output.out(line));
+  printText(
+    JSON.stringify(effectiveDocument(config, { showConfigValues }), null, 2),
+    (line) => output.out(line),
+  );
   return 0;
 }
 

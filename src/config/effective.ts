@@ -8,6 +8,8 @@ import { MASK, maskValue } from "./secrets.ts";
 export interface EffectiveOptions {
   /** Whether secrets are shown; for tests. @default {false} */
   readonly showSecrets?: boolean;
+  /** Whether values of modules' `config` are shown whatever they are. @default {showSecrets} */
+  readonly showConfigValues?: boolean | undefined;
 }
 
 /**
@@ -19,6 +21,7 @@ export function effectiveDocument(
   options: EffectiveOptions = {},
 ): Record<string, unknown> {
   const showSecrets = options.showSecrets ?? false;
+  const showConfigValues = options.showConfigValues ?? showSecrets;
   const { company_name, ...common } = COMMON;
   return {
     ...write({ company_name }, config, showSecrets),
@@ -26,7 +29,7 @@ export function effectiveDocument(
     ...write(common, config, showSecrets),
     cars: Object.fromEntries(config.cars.map(({ name, modules }) => [name, {
       specific_modules: Object.fromEntries(
-        modules.map((module) => [String(module.id), effectiveModule(module, showSecrets)]),
+        modules.map((module) => [String(module.id), effectiveModule(module, showConfigValues)]),
       ),
     }])),
   };
@@ -53,9 +56,9 @@ function filled(section: Record<string, unknown>): Record<string, unknown> | und
   return Object.keys(section).length > 0 ? section : undefined;
 }
 
-function effectiveModule(module: ModuleConfig, showSecrets: boolean): Record<string, unknown> {
+function effectiveModule(module: ModuleConfig, showValues: boolean): Record<string, unknown> {
   const parameters = module.parameters.map(([key, value]): [string, string] => {
-    return [key, showSecrets ? value : maskValue(key, value)];
+    return [key, showValues ? value : maskValue(key, value)];
   });
   return {
     lib_path: module.libPath,

@@ -4,34 +4,53 @@
 export const MASK = "***";
 
 /** A key with one of these words in it holds a secret. */
-const SECRET_WORDS: ReadonlySet<string> = new Set([
-  "auth",
-  "authorization",
-  "bearer",
-  "cookie",
-  "credential",
-  "credentials",
-  "jwt",
-  "key",
-  "keys",
-  "pass",
-  "pin",
-  "pw",
-  "pwd",
-]);
+const SECRET_WORDS = wordsOf(
+  "auth authorization bearer cert certificate connstr cookie credential credentials dsn hmac jwk " +
+    "jwt key keys nonce otp pass pem pin psk pw pwd salt sas session sig signature webhook",
+);
 
 /** Secret however it is written together: `apikey`, `mqttPassword2`. */
-const SECRET_PARTS = /passw|passphrase|secret|token|credential|apikey|accesskey|privatekey/;
+const SECRET_PARTS =
+  /passw|passphrase|secret|token|credential|apikey|accesskey|privatekey|sharedkey|connectionstring/;
 
-/** A key that ends in one of these names a place, not the secret itself. */
-const PLACES: ReadonlySet<string> = new Set(["dir", "directory", "file", "path"]);
+/** A key that ends in one of these names a place or a measure, not the secret itself. */
+const HARMLESS_ENDS = wordsOf(
+  "bytes count days dir directory file folder hours interval length limit minutes ms path seconds " +
+    "size timeout ttl",
+);
+
+/** A key of nothing but these words is known to be harmless. */
+const HARMLESS_WORDS = wordsOf(
+  "address api base broker car cars company debug delay device devices domain enable enabled " +
+    "endpoint environment format host hostname http id interval lang language level locale log max " +
+    "min mode module mqtt name number period poll port prefix protocol rate region requests " +
+    "retries retry role scheme server service timezone topic tries type unit units uri url user " +
+    "username verbose version wait window",
+);
+
+function wordsOf(text: string): ReadonlySet<string> {
+  return new Set(text.split(" "));
+}
+
+/** The words of `apiKey`, `api_key` and `API-KEY`. */
+function wordsIn(key: string): string[] {
+  return key.replaceAll(/([a-z0-9])([A-Z])/g, "$1_$2").toLowerCase().split(/[^a-z0-9]+/)
+    .filter((word) => word !== "");
+}
 
 /** Says whether the value of `key` must not be shown; rather once too often. */
 export function isSecretKey(key: string): boolean {
-  const words = key.replaceAll(/([a-z0-9])([A-Z])/g, "$1_$2").toLowerCase().split(/[^a-z0-9]+/)
-    .filter((word) => word !== "");
-  if (PLACES.has(words.at(-1) ?? "")) return false;
+  const words = wordsIn(key);
+  if (HARMLESS_ENDS.has(words.at(-1) ?? "")) return false;
   return words.some((word) => SECRET_WORDS.has(word)) || SECRET_PARTS.test(words.join(""));
+}
+
+/** Says whether the value of `key` is known to be no secret, but for what may stand inside it. */
+function isHarmlessKey(key: string): boolean {
+  if (isSecretKey(key)) return false;
+  const words = wordsIn(key);
+  return HARMLESS_ENDS.has(words.at(-1) ?? "") ||
+    (words.length > 0 && words.every((word) => HARMLESS_WORDS.has(word)));
 }
 
 /** A key and what separates it from its value; anchored, so that long words cost no more than once. */
@@ -59,21 +78,41 @@ export function maskText(text: string): string {
   return masked + source.slice(copied);
 }
 
-/** The value of `key` as it may be shown. */
-export function maskValue(key: string, value: string): string {
-  return isSecretKey(key) ? MASK : maskText(value);
-}
-
 /** A shorter value is no secret worth its name, and may stand in any text by chance. */
 const MIN_SECRET = 4;
+/** The same for a value of a key that need not be that of a secret. */
+const MIN_UNKNOWN_SECRET = 8;
 
-/** The values that must not be shown, of parameters with their keys; longest first. */
+/**
+ * The value of a key of a module's `config` as it may be shown: what is not known to be harmless is
+ * masked whole, as only the module knows what it is; inside the rest, what looks like a secret.
+ */
+export function maskValue(key: string, value: string): string {
+  if (isHarmlessKey(key)) return maskText(maskUrl(value));
+  if (isSecretKey(key)) return MASK;
+  return value.length < MIN_SECRET || value === "true" || value === "false" ? value : MASK;
+}
+
+/** Masks what follows `?` and `#` in an address, and long names with digits in its path. */
+function maskUrl(text: string): string {
+  const address = /^([a-z][a-z0-9+.-]*:\/\/[^/?#]*)([^?#]*)([?#]?)/i.exec(text);
+  if (address === null) return text;
+  const [, origin = "", path = "", more = ""] = address;
+  const shown = path.replaceAll(/[^/]{16,}/g, (name) => /\d/.test(name) ? MASK : name);
+  return `${origin}${shown}${more === "" ? "" : more + MASK}`;
+}
+
+/**
+ * The values that must not be shown, of parameters with their keys; longest first. A word of
+ * letters alone is masked only when its key is that of a secret: it may stand in any text.
+ */
 export function secretValues(
   parameters: Iterable<readonly [key: string, value: string]>,
 ): string[] {
-  const values = [...parameters]
-    .filter(([key, value]) => value.length >= MIN_SECRET && isSecretKey(key))
-    .map(([, value]) => value);
+  const values = [...parameters].filter(([key, value]) => {
+    if (isSecretKey(key)) return value.length >= MIN_SECRET;
+    return !isHarmlessKey(key) && value.length >= MIN_UNKNOWN_SECRET && !/^\p{L}*$/u.test(value);
+  }).map(([, value]) => value);
   return [...new Set(values)].sort((one, other) => other.length - one.length);
 }
 

@@ -114,7 +114,7 @@ Deno.test("runCheck() asks a running server, and says which secrets it cannot co
     assert.deepEqual(out, [
       "car changed: module 2 changed (config.more), its session ends (module_lost)",
       "A reload would do this to cars: 0 added, 0 removed, 1 changed; 1 car keeps its session",
-      "Unknown, maybe changed, as servers do not show secrets: mqtt_password, " +
+      "Unknown, maybe changed, as servers show only what is known to be no secret: mqtt_password, " +
       "car same: module 2 config.token, car changed: module 2 config.url",
     ]);
   }
@@ -159,10 +159,11 @@ Deno.test("check --against prints a comparison, and refuses keys it has no use f
     const { code } = await process.ended();
     return { code, text: process.text };
   };
-  const [compared, alone, both] = await Promise.all([
+  const [compared, alone, both, shown] = await Promise.all([
     run("--against", file),
     run("--api-key", KEY),
     run("--against", file, "--api-key", KEY, "--api-key-file", file),
+    run("--against", file, "--show-config-values"),
   ]);
   assert.deepEqual(compared, {
     code: 0,
@@ -171,4 +172,6 @@ Deno.test("check --against prints a comparison, and refuses keys it has no use f
   assert.equal(alone.code, 2);
   assert.match(alone.text, /--api-key: no use without --against/);
   assert.equal(both.code, 2);
+  assert.equal(shown.code, 2);
+  assert.match(shown.text, /--show-config-values: no use with --against/);
 });

@@ -55,7 +55,12 @@ Deno.test("runCheck() prints what counts, secrets masked, and returns 0", async 
   await using folder = await TempFolder.make();
   const lib = await folder.write("lib.so", "");
   const document = {
-    ...withModuleConfig({ api_key: "hunter2", api_url: "http://a:hunter2@host", n: 5 }),
+    ...withModuleConfig({
+      api_key: "hunter2",
+      api_url: "http://a:hunter2@host",
+      connection_string: "hunter2",
+      n: 5,
+    }),
     mqtt_username: "me",
     mqtt_password: "hunter2",
     logging: { file: { path: folder.path } },
@@ -99,7 +104,12 @@ Deno.test("runCheck() prints what counts, secrets masked, and returns 0", async 
         specific_modules: {
           "7": {
             lib_path: lib,
-            config: { api_key: "***", api_url: "http://***@host", n: "5" },
+            config: {
+              api_key: "***",
+              api_url: "http://***@host",
+              connection_string: "***",
+              n: "5",
+            },
             timeout_ms: 1000,
           },
         },
@@ -109,6 +119,17 @@ Deno.test("runCheck() prints what counts, secrets masked, and returns 0", async 
   const again = new RecordedOutput();
   await runCheck({ config }, again);
   assert.equal(again.lines.out.join("\n"), printed);
+
+  const whole = new RecordedOutput();
+  await runCheck({ config, showConfigValues: true }, whole);
+  const shown = JSON.parse(whole.lines.out.join("\n"));
+  assert.deepEqual(shown.cars.car_1.specific_modules["7"].config, {
+    api_key: "hunter2",
+    api_url: "http://a:hunter2@host",
+    connection_string: "hunter2",
+    n: "5",
+  });
+  assert.equal(shown.external_communication.mqtt_password, "***");
 });
 
 Deno.test("loadConfig() loads the examples as they are, without a warning", async () => {

@@ -1,16 +1,16 @@
 // What must never be shown.
 import assert from "node:assert/strict";
-import { isSecretKey, maskText, maskValue } from "../../src/config/secrets.ts";
+import { isSecretKey, maskText, maskValue, secretValues } from "../../src/config/secrets.ts";
 import { failure, lines, withModuleConfig } from "./support.ts";
 
 Deno.test("isSecretKey() knows secrets by their names (section 5)", () => {
   const secret =
     "api_key apiKey API-KEY apikey password mqtt_password dbPassword passwd pwd token " +
     "access_token refreshToken secret client_secret credentials private.key Authorization auth jwt " +
-    "passphrase key mqttpassword2";
+    "passphrase key mqttpassword2 connection_string connectionString dsn sas hmac salt session cert";
   for (const key of secret.split(" ")) assert.equal(isSecretKey(key), true, key);
   const open = "api_url max_requests company_name author keyboard monkey key_file password_file " +
-    "pinned compass timeout";
+    "pinned compass timeout session_timeout cert_file salt_length";
   for (const key of open.split(" ")) assert.equal(isSecretKey(key), false, key);
 });
 
@@ -37,6 +37,43 @@ Deno.test("maskText() takes long words without looking twice", () => {
 Deno.test("maskValue() hides the values of secret keys", () => {
   assert.equal(maskValue("api_key", "abc"), "***");
   assert.equal(maskValue("api_url", "http://a:b@c"), "http://***@c");
+});
+
+Deno.test("maskValue() hides what is not known to be harmless", () => {
+  const values: [key: string, value: string, shown: string][] = [
+    ["connection_string", "Server=a;Uid=b", "***"],
+    ["salt", "a1", "***"],
+    ["fleet_code", "hunter2", "***"],
+    ["notes", '{"a": 1}', "***"],
+    ["", "hunter2", "***"],
+    ["account", "1234", "***"],
+    ["fleet_code", "123", "123"],
+    ["dry_run", "false", "false"],
+    ["auth", "true", "***"],
+    ["car_name", "car_1", "car_1"],
+    ["max_requests", "5000", "5000"],
+    ["session_timeout", "5000", "5000"],
+    ["cert_file", "/etc/cert.pem", "/etc/cert.pem"],
+    ["api_url", "http://host:8080/v2/protocol", "http://host:8080/v2/protocol"],
+    ["url", "https://h/container?sv=1&code=abc", "https://h/container?***"],
+    ["url", "https://h/services/T0B1/Zx81kPq02mXc7wq9#frag", "https://h/services/T0B1/***#***"],
+    ["topic", "fleet?x=1", "fleet?x=1"],
+  ];
+  for (const [key, value, shown] of values) assert.equal(maskValue(key, value), shown, key);
+});
+
+Deno.test("secretValues() has what a library's output must not show", () => {
+  const parameters = Object.entries({
+    car_name: "car_1_of_acme",
+    password: "abcd",
+    pin: "123",
+    dsn: "a dsn",
+    mode_of_work: "automatic",
+    seat: "front-left-7",
+    code: "a1b2c3",
+    url: "http://host:8080/",
+  });
+  assert.deepEqual(secretValues(parameters), ["front-left-7", "a dsn", "abcd"]);
 });
 
 Deno.test("ConfigError shows no secret of a module's config (section 5)", () => {
