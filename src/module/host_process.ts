@@ -90,18 +90,21 @@ export class HostProcess {
   }
 
   async #watch(onOutput: (line: string, stream: OutputStream) => void): Promise<HostExit> {
-    const drained = new AbortController();
+    const ended = new AbortController();
+    const abandoned = new AbortController();
+    const options = { ended: ended.signal, abandoned: abandoned.signal, clock: systemClock };
     const output = Promise.all([
-      readLines(this.#child.stdout, (line) => onOutput(line, "stdout"), drained.signal),
-      readLines(this.#child.stderr, (line) => onOutput(line, "stderr"), drained.signal),
+      readLines(this.#child.stdout, (line) => onOutput(line, "stdout"), options),
+      readLines(this.#child.stderr, (line) => onOutput(line, "stderr"), options),
     ]);
     const { code, signal } = await this.#child.status;
     this.#gone = true;
+    ended.abort();
     this.#killGroup();
     this.#stdin.close().catch(() => {});
     // A process that has left the group may hold the pipes open for ever.
     await within(output, OUTPUT_GRACE_MS, systemClock);
-    drained.abort();
+    abandoned.abort();
     await output;
     return { code, signal };
   }

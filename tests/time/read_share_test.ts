@@ -79,7 +79,9 @@ Deno.test("readLines() lets timers in while a library prints without end", async
       else controller.enqueue(chunk);
     },
   });
-  const over = readLines(stream, () => {}, stop.signal);
+  // Of a process that has ended, all is read without pauses.
+  const ended = AbortSignal.abort();
+  const over = readLines(stream, () => {}, { ended, abandoned: stop.signal, clock: systemClock });
   await assertTimerFires(flood, () => stop.abort(), over);
 });
 
