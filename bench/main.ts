@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
 import { buildFixtures } from "../tests/fixtures/build.ts";
 import * as fleet from "./rows/fleet.ts";
+import { connects, junk, reconnects, subscribers } from "./rows/hostile.ts";
 import * as http from "./rows/http.ts";
 import * as isolation from "./rows/isolation.ts";
 import type { Row } from "./rows/row.ts";
@@ -23,6 +24,10 @@ const ROWS: readonly Row[] = [
   ...Object.values(isolation),
   ...Object.values(scale),
   ...Object.values(http),
+  reconnects,
+  junk,
+  connects,
+  subscribers,
 ];
 
 const RESULTS = fileURLToPath(new URL("results.json", import.meta.url));

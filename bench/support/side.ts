@@ -1,5 +1,10 @@
 // The two things that are compared, started alike: our server, and the bare echo.
-import { COMPANY, ServerProcess, type TestModule } from "../../tests/e2e/server_process.ts";
+import {
+  COMPANY,
+  type ProcessOptions,
+  ServerProcess,
+  type TestModule,
+} from "../../tests/e2e/server_process.ts";
 import { ScriptProcess } from "../../tests/support/script_process.ts";
 
 /** Which of them. */
@@ -9,6 +14,8 @@ export type SideName = "server" | "echo";
 export interface Side extends AsyncDisposable {
   readonly name: SideName;
   readonly pid: number;
+  /** What the server prints, and how it ends; the echo does not tell. */
+  readonly server?: ServerProcess;
   /** Resolves when the server serves its cars, or the echo has subscribed for all. */
   ready(timeoutMs: number): Promise<void>;
 }
@@ -23,6 +30,8 @@ export interface SideOptions {
   readonly echoCommandsPerSecond?: number;
   /** Further keys of the server's configuration. */
   readonly more?: Readonly<Record<string, unknown>>;
+  /** How the server's process is started. */
+  readonly process?: ProcessOptions;
 }
 
 /** Logs as a server in the field does. */
@@ -46,10 +55,11 @@ export async function launchSide(name: SideName, options: SideOptions): Promise<
     port,
     cars: Object.fromEntries(names.map((car) => [car, modules(car)])),
     more: { logging: LOGGING, ...more },
-  });
+  }, options.process);
   return {
     name,
     pid: process.pid,
+    server: process,
     ready: async (timeoutMs) => void await process.line(/Serving \d+ cars?/, timeoutMs),
     // In order, so that it takes its module hosts along; then what is left, if anything is.
     [Symbol.asyncDispose]: async () => {

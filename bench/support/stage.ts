@@ -1,6 +1,6 @@
 // A broker, one side and its load: set up together, measured, taken down together.
-import { COMPANY, type TestModule } from "../../tests/e2e/server_process.ts";
-import { Mosquitto } from "../../tests/support/mosquitto.ts";
+import { COMPANY, type ProcessOptions, type TestModule } from "../../tests/e2e/server_process.ts";
+import { freePort, Mosquitto } from "../../tests/support/mosquitto.ts";
 import { ScriptProcess } from "../../tests/support/script_process.ts";
 import type { Pace } from "../load/load_car.ts";
 import type { LoadReport, LoadRequest } from "../load/protocol.ts";
@@ -23,6 +23,10 @@ export interface StageOptions {
   readonly echoCommandsPerSecond?: number;
   /** Further keys of the server's configuration. */
   readonly more?: Readonly<Record<string, unknown>>;
+  /** How the server's process is started. */
+  readonly process?: ProcessOptions;
+  /** Whether the server is the broker itself. @default {false} */
+  readonly embedded?: boolean;
   /** Modules for which each car of the load has a device. @default {[1000]} */
   readonly deviceModules?: readonly number[];
   /** Cars of the load begin with this number; those before it are somebody else's. @default {1} */
@@ -53,20 +57,29 @@ export interface Sample {
 
 /** Everything one side needs. */
 export class Stage implements AsyncDisposable {
-  readonly broker: Mosquitto;
+  /** Where the broker listens, on 127.0.0.1. */
+  readonly port: number;
   readonly side: Side;
   /** CLOCK_MONOTONIC in microseconds right before the side's process was started. */
   readonly startedUs: number;
+  readonly #broker: Mosquitto | undefined;
   readonly #options: StageOptions;
   readonly #load: ScriptProcess;
   readonly #more: AsyncDisposable[] = [];
 
   private constructor(
     options: StageOptions,
-    parts: { broker: Mosquitto; side: Side; load: ScriptProcess; startedUs: number },
+    parts: {
+      broker: Mosquitto | undefined;
+      port: number;
+      side: Side;
+      load: ScriptProcess;
+      startedUs: number;
+    },
   ) {
     this.#options = options;
-    this.broker = parts.broker;
+    this.#broker = parts.broker;
+    this.port = parts.port;
     this.side = parts.side;
     this.#load = parts.load;
     this.startedUs = parts.startedUs;
@@ -75,22 +88,33 @@ export class Stage implements AsyncDisposable {
   /** Starts everything, and waits until every car runs. */
   static async set(options: StageOptions): Promise<Stage> {
     await using undo = new AsyncDisposableStack();
-    const broker = undo.use(await Mosquitto.start({ lines: BROKER_LINES }));
+    const broker = options.embedded
+      ? undefined
+      : undo.use(await Mosquitto.start({ lines: BROKER_LINES }));
+    const port = broker?.port ?? freePort();
     const load = undo.use(new ScriptProcess(LOAD));
     await load.ask({ ask: "report" }, STARTED_MS);
-    const open = () => load.ask(openRequest(options, broker.port), ANSWER_MS);
+    const open = () => load.ask(openRequest(options, port), ANSWER_MS);
     if (options.gatewaysFirst) {
       await open();
       await pause(1_000);
     }
     const startedUs = monotonicUs();
-    const side = undo.use(await launchSide(options.side, { ...options, port: broker.port }));
+    const args = options.embedded ? ["--broker"] : [];
+    const process = { args, ...options.process };
+    const side = undo.use(await launchSide(options.side, { ...options, process, port }));
     await side.ready(STARTED_MS);
     if (!options.gatewaysFirst) await open();
-    const stage = new Stage(options, { broker, side, load, startedUs });
+    const stage = new Stage(options, { broker, port, side, load, startedUs });
     if (!options.noWait) await stage.allRunning(STARTED_MS);
     undo.move();
     return stage;
+  }
+
+  /** The broker, unless it is the server itself. */
+  get broker(): Mosquitto {
+    if (this.#broker === undefined) throw new Error("Cannot use the broker: it is the server");
+    return this.#broker;
   }
 
   /** The side's process and all its descendants. */
@@ -161,7 +185,7 @@ export class Stage implements AsyncDisposable {
   async addLoad(request: Omit<LoadRequest & { ask: "open" }, "ask" | "port" | "company">) {
     const load = new ScriptProcess(LOAD);
     this.#more.push(load);
-    const open = { ask: "open", port: this.broker.port, company: COMPANY, ...request };
+    const open = { ask: "open", port: this.port, company: COMPANY, ...request };
     await load.ask(open, STARTED_MS);
     return async (next: LoadRequest): Promise<LoadReport> =>
       JSON.parse(await load.ask(next, ANSWER_MS)) as LoadReport;
@@ -169,9 +193,9 @@ export class Stage implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const errors: unknown[] = [];
-    for (const each of [...this.#more, this.#load, this.side, this.broker]) {
+    for (const each of [...this.#more, this.#load, this.side, this.#broker]) {
       try {
-        await each[Symbol.asyncDispose]();
+        await each?.[Symbol.asyncDispose]();
       } catch (error) {
         // The others must be ended all the same.
         errors.push(error);
