@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { buildFixtures } from "../tests/fixtures/build.ts";
 import * as fleet from "./rows/fleet.ts";
 import { connects, junk, reconnects, subscribers } from "./rows/hostile.ts";
+import * as hostileLocal from "./rows/hostile_local.ts";
 import * as http from "./rows/http.ts";
 import * as isolation from "./rows/isolation.ts";
 import type { Row } from "./rows/row.ts";
@@ -28,6 +29,7 @@ const ROWS: readonly Row[] = [
   junk,
   connects,
   subscribers,
+  ...Object.values(hostileLocal),
 ];
 
 const RESULTS = fileURLToPath(new URL("results.json", import.meta.url));
@@ -45,6 +47,10 @@ function print(text: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
 }
 
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 async function runRows(rows: readonly Row[]): Promise<Figure[]> {
   await using benchModule = await BenchModule.build();
   const { module, module2, module3 } = await buildFixtures();
@@ -56,7 +62,8 @@ async function runRows(rows: readonly Row[]): Promise<Figure[]> {
       figures.push(...await row.run({ benchModule: benchModule.path, fixtureModules }));
     } catch (error) {
       // What the other rows give is worth having all the same.
-      print(`Cannot finish row "${row.name}": ${error instanceof Error ? error.message : error}`);
+      const all = error instanceof AggregateError ? [error, ...error.errors] : [error];
+      print(`Cannot finish row "${row.name}": ${all.map(messageOf).join(": ")}`);
       Deno.exitCode = 1;
     }
   }

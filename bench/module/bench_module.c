@@ -3,6 +3,7 @@
  *
  *   commands_per_second  number: the pace; default 0. Each command carries the moment in which
  *                        wait_for_command returned, CLOCK_MONOTONIC in microseconds, 8 bytes
+ *   command_bytes        number: its size; default 8, which is the least
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@ struct state {
     unsigned long long next_us;
     unsigned long long returned_us;
     int connected;
+    size_t command_bytes;
 };
 
 static unsigned long long now_us(void) {
@@ -49,17 +51,22 @@ int is_device_type_supported(unsigned device_type) {
     return OK;
 }
 
+static int is(struct buffer key, const char *name) {
+    return key.size_in_bytes == strlen(name) && memcmp(key.data, name, key.size_in_bytes) == 0;
+}
+
 void *init(struct config config) {
     struct state *state = calloc(1, sizeof *state);
     if (state == NULL) return NULL;
+    state->command_bytes = 8;
     unsigned seed = (unsigned)now_us();
     for (size_t i = 0; i < config.size; i++) {
         struct buffer key = config.parameters[i].key, value = config.parameters[i].value;
         char text[16] = "";
-        if (key.size_in_bytes != 19 || memcmp(key.data, "commands_per_second", 19) != 0) continue;
         memcpy(text, value.data, value.size_in_bytes < 15 ? value.size_in_bytes : 15);
-        long rate = strtol(text, NULL, 10);
-        if (rate > 0) state->period_us = 1000000 / rate;
+        long number = strtol(text, NULL, 10);
+        if (is(key, "commands_per_second") && number > 0) state->period_us = 1000000 / number;
+        if (is(key, "command_bytes") && number > 8) state->command_bytes = (size_t)number;
     }
     /* At a random point of the period: cars must not move in step. */
     if (state->period_us > 0) state->next_us = now_us() + (unsigned)rand_r(&seed) % (unsigned)state->period_us;
@@ -115,10 +122,11 @@ int pop_command(struct buffer *data, struct device_identification *device, void 
     struct state *state = context;
     memset(device, 0, sizeof *device);
     device->module = 1000;
-    if (allocate(data, 8) != OK || allocate(&device->device_role, 6) != OK ||
+    if (allocate(data, state->command_bytes) != OK || allocate(&device->device_role, 6) != OK ||
         allocate(&device->device_name, 8) != OK) {
         return NOT_OK;
     }
+    memset(data->data, 0, state->command_bytes);
     memcpy(data->data, &state->returned_us, 8);
     memcpy(device->device_role.data, "role_1", 6);
     memcpy(device->device_name.data, "device_1", 8);

@@ -2,7 +2,18 @@
 import { AttackProcess } from "../../tests/adversary/attacks.ts";
 import { closesAtPublish } from "../../tests/adversary/broker.ts";
 import { RawBroker } from "../../tests/mqtt/raw_broker.ts";
-import { type Attacked, measureAttack, memoryMib, secondsToStop } from "../support/attacked.ts";
+import {
+  type Attacked,
+  CARS,
+  coreFigure,
+  measureAttack,
+  memoryFigure,
+  memoryMib,
+  othersFigure,
+  secondsToStop,
+  stopFigure,
+  WATCH,
+} from "../support/attacked.ts";
 import { figure } from "../support/figure.ts";
 import { cpuUs, privateBytes, treeOf } from "../support/process_tree.ts";
 import { launchSide } from "../support/side.ts";
@@ -10,62 +21,7 @@ import { pause, Stage } from "../support/stage.ts";
 import { plainModules, type Row } from "./row.ts";
 
 const MIB = 1024 * 1024;
-/** The first car is the attacker's. */
-const CARS = { side: "server", cars: 11, firstCar: 2 } as const;
-const WATCH = { pace: { rate: 20, window: 1_000, bytes: 64 }, seconds: 6 };
 const FLOOD = 150_000;
-
-/** What the others notice; none of them may lose anything. */
-export function othersFigure(row: string, what: string, runs: readonly Attacked[], limit: number) {
-  const failed = runs.reduce((sum, { attacked }) => sum + attacked.failed, 0);
-  return figure({
-    row,
-    what: `${what}: p99 of 10 others, ${failed} failures`,
-    unit: "ms",
-    server: runs.map(({ attacked }) => attacked.p99Ms),
-    reference: runs.map(({ calm }) => calm.p99Ms),
-    reach: `<= ${limit} x without, none fails`,
-    reached: (_, ratio) => ratio <= limit && failed === 0,
-  });
-}
-
-/** How much of a core the server's own process takes. */
-export function coreFigure(row: string, runs: readonly Attacked[], limit: number) {
-  return figure({
-    row,
-    what: "the same: the server's own process, share of a core",
-    unit: "",
-    server: runs.map(({ attacked }) => attacked.coreShare),
-    reference: runs.map(({ calm }) => calm.coreShare),
-    reach: `<= ${limit}`,
-    reached: (share) => share <= limit,
-  });
-}
-
-/** By how much memory grew. */
-export function memoryFigure(row: string, runs: readonly Attacked[], limitMib: number) {
-  return figure({
-    row,
-    what: "the same: private memory, hosts included, after and before",
-    unit: "MiB",
-    server: runs.map(({ memory }) => memory.after),
-    reference: runs.map(({ memory }) => memory.before),
-    reach: `<= ${limitMib} MiB more`,
-    reached: (after, ratio) => after - after / ratio <= limitMib,
-  });
-}
-
-/** How long the end takes while the attack goes on. */
-export function stopFigure(row: string, seconds: readonly number[]) {
-  return figure({
-    row,
-    what: "the same: from SIGTERM to exit with status 0, meanwhile",
-    unit: "s",
-    server: seconds,
-    reach: "<= 10 s",
-    reached: (value) => value <= 10,
-  });
-}
 
 /** Cars that a broker lets in, and drops when they publish. */
 export const reconnects: Row = {
@@ -200,28 +156,19 @@ export const subscribers: Row = {
   async run(context) {
     const figures = [];
     const common = { ...CARS, modules: plainModules(context), embedded: true };
-    for (const clients of [1, 20]) {
+    for (const [clients, megabytes] of [[1, 3], [20, 25]] as const) {
       await using stage = await Stage.set(common);
       await using scope = new AsyncDisposableStack();
       const { port } = stage;
+      // Past anything that a system's own buffers hold.
+      const flood = { port, car: "nobody", junk: "noise", bytes: 100_000 } as const;
       const begin = async () => {
         const options = { port, clients, topic: "#" };
         scope.use(await AttackProcess.start("deafSubscribers", options));
-        if (clients === 1) return;
-        // 25 MB/s, past anything that a system's own buffers hold.
-        const flood = {
-          port,
-          car: "nobody",
-          perSecond: 250,
-          junk: "noise",
-          bytes: 100_000,
-        } as const;
-        scope.use(await AttackProcess.start("flood", flood));
+        scope.use(await AttackProcess.start("flood", { ...flood, perSecond: 10 * megabytes }));
       };
       const runs = [await measureAttack(stage, { ...WATCH, seconds: 10 }, begin)];
-      const what = clients === 1
-        ? "1 subscriber of # stops reading"
-        : `${clients} of them and 25 MB/s`;
+      const what = `${clients} of the embedded broker's clients stopped reading, ${megabytes} MB/s`;
       figures.push(
         othersFigure(this.name, what, runs, 3),
         memoryFigure(this.name, runs, 150),

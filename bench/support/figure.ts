@@ -29,7 +29,7 @@ export interface FigureOptions {
   readonly reference?: readonly number[];
   readonly reach: string;
   readonly reached: (server: number, ratio: number) => boolean;
-  readonly samples?: readonly Sample[];
+  readonly samples?: readonly Pick<Sample, "foreignShare">[];
 }
 
 /** Takes medians. */

@@ -50,6 +50,8 @@ export interface Sample {
   readonly cpuPerStatusUs: number;
   /** Of all cores, by the side with all its processes. */
   readonly cpuShare: number;
+  /** Of one core, by the side's own process. */
+  readonly coreShare: number;
   /** Of all cores, by processes that are none of ours: how far the sample can be trusted. */
   readonly foreignShare: number;
   readonly report: LoadReport;
@@ -153,15 +155,24 @@ export class Stage implements AsyncDisposable {
     return sample;
   }
 
-  /** Measures whatever goes on. */
-  async observe(seconds: number): Promise<Sample> {
+  /**
+   * Measures whatever goes on. With `drainMs` the load ends with the window, and answers that come so
+   * much later count.
+   */
+  async observe(seconds: number, drainMs = 0): Promise<Sample> {
     await this.ask({ ask: "reset" });
     const { pids } = this;
     const ours = treeOf(Deno.pid);
-    const before = [monotonicUs(), cpuUs(pids), cpuUs(ours), machineCpuUs()] as const;
+    const own = [this.side.pid];
+    const used = () =>
+      [monotonicUs(), cpuUs(pids), cpuUs(ours), machineCpuUs(), cpuUs(own)] as const;
+    const before = used();
     await pause(seconds * 1_000);
-    const after = [monotonicUs(), cpuUs(pids), cpuUs(ours), machineCpuUs()] as const;
-    const report = await this.ask({ ask: "report" });
+    const after = used();
+    const end = drainMs > 0
+      ? { ask: "drain", timeoutMs: drainMs } as const
+      : { ask: "report" } as const;
+    const report = await this.ask(end);
     const wallUs = after[0] - before[0];
     const cores = navigator.hardwareConcurrency;
     const cpu = after[1] - before[1];
@@ -176,6 +187,7 @@ export class Stage implements AsyncDisposable {
       commandP99Ms: report.commandAge.p99Ms,
       cpuPerStatusUs: cpu / report.answered,
       cpuShare: cpu / wallUs / cores,
+      coreShare: (after[4] - before[4]) / wallUs,
       foreignShare: Math.max(0, foreign) / wallUs / cores,
       report,
     };
