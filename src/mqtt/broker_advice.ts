@@ -33,6 +33,8 @@ const ADVICE: Readonly<Record<BrokerFailureCode, string>> = {
   closed: LOOK_AT_PORT,
   reset: LOOK_AT_PORT,
   cut_off: LOOK_AT_LOG,
+  ended_early: "Look at the broker's log for the same moment: brokers close over a message that " +
+    "they forbid; the doctor tries what the server publishes",
   other: LOOK_AT_LOG,
 };
 

@@ -64,6 +64,11 @@ export class BrokerConnection {
     void this.#open();
   }
 
+  /** Whether the broker has accepted the connection, whatever became of it. */
+  get accepted(): boolean {
+    return this.#stage === "SUBSCRIBE";
+  }
+
   /** The way for messages; undefined while there is no connection. */
   get lane(): MessageLane | undefined {
     return this.#lane;

@@ -5,14 +5,12 @@ import { type Clock, systemClock, type TimerHandle } from "../time/clock.ts";
 import { brokerAddress } from "../config/address.ts";
 import { openLink } from "./open_link.ts";
 import type { BrokerFailure } from "./failure.ts";
-import { type Entrant, Gate } from "../time/gate.ts";
+import { ConnectQueue, type Entrant } from "./connect_queue.ts";
 import type { FlushTicker, MessageLane } from "./message_lane.ts";
 import type { Link } from "./link.ts";
 import { FailureReporter } from "./reporter.ts";
 import { readTls, type TlsMaterial } from "./tls.ts";
 
-/** Cars that connect at the same time: more would not be faster, and hard on the broker. */
-const SIMULTANEOUS_ATTEMPTS = 32;
 /** Protocol section 1. */
 const KEEP_ALIVE_S = 15;
 /** How long an acknowledgement waits for something to leave with, in milliseconds. */
@@ -55,9 +53,7 @@ export class BrokerConnector implements FlushTicker {
   readonly #log: Log;
   #way: BrokerWay;
   #reporter: FailureReporter;
-  readonly #gate = new Gate(SIMULTANEOUS_ATTEMPTS);
-  readonly #sleepers = new Set<() => void>();
-  #away = false;
+  readonly #queue: ConnectQueue;
   #flushing: MessageLane[] = [];
   #flushTimer: TimerHandle | undefined;
 
@@ -67,6 +63,10 @@ export class BrokerConnector implements FlushTicker {
     this.keepAliveS = options.keepAliveS ?? KEEP_ALIVE_S;
     this.clock = options.clock ?? systemClock;
     this.#reporter = new FailureReporter(this.address, options.log, this.clock);
+    this.#queue = new ConnectQueue({
+      clock: this.clock,
+      firstPauseMs: () => this.refusedPauseMs,
+    });
   }
 
   /**
@@ -103,7 +103,7 @@ export class BrokerConnector implements FlushTicker {
     this.#way = { ...this.#way, ...way };
     if (this.address === before) return;
     this.#reporter = new FailureReporter(this.address, this.#log, this.clock);
-    this.#away = false;
+    this.#queue.forget();
   }
 
   /** Opens a connection. */
@@ -111,41 +111,29 @@ export class BrokerConnector implements FlushTicker {
     return openLink(this.#way.broker, this.#way.tls, signal);
   }
 
-  /** Waits for a turn to connect; the result gives it up. */
+  /** Waits for a turn to connect; the result takes that back. */
   enter(entrant: Entrant): () => void {
-    return this.#gate.enter(entrant);
+    return this.#queue.enter(entrant);
   }
 
-  /** A car could not connect; one whom the broker `refused` says nothing about the others. */
+  /** A car could not connect, or lost its connection soon after. */
   failed(car: string, failure: BrokerFailure): void {
-    if (!failure.refused) this.#away = true;
-    this.#reporter.failed(car, failure);
+    this.#reporter.failed(car, failure, this.#queue.size);
   }
 
-  /** A car has lost its connection. */
+  /** A car has lost a connection that had lasted. */
   lost(): void {
-    this.#away = true;
+    this.#queue.lost();
   }
 
-  /** A car is connected: the broker is back, so the others need not sit out their pauses. */
+  /** A car has a connection that can be relied on. */
   connected(car: string): void {
     this.#reporter.done(car, true);
-    if (!this.#away) return;
-    this.#away = false;
-    const sleepers = [...this.#sleepers];
-    this.#sleepers.clear();
-    for (const wake of sleepers) wake();
   }
 
   /** A car has stopped trying. */
   left(car: string): void {
     this.#reporter.done(car, false);
-  }
-
-  /** Calls `wake` once when the broker is back; the result takes that back. */
-  whenBack(wake: () => void): () => void {
-    this.#sleepers.add(wake);
-    return () => void this.#sleepers.delete(wake);
   }
 
   soon(lane: MessageLane): void {

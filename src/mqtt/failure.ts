@@ -29,6 +29,7 @@ export const BROKER_FAILURE_CODES = [
   "closed",
   "reset",
   "cut_off",
+  "ended_early",
   "other",
 ] as const;
 
@@ -110,6 +111,16 @@ export function describeFailure(error: Error = new BrokerClosedError()): BrokerF
     return { code, reason: typeof words === "string" ? words : words(found), refused: false };
   }
   return { code: "other", reason, refused: false };
+}
+
+/** Of a connection that was accepted and ended soon after. */
+export function endedEarly({ code, reason, refused }: BrokerFailure): BrokerFailure {
+  const dropped = ["closed", "reset", "cut_off"].includes(code);
+  return {
+    code: dropped ? "ended_early" : code,
+    reason: `the connection ended soon after it was accepted: ${reason}`,
+    refused,
+  };
 }
 
 /** Of errors of ours, whose words are for people already. */

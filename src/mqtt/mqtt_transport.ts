@@ -2,19 +2,17 @@
 import { type CarTopics, carTopics } from "../protocol/topics.ts";
 import { backoff } from "../time/backoff.ts";
 import type { TimerHandle } from "../time/clock.ts";
+import { MAX_PAUSE_MS, MIN_PAUSE_MS } from "./admission.ts";
 import { BrokerConnection } from "./broker_connection.ts";
 import type { BrokerConnector } from "./broker_connector.ts";
-import type { BrokerFailure } from "./failure.ts";
+import type { Attempt } from "./connect_queue.ts";
+import { type BrokerFailure, endedEarly } from "./failure.ts";
 import type { TransportStats } from "./message_lane.ts";
 import { topicField } from "./packets.ts";
 import type { CarTransport, TransportListener } from "./transport.ts";
 
-/** No pause between two attempts is longer, in milliseconds (protocol section 4.1). */
-const MAX_PAUSE_MS = 30_000;
-/** After a connection that brought a message or stood so long (ms), the pauses start over. */
-const STOOD_MS = 5_000;
-/** Also a configuration that wants no pause at all must not make a busy loop, in milliseconds. */
-const MIN_PAUSE_MS = 10;
+/** A connection that has stood so long has proved itself, in milliseconds; the pauses start over. */
+export const PROVEN_MS = 10_000;
 const NO_PAYLOAD = new Uint8Array(0);
 
 /** What an {@linkcode MqttTransport} is made from. */
@@ -29,12 +27,6 @@ export interface MqttTransportOptions {
   readonly onOversize?: (payloadBytes: number) => void;
 }
 
-/** What was so when a connection came up. */
-interface Since {
-  readonly ms: number;
-  readonly messagesIn: number;
-}
-
 /** Where the transport stands. */
 type State =
   | { readonly phase: "idle" }
@@ -42,9 +34,9 @@ type State =
   | {
     readonly phase: "connecting";
     readonly connection: BrokerConnection;
-    readonly leave: () => void;
+    readonly attempt: Attempt;
   }
-  | { readonly phase: "up"; readonly connection: BrokerConnection; readonly since: Since }
+  | { readonly phase: "up"; readonly connection: BrokerConnection; readonly sinceMs: number }
   | { readonly phase: "waiting"; readonly cancel: () => void }
   | { readonly phase: "stopped"; readonly gone: Promise<void> };
 
@@ -72,7 +64,12 @@ export class MqttTransport implements CarTransport {
   readonly #disconnectTopic: Uint8Array;
   #listener: TransportListener | undefined;
   #state: State = { phase: "idle" };
+  /** Between connections that ended soon after they were accepted. */
   #pauses: Generator<number, never, void>;
+  /** Fires when a connection has proved itself that followed on one that had not. */
+  #proving: TimerHandle | undefined;
+  /** Whether the last connection ended before it had proved itself. */
+  #endedEarly = false;
   #paused = false;
   #maxMessageBytes: number;
   /** Goes over to another connection when it fires. */
@@ -150,7 +147,8 @@ export class MqttTransport implements CarTransport {
     this.#state = { phase: "stopped", gone: gone.promise };
     this.#options.connector.left(this.#options.car);
     if (state.phase === "queued" || state.phase === "waiting") state.cancel();
-    if (state.phase === "connecting") state.leave();
+    if (state.phase === "connecting") state.attempt.left();
+    this.#stopProving();
     const current = state.phase === "up" || state.phase === "connecting"
       ? state.connection.leave()
       : undefined;
@@ -165,7 +163,9 @@ export class MqttTransport implements CarTransport {
     this.notifyDisconnect();
     this.#pauses = this.#newPauses();
     if (state.phase === "queued" || state.phase === "waiting") state.cancel();
-    if (state.phase === "connecting") state.leave();
+    if (state.phase === "connecting") state.attempt.left();
+    this.#endedEarly = false;
+    this.#stopProving();
     if (state.phase === "up" || state.phase === "connecting") {
       this.#leaving = state.connection.leave();
     }
@@ -178,14 +178,14 @@ export class MqttTransport implements CarTransport {
   #connect(): void {
     const { connector } = this.#options;
     let entered = false;
-    const cancel = connector.enter((leave) => {
+    const cancel = connector.enter((attempt) => {
       entered = true;
-      this.#open(leave);
+      this.#open(attempt);
     });
     if (!entered) this.#state = { phase: "queued", cancel };
   }
 
-  #open(leave: () => void): void {
+  #open(attempt: Attempt): void {
     const { connector, onOversize } = this.#options;
     const connection = new BrokerConnection({
       connector,
@@ -193,18 +193,18 @@ export class MqttTransport implements CarTransport {
       maxMessageBytes: this.#maxMessageBytes,
       stats: this.#stats,
       listener: {
-        onUp: () => this.#onUp(connection, leave),
+        onUp: () => this.#onUp(connection, attempt),
         onMessage: (payload) => {
           if (this.#has(connection)) this.#listener?.onMessage(payload);
         },
         onOversize: (payloadBytes) => onOversize?.(payloadBytes),
         onClosed: (failure) => {
-          leave();
           if (this.#has(connection)) this.#onClosed(failure);
+          else attempt.left();
         },
       },
     });
-    this.#state = { phase: "connecting", connection, leave };
+    this.#state = { phase: "connecting", connection, attempt };
     connection.open();
   }
 
@@ -215,51 +215,68 @@ export class MqttTransport implements CarTransport {
       state.connection === connection;
   }
 
-  #onUp(connection: BrokerConnection, leave: () => void): void {
-    leave();
+  #onUp(connection: BrokerConnection, attempt: Attempt): void {
+    attempt.accepted();
     if (this.#state.phase !== "connecting" || !this.#has(connection)) return;
     const { connector, car } = this.#options;
-    const since = { ms: connector.clock.now(), messagesIn: this.#stats.messagesIn };
-    this.#state = { phase: "up", connection, since };
+    this.#state = { phase: "up", connection, sinceMs: connector.clock.now() };
     this.#stats.connects++;
     connection.lane?.limitMessages(this.#maxMessageBytes);
     if (this.#paused) connection.lane?.holdMessages();
-    connector.connected(car);
+    if (this.#endedEarly) {
+      this.#proving = connector.clock.set(() => {
+        this.#endedEarly = false;
+        connector.connected(car);
+      }, PROVEN_MS);
+    } else connector.connected(car);
     this.#listener?.onUp();
   }
 
   #onClosed(failure: BrokerFailure): void {
     const state = this.#state;
-    const { connector, car } = this.#options;
+    const { connector } = this.#options;
     if (state.phase === "up") {
       this.#stats.disconnects++;
-      connector.lost();
-      const { ms, messagesIn } = state.since;
-      const served = this.#stats.messagesIn > messagesIn;
-      if (served || connector.clock.now() - ms >= STOOD_MS) this.#pauses = this.#newPauses();
-      this.#wait(true);
+      this.#stopProving();
+      if (connector.clock.now() - state.sinceMs >= PROVEN_MS) {
+        this.#pauses = this.#newPauses();
+        this.#endedEarly = false;
+        connector.lost();
+        this.#connect();
+      } else this.#onEndedEarly(failure);
       this.#listener?.onDown(`Lost the broker ${connector.address}: ${failure.reason}`);
-    } else if (state.phase === "connecting") {
-      connector.failed(car, failure);
-      this.#wait(!failure.refused);
-    }
+    } else if (state.phase === "connecting") this.#onFailed(state, failure);
   }
 
-  /** Waits before the next attempt, but not longer than until the broker is known to be back. */
-  #wait(wakeable: boolean): void {
-    const { connector } = this.#options;
+  /** An attempt has come to nothing. */
+  #onFailed(
+    { connection, attempt }: State & { phase: "connecting" },
+    failure: BrokerFailure,
+  ): void {
+    if (connection.accepted) {
+      attempt.accepted();
+      return this.#onEndedEarly(failure);
+    }
+    const { connector, car } = this.#options;
+    attempt.refused();
+    connector.failed(car, failure);
+    // Behind those who wait already: the next try is another car's.
+    this.#connect();
+  }
+
+  /** The broker takes others, so this car waits by itself. */
+  #onEndedEarly(failure: BrokerFailure): void {
+    const { connector, car } = this.#options;
     const { clock } = connector;
-    const again = () => {
-      cancel();
-      this.#connect();
-    };
-    const timer = clock.set(again, this.#pauses.next().value);
-    const forget = wakeable ? connector.whenBack(again) : undefined;
-    const cancel = () => {
-      clock.clear(timer);
-      forget?.();
-    };
-    this.#state = { phase: "waiting", cancel };
+    this.#endedEarly = true;
+    const timer = clock.set(() => this.#connect(), this.#pauses.next().value);
+    this.#state = { phase: "waiting", cancel: () => clock.clear(timer) };
+    connector.failed(car, failure.refused ? failure : endedEarly(failure));
+  }
+
+  #stopProving(): void {
+    if (this.#proving !== undefined) this.#options.connector.clock.clear(this.#proving);
+    this.#proving = undefined;
   }
 
   #newPauses(): Generator<number, never, void> {

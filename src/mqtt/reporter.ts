@@ -33,14 +33,18 @@ export class FailureReporter {
     this.#clock = clock;
   }
 
-  /** A car's attempt has failed. */
-  failed(car: string, { code, reason }: Pick<BrokerFailure, "code" | "reason">): void {
+  /** A car's attempt has failed, for which so many others wait. */
+  failed(
+    car: string,
+    { code, reason }: Pick<BrokerFailure, "code" | "reason">,
+    waiting = 0,
+  ): void {
     const now = this.#clock.now();
     for (const [other, { cars }] of this.#troubles) if (other !== reason) cars.delete(car);
     let trouble = this.#troubles.get(reason);
     if (!trouble) {
       if (this.#troubles.size >= MAX_REASONS && reason !== OTHER.reason) {
-        return this.failed(car, OTHER);
+        return this.failed(car, OTHER, waiting);
       }
       trouble = {
         cars: new Set(),
@@ -55,7 +59,8 @@ export class FailureReporter {
     trouble.cars.add(car);
     trouble.attempts++;
     if (now - trouble.reportedMs < REPORT_EVERY_MS) return;
-    const { attempts, cars: { size } } = trouble;
+    const { attempts } = trouble;
+    const size = Math.max(trouble.cars.size, waiting + 1);
     const first = trouble.reportedMs === -Infinity;
     const extent = first
       ? `car ${car}`

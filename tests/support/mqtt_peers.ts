@@ -5,6 +5,7 @@ import { BrokerConnector } from "../../src/mqtt/broker_connector.ts";
 import { MqttTransport, type MqttTransportOptions } from "../../src/mqtt/mqtt_transport.ts";
 import { silentLog } from "../../src/log/log.ts";
 import { carTopics } from "../../src/protocol/topics.ts";
+import { type Clock, systemClock } from "../../src/time/clock.ts";
 import { Inbox, waitFor } from "./wait.ts";
 
 /** The broker on 127.0.0.1, plain unless told otherwise. */
@@ -17,12 +18,13 @@ export async function makeConnector(
   broker: BrokerConfig,
   refusedPauseMs = 20,
   keepAliveS = 15,
+  clock: Clock = systemClock,
 ): Promise<{ connector: BrokerConnector; lines: Inbox<string> }> {
   const lines = new Inbox<string>();
   const write = (message: string | (() => string)) =>
     lines.push(typeof message === "string" ? message : message());
   const log = { ...silentLog, info: write, warning: write, error: write };
-  const connector = await BrokerConnector.make({ broker, refusedPauseMs, log, keepAliveS });
+  const connector = await BrokerConnector.make({ broker, refusedPauseMs, log, keepAliveS, clock });
   return { connector, lines };
 }
 

@@ -1,0 +1,166 @@
+// Who tries to connect, and when, while a broker is away and when it is back (section 4.1).
+import assert from "node:assert/strict";
+import { type Attempt, ConnectQueue } from "../../src/mqtt/connect_queue.ts";
+import { VirtualClock } from "../support/virtual_clock.ts";
+
+/** A broker that takes connections or not, and the cars that try. */
+class Scene {
+  readonly clock = new VirtualClock();
+  readonly queue: ConnectQueue;
+  /** When each attempt began. */
+  readonly tries: number[] = [];
+  /** When each car was accepted. */
+  readonly accepted: number[] = [];
+  underWay = 0;
+  mostUnderWay = 0;
+  #away = true;
+  readonly #answerMs: number;
+
+  /** @param answerMs how long the broker takes to answer, or to refuse */
+  constructor(answerMs = 1, firstPauseMs = 500) {
+    this.#answerMs = answerMs;
+    this.queue = new ConnectQueue({ clock: this.clock, firstPauseMs: () => firstPauseMs });
+  }
+
+  /** So many cars want to connect, and go on trying until they are. */
+  enter(cars: number): void {
+    for (let car = 0; car < cars; car++) this.#enter(`car_${car}`);
+  }
+
+  back(): void {
+    this.#away = false;
+  }
+
+  #enter(car: string): void {
+    this.queue.enter((attempt) => {
+      this.tries.push(this.clock.now());
+      this.mostUnderWay = Math.max(this.mostUnderWay, ++this.underWay);
+      this.clock.set(() => this.#answer(car, attempt), this.#answerMs);
+    });
+  }
+
+  #answer(car: string, attempt: Attempt): void {
+    this.underWay--;
+    if (this.#away) {
+      attempt.refused();
+      this.#enter(car);
+    } else {
+      this.accepted.push(this.clock.now());
+      attempt.accepted();
+    }
+  }
+}
+
+function gaps(moments: readonly number[]): number[] {
+  return moments.slice(1).map((at, i) => at - (moments[i] ?? 0));
+}
+
+Deno.test("ConnectQueue lets one car try for all, every second at least, while the broker is away", async () => {
+  const scene = new Scene();
+  scene.enter(100);
+  await scene.clock.advance(29_999);
+  assert.equal(scene.mostUnderWay, 1);
+  assert.ok(Math.max(...gaps(scene.tries)) <= 1_000);
+  assert.ok(scene.tries.length < 75, `${scene.tries.length} tries in half a minute`);
+});
+
+Deno.test("ConnectQueue has all cars back within a second and the bounded rate after 8 s", async () => {
+  const scene = new Scene();
+  scene.enter(1_000);
+  await scene.clock.advance(8_000);
+  scene.back();
+  await scene.clock.advance(1_001);
+  const [first = Infinity] = scene.accepted;
+  assert.ok(first <= 9_001);
+  await scene.clock.advance(2_000);
+  assert.equal(scene.accepted.length, 1_000);
+  assert.ok(scene.mostUnderWay <= 32);
+});
+
+Deno.test("ConnectQueue lets cars in at a bounded rate, however fast the broker answers", async () => {
+  const scene = new Scene(0);
+  scene.back();
+  scene.enter(5_000);
+  for (let second = 1; second <= 3; second++) {
+    await scene.clock.advance(1_000);
+    assert.ok(scene.tries.length <= 110 + 500 * second, `${scene.tries.length} in ${second} s`);
+    assert.ok(scene.tries.length >= 490 * second);
+  }
+});
+
+Deno.test("ConnectQueue pauses up to 30 s after half a minute, and no longer", async () => {
+  const scene = new Scene();
+  scene.enter(3);
+  await scene.clock.advance(3_600_000);
+  const late = gaps(scene.tries.filter((at) => at > 120_000));
+  assert.ok(Math.max(...late) <= 30_000);
+  assert.ok(Math.min(...late) >= 15_000);
+  assert.ok(Math.max(...late) - Math.min(...late) > 1_000, "The pauses are left to chance");
+});
+
+Deno.test("ConnectQueue tries every second though each attempt hangs, with ten at a time at most", async () => {
+  const scene = new Scene(10_000);
+  scene.enter(100);
+  await scene.clock.advance(9_500);
+  assert.deepEqual(gaps(scene.tries), scene.tries.slice(1).map(() => 1_000));
+  await scene.clock.advance(20_000);
+  assert.ok(Math.max(...gaps(scene.tries)) <= 1_001);
+  assert.equal(scene.mostUnderWay, 10);
+});
+
+Deno.test("ConnectQueue takes a refusal for none when the broker has accepted since it was asked", async () => {
+  const scene = new Scene();
+  scene.back();
+  const attempts: Attempt[] = [];
+  scene.queue.enter((attempt) => attempts.push(attempt));
+  await scene.clock.advance(1_000);
+  scene.enter(1);
+  await scene.clock.advance(1);
+  attempts[0]?.refused();
+  scene.enter(50);
+  assert.ok(scene.tries.length > 20, "One that had hung made the broker doubtful");
+});
+
+Deno.test("ConnectQueue.lost() lets one car see whether the broker is there, at once", async () => {
+  const scene = new Scene();
+  scene.back();
+  scene.enter(1);
+  await scene.clock.advance(10);
+  scene.queue.lost();
+  scene.queue.lost();
+  scene.enter(50);
+  assert.equal(scene.tries.length, 2);
+  await scene.clock.advance(100);
+  assert.equal(scene.accepted.length, 51);
+  assert.equal(scene.clock.timers, 0);
+});
+
+Deno.test("ConnectQueue.forget() tries another broker at once", async () => {
+  const scene = new Scene();
+  scene.enter(5);
+  await scene.clock.advance(600_000);
+  const before = scene.tries.length;
+  scene.queue.forget();
+  assert.equal(scene.tries.length, before + 1);
+});
+
+Deno.test("ConnectQueue makes room for another when an attempt is given up, once", async () => {
+  const { clock, queue } = new Scene();
+  const attempts: Attempt[] = [];
+  const leave = Array.from(
+    { length: 15 },
+    () => queue.enter((attempt) => void attempts.push(attempt)),
+  );
+  await clock.advance(60_000);
+  assert.equal(attempts.length, 10);
+  attempts[0]?.left();
+  // What it says after that is not about the broker any more.
+  attempts[0]?.accepted();
+  attempts[0]?.left();
+  await clock.advance(60_000);
+  assert.equal(attempts.length, 11);
+  for (const out of leave) out();
+  assert.equal(queue.size, 0);
+  attempts[1]?.refused();
+  assert.equal(clock.timers, 0);
+});
