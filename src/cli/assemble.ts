@@ -83,11 +83,12 @@ function createTransport(
 
 function startHost(
   { onOutput, onExit }: HostEvents,
-  { timeouts: { moduleCallMs } }: ServerConfig,
+  { timeouts: { moduleCallMs }, limits: { maxHostMemoryBytes } }: ServerConfig,
   { log, statistics }: AssembleOptions,
 ): Promise<ModuleHost> {
   return ModuleHost.start({
     moduleCallTimeoutMs: moduleCallMs,
+    maxMemoryBytes: maxHostMemoryBytes,
     destroyTimeoutMs: DESTROY_MS,
     log,
     ...(statistics === undefined ? {} : { statistics }),

@@ -35,6 +35,17 @@ export function fileSize() {
   return integer("a whole number of bytes", 0, Number.MAX_SAFE_INTEGER);
 }
 
+/** A host without any context has 40 to 70 MB: with less than this, it would be replaced for ever. */
+const MIN_HOST_MEMORY = 256 * 1024 * 1024;
+
+/** How much memory a module host may have, in bytes; 0: any. */
+export function hostMemory() {
+  const most = Number.MAX_SAFE_INTEGER;
+  const error = `0, or a whole number of bytes from ${MIN_HOST_MEMORY} to ${most}`;
+  return z.number({ error }).int({ error }).min(0, { error }).max(most, { error })
+    .refine((bytes) => bytes === 0 || bytes >= MIN_HOST_MEMORY, { error });
+}
+
 /** A TCP port. */
 export function port() {
   return integer("a port, a whole number", 1, 65_535);

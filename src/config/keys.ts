@@ -9,7 +9,7 @@ import type { ModuleConfig, ServerConfig } from "./model.ts";
 
 const DEFAULT_SESSION_S = 30;
 
-/** What is bounded, for each car. */
+/** What is bounded, for each car or module host. */
 export const LIMITS = {
   max_message_bytes: key(field.count(1).default(1_048_576), {
     doc: "A larger message of a gateway is discarded unread",
@@ -43,6 +43,12 @@ export const LIMITS = {
   max_unanswered_commands: key(field.count(1).default(500), {
     doc: "With more commands without a response, further ones wait",
     takes: "at_once",
+  }),
+  max_host_memory_bytes: key(field.hostMemory().default(0), {
+    doc:
+      "A module host with more resident memory is replaced like one that crashed; 0: never, with a WARNING at half of the machine's memory",
+    takes: "new_hosts",
+    unit: "bytes",
   }),
 };
 
@@ -246,7 +252,7 @@ export const COMMON = {
     unit: "s",
     of: ({ timeouts }) => timeouts.refusedPauseMs / 1000,
   }),
-  limits: section("limits", "What is bounded, for each car", LIMITS),
+  limits: section("limits", "What is bounded, for each car or module host", LIMITS),
   logging: optionalSection("logging", "Where log lines go", LOGGING),
   http: optionalSection("http", "Page, API and metrics for operators; off when absent", HTTP),
   log_files_directory: key(field.text("the path of a directory").optional(), {

@@ -12,6 +12,16 @@ export interface ModuleHostOptions {
   readonly startTimeoutMs?: number;
   /** How long destroying a context may take, in milliseconds. @default {5_000} */
   readonly destroyTimeoutMs?: number;
+  /**
+   * Resident memory above which the host is killed, in bytes; 0: it may have any. Looked at every
+   * few seconds. @default {0}
+   */
+  readonly maxMemoryBytes?: number;
+  /**
+   * Where it may have any: memory from which on it is warned of, once, in bytes.
+   * @default {half of the machine's}
+   */
+  readonly warnMemoryBytes?: number;
   /** What the host reports. @default {silentLog} */
   readonly log?: Log;
   /** Where calls are counted. @default {a new one} */

@@ -12,7 +12,7 @@ import { describeExit, type HostExit, type HostProcess } from "./host_process.ts
 import { type Duplex, Link, type LinkHandler } from "./link.ts";
 import type { RemoteContext } from "./remote_context.ts";
 import { CallStatistics } from "./statistics.ts";
-import { Watchdog } from "./watchdog.ts";
+import { halfOfMachineMemory, MemoryWatch, Watchdog } from "./watchdog.ts";
 
 /** After the connection has ended, the process gets this long to say why. */
 const EXIT_GRACE_MS = 1000;
@@ -36,11 +36,14 @@ export class ModuleHost implements LinkHandler {
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #watchdog: Watchdog;
+  readonly #memory: MemoryWatch;
   readonly #onExit: (reason: string) => void;
   #state: HostState = "active";
   #residentBytes = 0;
   #killReason: string | null = null;
   #killed = false;
+  /** Killed for its memory. */
+  #outgrown = false;
   /** What went wrong with the connection. */
   #broken: string | null = null;
   #stopping: Promise<void> | null = null;
@@ -72,6 +75,25 @@ export class ModuleHost implements LinkHandler {
       onSilent: (silentMs) => {
         this.#log.error(`Module host ${this.pid} is killed: no answer for ${silentMs} ms`);
         this.kill(`it did not answer for ${silentMs} ms`);
+      },
+    });
+    const maxBytes = options.maxMemoryBytes ?? 0;
+    this.#memory = new MemoryWatch({
+      maxBytes,
+      warnBytes: options.warnMemoryBytes ?? halfOfMachineMemory(),
+      onExceeded: (bytes) => {
+        this.#outgrown = true;
+        const text = `it has ${inMib(bytes)} of memory: max_host_memory_bytes is ${maxBytes}`;
+        this.#log.error(`Module host ${this.pid} is killed: ${text}`);
+        this.kill(text);
+      },
+      onLarge: (bytes) => {
+        const cars = new Set(this.#contexts.snapshot().map(({ car }) => car));
+        this.#log.warning(
+          `Module host ${this.pid} has ${inMib(bytes)} of memory: a module of ${cars.size} ` +
+            `${cars.size === 1 ? "car" : "cars"} may leak (${listOf(cars)}). ` +
+            "With limits.max_host_memory_bytes, such a host is replaced",
+        );
       },
     });
     this.exited = process.exited.then((exit) => this.#onExited(exit));
@@ -159,7 +181,8 @@ export class ModuleHost implements LinkHandler {
     switch (frame.kind) {
       case FrameKind.PONG:
         this.#residentBytes = frame.uint32(0) * 1024;
-        return this.#watchdog.answered();
+        this.#watchdog.answered();
+        return this.#memory.seen(this.#residentBytes);
       case FrameKind.OVERDUE:
         return this.#onOverdue(frame.context, JSON.parse(frame.text()) as OverdueReport);
       default:
@@ -221,9 +244,10 @@ export class ModuleHost implements LinkHandler {
     if (this.#overdue.size > 0) {
       return (context) => this.#overdue.has(context) ? "likely" : "none";
     }
+    // Whoever was being called then need not be who has taken the memory.
+    if (this.#outgrown) return () => "possible";
     if (!this.#killed && exit.signal === "SIGKILL") {
-      // By an operator, or by the kernel for want of memory: whoever was being called then need not
-      // be who has taken it.
+      // By an operator, or by the kernel for want of memory.
       return () => this.#residentBytes >= LARGE_BYTES ? "possible" : "none";
     }
     return (context) => context.openCalls > 0 ? "likely" : "possible";
@@ -239,4 +263,13 @@ export class ModuleHost implements LinkHandler {
     this.#onExit(reason);
     return reason;
   }
+}
+
+function inMib(bytes: number): string {
+  return `${Math.round(bytes / (1024 * 1024))} MiB`;
+}
+
+function listOf(cars: ReadonlySet<string>): string {
+  const more = cars.size > 3 ? `, and ${cars.size - 3} more` : "";
+  return [...cars].slice(0, 3).join(", ") + more;
 }

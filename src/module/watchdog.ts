@@ -1,4 +1,5 @@
-// Notices a host whose event loop is stuck: it is asked for an answer again and again.
+// Notices a host whose event loop is stuck, or that grows without end: it is asked for an answer
+// again and again, and the answer says how much memory it has.
 import type { Clock, TimerHandle } from "../time/clock.ts";
 
 /** How a watchdog works. */
@@ -55,5 +56,45 @@ export class Watchdog {
     this.#unanswered++;
     this.#options.ask();
     this.start();
+  }
+}
+
+/** What is done about a host's memory. */
+export interface MemoryWatchOptions {
+  /** Memory the host may have, in bytes; 0: any. */
+  readonly maxBytes: number;
+  /** Where it may have any: memory that is a lot, in bytes. */
+  readonly warnBytes: number;
+  /** It has more than it may have; called once. */
+  readonly onExceeded: (bytes: number) => void;
+  /** It has a lot, and may; called once. */
+  readonly onLarge: (bytes: number) => void;
+}
+
+/** Looks at what a host says of its memory. */
+export class MemoryWatch {
+  readonly #options: MemoryWatchOptions;
+  #told = false;
+
+  constructor(options: MemoryWatchOptions) {
+    this.#options = options;
+  }
+
+  /** The host has so much. */
+  seen(bytes: number): void {
+    const { maxBytes, warnBytes, onExceeded, onLarge } = this.#options;
+    if (this.#told || bytes <= (maxBytes > 0 ? maxBytes : warnBytes)) return;
+    this.#told = true;
+    if (maxBytes > 0) onExceeded(bytes);
+    else onLarge(bytes);
+  }
+}
+
+/** Half of the machine's memory, in bytes; Infinity when that may not be asked for. */
+export function halfOfMachineMemory(): number {
+  try {
+    return Deno.systemMemoryInfo().total / 2;
+  } catch {
+    return Infinity;
   }
 }

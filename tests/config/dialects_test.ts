@@ -17,6 +17,7 @@ const LEAST: ServerConfig = {
     maxWaitingBytes: 16_777_216,
     maxWaitingCommands: 10_000,
     maxUnansweredCommands: 500,
+    maxHostMemoryBytes: 0,
   },
   sendInvalidCommand: false,
   logging: {

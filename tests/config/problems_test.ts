@@ -49,6 +49,14 @@ const CASES: readonly (readonly [what: string, document: unknown, expected: stri
     "limits.max_status_gap: Expected a whole number from 1 to 2147483647: found the number 1.5",
   ]],
   [
+    "lets hosts have less memory than they need",
+    documented({ limits: { max_host_memory_bytes: 1_000_000 } }),
+    [
+      "limits.max_host_memory_bytes: Expected 0, or a whole number of bytes from 268435456 to " +
+      "9007199254740991: found the number 1000000",
+    ],
+  ],
+  [
     "has an unknown level and format",
     documented({
       logging: { console: { level: "LOUD", format: "JSON", use: 1 }, file: { path: 1 } },

@@ -32,6 +32,15 @@ function module(config: Record<string, string | number | boolean> = {}): TestMod
   return { lib_path: fixtures.module, config, timeout_ms: 200 };
 }
 
+/** Five cars, `other_0` to `other_4`, that fill a host, so that the next car gets another one. */
+function others(): Record<string, Record<string, TestModule>> {
+  const libraries = [[1000, fixtures.module], [2, fixtures.module2], [3, fixtures.module3]];
+  const modules = Object.fromEntries(
+    libraries.map(([id, lib_path]) => [id, { lib_path, timeout_ms: 200 }]),
+  );
+  return Object.fromEntries(Array.from({ length: 5 }, (_, i) => [`other_${i}`, modules]));
+}
+
 /** Sends statuses until one is answered: those that a crash catches are not. */
 async function served(gateway: Gateway): Promise<void> {
   while (true) {
@@ -102,12 +111,6 @@ for (
     async () => {
       await using folder = await TempFolder.make();
       await using broker = await Mosquitto.start();
-      // The many modules of the other car fill a host, so that the two cars do not share one.
-      const others = Object.fromEntries(
-        [[1000, fixtures.module], [2, fixtures.module2], [3, fixtures.module3]].map(
-          ([id, lib_path]) => [id, { lib_path, timeout_ms: 200 }],
-        ),
-      );
       await using server = await ServerProcess.start({
         port: broker.port,
         cars: {
@@ -119,9 +122,7 @@ for (
               echo: 1,
             }),
           },
-          ...Object.fromEntries(
-            Array.from({ length: 5 }, (_, i) => [`other_${i}`, others]),
-          ),
+          ...others(),
         },
       });
       await using crashing = (await gatewayOf(server, broker, "crashing")).start();
@@ -248,3 +249,48 @@ mosquittoTest(
     await served(gateway);
   },
 );
+
+mosquittoTest("a module that leaks is ended at the limit, and its host replaced", async () => {
+  await using folder = await TempFolder.make();
+  await using broker = await Mosquitto.start();
+  const leaks = {
+    crash_in: "forward_status",
+    crash_how: "leak",
+    crash_once: `${folder.path}/leaked`,
+    leak_bytes: 400_000_000,
+  };
+  await using server = await ServerProcess.start({
+    port: broker.port,
+    cars: { car_1: { 1000: module(leaks) } },
+    // Hosts say how much they have twice in this time.
+    more: { module_call_timeout: 5, limits: { max_host_memory_bytes: 300_000_000 } },
+  });
+  await using gateway = (await gatewayOf(server, broker, "car_1")).start();
+  await server.line(
+    /\(car_1\).*Module context lost: it has \d+ MiB of memory: max_host_memory_bytes is 300000000/,
+  );
+  await served(gateway);
+});
+
+for (const how of ["kill_group", "stop_group", "nice_group", "terminal", "settings"]) {
+  mosquittoTest(`a module that does "${how}" reaches neither server nor other hosts`, async () => {
+    await using folder = await TempFolder.make();
+    await using broker = await Mosquitto.start();
+    const config = { crash_in: "init", crash_how: how, crash_once: `${folder.path}/done` };
+    await using server = await ServerProcess.start({
+      port: broker.port,
+      cars: {
+        bad_car: { 1000: module(config) },
+        ...others(),
+      },
+      more: { module_call_timeout: 5 },
+    });
+    await using other = (await gatewayOf(server, broker, "other_4")).start();
+    const session = await other.running();
+    await using bad = (await gatewayOf(server, broker, "bad_car")).start();
+    await served(bad);
+    await served(other);
+    assert.equal(other.sessionId, session);
+    assert.equal((await server.stop()).code, 0);
+  });
+}

@@ -228,6 +228,38 @@ Deno.test("A host whose event loop is stuck is killed by its parent", async () =
   assert.match((await waitFor(lost, "the loss")).reason, /did not answer/);
 });
 
+/** More than a host has without a leak, and less than with it. */
+const MUCH_MEMORY = 200 * 1024 * 1024;
+const LEAK = { crash_in: "forward_status", crash_how: "leak", leak_bytes: 2 * MUCH_MEMORY };
+
+Deno.test("A host above its memory limit is killed, and nobody is sure who it was", async () => {
+  await using test = await startHost({ moduleCallTimeoutMs: 4000, maxMemoryBytes: MUCH_MEMORY });
+  const { context, lost } = await openContext(test.host, specOf("car_a", LEAK));
+  const busy = await openContext(test.host, specOf("car_b", { forward_status_ms: 1000 }));
+  const busyLoss = callUntilLost(busy.context);
+  assert.equal(await forward(context), "ok");
+  await waitFor(busyLoss, "a call of the neighbor to be lost");
+  const heard = await waitFor(lost, "the loss");
+  assert.match(heard.reason, /^it has \d+ MiB of memory: max_host_memory_bytes is 209715200$/);
+  assert.equal(heard.blame, "possible");
+  assert.equal((await waitFor(busy.lost, "the other loss")).blame, "possible");
+  assert.ok(test.logged.some((line) => /^ERROR -: Module host \d+ is killed: it has/.test(line)));
+});
+
+Deno.test("A host without a memory limit is warned of when it has very much", async () => {
+  await using test = await startHost({ moduleCallTimeoutMs: 2000, warnMemoryBytes: MUCH_MEMORY });
+  const { context } = await openContext(test.host, specOf("car_a", LEAK));
+  for (const car of ["car_b", "car_c", "car_d", "car_e"]) await openContext(test.host, specOf(car));
+  assert.equal(await forward(context), "ok");
+  const warning = () => test.logged.find((line) => line.startsWith("WARNING"));
+  await waitFor(() => warning() !== undefined, "the warning");
+  assert.match(
+    warning() ?? "",
+    /has \d+ MiB of memory: a module of 5 cars may leak \(car_a, car_b, car_c, and 2 more\)/,
+  );
+  assert.equal(await forward(context), "ok");
+});
+
 Deno.test("A host ignores SIGINT and SIGTERM: its parent decides", async () => {
   await using test = await startHost();
   const { context } = await openContext(test.host, specOf("car_a"));

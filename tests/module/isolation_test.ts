@@ -77,22 +77,26 @@ for (const [how, end] of Object.entries(ENDS)) {
   });
 }
 
-Deno.test("A library that changes its process's settings harms no other host", async () => {
-  await using folder = await TempFolder.make();
-  const before = await settingsOf(Deno.pid);
-  await using test = await startHost();
-  const settings = { crash_in: "init", crash_how: "settings" };
-  const { context } = await openContext(test.host, specOf("car_a", settings));
-  assert.equal(await forward(context), "ok");
-  assert.deepEqual(await settingsOf(Deno.pid), before);
-  await using other = await startHost();
-  const record = folder.file("record");
-  const { context: neighbor } = await openContext(other.host, specOf("car_b", { record }));
-  assert.equal(await forward(neighbor), "ok");
-  // The host with the changed settings can still be stopped in order.
-  await waitFor(test.host.stop(), "the host to stop", 20_000);
-  assert.ok(!isAlive(test.host.pid));
-});
+for (const how of ["settings", "nice_group"]) {
+  Deno.test(`A library that changes its process's settings (${how}) changes nobody else's`, async () => {
+    const before = await settingsOf(Deno.pid);
+    await using test = await startHost();
+    // A priority for a group shared with this process would stay with the tests.
+    assert.equal((await belonging(test.host.pid)).group, test.host.pid);
+    const { context } = await openContext(
+      test.host,
+      specOf("car_a", { crash_in: "init", crash_how: how }),
+    );
+    assert.equal(await forward(context), "ok");
+    assert.deepEqual(await settingsOf(Deno.pid), before);
+    await using other = await startHost();
+    const { context: neighbor } = await openContext(other.host, specOf("car_b"));
+    assert.equal(await forward(neighbor), "ok");
+    // The host with the changed settings can still be stopped in order.
+    await waitFor(test.host.stop(), "the host to stop", 20_000);
+    assert.ok(!isAlive(test.host.pid));
+  });
+}
 
 /** What a process passes on to those it starts. */
 async function settingsOf(pid: number): Promise<unknown> {

@@ -1,7 +1,7 @@
-// A host that gives no answer.
+// A host that gives no answer, or grows without end.
 import assert from "node:assert/strict";
 import FakeTimers from "@sinonjs/fake-timers";
-import { Watchdog } from "../../src/module/watchdog.ts";
+import { MemoryWatch, Watchdog } from "../../src/module/watchdog.ts";
 import type { Clock, TimerHandle } from "../../src/time/clock.ts";
 
 function setUp() {
@@ -46,3 +46,21 @@ Deno.test("Watchdog is content with one answer in each timeout", () => {
   watchdog.stop();
   assert.equal(time.countTimers(), 0);
 });
+
+for (
+  const [maxBytes, said] of [[0, ["large 51"]], [100, ["exceeded 101"]], [40, [
+    "exceeded 50",
+  ]]] as const
+) {
+  Deno.test(`MemoryWatch speaks once, with a limit of ${maxBytes} and a warning at 50`, () => {
+    const heard: string[] = [];
+    const memory = new MemoryWatch({
+      maxBytes,
+      warnBytes: 50,
+      onExceeded: (bytes) => heard.push(`exceeded ${bytes}`),
+      onLarge: (bytes) => heard.push(`large ${bytes}`),
+    });
+    for (const bytes of [40, 50, 51, 100, 101, 40, 200]) memory.seen(bytes);
+    assert.deepEqual(heard, said);
+  });
+}
