@@ -1,6 +1,22 @@
 // Reads the body of a request, neither more nor longer than wanted.
 import { RequestError } from "./errors.ts";
 
+/** What may be left of a request's body without its connection being closed, in bytes. */
+const MAX_LEFT_BYTES = 64 * 1024;
+
+/** Requests whose body has been read to its end. */
+const whole = new WeakSet<Request>();
+
+/** Whether the client of a request that has been answered may still send much, or without end. */
+export function hasMuchUnread(request: Request): boolean {
+  if (whole.has(request)) return false;
+  const { headers, body } = request;
+  const length = headers.get("content-length");
+  // With HTTP/2, a body may have neither header.
+  if (length === null) return body !== null || headers.has("transfer-encoding");
+  return headers.has("transfer-encoding") || Number(length) > MAX_LEFT_BYTES;
+}
+
 /**
  * Reads a body as text.
  *
@@ -27,7 +43,10 @@ export async function readBody(
   try {
     while (true) {
       const { done, value } = await Promise.race([reader.read(), tooSlow.promise]);
-      if (done) return text + decoder.decode();
+      if (done) {
+        whole.add(request);
+        return text + decoder.decode();
+      }
       bytes += value.length;
       if (bytes > maxBytes) throw tooLarge();
       text += decoder.decode(value, { stream: true });

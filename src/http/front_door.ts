@@ -2,10 +2,22 @@
 // rest of a header, and takes as many clients as there are file descriptors, which the cars'
 // connections need. Every connection comes through here and is passed on, byte by byte, to the HTTP
 // server's own port on the loopback interface.
+import { type Log, silentLog } from "../log/log.ts";
+import { andSuppressed, Once } from "../log/once.ts";
 import { type Clock, systemClock, type TimerHandle } from "../time/clock.ts";
+import { ReadShare } from "../time/read_share.ts";
+import { RateLimit } from "./guard.ts";
+import { closeQuietly, Passage } from "./passage.ts";
 
 /** Connections at a time, of all clients and of one. */
-const LIMITS = { all: 1024, client: 512 } as const;
+export interface ConnectionLimits {
+  readonly all: number;
+  readonly client: number;
+}
+/** New connections of one client. */
+const NEW_CONNECTIONS = { perSecond: 100, burst: 512 } as const;
+/** What taking a connection counts for in a turn, in bytes that are read. */
+const ACCEPT_BYTES = 4096;
 /**
  * A connection on which the server has said nothing, or could not for as long, is closed; in
  * milliseconds. Longer than any answer takes, and than the pause between two events.
@@ -15,38 +27,49 @@ export const SILENCE_MS = 90_000;
 const LOOK_MS = 10_000;
 /** The pause after a connection that could not be taken, in milliseconds. */
 const AGAIN_MS = 50;
-/** Bytes read at once. */
-const CHUNK = 16 * 1024;
+/** The HTTP server behind the door. */
+export interface InnerServer {
+  /** Its port on 127.0.0.1. */
+  readonly port: number;
+  /** Nobody listens at this port any more. */
+  onRefused(port: number): void;
+}
 
-interface Passage {
-  readonly client: string;
-  readonly ends: Deno.TcpConn[];
-  /** When the client last took what the server said. */
-  heardAt: number;
+/** What a {@linkcode FrontDoor} is made from. */
+export interface FrontDoorOptions {
+  readonly hostname: string;
+  readonly port: number;
+  readonly clock?: Clock | undefined;
+  readonly log?: Log | undefined;
+  readonly limits: ConnectionLimits;
 }
 
 /** The listening side of an HTTP server. */
 export class FrontDoor {
   readonly #clock: Clock;
-  readonly #limits: { readonly all: number; readonly client: number };
+  readonly #log: Log;
+  readonly #once: Once;
+  readonly #limits: ConnectionLimits;
+  readonly #newConnections: RateLimit;
   readonly #listener: Deno.TcpListener;
-  readonly #passages = new Set<Passage>();
+  readonly #passages = new Map<Passage, Promise<void>>();
   /** How many connections each client has. */
   readonly #perClient = new Map<string, number>();
-  /** Clients by the port from which their bytes are passed on. */
-  readonly #clients = new Map<number, string>();
+  /** By the port from which a client's bytes are passed on. */
+  readonly #byPort = new Map<number, Passage>();
+  #accepting: Promise<void> | undefined;
   #looking: TimerHandle | null = null;
   #stopped = false;
 
   /** Takes the port; nobody is let in before {@linkcode FrontDoor.open}. */
-  constructor(
-    where: { readonly hostname: string; readonly port: number },
-    clock: Clock = systemClock,
-    limits: { readonly all: number; readonly client: number } = LIMITS,
-  ) {
+  constructor(options: FrontDoorOptions) {
+    const { hostname, port, limits, clock = systemClock, log = silentLog } = options;
     this.#clock = clock;
+    this.#log = log;
+    this.#once = new Once({ clock });
     this.#limits = limits;
-    this.#listener = Deno.listen(where);
+    this.#newConnections = new RateLimit(clock, NEW_CONNECTIONS);
+    this.#listener = Deno.listen({ hostname, port });
   }
 
   /** The port it listens on. */
@@ -59,103 +82,120 @@ export class FrontDoor {
     return this.#passages.size;
   }
 
-  /** Lets clients in, to the HTTP server at `innerPort` of 127.0.0.1. */
-  open(innerPort: number): void {
-    void this.#accept(innerPort);
+  /** Lets clients in. */
+  open(inner: InnerServer): void {
+    this.#accepting = this.#accept(inner);
   }
 
-  /** Whose request it is that came from this port; undefined when it did not come through here. */
+  /**
+   * Whose request it is that came from this port; undefined when it did not come through here, or
+   * after its client was dismissed.
+   */
   clientOf(port: number): string | undefined {
-    return this.#clients.get(port);
+    const passage = this.#byPort.get(port);
+    return passage?.isDismissed ? undefined : passage?.client;
   }
 
-  /** Takes no more connections, and cuts off those there are. */
-  stop(): void {
+  /**
+   * Closes the connection whose bytes come from this port as soon as `answered` has settled: nothing
+   * the client sends from now on is passed on. Closing is up to us, as some supported runtimes read
+   * what is left of a body for as long as it comes.
+   */
+  dismiss(port: number, answered: Promise<unknown>): void {
+    this.#byPort.get(port)?.dismiss(answered);
+  }
+
+  /** Takes no more connections, and cuts off those there are. Never rejects. */
+  async stop(): Promise<void> {
     this.#stopped = true;
     closeQuietly(this.#listener);
-    for (const passage of [...this.#passages]) close(passage);
     if (this.#looking !== null) this.#clock.clear(this.#looking);
     this.#looking = null;
+    for (const passage of this.#passages.keys()) passage.close();
+    await Promise.all([this.#accepting, ...this.#passages.values()]);
   }
 
-  async #accept(innerPort: number): Promise<void> {
+  async #accept(inner: InnerServer): Promise<void> {
+    const share = new ReadShare();
     while (true) {
       let outer: Deno.TcpConn;
       try {
         outer = await this.#listener.accept();
-      } catch {
+      } catch (error) {
         if (this.#stopped) return;
-        // The client is gone again, or there are too many files for a moment.
+        // The client is gone again, or there are no file descriptors left for the moment.
+        this.#warn("accept", () => `Cannot take a connection for operators: ${textOf(error)}`);
         await new Promise<void>((resolve) => this.#clock.set(resolve, AGAIN_MS));
         continue;
       }
-      const client = outer.remoteAddr.hostname;
-      const count = this.#perClient.get(client) ?? 0;
-      const { all, client: own } = this.#limits;
-      if (this.size >= all || count >= own) closeQuietly(outer);
-      else void this.#pass(outer, client, innerPort);
+      if (this.#stopped) return closeQuietly(outer);
+      if (this.#admits(outer.remoteAddr.hostname)) this.#letIn(outer, inner);
+      else closeQuietly(outer);
+      await share.spend(ACCEPT_BYTES);
     }
   }
 
-  async #pass(outer: Deno.TcpConn, client: string, innerPort: number): Promise<void> {
-    const passage: Passage = { client, ends: [outer], heardAt: this.#clock.now() };
-    this.#passages.add(passage);
+  #admits(client: string): boolean {
+    const { all, client: own } = this.#limits;
+    if (this.size >= all || (this.#perClient.get(client) ?? 0) >= own) {
+      const limit = this.size >= all ? `${all} connections` : `${own} connections of ${client}`;
+      this.#warn("full", () => `Turned ${client} away from the port for operators: ${limit} open`);
+      return false;
+    }
+    return this.#newConnections.allows(client);
+  }
+
+  #letIn(outer: Deno.TcpConn, server: InnerServer): void {
+    const passage = new Passage(outer, this.#clock);
+    const { client } = passage;
     this.#perClient.set(client, (this.#perClient.get(client) ?? 0) + 1);
     this.#looking ??= this.#clock.set(() => this.#look(), LOOK_MS);
+    this.#passages.set(passage, this.#pass(passage, server));
+  }
+
+  async #pass(passage: Passage, server: InnerServer): Promise<void> {
+    const { client } = passage;
     let port: number | undefined;
     try {
-      const inner = await Deno.connect({ hostname: "127.0.0.1", port: innerPort });
-      passage.ends.push(inner);
+      const inner = await this.#connect(server);
       port = inner.localAddr.port;
-      this.#clients.set(port, client);
-      inner.setNoDelay(true);
-      outer.setNoDelay(true);
-      const down = copy(inner, outer, () => passage.heardAt = this.#clock.now());
-      // A client that says no more may still listen.
-      const up = copy(outer, inner).then(() => inner.closeWrite()).then(() => down);
-      await Promise.race([up, down]);
+      this.#byPort.set(port, passage);
+      await passage.run(inner);
     } catch {
       // One of the two is gone: nothing to do but to let the other one go.
     } finally {
-      close(passage);
+      passage.close();
       this.#passages.delete(passage);
-      if (port !== undefined) this.#clients.delete(port);
+      if (port !== undefined) this.#byPort.delete(port);
       const left = (this.#perClient.get(client) ?? 1) - 1;
       if (left > 0) this.#perClient.set(client, left);
       else this.#perClient.delete(client);
     }
   }
 
+  async #connect(server: InnerServer): Promise<Deno.TcpConn> {
+    const { port } = server;
+    try {
+      return await Deno.connect({ hostname: "127.0.0.1", port });
+    } catch (error) {
+      if (error instanceof Deno.errors.ConnectionRefused) server.onRefused(port);
+      else this.#warn("pass", () => `Cannot pass a connection for operators on: ${textOf(error)}`);
+      throw error;
+    }
+  }
+
+  #warn(kind: string, text: () => string): void {
+    const count = this.#once.ask(kind);
+    if (count !== undefined) this.#log.warning(() => text() + andSuppressed(count));
+  }
+
   #look(): void {
     const oldest = this.#clock.now() - SILENCE_MS;
-    for (const passage of [...this.#passages]) if (passage.heardAt <= oldest) close(passage);
+    for (const passage of this.#passages.keys()) if (passage.heardAt <= oldest) passage.close();
     this.#looking = this.size === 0 ? null : this.#clock.set(() => this.#look(), LOOK_MS);
   }
 }
 
-/** Passes bytes on until there are no more, or one end is gone. */
-async function copy(
-  from: Deno.TcpConn,
-  to: Deno.TcpConn,
-  onPassed: () => void = () => {},
-): Promise<void> {
-  const chunk = new Uint8Array(CHUNK);
-  while (true) {
-    const size = await from.read(chunk);
-    if (size === null) return;
-    for (let sent = 0; sent < size;) sent += await to.write(chunk.subarray(sent, size));
-    onPassed();
-  }
-}
-
-function close({ ends }: Passage): void {
-  for (const end of ends.splice(0)) closeQuietly(end);
-}
-
-function closeQuietly(end: { close(): void }): void {
-  try {
-    end.close();
-  } catch {
-    // It is closed already.
-  }
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

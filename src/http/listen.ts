@@ -4,16 +4,23 @@ import type { HttpConfig } from "../config/model.ts";
 import { describeFileError, MAX_PEM_BYTES, readText } from "../config/read_file.ts";
 import { type Clock, systemClock, type TimerHandle } from "../time/clock.ts";
 import { within } from "../time/within.ts";
+import { type Log, silentLog } from "../log/log.ts";
 import { errorResponse, withCommonHeaders } from "./answers.ts";
+import { hasMuchUnread } from "./body.ts";
 import { HttpListenError, RequestError } from "./errors.ts";
 import { FrontDoor } from "./front_door.ts";
+import { RestartingServer } from "./inner_server.ts";
 
 /** Requests that are being answered at once; event streams do not count. */
 export const MAX_OPEN = 256;
+/** Connections at a time, unless the machine allows fewer. */
+export const MAX_CONNECTIONS = 1024;
 /** How long an answer may take, in milliseconds: reading a configuration again takes longest. */
 export const ANSWER_MS = 60_000;
 /** How long open answers may take when it stops, in milliseconds. */
 export const STOP_MS = 1000;
+
+const TOO_MANY = 429;
 
 /** Answers one request. */
 export type Answer = (request: Request, client: string) => Response | Promise<Response>;
@@ -26,6 +33,14 @@ export interface HttpListening {
   stop(): Promise<void>;
 }
 
+/** How it listens. */
+export interface ListenHttpOptions {
+  readonly clock?: Clock;
+  readonly log?: Log;
+  /** @default {MAX_CONNECTIONS} */
+  readonly maxConnections?: number | undefined;
+}
+
 /**
  * Listens where the configuration says.
  *
@@ -34,42 +49,39 @@ export interface HttpListening {
 export async function listenHttp(
   { address, port, tls }: HttpConfig,
   answer: Answer,
-  clock: Clock = systemClock,
+  { clock = systemClock, log = silentLog, maxConnections = MAX_CONNECTIONS }: ListenHttpOptions =
+    {},
 ): Promise<HttpListening> {
-  const requests = new Requests(answer, clock);
-  const abort = new AbortController();
   let door: FrontDoor | undefined;
   try {
     const files = tls === undefined ? {} : {
       cert: await readPem(tls.certFile),
       key: await readPem(tls.keyFile),
     };
-    const front = new FrontDoor({ hostname: address, port }, clock);
+    // Nobody alone keeps everybody else away.
+    const limits = { all: maxConnections, client: Math.ceil(maxConnections / 2) };
+    const front = new FrontDoor({ hostname: address, port, limits, clock, log });
     door = front;
-    const server = Deno.serve({
-      hostname: "127.0.0.1",
-      port: 0,
-      ...files,
-      signal: abort.signal,
-      onListen: () => {},
-      onError: () => refuse(500, "internal", "The request failed: see the log"),
-    }, (request, { completed, remoteAddr }: Deno.ServeHandlerInfo<Deno.NetAddr>) => {
-      return requests.take(request, front.clientOf(remoteAddr.port), completed);
-    });
-    front.open(server.addr.port);
+    const requests = new Requests(answer, front, clock);
+    const serve = (options: Deno.ServeTcpOptions) =>
+      Deno.serve({
+        ...options,
+        ...files,
+        onError: () => refuse(500, "internal", "The request failed: see the log"),
+      }, requests.take.bind(requests));
+    const server = new RestartingServer({ serve, clock, log });
+    front.open(server);
     const scheme = tls === undefined ? "http" : "https";
     return {
       url: `${scheme}://${hostPort(address, front.port)}`,
-      // Not with shutdown(): it waits for clients that stall, and nothing can end it then.
       async stop() {
         await requests.sent(STOP_MS);
-        front.stop();
-        abort.abort();
-        await within(server.finished, STOP_MS, clock);
+        await front.stop();
+        await server.stop(STOP_MS);
       },
     };
   } catch (cause) {
-    door?.stop();
+    await door?.stop();
     throw new HttpListenError(hostPort(address, port), reasonOf(cause), { cause });
   }
 }
@@ -77,35 +89,54 @@ export async function listenHttp(
 /** The requests that are being answered. */
 class Requests {
   readonly #answer: Answer;
+  readonly #door: FrontDoor;
   readonly #clock: Clock;
   /** Answers that are being made. */
   #open = 0;
   /** One for each answer that is not sent to its last byte. */
   readonly #unsent = new Set<Promise<void>>();
 
-  constructor(answer: Answer, clock: Clock) {
+  constructor(answer: Answer, door: FrontDoor, clock: Clock) {
     this.#answer = answer;
+    this.#door = door;
     this.#clock = clock;
   }
 
   /**
-   * Answers in time, or refuses.
-   *
-   * @param client absent: whoever asks has not come in by the port
-   * @param completed settles with the end of the answer
+   * Answers in time, or refuses; and ends the connection of a client that asks too often, or of whose
+   * request too much is unread.
    */
   async take(
+    request: Request,
+    { completed, remoteAddr: { port } }: Deno.ServeHandlerInfo<Deno.NetAddr>,
+  ): Promise<Response> {
+    const made = await this.#answered(request, this.#door.clientOf(port), completed);
+    const answer = withCommonHeaders(made);
+    if (answer.status === TOO_MANY || hasMuchUnread(request)) {
+      answer.headers.set("connection", "close");
+      this.#door.dismiss(port, completed);
+    }
+    return answer;
+  }
+
+  /**
+   * @param client absent: whoever asks has not come in by the port, or is to leave
+   * @param completed settles with the end of the answer
+   */
+  async #answered(
     request: Request,
     client: string | undefined,
     completed: Promise<void>,
   ): Promise<Response> {
-    if (client === undefined) return refuse(403, "forbidden", "Expected a request to the port");
+    if (client === undefined) {
+      return refuse(403, "forbidden", "Expected a request to the port, on an open connection");
+    }
     if (this.#open >= MAX_OPEN) return refuse(503, "busy", "Expected fewer requests at once");
     this.#open++;
     const sent = completed.catch(() => {}).then(() => void this.#unsent.delete(sent));
     this.#unsent.add(sent);
     try {
-      return withCommonHeaders(await inTime(this.#answer(request, client), this.#clock));
+      return await inTime(this.#answer(request, client), this.#clock);
     } finally {
       this.#open--;
     }

@@ -20,6 +20,8 @@ export interface OperatorsOptions {
   readonly config: HttpConfig;
   readonly log: Log;
   readonly clock?: Clock;
+  /** Connections at a time. @default {many} */
+  readonly maxConnections?: number | undefined;
 }
 
 /** The server it is about, and what operators may do with it. */
@@ -57,7 +59,7 @@ export class Operators {
    * @throws {HttpListenError} when it cannot.
    */
   async start(operated: Operated): Promise<void> {
-    const { config, log } = this.#options;
+    const { config, log, maxConnections } = this.#options;
     const { watch, statistics } = this;
     const startedAt = this.#startedAt;
     const source: MethodSource = { ...operated, watch, statistics, startedAt, log };
@@ -86,7 +88,7 @@ export class Operators {
     this.#listening = await listenHttp(
       config,
       (request, client) => app.fetch(request, { client }),
-      this.#clock,
+      { clock: this.#clock, log, maxConnections },
     );
     this.#events = events;
     this.#lag.start();

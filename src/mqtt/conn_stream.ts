@@ -1,20 +1,20 @@
 // One of the runtime's connections as a node stream, for libraries that take nothing else.
 import { Buffer } from "node:buffer";
 import { Duplex } from "node:stream";
-import { setImmediate } from "node:timers";
+import { ReadShare } from "../time/read_share.ts";
 import { concatenate } from "./link.ts";
 
 const READ_BYTES = 16_384;
 /** Small pieces are sent together up to here, in bytes. */
 const WRITE_BYTES = 65_536;
-/** So many bytes are read before timers and other connections have a turn. */
-const TURN_BYTES = 65_536;
 
 /** A connection as a stream of bytes. */
 export class ConnStream extends Duplex {
   readonly #conn: Deno.Conn;
   readonly #buffer = new Uint8Array(READ_BYTES);
-  #readInTurn = 0;
+  readonly #share = new ReadShare();
+  /** When it may read again, after its share of a turn. */
+  #turn: Promise<void> | undefined;
   #bytesRead = 0;
 
   constructor(conn: Deno.Conn) {
@@ -34,10 +34,8 @@ export class ConnStream extends Duplex {
   }
 
   override _read(): void {
-    // A read that is ready goes on in a microtask: a client that floods would keep the loop for itself.
-    if (this.#readInTurn < TURN_BYTES) return this.#receive();
-    this.#readInTurn = 0;
-    setImmediate(() => {
+    if (this.#turn === undefined) return this.#receive();
+    void this.#turn.then(() => {
       if (!this.destroyed) this.#receive();
     });
   }
@@ -63,7 +61,7 @@ export class ConnStream extends Duplex {
   #receive(): void {
     this.#conn.read(this.#buffer).then(
       (count) => {
-        this.#readInTurn += count ?? 0;
+        this.#turn = this.#share.spend(count ?? 0);
         this.#bytesRead += count ?? 0;
         this.push(count === null ? null : Buffer.from(this.#buffer.subarray(0, count)));
       },

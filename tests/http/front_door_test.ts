@@ -1,11 +1,11 @@
 // Connections to the operators' port: how many, and for how long with nothing said on them.
 import assert from "node:assert/strict";
 import { FrontDoor, SILENCE_MS } from "../../src/http/front_door.ts";
+import { LINGER_MS } from "../../src/http/passage.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 import { waitFor } from "../support/wait.ts";
 
 const HERE = { hostname: "127.0.0.1", port: 0 };
-const LIMITS = { all: 3, client: 3 };
 
 /** A door with a server of bytes behind it. */
 class House implements Disposable {
@@ -14,11 +14,13 @@ class House implements Disposable {
   readonly door: FrontDoor;
   /** Ends of connections on the server's side, as they came. */
   readonly rooms: Deno.TcpConn[] = [];
+  /** Ports at which the server was not found. */
+  readonly refused: number[] = [];
   readonly #guests: Deno.TcpConn[] = [];
 
-  constructor(limits = LIMITS) {
-    this.door = new FrontDoor(HERE, this.clock, limits);
-    this.door.open(this.inner.addr.port);
+  constructor(limits = { all: 3, client: 3 }) {
+    this.door = new FrontDoor({ ...HERE, clock: this.clock, limits });
+    this.door.open({ port: this.inner.addr.port, onRefused: (port) => this.refused.push(port) });
     void this.#accept();
   }
 
@@ -45,7 +47,7 @@ class House implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.door.stop();
+    void this.door.stop();
     for (const end of [...this.rooms, ...this.#guests, this.inner]) {
       try {
         end.close();
@@ -135,11 +137,62 @@ Deno.test("FrontDoor lets in so many, and one more when one has left", async () 
   }
 });
 
+Deno.test("FrontDoor dismisses a client: it gets its answer, and is closed though it goes on", async () => {
+  using house = new House();
+  const guest = await house.letIn();
+  const [room] = house.rooms as [Deno.TcpConn];
+  await say(guest, "question");
+  assert.equal(await hear(room), "question");
+  const answered = Promise.withResolvers<void>();
+  house.door.dismiss(room.remoteAddr.port, answered.promise);
+  await say(guest, "not passed on");
+  await say(room, "answer");
+  assert.equal(await hear(guest), "answer");
+  answered.resolve();
+  assert.equal(await hear(room), "");
+  room.close();
+  assert.equal(await hear(guest), "");
+  const talking = (async () => {
+    while (true) await guest.write(new Uint8Array(65_536));
+  })().catch(() => "cut off");
+  await house.clock.advance(LINGER_MS - 1);
+  assert.equal(house.door.size, 1);
+  await house.clock.advance(1);
+  assert.equal(await waitFor(talking, "the end of the talk"), "cut off");
+  await waitFor(() => house.door.size === 0, "the end");
+});
+
+Deno.test("FrontDoor lets go of a dismissed client at once when it has nothing more to say", async () => {
+  using house = new House();
+  const guest = await house.letIn();
+  const [room] = house.rooms as [Deno.TcpConn];
+  house.door.dismiss(room.remoteAddr.port, Promise.resolve());
+  room.close();
+  assert.equal(await hear(guest), "");
+  guest.close();
+  await waitFor(() => house.door.size === 0, "the end");
+});
+
+Deno.test("FrontDoor says when it finds no server, and takes no more connections than so many a second", async () => {
+  using house = new House();
+  const { port } = house.inner.addr;
+  house.inner.close();
+  assert.equal(await hear(await house.enter()), "");
+  assert.deepEqual(house.refused, [port]);
+  for (let i = 1; i < 512; i++) await hear(await house.enter());
+  assert.equal(house.refused.length, 512);
+  await hear(await house.enter());
+  assert.equal(house.refused.length, 512);
+  await house.clock.advance(10);
+  await hear(await house.enter());
+  assert.equal(house.refused.length, 513);
+});
+
 Deno.test("FrontDoor.stop() cuts everybody off and leaves no timer", async () => {
   using house = new House();
   const guest = await house.letIn();
   const { port } = house.door;
-  house.door.stop();
+  await waitFor(house.door.stop(), "the end");
   assert.equal(await hear(guest), "");
   await assert.rejects(Deno.connect({ ...HERE, port }));
   assert.equal(house.clock.timers, 0);

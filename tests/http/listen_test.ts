@@ -11,7 +11,7 @@ async function listenHeld() {
   const clock = new VirtualClock();
   const held: ((answer: Response) => void)[] = [];
   const answer: Answer = () => new Promise((resolve) => held.push(resolve));
-  const listening = await listenHttp(CONFIG, answer, clock);
+  const listening = await listenHttp(CONFIG, answer, { clock });
   const release = () => held.splice(0).forEach((resolve) => resolve(new Response("late")));
   return {
     clock,
@@ -71,7 +71,7 @@ Deno.test("listenHttp() waits a second for answers when it stops, and cuts off t
     asked++;
     return new Promise(() => {});
   };
-  const listening = await listenHttp(CONFIG, never, clock);
+  const listening = await listenHttp(CONFIG, never, { clock });
   const answer = fetch(listening.url).then(statusOf, () => "cut off");
   await waitFor(() => asked === 1, "the request");
   let stopped = false;
@@ -85,7 +85,7 @@ Deno.test("listenHttp() waits a second for answers when it stops, and cuts off t
 
 Deno.test("listenHttp() ends at once though a client has only begun to ask, and one waits", async () => {
   const clock = new VirtualClock();
-  const listening = await listenHttp(CONFIG, () => new Response("here"), clock);
+  const listening = await listenHttp(CONFIG, () => new Response("here"), { clock });
   const { port } = new URL(listening.url);
   using silent = await Deno.connect({ hostname: "127.0.0.1", port: Number(port) });
   using begun = await Deno.connect({ hostname: "127.0.0.1", port: Number(port) });
@@ -122,7 +122,7 @@ Deno.test("listenHttp() refuses whoever goes around the port that counts connect
   await using undo = new AsyncDisposableStack();
   let url = "";
   const [inner] = await portsServedAt(async () => {
-    const listening = await listenHttp(CONFIG, () => new Response("secret"), new VirtualClock());
+    const listening = await listenHttp(CONFIG, () => new Response("secret"));
     undo.defer(() => listening.stop());
     url = listening.url;
   });

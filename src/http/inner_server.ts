@@ -1,0 +1,98 @@
+// The runtime's HTTP server, on a port of the loopback interface that only the front door uses. It
+// ends when it cannot take a connection, such as for want of file descriptors; then it is started anew.
+import type { Log } from "../log/log.ts";
+import { andSuppressed, Once } from "../log/once.ts";
+import { backoff } from "../time/backoff.ts";
+import type { Clock, TimerHandle } from "../time/clock.ts";
+import { within } from "../time/within.ts";
+
+/** The pauses before it is started anew, in milliseconds. */
+const PAUSES = { firstMs: 100, maxMs: 10_000 } as const;
+/** A server that lived for so long begins with the first pause again, in milliseconds. */
+const PROVEN_MS = 60_000;
+
+/** What an {@linkcode RestartingServer} is made from. */
+export interface RestartingServerOptions {
+  readonly serve: (options: Deno.ServeTcpOptions) => Deno.HttpServer<Deno.NetAddr>;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** An HTTP server that comes back. */
+export class RestartingServer {
+  readonly #options: RestartingServerOptions;
+  readonly #once: Once;
+  /** Those that have not ended: one that takes nobody any more goes on with those it has. */
+  readonly #servers = new Map<Deno.HttpServer<Deno.NetAddr>, AbortController>();
+  #current: Deno.HttpServer<Deno.NetAddr>;
+  #startedAt: number;
+  #pauses = backoff(PAUSES);
+  #restarting: TimerHandle | null = null;
+  #stopped = false;
+
+  /** Starts it; throws when that cannot be done. */
+  constructor(options: RestartingServerOptions) {
+    this.#options = options;
+    this.#once = new Once({ clock: options.clock });
+    this.#current = this.#start();
+    this.#startedAt = options.clock.now();
+  }
+
+  /** Its port; another one once it had to be started anew. */
+  get port(): number {
+    return this.#current.addr.port;
+  }
+
+  /** Nobody listens at this port: not every runtime says so when its server ends. */
+  onRefused(port: number): void {
+    if (port === this.port) this.#startAnew("it takes no more connections");
+  }
+
+  /** Ends every request. Never rejects. */
+  async stop(withinMs: number): Promise<void> {
+    this.#stopped = true;
+    if (this.#restarting !== null) this.#options.clock.clear(this.#restarting);
+    const ended = [...this.#servers].map(([server, abort]) => {
+      abort.abort();
+      return server.finished.catch(() => {});
+    });
+    // Not with shutdown(): it waits for clients that stall, and nothing can end it then.
+    await within(Promise.all(ended), withinMs, this.#options.clock);
+  }
+
+  #start(): Deno.HttpServer<Deno.NetAddr> {
+    const abort = new AbortController();
+    const server = this.#options.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      signal: abort.signal,
+      onListen: () => {},
+    });
+    this.#servers.set(server, abort);
+    const onEnd = (error?: Error) => {
+      this.#servers.delete(server);
+      if (server === this.#current) this.#startAnew(error?.message ?? "it has ended");
+    };
+    server.finished.then(() => onEnd(), onEnd);
+    return server;
+  }
+
+  #startAnew(reason: string): void {
+    if (this.#stopped || this.#restarting !== null) return;
+    const { clock, log } = this.#options;
+    if (clock.now() - this.#startedAt >= PROVEN_MS) this.#pauses = backoff(PAUSES);
+    const count = this.#once.ask("restart");
+    if (count !== undefined) {
+      log.warning(() => `Starting the HTTP server anew: ${reason}${andSuppressed(count)}`);
+    }
+    this.#restarting = clock.set(() => {
+      this.#restarting = null;
+      try {
+        this.#current = this.#start();
+        this.#startedAt = clock.now();
+      } catch (error) {
+        this.#startAnew(error instanceof Error ? error.message : String(error));
+      }
+    }, this.#pauses.next().value);
+  }
+}

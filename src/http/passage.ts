@@ -1,0 +1,123 @@
+// One connection of a client of HTTP, and the one behind it to the HTTP server: bytes pass both ways.
+import type { Clock, TimerHandle } from "../time/clock.ts";
+import { ReadShare } from "../time/read_share.ts";
+
+/** Bytes read at once. */
+const CHUNK = 16 * 1024;
+/**
+ * A client that is dismissed while it sends gets so much time to take its answer, in milliseconds, and
+ * may send so many bytes until then: closed at once, it would lose the answer.
+ */
+export const LINGER_MS = 2000;
+const LINGER_BYTES = 256 * 1024;
+
+/** A connection from its being taken to its end. */
+export class Passage {
+  /** The other end's address. */
+  readonly client: string;
+  readonly #clock: Clock;
+  readonly #outer: Deno.TcpConn;
+  readonly #closed = Promise.withResolvers<void>();
+  #inner: Deno.TcpConn | undefined;
+  #heardAt: number;
+  /** Closes it, once what the client says is passed on no more. */
+  #dismissed: TimerHandle | null = null;
+  #lingeringBytes = 0;
+
+  constructor(outer: Deno.TcpConn, clock: Clock) {
+    this.client = outer.remoteAddr.hostname;
+    this.#clock = clock;
+    this.#outer = outer;
+    this.#heardAt = clock.now();
+  }
+
+  /** When the client last took what the server said. */
+  get heardAt(): number {
+    return this.#heardAt;
+  }
+
+  /** Whether what the client says is passed on no more. */
+  get isDismissed(): boolean {
+    return this.#dismissed !== null;
+  }
+
+  /** Passes bytes on until both sides are done; rejects when one of them is gone. */
+  async run(inner: Deno.TcpConn): Promise<void> {
+    const outer = this.#outer;
+    this.#inner = inner;
+    inner.setNoDelay(true);
+    outer.setNoDelay(true);
+    const down = copy(inner, outer, () => {
+      this.#heardAt = this.#clock.now();
+    });
+    const up = copy(outer, inner, () => {}, (size) => this.#passesUp(size));
+    try {
+      // A client that says no more may still listen.
+      await Promise.race([up.then(() => inner.closeWrite()).then(() => down), down]);
+    } catch (error) {
+      if (this.#dismissed === null) throw error;
+    }
+    if (this.#dismissed === null) return;
+    await outer.closeWrite();
+    await up;
+  }
+
+  /**
+   * Passes on nothing more that the client says, and closes as soon as `answered` has settled and the
+   * client has the answer.
+   */
+  dismiss(answered: Promise<unknown>): void {
+    if (this.#dismissed !== null) return;
+    this.#dismissed = this.#clock.set(() => this.close(), LINGER_MS);
+    const end = () => this.#inner?.closeWrite();
+    answered.then(end, end).catch(() => {
+      // It is gone.
+    });
+  }
+
+  /** Closes both connections. Idempotent. */
+  close(): void {
+    closeQuietly(this.#outer);
+    if (this.#inner !== undefined) closeQuietly(this.#inner);
+    if (this.#dismissed !== null) this.#clock.clear(this.#dismissed);
+    this.#closed.resolve();
+  }
+
+  #passesUp(size: number): boolean | Promise<void> {
+    if (this.#dismissed === null) return true;
+    this.#lingeringBytes += size;
+    // What is sent in spite of it is read no more, after a while.
+    return this.#lingeringBytes > LINGER_BYTES ? this.#closed.promise : false;
+  }
+}
+
+/** Passes bytes on, those that `passes` lets, until there are no more, or one end is gone. */
+async function copy(
+  from: Deno.TcpConn,
+  to: Deno.TcpConn,
+  onPassed: () => void,
+  passes: (size: number) => boolean | Promise<void> = () => true,
+): Promise<void> {
+  const chunk = new Uint8Array(CHUNK);
+  const share = new ReadShare();
+  while (true) {
+    const size = await from.read(chunk);
+    if (size === null) return;
+    const passed = passes(size);
+    if (passed === true) {
+      for (let sent = 0; sent < size;) sent += await to.write(chunk.subarray(sent, size));
+      onPassed();
+    } else if (passed !== false) await passed;
+    const turn = share.spend(size);
+    if (turn !== undefined) await turn;
+  }
+}
+
+/** Closes what may be closed already. */
+export function closeQuietly(end: { close(): void }): void {
+  try {
+    end.close();
+  } catch {
+    // It is closed already.
+  }
+}
