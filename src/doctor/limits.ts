@@ -1,4 +1,4 @@
-// Whether this machine lets the server have what its cars need: open files, threads, memory.
+// Whether this machine lets the server have what its cars need: open files, threads, memory, addresses.
 import type { ServerConfig } from "../config/model.ts";
 import { CONTEXTS_PER_HOST } from "../module/host_contexts.ts";
 import { placeContexts } from "../server/placement.ts";
@@ -19,6 +19,8 @@ const MIB = 1024 * 1024;
 const OWN_BYTES = 80 * MIB;
 const BYTES_PER_CAR = MIB / 2;
 const BYTES_PER_HOST = 11 * MIB;
+/** What V8 reserves for each process, of which it uses little, in bytes: 50 to 68 GB. */
+const RESERVED_BYTES = 70_000_000_000;
 /** A share of a limit from which on it is close. */
 const CLOSE = 0.8;
 
@@ -36,6 +38,8 @@ export interface Machine {
   readonly files: number | undefined;
   readonly threads: number | undefined;
   readonly bytes: number | undefined;
+  /** Of each process. */
+  readonly addresses: number | undefined;
 }
 
 /** Checks this machine. */
@@ -73,8 +77,9 @@ export function judgeLimits(needs: Needs, machine: Machine): Findings {
     show: (value: number) => string,
     advice: string,
     severe: "failed" | "warning",
+    by = whose,
   ) => {
-    const wanted = `about ${show(needed)} needed ${whose}`;
+    const wanted = `about ${show(needed)} needed ${by}`;
     if (limit === undefined) {
       return findings.skipped(subject, `${wanted}; what there is, is not known here`);
     }
@@ -107,6 +112,16 @@ export function judgeLimits(needs: Needs, machine: Machine): Findings {
     "Give the machine or container more memory; what modules take for themselves comes on top",
     "warning",
   );
+  judge(
+    "address space",
+    RESERVED_BYTES,
+    machine.addresses,
+    (value) => `${Math.round(value / 1e9)} GB`,
+    "Lift the limit (ulimit -v, LimitAS= of a service) and limit memory instead: V8 reserves " +
+      "addresses that it does not use, and ends processes that cannot",
+    "warning",
+    "by each process",
+  );
   return findings;
 }
 
@@ -130,6 +145,7 @@ async function readMachine(): Promise<Machine> {
     files: limitOf(limits, "Max open files"),
     threads: processes === undefined ? undefined : Math.min(processes, numberOf(pids) ?? Infinity),
     bytes: Math.min(Deno.systemMemoryInfo().available, left),
+    addresses: limitOf(limits, "Max address space"),
   };
 }
 

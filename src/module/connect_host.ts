@@ -1,4 +1,5 @@
 // Starts a module host's process and waits until it is connected.
+import { systemClock } from "../time/clock.ts";
 import { VERSION } from "../version.ts";
 import { Endpoint } from "./endpoint.ts";
 import { ModuleHostError } from "./errors.ts";
@@ -17,6 +18,12 @@ export interface ConnectHostOptions {
 export const DEFAULT_CALL_TIMEOUT_MS = 30_000;
 const DEFAULT_START_TIMEOUT_MS = 10_000;
 
+/** How V8 says that it cannot start, or go on. */
+const V8_FAILURE = /^# (Fatal .*)$/;
+/** What is to be done when it cannot have the addresses that it wants before anything else. */
+const ADDRESS_SPACE_ADVICE = "V8 reserves up to 70 GB of addresses for each process, and uses " +
+  "little of them: lift their limit (ulimit -v, LimitAS= of a service)";
+
 /**
  * Starts a process and lets it in. Where to go and what to show there, it learns from its standard
  * input: arguments and environment can be read by others.
@@ -34,16 +41,20 @@ export async function connectHost(
   let endpoint: Endpoint | null = null;
   let process: HostProcess | null = null;
   const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
+  const timer = systemClock.set(() => {
     late.reject(new Error(`it is not connected after ${startTimeoutMs} ms`));
   }, startTimeoutMs);
   try {
     endpoint = await Endpoint.open();
-    process = new HostProcess(onOutput);
+    let failure: string | undefined;
+    process = new HostProcess((line, stream) => {
+      failure ??= V8_FAILURE.exec(line)?.[1];
+      onOutput(line, stream);
+    });
     const { address, token } = endpoint;
     const parentPid = Deno.pid;
     const ended = process.exited.then((exit): never => {
-      throw new Error(`it ${describeExit(exit)}`);
+      throw new Error(`it ${describeExit(exit)}${describeFailure(failure)}`);
     });
     const [connection] = await Promise.all([
       Promise.race([endpoint.accept(), ended, late.promise]),
@@ -57,6 +68,12 @@ export async function connectHost(
     const detail = cause instanceof Error ? cause.message : cause;
     throw new ModuleHostError(`Cannot start module host: ${detail}`, { cause });
   } finally {
-    clearTimeout(timer);
+    systemClock.clear(timer);
   }
+}
+
+/** V8's own words, and what to do about them; nothing when it has not said any. */
+function describeFailure(failure: string | undefined): string {
+  if (failure === undefined) return "";
+  return `: ${failure}${/reservation/.test(failure) ? ` ${ADDRESS_SPACE_ADVICE}` : ""}`;
 }

@@ -29,20 +29,27 @@ Deno.test("needsOf() counts hosts as the server fills them", () => {
 Deno.test("judgeLimits() fails for files, warns for the rest and when it is close", () => {
   const needs = { cars: 1, hosts: 1, files: 90, threads: 90, bytes: 90 * MIB };
   const judge = (most: number | undefined) => {
-    const machine = { files: most, threads: most, bytes: most === undefined ? most : most * MIB };
+    const times = (factor: number) => most === undefined ? undefined : most * factor;
+    const machine = { files: most, threads: most, bytes: times(MIB), addresses: times(70e9 / 90) };
     return judgeLimits(needs, machine).list.map(({ status }) => status);
   };
-  assert.deepEqual(judge(89), ["failed", "warning", "warning"]);
-  assert.deepEqual(judge(100), ["warning", "warning", "warning"]);
-  assert.deepEqual(judge(113), ["ok", "ok", "ok"]);
-  assert.deepEqual(judge(Infinity), ["ok", "ok", "ok"]);
-  assert.deepEqual(judge(undefined), ["skipped", "skipped", "skipped"]);
+  assert.deepEqual(judge(89), ["failed", "warning", "warning", "warning"]);
+  assert.deepEqual(judge(100), ["warning", "warning", "warning", "warning"]);
+  assert.deepEqual(judge(113), ["ok", "ok", "ok", "ok"]);
+  assert.deepEqual(judge(Infinity), ["ok", "ok", "ok", "ok"]);
+  assert.deepEqual(judge(undefined), ["skipped", "skipped", "skipped", "skipped"]);
 });
 
 Deno.test("checkLimits() reads this machine's limits", async () => {
   const { list } = await checkLimits(configOf(localBroker(1)));
-  assert.deepEqual(list.map(({ subject }) => subject), ["open files", "threads", "memory"]);
-  assert.match(list[0]?.message ?? "", /^about 69 needed for 1 cars .*, (\d+ there|no limit)$/);
+  const subjects = ["open files", "threads", "memory", "address space"];
+  assert.deepEqual(list.map(({ subject }) => subject), subjects);
+  // Where there is a limit, this test would hardly run.
+  assert.match(
+    list[3]?.message ?? "",
+    /^about 70 GB needed by each process, (\d+ GB there|no limit)$/,
+  );
+  assert.match(list[0]?.message ?? "", /^about 70 needed for 1 cars .*, (\d+ there|no limit)$/);
 });
 
 Deno.test("judgeClock() warns of clocks that were not set or are not kept", async () => {

@@ -20,6 +20,24 @@ Deno.test("A server whose executable was replaced still starts hosts", async () 
   assert.equal(new TextDecoder().decode(output?.stdout), `${program}\n`);
 });
 
+Deno.test("A server says what its hosts need when their address space is limited", async () => {
+  await using folder = await TempFolder.make();
+  const program = folder.file("deno");
+  await Deno.copyFile(Deno.execPath(), program);
+  // The server itself would not even start.
+  const limited = await folder.write(
+    "limited",
+    `#!/bin/sh\nulimit -v 20000000\nexec "${Deno.execPath()}" "$@"\n`,
+  );
+  await Deno.chmod(limited, 0o755);
+  const command = new Deno.Command(program, { args: [...RUN, PARENT, limited] });
+  const output = await waitFor(() => outputOf(command), "the server to give up");
+  assert.match(
+    new TextDecoder().decode(output?.stderr),
+    /Cannot start module host: it was ended by SIG\w+: Fatal .*memory.*lift their limit \(ulimit -v/,
+  );
+});
+
 /**
  * Undefined while the file counts as being written: a process that another test starts has our files
  * open for a moment.
