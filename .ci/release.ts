@@ -1,8 +1,8 @@
 // Makes what is published: `deno task release [--output FOLDER] [--target TRIPLE]`.
 //
 // For each target one archive with the executable, example configurations with their JSON Schema,
-// the systemd unit, README, license and the licenses of what is inside; and SHA256SUMS over all of
-// them. A target that cannot be made here is named, and makes the release fail: it would not be
+// the systemd unit, the documentation, license and the licenses of what is inside; and SHA256SUMS
+// over all of them. A target that cannot be made here is named, and makes the release fail: it would not be
 // whole. `--target` asks for one. Each target needs a base runtime, see base_runtime.ts.
 import { createHash } from "node:crypto";
 import { join } from "node:path";
@@ -16,7 +16,7 @@ const TARGETS: Readonly<Record<string, string>> = {
 };
 
 /** Beside the executable. */
-const FILES = ["config", "README.md", "CHANGELOG.md", "LICENSE"];
+const FILES = ["config", "docs", "README.md", "CHANGELOG.md", "LICENSE"];
 
 /** Makes the archive of a target in a folder, and returns its name. */
 async function archive(target: string, output: string): Promise<string> {

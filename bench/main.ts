@@ -1,4 +1,4 @@
-// The benchmark: `deno task bench [--only ROW] [--all] [--json FILE]`; see README.md here.
+// The benchmark: `deno task bench [--only ROW] [--all] [--json FILE]`; see docs/benchmark.md.
 import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
 import { buildFixtures } from "../tests/fixtures/build.ts";

@@ -24,9 +24,20 @@ export async function runSimulate(
   output: Output,
   signal: AbortSignal,
 ): Promise<number> {
-  const { cars, seconds: limit, json, ...shared } = options;
+  const { company, broker, rate, window, payload, misbehavior, reconnectEveryMs, seed } = options;
   await using fleet = new Fleet({
-    gateways: cars.map(({ name: car, devices }) => ({ ...shared, car, devices })),
+    gateways: options.cars.map(({ name, devices }) => ({
+      company,
+      car: name,
+      broker,
+      devices,
+      rate,
+      window,
+      payload,
+      misbehavior,
+      reconnectEveryMs,
+      seed,
+    })),
   });
   const startedAt = performance.now();
   const secondsSince = () => (performance.now() - startedAt) / 1000;
@@ -34,8 +45,8 @@ export async function runSimulate(
   const live = setInterval(() => output.err(liveLine(fleet, secondsSince())), LIVE_EVERY_MS);
   try {
     const asked = whenAborted(signal);
-    if (limit === undefined) await asked;
-    else await within(asked, limit * 1000, systemClock);
+    if (options.seconds === undefined) await asked;
+    else await within(asked, options.seconds * 1000, systemClock);
   } finally {
     clearInterval(live);
   }
@@ -43,7 +54,7 @@ export async function runSimulate(
   await fleet.drain(DRAIN_MS);
   await fleet.stop();
   const result = simulateResult(options, fleet, seconds);
-  if (json) output.out(JSON.stringify(result));
+  if (options.json) output.out(JSON.stringify(result));
   else for (const line of summaryLines(result)) output.out(line);
   for (const { car, kind, detail, phase } of result.firstViolations) {
     output.err(`${car}: the server broke a rule while ${phase}: ${kind}: ${detail}`);

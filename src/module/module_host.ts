@@ -124,8 +124,7 @@ export class ModuleHost implements LinkHandler {
 
   /** How many more contexts the host takes. */
   get freePlaces(): number {
-    if (this.#state !== "active" || this.#contexts.exhausted) return 0;
-    return CONTEXTS_PER_HOST - this.#contexts.places;
+    return this.#state === "active" ? CONTEXTS_PER_HOST - this.#contexts.places : 0;
   }
 
   /** What the host holds, as plain data. */

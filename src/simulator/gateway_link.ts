@@ -30,13 +30,11 @@ export interface GatewayLinkOptions {
   readonly car: string;
   /** @default {`<company>/<car>`, as the real gateway} */
   readonly clientId?: string | undefined;
-  /** Whether it subscribes to the disconnect notification, too. @default {true} */
-  readonly hearsNotifications?: boolean;
 }
 
 /** What a link tells its gateway. */
 export interface GatewayLinkListener {
-  /** Connected and subscribed. */
+  /** Connected, and both topics subscribed. */
   onUp(): void;
   /** The connection could not be made or is gone; not called after `close`. */
   onDown(reason: string): void;
@@ -124,9 +122,7 @@ export class GatewayLink {
   }
 
   #subscribe(client: MqttClient): void {
-    const { hearsNotifications = true } = this.#options;
-    const { externalServer, disconnect } = this.#topics;
-    const topics = hearsNotifications ? [externalServer, disconnect] : [externalServer];
+    const topics = [this.#topics.externalServer, this.#topics.disconnect];
     client.subscribe(topics, { qos: 1 }, (error) => {
       if (this.#client !== client) return;
       if (!error) return this.#listener.onUp();

@@ -23,9 +23,8 @@ async function gatewayOf(
     car,
     broker: { host: "127.0.0.1", port: broker.port },
     devices,
-    // What the server says brings it back at once; its own patience must not be what does, but for
-    // a connect sequence that fails.
-    clocks: { ...PATIENT, retryMs: 500 },
+    // A notification brings it back at once; its own patience must not be what does.
+    clocks: PATIENT,
   });
 }
 

@@ -11,8 +11,7 @@ mosquittoTest(
   async () => {
     await using stage = await Stage.set();
     const server = await stage.serve({ cars: { car_1: {} } });
-    const clocks = { ...PATIENT, restartMs: 0 };
-    const gateway = stage.gateway("car_1", { devices: 2, clocks });
+    const gateway = stage.gateway("car_1", { devices: 2, clocks: PATIENT });
     const sessions = [await gateway.running()];
     for (let round = 0; round < 20; round++) {
       const next = gateway.nextSession();

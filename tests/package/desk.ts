@@ -1,4 +1,4 @@
-// Where a reader of the README sits: a configuration, files beside it, and a shell.
+// Where a reader of the pages sits: a configuration, files beside it, and a shell.
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { buildExampleModule } from "../../examples/module/build.ts";
@@ -53,6 +53,12 @@ export class Desk implements AsyncDisposable {
     const server = this.use(new ProgramProcess([this.config, "--broker"]));
     await server.line(/car_1.*is now CONNECTED/);
     return server;
+  }
+
+  /** The same, answering operators. */
+  async serveOperators(): Promise<void> {
+    const server = await this.serve();
+    await server.line(/operators/i);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

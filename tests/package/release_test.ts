@@ -66,6 +66,7 @@ Deno.test({
       "README.md",
       "THIRD_PARTY_LICENSES",
       "config",
+      "docs",
       "external-server",
     ]);
     await namesPackages(join(content, "THIRD_PARTY_LICENSES"));

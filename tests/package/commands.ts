@@ -1,8 +1,8 @@
-// The commands that a README tells its readers to type, found wherever they stand in it.
+// The commands that a page tells its readers to type, found wherever they stand in it.
 
 /** What a command begins with where it stands in the middle of a text. */
 const COMMAND =
-  /^([A-Z_]+=\S+ )*(npx|deno|docker|make|apt-get|external-server|source|systemctl|--help)( |$)/;
+  /^([A-Z_]+=\S+ )*((npx|deno|docker|apt-get|external-server|source|systemctl|check|doctor) |make( |$)|--help$)/;
 /** A heading of a table whose first column is commands of the program, with or without options. */
 const COMMAND_TABLE = /^\|\s*command\s*\|/;
 

@@ -1,0 +1,268 @@
+// What is tried for each command that a page of the documentation names.
+import assert from "node:assert/strict";
+import config from "../../deno.json" with { type: "json" };
+import { program, ProgramProcess } from "../e2e/server_process.ts";
+import { Certificates } from "../support/certificates.ts";
+import { Mosquitto } from "../support/mosquitto.ts";
+import { ROOT, shell, succeeds, task, taskServes, taskSucceeds } from "./desk.ts";
+import {
+  checks,
+  compiles,
+  completes,
+  container,
+  copyOfExample,
+  demo,
+  doctors,
+  gate,
+  helps,
+  installs,
+  needsCompiled,
+  needsMosquitto,
+  NPX,
+  type Trial,
+} from "./trials.ts";
+
+/** What a page names, and what is tried. */
+export type Trials = Readonly<Record<string, Trial>>;
+
+const README: Trials = {
+  [`${NPX} task demo --seconds 20`]: demo,
+  [`${NPX} task ok`]: gate,
+  "apt-get install mosquitto chromium": installs,
+  [`${NPX} task start config.json`]: {
+    missing: needsMosquitto,
+    async run(desk) {
+      const broker = desk.use(await Mosquitto.start());
+      await desk.write(broker.port);
+      await taskServes(desk.config);
+    },
+  },
+  [`${NPX} task compile`]: compiles,
+  "docker network create fleet && docker compose up --build": container,
+  "make -C examples/module": { run: async () => void await shell("make -C examples/module") },
+  [`${NPX} task start config/documented.json`]: {
+    missing: needsMosquitto,
+    async run(desk) {
+      await using broker = await Mosquitto.start();
+      await taskServes(await copyOfExample(desk, broker.port));
+    },
+  },
+  [`${NPX} task simulate -c config/documented.json`]: {
+    async run(desk) {
+      const example = await copyOfExample(desk, desk.port);
+      await using server = new ProgramProcess([example, "--broker"], { cwd: ROOT });
+      await server.line(/Serving 2 cars of bringauto/);
+      for (const car of ["car_1", "car_2"]) {
+        await server.line(new RegExp(`\\(${car}\\)\\tState \\w+ is now CONNECTED`));
+      }
+      await using simulator = task("simulate", "-c", example, "--seconds", "5");
+      assert.equal((await simulator.ended()).code, 0, simulator.text);
+      assert.match(simulator.text, /cars that had one 2 of 2/);
+    },
+  },
+  [`${NPX} task start check config.json`]: checks,
+  [`${NPX} task start doctor config.json`]: doctors,
+};
+
+const CONFIGURATION: Trials = {
+  "external-server check config.json": checks,
+  "external-server check new.json --against config.json": {
+    async run({ config, folder }) {
+      const document = JSON.parse(await Deno.readTextFile(config));
+      const other = await folder.write("new.json", JSON.stringify({ ...document, timeout: 7 }));
+      assert.match(await succeeds("check", other, "--against", config), /^timeout 10 s -> 7 s/m);
+    },
+  },
+  "external-server check new.json --against http://127.0.0.1:8080 --api-key-file FILE": {
+    async run(desk) {
+      const key = await desk.folder.write("key", "0123456789abcdef\n");
+      const http = { port: desk.httpPort, api_key_file: key };
+      const document = JSON.parse(await Deno.readTextFile(desk.config));
+      await Deno.writeTextFile(desk.config, JSON.stringify({ ...document, http }));
+      await desk.serveOperators();
+      const url = `http://127.0.0.1:${desk.httpPort}`;
+      const args = ["check", desk.config, "--broker", "--against", url, "--api-key-file", key];
+      assert.match(await succeeds(...args), /A reload would change nothing/);
+    },
+  },
+  "external-server doctor config.json": doctors,
+  "check --show-config-values": {
+    async run({ config }) {
+      assert.ok(JSON.parse(await succeeds("check", config, "--show-config-values")));
+    },
+  },
+};
+
+const MODULES: Trials = {
+  "external-server doctor config.json": doctors,
+  "external-server doctor config.json --init": {
+    async run(desk) {
+      await desk.serve();
+      assert.match(await succeeds("doctor", desk.config, "--init"), /init .*0 failed/s);
+    },
+  },
+};
+
+const OPERATION: Trials = {
+  [`${NPX} task start`]: { run: (desk) => taskServes(desk.config, "--broker") },
+  [`${NPX} task start config.json --broker`]: {
+    run: (desk) => taskServes(desk.config, "--broker"),
+  },
+  [`${NPX} task start config.json --tls --ca ca.pem --cert me.pem --key me.key`]: {
+    missing: needsMosquitto,
+    async run(desk) {
+      const { caFile, server, client } = desk.use(await Certificates.make());
+      const tls = { caFile, ...server, clientCertificates: true };
+      const broker = desk.use(await Mosquitto.start({ tls }));
+      await desk.write(broker.port);
+      const own = ["--cert", client.certFile, "--key", client.keyFile];
+      await taskServes(desk.config, "--tls", "--ca", caFile, ...own);
+    },
+  },
+  "deno task compile": compiles,
+  "deno task release": {
+    missing: needsCompiled,
+    async run({ folder }) {
+      const own = `${Deno.build.arch}-unknown-linux-gnu`;
+      await taskSucceeds("release", "--target", own, "--output", folder.path);
+      await shell("sha256sum --check SHA256SUMS", { cwd: folder.path });
+    },
+  },
+  "start [config]": {
+    async run(desk) {
+      await using server = new ProgramProcess(["start", desk.config, "--broker"]);
+      await server.line(/car_1.*is now CONNECTED/);
+      assert.equal((await server.stop()).code, 0, server.text);
+    },
+  },
+  "check [config]": checks,
+  "check ... --against FILE or URL": {
+    async run(desk) {
+      await desk.serveOperators();
+      const url = `http://127.0.0.1:${desk.httpPort}`;
+      for (const target of [desk.config, url]) {
+        const args = ["check", desk.config, "--broker", "--against", target];
+        assert.match(await succeeds(...args), /Nothing|no difference|same/i);
+      }
+    },
+  },
+  "doctor [config]": doctors,
+  "health [config] [--url URL]": {
+    async run(desk) {
+      await desk.serveOperators();
+      const url = `http://127.0.0.1:${desk.httpPort}/healthz`;
+      assert.match(await succeeds("health", desk.config), /^Healthy: /);
+      assert.match(await succeeds("health", "--url", url), /^Healthy: /);
+    },
+  },
+  "completion bash": completes("bash"),
+  "completion zsh": completes("zsh"),
+  "completion fish": completes("fish"),
+  "source <(external-server completion bash)": {
+    async run({ folder }) {
+      const [command, args] = program();
+      const words = [command, ...args].map((word) => `'${word}'`).join(" ");
+      await folder.write("external-server", `#!/bin/sh\nexec ${words} "$@"\n`);
+      await Deno.chmod(folder.file("external-server"), 0o755);
+      const script = "source <(external-server completion bash); complete -p external-server";
+      const PATH = `${folder.path}:${Deno.env.get("PATH")}`;
+      const said = await shell(script, { env: { PATH, NO_COLOR: "1" } });
+      assert.equal(said, "complete -F _external_server external-server\n");
+    },
+  },
+  "schema": {
+    async run() {
+      const checkedIn = await Deno.readTextFile(`${ROOT}config/external-server.schema.json`);
+      assert.deepEqual(JSON.parse(await succeeds("schema")), JSON.parse(checkedIn));
+    },
+  },
+  "demo [--seconds N] [--cars N]": {
+    async run() {
+      assert.match(await succeeds("demo", "--seconds", "2", "--cars", "1"), /^1 cars?, /m);
+    },
+  },
+  "simulate --cars N --rate R ...": {
+    async run(desk) {
+      await desk.serve();
+      const args = ["--cars", "1", "--rate", "5", "--seconds", "5", "--json"];
+      const said = await succeeds("simulate", "-c", desk.config, ...args);
+      assert.ok(JSON.parse(said.slice(said.indexOf("{"))));
+    },
+  },
+  "--help": helps,
+  "systemctl reload external-server": {
+    /** No systemd runs where tests do; what the unit has it do is tested with the signal itself. */
+    async run() {
+      const unit = await Deno.readTextFile(`${ROOT}config/external-server.service`);
+      assert.match(unit, /^ExecReload=kill -HUP \$MAINPID$/m);
+    },
+  },
+  "docker network create fleet && docker compose up --build": container,
+};
+/** Rows take minutes; one that does not exist shows that the options are understood, and the rows. */
+async function benchTakes(...args: string[]): Promise<string> {
+  await using process = task("bench", "--only", "no_such_row", ...args);
+  assert.equal((await process.ended()).code, 1);
+  assert.match(process.text, /Cannot run row "no_such_row/);
+  return process.text;
+}
+
+const BENCH: Trials = {
+  "deno task bench": { run: async () => void await benchTakes() },
+  "deno task bench --only throughput": {
+    run: async () => assert.match(await benchTakes(), /there are .*\bthroughput\b/),
+  },
+  "deno task bench --only hostile": {
+    run: async () => assert.match(await benchTakes(), /there are .*\bhostile/),
+  },
+  "deno task bench --only isolation": {
+    run: async () => assert.match(await benchTakes(), /there are .*\bisolation/),
+  },
+  "deno task bench --all --json FILE": {
+    run: async ({ folder }) => void await benchTakes("--all", "--json", folder.file("figures")),
+  },
+  "EXTERNAL_SERVER_BINARY=dist/external-server deno task bench": { run: () => readsBinary() },
+  "deno task soak [--minutes N]": {
+    /** At least four minutes: what it understands can be read. */
+    async run() {
+      assert.match(config.tasks.soak.command, /bench\/soak\/main\.ts$/);
+      assert.match(await Deno.readTextFile(`${ROOT}bench/soak/main.ts`), /options: \{ minutes: /);
+    },
+  },
+};
+
+/** The bench starts what these tests start. */
+function readsBinary(): Promise<void> {
+  assert.equal(program()[0], Deno.env.get("EXTERNAL_SERVER_BINARY") ?? Deno.execPath());
+  return Promise.resolve();
+}
+
+/** What it writes is compared where it is made. */
+const WRITTEN: Trials = {
+  "deno task schema": {
+    run: () => Promise.resolve(assert.match(config.tasks.schema.command, / \.ci\/schema\.ts$/)),
+  },
+};
+
+const EXAMPLE: Trials = {
+  "make": {
+    async run({ folder }) {
+      const copy = folder.file("module");
+      await shell(`cp -r examples/module "${copy}" && rm -rf "${copy}/build" && make -C "${copy}"`);
+      assert.ok((await Deno.stat(`${copy}/build/example_module.so`)).size > 0);
+    },
+  },
+};
+
+/** What is tried for each page that names commands. */
+export const PAGES: Readonly<Record<string, Trials>> = {
+  "README.md": README,
+  "docs/api.md": WRITTEN,
+  "docs/benchmark.md": BENCH,
+  "docs/configuration.md": CONFIGURATION,
+  "docs/configuration_keys.md": WRITTEN,
+  "docs/migration.md": { "--help": helps },
+  "docs/modules.md": MODULES,
+  "docs/operation.md": OPERATION,
+  "examples/module/README.md": EXAMPLE,
+};

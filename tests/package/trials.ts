@@ -1,0 +1,101 @@
+// What is tried in place of a command that a page names, where more than one page names it or it
+// takes more than a line.
+import assert from "node:assert/strict";
+import config from "../../deno.json" with { type: "json" };
+import { hasMosquitto } from "../support/mosquitto.ts";
+import { Desk, ROOT, shell, succeeds, taskSucceeds } from "./desk.ts";
+
+/** Where the tests know that a program can be compiled, they have one. */
+export const COMPILES = Deno.env.has("EXTERNAL_SERVER_BINARY");
+/** Whoever follows the pages has this on the PATH, or installs it with npx. */
+export const NPX = "npx -y deno@2.9.6";
+
+/** What is tried instead of reading on. */
+export interface Trial {
+  /** What it needs that is not here; then it is skipped by name. */
+  readonly missing?: string | false;
+  readonly run: (desk: Desk) => Promise<void>;
+}
+
+export const needsMosquitto = !hasMosquitto && Deno.env.get("REQUIRE_MOSQUITTO") !== "1" &&
+  "Mosquitto";
+export const needsCompiled = !COMPILES && "program that was compiled";
+
+export const demo: Trial = { run: () => taskSucceeds("demo", "--seconds", "2") };
+
+export const compiles: Trial = {
+  missing: needsCompiled,
+  async run({ folder }) {
+    const output = folder.file("dist/external-server");
+    await taskSucceeds("compile", "--output", output);
+    assert.match(await shell(`"${output}" --version`), /^external-server /);
+  },
+};
+
+/** It would run itself: that its steps are there is what can be said from inside. */
+export const gate: Trial = {
+  run() {
+    const steps = config.tasks.ok.command.split(" && ");
+    assert.deepEqual(steps, ["deno fmt --check", "deno lint", "deno task check", "deno task test"]);
+    assert.ok(config.tasks.check && config.tasks.test);
+    return Promise.resolve();
+  },
+};
+
+/** For engines that are not where tests run; what they would read is checked elsewhere. */
+export const container: Trial = {
+  async run() {
+    const compose = await Deno.readTextFile(`${ROOT}docker-compose.yml`);
+    assert.match(compose, /^networks:\n {2}fleet:\n {4}name: fleet\n {4}external: true$/m);
+    assert.match(compose, /^ {4}build: \.$/m);
+  },
+};
+
+/** Installing is not for tests, but the machine that runs them all does, by these names. */
+export const installs: Trial = {
+  async run() {
+    const script = await Deno.readTextFile(`${ROOT}.ci/run`);
+    for (const name of ["mosquitto", "chromium"]) {
+      assert.match(script, new RegExp(`packages\\+=\\(${name}\\)`));
+    }
+  },
+};
+
+/** The example as it is, but for a port and a folder of this test's own. */
+export async function copyOfExample(desk: Desk, port: number): Promise<string> {
+  const example = JSON.parse(await Deno.readTextFile(`${ROOT}config/documented.json`));
+  example.mqtt_port = port;
+  example.logging.console.level = "DEBUG";
+  example.logging.file.path = desk.folder.path;
+  return await desk.folder.write("documented.json", JSON.stringify(example));
+}
+
+export function completes(name: string): Trial {
+  return { run: async () => assert.match(await succeeds("completion", name), /external-server/) };
+}
+
+export const checks: Trial = {
+  async run(desk) {
+    assert.equal(JSON.parse(await succeeds("check", desk.config)).company_name, "acme");
+    // Those that come along are good, too, where their modules and folders are.
+    for (const name of ["documented", "external-communication", "single-car"]) {
+      await succeeds("check", `config/${name}.json`);
+    }
+  },
+};
+
+export const doctors: Trial = {
+  async run(desk) {
+    await desk.serve();
+    assert.match(await succeeds("doctor", desk.config), /0 failed/);
+  },
+};
+
+export const helps: Trial = {
+  async run() {
+    const names = ["start", "check", "doctor", "health", "completion", "schema", "demo"];
+    for (const name of [...names, "simulate"]) {
+      assert.match(await succeeds(name, "--help"), /Options:[^]*Examples:/, name);
+    }
+  },
+};
