@@ -2,7 +2,7 @@
 // the session wants done.
 import type { ContextListener, ModuleContext } from "../module/context.ts";
 import type { TransportStats } from "../mqtt/message_lane.ts";
-import type { CarTransport, TransportListener } from "../mqtt/transport.ts";
+import type { CarTransport, MessageLimits, TransportListener } from "../mqtt/transport.ts";
 import type { Log } from "../log/log.ts";
 import { encodeServerMessage, readClientMessage } from "../protocol/codec.ts";
 import type { ClientMessage } from "../protocol/messages.ts";
@@ -155,12 +155,10 @@ export class Car {
     this.#take({ type: "modules_ready" });
   }
 
-  /**
-   * Takes new settings, and how large a payload may be, in bytes, from now on; the session goes on.
-   */
-  configure(settings: SessionSettings, maxMessageBytes: number): void {
-    this.#maxMessageBytes = maxMessageBytes;
-    this.#transport.limitMessages?.(maxMessageBytes);
+  /** Takes new settings and limits, which count from now on; the session goes on. */
+  configure(settings: SessionSettings, limits: MessageLimits): void {
+    this.#maxMessageBytes = limits.maxMessageBytes;
+    this.#transport.limitMessages?.(limits);
     this.#take({ type: "settings", settings });
   }
 

@@ -56,7 +56,7 @@ export function makeConnector(config: ServerConfig, log: Log): Promise<BrokerCon
 }
 
 function createTransport(
-  { company, limits: { maxMessageBytes } }: ServerConfig,
+  { company, limits: { maxMessageBytes, maxMessagesPerSecond } }: ServerConfig,
   { name: car }: CarConfig,
   connector: BrokerConnector,
   log: Log,
@@ -68,7 +68,15 @@ function createTransport(
     if (count === undefined) return;
     carLog.warning(
       `Discarded a message of ${bytes} bytes unread: max_message_bytes is ` +
-        transport.maxMessageBytes + andSuppressed(count),
+        transport.limits.maxMessageBytes + andSuppressed(count),
+    );
+  };
+  const onFlood = () => {
+    const count = once.ask("flood");
+    if (count === undefined) return;
+    carLog.warning(
+      "Reading slowed down: more messages a second arrive than max_messages_per_second, which is " +
+        transport.limits.maxMessagesPerSecond + andSuppressed(count),
     );
   };
   const transport = new MqttTransport({
@@ -76,7 +84,9 @@ function createTransport(
     company,
     car,
     maxMessageBytes,
+    maxMessagesPerSecond,
     onOversize,
+    onFlood,
   });
   return transport;
 }

@@ -17,6 +17,10 @@ export const LIMITS = {
     unit: "bytes",
     listens: true,
   }),
+  max_messages_per_second: key(field.count(1).default(10_000), {
+    doc: "A gateway that sends more is read more slowly; its messages wait at the broker",
+    takes: "at_once",
+  }),
   max_devices: key(field.count(1).default(1000), {
     doc: "A Connect with more devices is refused; further ones are not connected",
     takes: "at_once",

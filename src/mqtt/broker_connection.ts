@@ -8,6 +8,7 @@ import type { BrokerConnector } from "./broker_connector.ts";
 import { BrokerRefusedError, BrokerStalledError } from "./errors.ts";
 import { type BrokerFailure, describeFailure } from "./failure.ts";
 import { MessageLane, type TransportStats } from "./message_lane.ts";
+import type { MessageLimits } from "./transport.ts";
 
 /** How long connecting and subscribing may take together, in milliseconds. */
 const ATTEMPT_MS = 10_000;
@@ -24,6 +25,8 @@ export interface BrokerConnectionListener {
   onMessage(payload: Uint8Array): void;
   /** A message of so many bytes was discarded unread. */
   onOversize(payloadBytes: number): void;
+  /** More messages arrive than allowed: reading slows down. */
+  onFlood(): void;
   /** It is closed, or never came to be: the last call. */
   onClosed(failure: BrokerFailure): void;
 }
@@ -32,7 +35,7 @@ export interface BrokerConnectionListener {
 export interface BrokerConnectionOptions {
   readonly connector: BrokerConnector;
   readonly topics: CarTopics;
-  readonly maxMessageBytes: number;
+  readonly limits: MessageLimits;
   readonly stats: TransportStats;
   readonly listener: BrokerConnectionListener;
 }
@@ -99,17 +102,19 @@ export class BrokerConnection {
   }
 
   async #open(): Promise<void> {
-    const { connector, topics, maxMessageBytes, stats, listener } = this.#options;
+    const { connector, topics, limits, stats, listener } = this.#options;
     const { username, password } = connector.broker;
     try {
       const link = await connector.open(this.#abort.signal);
       if (this.#isClosed) return link.destroy();
       const lane = new MessageLane(link, {
-        maxMessageBytes,
+        limits,
         stats,
         ticker: connector,
+        clock: connector.clock,
         onMessage: (payload) => listener.onMessage(payload),
         onOversize: (payloadBytes) => listener.onOversize(payloadBytes),
+        onFlood: () => listener.onFlood(),
       });
       this.#lane = lane;
       lane.on("error", (error) => this.#failure ??= error);

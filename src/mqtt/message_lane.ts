@@ -1,6 +1,7 @@
 // The fast lane of one broker connection: messages go straight through, the rest is mqtt.js's.
 import { Buffer } from "node:buffer";
 import { Duplex } from "node:stream";
+import type { Clock } from "../time/clock.ts";
 import { BrokerStalledError } from "./errors.ts";
 import { concatenate, type Link } from "./link.ts";
 import {
@@ -11,6 +12,8 @@ import {
   writePuback,
   writePublish,
 } from "./packets.ts";
+import { RateLimit } from "./rate_limit.ts";
+import type { MessageLimits } from "./transport.ts";
 
 /** Plain counters of one transport, over all its connections. */
 export interface TransportStats {
@@ -36,13 +39,16 @@ export interface FlushTicker {
 
 /** What a lane needs to know. */
 export interface MessageLaneOptions {
-  readonly maxMessageBytes: number;
+  readonly limits: MessageLimits;
   readonly stats: TransportStats;
   readonly ticker: FlushTicker;
+  readonly clock: Clock;
   /** As in {@linkcode TransportListener.onMessage}. */
   onMessage(payload: Uint8Array): void;
   /** A message of so many bytes was discarded unread. */
   onOversize(payloadBytes: number): void;
+  /** More messages arrive than allowed: reading slows down. */
+  onFlood(): void;
 }
 
 /** More messages than this without the broker's PUBACK: the connection is given up. */
@@ -90,17 +96,27 @@ export class MessageLane extends Duplex implements PacketListener {
   #paused = false;
   #closing = false;
   #heard = false;
+  readonly #rate: RateLimit;
 
   constructor(link: Link, options: MessageLaneOptions) {
     super({ allowHalfOpen: true });
     this.#link = link;
     this.#options = options;
-    this.#reader = new PacketReader(this, options.maxMessageBytes);
+    this.#reader = new PacketReader(this, options.limits.maxMessageBytes);
+    this.#rate = new RateLimit(options.limits.maxMessagesPerSecond, {
+      clock: options.clock,
+      pause: () => {
+        link.pause();
+        options.onFlood();
+      },
+      resume: () => this.#readOn(),
+    });
     link.start({
       onData: (bytes) => {
         this.#heard = true;
         options.stats.bytesIn += bytes.length;
         this.#reader.push(bytes);
+        if (!this.#closing && !this.destroyed) this.#rate.check();
       },
       onClosed: (error) => this.destroy(error),
     });
@@ -108,14 +124,15 @@ export class MessageLane extends Duplex implements PacketListener {
 
   /** Whether anything arrived since the last call, or nothing is being read on purpose. */
   takeHeard(): boolean {
-    const heard = this.#heard || this.#heldTooMuch();
+    const heard = this.#heard || this.#heldTooMuch() || this.#rate.pausing;
     this.#heard = false;
     return heard;
   }
 
-  /** How large a payload may be from now on, in bytes. */
-  limitMessages(maxMessageBytes: number): void {
+  /** What may arrive from now on. */
+  limitMessages({ maxMessageBytes, maxMessagesPerSecond }: MessageLimits): void {
     this.#reader.maxPayloadBytes = maxMessageBytes;
+    this.#rate.maxPerSecond = maxMessagesPerSecond;
   }
 
   /** Messages may be delivered from now on; those that came before follow in a moment. */
@@ -188,18 +205,21 @@ export class MessageLane extends Duplex implements PacketListener {
     this.#holding = true;
     this.#held = [];
     this.#heldBytes = 0;
+    this.#rate.stop();
     this.#link.resume();
     if (this.#outstanding === 0 || this.destroyed) return Promise.resolve();
     return new Promise((resolve) => this.#whenIdle = resolve);
   }
 
   onPublish(payload: Uint8Array, messageId: number): void {
+    this.#rate.count();
     if (this.#closing || this.destroyed) return;
     if (this.#holding) this.#hold(payload.slice(), messageId);
     else this.#deliver(payload, messageId);
   }
 
   onOversize(payloadBytes: number, messageId: number): void {
+    this.#rate.count();
     if (this.#closing || this.destroyed) return;
     this.#options.stats.oversize++;
     this.#options.onOversize(payloadBytes);
@@ -239,6 +259,7 @@ export class MessageLane extends Duplex implements PacketListener {
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     this.#held = [];
     this.#whenIdle?.();
+    this.#rate.stop();
     this.#options.ticker.never(this);
     this.#link.destroy();
     done(error);
@@ -253,6 +274,10 @@ export class MessageLane extends Duplex implements PacketListener {
     if (this.#flushing) return;
     this.#flushing = true;
     queueMicrotask(this.#flush);
+  }
+
+  #readOn(): void {
+    if (!this.#rate.pausing && !this.#heldTooMuch()) this.#link.resume();
   }
 
   #deliver(payload: Uint8Array, messageId: number): void {
@@ -306,7 +331,7 @@ export class MessageLane extends Duplex implements PacketListener {
       this.#deliver(payload, messageId);
     }
     this.#held.splice(0, delivered);
-    if (!this.#heldTooMuch()) this.#link.resume();
+    this.#readOn();
     if (this.#held.length === 0 && !this.#paused && !this.#closing) this.#holding = false;
   }
 }

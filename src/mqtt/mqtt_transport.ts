@@ -9,22 +9,22 @@ import type { Attempt } from "./connect_queue.ts";
 import { type BrokerFailure, endedEarly } from "./failure.ts";
 import type { TransportStats } from "./message_lane.ts";
 import { topicField } from "./packets.ts";
-import type { CarTransport, TransportListener } from "./transport.ts";
+import type { CarTransport, MessageLimits, TransportListener } from "./transport.ts";
 
 /** A connection that has stood so long has proved itself, in milliseconds; the pauses start over. */
 export const PROVEN_MS = 10_000;
 const NO_PAYLOAD = new Uint8Array(0);
 
 /** What an {@linkcode MqttTransport} is made from. */
-export interface MqttTransportOptions {
+export interface MqttTransportOptions extends MessageLimits {
   /** Shared by all cars at the broker. */
   readonly connector: BrokerConnector;
   readonly company: string;
   readonly car: string;
-  /** A larger payload is discarded unread. */
-  readonly maxMessageBytes: number;
   /** Called for each payload that was discarded, with its size. */
   readonly onOversize?: (payloadBytes: number) => void;
+  /** Called each time that reading slows down. */
+  readonly onFlood?: () => void;
 }
 
 /** Where the transport stands. */
@@ -71,7 +71,7 @@ export class MqttTransport implements CarTransport {
   /** Whether the last connection ended before it had proved itself. */
   #endedEarly = false;
   #paused = false;
-  #maxMessageBytes: number;
+  #limits: MessageLimits;
   /** Goes over to another connection when it fires. */
   #moving: TimerHandle | undefined;
   /** The connection before this one, on its way out. */
@@ -80,7 +80,8 @@ export class MqttTransport implements CarTransport {
   constructor(options: MqttTransportOptions) {
     this.stats = this.#stats;
     this.#options = options;
-    this.#maxMessageBytes = options.maxMessageBytes;
+    const { maxMessageBytes, maxMessagesPerSecond } = options;
+    this.#limits = { maxMessageBytes, maxMessagesPerSecond };
     this.#topics = carTopics(options.company, options.car);
     this.#responseTopic = topicField(this.#topics.externalServer);
     this.#disconnectTopic = topicField(this.#topics.disconnect);
@@ -119,14 +120,14 @@ export class MqttTransport implements CarTransport {
     if (this.#state.phase === "up") this.#state.connection.lane?.releaseMessages();
   }
 
-  /** A larger payload is discarded unread, in bytes. */
-  get maxMessageBytes(): number {
-    return this.#maxMessageBytes;
+  /** What the gateway may send. */
+  get limits(): MessageLimits {
+    return this.#limits;
   }
 
-  limitMessages(maxMessageBytes: number): void {
-    this.#maxMessageBytes = maxMessageBytes;
-    if (this.#state.phase === "up") this.#state.connection.lane?.limitMessages(maxMessageBytes);
+  limitMessages(limits: MessageLimits): void {
+    this.#limits = limits;
+    if (this.#state.phase === "up") this.#state.connection.lane?.limitMessages(limits);
   }
 
   reconnect(reason: string, withinMs: number): void {
@@ -186,11 +187,11 @@ export class MqttTransport implements CarTransport {
   }
 
   #open(attempt: Attempt): void {
-    const { connector, onOversize } = this.#options;
+    const { connector, onOversize, onFlood } = this.#options;
     const connection = new BrokerConnection({
       connector,
       topics: this.#topics,
-      maxMessageBytes: this.#maxMessageBytes,
+      limits: this.#limits,
       stats: this.#stats,
       listener: {
         onUp: () => this.#onUp(connection, attempt),
@@ -198,6 +199,7 @@ export class MqttTransport implements CarTransport {
           if (this.#has(connection)) this.#listener?.onMessage(payload);
         },
         onOversize: (payloadBytes) => onOversize?.(payloadBytes),
+        onFlood: () => onFlood?.(),
         onClosed: (failure) => {
           if (this.#has(connection)) this.#onClosed(failure);
           else attempt.left();
@@ -221,7 +223,7 @@ export class MqttTransport implements CarTransport {
     const { connector, car } = this.#options;
     this.#state = { phase: "up", connection, sinceMs: connector.clock.now() };
     this.#stats.connects++;
-    connection.lane?.limitMessages(this.#maxMessageBytes);
+    connection.lane?.limitMessages(this.#limits);
     if (this.#paused) connection.lane?.holdMessages();
     if (this.#endedEarly) {
       this.#proving = connector.clock.set(() => {

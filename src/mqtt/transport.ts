@@ -2,6 +2,14 @@
 
 import type { TransportStats } from "./message_lane.ts";
 
+/** What a car's gateway may send. */
+export interface MessageLimits {
+  /** A larger payload is discarded unread. */
+  readonly maxMessageBytes: number;
+  /** With more messages a second, reading slows down, and they wait at the broker. */
+  readonly maxMessagesPerSecond: number;
+}
+
 /** What a transport tells its car. None of these may throw. */
 export interface TransportListener {
   /** Connected and subscribed: messages may arrive from now on. */
@@ -26,8 +34,8 @@ export interface CarTransport {
   pause(): void;
   /** Reads again. Idempotent. */
   resume(): void;
-  /** How large a payload may be from now on, in bytes; a larger one is discarded unread. */
-  limitMessages?(maxMessageBytes: number): void;
+  /** What the gateway may send from now on. */
+  limitMessages?(limits: MessageLimits): void;
   /**
    * Leaves the broker in order at a random moment within so many milliseconds, after a disconnect
    * notification and with `onDown(reason)`, and connects anew as if for the first time.

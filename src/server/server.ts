@@ -6,7 +6,7 @@ import type { ConfigDifference } from "../config/compare.ts";
 import { reconnects } from "../config/difference_text.ts";
 import type { CarConfig, ServerConfig } from "../config/model.ts";
 import type { ContextSpec } from "../module/context.ts";
-import type { CarTransport } from "../mqtt/transport.ts";
+import type { CarTransport, MessageLimits } from "../mqtt/transport.ts";
 import type { Log } from "../log/log.ts";
 import { type Clock, systemClock } from "../time/clock.ts";
 import { within } from "../time/within.ts";
@@ -314,16 +314,21 @@ async function stopMember(member: Member | undefined, why?: string): Promise<voi
 }
 
 function configure(car: Car, config: ServerConfig, carConfig: CarConfig): void {
-  car.configure(sessionSettings(config, carConfig), config.limits.maxMessageBytes);
+  car.configure(sessionSettings(config, carConfig), messageLimits(config));
 }
 
 /** Whether sessions of a car whose modules stay are told something else. */
 function hasOtherSettings(before: ServerConfig, next: ServerConfig, car: CarConfig): boolean {
   const texts = [before, next].map((config) => {
     const { modules: _, ...settings } = sessionSettings(config, car);
-    return JSON.stringify([settings, config.limits.maxMessageBytes]);
+    return JSON.stringify([settings, messageLimits(config)]);
   });
   return texts[0] !== texts[1];
+}
+
+function messageLimits({ limits }: ServerConfig): MessageLimits {
+  const { maxMessageBytes, maxMessagesPerSecond } = limits;
+  return { maxMessageBytes, maxMessagesPerSecond };
 }
 
 /** What the sessions of one car are told. */

@@ -86,6 +86,7 @@ Deno.test("runCheck() prints what counts, secrets masked, and returns 0", async 
     sleep_duration_after_connection_refused: 0.5,
     limits: {
       max_message_bytes: 1_048_576,
+      max_messages_per_second: 10_000,
       max_devices: 1000,
       max_status_gap: 1000,
       max_waiting_statuses: 1000,

@@ -187,6 +187,7 @@ Deno.test("compareConfigs() finds every single setting, and touches no car for i
     module_call_timeout: "new_hosts",
     sleep_duration_after_connection_refused: "at_once",
     "limits.max_message_bytes": "at_once",
+    "limits.max_messages_per_second": "at_once",
     "limits.max_devices": "at_once",
     "limits.max_status_gap": "at_once",
     "limits.max_waiting_statuses": "at_once",

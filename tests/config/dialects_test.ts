@@ -11,6 +11,7 @@ const LEAST: ServerConfig = {
   timeouts: { sessionMs: 30_000, responseMs: 30_000, moduleCallMs: 30_000, refusedPauseMs: 500 },
   limits: {
     maxMessageBytes: 1_048_576,
+    maxMessagesPerSecond: 10_000,
     maxDevices: 1000,
     maxStatusGap: 1000,
     maxWaitingStatuses: 1000,

@@ -69,11 +69,13 @@ mosquittoTest(
     const { connector } = await makeConnector(localBroker(broker.port));
     await using car = await new TestCar(connector, "car_1", { maxMessageBytes: 10 }).start();
     await using gateway = await TestGateway.connect(broker.port);
-    car.transport.limitMessages(20);
-    assert.equal(car.transport.maxMessageBytes, 20);
+    const limit = (maxMessageBytes: number) =>
+      car.transport.limitMessages({ maxMessageBytes, maxMessagesPerSecond: 1_000 });
+    limit(20);
+    assert.equal(car.transport.limits.maxMessageBytes, 20);
     await gateway.send("fifteen letters");
     assert.equal(textOf(await car.messages.next("a message")), "fifteen letters");
-    car.transport.limitMessages(5);
+    limit(5);
     await gateway.send("fifteen letters");
     assert.equal(await car.oversize.next("a discarded message"), 15);
     await gateway.send("five!");

@@ -267,7 +267,13 @@ Deno.test("FailureReporter says the same only once a minute, for all cars, and w
 
 Deno.test("MqttTransport.start() throws when called twice", async () => {
   const { connector } = await makeConnector(localBroker(1));
-  const options = { connector, company: "acme", car: "car_1", maxMessageBytes: 1 };
+  const options = {
+    connector,
+    company: "acme",
+    car: "car_1",
+    maxMessageBytes: 1,
+    maxMessagesPerSecond: 1,
+  };
   const transport = new MqttTransport(options);
   const listener = { onUp() {}, onDown() {}, onMessage() {} };
   transport.start(listener);

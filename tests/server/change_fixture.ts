@@ -7,6 +7,7 @@ import { Server } from "../../src/server/server.ts";
 import { bytes } from "../car/support.ts";
 import { documented, load } from "../config/support.ts";
 import { ListLog } from "../support/list_log.ts";
+import type { MessageLimits } from "../../src/mqtt/transport.ts";
 import { MemoryTransport } from "../support/memory_transport.ts";
 import { settled, VirtualClock } from "../support/virtual_clock.ts";
 import { FakeHosts } from "./fake_hosts.ts";
@@ -37,7 +38,7 @@ export class TestTransport extends MemoryTransport {
   limit = 0;
   readonly moves: { readonly reason: string; readonly withinMs: number }[] = [];
 
-  limitMessages(maxMessageBytes: number): void {
+  limitMessages({ maxMessageBytes }: MessageLimits): void {
     this.limit = maxMessageBytes;
   }
 

@@ -46,6 +46,7 @@ export class TestCar implements AsyncDisposable {
       company: "acme",
       car,
       maxMessageBytes: 1_000_000,
+      maxMessagesPerSecond: 1_000_000,
       onOversize: (bytes) => this.oversize.push(bytes),
       ...more,
     });
