@@ -13,7 +13,7 @@ import { Server } from "../server/server.ts";
 
 /**
  * How long a context may take to be destroyed, in milliseconds: with leaving the broker before it and
- * closing the log after it, stopping stays below 10 s (section 4.4, bounded).
+ * closing the log after it, stopping stays below 10 s [STOP-ORDER].
  */
 const DESTROY_MS = 4000;
 

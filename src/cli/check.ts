@@ -24,7 +24,7 @@ export interface CheckOptions {
  * Prints every problem, one a line, or the effective configuration with secrets masked; or what a
  * reload would do.
  *
- * @returns the exit status: 1 when there is a problem (protocol section 5), else 0
+ * @returns the exit status: 1 when there is a problem [CONFIG-PROBLEMS], else 0
  */
 export async function runCheck(options: CheckOptions, output: Output): Promise<number> {
   const { against, overrides, showConfigValues } = options;

@@ -1,4 +1,4 @@
-// The arguments that name a configuration and change it (protocol section 6); `start` and `check`
+// The arguments that name a configuration and change it [CLI-ARGUMENTS]; `start` and `check`
 // share them, so that `check` judges exactly what `start` would run.
 //
 // Kept apart from the commands, so that help and usage errors load nothing else.

@@ -28,7 +28,7 @@ const STOP_TIMEOUT_MS = 8000;
 
 /**
  * Starts the parts in order, waits until the program is asked to stop, and stops them in reverse
- * (protocol section 4.4). It goes on past parts that fail to stop, and gives up on one that hangs.
+ * [STOP-ORDER]. It goes on past parts that fail to stop, and gives up on one that hangs.
  *
  * @returns Whether everything stopped in order and in time.
  * @throws What a part's `start` threw, with the parts before it stopped again.

@@ -1,4 +1,4 @@
-// The command line: which command was meant, with which options (protocol section 6).
+// The command line: which command was meant, with which options [CLI-ARGUMENTS].
 //
 // Each command lives in a file of its own, which is only loaded when the command is run.
 //

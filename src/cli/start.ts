@@ -25,7 +25,7 @@ import type { Output } from "./output.ts";
 import { servicePart, systemdNotify } from "./systemd.ts";
 
 /**
- * Loads the configuration, starts everything, and waits for the end (protocol sections 4.4 to 6).
+ * Loads the configuration, starts everything, and waits for the end [CLI-ARGUMENTS] [STOP-ORDER].
  *
  * @returns the exit status: 0 after a stop in order, 1 when something could not be used, started, or
  * stopped in order

@@ -1,4 +1,4 @@
-// Finds out which dialect a document is written in, and reads it (protocol section 5).
+// Finds out which dialect a document is written in, and reads it [CONFIG-DIALECTS].
 import { DOCUMENT_PATH, quote } from "./describe.ts";
 import { documentedSchema, flatBroker, listedFleet } from "./dialect_documented.ts";
 import { externalBroker, externalSchema } from "./dialect_external.ts";

@@ -1,4 +1,4 @@
-// Dialect A, the documented one: broker and cars at the top level (protocol section 5).
+// Dialect A, the documented one: broker and cars at the top level [CONFIG-DOCUMENTED].
 import { joinPath } from "./describe.ts";
 import type { BrokerInput, FleetInput } from "./input.ts";
 import { objectOf } from "./key.ts";

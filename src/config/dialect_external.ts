@@ -1,4 +1,4 @@
-// Dialect B, the newest one: the broker is `external_communication` (protocol section 5).
+// Dialect B, the newest one: the broker is `external_communication` [CONFIG-EXTERNAL].
 import * as z from "zod";
 import { joinPath } from "./describe.ts";
 import type { BrokerInput } from "./input.ts";

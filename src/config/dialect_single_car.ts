@@ -1,4 +1,4 @@
-// Dialect C, the old one: a single car and its modules (protocol section 5).
+// Dialect C, the old one: a single car and its modules [CONFIG-SINGLE-CAR].
 import { externalShape } from "./dialect_external.ts";
 import type { FleetInput } from "./input.ts";
 import { objectOf } from "./key.ts";

@@ -93,7 +93,7 @@ function patternText(what: string, pattern: RegExp) {
 /** Two names and what follows them must fit into a topic, which has 65,535 bytes at most. */
 const MAX_NAME = 30_000;
 
-/** A company's or a car's name: it is a level of a topic (section 5). */
+/** A company's or a car's name: it is a level of a topic [CONFIG-DOCUMENTED]. */
 export function fleetName(what: string) {
   const error = `${what} of at most ${MAX_NAME} characters`;
   return patternText(

@@ -118,7 +118,7 @@ const FOUND: Readonly<Record<Exclude<FileKind, "file" | "missing">, string>> = {
   unresponsive: "a file system that does not answer",
 };
 
-/** Looks a file up from the working directory, then from the configuration's folder (section 5). */
+/** Looks a file up from the working directory, then from the configuration's folder [CONFIG-FILES]. */
 export function findFile(name: string, place: ConfigPlace): FoundFile {
   const candidates = isAbsolute(name)
     ? [resolve(name)]

@@ -26,7 +26,7 @@ export interface LoadedConfig {
 }
 
 /**
- * Reads a configuration, whatever its dialect (protocol section 5).
+ * Reads a configuration, whatever its dialect [CONFIG-DIALECTS].
  *
  * @param from where it is, or what a command line says of that ({@linkcode configSource})
  * @param overrides what the command line adds

@@ -1,4 +1,4 @@
-// The one immutable form every configuration dialect ends in (protocol section 5).
+// The one immutable form every configuration dialect ends in [CONFIG-DIALECTS].
 import type { FormOf } from "./key.ts";
 import type { LIMITS } from "./keys.ts";
 import type { LogLevel } from "./log_level.ts";
@@ -80,7 +80,7 @@ export interface HttpConfig {
   readonly tls?: { readonly certFile: string; readonly keyFile: string };
 }
 
-/** `text` is the line of protocol section 7, `json` one object a line. */
+/** `text` is the line that pipelines parse [LOG-LINE], `json` one object a line. */
 export type LogFormat = "text" | "json";
 
 /** One car and the modules it has, common ones included; at least one. */

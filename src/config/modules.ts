@@ -1,4 +1,4 @@
-// Makes the modules and cars of the form (protocol section 5).
+// Makes the modules and cars of the form [CONFIG-CARS].
 import { fleetName } from "./fields.ts";
 import { joinPath, quote } from "./describe.ts";
 import type { Faults } from "./errors.ts";
@@ -106,7 +106,7 @@ function resolveModule(
   return { id, libPath: library.path, parameters, waitTimeoutMs: entry.timeout_ms };
 }
 
-/** Every car's context would get the same name (section 3). */
+/** Every car's context would get the same name [MODULE-CONFIG]. */
 function warnOfSharedNames(common: ModulesAt, faults: Faults): void {
   for (const [id, entry] of common.modules ?? []) {
     for (const key of ["company_name", "car_name"]) {

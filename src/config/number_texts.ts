@@ -1,5 +1,5 @@
 // Parses JSON and keeps how its numbers are written: JSON.parse makes 5 of 5.0 and rounds what has
-// more than 15 digits, while a module's parameters are texts (protocol section 3).
+// more than 15 digits, while a module's parameters are texts [MODULE-CONFIG].
 
 /** How numbers of a document are written, where the program itself would write them otherwise. */
 export interface NumberTexts {

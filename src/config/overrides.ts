@@ -1,4 +1,4 @@
-// What the command line adds to a configuration (protocol section 6).
+// What the command line adds to a configuration [CLI-ARGUMENTS].
 
 /** What the command line adds to a configuration. */
 export interface Overrides {

@@ -1,4 +1,4 @@
-// Keeps secrets out of logs, error texts and printed configurations (protocol section 5).
+// Keeps secrets out of logs, error texts and printed configurations [CONFIG-SECRETS].
 
 /** What stands where a secret was. */
 export const MASK = "***";

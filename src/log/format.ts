@@ -1,4 +1,4 @@
-// The two shapes of a log line, as LogTape formatters (protocol section 7).
+// The two shapes of a log line, as LogTape formatters [LOG-LINE].
 import type { LogLevel as LogTapeLevel, LogRecord, TextFormatter } from "@logtape/logtape";
 import type { LogLevel } from "../config/log_level.ts";
 import { escapeUnsafe } from "../text/escape.ts";

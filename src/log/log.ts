@@ -12,7 +12,7 @@ export interface LogContext {
 /** A text, or a function that is only called when somebody listens to the level. */
 export type LogMessage = string | (() => string);
 
-/** Writes log lines (protocol section 7). A level that is off costs one comparison. */
+/** Writes log lines [LOG-LINE]. A level that is off costs one comparison. */
 export interface Log {
   debug(message: LogMessage, context?: LogContext): void;
   info(message: LogMessage, context?: LogContext): void;

@@ -1,4 +1,4 @@
-// Bytes to messages and back, through protobufjs (protocol section 2). The only file that knows it.
+// Bytes to messages and back, through protobufjs [MSG-EXTERNAL]. The only file that knows it.
 import protobuf from "protobufjs/light";
 import descriptor from "./descriptor.json" with { type: "json" };
 import { MalformedMessageError } from "./errors.ts";

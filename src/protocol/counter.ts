@@ -1,4 +1,4 @@
-// uint32 counters that wrap (protocol sections 2 and 4.3): the next one, and which came first.
+// uint32 counters that wrap [STATUS-WRAP] [COMMAND-COUNTER]: the next one, and which came first.
 
 /** The counter after this one; 4294967295 is followed by 0. */
 export function nextCounter(counter: number): number {

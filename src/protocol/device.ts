@@ -1,4 +1,4 @@
-// Who a device is: two devices are the same when module, type and role agree (protocol section 2).
+// Who a device is: two devices are the same when module, type and role agree [DEVICE-IDENTITY].
 import type { Device } from "./messages.ts";
 
 /**

@@ -1,4 +1,4 @@
-// The messages of Fleet Protocol v2 as plain readonly data (protocol section 2).
+// The messages of Fleet Protocol v2 as plain readonly data [MSG-EXTERNAL] [MSG-INTERNAL].
 
 /** A device of a car as it travels on the wire. Enums are open: any module number is valid. */
 export interface Device {

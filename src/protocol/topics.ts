@@ -1,4 +1,4 @@
-// The three topics of a car (protocol section 1).
+// The three topics of a car [TOPIC-NAMES].
 
 /** The topics of one car. */
 export interface CarTopics {

@@ -1,4 +1,4 @@
-// Starting and stopping in order, and giving up in time (protocol section 4.4).
+// Starting and stopping in order, and giving up in time [STOP-ORDER].
 import assert from "node:assert/strict";
 import FakeTimers from "@sinonjs/fake-timers";
 import { type Part, runUntilStopped } from "../../src/cli/lifetime.ts";
@@ -30,7 +30,7 @@ function fixture() {
 
 const forever = () => new Promise<void>(() => {});
 
-Deno.test("runUntilStopped() stops in reverse what it started in order (section 4.4)", async () => {
+Deno.test("runUntilStopped() stops in reverse what it started in order [STOP-ORDER]", async () => {
   const { steps, stop, part, run, time } = fixture();
   const running = run([part("a"), part("b")]);
   await time.tickAsync(3_600_000);
@@ -49,7 +49,7 @@ Deno.test("runUntilStopped() undoes what it started when a part cannot start", a
   assert.equal(time.countTimers(), 0);
 });
 
-Deno.test("runUntilStopped() goes on past a part that fails to stop (section 4.4)", async () => {
+Deno.test("runUntilStopped() goes on past a part that fails to stop [STOP-ORDER]", async () => {
   const { steps, errors, stop, part, run, time } = fixture();
   const running = run([part("a"), part("b", { stop: () => Promise.reject(new Error("stuck")) })]);
   await time.tickAsync(10);
@@ -59,7 +59,7 @@ Deno.test("runUntilStopped() goes on past a part that fails to stop (section 4.4
   assert.deepEqual(errors, ["Cannot stop b in order: stuck"]);
 });
 
-Deno.test("runUntilStopped() gives up in time when stopping hangs (section 4.4)", async () => {
+Deno.test("runUntilStopped() gives up in time when stopping hangs [STOP-ORDER]", async () => {
   const { errors, stop, part, run, time } = fixture();
   const running = run([part("a"), part("b", { stop: forever })]);
   await time.tickAsync(10);

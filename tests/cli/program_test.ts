@@ -1,4 +1,4 @@
-// The command line as users meet it, in a process of its own (protocol section 6).
+// The command line as users meet it, in a process of its own [CLI-ARGUMENTS].
 import assert from "node:assert/strict";
 import config from "../../deno.json" with { type: "json" };
 import { configDocument, program, ProgramProcess } from "../e2e/server_process.ts";
@@ -28,7 +28,7 @@ async function writeConfig(
   return await folder.write("config.json", JSON.stringify(document));
 }
 
-Deno.test("runProgram() prints usage, commands and examples for --help (section 6)", async () => {
+Deno.test("runProgram() prints usage, commands and examples for --help [CLI-ARGUMENTS]", async () => {
   const { code, text } = await run(["--help"]);
   assert.equal(code, 0);
   for (
@@ -83,7 +83,7 @@ Deno.test("runProgram() refuses a command line it does not understand with 2", a
   }));
 });
 
-Deno.test("runProgram() names a configuration that is not there with 1 (section 6)", async () => {
+Deno.test("runProgram() names a configuration that is not there with 1 [CONFIG-PROBLEMS]", async () => {
   await using folder = await TempFolder.make();
   const lines: [args: string[], said: RegExp][] = [
     [["missing.json"], /^missing\.json: .*no such file/m],
@@ -100,7 +100,7 @@ Deno.test("runProgram() names a configuration that is not there with 1 (section 
   }));
 });
 
-Deno.test("runProgram() names every TLS file that is missing or unusable with 1 (section 6)", async () => {
+Deno.test("runProgram() names every TLS file that is missing or unusable with 1 [CLI-TLS]", async () => {
   await using folder = await TempFolder.make();
   const file = await writeConfig(folder);
   const garbage = await folder.write("garbage.pem", "not a certificate");
@@ -175,7 +175,7 @@ Deno.test("startCommand() names a log directory it cannot write to with 1", asyn
 });
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  Deno.test(`startCommand() stops in order on ${signal}, broker or not (section 4.4)`, async () => {
+  Deno.test(`startCommand() stops in order on ${signal}, broker or not [STOP-ORDER]`, async () => {
     await using folder = await TempFolder.make();
     const { module } = await buildFixtures();
     const document = configDocument({
@@ -225,7 +225,7 @@ Deno.test("main() ends at once on a second signal, with the shell's status for i
   }
 });
 
-Deno.test("runProgram() prints nothing raw that a terminal acts on (section 6)", async () => {
+Deno.test("runProgram() prints nothing raw that a terminal acts on", async () => {
   await using folder = await TempFolder.make();
   const lib_path = await folder.write("module.so", "");
   const evil = "x\u202e\u2066\u200b\u001b[2J\u0085\nwarning: ";
@@ -246,7 +246,7 @@ Deno.test("runProgram() prints nothing raw that a terminal acts on (section 6)",
   }
 });
 
-Deno.test("check and start refuse a pipe in place of any file (section 5)", async () => {
+Deno.test("check and start refuse a pipe in place of any file [CONFIG-FILES]", async () => {
   await using folder = await TempFolder.make();
   const pipe = await folder.pipe("pipe");
   const notRegular = "is a pipe, not a regular file";
@@ -268,7 +268,7 @@ Deno.test("check and start refuse a pipe in place of any file (section 5)", asyn
   }
 });
 
-Deno.test("check takes a configuration from standard input (section 6)", async () => {
+Deno.test("check takes a configuration from standard input [CLI-ARGUMENTS]", async () => {
   await using folder = await TempFolder.make();
   const [command, first] = program();
   const process = new Deno.Command(command, {

@@ -153,7 +153,7 @@ Deno.test("parseConfig() refuses credentials that do not go together", () => {
   }
 });
 
-Deno.test("parseConfig() turns TLS on with the files of dialect B (section 5)", () => {
+Deno.test("parseConfig() turns TLS on with the files of dialect B [CONFIG-EXTERNAL]", () => {
   assert.deepEqual(load(external({ ca_certs_file: "ca2.pem" })).config.broker, {
     protocol: "mqtts",
     host: "localhost",
@@ -179,7 +179,7 @@ Deno.test("parseConfig() turns TLS on with the files of dialect B (section 5)", 
   ]);
 });
 
-Deno.test("parseConfig() takes TLS from the command line (section 6)", () => {
+Deno.test("parseConfig() takes TLS from the command line [CLI-TLS]", () => {
   const tls = { ca: "ca.pem", cert: "cert.pem", key: "key.pem" };
   const plain = load(documented({ mqtt_port: undefined }), { tls }).config.broker;
   assert.equal(plain.protocol, "mqtts");
@@ -188,7 +188,7 @@ Deno.test("parseConfig() takes TLS from the command line (section 6)", () => {
   assert.deepEqual(replaced.config.broker.tls, { caFile: "/srv/ca.pem" });
 });
 
-Deno.test("parseConfig() names what is wrong with TLS on the command line (section 6)", () => {
+Deno.test("parseConfig() names what is wrong with TLS on the command line [CLI-TLS]", () => {
   const cases: readonly (readonly [Overrides["tls"], string[]])[] = [
     [{}, ['--ca: Expected a file of certificates to trust, as "--tls" is given: found nothing']],
     [{ ca: "" }, ['--ca: Expected a file: found the text ""']],

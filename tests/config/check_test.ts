@@ -33,7 +33,7 @@ class RecordedOutput implements Output {
   }
 }
 
-Deno.test("runCheck() prints every problem on a line of its own and returns 1 (section 5)", async () => {
+Deno.test("runCheck() prints every problem on a line of its own and returns 1 [CONFIG-PROBLEMS]", async () => {
   await using folder = await TempFolder.make();
   const document = documented({ mqtt_port: 0, timeout: "5", mqtt_prot: 3 });
   const config = await folder.write("config.json", JSON.stringify(document));

@@ -38,11 +38,11 @@ const LEAST: ServerConfig = {
   }],
 };
 
-Deno.test("parseConfig() fills in every default in dialect A (section 5)", () => {
+Deno.test("parseConfig() fills in every default in dialect A [CONFIG-DOCUMENTED]", () => {
   assert.deepEqual(load(documented()), { config: LEAST, warnings: [], dialect: "A" });
 });
 
-Deno.test("parseConfig() takes the broker from external_communication in dialect B (section 5)", () => {
+Deno.test("parseConfig() takes the broker from external_communication in dialect B [CONFIG-EXTERNAL]", () => {
   assert.deepEqual(load(external()), {
     config: { ...LEAST, timeouts: { ...LEAST.timeouts, sessionMs: 2500 } },
     warnings: [],
@@ -50,11 +50,11 @@ Deno.test("parseConfig() takes the broker from external_communication in dialect
   });
 });
 
-Deno.test("parseConfig() takes a single car in dialect C (section 5)", () => {
+Deno.test("parseConfig() takes a single car in dialect C [CONFIG-SINGLE-CAR]", () => {
   assert.deepEqual(load(singleCar()), { config: LEAST, warnings: [], dialect: "C" });
 });
 
-Deno.test("parseConfig() turns the log file on in dialect C when it has a directory (section 5)", () => {
+Deno.test("parseConfig() turns the log file on in dialect C when it has a directory [CONFIG-SINGLE-CAR]", () => {
   const { config } = load(singleCar({
     log_files_directory: "log",
     log_files_to_keep: 0,
@@ -82,7 +82,7 @@ Deno.test("parseConfig() takes a single car with external_communication, too", (
   assert.deepEqual(loaded.config.cars, LEAST.cars);
 });
 
-Deno.test("parseConfig() turns seconds into milliseconds (section 5)", () => {
+Deno.test("parseConfig() turns seconds into milliseconds [CONFIG-DOCUMENTED]", () => {
   const { config } = load(documented({
     mqtt_timeout: 1.5,
     timeout: 0.0001,
@@ -97,7 +97,7 @@ Deno.test("parseConfig() turns seconds into milliseconds (section 5)", () => {
   });
 });
 
-Deno.test("parseConfig() reads logging, levels in any case (section 5)", () => {
+Deno.test("parseConfig() reads logging, levels in any case [CONFIG-DOCUMENTED]", () => {
   const { config } = load(documented({
     logging: {
       console: { use: false, level: "debug", format: "json" },
@@ -125,7 +125,7 @@ Deno.test("parseConfig() keeps the order of cars and puts common modules first",
   ]);
 });
 
-Deno.test("parseConfig() makes text of module config values (section 3)", () => {
+Deno.test("parseConfig() makes text of module config values [MODULE-CONFIG]", () => {
   const { config, warnings } = load(documented({
     common_modules: {
       "007": {
@@ -150,7 +150,7 @@ Deno.test("parseConfig() makes text of module config values (section 3)", () => 
   assert.deepEqual(lines(warnings), []);
 });
 
-Deno.test("parseConfig() takes modules that are asked for commands without waiting (section 5)", () => {
+Deno.test("parseConfig() takes modules that are asked for commands without waiting [CONFIG-DOCUMENTED]", () => {
   const modules = { "7": { lib_path: "lib.so", timeout_ms: 0 } };
   const { config, warnings } = load(documented({ common_modules: modules }));
   assert.equal(config.cars[0]?.modules[0]?.waitTimeoutMs, 0);
@@ -158,7 +158,7 @@ Deno.test("parseConfig() takes modules that are asked for commands without waiti
   assert.deepEqual(load(effectiveDocument(config)).config, config);
 });
 
-Deno.test("parseConfig() looks libraries up from the working directory first (section 5)", () => {
+Deno.test("parseConfig() looks libraries up from the working directory first [CONFIG-FILES]", () => {
   const libPath = (lib_path: string) =>
     load(documented({ common_modules: { "7": { lib_path } } })).config.cars[0]?.modules[0]?.libPath;
   assert.equal(libPath("both.so"), "/srv/both.so");
@@ -166,7 +166,7 @@ Deno.test("parseConfig() looks libraries up from the working directory first (se
   assert.equal(libPath("/etc/fleet/both.so"), "/etc/fleet/both.so");
 });
 
-Deno.test("parseConfig() warns of what has no effect or is misspelled (section 5)", () => {
+Deno.test("parseConfig() warns of what has no effect or is misspelled [CONFIG-UNKNOWN-KEYS]", () => {
   const cases: readonly (readonly [Record<string, unknown>, string[]])[] = [
     [documented({ mqtt_tiemout: 3 }), ['mqtt_tiemout: Unknown key: did you mean "mqtt_timeout"?']],
     [documented({ MqttTimeout: 3 }), ['MqttTimeout: Unknown key: did you mean "mqtt_timeout"?']],
@@ -205,7 +205,7 @@ Deno.test("parseConfig() warns of what has no effect or is misspelled (section 5
   }
 });
 
-Deno.test("parseConfig() warns when a common module names itself the same for several cars (section 3)", () => {
+Deno.test("parseConfig() warns when a common module names itself the same for several cars [MODULE-CONFIG]", () => {
   const common_modules = { "7": { lib_path: "lib.so", config: { car_name: "x", other: "y" } } };
   assert.deepEqual(lines(load(documented({ common_modules, cars: { a: {}, b: {} } })).warnings), [
     'common_modules.7.config.car_name: Same "car_name" for every car: the module is common',

@@ -27,7 +27,7 @@ async function problemsOf(path: string) {
   throw new assert.AssertionError({ message: `Expected a ConfigError: "${path}" loads` });
 }
 
-Deno.test("loadConfig() reads a file and looks libraries up beside it (section 5)", async () => {
+Deno.test("loadConfig() reads a file and looks libraries up beside it [CONFIG-FILES]", async () => {
   await using folder = await TempFolder.make();
   await folder.write("lib.so", "");
   const path = await folder.write("config.json", `\ufeff${JSON.stringify(documented())}`);
@@ -36,7 +36,7 @@ Deno.test("loadConfig() reads a file and looks libraries up beside it (section 5
   assert.equal(config.cars[0]?.modules[0]?.libPath, folder.file("lib.so"));
 });
 
-Deno.test("loadConfig() gives modules the text of numbers as the file has it (sections 3 and 5)", async () => {
+Deno.test("loadConfig() gives modules the text of numbers as the file has it [MODULE-CONFIG] [CONFIG-VALUES]", async () => {
   await using folder = await TempFolder.make();
   await folder.write("lib.so", "");
   const written = {

@@ -203,7 +203,7 @@ const CASES: readonly (readonly [what: string, document: unknown, expected: stri
 ];
 
 for (const [what, document, expected] of CASES) {
-  Deno.test(`parseConfig() names every problem when the document ${what} (section 5)`, () => {
+  Deno.test(`parseConfig() names every problem when the document ${what} [CONFIG-PROBLEMS]`, () => {
     assert.deepEqual(lines(failure(document).problems), expected);
   });
 }

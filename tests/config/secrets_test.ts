@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { isSecretKey, maskText, maskValue, secretValues } from "../../src/config/secrets.ts";
 import { failure, lines, withModuleConfig } from "./support.ts";
 
-Deno.test("isSecretKey() knows secrets by their names (section 5)", () => {
+Deno.test("isSecretKey() knows secrets by their names [CONFIG-SECRETS]", () => {
   const secret =
     "api_key apiKey API-KEY apikey password mqtt_password dbPassword passwd pwd token " +
     "access_token refreshToken secret client_secret credentials private.key Authorization auth jwt " +
@@ -76,7 +76,7 @@ Deno.test("secretValues() has what a library's output must not show", () => {
   assert.deepEqual(secretValues(parameters), ["front-left-7", "a dsn", "abcd"]);
 });
 
-Deno.test("ConfigError shows no secret of a module's config (section 5)", () => {
+Deno.test("ConfigError shows no secret of a module's config [CONFIG-SECRETS]", () => {
   const error = failure(withModuleConfig({
     api_key: ["hunter2"],
     password: null,

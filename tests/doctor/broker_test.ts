@@ -1,4 +1,4 @@
-// Brokers and their certificates, as the doctor sees them (protocol sections 1 and 5).
+// Brokers and their certificates, as the doctor sees them [MQTT-SETTINGS] [CLI-TLS].
 import assert from "node:assert/strict";
 import type { BrokerConfig, TlsConfig } from "../../src/config/model.ts";
 import { checkBroker, checkEmbeddedBroker } from "../../src/doctor/broker.ts";

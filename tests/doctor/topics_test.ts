@@ -1,4 +1,4 @@
-// What brokers allow on the cars' topics (protocol section 1), and that nobody is disturbed.
+// What brokers allow on the cars' topics [TOPIC-NAMES], and that nobody is disturbed.
 import assert from "node:assert/strict";
 import { Aedes, type AedesOptions } from "aedes";
 import { EmbeddedBroker } from "../../src/mqtt/broker.ts";

@@ -1,4 +1,4 @@
-// The two line formats, to the byte (protocol section 7).
+// The two line formats, to the byte [LOG-LINE].
 import assert from "node:assert/strict";
 import type { LogRecord } from "@logtape/logtape";
 import { jsonFormatter, type LineProperties, textFormatter } from "../../src/log/format.ts";
@@ -17,21 +17,21 @@ function record(message: string, properties: LineProperties = {}, at = TIME): Lo
   };
 }
 
-Deno.test("textFormatter() writes the line that pipelines parse (section 7)", () => {
+Deno.test("textFormatter() writes the line that pipelines parse [LOG-LINE]", () => {
   assert.equal(
     textFormatter()(record("message", { car: "car_a" })),
     "[2026-11-20 23:46:42.669] [external-server] [INFO]\t (car_a)\tmessage\n",
   );
 });
 
-Deno.test("textFormatter() keeps three columns without a car (section 7)", () => {
+Deno.test("textFormatter() keeps three columns without a car [LOG-LINE]", () => {
   assert.equal(
     textFormatter()(record("Ready")),
     "[2026-11-20 23:46:42.669] [external-server] [INFO]\t \tReady\n",
   );
 });
 
-Deno.test("textFormatter() names our levels (section 7)", () => {
+Deno.test("textFormatter() names our levels [LOG-LINE]", () => {
   const levels = ["debug", "info", "warning", "error", "fatal"] as const;
   const names = levels.map((level) =>
     textFormatter()({ ...record("x"), level }).split(/[\[\]]/)[5]

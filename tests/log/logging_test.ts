@@ -1,4 +1,4 @@
-// The logger as a whole, on real files (protocol section 7).
+// The logger as a whole, on real files [LOG-LINE] [LOG-FILE].
 import assert from "node:assert/strict";
 import type { LoggingConfig } from "../../src/config/model.ts";
 import { LogDirectoryError } from "../../src/log/errors.ts";
@@ -45,7 +45,7 @@ async function namesIn(folder: TempFolder): Promise<string[]> {
   return names.sort();
 }
 
-Deno.test("startLogging() writes the line of section 7 to the file, to the byte", async () => {
+Deno.test("startLogging() writes the line that pipelines parse to the file, to the byte [LOG-LINE] [LOG-FILE]", async () => {
   await using folder = await TempFolder.make();
   const directory = folder.file("made/for/it");
   const logging = startLogging(configOf({ directory }), { date });

@@ -23,7 +23,7 @@ Deno.test("descriptor.json is what the .proto files say", () => {
   assert.deepEqual(descriptor, JSON.parse(JSON.stringify(readDescriptor())));
 });
 
-Deno.test("decodeClientMessage() reads a status written by hand (section 2)", () => {
+Deno.test("decodeClientMessage() reads a status written by hand [MSG-EXTERNAL]", () => {
   const bytes = hex(
     "12 1f" + // ExternalClient.status
       "0a 01 73" + // sessionId "s"
@@ -42,7 +42,7 @@ Deno.test("decodeClientMessage() reads a status written by hand (section 2)", ()
   assert.deepEqual([...message.errorMessage], [0, 255]);
 });
 
-Deno.test("encodeServerMessage() writes a status response byte by byte (section 2)", () => {
+Deno.test("encodeServerMessage() writes a status response byte by byte [MSG-EXTERNAL]", () => {
   const bytes = encodeServerMessage({
     kind: "status_response",
     sessionId: "s",

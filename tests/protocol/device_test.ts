@@ -6,7 +6,7 @@ import { carTopics } from "../../src/protocol/topics.ts";
 
 const device = { module: 7, deviceType: 1, deviceRole: "front", deviceName: "door", priority: 3 };
 
-Deno.test("sameDevice() and deviceKey() ignore name and priority (section 2)", () => {
+Deno.test("sameDevice() and deviceKey() ignore name and priority [DEVICE-IDENTITY]", () => {
   const other = { ...device, deviceName: "hatch", priority: 0 };
   assert.ok(sameDevice(device, other));
   assert.equal(deviceKey(device), deviceKey(other));
@@ -16,11 +16,11 @@ Deno.test("sameDevice() and deviceKey() ignore name and priority (section 2)", (
   }
 });
 
-Deno.test("withoutPriority() shows modules priority 0 (section 2)", () => {
+Deno.test("withoutPriority() shows modules priority 0 [DEVICE-PRIORITY]", () => {
   assert.deepEqual(withoutPriority(device), { ...device, priority: 0 });
 });
 
-Deno.test("nextCounter() and counterDistance() wrap at 2^32 (section 4.3)", () => {
+Deno.test("nextCounter() and counterDistance() wrap at 2^32 [STATUS-WRAP]", () => {
   assert.equal(nextCounter(0), 1);
   assert.equal(nextCounter(0xffffffff), 0);
   assert.equal(counterDistance(2, 0xfffffffe), 4);
@@ -28,7 +28,7 @@ Deno.test("nextCounter() and counterDistance() wrap at 2^32 (section 4.3)", () =
   assert.equal(counterDistance(5, 5), 0);
 });
 
-Deno.test("carTopics() names the three topics (section 1)", () => {
+Deno.test("carTopics() names the three topics [TOPIC-NAMES]", () => {
   assert.deepEqual(carTopics("acme", "car_1"), {
     moduleGateway: "acme/car_1/module_gateway",
     externalServer: "acme/car_1/external_server",
