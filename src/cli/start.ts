@@ -4,6 +4,7 @@ import { ConfigError } from "../config/errors.ts";
 import { loadConfig, type LoadedConfig } from "../config/load.ts";
 import type { ServerConfig } from "../config/model.ts";
 import { type ConfigSource, configSource } from "../config/source.ts";
+import { type ConnectionShares, shareFiles } from "../doctor/limits.ts";
 import { HttpListenError } from "../http/errors.ts";
 import type { Operators } from "../http/operators.ts";
 import type { EmbeddedBroker } from "../mqtt/broker.ts";
@@ -109,12 +110,14 @@ function createParts({ source, options, config, logging, reloader }: PartOptions
   let broker: EmbeddedBroker | undefined;
   let server: Server | undefined;
   let operators: Operators | undefined;
+  let shares: Promise<ConnectionShares> | undefined;
   const parts: Part[] = [{
     name: "the server",
     async start() {
+      shares ??= shareOpenFiles(config, embeddedBroker, log);
       const served = broker === undefined ? config : servedBy(config, broker.port);
       const connector = await makeConnector(served, log);
-      operators = await createOperators(config, log);
+      operators = await createOperators(config, shares, log);
       server = await assembleServer({ config: served, log, connector, ...observedBy(operators) });
       await server.start();
       const load = () => loadConfig(source, options.overrides);
@@ -143,7 +146,9 @@ function createParts({ source, options, config, logging, reloader }: PartOptions
     async start() {
       const { EmbeddedBroker } = await import("../mqtt/broker.ts");
       const maxMessageBytes = config.limits.maxMessageBytes;
-      broker = new EmbeddedBroker({ broker: config.broker, maxMessageBytes, log });
+      shares = shareOpenFiles(config, embeddedBroker, log);
+      const maxClients = (await shares).broker;
+      broker = new EmbeddedBroker({ broker: config.broker, maxMessageBytes, maxClients, log });
       await broker.start();
     },
     async stop() {
@@ -152,14 +157,26 @@ function createParts({ source, options, config, logging, reloader }: PartOptions
   }, ...parts];
 }
 
+/** Warns when the limit of open files is too low. */
+async function shareOpenFiles(
+  config: ServerConfig,
+  embeddedBroker: boolean,
+  log: Log,
+): Promise<ConnectionShares> {
+  const shares = await shareFiles(config, embeddedBroker);
+  if (shares.warning !== undefined) log.warning(shares.warning);
+  return shares;
+}
+
 /** Nothing of it is even loaded while HTTP is off. */
 async function createOperators(
   { http }: ServerConfig,
+  shares: Promise<ConnectionShares>,
   log: Log,
 ): Promise<Operators | undefined> {
   if (http === undefined) return undefined;
   const { Operators } = await import("../http/operators.ts");
-  return new Operators({ config: http, log });
+  return new Operators({ config: http, log, maxConnections: (await shares).http });
 }
 
 function observedBy(operators: Operators | undefined) {

@@ -43,7 +43,7 @@ export async function examine(options: ExamineOptions): Promise<Finding[]> {
   const parts = config === undefined ? [checkClock()] : [
     checkNetwork(config, options),
     checkLibraries({ config, init, signal }),
-    checkLimits(config),
+    checkLimits(config, options.overrides?.embeddedBroker !== undefined),
     checkClock(),
     checkLogs(config),
   ];

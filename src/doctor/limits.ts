@@ -7,8 +7,15 @@ import { kernelFile } from "./system.ts";
 
 /** Files the program has open by itself: runtime, logs, HTTP, a few to spare. */
 const OWN_FILES = 64;
-/** A car's connection to the broker. */
+/** A car's connection to the broker; the embedded broker's ends of it and of its gateway's. */
 const FILES_PER_CAR = 1;
+const EMBEDDED_FILES_PER_CAR = 2;
+/** Clients of the embedded broker beside cars and gateways, those that connect anew included. */
+const LEAST_GUESTS = 16;
+/** A connection to the HTTP port, and both ends of the one by which it is passed on. */
+const FILES_PER_HTTP_CONNECTION = 3;
+/** HTTP connections with which operators and what watches the server get along. */
+const LEAST_HTTP_CONNECTIONS = 16;
 /** A host's socket, its input, its two outputs, and its handle. */
 const FILES_PER_HOST = 5;
 /** Threads of the program, and of a host with every thread of its pool in use. */
@@ -42,13 +49,45 @@ export interface Machine {
   readonly addresses: number | undefined;
 }
 
-/** Checks this machine. */
-export async function checkLimits(config: ServerConfig): Promise<Findings> {
-  return judgeLimits(needsOf(config), await readMachine());
+const UNKNOWN = { threads: undefined, bytes: undefined, addresses: undefined } as const;
+
+/** Checks this machine, for a server that may be its own broker. */
+export async function checkLimits(config: ServerConfig, embedded = false): Promise<Findings> {
+  return judgeLimits(needsOf(config, embedded), await readMachine());
+}
+
+/** How many connections a server takes whose number nothing else bounds; undefined: not known. */
+export interface ConnectionShares {
+  /** What is too low or nearly so, and what to do about it. */
+  readonly warning: string | undefined;
+  readonly http: number | undefined;
+  readonly broker: number | undefined;
+}
+
+/** Shares out the open files that cars and module hosts leave, as far as the limit is known. */
+export async function shareFiles(
+  config: ServerConfig,
+  embedded: boolean,
+  readLimit: () => Promise<number | undefined> = readFileLimit,
+): Promise<ConnectionShares> {
+  const limit = await readLimit();
+  if (limit === undefined) return { warning: undefined, http: undefined, broker: undefined };
+  const needs = needsOf(config, embedded);
+  const left = Math.max(0, limit - needs.files) / (embedded ? 2 : 1);
+  const { list: [files] } = judgeLimits(needs, { files: limit, ...UNKNOWN });
+  const warned = files?.status === "failed" || files?.status === "warning";
+  return {
+    warning: warned ? `Open files: ${files.message}. ${files.advice}` : undefined,
+    http: LEAST_HTTP_CONNECTIONS + Math.floor(left / FILES_PER_HTTP_CONNECTION),
+    broker: LEAST_GUESTS + EMBEDDED_FILES_PER_CAR * needs.cars + Math.floor(left),
+  };
 }
 
 /** Places the contexts as the server does, and counts. */
-export function needsOf({ cars }: Pick<ServerConfig, "cars">): Needs {
+export function needsOf(
+  { cars, http }: Pick<ServerConfig, "cars" | "http">,
+  embedded = false,
+): Needs {
   const hosts: { id: number; free: number }[] = [];
   for (const { modules } of cars) {
     for (const { host, count } of placeContexts(modules.length, hosts, CONTEXTS_PER_HOST)) {
@@ -57,10 +96,14 @@ export function needsOf({ cars }: Pick<ServerConfig, "cars">): Needs {
       else hosts.push({ id: hosts.length, free: CONTEXTS_PER_HOST - count });
     }
   }
+  const filesPerCar = FILES_PER_CAR + (embedded ? EMBEDDED_FILES_PER_CAR : 0);
+  const guestFiles = embedded ? LEAST_GUESTS : 0;
+  const httpFiles = http === undefined ? 0 : LEAST_HTTP_CONNECTIONS * FILES_PER_HTTP_CONNECTION;
   return {
     cars: cars.length,
     hosts: hosts.length,
-    files: OWN_FILES + FILES_PER_CAR * cars.length + FILES_PER_HOST * hosts.length,
+    files: OWN_FILES + filesPerCar * cars.length + FILES_PER_HOST * hosts.length + guestFiles +
+      httpFiles,
     threads: OWN_THREADS + THREADS_PER_HOST * hosts.length,
     bytes: OWN_BYTES + BYTES_PER_CAR * cars.length + BYTES_PER_HOST * hosts.length,
   };
@@ -123,6 +166,10 @@ export function judgeLimits(needs: Needs, machine: Machine): Findings {
     "by each process",
   );
   return findings;
+}
+
+async function readFileLimit(): Promise<number | undefined> {
+  return limitOf(await kernelFile("/proc/self/limits"), "Max open files");
 }
 
 async function readMachine(): Promise<Machine> {

@@ -37,7 +37,7 @@ export interface HttpListening {
 export interface ListenHttpOptions {
   readonly clock?: Clock;
   readonly log?: Log;
-  /** @default {MAX_CONNECTIONS} */
+  /** Connections for which there are file descriptors. @default {Infinity} */
   readonly maxConnections?: number | undefined;
 }
 
@@ -59,7 +59,8 @@ export async function listenHttp(
       key: await readPem(tls.keyFile),
     };
     // Nobody alone keeps everybody else away.
-    const limits = { all: maxConnections, client: Math.ceil(maxConnections / 2) };
+    const all = Math.min(maxConnections, MAX_CONNECTIONS);
+    const limits = { all, client: Math.ceil(all / 2) };
     const front = new FrontDoor({ hostname: address, port, limits, clock, log });
     door = front;
     const requests = new Requests(answer, front, clock);

@@ -20,7 +20,7 @@ export interface OperatorsOptions {
   readonly config: HttpConfig;
   readonly log: Log;
   readonly clock?: Clock;
-  /** Connections at a time. @default {many} */
+  /** Connections for which there are file descriptors. @default {Infinity} */
   readonly maxConnections?: number | undefined;
 }
 

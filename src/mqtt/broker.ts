@@ -32,6 +32,8 @@ export interface EmbeddedBrokerOptions {
   readonly broker: BrokerConfig;
   /** A client that sends a longer payload is thrown out. */
   readonly maxMessageBytes: number;
+  /** Clients for which there are file descriptors. @default {Infinity} */
+  readonly maxClients?: number | undefined;
   /** How much clients may hold. @default {fit for a fleet} */
   readonly limits?: Partial<ClientLimits>;
   readonly log: Log;
@@ -81,9 +83,15 @@ export class EmbeddedBroker {
     await this.#aedes.listen();
     try {
       const maxFrameBytes = maxMessageBytes + PACKET_OVERHEAD_BYTES;
-      const maxClients = this.#clients.limits.clients;
+      const { maxClients = Infinity } = this.#options;
       const accept = (peer: BrokerPeer) => this.#accept(peer);
-      this.#listening = await listen({ broker, maxFrameBytes, maxClients, log, accept });
+      this.#listening = await listen({
+        broker,
+        maxFrameBytes,
+        maxClients: Math.min(maxClients, this.#clients.limits.clients),
+        log,
+        accept,
+      });
     } catch (error) {
       await this.stop();
       throw error;

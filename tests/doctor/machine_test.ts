@@ -2,13 +2,14 @@
 import assert from "node:assert/strict";
 import { checkClock, judgeClock } from "../../src/doctor/clock.ts";
 import { Findings } from "../../src/doctor/findings.ts";
-import { checkLimits, judgeLimits, needsOf } from "../../src/doctor/limits.ts";
+import { checkLimits, judgeLimits, needsOf, shareFiles } from "../../src/doctor/limits.ts";
 import { checkLogs, judgeSpace } from "../../src/doctor/logs.ts";
 import { localBroker } from "../support/mqtt_peers.ts";
 import { TempFolder } from "../support/temp.ts";
 import { carOf, configOf, linesOf, withStatus } from "./support.ts";
 
 const MIB = 1024 * 1024;
+const HTTP = { address: "127.0.0.1", port: 0 };
 
 Deno.test("needsOf() counts hosts as the server fills them", () => {
   const carWith = (count: number) => ({
@@ -50,6 +51,41 @@ Deno.test("checkLimits() reads this machine's limits", async () => {
     /^about 70 GB needed by each process, (\d+ GB there|no limit)$/,
   );
   assert.match(list[0]?.message ?? "", /^about 70 needed for 1 cars .*, (\d+ there|no limit)$/);
+});
+
+Deno.test("needsOf() counts what HTTP and an embedded broker take", () => {
+  const cars = [carOf("x")];
+  const plain = needsOf({ cars }).files;
+  assert.equal(needsOf({ cars, http: HTTP }).files, plain + 48);
+  assert.equal(needsOf({ cars }, true).files, plain + 2 + 16);
+});
+
+Deno.test("shareFiles() gives connections what cars and hosts leave, and says when it is too little", async () => {
+  const config = { ...configOf(localBroker(1)), http: HTTP };
+  const share = (limit: number | undefined, embedded = false) =>
+    shareFiles(config, embedded, () => Promise.resolve(limit));
+  const { files } = needsOf(config);
+  assert.deepEqual(await share(10 * files), {
+    warning: undefined,
+    http: 16 + 9 * files / 3,
+    broker: 18 + 9 * files,
+  });
+  const { http, broker, warning } = await share(200, true);
+  assert.equal(warning, undefined);
+  assert.ok(3 * (http ?? 0) + (broker ?? 0) <= 200 - files + 48);
+  const low = await share(files - 1);
+  assert.deepEqual([low.http, low.broker], [16, 18]);
+  assert.match(
+    low.warning ?? "",
+    /^Open files: about 118 needed for 1 cars and 1 module hosts, 117 there\. Raise the limit: /,
+  );
+  assert.match((await share(files)).warning ?? "", /118 there/);
+  assert.deepEqual(await share(undefined), {
+    warning: undefined,
+    http: undefined,
+    broker: undefined,
+  });
+  assert.equal((await share(Infinity)).http, Infinity);
 });
 
 Deno.test("judgeClock() warns of clocks that were not set or are not kept", async () => {
