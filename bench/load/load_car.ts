@@ -5,7 +5,12 @@ import {
   encodeClientMessage,
 } from "../../src/protocol/codec.ts";
 import { nextCounter } from "../../src/protocol/counter.ts";
-import { type Device, DeviceState, NO_BYTES } from "../../src/protocol/messages.ts";
+import {
+  ConnectResponseType,
+  type Device,
+  DeviceState,
+  NO_BYTES,
+} from "../../src/protocol/messages.ts";
 import { carTopics } from "../../src/protocol/topics.ts";
 import { Histogram } from "../../src/simulator/histogram.ts";
 import { monotonicUs } from "../support/monotonic.ts";
@@ -210,13 +215,20 @@ export class LoadCar {
     }
   }
 
+  /** The server wants a new session; a car that has a Connect on its way need not send another. */
+  #connectAgain(): void {
+    if (this.#phase !== "connecting") this.#connect();
+  }
+
   #onServerMessage(payload: Uint8Array): void {
-    if (payload.length === 0) {
-      // The disconnect notification: a car that has a Connect on its way need not send another.
-      if (this.#phase !== "connecting") this.#connect();
-      return;
-    }
+    // The disconnect notification is empty.
+    if (payload.length === 0) return this.#connectAgain();
     const message = decodeServerMessage(payload);
+    if (
+      message.kind === "connect_response" && message.type === ConnectResponseType.ALREADY_LOGGED
+    ) {
+      return this.#connectAgain();
+    }
     if (message.sessionId !== this.#sessionId) return;
     switch (message.kind) {
       case "connect_response":

@@ -111,7 +111,9 @@ export class Car {
   /** Connects to the broker, and keeps connecting until {@linkcode stop}. */
   start(): void {
     const listener: TransportListener = {
+      onConnected: () => this.#take({ type: "broker_connected" }),
       onUp: () => this.#take({ type: "broker_up" }),
+      onLeaving: (detail) => this.#take({ type: "broker_leaving", detail }),
       onDown: (detail) => this.#take({ type: "broker_lost", detail }),
       onMessage: (payload) => this.#onMessage(payload),
     };
@@ -122,7 +124,7 @@ export class Car {
    * Ends the session in order and leaves the broker (section 4.4); module contexts are their owner's
    * to destroy afterwards. Never rejects.
    *
-   * @param detail Why, for people. @default {"The server stops"}
+   * @param detail Why the car goes, for people; without it the server stops, and a gateway is not told.
    */
   async stop(detail?: string): Promise<void> {
     this.#take({ type: "stop", ...(detail === undefined ? {} : { detail }) });

@@ -86,7 +86,8 @@ export function beginSequence(
   }
   const session: Connecting = {
     kind: "connecting",
-    base,
+    // Whatever the gateway was told, it has answered.
+    base: { ...base, toldAt: null },
     sessionId,
     sender,
     listed,

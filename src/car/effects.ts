@@ -7,8 +7,12 @@ import type { SessionSettings } from "./settings.ts";
 
 /** Everything that can happen to a car. */
 export type Input =
-  /** Connected to the broker and subscribed. */
+  /** The broker has accepted the connection; what is published now goes out before SUBSCRIBE. */
+  | { readonly type: "broker_connected" }
+  /** Subscribed. */
   | { readonly type: "broker_up" }
+  /** The connection is about to be given up for another one, and still stands. */
+  | { readonly type: "broker_leaving"; readonly detail: string }
   | { readonly type: "broker_lost"; readonly detail: string }
   | { readonly type: "message"; readonly message: ClientMessage }
   /** A `connect_device` effect came to its end. */
@@ -33,7 +37,10 @@ export type Input =
   | { readonly type: "resume" }
   /** Time has passed: some deadline may have been reached. */
   | { readonly type: "tick" }
-  /** For good; `detail` says why, for people, when it is not the server that stops. */
+  /**
+   * For good. `detail` says why, for people, when the car goes and the server stays; its gateway is
+   * told then. A server that stops may be back before its gateways miss it.
+   */
   | { readonly type: "stop"; readonly detail?: string };
 
 /** Everything a session wants done, in order. */

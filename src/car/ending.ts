@@ -8,6 +8,7 @@ import type { Failure, FailureReason } from "./failure.ts";
 import { NO_DEVICES } from "./known_devices.ts";
 import type { Base, Established, Waiting } from "./state.ts";
 import { forwardHeard } from "./status_forward.ts";
+import { tell, type Word } from "./telling.ts";
 
 /** What ended a session. */
 export interface Ending {
@@ -16,14 +17,26 @@ export interface Ending {
   readonly detail: string;
   /** How long it had been awaited, in milliseconds. */
   readonly waitedMs?: number;
+  /** What the gateway is told, if it is not what the reason alone calls for. */
+  readonly word?: Word;
 }
 
-/**
- * Ends the session of `session` and waits for the next Connect (section 4.2, Failure).
- *
- * The gateway is told, unless it has just come with a new session of its own (it would take the
- * notification for the end of that one), or there is no broker to tell it through.
- */
+/** What a gateway is told when its session ends (section 4.6). */
+function wordFor({ reason, word }: Ending): Word {
+  if (word !== undefined) return word;
+  switch (reason) {
+    case "new_session":
+    case "broker_lost":
+    case "stopped":
+      return "nothing";
+    case "all_devices_gone":
+      return "notification";
+    default:
+      return "already_logged";
+  }
+}
+
+/** Ends the session of `session` and waits for the next Connect (section 4.2, Failure). */
 export function endSession(
   session: Established,
   ending: Ending,
@@ -40,11 +53,13 @@ export function endSession(
   noteUnanswered(session, effects);
   const { settings } = session.base;
   const commands = parkOrphans(session.base.commands, NO_DEVICES, settings, effects);
-  let base: Base = { ...session.base, commands };
-  const { reason } = ending;
-  if (reason !== "new_session" && reason !== "broker_lost") {
-    base = notifyGateway(base, now, effects);
-  }
+  const base = tell(
+    { ...session.base, commands },
+    wordFor(ending),
+    session.sessionId,
+    now,
+    effects,
+  );
   effects.push({ type: "ended", failure: failureOf(session.sessionId, ending) });
   return waiting(base);
 }
@@ -91,13 +106,7 @@ export function failureOf(sessionId: string, ending: Ending): Failure {
   return { reason, sessionId, detail, waitedMs };
 }
 
-/** Publishes the disconnect notification. */
-export function notifyGateway(base: Base, now: number, effects: Effect[]): Base {
-  effects.push({ type: "notify" });
-  return { ...base, noticeAt: now };
-}
-
 /** Waits for the next Connect. */
 export function waiting(base: Base): Waiting {
-  return { kind: "waiting", base, held: null, remindAt: Infinity };
+  return { kind: "waiting", base, held: null };
 }

@@ -17,7 +17,7 @@ export interface NoteLine {
 }
 
 const IGNORED: Record<Ignored, string> = {
-  no_session: "the car has no session; told the gateway to connect again",
+  no_session: "the car has no session; its gateway is told to connect again",
   other_session: "it belongs to another session",
   device_not_listed: "its device was not in the Connect",
   counter_handled: "its counter was handled before",

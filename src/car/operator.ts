@@ -1,36 +1,40 @@
 // What operators do to a car: end its session, keep gateways out, let them in again.
 import type { Effect } from "./effects.ts";
-import { endSession, notifyGateway, waiting } from "./ending.ts";
+import { endSession, waiting } from "./ending.ts";
 import type { Session } from "./state.ts";
+import { tellOnce } from "./telling.ts";
 
-/** Ends the session; the gateway is told, and connects anew. A car without a broker stays as it is. */
+/** Ends the session; the gateway connects anew. A car without a session has nothing to restart. */
 export function onRestart(session: Session, now: number, effects: Effect[]): Session {
-  return sendAway(session, "An operator restarted the session", now, effects);
+  if (session.kind !== "connecting" && session.kind !== "running") return session;
+  const detail = "An operator restarted the session";
+  return endSession(session, { reason: "stopped", detail, word: "already_logged" }, now, effects);
 }
 
-/** Ends the session and tells the gateway; no Connect is answered until {@linkcode onResume}. */
+/** Ends the session and sends the gateway away; no Connect is answered until {@linkcode onResume}. */
 export function onPause(session: Session, now: number, effects: Effect[]): Session {
   if (session.base.paused) return session;
-  const next = sendAway(session, "An operator paused the car", now, effects);
+  const next = sendAway(session, now, effects);
   return { ...next, base: { ...next.base, paused: true } };
 }
 
-/** Answers Connects again; a gateway that waits is told, so that it need not wait any longer. */
-export function onResume(session: Session, now: number, effects: Effect[]): Session {
+/** Answers Connects again. The gateway is told nothing: it tries by itself. */
+export function onResume(session: Session): Session {
   if (!session.base.paused) return session;
-  const base = { ...session.base, paused: false };
-  if (session.kind !== "waiting") return { ...session, base };
-  return waiting(notifyGateway(base, now, effects));
+  return { ...session, base: { ...session.base, paused: false } };
 }
 
-function sendAway(session: Session, detail: string, now: number, effects: Effect[]): Session {
+function sendAway(session: Session, now: number, effects: Effect[]): Session {
+  const word = "notification";
   switch (session.kind) {
     case "connecting":
-    case "running":
-      return endSession(session, { reason: "stopped", detail }, now, effects);
+    case "running": {
+      const detail = "An operator paused the car";
+      return endSession(session, { reason: "stopped", detail, word }, now, effects);
+    }
     case "waiting":
       // A Connect that waits for modules is given up with everything else.
-      return waiting(notifyGateway(session.base, now, effects));
+      return waiting(tellOnce(session.base, word, "", now, effects));
     default:
       return session;
   }

@@ -12,7 +12,7 @@ import {
 } from "./connecting.ts";
 import type { Connect } from "../protocol/messages.ts";
 import type { Effect, Ignored, Input } from "./effects.ts";
-import { type Ending, endSession, notifyGateway, waiting } from "./ending.ts";
+import { type Ending, endSession, waiting } from "./ending.ts";
 import { ignore } from "./ignore.ts";
 import { NO_DEVICES } from "./known_devices.ts";
 import { onPause, onRestart, onResume } from "./operator.ts";
@@ -27,12 +27,13 @@ import {
 import { wasMade } from "../module/outcome.ts";
 import type { SessionSettings } from "./settings.ts";
 import { onSettings } from "./settings_change.ts";
-import type { Base, Established, Session } from "./state.ts";
+import type { Base, Established, Offline, Session } from "./state.ts";
+import { tellOnce } from "./telling.ts";
 import {
   connectProblem,
+  onHeldExpired,
   onMessageWaiting,
   onModulesReady,
-  onWaitingTimeout,
   waitingDeadline,
 } from "./waiting.ts";
 
@@ -50,7 +51,7 @@ export function createSession(settings: SessionSettings): Session {
     epoch: 0,
     commandCounter: 0,
     commands: NO_COMMANDS,
-    noticeAt: -Infinity,
+    toldAt: null,
     modulesReady: false,
     paused: false,
   };
@@ -106,10 +107,16 @@ function transition(session: Session, input: Input, now: number, effects: Effect
       return onCommand(session, input, now, effects);
     case "tick":
       return onTick(session, now, effects);
+    case "broker_connected":
+      return session.kind === "offline" ? onBrokerConnected(session, now, effects) : session;
     case "broker_up":
-      if (session.kind !== "offline") return session;
-      // A gateway that sent its Connect before we were there would wait for nothing: let it ask again.
-      return waiting(notifyGateway(session.base, now, effects));
+      return session.kind === "offline" ? waiting(session.base) : session;
+    case "broker_leaving": {
+      const { detail } = input;
+      const ending = { reason: "broker_lost", detail, word: "already_logged" } as const;
+      const { base } = ended(session, ending, now, effects);
+      return { kind: "offline", base };
+    }
     case "broker_lost": {
       const ending = { reason: "broker_lost", detail: input.detail } as const;
       const { base } = ended(session, ending, now, effects);
@@ -130,10 +137,19 @@ function transition(session: Session, input: Input, now: number, effects: Effect
     case "pause":
       return onPause(session, now, effects);
     case "resume":
-      return onResume(session, now, effects);
+      return onResume(session);
     case "stop":
-      return onStop(session, input.detail ?? "The server stops", now, effects);
+      return onStop(session, input.detail, now, effects);
   }
+}
+
+/**
+ * A gateway that believes in a session of before, or whose Connect came while nobody listened, is
+ * told; one that is to stay away, to go.
+ */
+function onBrokerConnected(session: Offline, now: number, effects: Effect[]): Offline {
+  const word = session.base.paused ? "notification" : "already_logged";
+  return { ...session, base: tellOnce(session.base, word, "", now, effects) };
 }
 
 function onMessage(
@@ -210,7 +226,7 @@ function onTick(session: Session, now: number, effects: Effect[]): Session {
   if (now < nextDeadline(session)) return session;
   switch (session.kind) {
     case "waiting":
-      return onWaitingTimeout(session, now, effects);
+      return onHeldExpired(session, effects);
     case "connecting":
       return onStepTimeout(session, now, effects);
     case "running":
@@ -220,11 +236,16 @@ function onTick(session: Session, now: number, effects: Effect[]): Session {
   }
 }
 
-function onStop(session: Session, detail: string, now: number, effects: Effect[]): Session {
-  const next = ended(session, { reason: "stopped", detail }, now, effects);
-  // Also a gateway without a session is told, so that it looks for a server at once (section 4.4).
-  const base = session.kind === "waiting" ? notifyGateway(next.base, now, effects) : next.base;
-  return { kind: "stopped", base };
+function onStop(
+  session: Session,
+  why: string | undefined,
+  now: number,
+  effects: Effect[],
+): Session {
+  const ending: Ending = why === undefined
+    ? { reason: "stopped", detail: "The server stops" }
+    : { reason: "stopped", detail: why, word: "already_logged" };
+  return { kind: "stopped", base: ended(session, ending, now, effects).base };
 }
 
 function isEstablished(session: Session): session is Established {

@@ -32,8 +32,11 @@ export interface SessionSettings {
 /** Statuses of one car handed to modules at a time; the rest wait in order. */
 export const FORWARD_WINDOW = 64;
 
-/** A gateway that is not in a session is told so at most this often (section 4.1). */
-export const NOTICE_INTERVAL_MS = 1000;
+/**
+ * After a gateway was told to connect again it is told nothing for so long: a second message would
+ * meet its new connect sequence, and fail it (section 4.6).
+ */
+export const SILENCE_MS = 5000;
 
-/** How long a gateway waits for each message of the connect sequence (section 4.5). */
-export const GATEWAY_PATIENCE_MS = 5000;
+/** How long a Connect is kept while it cannot be taken up; its gateway gives up after 5 s (4.5). */
+export const HOLD_CONNECT_MS = 4500;

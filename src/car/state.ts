@@ -17,8 +17,11 @@ export interface Base {
   readonly commandCounter: number;
   /** Commands of modules that have not been published yet. */
   readonly commands: CommandStore;
-  /** When the disconnect notification was last published; -Infinity: never. */
-  readonly noticeAt: number;
+  /**
+   * When the gateway was last told to connect again (section 4.6); `null`: never, or it has connected
+   * since.
+   */
+  readonly toldAt: number | null;
   /** Whether every module context of the car is there. */
   readonly modulesReady: boolean;
   /** An operator keeps gateways out: no Connect is answered. */
@@ -37,8 +40,6 @@ export interface Waiting {
   readonly base: Base;
   /** A Connect that came while module contexts were away, kept as long as its gateway waits. */
   readonly held: { readonly connect: Connect; readonly until: number } | null;
-  /** When a gateway that has just been told to connect again, and seems not to know, is told once more. */
-  readonly remindAt: number;
 }
 
 /** In the connect sequence (section 4.2). */

@@ -2,11 +2,12 @@
 import type { ClientMessage, Connect } from "../protocol/messages.ts";
 import { beginSequence } from "./connecting.ts";
 import type { Effect } from "./effects.ts";
-import { failureOf, notifyGateway } from "./ending.ts";
+import { failureOf } from "./ending.ts";
 import type { Ending } from "./ending.ts";
 import { ignore } from "./ignore.ts";
-import { GATEWAY_PATIENCE_MS, NOTICE_INTERVAL_MS, type SessionSettings } from "./settings.ts";
+import { HOLD_CONNECT_MS, type SessionSettings } from "./settings.ts";
 import type { Session, Waiting } from "./state.ts";
+import { tellOnce } from "./telling.ts";
 
 /** What is wrong with a Connect, or `null` when a sequence can begin with it (section 4.2, step 1). */
 export function connectProblem(connect: Connect, settings: SessionSettings): Ending | null {
@@ -33,24 +34,22 @@ export function onMessageWaiting(
   now: number,
   effects: Effect[],
 ): Session {
-  if (session.base.paused && message.kind === "connect") {
-    return ignore(session, "paused", message, effects);
-  }
+  const { base, held } = session;
+  if (base.paused) return ignore(session, "paused", message, effects);
   if (message.kind !== "connect") {
-    // It comes from a gateway that still believes in a session.
-    return remind(ignore(session, "no_session", message, effects), now, effects);
+    const next = ignore(session, "no_session", message, effects);
+    // Once a gateway has a Connect under way, anything else is a straggler: a word would fail it.
+    return held === null ? tellSender(next, message.sessionId, now, effects) : next;
   }
-  const problem = connectProblem(message, session.base.settings);
+  const problem = connectProblem(message, base.settings);
   if (problem !== null) {
     effects.push({ type: "ended", failure: failureOf(message.sessionId, problem) });
-    return remind({ ...session, held: null }, now, effects);
+    return tellSender({ ...session, held: null }, message.sessionId, now, effects);
   }
-  if (!session.base.modulesReady) {
-    // It knows, whatever it sent before.
-    const held = { connect: message, until: now + GATEWAY_PATIENCE_MS };
-    return { ...session, held, remindAt: Infinity };
+  if (!base.modulesReady) {
+    return { ...session, held: { connect: message, until: now + HOLD_CONNECT_MS } };
   }
-  return beginSequence({ ...session.base, epoch: session.base.epoch + 1 }, message, now, effects);
+  return beginSequence({ ...base, epoch: base.epoch + 1 }, message, now, effects);
 }
 
 /** Every module context is there: a Connect that waited for them is taken up. */
@@ -61,30 +60,23 @@ export function onModulesReady(session: Waiting, now: number, effects: Effect[])
   return onMessageWaiting({ ...ready, held: null }, session.held.connect, now, effects);
 }
 
-/**
- * Tells the gateway to connect again, at most once a second (section 4.1). Who was told just now may
- * have sent this before it heard: if no Connect comes within the second, it is told once more.
- */
-function remind(session: Waiting, now: number, effects: Effect[]): Waiting {
-  const due = session.base.noticeAt + NOTICE_INTERVAL_MS;
-  if (now < due) return { ...session, remindAt: due };
-  return { ...session, base: notifyGateway(session.base, now, effects), remindAt: Infinity };
+function tellSender(
+  session: Waiting,
+  sessionId: string,
+  now: number,
+  effects: Effect[],
+): Waiting {
+  const base = tellOnce(session.base, "already_logged", sessionId, now, effects);
+  return { ...session, base };
 }
 
-/** When a held Connect gets too old, or a gateway is due to be told again, in milliseconds. */
-export function waitingDeadline({ held, remindAt }: Waiting): number {
-  return Math.min(held?.until ?? Infinity, remindAt);
-}
-
-/** What waitingDeadline() names has come. */
-export function onWaitingTimeout(session: Waiting, now: number, effects: Effect[]): Waiting {
-  const { held, remindAt } = session;
-  const next = held !== null && now >= held.until ? onHeldExpired(session, effects) : session;
-  return now >= remindAt ? remind(next, now, effects) : next;
+/** When a held Connect gets too old, in milliseconds. */
+export function waitingDeadline({ held }: Waiting): number {
+  return held?.until ?? Infinity;
 }
 
 /** The gateway of a held Connect has given up waiting: answering it would only confuse. */
-function onHeldExpired(session: Waiting, effects: Effect[]): Waiting {
+export function onHeldExpired(session: Waiting, effects: Effect[]): Waiting {
   if (session.held === null) return session;
   const { connect } = session.held;
   return { ...ignore(session, "modules_away", connect, effects), held: null };

@@ -1,5 +1,6 @@
 // Tells what cars do as it happens, for someone who has never seen the protocol.
 import type { Effect } from "../car/effects.ts";
+import type { StateName } from "../car/state.ts";
 import type { Command, Device } from "../protocol/messages.ts";
 import type { Clock } from "../time/clock.ts";
 import type { Output } from "./output.ts";
@@ -50,12 +51,14 @@ export class DemoNarrator {
     for (const car of cars) await this.#listening(car).promise;
   }
 
+  /** Takes the state of a car. */
+  watch(car: string, state: StateName): void {
+    if (state === "CONNECTED" || state === "ERROR") this.#listening(car).resolve();
+  }
+
   /** Takes one effect of a car. */
   tell(car: string, effect: Effect): void {
     switch (effect.type) {
-      case "notify":
-        // The first one is what a car says as soon as it can hear its gateway.
-        return this.#listening(car).resolve();
       case "forward":
         this.#open.set(`${car} ${effect.counter}`, {
           device: effect.device,

@@ -103,7 +103,11 @@ export class Demo {
 
   async #startServer(): Promise<void> {
     const { config } = await demoConfig(this.#cars, this.#libPath, this.#broker.port);
-    const observer = { onEffect: this.#narrator.tell.bind(this.#narrator) };
+    const narrator = this.#narrator;
+    const observer = {
+      onEffect: narrator.tell.bind(narrator),
+      onState: narrator.watch.bind(narrator),
+    };
     this.#server = await assembleServer({ config, log: this.#log, observer });
     await this.#server.start();
   }

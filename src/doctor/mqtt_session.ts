@@ -1,5 +1,4 @@
-// A plain MQTT connection for trying things: without a last will, which would tell gateways to
-// connect again, and without the server's fast lane.
+// A plain MQTT connection for trying things, without the server's fast lane.
 import { Buffer } from "node:buffer";
 import { randomUUID } from "node:crypto";
 import { Duplex } from "node:stream";

@@ -124,8 +124,8 @@ export function explainUntried(config: ServerConfig, publish: boolean): Findings
   }
   findings.skipped(
     "gateways",
-    "Not tried: what the gateways' own credentials allow, how many clients the broker takes at " +
-      "once, and the last will",
+    "Not tried: what the gateways' own credentials allow, and how many clients the broker takes at " +
+      "once",
   );
   return findings;
 }

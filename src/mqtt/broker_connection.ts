@@ -7,7 +7,7 @@ import type { TimerHandle } from "../time/clock.ts";
 import type { BrokerConnector } from "./broker_connector.ts";
 import { BrokerRefusedError, BrokerStalledError } from "./errors.ts";
 import { type BrokerFailure, describeFailure } from "./failure.ts";
-import { MessageLane, type TransportStats } from "./message_lane.ts";
+import { MessageLane, SUBSCRIBE_ID, type TransportStats } from "./message_lane.ts";
 import type { MessageLimits } from "./transport.ts";
 
 /** How long connecting and subscribing may take together, in milliseconds. */
@@ -17,8 +17,19 @@ const SETTLE_MS = 2_000;
 /** How long the broker may take to close after DISCONNECT, in milliseconds. */
 const LEAVE_MS = 1_000;
 
+/** What mqtt.js gives its SUBSCRIBE; it sends nothing else that has an id. */
+const SUBSCRIBE_IDS = {
+  allocate: () => SUBSCRIBE_ID,
+  getLastAllocated: () => SUBSCRIBE_ID,
+  register: () => true,
+  deallocate() {},
+  clear() {},
+};
+
 /** What a connection tells its transport. */
 export interface BrokerConnectionListener {
+  /** Accepted by the broker: what is published now goes out before SUBSCRIBE. */
+  onAccepted(): void;
   /** Subscribed. */
   onUp(): void;
   /** As in {@linkcode TransportListener.onMessage}; only after `onUp`. */
@@ -102,7 +113,7 @@ export class BrokerConnection {
   }
 
   async #open(): Promise<void> {
-    const { connector, topics, limits, stats, listener } = this.#options;
+    const { connector, limits, stats, listener } = this.#options;
     const { username, password } = connector.broker;
     try {
       const link = await connector.open(this.#abort.signal);
@@ -128,7 +139,7 @@ export class BrokerConnection {
         keepalive: connector.keepAliveS,
         ...(username === undefined ? {} : { username }),
         ...(password === undefined ? {} : { password }),
-        will: { topic: topics.disconnect, payload: "", qos: 1, retain: false },
+        messageIdProvider: SUBSCRIBE_IDS,
         manualConnect: true,
         reconnectPeriod: 0,
         resubscribe: false,
@@ -138,7 +149,12 @@ export class BrokerConnection {
       });
       this.#client = client;
       client.on("error", (error) => this.#fail(error));
-      client.on("connect", () => this.#subscribe(client));
+      client.on("connect", () => {
+        // In one piece: a gateway that hears it must not answer before the broker has the SUBSCRIBE.
+        lane.joinNextPacket();
+        listener.onAccepted();
+        if (!this.#isClosed) this.#subscribe(client);
+      });
       client.onKeepaliveTimeout = () => this.#onSilence(client, lane);
       client.connect();
     } catch (error) {

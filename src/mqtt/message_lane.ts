@@ -62,6 +62,11 @@ const MAX_HELD_MESSAGES = 1_000;
 /** ... or so many bytes; then the connection is not read at all. Before SUBACK the newest stay. */
 const MAX_HELD_BYTES = 1024 * 1024;
 
+/** The packet id of SUBSCRIBE; messages have all lower ones. */
+export const SUBSCRIBE_ID = 65_535;
+
+const NO_PACKET = new Uint8Array(0);
+
 interface Held {
   readonly payload: Uint8Array;
   readonly messageId: number;
@@ -72,8 +77,8 @@ interface Held {
  *
  * PUBLISH and PUBACK are dealt with here in both directions. What one turn of the event loop
  * publishes and acknowledges leaves in one write; an acknowledgement alone waits a moment for an
- * answer that it can leave with. Message ids cannot clash with mqtt.js's: it uses one for its
- * SUBSCRIBE, which is answered before the first message is published.
+ * answer that it can leave with. Message ids cannot clash with mqtt.js's: its SUBSCRIBE has one of its
+ * own.
  */
 export class MessageLane extends Duplex implements PacketListener {
   readonly #link: Link;
@@ -163,15 +168,23 @@ export class MessageLane extends Duplex implements PacketListener {
     this.#flushSoon();
   }
 
-  /** Sends what has been published and acknowledged. */
-  flush(): void {
+  /** What is published from now on leaves in one piece with mqtt.js's next packet, before it. */
+  joinNextPacket(): void {
+    this.#flushing = true;
+  }
+
+  /** Sends what has been published and acknowledged, and `packet` behind it. */
+  flush(packet: Uint8Array = NO_PACKET): void {
     this.#flushing = false;
     this.#ticking = false;
     const acknowledgements = this.#acknowledgements;
     const payloads = this.#payloads;
     const topics = this.#topics;
-    if (this.destroyed || acknowledgements.length + payloads.length === 0) return;
-    let length = acknowledgements.length * PUBACK_BYTES;
+    if (this.destroyed || acknowledgements.length + payloads.length === 0) {
+      if (packet.length > 0) this.#send(packet);
+      return;
+    }
+    let length = acknowledgements.length * PUBACK_BYTES + packet.length;
     for (let i = 0; i < payloads.length; i++) {
       length += publishBytes(topics[i] as Uint8Array, payloads[i] as Uint8Array);
     }
@@ -181,10 +194,11 @@ export class MessageLane extends Duplex implements PacketListener {
       at = writePuback(out, at, acknowledgements[i] as number);
     }
     for (let i = 0; i < payloads.length; i++) {
-      this.#messageId = this.#messageId % 65_535 + 1;
+      this.#messageId = this.#messageId % (SUBSCRIBE_ID - 1) + 1;
       const payload = payloads[i] as Uint8Array;
       at = writePublish(out, at, topics[i] as Uint8Array, this.#messageId, payload);
     }
+    out.set(packet, at);
     this.#acknowledgements = [];
     this.#payloads = [];
     this.#topics = [];
@@ -241,13 +255,13 @@ export class MessageLane extends Duplex implements PacketListener {
   }
 
   override _write(chunk: Uint8Array, _encoding: string, done: () => void): void {
-    this.#send(chunk);
+    this.flush(chunk);
     done();
   }
 
   override _writev(chunks: { chunk: Uint8Array }[], done: () => void): void {
     // In one piece: between the pieces of a packet nothing of ours may get.
-    this.#send(concatenate(chunks.map(({ chunk }) => chunk)));
+    this.flush(concatenate(chunks.map(({ chunk }) => chunk)));
     done();
   }
 
@@ -305,7 +319,7 @@ export class MessageLane extends Duplex implements PacketListener {
   /**
    * A broker may send messages before its SUBACK (MQTT 3.1.1, section 3.8.4): not reading any
    * further would mean waiting for that SUBACK in vain. No session is lost with what is forgotten:
-   * the gateway is told to connect again as soon as the subscription stands.
+   * the gateway was told to connect again just before.
    */
   #forgetOldest(): void {
     while (this.#held.length > 1 && this.#heldTooMuch()) {

@@ -35,6 +35,8 @@ type State =
     readonly phase: "connecting";
     readonly connection: BrokerConnection;
     readonly attempt: Attempt;
+    /** Whether the broker has accepted the connection; SUBSCRIBE is still to come. */
+    readonly accepted: boolean;
   }
   | { readonly phase: "up"; readonly connection: BrokerConnection; readonly sinceMs: number }
   | { readonly phase: "waiting"; readonly cancel: () => void }
@@ -97,15 +99,11 @@ export class MqttTransport implements CarTransport {
   }
 
   publish(payload: Uint8Array): void {
-    if (this.#state.phase === "up") {
-      this.#state.connection.lane?.publish(this.#responseTopic, payload);
-    }
+    this.#publish(this.#responseTopic, payload);
   }
 
   notifyDisconnect(): void {
-    if (this.#state.phase === "up") {
-      this.#state.connection.lane?.publish(this.#disconnectTopic, NO_PAYLOAD);
-    }
+    this.#publish(this.#disconnectTopic, NO_PAYLOAD);
   }
 
   pause(): void {
@@ -157,11 +155,18 @@ export class MqttTransport implements CarTransport {
     return gone.promise;
   }
 
+  #publish(topic: Uint8Array, payload: Uint8Array): void {
+    const state = this.#state;
+    if (state.phase === "up" || (state.phase === "connecting" && state.accepted)) {
+      state.connection.lane?.publish(topic, payload);
+    }
+  }
+
   /** Goes over to what the connector says now, wherever the old way had got to. */
   #move(reason: string): void {
     const state = this.#state;
     if (state.phase === "idle" || state.phase === "stopped") return;
-    this.notifyDisconnect();
+    if (state.phase === "up") this.#listener?.onLeaving(reason);
     this.#pauses = this.#newPauses();
     if (state.phase === "queued" || state.phase === "waiting") state.cancel();
     if (state.phase === "connecting") state.attempt.left();
@@ -194,6 +199,11 @@ export class MqttTransport implements CarTransport {
       limits: this.#limits,
       stats: this.#stats,
       listener: {
+        onAccepted: () => {
+          if (!this.#has(connection)) return;
+          this.#state = { phase: "connecting", connection, attempt, accepted: true };
+          this.#listener?.onConnected();
+        },
         onUp: () => this.#onUp(connection, attempt),
         onMessage: (payload) => {
           if (this.#has(connection)) this.#listener?.onMessage(payload);
@@ -206,7 +216,7 @@ export class MqttTransport implements CarTransport {
         },
       },
     });
-    this.#state = { phase: "connecting", connection, attempt };
+    this.#state = { phase: "connecting", connection, attempt, accepted: false };
     connection.open();
   }
 

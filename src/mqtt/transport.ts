@@ -12,8 +12,12 @@ export interface MessageLimits {
 
 /** What a transport tells its car. None of these may throw. */
 export interface TransportListener {
+  /** The broker has accepted the connection: what is published now goes out before SUBSCRIBE. */
+  onConnected(): void;
   /** Connected and subscribed: messages may arrive from now on. */
   onUp(): void;
+  /** The transport is about to leave the broker for `reason`; what is published now still goes out. */
+  onLeaving(reason: string): void;
   /** The broker connection is gone; the transport keeps trying by itself. `reason` is for people. */
   onDown(reason: string): void;
   /** One payload from the car's gateway topic, valid until the call returns unless copied. */
@@ -37,13 +41,13 @@ export interface CarTransport {
   /** What the gateway may send from now on. */
   limitMessages?(limits: MessageLimits): void;
   /**
-   * Leaves the broker in order at a random moment within so many milliseconds, after a disconnect
-   * notification and with `onDown(reason)`, and connects anew as if for the first time.
+   * Leaves the broker in order at a random moment within so many milliseconds, after
+   * `onLeaving(reason)` and with `onDown(reason)`, and connects anew as if for the first time.
    */
   reconnect?(reason: string, withinMs: number): void;
   /**
-   * Waits (bounded) until everything published has left, then leaves the broker in order, so that
-   * no last will is sent. Idempotent, never rejects.
+   * Waits (bounded) until everything published has left, then leaves the broker in order. Idempotent,
+   * never rejects.
    */
   stop(): Promise<void>;
 }

@@ -126,6 +126,15 @@ export class GatewayLife {
   /** Whatever the server says; what belongs to another session is ignored and counted. */
   message(message: ServerMessage, now: number): void {
     const session = this.#session;
+    if (message.kind === "connect_response" && session !== undefined) {
+      // Whatever it says: connect again at once when connected, give up a sequence (section 4.5).
+      const detail = `a connect response of session "${message.sessionId}"`;
+      if (session.phase === "running") {
+        this.#endSession("already_logged", detail);
+        return this.#connect(now);
+      }
+      if (message.sessionId !== session.id) return this.#fail("already_logged", detail, now);
+    }
     if (session !== undefined && message.sessionId === session.id) session.message(message, now);
     else this.#options.stats.foreign += 1;
   }

@@ -5,6 +5,7 @@ import {
   type ClientMessage,
   type Command,
   CommandResponseType,
+  ConnectResponseType,
   type Device,
   DeviceState,
   NO_BYTES,
@@ -48,6 +49,11 @@ export interface ScriptedConnect {
   readonly vehicleName?: string;
 }
 
+function isAlreadyLogged(message: ServerMessage): boolean {
+  return message.kind === "connect_response" &&
+    message.type === ConnectResponseType.ALREADY_LOGGED;
+}
+
 type Kind = ServerMessage["kind"];
 type MessageOf<K extends Kind> = Extract<ServerMessage, { kind: K }>;
 
@@ -61,6 +67,8 @@ export class ScriptedGateway {
   counter = 1;
   /** Disconnect notifications so far. */
   notifications = 0;
+  /** The session ids of everything that said ALREADY_LOGGED so far. */
+  readonly told: string[] = [];
   readonly #options: ScriptedGatewayOptions;
   readonly #link: GatewayLink;
   readonly #up = new Waiters<string | undefined>();
@@ -197,6 +205,20 @@ export class ScriptedGateway {
   }
 
   /**
+   * Takes the oldest ALREADY_LOGGED that was not expected yet, or the next one to come, whatever came
+   * before it. Returns its session id.
+   *
+   * @throws {GatewayTimeoutError}
+   */
+  async expectTold(timeoutMs: number = DEFAULT_WAIT_MS): Promise<string> {
+    const at = this.#unread.findIndex(isAlreadyLogged);
+    const [kept] = at < 0 ? [] : this.#unread.splice(at, 1);
+    if (kept !== undefined) return kept.sessionId;
+    const what = `the word to connect again for "${this.car}"`;
+    return (await this.#arrivals.next(what, timeoutMs, isAlreadyLogged)).sessionId;
+  }
+
+  /**
    * Goes through a whole connect sequence (section 4.2); commands are answered with OK.
    *
    * @returns the first commands
@@ -214,6 +236,7 @@ export class ScriptedGateway {
   }
 
   #onMessage(message: ServerMessage): void {
+    if (isAlreadyLogged(message)) this.told.push(message.sessionId);
     if (this.#arrivals.offer(message, "first")) return;
     this.#unread.push(message);
     if (this.#unread.length > KEPT_MESSAGES) this.#unread.shift();

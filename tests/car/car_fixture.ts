@@ -77,8 +77,14 @@ export class CarFixture {
     this.car.start();
     for (const module of [7, 8]) this.context(module);
     this.car.modulesReady();
-    this.transport.up();
+    this.brokerUp();
     return this;
+  }
+
+  /** The broker is there; what the car says to whoever was there before is forgotten. */
+  brokerUp(): void {
+    this.transport.up();
+    this.transport.published.length = 0;
   }
 
   /** The connect sequence with these devices, to its end. */

@@ -46,11 +46,9 @@ Deno.test("Car does not answer a status that was lost with its host", async () =
   context.automatic = false;
   test.status(FRONT);
   test.status(FRONT, { error: "hot" });
-  const notifications = test.transport.notifications;
   test.lose(7, "it was ended by SIGSEGV");
   await settled();
-  assert.deepEqual(test.answers, []);
-  assert.equal(test.transport.notifications, notifications + 1);
+  assert.deepEqual(test.published, [{ kind: "connect_response", sessionId: "s1", type: 1 }]);
   assert.equal(test.car.state, "ERROR");
   assert.deepEqual(test.lost, ["it was ended by SIGSEGV"]);
   const [failure] = test.car.snapshot().lastFailures;
@@ -61,6 +59,7 @@ Deno.test("Car does not answer a status that was lost with its host", async () =
 Deno.test("Car waits for a lost module and takes up the Connect that came meanwhile", async () => {
   const test = await new CarFixture().up().run([FRONT]);
   test.lose(7, "gone");
+  test.transport.published.length = 0;
   test.connect([FRONT], "s2");
   await settled();
   assert.deepEqual(test.published, []);
@@ -75,7 +74,7 @@ Deno.test("Car survives a context that is away when a device connects", async ()
   test.car.start();
   test.context(8);
   test.car.modulesReady();
-  test.transport.up();
+  test.brokerUp();
   test.connect([FRONT, LAMP]);
   await settled();
   // The session waits: with the real owner of contexts, `module_lost` has been said or follows.
@@ -167,11 +166,20 @@ Deno.test("Car fails a session exactly when its deadline has come", async () => 
   assert.equal(test.car.state, "CONNECTED");
 });
 
-Deno.test("Car.stop() tells gateway and modules, leaves the broker and keeps no timer (section 4.4)", async () => {
+Deno.test("Car tells its gateway through a connection that it is about to leave (section 4.6)", async () => {
+  const test = await new CarFixture().up().run([FRONT]);
+  test.transport.leave("The configuration names another broker");
+  assert.deepEqual(test.published, [{ kind: "connect_response", sessionId: "s1", type: 1 }]);
+  const [failure] = test.car.snapshot().lastFailures;
+  assert.equal(failure?.reason, "broker_lost");
+  assert.equal(failure?.detail, "The configuration names another broker");
+  assert.equal(test.car.snapshot().brokerConnected, false);
+});
+
+Deno.test("Car.stop() tells modules and no gateway, leaves the broker and keeps no timer (section 4.4)", async () => {
   const test = await new CarFixture().up().run([FRONT, LAMP]);
-  const notifications = test.transport.notifications;
   await test.car.stop();
-  assert.equal(test.transport.notifications, notifications + 1);
+  assert.deepEqual([test.published, test.transport.notifications], [[], 0]);
   assert.deepEqual(test.context(7).calls, ["disconnect 1 7/1/front"]);
   assert.deepEqual(test.context(8).calls, ["disconnect 1 8/1/lamp"]);
   assert.equal(test.transport.stopped, true);

@@ -36,7 +36,7 @@ Deno.test("step() fails when a command has no response within `timeout` (section
   const seen = car.advance(1);
   assert.deepEqual(seen.lines, [
     "disconnect timeout 7/1/front",
-    "notify",
+    "ALREADY_LOGGED s1",
     "ended command_unanswered",
   ]);
   assert.equal(seen.failures[0]?.waitedMs, 10_000);

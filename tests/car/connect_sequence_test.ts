@@ -33,20 +33,23 @@ Deno.test("step() runs the whole sequence of one device (section 4.2)", () => {
 Deno.test("step() fails a Connect without a session id (section 4.2, step 1)", () => {
   const car = waitingCar();
   const seen = car.connect([FRONT], "");
-  assert.deepEqual(seen.lines, ["ended connect_incomplete", "notify"]);
+  assert.deepEqual(seen.lines, ["ended connect_incomplete", "ALREADY_LOGGED"]);
   assert.equal(car.session.kind, "waiting");
 });
 
 Deno.test("step() fails a Connect without a device (section 4.2, step 1)", () => {
   const car = waitingCar();
-  assert.deepEqual(car.connect([]).lines, ["ended connect_incomplete", "notify"]);
+  assert.deepEqual(car.connect([]).lines, ["ended connect_incomplete", "ALREADY_LOGGED s1"]);
   assert.equal(car.session.kind, "waiting");
 });
 
 Deno.test("step() takes 1,000 devices and fails with 1,001 (section 4.2, step 1)", () => {
   const devices = Array.from({ length: 1001 }, (_, index) => device(7, `d${index}`));
   const refused = waitingCar();
-  assert.deepEqual(refused.connect(devices).lines, ["ended protocol_violation", "notify"]);
+  assert.deepEqual(refused.connect(devices).lines, [
+    "ended protocol_violation",
+    "ALREADY_LOGGED s1",
+  ]);
   const car = waitingCar().run(devices.slice(0, 1000));
   assert.equal(car.running().devices.size, 1000);
 });
@@ -89,12 +92,12 @@ Deno.test("step() answers OK and then fails without any connected device (sectio
   assert.deepEqual(car.connect([FRONT, FOREIGN]).lines, [
     "connect 7/1/front",
     "ConnectResponse OK",
-    "notify",
+    "ALREADY_LOGGED s1",
     "ended connect_incomplete",
   ]);
   assert.deepEqual(waitingCar().connect([FOREIGN]).lines, [
     "ConnectResponse OK",
-    "notify",
+    "ALREADY_LOGGED s1",
     "ended connect_incomplete",
   ]);
 });
@@ -185,9 +188,9 @@ Deno.test("step() awaits module_lost when a call ends because its host died (sec
 Deno.test("step() fails when a Connect with the same id comes in steps 2 and 3 (section 4.2)", () => {
   for (const car of [firstStatusesCar([FRONT]), firstCommandsCar([FRONT])]) {
     const seen = car.connect([FRONT], "s1");
-    assert.deepEqual(seen.linesOf("disconnect", "notify", "ended", "ConnectResponse"), [
+    assert.deepEqual(seen.linesOf("disconnect", "ALREADY_LOGGED", "ended", "ConnectResponse"), [
       "disconnect timeout 7/1/front",
-      "notify",
+      "ALREADY_LOGGED s1",
       "ended protocol_violation",
     ]);
     assert.equal(car.session.kind, "waiting");

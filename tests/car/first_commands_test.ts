@@ -147,7 +147,7 @@ Deno.test("step() waits `timeout` for each next response (section 4.2, step 3)",
   assert.deepEqual(seen.lines, [
     "disconnect timeout 7/1/front",
     "disconnect timeout 8/1/lamp",
-    "notify",
+    "ALREADY_LOGGED s1",
     "ended command_unanswered",
   ]);
   assert.equal(seen.failures[0]?.waitedMs, 10_000);

@@ -38,7 +38,7 @@ Deno.test("step() fails when a first status is not CONNECTING (section 4.2, step
       const car = firstStatusesCar([FRONT, FOREIGN]);
       assert.deepEqual(car.status(one, { state }).lines, [
         "disconnect timeout 7/1/front",
-        "notify",
+        "ALREADY_LOGGED s1",
         "ended protocol_violation",
       ]);
     }
@@ -188,7 +188,7 @@ Deno.test("step() waits `timeout` for each next first status (section 4.2, step 
     "disconnect timeout 7/1/front",
     "disconnect timeout 7/1/rear",
     "disconnect timeout 8/1/lamp",
-    "notify",
+    "ALREADY_LOGGED s1",
     "ended status_missing",
   ]);
   assert.equal(seen.failures[0]?.waitedMs, 10_000);

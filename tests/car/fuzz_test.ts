@@ -81,11 +81,23 @@ const anyInput: fc.Arbitrary<Input> = fc.oneof(
     }),
   },
   { weight: 2, arbitrary: fc.constant({ type: "tick" }) },
-  { weight: 1, arbitrary: fc.constant({ type: "broker_up" }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      type: fc.constantFrom(
+        "broker_connected",
+        "broker_up",
+        "restart",
+        "pause",
+        "resume",
+        "resume",
+      ),
+    }),
+  },
   {
     weight: 1,
     arbitrary: fc.record({
-      type: fc.constantFrom("broker_lost", "module_lost"),
+      type: fc.constantFrom("broker_lost", "broker_leaving", "module_lost"),
       detail: fc.constant("test"),
     }),
   },

@@ -7,18 +7,20 @@ Deno.test("step() ends the session on a restart, tells the gateway and takes its
   const car = runningCar([FRONT]);
   assert.deepEqual(car.input({ type: "restart" }).lines, [
     "disconnect timeout 7/1/front",
-    "notify",
+    "ALREADY_LOGGED s1",
     "ended stopped",
   ]);
   assert.deepEqual(car.connect([FRONT]).lines, ["connect 7/1/front", "ConnectResponse OK"]);
 });
 
-Deno.test("step() ends a connect sequence on a restart, and tells a gateway without a session", () => {
+Deno.test("step() ends a connect sequence on a restart, and does nothing without a session", () => {
   const car = waitingCar();
-  assert.deepEqual(car.input({ type: "restart" }).lines, ["notify"]);
+  const { session } = car;
+  assert.deepEqual(car.input({ type: "restart" }).effects, []);
+  assert.equal(car.session, session);
   car.connect([FRONT, LAMP]);
-  assert.deepEqual(car.input({ type: "restart" }).linesOf("notify", "ended"), [
-    "notify",
+  assert.deepEqual(car.input({ type: "restart" }).linesOf("ALREADY_LOGGED", "notify", "ended"), [
+    "ALREADY_LOGGED s1",
     "ended stopped",
   ]);
   assert.equal(car.session.kind, "waiting");
@@ -36,15 +38,8 @@ Deno.test("step() answers no Connect of a paused car, and the next one when it i
   assert.deepEqual(ignored.noteCodes, ["ignored paused"]);
   assert.equal(car.session.base.paused, true);
   assert.equal(stateName(car.session), "CONNECTED");
-  assert.deepEqual(car.input({ type: "resume" }).lines, ["notify"]);
+  assert.deepEqual(car.input({ type: "resume" }).lines, []);
   assert.deepEqual(car.connect([FRONT]).lines, ["connect 7/1/front", "ConnectResponse OK"]);
-});
-
-Deno.test("step() tells a paused car's gateway that still believes in a session", () => {
-  const car = runningCar([FRONT]);
-  car.input({ type: "pause" });
-  car.advance(1000);
-  assert.deepEqual(car.status(FRONT).lines, ["notify"]);
 });
 
 Deno.test("step() does nothing when a car is paused or resumed twice", () => {
@@ -73,6 +68,16 @@ Deno.test("step() keeps a car paused while its broker and modules come and go", 
   assert.deepEqual(car.input({ type: "resume" }).lines, []);
   car.input({ type: "broker_up" });
   assert.deepEqual(car.connect([FRONT]).lines, ["connect 7/1/front", "ConnectResponse OK"]);
+});
+
+Deno.test("step() keeps a Connect that waits for modules through a restart", () => {
+  const car = new TestCar();
+  car.input({ type: "broker_up" });
+  car.connect([FRONT]);
+  assert.deepEqual(car.input({ type: "restart" }).lines, []);
+  assert.deepEqual(car.input({ type: "modules_ready" }).linesOf("ConnectResponse"), [
+    "ConnectResponse OK",
+  ]);
 });
 
 Deno.test("step() gives up a Connect that waits for modules when its car is paused", () => {

@@ -48,7 +48,14 @@ const ordinary: fc.WeightedArbitrary<Action>[] = [
 /** What ends sessions from outside. */
 const rough: fc.WeightedArbitrary<Action>[] = [
   ...ordinary,
-  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("broker", "modules") }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom("broker", "move", "modules") }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant("operate"),
+      what: fc.constantFrom("restart", "pause", "resume", "resume", "resume"),
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("time"), ms: fc.nat(40_000) }) },
 ];
 
@@ -87,12 +94,14 @@ Deno.test("step() keeps every rule in ordinary life with loss, doubles and delay
 });
 
 Deno.test("step() keeps every rule through restarts and lost brokers and modules (section 4)", () => {
+  let told = 0;
   fc.assert(
     fc.property(devices, scenario(...rough), (count, actions) => {
-      live(new World(count), actions);
+      told += live(new World(count), actions).rules.counts.told;
     }),
     { numRuns: 300 },
   );
+  assert.ok(told > 1000, `Gateways were told ${told} times`);
 });
 
 Deno.test("step() leaves nothing behind whenever it is stopped (section 4.4)", () => {
@@ -114,6 +123,7 @@ Deno.test("step() takes a gateway back after anything but a stop (sections 4.1 a
     fc.property(devices, scenario(...rough), (count, actions) => {
       const world = new World(count);
       for (const action of actions) world.act(action);
+      world.act({ do: "operate", what: "resume" });
       world.settle();
       world.willing = true;
       world.act({ do: "restart", first: 0 });

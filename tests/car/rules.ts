@@ -2,14 +2,21 @@
 // count, nothing is computed the way the session does it.
 import assert from "node:assert/strict";
 import type { Effect, Input } from "../../src/car/effects.ts";
+import type { Failure } from "../../src/car/failure.ts";
 import { nextDeadline } from "../../src/car/session.ts";
-import { NOTICE_INTERVAL_MS } from "../../src/car/settings.ts";
 import type { Session } from "../../src/car/state.ts";
 import { counterDistance, nextCounter } from "../../src/protocol/counter.ts";
 import { deviceKey } from "../../src/protocol/device.ts";
-import { CommandResponseType, type Device } from "../../src/protocol/messages.ts";
+import {
+  CommandResponseType,
+  ConnectResponseType,
+  type Device,
+} from "../../src/protocol/messages.ts";
 
 const decoder = new TextDecoder();
+
+/** After a gateway was told something, it is told nothing for so long (section 4.6). */
+const SILENCE_MS = 5000;
 
 /** What is remembered of one session; a new one begins when the one before has ended. */
 class SessionRecord {
@@ -25,6 +32,50 @@ class SessionRecord {
   lastAcknowledged: number | null = null;
 }
 
+/** What makes a gateway connect again, as lines; other effects do not. */
+function wordsOf(effect: Effect): string[] {
+  if (effect.type === "notify") return ["notification"];
+  if (effect.type !== "publish" || effect.message.kind !== "connect_response") return [];
+  const { sessionId, type } = effect.message;
+  return type === ConnectResponseType.OK ? [] : [`already logged ${sessionId}`];
+}
+
+/** Whether it is a second Connect of a session that goes on, which is answered (section 4.3). */
+function isSecondConnect(before: Session, input: Input): boolean {
+  return before.kind === "running" && input.type === "message" &&
+    input.message.kind === "connect" && input.message.sessionId === before.sessionId;
+}
+
+/** The table of section 4.6, for sessions that end and Connects that fail. */
+function wordsOfEnd({ reason, sessionId }: Failure, input: Input): string[] {
+  const again = [`already logged ${sessionId}`];
+  switch (reason) {
+    case "new_session":
+      return [];
+    case "broker_lost":
+      return input.type === "broker_leaving" ? again : [];
+    case "all_devices_gone":
+      return ["notification"];
+    case "stopped":
+      if (input.type === "pause") return ["notification"];
+      return input.type === "stop" && input.detail === undefined ? [] : again;
+    default:
+      return again;
+  }
+}
+
+/** The same table, for gateways that have no session with us. */
+function wordsWithoutSession(before: Session, input: Input): string[] {
+  const { kind, base: { paused } } = before;
+  if (kind === "offline" && input.type === "broker_connected") {
+    return [paused ? "notification" : "already logged "];
+  }
+  if (kind !== "waiting") return [];
+  if (input.type === "pause" && !paused) return ["notification"];
+  if (input.type !== "message" || input.message.kind === "connect") return [];
+  return paused || before.held !== null ? [] : [`already logged ${input.message.sessionId}`];
+}
+
 /** The observer of one session's whole life. */
 export class Rules {
   #record = new SessionRecord();
@@ -35,15 +86,32 @@ export class Rules {
   readonly #forwarding = new Set<string>();
   /** Devices as their modules see them: connected, or refused and not disconnected since. */
   readonly #atModule = new Map<string, { readonly module: number; readonly connected: boolean }>();
+  /** When the gateway was told something that it has not answered with a Connect. */
+  #toldAt = -Infinity;
   /** How often things happened, so that a test can tell that it tested something. */
-  readonly counts = { sessions: 0, running: 0, answers: 0, forwards: 0, acknowledged: 0, ended: 0 };
+  readonly counts = {
+    sessions: 0,
+    running: 0,
+    answers: 0,
+    forwards: 0,
+    acknowledged: 0,
+    ended: 0,
+    told: 0,
+  };
 
   onConnect(sessionId: string, firstCounter: number): void {
     this.#firstCounter.set(sessionId, firstCounter);
   }
 
   /** Looks at one step from outside. */
-  onStep(before: Session, input: Input, effects: readonly Effect[], after: Session): void {
+  onStep(
+    before: Session,
+    input: Input,
+    effects: readonly Effect[],
+    after: Session,
+    now: number,
+  ): void {
+    this.#onWords(before, input, effects, now);
     const established = before.kind === "connecting" || before.kind === "running";
     if (established && input.type === "message" && input.message.sessionId === before.sessionId) {
       const { message } = input;
@@ -60,11 +128,37 @@ export class Rules {
       assert.equal(nextDeadline(after), Infinity, `A car that is ${after.kind} waits for nothing`);
     }
     if (after.kind === "waiting" && after.held === null) {
-      const { remindAt, base: { noticeAt } } = after;
-      assert.equal(nextDeadline(after), remindAt, "A car that waits has no other deadline");
-      const isOwed = remindAt === Infinity || remindAt === noticeAt + NOTICE_INTERVAL_MS;
-      assert.ok(isOwed, "A gateway is told again a second after the last time, or not at all");
+      assert.equal(nextDeadline(after), Infinity, "A car that waits for a gateway has no timer");
     }
+  }
+
+  /** What a gateway is told to make it connect again, by the table of section 4.6. */
+  #onWords(before: Session, input: Input, effects: readonly Effect[], now: number): void {
+    if (isSecondConnect(before, input)) return;
+    const isSilent = now < this.#toldAt + SILENCE_MS;
+    const said = effects.flatMap((effect) => wordsOf(effect));
+    const ends = effects.flatMap((effect) => effect.type === "ended" ? [effect.failure] : []);
+    const hadSession = before.kind === "connecting" || before.kind === "running";
+    const isTakenUp = effects.some(({ type }) => type === "connect_device") ||
+      effects.some((one) =>
+        one.type === "publish" && one.message.kind === "connect_response" &&
+        one.message.type === ConnectResponseType.OK
+      );
+    const expected = ends.length > 0
+      ? ends.flatMap((failure) => wordsOfEnd(failure, input))
+      : wordsWithoutSession(before, input);
+    // Silence is for those who are told while they have no session.
+    const mayBeSilent = !hadSession && !isTakenUp;
+    assert.deepEqual(
+      said,
+      mayBeSilent && isSilent ? [] : expected,
+      `Words on ${input.type} while ${before.kind}`,
+    );
+    // A Connect that is taken up answers whatever was said before it.
+    if (hadSession || isTakenUp) this.#toldAt = -Infinity;
+    if (said.length > 0) this.#toldAt = now;
+    assert.ok(said.length <= 1, "A gateway is told one thing at a time");
+    this.counts.told += said.length;
   }
 
   #onEffect(effect: Effect, before: Session): void {

@@ -25,7 +25,7 @@ Deno.test("step() fails a session nobody speaks in for mqtt_timeout (section 4.3
   const seen = car.advance(1);
   assert.deepEqual(seen.lines, [
     "disconnect timeout 7/1/front",
-    "notify",
+    "ALREADY_LOGGED s1",
     "ended session_timeout",
   ]);
   assert.equal(seen.failures[0]?.waitedMs, 30_000);
@@ -61,7 +61,7 @@ Deno.test("step() answers a Connect with the current id with ALREADY_LOGGED (sec
   const car = runningCar([FRONT]);
   const seen = car.connect([FRONT], "s1");
   assert.deepEqual(seen.published, [{ kind: "connect_response", sessionId: "s1", type: 1 }]);
-  assert.deepEqual(seen.lines, ["ConnectResponse ALREADY_LOGGED"]);
+  assert.deepEqual(seen.lines, ["ALREADY_LOGGED s1"]);
   assert.deepEqual(car.status(FRONT, { counter: 1 }).answers, [1]);
 });
 
@@ -130,7 +130,11 @@ Deno.test("step() gives the oldest missing counter `timeout` to come (section 4.
   car.status(FRONT, { counter: 0 });
   assert.deepEqual(car.advance(999).lines, []);
   const seen = car.advance(1);
-  assert.deepEqual(seen.lines, ["disconnect timeout 7/1/front", "notify", "ended status_gap"]);
+  assert.deepEqual(seen.lines, [
+    "disconnect timeout 7/1/front",
+    "ALREADY_LOGGED s1",
+    "ended status_gap",
+  ]);
   assert.equal(seen.failures[0]?.waitedMs, 10_000);
   assert.match(seen.failures[0]?.detail ?? "", /counter 1\b/);
 });

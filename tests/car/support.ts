@@ -5,7 +5,7 @@ import type { CallOutcome } from "../../src/module/outcome.ts";
 import type { Effect, Input, Note } from "../../src/car/effects.ts";
 import type { Failure } from "../../src/car/failure.ts";
 import { createSession, nextDeadline, step } from "../../src/car/session.ts";
-import { NOTICE_INTERVAL_MS, type SessionSettings } from "../../src/car/settings.ts";
+import { type SessionSettings, SILENCE_MS } from "../../src/car/settings.ts";
 import type { Running, Session } from "../../src/car/state.ts";
 import { nextCounter } from "../../src/protocol/counter.ts";
 import { deviceKey } from "../../src/protocol/device.ts";
@@ -59,7 +59,9 @@ function withText(line: string, data: Uint8Array): string {
 function publishLine(message: ServerMessage): string {
   switch (message.kind) {
     case "connect_response":
-      return `ConnectResponse ${message.type === 0 ? "OK" : "ALREADY_LOGGED"}`;
+      return message.type === 0
+        ? "ConnectResponse OK"
+        : `ALREADY_LOGGED ${message.sessionId}`.trimEnd();
     case "status_response":
       return `StatusResponse ${message.messageCounter}`;
     case "command":
@@ -237,11 +239,19 @@ export class TestCar {
 
   /** Connected to the broker, module contexts there: ready for a gateway. */
   up(): this {
-    this.input({ type: "broker_up" });
+    this.brokerUp();
     // So long that what the gateway was told then keeps it from nothing now.
-    this.now += NOTICE_INTERVAL_MS;
+    this.now += SILENCE_MS;
     this.input({ type: "modules_ready" });
     return this;
+  }
+
+  /** Connected to the broker, then subscribed. */
+  brokerUp(): Seen {
+    const from = this.effects.length;
+    this.input({ type: "broker_connected" });
+    this.input({ type: "broker_up" });
+    return new Seen(this.effects.slice(from));
   }
 
   /** A Connect; statuses that follow belong to its session and count from 0. */

@@ -8,6 +8,7 @@ import { nextCounter } from "../../src/protocol/counter.ts";
 import { deviceKey } from "../../src/protocol/device.ts";
 import {
   type ClientMessage,
+  ConnectResponseType,
   type Device,
   DeviceState,
   NO_BYTES,
@@ -29,7 +30,10 @@ export type Action =
   | { readonly do: "time"; readonly ms: number }
   /** The gateway starts anew, and counts statuses from there. */
   | { readonly do: "restart"; readonly first: number }
-  | { readonly do: "broker" | "modules" | "stop" };
+  /** An operator acts. */
+  | { readonly do: "operate"; readonly what: "restart" | "pause" | "resume" }
+  /** `broker`: lost and back; `move`: left for another one. */
+  | { readonly do: "broker" | "move" | "modules" | "stop" };
 
 const DEVICES = [
   device(7, "front"),
@@ -68,7 +72,7 @@ export class World {
   constructor(devices: number, inspect: (session: Session) => void = () => {}) {
     this.#listed = DEVICES.slice(0, devices);
     this.#inspect = inspect;
-    this.#input({ type: "broker_up" });
+    this.#brokerUp();
     this.#input({ type: "modules_ready" });
     this.#restart(0);
   }
@@ -93,11 +97,13 @@ export class World {
         return this.advance(action.ms);
       case "restart":
         return this.#restart(action.first);
+      case "operate":
+        return this.#input({ type: action.what });
+      case "move":
+        this.#input({ type: "broker_leaving", detail: "test" });
+        return this.#brokerComesAndGoes();
       case "broker":
-        this.#input({ type: "broker_lost", detail: "test" });
-        this.#network.length = 0;
-        this.#phase = "idle";
-        return this.#input({ type: "broker_up" });
+        return this.#brokerComesAndGoes();
       case "modules":
         return this.#loseModule();
       case "stop":
@@ -126,12 +132,24 @@ export class World {
     this.now = until;
   }
 
+  #brokerComesAndGoes(): void {
+    this.#input({ type: "broker_lost", detail: "test" });
+    this.#network.length = 0;
+    this.#phase = "idle";
+    this.#brokerUp();
+  }
+
+  #brokerUp(): void {
+    this.#input({ type: "broker_connected" });
+    this.#input({ type: "broker_up" });
+  }
+
   #input(input: Input): void {
     const before = this.session;
     const { session, effects } = step(before, input, this.now);
     this.session = session;
     this.#inspect(session);
-    this.rules.onStep(before, input, effects, session);
+    this.rules.onStep(before, input, effects, session, this.now);
     for (const effect of effects) {
       if (effect.type === "publish") this.#gatewayHears(effect.message);
       else if (effect.type === "notify") this.#phase = "idle";
@@ -143,6 +161,11 @@ export class World {
   }
 
   #gatewayHears(message: ServerMessage): void {
+    if (message.kind === "connect_response" && message.type !== ConnectResponseType.OK) {
+      // Whatever its session: the link is closed, or the connect sequence has failed.
+      this.#phase = "idle";
+      return;
+    }
     if (message.sessionId !== this.#sessionId) return;
     if (message.kind === "connect_response" && this.#phase === "connecting") {
       this.#phase = "first";

@@ -23,8 +23,9 @@ async function gatewayOf(
     car,
     broker: { host: "127.0.0.1", port: broker.port },
     devices,
-    // A notification brings it back at once; its own patience must not be what does.
-    clocks: PATIENT,
+    // What the server says brings it back at once; its own patience must not be what does, but for
+    // a connect sequence that fails.
+    clocks: { ...PATIENT, retryMs: 500 },
   });
 }
 

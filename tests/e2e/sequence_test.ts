@@ -61,7 +61,7 @@ mosquittoTest(
       "forward_status_end",
       "forward_error_message 1000/4/front/Left button/0 8 it hurts",
     ]);
-    assert.equal(gateway.notifications, 0);
+    assert.deepEqual([gateway.told, gateway.notifications], [[], 0]);
   },
 );
 

@@ -19,22 +19,22 @@ Deno.test("rpc restarts, pauses and resumes a car, and its gateway hears of each
   await using fixture = (await Fixture.start()).up();
   const transport = fixture.transport("car_a");
   const gateway = await new TestGateway(fixture, "car_a").run([FRONT]);
-  const told = transport.notifications;
   const restarted = await fixture.rpc("car.restart", { car: "car_a" });
   assert.equal(restarted.result.sessionId, null);
   assert.equal(restarted.result.lastFailure.reason, "stopped");
-  assert.equal(transport.notifications, told + 1);
+  assert.deepEqual(transport.told, ["", "s1"]);
   await gateway.run([FRONT], "s2");
 
   const paused = await fixture.rpc("car.pause", { car: "car_a" });
   assert.deepEqual([paused.result.state, paused.result.paused], ["CONNECTED", true]);
+  assert.equal(transport.notifications, 1);
   gateway.connect([FRONT], "s3");
   await settled();
   assert.equal(fixture.server.snapshot().cars[0]?.sessionId, null);
   assert.equal((await fixture.rpc("car.resume", { car: "car_a" })).result.paused, false);
-  assert.equal(transport.notifications, told + 3);
   await gateway.run([FRONT], "s4");
   assert.equal(fixture.server.snapshot().cars[0]?.state, "RUNNING");
+  assert.deepEqual([transport.told.length, transport.notifications], [2, 1]);
   const operated = fixture.log.lines.filter(({ text }) => text.startsWith("An operator called"));
   assert.deepEqual(operated.map(({ car, text }) => `${car}: ${text}`), [
     "car_a: An operator called car.restart",

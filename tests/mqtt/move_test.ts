@@ -9,12 +9,13 @@ import { TempFolder } from "../support/temp.ts";
 const WHY = "The configuration names another broker";
 
 mosquittoTest(
-  "reconnect() tells the gateway, leaves the old broker in order and goes to the new",
+  "reconnect() lets the car speak, leaves the old broker in order and goes to the new",
   async () => {
     await using before = await Mosquitto.start();
     await using after = await Mosquitto.start();
     const { connector } = await makeConnector(localBroker(before.port));
     await using car = await new TestCar(connector).start(true);
+    car.farewell = "goodbye";
     await using old = await TestGateway.connect(before.port);
     connector.take(await findWay({ broker: localBroker(after.port), refusedPauseMs: 20 }));
     // The connection that stands stays where it is until it is asked to move.
@@ -25,14 +26,14 @@ mosquittoTest(
     car.transport.reconnect(WHY, 0);
     assert.equal(await car.downs.next("the end of the old connection"), WHY);
     await car.ups.next("the new connection");
-    await old.notifications.next("the notification at the old broker");
+    assert.equal(textOf(await old.messages.next("the farewell at the old broker")), "goodbye");
+    assert.equal(await car.leavings.next("the announcement"), WHY);
     await using gateway = await TestGateway.connect(after.port);
     await gateway.send("hello");
     assert.equal(textOf(await gateway.messages.next("an echo at the new broker")), "hello");
     await car.transport.stop();
-    // One notification each: the last will was not sent.
-    assert.equal(old.notifications.size, 0);
-    assert.deepEqual([car.downs.size, car.ups.size], [0, 0]);
+    assert.deepEqual([old.messages.size, old.notifications.size], [0, 0]);
+    assert.deepEqual([car.downs.size, car.ups.size, car.leavings.size], [0, 0, 0]);
     const { connects, disconnects } = car.transport.stats;
     assert.deepEqual([connects, disconnects], [2, 1]);
   },

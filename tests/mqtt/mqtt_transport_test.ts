@@ -106,7 +106,9 @@ mosquittoTest("pause() from within onMessage() holds back the very next message"
   const seen = new Inbox<string>();
   const up = Promise.withResolvers<void>();
   car.transport.start({
+    onConnected() {},
     onUp: up.resolve,
+    onLeaving() {},
     onDown() {},
     onMessage(payload) {
       car.transport.pause();
@@ -123,7 +125,7 @@ mosquittoTest("pause() from within onMessage() holds back the very next message"
   }
 });
 
-mosquittoTest("stop() delivers what was published, and no last will", async () => {
+mosquittoTest("stop() delivers what was published, and nothing after it", async () => {
   await using broker = await Mosquitto.start();
   const { connector } = await makeConnector(localBroker(broker.port));
   await using gateway = await TestGateway.connect(broker.port);

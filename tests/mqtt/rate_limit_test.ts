@@ -94,6 +94,8 @@ Deno.test("MqttTransport reads a flood at the limit's pace, loses nothing, and s
   });
   car.transport.start({
     onUp() {},
+    onConnected() {},
+    onLeaving() {},
     onDown() {},
     onMessage(payload) {
       const [high = 0, low = 0] = payload;

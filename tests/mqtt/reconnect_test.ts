@@ -198,33 +198,6 @@ mosquittoTest("Every car is back at once when one has found the broker there", a
   await using _later = await new TestCar(connector, "car_3").start();
 });
 
-mosquittoTest(
-  "The broker sends the last will when the process is killed (section 4.1)",
-  async () => {
-    await using broker = await Mosquitto.start();
-    await using gateway = await TestGateway.connect(broker.port);
-    const child = new Deno.Command(Deno.execPath(), {
-      args: [
-        ...["run", "--no-prompt", "--no-check", "--allow-all"],
-        new URL("will_child.ts", import.meta.url).pathname,
-        String(broker.port),
-      ],
-      stdin: "null",
-      stdout: "piped",
-    }).spawn();
-    const said = child.stdout.getReader();
-    try {
-      await waitFor(said.read(), "the child to be up", 30_000);
-      assert.equal(gateway.notifications.size, 0);
-    } finally {
-      child.kill("SIGKILL");
-      await said.cancel();
-      await child.status;
-    }
-    assert.equal((await gateway.notifications.next("the last will")).length, 0);
-  },
-);
-
 Deno.test("FailureReporter says the same only once a minute, for all cars, and what to do at first", async () => {
   const lines: string[] = [];
   const write = (message: string | (() => string)) => lines.push(String(message));
@@ -275,7 +248,7 @@ Deno.test("MqttTransport.start() throws when called twice", async () => {
     maxMessagesPerSecond: 1,
   };
   const transport = new MqttTransport(options);
-  const listener = { onUp() {}, onDown() {}, onMessage() {} };
+  const listener = { onConnected() {}, onUp() {}, onLeaving() {}, onDown() {}, onMessage() {} };
   transport.start(listener);
   assert.throws(() => transport.start(listener), /Cannot start the transport of car car_1:/);
   await transport.stop();

@@ -1,17 +1,46 @@
 // The transport against brokers that do what the standard allows but few do, or what it forbids.
 import assert from "node:assert/strict";
-import { localBroker, makeConnector, TestCar } from "../support/mqtt_peers.ts";
+import { localBroker, makeConnector, TestCar, textOf } from "../support/mqtt_peers.ts";
 import { publishPacket, RawBroker, type RawPeer } from "./raw_broker.ts";
 
 const MEBIBYTE = 1_048_576;
 
-async function meet(script: (peer: RawPeer) => Promise<void>) {
+async function meet(script: (peer: RawPeer) => Promise<void>, greeting?: string) {
   const broker = new RawBroker(script);
   const { connector, lines } = await makeConnector(localBroker(broker.port));
   const car = new TestCar(connector, "car_1", { maxMessageBytes: MEBIBYTE });
+  car.greeting = greeting;
   car.begin();
   return { broker, car, lines };
 }
+
+Deno.test("MqttTransport connects without a will, and publishes before SUBSCRIBE (section 4.6)", async () => {
+  const packets: Uint8Array[] = [];
+  const { broker, car } = await meet(async (peer) => {
+    const connect = await peer.packet();
+    await peer.send(new Uint8Array([0x20, 2, 0, 0]));
+    const publish = await peer.packet();
+    const subscribe = await peer.packet();
+    packets.push(connect, publish, subscribe);
+    const id = publish.slice(4 + (publish[3] as number));
+    await peer.send(new Uint8Array([0x40, 2, ...id.slice(0, 2)]));
+    await peer.grant(subscribe);
+    await peer.drain();
+  }, "hello");
+  await using _broker = broker;
+  await using _car = car;
+  await car.ups.next("the transport to be up");
+  const [connect, publish, subscribe] = packets;
+  assert.ok(connect && publish && subscribe);
+  const WILL = 0x04;
+  assert.equal((connect[9] as number) & WILL, 0);
+  assert.equal(publish[0], 0x32);
+  assert.equal(textOf(publish.slice(-5)), "hello");
+  assert.equal(subscribe[0], 0x82);
+  // No two packets that await an answer have the same id.
+  const topicBytes = publish[3] as number;
+  assert.notDeepEqual(publish.slice(4 + topicBytes, 6 + topicBytes), subscribe.slice(2, 4));
+});
 
 Deno.test("MqttTransport subscribes though the broker sends a full mebibyte before its SUBACK", async () => {
   const { broker, car } = await meet(async (peer) => {

@@ -29,7 +29,7 @@ Deno.test("Server.change() removes cars in order, gives their places back and en
   const host = test.hosts.of("car_b");
   const context = test.hosts.context("car_b");
   await test.change(fleet({ car_a: {} }));
-  assert.equal(test.transport("car_b").notifications, 2);
+  assert.deepEqual(test.transport("car_b").told, ["", "session of car_b"]);
   assert.deepEqual(context.calls.slice(-1), ["disconnect 1 7/0/front"]);
   assert.equal(context.destroyed, 1);
   assert.equal(host.state, "exited");
@@ -47,7 +47,7 @@ Deno.test("Server.change() exchanges only the contexts of a car that differ", as
   assert.deepEqual(test.sessions, { car_a: null, car_b: "session of car_b" });
   assert.deepEqual(test.failures("car_a"), ["module_lost"]);
   assert.deepEqual(test.failures("car_b"), []);
-  assert.equal(test.transport("car_a").notifications, 2);
+  assert.deepEqual(test.transport("car_a").told, ["", "session of car_a"]);
   // The module that stays has heard that the device left, and serves it again.
   assert.equal(old7.calls.at(-2), "disconnect 1 7/0/front");
   assert.deepEqual([old7.destroyed, old8.destroyed], [0, 1]);

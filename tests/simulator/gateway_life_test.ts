@@ -171,16 +171,31 @@ Deno.test("GatewayLife gives up when it is told that it is logged in already (se
   const test = new LifeFixture({ mute: true }).start();
   test.say({ kind: "connect_response", sessionId: "session_1", type: 1 });
   assert.equal(test.last("ended")?.reason, "already_logged");
-  const running = new LifeFixture().start();
-  running.say({ kind: "connect_response", sessionId: "session_1", type: 1 });
-  assert.deepEqual(running.violations(), ["unexpected_connect_response"]);
+});
+
+Deno.test("GatewayLife gives up a connect sequence upon the ConnectResponse of another one (section 4.5)", () => {
+  const test = new LifeFixture({ mute: true }).start();
+  test.say({ kind: "connect_response", sessionId: "", type: 1 });
+  assert.equal(test.last("ended")?.reason, "already_logged");
+  assert.equal(test.life.phase, "waiting");
+  assert.deepEqual(test.violations(), []);
+});
+
+Deno.test("GatewayLife connects again at once upon any ConnectResponse while it runs (section 4.5)", () => {
+  for (const [sessionId, type] of [["session_1", 1], ["session_0", 1], ["", 1], ["", 0]] as const) {
+    const running = new LifeFixture().start();
+    running.say({ kind: "connect_response", sessionId, type });
+    running.talk();
+    assert.equal(running.life.sessionId, "session_2");
+    assert.equal(running.life.phase, "running");
+    assert.deepEqual(running.violations(), []);
+  }
 });
 
 Deno.test("GatewayLife ignores and counts messages of another session (section 4.3)", () => {
   const test = new LifeFixture().start();
   test.respond(1, "session_0");
-  test.say({ kind: "connect_response", sessionId: "session_0", type: 0 });
-  assert.equal(test.stats.foreign, 2);
+  assert.equal(test.stats.foreign, 1);
   assert.deepEqual(test.violations(), []);
   assert.equal(test.life.phase, "running");
 });

@@ -1,4 +1,6 @@
 // A CarTransport without a broker: the test is the broker and the gateway.
+import { decodeServerMessage } from "../../src/protocol/codec.ts";
+import { ConnectResponseType } from "../../src/protocol/messages.ts";
 import type { CarTransport, TransportListener } from "../../src/mqtt/transport.ts";
 
 /**
@@ -23,6 +25,15 @@ export class MemoryTransport implements CarTransport {
   #stopped = false;
   #waiting: Uint8Array[] = [];
 
+  /** The session ids of everything that told the gateway to connect again (section 4.6). */
+  get told(): string[] {
+    return this.published.map(decodeServerMessage).flatMap((message) =>
+      message.kind === "connect_response" && message.type === ConnectResponseType.ALREADY_LOGGED
+        ? [message.sessionId]
+        : []
+    );
+  }
+
   /** Whether the car has called `start`, and not yet `stop`. */
   get started(): boolean {
     return this.#listener !== undefined && !this.#stopped;
@@ -42,6 +53,7 @@ export class MemoryTransport implements CarTransport {
   up(): void {
     if (this.#up || !this.#listener || this.#stopped) return;
     this.#up = true;
+    this.#listener.onConnected();
     this.#listener.onUp();
   }
 
@@ -51,6 +63,13 @@ export class MemoryTransport implements CarTransport {
     this.#up = false;
     this.#waiting = [];
     this.#listener?.onDown(reason);
+  }
+
+  /** The car goes over to another broker. */
+  leave(reason: string): void {
+    if (!this.#up) return;
+    this.#listener?.onLeaving(reason);
+    this.down(reason);
   }
 
   /** The gateway publishes; lost while the broker is away, waits while the car has paused. */

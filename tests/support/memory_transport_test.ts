@@ -6,7 +6,9 @@ Deno.test("MemoryTransport holds messages while paused and loses them with the b
   const transport = new MemoryTransport();
   const events: string[] = [];
   transport.start({
+    onConnected: () => transport.publish(new Uint8Array([9])),
     onUp: () => events.push("up"),
+    onLeaving() {},
     onDown: (reason) => events.push(reason),
     onMessage: (payload) => events.push(`message ${payload[0]}`),
   });
@@ -31,6 +33,6 @@ Deno.test("MemoryTransport holds messages while paused and loses them with the b
   await transport.stop();
   transport.publish(new Uint8Array([6]));
   assert.deepEqual(events.slice(4), ["gone", "up"]);
-  assert.deepEqual(transport.published, [new Uint8Array([5])]);
+  assert.deepEqual(transport.published, [9, 9, 5].map((one) => new Uint8Array([one])));
   assert.equal(transport.notifications, 1);
 });

@@ -32,6 +32,11 @@ export async function makeConnector(
 export class TestCar implements AsyncDisposable {
   readonly transport: MqttTransport;
   readonly ups = new Inbox<true>();
+  readonly leavings = new Inbox<string>();
+  /** Published as soon as the broker has accepted a connection. */
+  greeting: string | undefined;
+  /** Published before a connection is left for another one. */
+  farewell: string | undefined;
   readonly downs = new Inbox<string>();
   readonly messages = new Inbox<Uint8Array>();
   readonly oversize = new Inbox<number>();
@@ -62,13 +67,22 @@ export class TestCar implements AsyncDisposable {
   /** Starts without waiting. */
   begin(echo = false): void {
     this.transport.start({
+      onConnected: () => this.#say(this.greeting),
       onUp: () => this.ups.push(true),
+      onLeaving: (reason) => {
+        this.leavings.push(reason);
+        this.#say(this.farewell);
+      },
       onDown: (reason) => this.downs.push(reason),
       onMessage: (payload) => {
         if (echo) this.transport.publish(payload.slice());
         else this.messages.push(payload.slice());
       },
     });
+  }
+
+  #say(text: string | undefined): void {
+    if (text !== undefined) this.transport.publish(new TextEncoder().encode(text));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
