@@ -23,6 +23,8 @@ const ACCEPT_BYTES = 4096;
  * milliseconds. Longer than any answer takes, and than the pause between two events.
  */
 export const SILENCE_MS = 90_000;
+/** The same before the first request is there with its header, which may come byte by byte. */
+export const FIRST_REQUEST_MS = 20_000;
 /** How often silence is looked for, in milliseconds. */
 const LOOK_MS = 10_000;
 /** The pause after a connection that could not be taken, in milliseconds. */
@@ -88,12 +90,14 @@ export class FrontDoor {
   }
 
   /**
-   * Whose request it is that came from this port; undefined when it did not come through here, or
-   * after its client was dismissed.
+   * Takes note of a request that came from this port, and says whose it is; undefined when it did not
+   * come through here, or after its client was dismissed.
    */
-  clientOf(port: number): string | undefined {
+  requested(port: number): string | undefined {
     const passage = this.#byPort.get(port);
-    return passage?.isDismissed ? undefined : passage?.client;
+    if (passage === undefined || passage.isDismissed) return undefined;
+    passage.hasAsked = true;
+    return passage.client;
   }
 
   /**
@@ -190,8 +194,11 @@ export class FrontDoor {
   }
 
   #look(): void {
-    const oldest = this.#clock.now() - SILENCE_MS;
-    for (const passage of this.#passages.keys()) if (passage.heardAt <= oldest) passage.close();
+    const now = this.#clock.now();
+    for (const passage of this.#passages.keys()) {
+      const silenceMs = passage.hasAsked ? SILENCE_MS : FIRST_REQUEST_MS;
+      if (now - passage.heardAt >= silenceMs) passage.close();
+    }
     this.#looking = this.size === 0 ? null : this.#clock.set(() => this.#look(), LOOK_MS);
   }
 }

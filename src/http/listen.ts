@@ -111,7 +111,7 @@ class Requests {
     request: Request,
     { completed, remoteAddr: { port } }: Deno.ServeHandlerInfo<Deno.NetAddr>,
   ): Promise<Response> {
-    const made = await this.#answered(request, this.#door.clientOf(port), completed);
+    const made = await this.#answered(request, this.#door.requested(port), completed);
     const answer = withCommonHeaders(made);
     if (answer.status === TOO_MANY || hasMuchUnread(request)) {
       answer.headers.set("connection", "close");

@@ -15,6 +15,8 @@ const LINGER_BYTES = 256 * 1024;
 export class Passage {
   /** The other end's address. */
   readonly client: string;
+  /** Whether a whole request has come. */
+  hasAsked = false;
   readonly #clock: Clock;
   readonly #outer: Deno.TcpConn;
   readonly #closed = Promise.withResolvers<void>();

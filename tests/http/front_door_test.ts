@@ -1,6 +1,6 @@
 // Connections to the operators' port: how many, and for how long with nothing said on them.
 import assert from "node:assert/strict";
-import { FrontDoor, SILENCE_MS } from "../../src/http/front_door.ts";
+import { FIRST_REQUEST_MS, FrontDoor, SILENCE_MS } from "../../src/http/front_door.ts";
 import { LINGER_MS } from "../../src/http/passage.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 import { waitFor } from "../support/wait.ts";
@@ -75,8 +75,8 @@ Deno.test("FrontDoor passes bytes on both ways, and knows whose they are", async
   const [room] = house.rooms as [Deno.TcpConn];
   await say(guest, "question");
   assert.equal(await hear(room), "question");
-  assert.equal(house.door.clientOf(room.remoteAddr.port), "127.0.0.1");
-  assert.equal(house.door.clientOf(guest.localAddr.port), undefined);
+  assert.equal(house.door.requested(room.remoteAddr.port), "127.0.0.1");
+  assert.equal(house.door.requested(guest.localAddr.port), undefined);
   await guest.closeWrite();
   assert.equal(await hear(room), "");
   await say(room, "answer");
@@ -85,14 +85,15 @@ Deno.test("FrontDoor passes bytes on both ways, and knows whose they are", async
   room.close();
   assert.equal(await hear(guest), "");
   await waitFor(() => house.door.size === 0, "the end");
-  assert.equal(house.door.clientOf(port), undefined);
+  assert.equal(house.door.requested(port), undefined);
 });
 
 Deno.test("FrontDoor closes a connection on which the server says nothing, whatever is asked", async () => {
   using house = new House();
   const dripping = await house.letIn();
   const answered = await house.letIn();
-  const [, room] = house.rooms as [Deno.TcpConn, Deno.TcpConn];
+  const [asked, room] = house.rooms as [Deno.TcpConn, Deno.TcpConn];
+  await waitFor(() => house.door.requested(asked.remoteAddr.port), "the first request");
   for (let passed = 0; passed < SILENCE_MS; passed += 10_000) {
     await say(dripping, "X-Header: 1\r\n").catch(() => {});
     await say(room, "event");
@@ -103,6 +104,18 @@ Deno.test("FrontDoor closes a connection on which the server says nothing, whate
   assert.equal(await hear(dripping), "");
   await say(room, "event");
   assert.equal(await hear(answered), "event");
+});
+
+Deno.test("FrontDoor closes a connection sooner whose first request does not come to its end", async () => {
+  using house = new House();
+  const dripping = await house.letIn();
+  for (let passed = 0; passed < FIRST_REQUEST_MS; passed += 10_000) {
+    assert.equal(house.door.size, 1);
+    await say(dripping, "X-Header: 1\r\n");
+    await house.clock.advance(10_000);
+  }
+  await waitFor(() => house.door.size === 0, "the end");
+  assert.equal(await hear(dripping), "");
 });
 
 Deno.test("FrontDoor closes a connection whose client does not take what the server says", async () => {

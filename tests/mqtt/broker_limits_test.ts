@@ -152,6 +152,20 @@ Deno.test("EmbeddedBroker drops the client that holds most of unfinished message
   );
 });
 
+Deno.test("EmbeddedBroker keeps nothing retained, and nothing for a client that is away", async () => {
+  await using embedded = await startBroker();
+  const away = { clean: false, clientId: "away", reconnectPeriod: 0 };
+  const leaving = await TestGateway.connect(embedded.port, "car_1", away);
+  await leaving[Symbol.asyncDispose]();
+  await using sender = await TestGateway.connect(embedded.port, "car_2");
+  const topic = "acme/car_1/external_server";
+  await sender.client.publishAsync(topic, "missed", { qos: 1 });
+  await sender.client.publishAsync(topic, "retained", { qos: 1, retain: true });
+  await using back = await TestGateway.connect(embedded.port, "car_1", away);
+  await sender.client.publishAsync(topic, "now", { qos: 1 });
+  assert.equal(textOf(await back.messages.next("a message")), "now");
+});
+
 Deno.test("EmbeddedBroker drops a client with too many subscriptions", async () => {
   await using embedded = await startBroker();
   await using car = await echo(embedded);
