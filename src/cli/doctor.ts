@@ -11,6 +11,8 @@ export interface DoctorOptions extends ConfigOptions {
   readonly json: boolean;
   readonly init: boolean;
   readonly publish: boolean;
+  /** How long gateways are listened for, in milliseconds; 0: nothing is published. */
+  readonly listenMs: number;
 }
 
 /** Subjects with the same result are named up to here, then counted. */

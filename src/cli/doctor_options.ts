@@ -1,16 +1,29 @@
 // The options of `doctor`, apart from the command itself, so that help loads nothing else.
 import { configureWithConfig } from "./config_options.ts";
 import type { Configure } from "./context.ts";
+import { OptionReader } from "./option_reader.ts";
+
+/** Longer than a gateway is silent, in a session or out of one [GATEWAY-TIMES], in seconds. */
+const LISTEN_S = 20;
+const MAX_LISTEN_S = 3_600;
 
 /** Adds what `doctor` takes to a command. */
 export const configureDoctor: Configure = (command, context, done) => {
   command
     .option("--json", "print the results as one JSON document")
     .option("--init", "also call init of every module; it may talk to what is behind the module")
-    .option("--publish", "also publish to the cars' topics; gateways that are there connect again");
+    .option("--publish", "publish to every car's topics; gateways that are there connect again")
+    .option(
+      "--listen <seconds>",
+      "how long to listen for gateways, and publish where there is none; 0 publishes nothing",
+      `${LISTEN_S}`,
+    );
   configureWithConfig(command, context.output, async (options) => {
     const { doctorCommand } = await import("./doctor.ts");
-    const { json = false, init = false, publish = false } = command.opts();
-    done(await doctorCommand({ ...options, json, init, publish }, context));
+    const { json = false, init = false, publish = false, listen } = command.opts();
+    const reader = new OptionReader({ listen });
+    const listenMs = 1_000 * (reader.number("listen", { min: 0, max: MAX_LISTEN_S }) ?? 0);
+    for (const problem of reader.problems) command.error(`error: ${problem}`);
+    done(await doctorCommand({ ...options, json, init, publish, listenMs }, context));
   });
 };

@@ -12,7 +12,7 @@ import { CHECKS, type Finding, Findings } from "./findings.ts";
 import { checkLibraries } from "./libraries.ts";
 import { checkLimits } from "./limits.ts";
 import { checkLogs } from "./logs.ts";
-import { checkPublishing } from "./publishing.ts";
+import { checkPublishing, checkQuietPublishing } from "./publishing.ts";
 import { checkSubscriptions, explainUntried } from "./topics.ts";
 
 /** As the README calls them. */
@@ -29,8 +29,13 @@ export interface ExamineOptions {
   readonly overrides?: Overrides;
   /** Whether contexts of modules are made: `init` may talk to the real API. */
   readonly init: boolean;
-  /** Whether messages are published, which gateways that are connected notice. */
+  /** Whether messages are published to every car, which gateways that are connected notice. */
   readonly publish: boolean;
+  /**
+   * How long gateways are listened for otherwise, in milliseconds, so that messages are published
+   * where none is; 0: no messages are published.
+   */
+  readonly listenMs: number;
   /** Ends everything early; what was not tried by then fails or is skipped. */
   readonly signal: AbortSignal;
 }
@@ -80,7 +85,7 @@ async function readConfig(
 
 async function checkNetwork(
   config: ServerConfig,
-  { overrides, publish, signal }: ExamineOptions,
+  { overrides, publish, listenMs, signal }: ExamineOptions,
 ): Promise<Findings[]> {
   const certificates = await checkCertificateFiles(config);
   const { material: tls, usable } = certificates;
@@ -106,5 +111,6 @@ async function checkNetwork(
   const options = { config, tls, signal };
   found.push(await checkSubscriptions(options));
   if (publish) found.push(await checkPublishing(options));
-  return [...found, explainUntried(config, publish)];
+  else if (listenMs > 0) found.push(await checkQuietPublishing({ ...options, listenMs }));
+  return [...found, explainUntried(config, publish || listenMs > 0)];
 }

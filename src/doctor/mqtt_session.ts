@@ -20,6 +20,7 @@ const REFUSED = 128;
 export interface Received {
   readonly topic: string;
   readonly retained: boolean;
+  readonly qos: number;
 }
 
 /** How a session is opened. */
@@ -63,8 +64,10 @@ export class MqttSession implements AsyncDisposable {
       this.#failure ??= error;
       link.destroy();
     });
-    client.on("message", (topic, _payload, packet) => {
-      this.onMessage({ topic, retained: packet.retain });
+    // Also those of QoS 2, which are no messages yet.
+    client.on("packetreceive", (packet) => {
+      if (packet.cmd !== "publish") return;
+      this.onMessage({ topic: packet.topic, retained: packet.retain, qos: packet.qos });
     });
     client.on("close", () => {
       this.#lost.reject(this.#failure ?? new BrokerClosedError());
@@ -115,6 +118,17 @@ export class MqttSession implements AsyncDisposable {
   /** Publishes an empty message with QoS 1; rejects when an MQTT 5 broker refuses it. */
   async publishEmpty(topic: string): Promise<void> {
     await this.#answered(this.#client.publishAsync(topic, "", { qos: 1 }), "PUBLISH");
+  }
+
+  /** Resolves after so many milliseconds, or with `enough`; rejects when the connection is lost. */
+  async listen(limitMs: number, enough: Promise<void>): Promise<void> {
+    const over = Promise.withResolvers<void>();
+    const timer = setTimeout(over.resolve, limitMs);
+    try {
+      await Promise.race([over.promise, enough, this.#lost.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** Leaves the broker in order, within a second. */

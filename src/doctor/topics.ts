@@ -9,8 +9,8 @@ import { MqttSession } from "./mqtt_session.ts";
 
 /** Cars in one SUBSCRIBE, with three topics each. */
 export const CARS_AT_ONCE = 20;
-/** Brokers that answer a forbidden SUBSCRIBE by closing are asked so often. */
-const MAX_LOST = 10;
+/** Brokers that answer what is forbidden by closing are asked so often. */
+export const MAX_LOST = 10;
 
 /** What is done about topics. */
 export interface TopicCheckOptions {
@@ -111,10 +111,10 @@ function judgeRetained(car: string, topic: string, topics: CarTopics, findings: 
 }
 
 /** Says what was not tried. */
-export function explainUntried(config: ServerConfig, publish: boolean): Findings {
+export function explainUntried(config: ServerConfig, published: boolean): Findings {
   const findings = new Findings("topics");
   const cars = config.cars.length;
-  if (!publish) {
+  if (!published) {
     findings.skipped(
       "external_server, external_server_disconnect",
       `Not tried for ${cars} cars: whether they may be published to. A broker takes forbidden ` +

@@ -1,4 +1,4 @@
-// When the next car may try to connect to a broker (protocol section 4.1). Pure.
+// When the next car may try to connect to a broker [WAIT-RETRY]. Pure.
 //
 // While nobody knows that the broker accepts connections, one car tries for all. When it does, the
 // others follow, at a bounded rate.

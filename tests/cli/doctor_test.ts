@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { report } from "../../src/cli/doctor.ts";
 import type { Finding } from "../../src/doctor/findings.ts";
 import { configDocument, ProgramProcess } from "../e2e/server_process.ts";
+import { ownBroker } from "../doctor/support.ts";
 import { buildFixtures } from "../fixtures/build.ts";
 import { freePort, Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
 import { TempFolder } from "../support/temp.ts";
@@ -29,15 +30,27 @@ mosquittoTest("doctor ends with 0 where all is well, and says what it did not tr
   await using folder = await TempFolder.make();
   await using broker = await Mosquitto.start();
   const config = await writeConfig(folder, broker.port);
-  const { code, lines } = await doctor(config, "--init");
+  const { code, lines } = await doctor(config, "--init", "--listen", "1");
   const text = lines.join("\n");
   assert.equal(code, 0, text);
   assert.match(lines.at(-1) ?? "", /^\d+ ok, \d+ warnings?, 0 failed, \d+ skipped$/);
   assert.match(text, /\n {2}ok {7}car_a: May subscribe to module_gateway\n/);
   assert.match(text, /\n {2}ok {7}car car_a, module 1000: init made a context/);
-  assert.match(text, /skipped .*Not tried for 1 cars: .*\n +-> Run the doctor with --publish/);
+  assert.match(text, /\n {2}ok {7}car_a: May publish to external_server and external_server_disc/);
   assert.doesNotMatch(text, /hunter2/);
   await assert.rejects(Deno.stat(folder.file("logs")), Deno.errors.NotFound);
+});
+
+mosquittoTest("doctor publishes nothing with --listen 0, and says so", async () => {
+  await using folder = await TempFolder.make();
+  await using broker = await Mosquitto.start();
+  const config = await writeConfig(folder, broker.port);
+  const { code, lines } = await doctor(config, "--listen", "0");
+  const text = lines.join("\n");
+  assert.equal(code, 0, text);
+  assert.match(text, /skipped .*Not tried for 1 cars: .*\n +-> Run the doctor with --publish/);
+  const wrong = await doctor(config, "--listen", "soon");
+  assert.match(wrong.lines.join("\n"), /--listen: Expected a number from 0 to 3600: found "soon"/);
 });
 
 mosquittoTest("doctor warns before it publishes", async () => {
@@ -47,6 +60,20 @@ mosquittoTest("doctor warns before it publishes", async () => {
   assert.equal(code, 0);
   assert.ok(lines.some((line) => line.startsWith("warning: --publish: gateways")));
   assert.ok(lines.some((line) => /May publish to external_server/.test(line)));
+});
+
+Deno.test("doctor finds a broker that closes over what the server publishes", async () => {
+  await using folder = await TempFolder.make();
+  await using broker = await ownBroker({
+    authorizePublish: (_client, _packet, done) => done(new Error("not allowed")),
+  });
+  const { code, lines } = await doctor(await writeConfig(folder, broker.port), "--listen", "0.2");
+  assert.equal(code, 1);
+  const text = lines.join("\n");
+  assert.match(
+    text,
+    /failed +car_a: The broker ends the connection over a message to .*\n +-> Allow/,
+  );
 });
 
 Deno.test("doctor --json is one document, and ends with 1 where something fails", async () => {

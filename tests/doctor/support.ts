@@ -1,9 +1,14 @@
 // What the tests of this room share: configurations, and findings as short lines.
+import { Aedes, type AedesOptions } from "aedes";
 import type { BrokerConfig, CarConfig, ServerConfig } from "../../src/config/model.ts";
 import { parseConfig } from "../../src/config/load.ts";
 import type { Finding, Status } from "../../src/doctor/findings.ts";
+import { silentLog } from "../../src/log/log.ts";
+import { listen } from "../../src/mqtt/broker_listener.ts";
 import { documented, place } from "../config/support.ts";
 import { buildFixtures } from "../fixtures/build.ts";
+import { localBroker } from "../support/mqtt_peers.ts";
+import { waitFor } from "../support/wait.ts";
 
 /** The compiled modules; built once for each test file. */
 export const fixtures = await buildFixtures();
@@ -40,3 +45,24 @@ export function withStatus(findings: readonly Finding[], status: Status): string
 
 /** A signal that never comes. */
 export const NEVER = new AbortController().signal;
+
+/** A broker with rules Mosquitto does not have. */
+export async function ownBroker(
+  rules: AedesOptions,
+): Promise<{ port: number } & AsyncDisposable> {
+  const aedes = await Aedes.createBroker(rules);
+  const listening = await listen({
+    broker: localBroker(0),
+    maxFrameBytes: 1_000_000,
+    maxClients: 10,
+    log: silentLog,
+    accept: ({ stream }) => void aedes.handle(stream),
+  });
+  return {
+    port: listening.port,
+    async [Symbol.asyncDispose]() {
+      listening.close();
+      await waitFor(new Promise<void>((resolve) => aedes.close(resolve)), "the broker to end");
+    },
+  };
+}

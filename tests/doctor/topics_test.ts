@@ -1,18 +1,19 @@
 // What brokers allow on the cars' topics [TOPIC-NAMES], and that nobody is disturbed.
 import assert from "node:assert/strict";
-import { Aedes, type AedesOptions } from "aedes";
 import { EmbeddedBroker } from "../../src/mqtt/broker.ts";
-import { listen } from "../../src/mqtt/broker_listener.ts";
 import { silentLog } from "../../src/log/log.ts";
 import type { CarConfig, ServerConfig } from "../../src/config/model.ts";
 import type { Finding, Findings } from "../../src/doctor/findings.ts";
-import { checkPublishing } from "../../src/doctor/publishing.ts";
+import { checkPublishing, checkQuietPublishing } from "../../src/doctor/publishing.ts";
 import { checkSubscriptions, explainUntried } from "../../src/doctor/topics.ts";
+import { closesAtPublish, sendsAfterSuback } from "../adversary/broker.ts";
+import { publishPacket, RawBroker } from "../mqtt/raw_broker.ts";
 import { Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
+import { PUBLISH_QOS2 } from "../support/mqtt_packets.ts";
 import { localBroker, TestGateway, textOf } from "../support/mqtt_peers.ts";
 import { TempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
-import { carOf, configOf, linesOf, NEVER, withStatus } from "./support.ts";
+import { carOf, configOf, linesOf, NEVER, ownBroker, withStatus } from "./support.ts";
 
 const TWO_CARS = [carOf("car_1"), carOf("car_2")];
 
@@ -27,25 +28,6 @@ function run(
 
 function configFor(port: number, cars: readonly CarConfig[] = TWO_CARS): ServerConfig {
   return configOf(localBroker(port), cars);
-}
-
-/** A broker with rules Mosquitto does not have. */
-async function ownBroker(rules: AedesOptions): Promise<{ port: number } & AsyncDisposable> {
-  const aedes = await Aedes.createBroker(rules);
-  const listening = await listen({
-    broker: localBroker(0),
-    maxFrameBytes: 1_000_000,
-    maxClients: 10,
-    log: silentLog,
-    accept: ({ stream }) => void aedes.handle(stream),
-  });
-  return {
-    port: listening.port,
-    async [Symbol.asyncDispose]() {
-      listening.close();
-      await waitFor(new Promise<void>((resolve) => aedes.close(resolve)), "the broker to end");
-    },
-  };
 }
 
 mosquittoTest("checkSubscriptions() names the cars whose topic is refused", async () => {
@@ -150,6 +132,95 @@ Deno.test("checkSubscriptions() finds the car over which a broker closes the con
     "ok car_1: May subscribe to module_gateway",
     "failed car_2: Subscribing to module_gateway failed: closed by the broker",
   ]);
+});
+
+/** Quiet cars, after a moment of listening. */
+const checkQuiet: typeof checkPublishing = (options) =>
+  checkQuietPublishing({ ...options, listenMs: 200 });
+
+mosquittoTest(
+  "checkQuietPublishing() publishes nothing to cars whose gateway is heard",
+  async () => {
+    await using broker = await Mosquitto.start();
+    await using gateway = await TestGateway.connect(broker.port);
+    const speaking = setInterval(() => void gateway.send("status"), 20);
+    try {
+      const findings = await run(checkQuiet, configFor(broker.port));
+      assert.deepEqual(linesOf(findings), [
+        "skipped car_1: Not tried: whether its topics may be published to, as a gateway may be there " +
+        "and would notice",
+        "ok car_2: May publish to external_server and external_server_disconnect",
+      ]);
+    } finally {
+      clearInterval(speaking);
+    }
+    // What the doctor might have sent would have come before this.
+    await gateway.client.publishAsync("acme/car_1/external_server", "end", { qos: 1 });
+    assert.equal(textOf(await gateway.messages.next("the end")), "end");
+    assert.equal(gateway.notifications.size, 0);
+  },
+);
+
+mosquittoTest(
+  "checkQuietPublishing() listens no longer than until every gateway is heard",
+  async () => {
+    await using broker = await Mosquitto.start();
+    await using gateway = await TestGateway.connect(broker.port);
+    const speaking = setInterval(() => void gateway.send("status"), 20);
+    const check: typeof checkPublishing = (options) =>
+      checkQuietPublishing({ ...options, listenMs: 3_600_000 });
+    try {
+      const findings = await run(check, configFor(broker.port, [carOf("car_1")]));
+      assert.deepEqual(findings.map(({ status }) => status), ["skipped"]);
+    } finally {
+      clearInterval(speaking);
+    }
+  },
+);
+
+const CLOSES =
+  "The broker ends the connection over a message to external_server or external_server_disconnect";
+
+Deno.test("checkQuietPublishing() finds the car over which a broker closes the connection", async () => {
+  await using broker = await ownBroker({
+    authorizePublish: (_client, { topic }, done) =>
+      done(topic.startsWith("acme/car_1/") ? new Error("not allowed") : null),
+  });
+  assert.deepEqual(linesOf(await run(checkQuiet, configFor(broker.port))), [
+    `failed car_1: ${CLOSES}: closed by the broker`,
+    "ok car_2: May publish to external_server and external_server_disconnect",
+  ]);
+});
+
+Deno.test("checkQuietPublishing() finds a broker that closes over every message, and does not try for ever", async () => {
+  await using broker = new RawBroker(closesAtPublish);
+  const cars = Array.from({ length: 12 }, (_, index) => carOf(`car_${index}`));
+  const findings = await run(checkQuiet, configFor(broker.port, cars));
+  assert.equal(withStatus(findings, "failed").length, 10);
+  assert.match(
+    withStatus(findings, "failed")[0] ?? "",
+    /^The broker ends .*: closed by the broker$/,
+  );
+  assert.deepEqual(withStatus(findings, "skipped"), [
+    "Not tried: the broker has closed 10 connections already",
+    "Not tried: the broker has closed 10 connections already",
+  ]);
+});
+
+Deno.test("checkQuietPublishing() finds brokers that send what the server does not take", async () => {
+  for (
+    const [bytes, expected] of [
+      [publishPacket(new Uint8Array(1), PUBLISH_QOS2), /^Message with QoS 2: 1 was asked for$/],
+      [
+        new Uint8Array([0x30, 0xff, 0xff, 0xff, 0xff, 0xff]),
+        /ended the connection after the subsc/,
+      ],
+    ] as const
+  ) {
+    await using broker = new RawBroker(sendsAfterSuback(bytes));
+    const findings = await run(checkQuiet, configFor(broker.port, [carOf("car_1")]));
+    assert.match(withStatus(findings, "failed")[0] ?? "", expected);
+  }
 });
 
 Deno.test("explainUntried() says what was not tried, and why", () => {

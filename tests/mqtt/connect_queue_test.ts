@@ -1,4 +1,4 @@
-// Who tries to connect, and when, while a broker is away and when it is back (section 4.1).
+// Who tries to connect, and when, while a broker is away and when it is back [WAIT-RETRY].
 import assert from "node:assert/strict";
 import { type Attempt, ConnectQueue } from "../../src/mqtt/connect_queue.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";

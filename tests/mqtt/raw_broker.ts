@@ -34,9 +34,17 @@ export class RawPeer {
     await this.grant(packet);
   }
 
-  /** Answers a SUBSCRIBE of less than 128 bytes with QoS 1. */
-  async grant([, , idHigh = 0, idLow = 0]: Uint8Array): Promise<void> {
-    await this.send(new Uint8Array([0x90, 3, idHigh, idLow, 1]));
+  /** Answers a SUBSCRIBE of less than 126 topics with QoS 1 for each. */
+  async grant(subscribe: Uint8Array): Promise<void> {
+    let at = 1;
+    while ((subscribe[at++] ?? 0) > 127);
+    const [idHigh = 0, idLow = 0] = subscribe.subarray(at);
+    const granted: number[] = [];
+    for (at += 2; at < subscribe.length; granted.push(1)) {
+      const [high = 0, low = 0] = subscribe.subarray(at);
+      at += 2 + (high << 8 | low) + 1;
+    }
+    await this.send(new Uint8Array([0x90, 2 + granted.length, idHigh, idLow, ...granted]));
   }
 
   /** Takes whatever else comes until the connection ends. */

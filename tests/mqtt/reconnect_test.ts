@@ -1,4 +1,4 @@
-// Coming back: brokers that die, many cars, and what must not grow meanwhile (section 4.1).
+// Coming back: brokers that die, many cars, and what must not grow meanwhile [WAIT-RETRY] [WAIT-UNSTABLE].
 import assert from "node:assert/strict";
 import { MqttTransport, PROVEN_MS } from "../../src/mqtt/mqtt_transport.ts";
 import { BrokerConnector } from "../../src/mqtt/broker_connector.ts";

@@ -87,7 +87,7 @@ export const checks: Trial = {
 export const doctors: Trial = {
   async run(desk) {
     await desk.serve();
-    assert.match(await succeeds("doctor", desk.config), /0 failed/);
+    assert.match(await succeeds("doctor", desk.config, "--listen", "1"), /0 failed/);
   },
 };
 
