@@ -1,6 +1,6 @@
 // The connect sequence (section 4.2): devices, first statuses, first commands, step by step.
 import type { CallOutcome } from "../module/outcome.ts";
-import { counterDistance, nextCounter } from "../protocol/counter.ts";
+import { nextCounter } from "../protocol/counter.ts";
 import { deviceKey, withoutPriority } from "../protocol/device.ts";
 import {
   type ClientMessage,
@@ -199,10 +199,11 @@ function onFirstStatus(
   effects: Effect[],
 ): Next {
   const { messageCounter, deviceState, device } = status;
-  if (step.heard.has(messageCounter) || step.skipped.has(messageCounter)) {
+  const key = deviceKey(device);
+  // Who has not been heard is heard, whatever the counter; anybody else's counts once.
+  if (!step.missing.has(key) && isHandled(step, messageCounter)) {
     return ignore(session, "counter_handled", status, effects);
   }
-  const key = deviceKey(device);
   if (!session.listed.has(key)) {
     ignore(session, "device_not_listed", status, effects);
     // Bounded like a gap: what is not remembered is missing later, and the session fails for it.
@@ -228,10 +229,16 @@ function onFirstStatus(
   });
   const missing = new Set(step.missing);
   missing.delete(key);
-  const heard = new Map(step.heard).set(messageCounter, status);
+  const heard = new Map(step.heard).set(key, status);
   const next: AwaitingStatuses = { ...step, missing, heard, since: now };
   if (missing.size > 0) return { ...session, step: next };
   return sendFirstCommands(session, next, now, effects);
+}
+
+function isHandled({ heard, skipped }: AwaitingStatuses, counter: number): boolean {
+  if (skipped.has(counter)) return true;
+  for (const { messageCounter } of heard.values()) if (messageCounter === counter) return true;
+  return false;
 }
 
 /** Step 3: a status that normal communication will handle, unless step 2 has set it aside. */
@@ -278,6 +285,7 @@ function sendFirstCommands(
   const { listed, sessionId, devices } = session;
   const [first, commands] = takeFirstCommands(session.base.commands, listed, devices, effects);
   let { commandCounter } = session.base;
+  const counters = [...step.heard.values()].map(({ messageCounter }) => messageCounter);
   const sent: SentCommand[] = [];
   for (const [key, device] of listed) {
     const waiting = first.get(key);
@@ -293,9 +301,8 @@ function sendFirstCommands(
     step: {
       name: "responses",
       sent,
-      answered: new Set(),
       awaited: sent.length,
-      handled: new Set([...step.heard.keys(), ...step.skipped]),
+      handled: new Set([...counters, ...step.skipped]),
       kept: step.kept,
       since: now,
     },
@@ -303,8 +310,8 @@ function sendFirstCommands(
 }
 
 /**
- * Step 3: a response of this session. One to a command counts once; one with a counter that no
- * command has counts as an answer all the same (section 4.2).
+ * Step 3: a response of this session. It acknowledges the command whose counter it has; one with a
+ * counter that no command has, or that was answered already, counts all the same (section 4.2).
  */
 function onFirstResponse(
   session: Connecting,
@@ -314,24 +321,19 @@ function onFirstResponse(
   effects: Effect[],
 ): Next {
   const { messageCounter, type } = response;
-  if (step.answered.has(messageCounter)) {
-    return ignore(session, "counter_handled", response, effects);
-  }
   const marked = withResponse(step.sent, messageCounter, type);
   const command = step.sent.find(({ counter }) => counter === messageCounter);
-  const gone = command !== undefined && type === CommandResponseType.DEVICE_NOT_CONNECTED;
+  // Of a counter that was answered already, nobody knows whose device it is about.
+  const gone = command !== undefined && marked !== step.sent &&
+    type === CommandResponseType.DEVICE_NOT_CONNECTED;
   const known = gone ? onDeviceLeft(session, command.command.device, effects) : session;
   const awaited = step.awaited - 1;
-  // A response with a counter of its own stood for another one's: that command blocks nobody.
+  // A response with another counter stood for a command's own: that one blocks nobody.
   const open = awaited > 0 ? marked : marked.filter(({ response }) => response !== null);
   const sent = settleCommands(open, effects);
-  // The first commands have the newest counters, one for each listed device.
-  const age = counterDistance(session.base.commandCounter, messageCounter);
-  const isOurs = age > 0 && age <= session.listed.size;
-  const answered = isOurs ? new Set(step.answered).add(messageCounter) : step.answered;
   const next: Connecting = {
     ...known,
-    step: { ...step, sent, answered, awaited, since: now },
+    step: { ...step, sent, awaited, since: now },
   };
   if (next.devices.size === 0) {
     const detail = `The gateway answered that ${session.devices.size} devices are not connected`;

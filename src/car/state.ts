@@ -72,8 +72,11 @@ export interface AwaitingStatuses {
   readonly name: "statuses";
   /** Identities of devices not heard yet. */
   readonly missing: ReadonlySet<string>;
-  /** First statuses by counter: answered, and forwarded in counter order when the step ends. */
-  readonly heard: ReadonlyMap<number, Status>;
+  /**
+   * First statuses by device: answered, and forwarded in counter order when the step ends. Some
+   * clients give all of them the same counter.
+   */
+  readonly heard: ReadonlyMap<string, Status>;
   /** Counters of this session that were set aside: their devices were not listed. */
   readonly skipped: ReadonlySet<number>;
   /** Further statuses of devices already heard, for normal communication. */
@@ -86,8 +89,6 @@ export interface AwaitingResponses {
   readonly name: "responses";
   /** Commands not settled yet, in counter order. */
   readonly sent: readonly SentCommand[];
-  /** Counters of first commands whose answer has been counted. */
-  readonly answered: ReadonlySet<number>;
   /** How many responses are still awaited. */
   readonly awaited: number;
   /** Counters of statuses that step 2 handled. */

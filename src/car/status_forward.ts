@@ -29,7 +29,7 @@ export function forward(epoch: number, status: Status, answered = false): Effect
  */
 export function forwardHeard(
   session: Connecting,
-  heard: ReadonlyMap<number, Status>,
+  heard: ReadonlyMap<string, Status>,
   effects: Effect[],
 ): void {
   const inOrder = [...heard.values()].sort((a, b) =>

@@ -87,6 +87,37 @@ Deno.test("step() answers a first status once (section 4.2, step 2)", () => {
   assert.deepEqual(car.status(LAMP, { counter: 2 }).answers, [2]);
 });
 
+Deno.test("step() hears every device though all first statuses have the same counter (section 4.2, step 2)", () => {
+  const car = firstStatusesCar([FRONT, REAR, LAMP]);
+  assert.deepEqual(car.status(FRONT, { counter: 1, data: "a" }).answers, [1]);
+  // Delivered twice, it is not one of another device.
+  assert.deepEqual(car.status(FRONT, { counter: 1, data: "a" }).lines, []);
+  assert.deepEqual(car.status(REAR, { counter: 1, data: "b" }).answers, [1]);
+  const seen = car.status(LAMP, { counter: 1, data: "c" });
+  assert.deepEqual(seen.answers, [1]);
+  assert.deepEqual(seen.linesOf("forward"), [
+    "forward 1 7/1/front a",
+    "forward 1 7/1/rear b",
+    "forward 1 8/1/lamp c",
+  ]);
+  for (const counter of [0, 1, 2]) car.respond(counter);
+  assert.deepEqual(car.status(REAR, { counter: 2 }).answers, [2]);
+});
+
+Deno.test("step() hears a device whose counter one of a stranger had (section 4.2, step 2)", () => {
+  const car = firstStatusesCar([FRONT]);
+  assert.deepEqual(car.status(REAR, { counter: 1 }).lines, []);
+  assert.deepEqual(car.status(FRONT, { counter: 1 }).answers, [1]);
+  assert.equal(car.respond(0).noteCodes.at(-1), "running");
+});
+
+Deno.test("step() forwards first statuses without data like any other (section 4.2, step 2)", () => {
+  const car = firstStatusesCar([FRONT]);
+  const { effects } = car.status(FRONT);
+  const forwarded = effects.flatMap((one) => one.type === "forward" ? [one.data.length] : []);
+  assert.deepEqual(forwarded, [0]);
+});
+
 Deno.test("step() checks the first status of normal communication, too (section 4.2, step 2)", () => {
   const car = firstCommandsCar();
   car.respond(0);

@@ -101,7 +101,7 @@ Deno.test("step() keeps every rule through restarts and lost brokers and modules
     }),
     { numRuns: 300 },
   );
-  assert.ok(told > 1000, `Gateways were told ${told} times`);
+  assert.ok(told > 300, `Gateways were told ${told} times`);
 });
 
 Deno.test("step() leaves nothing behind whenever it is stopped (section 4.4)", () => {

@@ -61,6 +61,33 @@ Deno.test("WaitLoop stops popping at a negative result and says so (section 3)",
   await end(script);
 });
 
+Deno.test("WaitLoop takes -2 for the end of a module's commands (section 3)", async () => {
+  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
+  try {
+    // No timer fires here: after a command nothing is paused for.
+    const script = scripted(["ok", 1, -2, "ok", 1, -2]);
+    script.loop.start();
+    script.loop.release();
+    await script.over;
+    assert.deepEqual(script.log, ["wait", "pop", "pop", "wait", "pop", "pop", "wait"]);
+    assert.deepEqual(script.notices, []);
+    await end(script);
+    assert.equal(clock.countTimers(), 0);
+
+    // A module that says OK and has nothing is not asked again at once.
+    const idle = scripted(["ok", -2, "ok", -2]);
+    idle.loop.start();
+    idle.loop.release();
+    const over = clock.tickAsync(10_000).then(() => idle.over);
+    await over;
+    assert.deepEqual(idle.log, ["wait", "pop", "wait", "pop", "wait"]);
+    assert.deepEqual(idle.notices, []);
+    await end(idle);
+  } finally {
+    clock.uninstall();
+  }
+});
+
 Deno.test("WaitLoop says each kind of failure once, not each time", async () => {
   const script = scripted(["not_ok", "not_ok", "context_incorrect", "not_ok"]);
   script.loop.start();

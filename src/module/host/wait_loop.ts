@@ -16,6 +16,8 @@ export interface CommandSource {
 
 /** The same complaint is made at most this often, in milliseconds. */
 const COMPLAINT_INTERVAL_MS = 60_000;
+/** What the field's example module answers when it is asked once more after its last command. */
+const NO_COMMAND = -2;
 /** A timeout that comes sooner than this share of it is no answer but a refusal to wait. */
 const EARLY_SHARE = 0.25;
 
@@ -26,9 +28,9 @@ function pauses(): Generator<number, never, void> {
 /**
  * The loop around `wait_for_command` of one context (protocol sections 3 and 4.3).
  *
- * OK: pops until none remains. A timeout: waits again. Errors, OK with nothing to pop, and timeouts
- * that come at once make pauses that grow from 10 ms to 1 s and start over after a success. With a
- * timeout of 0 ms, which asks without waiting, every timeout makes such a pause.
+ * OK: pops until none remains, or -2 says so. A timeout: waits again. Errors, OK with nothing to pop,
+ * and timeouts that come at once make pauses that grow from 10 ms to 1 s and start over after a
+ * success. With a timeout of 0 ms, which asks without waiting, every timeout makes such a pause.
  * The loop begins held.
  */
 export class WaitLoop {
@@ -41,6 +43,8 @@ export class WaitLoop {
   #waitingSince: number | null = null;
   /** Commands the module is known to have. */
   #known = 0;
+  /** Whether a command has been popped since the last wait. */
+  #popped = false;
   #ended: Promise<void> = Promise.resolve();
   #wake: (() => void) | null = null;
 
@@ -98,6 +102,7 @@ export class WaitLoop {
     const tookMs = performance.now() - before;
     if (outcome === "ok") {
       this.#known = 1;
+      this.#popped = false;
     } else if (outcome !== "timeout_occurred") {
       this.#complain(outcome, `wait_for_command failed: ${outcome}`);
       await this.#backOff();
@@ -119,12 +124,17 @@ export class WaitLoop {
     const remaining = await this.#source.pop();
     if (remaining >= 0) {
       this.#known = remaining;
+      this.#popped = true;
       this.#pauses = pauses();
-    } else {
-      this.#known = 0;
-      this.#complain("pop", `pop_command failed after wait_for_command said OK: ${remaining}`);
-      await this.#backOff();
+      return;
     }
+    this.#known = 0;
+    if (remaining === NO_COMMAND) {
+      if (this.#popped) return;
+    } else {
+      this.#complain("pop", `pop_command failed after wait_for_command said OK: ${remaining}`);
+    }
+    await this.#backOff();
   }
 
   async #backOff(): Promise<void> {
