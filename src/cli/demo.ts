@@ -4,6 +4,7 @@ import {
   ExampleBuildError,
   type ExampleModule,
 } from "../../examples/module/build.ts";
+import type { GatewayVersion } from "../gateway/mod.ts";
 import { startLogging } from "../log/logging.ts";
 import type { ProgramContext } from "./context.ts";
 import { Countdown } from "./countdown.ts";
@@ -13,6 +14,7 @@ import { runUntilStopped } from "./lifetime.ts";
 /** What the command line said. */
 export interface DemoOptions {
   readonly cars: number;
+  readonly gateway: GatewayVersion;
   /** How long it runs once all has started; absent: until it is interrupted. */
   readonly seconds?: number;
 }
@@ -32,7 +34,8 @@ export async function runDemo(options: DemoOptions, context: ProgramContext): Pr
     file: { use: false, level: "INFO", format: "text", directory: "", maxBytes: 0, keep: 0 },
   });
   const { log } = logging;
-  const demo = new Demo({ cars: options.cars, libPath: module.path, output, log });
+  const { cars, gateway } = options;
+  const demo = new Demo({ cars, gateway, libPath: module.path, output, log });
   demo.introduce();
   const countdown = new Countdown(options.seconds, context.stop);
   const stop = countdown.signal;

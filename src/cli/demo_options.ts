@@ -1,5 +1,6 @@
 // The options of `demo`, apart from the command itself, so that help loads nothing else.
-import { InvalidArgumentError } from "commander";
+import { InvalidArgumentError, Option } from "commander";
+import { GATEWAY_VERSIONS } from "../gateway/mod.ts";
 import type { Configure } from "./context.ts";
 import type { DemoOptions } from "./demo.ts";
 
@@ -11,6 +12,10 @@ export const configureDemo: Configure = (command, context, done) => {
   command
     .option("--seconds <n>", "end by itself after so long (default: run until Ctrl-C)", seconds)
     .option("--cars <n>", `simulated cars, at most ${MAX_CARS}`, cars, 3)
+    .addOption(
+      new Option("--gateway <version>", "which version of the real gateway the cars have")
+        .choices(GATEWAY_VERSIONS).default("1.4"),
+    )
     .action(async (options: DemoOptions) => {
       const { runDemo } = await import("./demo.ts");
       done(await runDemo(options, context));

@@ -1,6 +1,7 @@
 // What the demo consists of: the broker, the server and the cars, and what is said about them.
 import { systemFiles, withFiles } from "../config/files.ts";
 import { type LoadedConfig, parseConfig } from "../config/load.ts";
+import type { GatewayVersion } from "../gateway/mod.ts";
 import type { Log } from "../log/log.ts";
 import { EmbeddedBroker } from "../mqtt/broker.ts";
 import type { Device } from "../protocol/messages.ts";
@@ -26,6 +27,7 @@ const DRAIN_MS = 5000;
 /** What a {@linkcode Demo} is made from. */
 export interface DemoSetting {
   readonly cars: number;
+  readonly gateway: GatewayVersion;
   /** The example module's library. */
   readonly libPath: string;
   readonly output: Output;
@@ -40,15 +42,17 @@ export class Demo {
   readonly #log: Log;
   readonly #libPath: string;
   readonly #cars: readonly string[];
+  readonly #gateway: GatewayVersion;
   readonly #narrator: DemoNarrator;
   readonly #broker: EmbeddedBroker;
   #server: Server | undefined;
   #fleet: Fleet | undefined;
 
-  constructor({ cars, libPath, output, log }: DemoSetting) {
+  constructor({ cars, gateway, libPath, output, log }: DemoSetting) {
     this.#output = output;
     this.#log = log;
     this.#libPath = libPath;
+    this.#gateway = gateway;
     this.#cars = Array.from({ length: cars }, (_, index) => `car_${index + 1}`);
     this.#narrator = new DemoNarrator(output, systemClock);
     this.#broker = new EmbeddedBroker({
@@ -114,7 +118,11 @@ export class Demo {
 
   async #startCars(): Promise<void> {
     await this.#narrator.listening(this.#cars);
-    const gateways = this.#cars.map((car) => gatewayOptions(car, this.#broker.port));
+    const gateway = this.#gateway;
+    const gateways = this.#cars.map((car) => ({
+      ...gatewayOptions(car, this.#broker.port),
+      gateway,
+    }));
     this.#fleet = new Fleet({ gateways });
     this.#fleet.start();
   }

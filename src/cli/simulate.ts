@@ -24,20 +24,9 @@ export async function runSimulate(
   output: Output,
   signal: AbortSignal,
 ): Promise<number> {
-  const { company, broker, rate, window, payload, misbehavior, reconnectEveryMs, seed } = options;
+  const { cars, seconds: limit, json, ...shared } = options;
   await using fleet = new Fleet({
-    gateways: options.cars.map(({ name, devices }) => ({
-      company,
-      car: name,
-      broker,
-      devices,
-      rate,
-      window,
-      payload,
-      misbehavior,
-      reconnectEveryMs,
-      seed,
-    })),
+    gateways: cars.map(({ name: car, devices }) => ({ ...shared, car, devices })),
   });
   const startedAt = performance.now();
   const secondsSince = () => (performance.now() - startedAt) / 1000;
@@ -45,8 +34,8 @@ export async function runSimulate(
   const live = setInterval(() => output.err(liveLine(fleet, secondsSince())), LIVE_EVERY_MS);
   try {
     const asked = whenAborted(signal);
-    if (options.seconds === undefined) await asked;
-    else await within(asked, options.seconds * 1000, systemClock);
+    if (limit === undefined) await asked;
+    else await within(asked, limit * 1000, systemClock);
   } finally {
     clearInterval(live);
   }
@@ -54,7 +43,7 @@ export async function runSimulate(
   await fleet.drain(DRAIN_MS);
   await fleet.stop();
   const result = simulateResult(options, fleet, seconds);
-  if (options.json) output.out(JSON.stringify(result));
+  if (json) output.out(JSON.stringify(result));
   else for (const line of summaryLines(result)) output.out(line);
   for (const { car, kind, detail, phase } of result.firstViolations) {
     output.err(`${car}: the server broke a rule while ${phase}: ${kind}: ${detail}`);

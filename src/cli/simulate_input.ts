@@ -4,6 +4,7 @@ import { ConfigError } from "../config/errors.ts";
 import { systemFiles } from "../config/files.ts";
 import { loadConfig } from "../config/load.ts";
 import { configSource } from "../config/source.ts";
+import type { GatewayVersion } from "../gateway/mod.ts";
 import { EXAMPLE_MODULE, makeDevices } from "../simulator/devices.ts";
 import type { GatewayBroker } from "../simulator/gateway_link.ts";
 import type { Misbehavior } from "../simulator/misbehavior.ts";
@@ -30,6 +31,8 @@ export interface SimulateOptions {
   readonly misbehavior: Misbehavior;
   /** 0: never. */
   readonly reconnectEveryMs: number;
+  readonly gateway: GatewayVersion;
+  readonly firstConnectionFails: boolean;
   /** Absent: until asked to stop. */
   readonly seconds?: number;
   readonly seed: number;
@@ -95,6 +98,9 @@ export async function parseSimulateOptions(raw: RawOptions): Promise<SimulateOpt
     payload: reader.number("payload", { min: 0, max: MAX_PAYLOAD, integer: true }) ?? 64,
     misbehavior,
     reconnectEveryMs: reconnectSeconds * 1000,
+    // The option takes no other.
+    gateway: reader.text("gateway") as GatewayVersion,
+    firstConnectionFails: reader.flag("firstConnectionFails"),
     ...(seconds === undefined ? {} : { seconds }),
     seed: reader.number("seed", { min: 0, max: 4_294_967_295, integer: true }) ?? 1,
     json: raw["json"] === true,

@@ -1,5 +1,6 @@
 // The options of `simulate`, apart from the command itself.
 import { type Command, Option } from "commander";
+import { GATEWAY_VERSIONS } from "../gateway/mod.ts";
 import type { ProgramContext } from "./context.ts";
 import type { RawOptions } from "./option_reader.ts";
 import {
@@ -26,6 +27,14 @@ export function addSimulateOptions(command: Command): Command {
       "--reconnect-every <seconds>",
       "each car asks for a new session so often; 0: never",
       "0",
+    )
+    .addOption(
+      new Option("--gateway <version>", "which version of the real gateway they are")
+        .choices(GATEWAY_VERSIONS).default("1.4"),
+    )
+    .option(
+      "--first-connection-fails",
+      "each car's first broker connection fails, as the real gateway's usually does",
     )
     .option("--seconds <n>", "how long (default: until asked to stop)")
     .option("--seed <n>", "the same seed misbehaves in the same way", "1")

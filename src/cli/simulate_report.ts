@@ -1,7 +1,7 @@
 // What `simulate` tells: a line a second, and the summary, for people and as data.
 import { hostPort } from "../config/address.ts";
 import type { Fleet } from "../simulator/fleet.ts";
-import type { Violation } from "../simulator/session_types.ts";
+import type { Violation } from "../simulator/events.ts";
 import type { GatewayStatsJson } from "../simulator/stats.ts";
 import type { SimulateOptions } from "./simulate_input.ts";
 

@@ -1,5 +1,5 @@
 // Many simulated gateways in one process, counted together.
-import type { GatewayEvent, Violation } from "./session_types.ts";
+import type { GatewayEvent, Violation } from "./events.ts";
 import { Gateway } from "./gateway.ts";
 import type { GatewayOptions } from "./gateway_options.ts";
 import { GatewayStats } from "./stats.ts";

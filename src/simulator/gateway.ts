@@ -1,24 +1,18 @@
-// A simulated Module Gateway: a session on a broker connection, with one timer.
+// A simulated Module Gateway on a broker connection, for tests, demos and load.
+import type { Phase } from "../gateway/mod.ts";
 import { decodeServerMessage, encodeClientMessage } from "../protocol/codec.ts";
 import {
+  type ClientMessage,
   type Command,
   CommandResponseType,
   type Device,
-  type ServerMessage,
 } from "../protocol/messages.ts";
-import type { Clock, TimerHandle } from "../time/clock.ts";
 import { asBytes } from "./devices.ts";
 import { GatewayStateError, StatusUnansweredError } from "./errors.ts";
 import { GatewayLink } from "./gateway_link.ts";
-import { clockOf, type GatewayOptions, sessionOptions } from "./gateway_options.ts";
-import { GatewayLife } from "./gateway_life.ts";
-import type {
-  GatewayEvent,
-  Phase,
-  StatusExtras,
-  StatusResult,
-  Violation,
-} from "./session_types.ts";
+import type { GatewayEvent, StatusExtras, StatusResult, Violation } from "./events.ts";
+import { GatewayDriver } from "./gateway_driver.ts";
+import { clockOf, type GatewayOptions, simulationOptions } from "./gateway_options.ts";
 import type { GatewayStats } from "./stats.ts";
 import { Waiters } from "./waiters.ts";
 
@@ -39,7 +33,7 @@ export type SessionEnd = Extract<GatewayEvent, { kind: "ended" }>;
 
 /** What to say with one status. */
 export interface SendOptions {
-  /** @default {DeviceState.RUNNING} */
+  /** @default {what the device's life says: CONNECTING at first, then RUNNING} */
   readonly state?: number;
   readonly errorMessage?: string | Uint8Array;
 }
@@ -57,75 +51,72 @@ export class Gateway {
   readonly violations: Violation[] = [];
   /** Called with every command that breaks no rule, before it is answered; must not throw. */
   onCommand: ((command: Command) => void) | undefined;
-  readonly #clock: Clock;
-  readonly #life: GatewayLife;
+  readonly #driver: GatewayDriver;
   readonly #link: GatewayLink;
   readonly #events = new Waiters<GatewayEvent>();
   readonly #listeners = new Set<(event: GatewayEvent) => void>();
   readonly #commandWaiters = new Waiters<Command>();
   readonly #commands: Command[] = [];
   readonly #keptCommands: number;
-  #timer: TimerHandle | undefined;
-  #armedFor = Infinity;
 
   constructor(options: GatewayOptions) {
-    const forSession = sessionOptions(options);
+    const simulation = simulationOptions(options);
     this.car = options.car;
-    this.stats = forSession.stats;
+    this.stats = simulation.stats;
     this.#keptCommands = options.keptCommands ?? KEPT_COMMANDS;
-    this.#clock = clockOf(options);
-    this.#link = new GatewayLink(options, {
-      onUp: () => this.#input((now) => this.#life.linkUp(now)),
-      onDown: (reason) => this.#input((now) => this.#life.linkDown(reason, now)),
-      onMessage: (payload) => this.#onMessage(payload),
-      onNotification: () => this.#input((now) => this.#life.notified(now)),
-    });
-    this.#life = new GatewayLife(forSession, {
-      openLink: () => this.#link.open(),
-      closeLink: () => this.#link.close(),
-      send: (message, times) => {
+    this.#link = new GatewayLink(
+      { ...options, hearsNotifications: simulation.settings.version !== "1.3" },
+      {
+        onUp: () => this.#driver.take({ type: "link_up" }),
+        onDown: (detail) => this.#driver.take({ type: "link_down", detail }),
+        onMessage: (payload) => this.#onMessage(payload),
+        onNotification: () => this.#driver.notified(),
+      },
+    );
+    const port = {
+      open: () => this.#link.open(),
+      close: () => this.#link.close(),
+      send: (message: ClientMessage, times: number) => {
         const bytes = encodeClientMessage(message);
         for (let i = 0; i < times; i++) this.#link.publish(bytes);
       },
-      onEvent: (event) => this.#onEvent(event),
-    });
+    };
+    const onEvent = (event: GatewayEvent) => this.#onEvent(event);
+    this.#driver = new GatewayDriver(simulation, port, clockOf(options), onEvent);
   }
 
   get phase(): Phase {
-    return this.#life.phase;
+    return this.#driver.phase;
   }
 
   get isRunning(): boolean {
-    return this.#life.phase === "running";
+    return this.#driver.phase === "connected";
   }
 
   /** The current session's id; undefined between sessions. */
   get sessionId(): string | undefined {
-    return this.#life.sessionId;
+    return this.#driver.sessionId ?? undefined;
   }
 
   /** Statuses without an answer. */
   get inFlight(): number {
-    return this.#life.inFlight;
+    return this.#driver.inFlight;
   }
 
   /** All devices, connected or not. */
   get devices(): readonly Device[] {
-    return this.#life.devices;
+    return this.#driver.devices;
   }
 
   /** Begins connecting; waits for nothing. */
   start(): this {
-    this.#input((now) => this.#life.start(now));
+    this.#driver.start();
     return this;
   }
 
   /** Leaves the broker (at most a second) and ends every wait; nothing is left. Idempotent. */
   async stop(): Promise<void> {
-    this.#input(() => this.#life.stop());
-    if (this.#timer !== undefined) this.#clock.clear(this.#timer);
-    this.#timer = undefined;
-    this.#armedFor = Infinity;
+    this.#driver.stop();
     const error = new GatewayStateError(`Cannot wait for gateway "${this.car}": it was stopped`);
     this.#events.fail(error);
     this.#commandWaiters.fail(error);
@@ -142,8 +133,8 @@ export class Gateway {
    * @throws {GatewayTimeoutError}
    */
   running(timeoutMs: number = DEFAULT_WAIT_MS): Promise<string> {
-    const { sessionId } = this.#life;
-    if (this.isRunning && sessionId !== undefined) return Promise.resolve(sessionId);
+    const { sessionId } = this.#driver;
+    if (this.isRunning && sessionId !== null) return Promise.resolve(sessionId);
     return this.nextSession(timeoutMs);
   }
 
@@ -188,25 +179,22 @@ export class Gateway {
     options: SendOptions = {},
   ): Promise<AnsweredStatus> {
     const { state, errorMessage } = options;
-    return this.#sending(device, (extras, now) =>
-      this.#life.send(device, asBytes(data), {
+    return this.#sending(device, (extras) =>
+      this.#driver.send(device, asBytes(data), {
         ...extras,
         ...(state === undefined ? {} : { state }),
         ...(errorMessage === undefined ? {} : { errorMessage: asBytes(errorMessage) }),
-      }, now));
+      }));
   }
 
   /** Says DISCONNECT for a device (section 4.3); errors as those of {@linkcode send}. */
   disconnectDevice(device: Device): Promise<AnsweredStatus> {
-    return this.#sending(
-      device,
-      (extras, now) => this.#life.disconnectDevice(device, extras, now),
-    );
+    return this.#sending(device, (extras) => this.#driver.disconnectDevice(device, extras));
   }
 
   /** Says CONNECTING for a device, new or known (section 4.3); errors as {@linkcode send}. */
   connectDevice(device: Device): Promise<AnsweredStatus> {
-    return this.#sending(device, (extras, now) => this.#life.connectDevice(device, extras, now));
+    return this.#sending(device, (extras) => this.#driver.connectDevice(device, extras));
   }
 
   /**
@@ -228,17 +216,17 @@ export class Gateway {
 
   /** Answers a command, where `answers` leaves that to the caller. */
   answer(command: Command, type: number = CommandResponseType.OK): void {
-    this.#input((now) => this.#life.answer(command, type, now));
+    this.#driver.answer(command, type);
   }
 
-  /** Asks for a new session at once, as a gateway that was restarted. */
+  /** Ends, and comes back for a new session after `restartMs`. */
   restart(): void {
-    this.#input((now) => this.#life.restart(now));
+    this.#driver.take({ type: "restart" });
   }
 
-  /** Drops the broker connection, and comes back after `retryMs`. */
+  /** Drops the broker connection, and comes back as after any loss of it. */
   dropLink(): void {
-    this.#input((now) => this.#life.dropLink(now));
+    this.#driver.take({ type: "drop_link" });
   }
 
   /**
@@ -248,7 +236,7 @@ export class Gateway {
    */
   async drain(timeoutMs: number = DEFAULT_WAIT_MS): Promise<boolean> {
     const drained = this.#nextEvent("the last answers for", timeoutMs, "drained");
-    this.#input(() => this.#life.drain());
+    this.#driver.drain();
     return await drained.then(() => true, () => false);
   }
 
@@ -264,59 +252,35 @@ export class Gateway {
   }
 
   #onMessage(payload: Uint8Array): void {
-    const now = this.#clock.now();
-    let message: ServerMessage | undefined;
+    let message;
     try {
       message = decodeServerMessage(payload);
     } catch (error) {
-      this.#life.malformed(error instanceof Error ? error.message : String(error), now);
+      const detail = error instanceof Error ? error.message : String(error);
+      return this.#driver.take({ type: "malformed", detail });
     }
-    if (message !== undefined) this.#life.message(message, now);
-    this.#arm(now);
-  }
-
-  #input(act: (now: number) => void): void {
-    const now = this.#clock.now();
-    act(now);
-    this.#arm(now);
-  }
-
-  /** Sets the timer; one that fires too early only looks, so it is never moved back. */
-  #arm(now: number): void {
-    const at = this.#life.deadline;
-    if (at >= this.#armedFor) return;
-    if (this.#timer !== undefined) this.#clock.clear(this.#timer);
-    this.#armedFor = at;
-    this.#timer = this.#clock.set(() => {
-      this.#timer = undefined;
-      this.#armedFor = Infinity;
-      this.#input((then) => this.#life.tick(then));
-    }, Math.max(0, Math.ceil(at - now)));
+    this.#driver.message(message);
   }
 
   #sending(
     device: Device,
-    act: (extras: StatusExtras, now: number) => number | undefined,
+    act: (extras: StatusExtras) => boolean,
   ): Promise<AnsweredStatus> {
     const { promise, resolve, reject } = Promise.withResolvers<AnsweredStatus>();
+    const { car, phase } = this;
+    const { deviceName } = device;
     const done = (result: StatusResult) => {
       if (result.answered) return resolve(result);
-      const { counter, reason } = result;
-      reject(
-        new StatusUnansweredError(
-          `Cannot get an answer to status ${counter} of gateway "${this.car}": ${reason}`,
-        ),
-      );
+      const what = `Cannot get an answer to a status of "${deviceName}" of gateway "${car}"`;
+      reject(new StatusUnansweredError(`${what}: ${result.reason}`));
     };
-    this.#input((now) => {
-      if (act({ done }, now) !== undefined) return;
-      const { deviceName } = device;
+    if (!act({ done })) {
       reject(
         new GatewayStateError(
-          `Cannot send a status of "${deviceName}" as gateway "${this.car}" is not running: current phase is ${this.phase}`,
+          `Cannot send a status of "${deviceName}" as gateway "${car}" is not running: current phase is ${phase}`,
         ),
       );
-    });
+    }
     return unobserved(promise);
   }
 

@@ -30,11 +30,13 @@ export interface GatewayLinkOptions {
   readonly car: string;
   /** @default {`<company>/<car>`, as the real gateway} */
   readonly clientId?: string | undefined;
+  /** Whether it subscribes to the disconnect notification, too. @default {true} */
+  readonly hearsNotifications?: boolean;
 }
 
 /** What a link tells its gateway. */
 export interface GatewayLinkListener {
-  /** Connected, and both topics subscribed. */
+  /** Connected and subscribed. */
   onUp(): void;
   /** The connection could not be made or is gone; not called after `close`. */
   onDown(reason: string): void;
@@ -122,7 +124,9 @@ export class GatewayLink {
   }
 
   #subscribe(client: MqttClient): void {
-    const topics = [this.#topics.externalServer, this.#topics.disconnect];
+    const { hearsNotifications = true } = this.#options;
+    const { externalServer, disconnect } = this.#topics;
+    const topics = hearsNotifications ? [externalServer, disconnect] : [externalServer];
     client.subscribe(topics, { qos: 1 }, (error) => {
       if (this.#client !== client) return;
       if (!error) return this.#listener.onUp();

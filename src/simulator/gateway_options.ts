@@ -1,16 +1,52 @@
 // What a simulated gateway is made from, and what it is when nothing is said.
+import {
+  GATEWAY_TIMES,
+  type GatewaySettings,
+  type GatewayTimes,
+  type GatewayVersion,
+  type ServedModule,
+} from "../gateway/mod.ts";
 import type { Command, Device } from "../protocol/messages.ts";
 import { type Clock, systemClock } from "../time/clock.ts";
 import { asBytes, filledPayload, makeDevices } from "./devices.ts";
 import type { GatewayBroker } from "./gateway_link.ts";
 import { type Misbehavior, WELL_BEHAVED } from "./misbehavior.ts";
-import {
-  type AnswerPolicy,
-  GATEWAY_CLOCKS,
-  type GatewayClocks,
-  type SessionOptions,
-} from "./session_types.ts";
 import { GatewayStats } from "./stats.ts";
+import type { StatusLoad } from "./traffic.ts";
+
+/** A gateway's own clocks, and those of its devices, in milliseconds. */
+export interface GatewayClocks extends GatewayTimes {
+  /** The longest silence of a device. */
+  readonly keepAliveMs: number;
+}
+
+/** What they really are (protocol section 4.5). */
+export const GATEWAY_CLOCKS: GatewayClocks = { ...GATEWAY_TIMES, keepAliveMs: 15_000 };
+
+/** Which commands are answered without being asked: all, those of the connect sequence, none. */
+export type AnswerPolicy = "always" | "connecting" | "never";
+
+/** {@linkcode GatewayOptions} with nothing left out. */
+export interface SimulationOptions {
+  readonly settings: GatewaySettings;
+  /** At the start; more may join. */
+  readonly devices: readonly Device[];
+  readonly load?: StatusLoad | undefined;
+  readonly keepAliveMs: number;
+  readonly payload: (device: Device, counter: number) => Uint8Array;
+  /** Empty: none. */
+  readonly errorMessage: Uint8Array;
+  readonly freshFirstStatuses: boolean;
+  readonly answers: AnswerPolicy;
+  readonly answerType?: ((command: Command) => number) | undefined;
+  readonly misbehavior: Misbehavior;
+  /** 0: never. */
+  readonly reconnectEveryMs: number;
+  readonly seed: number;
+  /** Session ids depend on it. */
+  readonly sessionSeed: number;
+  readonly stats: GatewayStats;
+}
 
 /** What a status carries that is sent without being asked: a size in bytes, a text, or whatever. */
 export type Payload =
@@ -26,6 +62,10 @@ export interface GatewayOptions {
   readonly broker: GatewayBroker;
   /** @default {`<company>/<car>`, as the real gateway} */
   readonly clientId?: string;
+  /** Which version of the real gateway it is. @default {"1.4"} */
+  readonly gateway?: GatewayVersion;
+  /** Whether its first broker connection fails, as the real one's usually does. @default {false} */
+  readonly firstConnectionFails?: boolean;
   /** The devices, or how many of them. @default {1} */
   readonly devices?: number | readonly Device[];
   /** Modules of the devices when only their number is given. @default {[1000]} */
@@ -40,6 +80,11 @@ export interface GatewayOptions {
   readonly payload?: Payload;
   /** Goes with every status sent without being asked. @default {none} */
   readonly errorMessage?: string | Uint8Array;
+  /**
+   * Whether the first statuses of every session carry a payload. Those of the real gateway are
+   * empty from the second session on, or repeat what was left without an answer. @default {false}
+   */
+  readonly freshFirstStatuses?: boolean;
   /** Which commands are answered at once. @default {"always"} */
   readonly answers?: AnswerPolicy;
   /** The type of every answer. @default {what the devices' state says} */
@@ -67,26 +112,47 @@ function payloadSource(payload: Payload): (device: Device, counter: number) => U
   return () => bytes;
 }
 
+/** Modules with the types of these devices. */
+export function servedModules(devices: readonly Device[]): ServedModule[] {
+  const types = new Map<number, Set<number>>();
+  for (const { module, deviceType } of devices) {
+    const known = types.get(module) ?? new Set();
+    types.set(module, known.add(deviceType));
+  }
+  return [...types].map(([module, deviceTypes]) => ({ module, deviceTypes: [...deviceTypes] }));
+}
+
 /** Fills in what was not said. */
-export function sessionOptions(options: GatewayOptions): SessionOptions {
-  const { devices = 1, modules, deviceTypes, rate, answerType, errorMessage = "" } = options;
+export function simulationOptions(options: GatewayOptions): SimulationOptions {
+  const { modules, deviceTypes, rate, answerType, errorMessage = "" } = options;
+  const { devices: given = 1 } = options;
+  const devices = typeof given === "number" ? makeDevices(given, modules, deviceTypes) : given;
+  const { keepAliveMs, ...times } = { ...GATEWAY_CLOCKS, ...options.clocks };
   return {
-    company: options.company,
-    car: options.car,
-    devices: typeof devices === "number" ? makeDevices(devices, modules, deviceTypes) : devices,
-    clocks: { ...GATEWAY_CLOCKS, ...options.clocks },
+    settings: {
+      company: options.company,
+      car: options.car,
+      version: options.gateway ?? "1.4",
+      times,
+      modules: servedModules(devices),
+      firstLinkFails: options.firstConnectionFails ?? false,
+      keepsLastStatus: false,
+    },
+    devices,
+    keepAliveMs,
     load: rate === undefined
       ? undefined
       : { rate, window: options.window ?? (rate === 0 ? 1 : DEFAULT_WINDOW) },
     payload: payloadSource(options.payload ?? "{}"),
     errorMessage: asBytes(errorMessage),
+    freshFirstStatuses: options.freshFirstStatuses ?? false,
     answers: options.answers ?? "always",
     answerType: typeof answerType === "number" ? () => answerType : answerType,
     misbehavior: { ...WELL_BEHAVED, ...options.misbehavior },
     reconnectEveryMs: options.reconnectEveryMs ?? 0,
     seed: options.seed ?? 1,
+    sessionSeed: crypto.getRandomValues(new Uint32Array(1))[0] ?? 0,
     stats: options.stats ?? new GatewayStats(),
-    newSessionId: () => crypto.randomUUID(),
   };
 }
 

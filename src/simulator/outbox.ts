@@ -1,11 +1,24 @@
 // Between a session and its wire: here the gateway misbehaves, when it is told to.
-import type { CommandResponse, Status } from "../protocol/messages.ts";
+import type { ClientMessage, CommandResponse, Status } from "../protocol/messages.ts";
 import { type Deed, derivedSeed, type Misbehavior, MisbehaviorPlan } from "./misbehavior.ts";
-import type { GatewayPort } from "./session_types.ts";
 import type { GatewayStats } from "./stats.ts";
 
 /** A message held back to change places leaves after this long if no other one comes, in ms. */
 const HOLD_MS = 1_000;
+
+/** Where messages go. */
+export interface GatewayWire {
+  /** Publishes one message, so many times; must not throw. */
+  send(message: ClientMessage, times: number): void;
+}
+
+/** A broker connection that can be opened again. None of these may throw. */
+export interface GatewayLinkPort extends GatewayWire {
+  /** Connects and subscribes; `linkUp` or `linkDown` follows. */
+  open(): void;
+  /** Leaves the broker, if there is a connection; no `linkDown` follows. */
+  close(): void;
+}
 
 /** One kind of message: each has its own plan, so that commands do not change the statuses'. */
 interface Lane {
@@ -16,13 +29,13 @@ interface Lane {
 
 /** Sends, drops, swaps and doubles the statuses and command responses of normal communication. */
 export class Outbox {
-  readonly #port: GatewayPort;
+  readonly #wire: GatewayWire;
   readonly #stats: GatewayStats;
   readonly #statuses: Lane;
   readonly #responses: Lane;
 
-  constructor(port: GatewayPort, stats: GatewayStats, misbehavior: Misbehavior, seed: number) {
-    this.#port = port;
+  constructor(wire: GatewayWire, stats: GatewayStats, misbehavior: Misbehavior, seed: number) {
+    this.#wire = wire;
     this.#stats = stats;
     const lane = (part: string): Lane => ({
       plan: new MisbehaviorPlan(misbehavior, derivedSeed(seed, part)),
@@ -59,13 +72,13 @@ export class Outbox {
         return deed;
       case "duplicate":
         this.#stats.duplicated += 1;
-        this.#port.send(message, 2);
+        this.#wire.send(message, 2);
         this.#release(lane);
         return deed;
       case "send":
         break;
     }
-    this.#port.send(message, 1);
+    this.#wire.send(message, 1);
     this.#release(lane);
     return "send";
   }
@@ -87,6 +100,6 @@ export class Outbox {
     if (held === undefined) return;
     lane.held = undefined;
     lane.flushAt = Infinity;
-    this.#port.send(held, 1);
+    this.#wire.send(held, 1);
   }
 }

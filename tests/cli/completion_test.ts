@@ -45,7 +45,7 @@ Deno.test("completion bash completes commands, options and files", async () => {
   assert.deepEqual(await offer("config.json", "--ca", "ca."), ["ca.pem"]);
   assert.deepEqual(await offer("check", "car"), ["car.json"]);
   assert.deepEqual(await offer("check", "--t"), ["--tls"]);
-  assert.deepEqual(await offer("demo", "--"), ["--cars", "--help", "--seconds"]);
+  assert.deepEqual(await offer("demo", "--"), ["--cars", "--gateway", "--help", "--seconds"]);
   assert.deepEqual(await offer("demo", "--cars", ""), []);
   assert.deepEqual(await offer("simulate", "--du"), ["--duplicate"]);
   assert.deepEqual(await offer("simulate", "-c", "car"), ["car.json"]);

@@ -28,6 +28,7 @@ mosquittoTest(
         rate: 100,
         // Unique over all cars and sessions: the module must not see one twice.
         payload: () => new TextEncoder().encode(`${car} ${++status}`),
+        freshFirstStatuses: true,
         clocks: { ...PATIENT, retryMs: 50 },
       })
     );

@@ -138,6 +138,7 @@ mosquittoTest(
       rate: 0,
       window: 20,
       payload: (_, counter) => new TextEncoder().encode(`${counter}`),
+      freshFirstStatuses: true,
       misbehavior: { reorder: 0.2, duplicate: 0.2 },
       clocks: PATIENT,
     });
@@ -216,7 +217,8 @@ mosquittoTest(
   async () => {
     await using stage = await Stage.set();
     await stage.serve({ cars: { car_1: {} } });
-    const gateway = stage.gateway("car_1", { devices: 2, clocks: PATIENT });
+    const clocks = { ...PATIENT, leaveMs: 0 };
+    const gateway = stage.gateway("car_1", { devices: 2, clocks });
     const leaving = deviceOf(gateway.devices, 1);
     const sessionId = await gateway.running();
     const calls = async () => {
@@ -229,7 +231,7 @@ mosquittoTest(
       "0 1000/0/role_2",
     ]);
     // It is not connected now: answered, but no module hears of it.
-    await gateway.send(leaving, "from outside");
+    await gateway.send(leaving, "from outside", { state: DeviceState.RUNNING });
     await gateway.connectDevice(leaving);
     await gateway.send(leaving, "from inside");
     const statuses = await stage.record.statuses();
@@ -247,12 +249,13 @@ mosquittoTest(
   async () => {
     await using stage = await Stage.set();
     const server = await stage.serve({ cars: { car_1: {} } });
-    const gateway = stage.gateway("car_1", { devices: 2, clocks: PATIENT });
+    const clocks = { ...PATIENT, leaveMs: 0 };
+    const gateway = stage.gateway("car_1", { devices: 2, clocks });
     const [one, two] = [deviceOf(gateway.devices, 0), deviceOf(gateway.devices, 1)];
     const sessionId = await gateway.running();
     const ended = gateway.sessionEnded();
     await Promise.all([gateway.disconnectDevice(one), gateway.disconnectDevice(two)]);
-    assert.equal((await ended).reason, "notified");
+    assert.equal((await ended).reason, "all_devices_gone");
     await server.line(new RegExp(`Session ended: all_devices_gone: .*session=${sessionId}`));
     const gone = await stage.record.waitForCalls("device_disconnected", 2);
     assert.deepEqual(gone.map(({ disconnectType }) => disconnectType), [0, 0]);

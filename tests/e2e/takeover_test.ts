@@ -11,7 +11,8 @@ mosquittoTest(
   async () => {
     await using stage = await Stage.set();
     const server = await stage.serve({ cars: { car_1: {} } });
-    const gateway = stage.gateway("car_1", { devices: 2, clocks: PATIENT });
+    const clocks = { ...PATIENT, restartMs: 0 };
+    const gateway = stage.gateway("car_1", { devices: 2, clocks });
     const sessions = [await gateway.running()];
     for (let round = 0; round < 20; round++) {
       const next = gateway.nextSession();

@@ -7,6 +7,7 @@ import { nextCounter } from "../../src/protocol/counter.ts";
 import {
   type ClientMessage,
   type Connect,
+  ConnectResponseType,
   type Device,
   NO_BYTES,
   type ServerMessage,
@@ -47,6 +48,11 @@ export class FakeServer {
     } else if (message.kind === "status" && message.sessionId === this.sessionId) {
       this.#onStatus(message.messageCounter);
     }
+  }
+
+  /** Tells the gateway to connect again. */
+  alreadyLogged(sessionId: string = this.sessionId): void {
+    this.#send({ kind: "connect_response", sessionId, type: ConnectResponseType.ALREADY_LOGGED });
   }
 
   /** Sends a command with the next counter. */

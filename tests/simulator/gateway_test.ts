@@ -8,7 +8,7 @@ import { Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
 import { waitFor } from "../support/wait.ts";
 import { FakeMqttServer } from "./fake_server.ts";
 
-const FAST = { retryMs: 20 };
+const FAST = { retryMs: 20, lookMs: 20 };
 
 /** A broker, a server and one gateway that runs. */
 async function setup(options: Partial<GatewayOptions> = {}) {
@@ -90,17 +90,50 @@ mosquittoTest("Gateway keeps commands for nextCommand() and answers them", async
   });
 });
 
-mosquittoTest("Gateway connects again at once upon the disconnect notification", async () => {
-  await using test = await setup({ clocks: { retryMs: 1e6 } });
-  const { gateway, server } = test;
-  const first = await gateway.start().running();
-  const gone = gateway.disconnected();
-  const next = gateway.nextSession();
-  server.notify("car_1");
-  await gone;
-  assert.notEqual(await next, first);
-  assert.equal(gateway.stats.reconnects, 1);
+mosquittoTest(
+  "Gateway connects with its next status upon the disconnect notification",
+  async () => {
+    await using test = await setup({ clocks: { retryMs: 1e6, keepAliveMs: 200 } });
+    const { gateway, server } = test;
+    const first = await gateway.start().running();
+    const gone = gateway.disconnected();
+    const ended = gateway.sessionEnded();
+    const next = gateway.nextSession();
+    server.notify("car_1");
+    await gone;
+    assert.equal((await ended).reason, "notified");
+    assert.notEqual(await next, first);
+    assert.equal(gateway.stats.reconnects, 1);
+  },
+);
+
+mosquittoTest("Gateway connects at once when it is told that it is logged in already", async () => {
+  for (const version of ["1.3", "1.4"] as const) {
+    await using test = await setup({ gateway: version, clocks: { retryMs: 1e6, lookMs: 100 } });
+    const { gateway, server } = test;
+    const first = await gateway.start().running();
+    const ended = gateway.sessionEnded();
+    const next = gateway.nextSession();
+    // Version 1.3 has not subscribed to it.
+    if (version === "1.3") server.notify("car_1");
+    server.car("car_1").alreadyLogged("any session");
+    assert.equal((await ended).reason, "told_to_reconnect");
+    assert.notEqual(await next, first);
+    assert.equal(gateway.stats.failedSequences, 0);
+    assert.equal(gateway.stats.notifications, 0);
+  }
 });
+
+mosquittoTest(
+  "Gateway's first connection fails when it is told so, and costs a retry",
+  async () => {
+    await using test = await setup({ firstConnectionFails: true });
+    const { gateway } = test;
+    await gateway.start().running();
+    assert.equal(gateway.stats.linkFailures, 1);
+    assert.equal(gateway.stats.failedSequences, 0);
+  },
+);
 
 mosquittoTest("Gateway.send() rejects when the session ends without an answer", async () => {
   await using test = await setup();

@@ -49,6 +49,8 @@ Deno.test("parseSimulateOptions() has a value for everything", async () => {
     payload: 64,
     misbehavior: { drop: 0, reorder: 0, duplicate: 0 },
     reconnectEveryMs: 0,
+    gateway: "1.4",
+    firstConnectionFails: false,
     seed: 1,
     json: false,
   });
@@ -62,6 +64,19 @@ Deno.test("parseSimulateOptions() makes cars and devices as it is told", async (
   assert.deepEqual(
     cars[1]?.devices.map((device) => [device.module, device.deviceType]),
     [[1000, 0], [7, 0], [1000, 1]],
+  );
+});
+
+Deno.test("parseSimulateOptions() takes the versions of the gateway there are", async () => {
+  const { gateway, firstConnectionFails } = await parsed(
+    ..."--gateway 1.3 --first-connection-fails".split(" "),
+  );
+  assert.deepEqual([gateway, firstConnectionFails], ["1.3", true]);
+  const command = () =>
+    addSimulateOptions(new Command()).exitOverride().configureOutput({ writeErr() {} });
+  assert.throws(
+    () => command().parse(["--gateway", "1.2"], { from: "user" }),
+    /'1\.2' is invalid.*1\.3, 1\.4/,
   );
 });
 

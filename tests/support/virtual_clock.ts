@@ -23,6 +23,11 @@ export class VirtualClock implements Clock {
     return this.#time.countTimers();
   }
 
+  /** Lets time pass; nothing that waits for a promise gets its turn. */
+  pass(ms: number): void {
+    this.#time.tick(ms);
+  }
+
   /** Lets time pass, and everything that follows at once from what it brings. */
   async advance(ms: number): Promise<void> {
     this.#time.tick(ms);

@@ -1,10 +1,19 @@
 // A gateway without a broker, under a clock the test moves.
 import assert from "node:assert/strict";
-import type { ClientMessage, Device, ServerMessage, Status } from "../../src/protocol/messages.ts";
-import { GatewayLife } from "../../src/simulator/gateway_life.ts";
-import { type GatewayOptions, sessionOptions } from "../../src/simulator/gateway_options.ts";
-import type { GatewayEvent } from "../../src/simulator/session_types.ts";
+import {
+  type ClientMessage,
+  ConnectResponseType,
+  type Device,
+  NO_BYTES,
+  type ServerMessage,
+  type Status,
+} from "../../src/protocol/messages.ts";
+import type { Input } from "../../src/gateway/mod.ts";
+import type { GatewayEvent } from "../../src/simulator/events.ts";
+import { GatewayDriver } from "../../src/simulator/gateway_driver.ts";
+import { type GatewayOptions, simulationOptions } from "../../src/simulator/gateway_options.ts";
 import { GatewayStats } from "../../src/simulator/stats.ts";
+import { VirtualClock } from "../support/virtual_clock.ts";
 import { FakeServer } from "./fake_server.ts";
 
 /** What a test can make of a gateway. */
@@ -15,16 +24,18 @@ export type FixtureOptions = Partial<GatewayOptions> & {
   readonly mute?: boolean;
 };
 
+const STEP_MS = 1;
+
 /** One gateway, the wire in between, and a server that pleases it. */
-export class LifeFixture {
-  now = 1_000;
+export class DriverFixture {
+  readonly clock = new VirtualClock();
   readonly stats = new GatewayStats();
   readonly events: GatewayEvent[] = [];
   /** Everything that went out, copies of duplicates included. */
   readonly sent: ClientMessage[] = [];
   readonly links: ("open" | "close")[] = [];
   readonly server: FakeServer;
-  readonly life: GatewayLife;
+  readonly driver: GatewayDriver;
   readonly #toServer: ClientMessage[] = [];
   readonly #toGateway: ServerMessage[] = [];
   readonly #mute: boolean;
@@ -33,8 +44,7 @@ export class LifeFixture {
     const { commandCounter = 0, mute = false, ...rest } = options;
     this.#mute = mute;
     this.server = new FakeServer((message) => this.#toGateway.push(message), commandCounter);
-    let sessions = 0;
-    const given = sessionOptions({
+    const given = simulationOptions({
       company: "acme",
       car: "car_1",
       broker: { host: "nowhere", port: 1 },
@@ -42,25 +52,31 @@ export class LifeFixture {
       stats: this.stats,
       ...rest,
     });
-    this.life = new GatewayLife({ ...given, newSessionId: () => `session_${++sessions}` }, {
-      openLink: () => this.links.push("open"),
-      closeLink: () => this.links.push("close"),
-      send: (message, times) => {
+    const port = {
+      open: () => this.links.push("open"),
+      close: () => this.links.push("close"),
+      send: (message: ClientMessage, times: number) => {
         for (let i = 0; i < times; i++) {
           this.sent.push(message);
           this.#toServer.push(message);
         }
       },
-      onEvent: (event) => this.events.push(event),
-    });
+    };
+    const onEvent = (event: GatewayEvent) => this.events.push(event);
+    this.driver = new GatewayDriver(given, port, this.clock, onEvent);
   }
 
   /** Starts it, with a broker at hand, and lets the two talk. */
   start(): this {
-    this.life.start(this.now);
-    this.life.linkUp(this.now);
+    this.driver.start();
+    this.link();
     this.talk();
     return this;
+  }
+
+  /** The broker is there. */
+  link(): void {
+    this.driver.take({ type: "link_up" });
   }
 
   /** Carries messages to and fro until nobody says anything more. */
@@ -70,7 +86,7 @@ export class LifeFixture {
       const toServer = this.#toServer.shift();
       if (toServer !== undefined) this.server.handle(toServer);
       const toGateway = this.#toGateway.shift();
-      if (toGateway !== undefined) this.life.message(toGateway, this.now);
+      if (toGateway !== undefined) this.driver.message(toGateway);
       if (toServer === undefined && toGateway === undefined) return;
     }
     assert.fail("gateway and server do not stop talking");
@@ -78,15 +94,24 @@ export class LifeFixture {
 
   /** Says something as the server, in the current session unless it names another one. */
   say(message: ServerMessage): void {
-    this.life.message(message, this.now);
+    this.driver.message(message);
   }
 
-  respond(messageCounter: number, sessionId = this.life.sessionId ?? ""): void {
+  /** Answers a Connect, of the current session unless told otherwise. */
+  connectResponse(type: number = ConnectResponseType.OK, sessionId = this.sessionId): void {
+    this.say({ kind: "connect_response", sessionId, type });
+  }
+
+  get sessionId(): string {
+    return this.driver.sessionId ?? "";
+  }
+
+  respond(messageCounter: number, sessionId = this.sessionId): void {
     this.say({ kind: "status_response", sessionId, messageCounter });
   }
 
   command(messageCounter: number, device: Device = this.device(0)): void {
-    const sessionId = this.life.sessionId ?? "";
+    const { sessionId } = this;
     this.say({
       kind: "command",
       sessionId,
@@ -96,20 +121,21 @@ export class LifeFixture {
     });
   }
 
-  /** Lets time pass, stopping wherever something is due, and lets the two talk. */
+  /** Lets time pass, a little at a time, and lets the two talk. */
   pass(ms: number): void {
-    const until = this.now + ms;
-    for (let steps = 0; steps < 100_000; steps++) {
-      this.now = Math.min(until, Math.max(this.now, this.life.deadline));
-      this.life.tick(this.now);
+    for (let left = ms; left > 0; left -= STEP_MS) {
+      this.clock.pass(Math.min(STEP_MS, left));
       this.talk();
-      if (this.now >= until && this.life.deadline > until) return;
     }
-    assert.fail("the gateway asks for attention without end");
+  }
+
+  /** What a device says by itself. */
+  status(device: Device = this.device(0), data: Uint8Array = NO_BYTES): Input {
+    return { type: "status", device, data, errorMessage: NO_BYTES, tag: null };
   }
 
   device(index: number): Device {
-    const device = this.life.devices[index];
+    const device = this.driver.devices[index];
     assert.ok(device);
     return device;
   }

@@ -1,0 +1,44 @@
+// Commands of the server, as a gateway takes and answers them.
+import { nextCounter } from "../protocol/counter.ts";
+import { type Command, CommandResponseType, type Device } from "../protocol/messages.ts";
+import type { Effect } from "./inputs.ts";
+import type { GatewaySettings } from "./state.ts";
+
+/** Whether the command has the counter after the last one; the first of a session has any. */
+export function isNextCommand(
+  { lastCommand }: { readonly lastCommand: number | null },
+  { messageCounter }: Command,
+): boolean {
+  return lastCommand === null || messageCounter === nextCounter(lastCommand);
+}
+
+/** Whether the gateway has a module of the device's number. */
+export function hasModule({ module }: Device, { modules }: GatewaySettings): boolean {
+  return modules.some((served) => served.module === module);
+}
+
+/** The type of the response to a command for a device of a module there is. */
+export function servedType(
+  { device }: Command,
+  isConnected: boolean,
+  { modules }: GatewaySettings,
+): number {
+  if (isConnected) return CommandResponseType.OK;
+  const served = modules.find(({ module }) => module === device.module);
+  return served?.deviceTypes.includes(device.deviceType)
+    ? CommandResponseType.DEVICE_NOT_CONNECTED
+    : CommandResponseType.DEVICE_NOT_SUPPORTED;
+}
+
+/** Hands a command to its device, and answers it. */
+export function respond(
+  command: Command,
+  type: number,
+  inSequence: boolean,
+  effects: Effect[],
+): void {
+  const { sessionId, messageCounter } = command;
+  effects.push({ type: "command", command });
+  const message = { kind: "command_response", sessionId, type, messageCounter } as const;
+  effects.push({ type: "send", message, inSequence, tag: null });
+}

@@ -1,0 +1,171 @@
+// A gateway in normal communication (section 4.3), and what makes it connect again (section 4.5).
+import { nextCounter } from "../protocol/counter.ts";
+import { type Command, ConnectResponseType, type ServerMessage } from "../protocol/messages.ts";
+import { hasModule, isNextCommand, respond, servedType } from "./commands.ts";
+import { enterSession, hasNoDevice, isConnected } from "./devices.ts";
+import type { Effect, ViolationKind } from "./inputs.ts";
+import { nextLook, queueReconnect, reconnect, sendAll, sizeOf } from "./reports.ts";
+import { drop, end, type Ending } from "./rest.ts";
+import type { Connected, Connecting, Environment, GatewayState } from "./state.ts";
+
+/** The connect sequence is done; what devices said meanwhile is sent now. */
+export function beginRunning(
+  state: Connecting,
+  environment: Environment,
+  effects: Effect[],
+): GatewayState {
+  const { sessionId, listed, lastCommand, waiting } = state;
+  effects.push({ type: "running", sessionId });
+  const connected: Connected = {
+    kind: "connected",
+    base: enterSession(state.base, listed, environment.settings),
+    sessionId,
+    counter: listed.length + 1,
+    open: [],
+    openBytes: 0,
+    lastCommand,
+    lookedAt: environment.now,
+    reconnect: null,
+    silentUntil: null,
+    waiting: [],
+  };
+  return sendAll(connected, waiting, environment, effects);
+}
+
+/** A message of the server. */
+export function onMessageConnected(
+  state: Connected,
+  message: ServerMessage,
+  environment: Environment,
+  effects: Effect[],
+): GatewayState {
+  if (message.kind === "connect_response") {
+    if (message.type === ConnectResponseType.OK) {
+      const detail = `type ${message.type} for session "${message.sessionId}"`;
+      return violate(state, "unexpected_connect_response", detail, environment, effects);
+    }
+    const detail = `connect response of type ${message.type}`;
+    return queueReconnect(state, { reason: "told_to_reconnect", detail }, environment);
+  }
+  if (message.sessionId !== state.sessionId) {
+    const detail = `${message.kind} of session "${message.sessionId}"`;
+    return violate(state, "foreign_session", detail, environment, effects);
+  }
+  return message.kind === "status_response"
+    ? onStatusResponse(state, message.messageCounter, environment, effects)
+    : onCommand(state, message, environment, effects);
+}
+
+/** The server has broken a rule; what comes while a reconnect is queued breaks none. */
+export function violate(
+  state: Connected,
+  kind: ViolationKind,
+  detail: string,
+  environment: Environment,
+  effects: Effect[],
+): Connected {
+  if (state.reconnect !== null) return state;
+  const { sessionId } = state;
+  effects.push({ type: "violation", kind, sessionId, phase: "connected", detail });
+  return queueReconnect(state, { reason: "violation", detail: `${kind}: ${detail}` }, environment);
+}
+
+/** The disconnect notification: the next status begins a new session (section 4.5). */
+export function onNotifiedConnected(
+  state: Connected,
+  environment: Environment,
+  effects: Effect[],
+): GatewayState {
+  const detail = "the server sent the disconnect notification";
+  return drop(state, { reason: "notified", detail }, environment, effects);
+}
+
+/** The broker is gone: as queued as any reconnect, but there is nothing left to be closed. */
+export function onLinkLost(
+  state: Connected,
+  ending: Ending,
+  { now, settings }: Environment,
+  effects: Effect[],
+): GatewayState {
+  const base = end(state, ending, effects);
+  const lookAt = nextLook(state, now, settings.times.lookMs);
+  return { kind: "not_initialized", base, lookAt };
+}
+
+/** When something is due next; null when nothing is. */
+export function connectedDeadline(state: Connected, { settings }: Environment): number | null {
+  const { silentUntil, open: [oldest] } = state;
+  const dues = [silentUntil, state.reconnect?.at ?? null];
+  if (oldest !== undefined && state.reconnect === null) {
+    dues.push(oldest.sentAt + settings.times.responseMs);
+  }
+  return dues.reduce((first, due) => due !== null && (first === null || due < first) ? due : first);
+}
+
+/** Does what is due. */
+export function onConnectedTimeout(
+  state: Connected,
+  environment: Environment,
+  effects: Effect[],
+): GatewayState {
+  const { now, settings } = environment;
+  if (state.reconnect !== null && now >= state.reconnect.at) {
+    return reconnect(state, state.reconnect, environment, effects);
+  }
+  const [oldest] = state.open;
+  if (oldest !== undefined && now >= oldest.sentAt + settings.times.responseMs) {
+    const waited = Math.round(now - oldest.sentAt);
+    const detail = `status ${oldest.status.messageCounter} had no answer for ${waited} ms`;
+    const queued = queueReconnect(state, { reason: "status_unanswered", detail }, environment);
+    if (queued !== state) return queued;
+  }
+  if (state.silentUntil === null || now < state.silentUntil) return state;
+  const { waiting } = state;
+  return sendAll({ ...state, silentUntil: null, waiting: [] }, waiting, environment, effects);
+}
+
+function onStatusResponse(
+  state: Connected,
+  counter: number,
+  environment: Environment,
+  effects: Effect[],
+): GatewayState {
+  const at = state.open.findIndex(({ status }) => status.messageCounter === counter);
+  const answered = state.open[at];
+  if (answered === undefined) {
+    const { open, reconnect: queued, sessionId } = state;
+    if (queued !== null) return state;
+    const detail = `counter ${counter}; ${open.length} open, next counter ${state.counter}`;
+    const kind = "unexpected_status_response";
+    effects.push({ type: "violation", kind, sessionId, phase: "connected", detail });
+    const ending = { reason: "violation", detail: `${kind}: ${detail}` } as const;
+    return drop(state, ending, environment, effects);
+  }
+  effects.push({ type: "answered", open: answered, inSequence: false });
+  const open = at === 0 ? state.open.slice(1) : state.open.toSpliced(at, 1);
+  const next = { ...state, open, openBytes: state.openBytes - sizeOf(answered.status) };
+  if (open.length > 0 || !hasNoDevice(state.base)) return next;
+  const detail = "the last device has left";
+  return drop(next, { reason: "all_devices_gone", detail }, environment, effects);
+}
+
+function onCommand(
+  state: Connected,
+  command: Command,
+  environment: Environment,
+  effects: Effect[],
+): GatewayState {
+  const { messageCounter, device } = command;
+  if (!isNextCommand(state, command)) {
+    const expected = nextCounter(state.lastCommand ?? 0);
+    const detail = `counter ${messageCounter}; expected ${expected}`;
+    return violate(state, "command_counter", detail, environment, effects);
+  }
+  if (!hasModule(device, environment.settings)) {
+    const detail = `command ${messageCounter} for module ${device.module}`;
+    return queueReconnect(state, { reason: "unknown_module", detail }, environment);
+  }
+  const connected = isConnected(state.base, device);
+  respond(command, servedType(command, connected, environment.settings), false, effects);
+  return { ...state, lastCommand: messageCounter };
+}

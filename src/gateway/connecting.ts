@@ -1,0 +1,199 @@
+// A gateway in its connect sequence (section 4.2): whatever it does not await fails it.
+import { nextCounter } from "../protocol/counter.ts";
+import { deviceKey } from "../protocol/device.ts";
+import {
+  type Command,
+  type ConnectResponse,
+  ConnectResponseType,
+  DeviceState,
+  type ServerMessage,
+  type Status,
+} from "../protocol/messages.ts";
+import { isNextCommand, respond, servedType } from "./commands.ts";
+import { beginRunning } from "./connected.ts";
+import { hasNoDevice } from "./devices.ts";
+import type { Effect, ViolationKind } from "./inputs.ts";
+import { end, fail } from "./rest.ts";
+import { nextSessionId } from "./session_id.ts";
+import type { Connecting, Environment, GatewayState, OpenStatus } from "./state.ts";
+
+/** The broker is there: Connect. */
+export function onLinkUp(
+  state: Connecting,
+  environment: Environment,
+  effects: Effect[],
+): GatewayState {
+  if (state.step !== "link") return state;
+  if (hasNoDevice(state.base)) {
+    const base = end(state, { reason: "all_devices_gone", detail: "" }, effects);
+    return { kind: "not_initialized", base, lookAt: null };
+  }
+  const { company, car: vehicleName } = environment.settings;
+  const { devices } = state.base;
+  const { sessionId, seed } = nextSessionId(state.base.seed);
+  const message = {
+    kind: "connect",
+    sessionId,
+    company,
+    vehicleName,
+    devices: Object.values(devices).map(({ device }) => device),
+  } as const;
+  effects.push({ type: "send", message, inSequence: true, tag: null });
+  const listed = Object.keys(devices);
+  const base = { ...state.base, seed };
+  return awaiting({ ...state, base, sessionId, listed }, "connect", environment);
+}
+
+/** A message of the server; none can come before the Connect. */
+export function onMessageConnecting(
+  state: Connecting,
+  message: ServerMessage,
+  environment: Environment,
+  effects: Effect[],
+): GatewayState {
+  if (state.step === "link") return state;
+  if (message.kind === "connect_response") {
+    return onConnectResponse(state, message, environment, effects);
+  }
+  if (message.sessionId !== state.sessionId) {
+    const detail = `${message.kind} of session "${message.sessionId}"`;
+    return fail(state, { reason: "unexpected_message", detail }, environment, effects);
+  }
+  return message.kind === "status_response"
+    ? onStatusResponse(state, message.messageCounter, environment, effects)
+    : onCommand(state, message, environment, effects);
+}
+
+/** The server has broken a rule. */
+export function violate(
+  state: Connecting,
+  kind: ViolationKind,
+  detail: string,
+  environment: Environment,
+  effects: Effect[],
+): GatewayState {
+  const { sessionId, step: phase } = state;
+  effects.push({ type: "violation", kind, sessionId, phase, detail });
+  const ending = { reason: "violation", detail: `${kind}: ${detail}` } as const;
+  return fail(state, ending, environment, effects);
+}
+
+/** The awaited message has not come in time. */
+export function onSequenceTimeout(
+  state: Connecting,
+  environment: Environment,
+  effects: Effect[],
+): GatewayState {
+  const waited = `for ${environment.settings.times.sequenceMs} ms`;
+  const failing = (reason: Parameters<typeof fail>[1]["reason"], what: string) =>
+    fail(state, { reason, detail: `no ${what} ${waited}` }, environment, effects);
+  switch (state.step) {
+    case "link":
+      return state;
+    case "connect":
+      return failing("connect_unanswered", "connect response");
+    case "statuses": {
+      const counters = state.open.map(({ status }) => status.messageCounter).join(", ");
+      return failing("first_status_unanswered", `answer to ${counters}`);
+    }
+    case "commands":
+      return failing("first_command_missing", `first command to ${state.awaited.join(", ")}`);
+  }
+}
+
+function onConnectResponse(
+  state: Connecting,
+  { sessionId, type }: ConnectResponse,
+  environment: Environment,
+  effects: Effect[],
+): GatewayState {
+  const own = sessionId === state.sessionId;
+  const isExpected = own && state.step === "connect" && type === ConnectResponseType.OK;
+  if (isExpected) return sendFirstStatuses(state, environment, effects);
+  if (own && type === ConnectResponseType.OK) {
+    return violate(state, "unexpected_connect_response", `type ${type}`, environment, effects);
+  }
+  const reason = own ? "already_logged" : "unexpected_message";
+  const detail = `connect response of type ${type} for session "${sessionId}"`;
+  return fail(state, { reason, detail }, environment, effects);
+}
+
+function sendFirstStatuses(
+  state: Connecting,
+  environment: Environment,
+  effects: Effect[],
+): Connecting {
+  const { base, sessionId } = state;
+  const open = state.listed.flatMap((key, index): OpenStatus[] => {
+    const known = base.devices[key];
+    if (known === undefined) return [];
+    const { device, data: statusData, errorMessage } = known;
+    const status: Status = {
+      kind: "status",
+      sessionId,
+      deviceState: DeviceState.CONNECTING,
+      messageCounter: index + 1,
+      device,
+      statusData,
+      errorMessage,
+    };
+    effects.push({ type: "send", message: status, inSequence: true, tag: null });
+    return [{ status, sentAt: environment.now, tag: null }];
+  });
+  return awaiting({ ...state, open }, "statuses", environment);
+}
+
+function onStatusResponse(
+  state: Connecting,
+  counter: number,
+  environment: Environment,
+  effects: Effect[],
+): GatewayState {
+  const answered = state.open.find(({ status }) => status.messageCounter === counter);
+  if (state.step !== "statuses" || answered === undefined) {
+    const detail = `counter ${counter} while awaiting ${state.step}, ${state.open.length} open`;
+    return violate(state, "unexpected_status_response", detail, environment, effects);
+  }
+  effects.push({ type: "answered", open: answered, inSequence: true });
+  const open = state.open.filter((one) => one !== answered);
+  if (open.length > 0) return awaiting({ ...state, open }, "statuses", environment);
+  return awaiting({ ...state, open, awaited: state.listed }, "commands", environment);
+}
+
+function onCommand(
+  state: Connecting,
+  command: Command,
+  environment: Environment,
+  effects: Effect[],
+): GatewayState {
+  const { messageCounter, device } = command;
+  const broken = (kind: ViolationKind, detail: string) =>
+    violate(state, kind, detail, environment, effects);
+  if (state.step !== "commands") {
+    const detail = `command ${messageCounter} before every first status was answered`;
+    return broken("unexpected_command", detail);
+  }
+  if (!isNextCommand(state, command)) {
+    const expected = nextCounter(state.lastCommand ?? 0);
+    return broken("command_counter", `counter ${messageCounter}; expected ${expected}`);
+  }
+  const key = deviceKey(device);
+  const awaited = state.awaited.filter((one) => one !== key);
+  if (awaited.length === state.awaited.length) {
+    return broken("unexpected_command", `no first command was due for device ${key}`);
+  }
+  // Those that were listed are connected, as far as this sequence goes.
+  respond(command, servedType(command, true, environment.settings), true, effects);
+  const next = { ...state, awaited, lastCommand: messageCounter };
+  return awaited.length > 0
+    ? awaiting(next, "commands", environment)
+    : beginRunning(next, environment, effects);
+}
+
+function awaiting(
+  state: Connecting,
+  step: "connect" | "statuses" | "commands",
+  { now, settings }: Environment,
+): Connecting {
+  return { ...state, step, by: now + settings.times.sequenceMs };
+}

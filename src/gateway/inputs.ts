@@ -1,0 +1,79 @@
+// What goes into a gateway's session and what comes out of it: plain data, both ways.
+import type { ClientMessage, Command, Device, ServerMessage } from "../protocol/messages.ts";
+import type { EndReason, OpenStatus, Phase } from "./state.ts";
+
+/** Everything that can happen to a gateway. */
+export type Input =
+  | { readonly type: "start" }
+  /** For good, unless it is started again. */
+  | { readonly type: "stop" }
+  /** Connected to the broker and subscribed. */
+  | { readonly type: "link_up" }
+  /** The broker is gone, or could not be reached. */
+  | { readonly type: "link_down"; readonly detail: string }
+  | { readonly type: "message"; readonly message: ServerMessage }
+  /** Bytes that are no message of the protocol. */
+  | { readonly type: "malformed"; readonly detail: string }
+  /** The disconnect notification. */
+  | { readonly type: "notified" }
+  /** A device says something; one that is not known joins. */
+  | {
+    readonly type: "status" | "leave";
+    readonly device: Device;
+    readonly data: Uint8Array;
+    readonly errorMessage: Uint8Array;
+    readonly tag: number | null;
+  }
+  /** The gateway's process ends and comes back. */
+  | { readonly type: "restart" }
+  /** The network fails. */
+  | { readonly type: "drop_link" }
+  /** Time has passed: some deadline may have been reached. */
+  | { readonly type: "tick" };
+
+/** Everything a gateway wants done, in order. */
+export type Effect =
+  /** Connect to the broker and subscribe; `link_up` or `link_down` follows. */
+  | { readonly type: "open_link" }
+  /** Leave the broker; no `link_down` follows. */
+  | { readonly type: "close_link" }
+  | {
+    readonly type: "send";
+    readonly message: ClientMessage;
+    /** Whether it belongs to a connect sequence. */
+    readonly inSequence: boolean;
+    readonly tag: number | null;
+  }
+  /** A command for a device; its response, if there is one, comes next. */
+  | { readonly type: "command"; readonly command: Command }
+  | { readonly type: "answered"; readonly open: OpenStatus; readonly inSequence: boolean }
+  /** A status that is not sent: it is the device's last one, for the next session. */
+  | { readonly type: "kept"; readonly tag: number | null }
+  | { readonly type: "running"; readonly sessionId: string }
+  | { readonly type: "link_failed"; readonly detail: string }
+  | {
+    readonly type: "violation";
+    readonly kind: ViolationKind;
+    readonly sessionId: string;
+    readonly phase: Phase;
+    /** In words, with the values. */
+    readonly detail: string;
+  }
+  | {
+    readonly type: "ended";
+    readonly sessionId: string;
+    readonly reason: EndReason;
+    readonly detail: string;
+    /** Whether the session had reached normal communication. */
+    readonly hadRun: boolean;
+    readonly unanswered: readonly OpenStatus[];
+  };
+
+/** A rule of the protocol the server has broken. */
+export type ViolationKind =
+  | "malformed"
+  | "foreign_session"
+  | "unexpected_connect_response"
+  | "unexpected_status_response"
+  | "unexpected_command"
+  | "command_counter";

@@ -1,0 +1,20 @@
+// The car's side of the Fleet Protocol.
+export type { Effect, Input, ViolationKind } from "./inputs.ts";
+export { nextDeadline, type Step, step } from "./session.ts";
+export {
+  createGateway,
+  type EndReason,
+  type Environment,
+  GATEWAY_TIMES,
+  GATEWAY_VERSIONS,
+  type GatewaySettings,
+  type GatewayState,
+  type GatewayTimes,
+  type GatewayVersion,
+  isSaturated,
+  type OpenStatus,
+  type Phase,
+  phaseOf,
+  type ServedModule,
+  sessionIdOf,
+} from "./state.ts";

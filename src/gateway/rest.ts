@@ -1,0 +1,80 @@
+// A gateway between two sessions: how the last one ended, and how the next one begins.
+import { foldAll, foldUnanswered, hasNoDevice, leaveSession } from "./devices.ts";
+import type { Effect } from "./inputs.ts";
+import type {
+  Base,
+  Connected,
+  Connecting,
+  EndReason,
+  Environment,
+  GatewayState,
+  NotConnected,
+} from "./state.ts";
+
+/** Why a session ends. */
+export interface Ending {
+  readonly reason: EndReason;
+  /** For people, with the values. */
+  readonly detail: string;
+}
+
+/** Begins to connect, or waits for a device when there is none. */
+export function connect(
+  base: Base,
+  { now, settings }: Environment,
+  effects: Effect[],
+): GatewayState {
+  if (hasNoDevice(base)) return { kind: "not_initialized", base, lookAt: null };
+  const next = { ...base, linked: true };
+  if (settings.firstLinkFails && !base.linked) {
+    effects.push({ type: "link_failed", detail: "the first one of a gateway's process fails" });
+    return { kind: "not_connected", base: next, retryAt: now + settings.times.retryMs };
+  }
+  effects.push({ type: "open_link" });
+  return {
+    kind: "connecting",
+    base: next,
+    step: "link",
+    sessionId: "",
+    listed: [],
+    by: null,
+    open: [],
+    awaited: [],
+    lastCommand: null,
+    waiting: [],
+  };
+}
+
+/** Ends what there is of a session; statuses without an answer are for the next one. */
+export function end(state: Connecting | Connected, ending: Ending, effects: Effect[]): Base {
+  const { sessionId, open, waiting } = state;
+  if (ending.reason !== "link_lost") effects.push({ type: "close_link" });
+  if (sessionId !== "") {
+    const hadRun = state.kind === "connected";
+    effects.push({ type: "ended", sessionId, ...ending, hadRun, unanswered: open });
+  }
+  return foldAll(foldUnanswered(leaveSession(state.base), open), waiting, effects);
+}
+
+/** A connect sequence failed: the next one begins after a pause (section 4.5). */
+export function fail(
+  state: Connecting,
+  ending: Ending,
+  { now, settings }: Environment,
+  effects: Effect[],
+): NotConnected {
+  const base = end(state, ending, effects);
+  return { kind: "not_connected", base, retryAt: now + settings.times.retryMs };
+}
+
+/** The session is over, and the next status begins a new one; it may be there already. */
+export function drop(
+  state: Connected,
+  ending: Ending,
+  environment: Environment,
+  effects: Effect[],
+): GatewayState {
+  const base = end(state, ending, effects);
+  if (state.waiting.some(({ leaves }) => !leaves)) return connect(base, environment, effects);
+  return { kind: "not_initialized", base, lookAt: null };
+}

@@ -1,0 +1,46 @@
+// What a simulated gateway tells whoever drives it, beside its messages; none of it per status.
+import type { EndReason, Phase, ViolationKind } from "../gateway/mod.ts";
+import type { Command } from "../protocol/messages.ts";
+
+/** One rule of the protocol that the server has broken, with all that helps to find out why. */
+export interface Violation {
+  readonly car: string;
+  readonly kind: ViolationKind;
+  readonly sessionId: string;
+  readonly phase: Phase;
+  /** In words, with the values. */
+  readonly detail: string;
+  /** On the gateway's clock, in milliseconds. */
+  readonly at: number;
+}
+
+/** What happens to a gateway. */
+export type GatewayEvent =
+  | { readonly kind: "running"; readonly sessionId: string }
+  | {
+    readonly kind: "ended";
+    readonly sessionId: string;
+    readonly reason: EndReason;
+    readonly detail: string;
+    /** Whether the session had reached normal communication. */
+    readonly hadRun: boolean;
+  }
+  | { readonly kind: "violation"; readonly violation: Violation }
+  | { readonly kind: "notified" }
+  | { readonly kind: "command"; readonly command: Command }
+  | { readonly kind: "drained" };
+
+/** What became of a status that somebody waits for. */
+export type StatusResult =
+  | { readonly answered: true; readonly counter: number; readonly latencyMs: number }
+  | { readonly answered: false; readonly reason: string };
+
+/** What a caller may say about one status. */
+export interface StatusExtras {
+  /** @default {what the device's life says: CONNECTING at first, then RUNNING} */
+  readonly state?: number;
+  /** @default {none} */
+  readonly errorMessage?: Uint8Array;
+  /** Called once, with the answer or the reason why there is none. */
+  readonly done?: (result: StatusResult) => void;
+}
