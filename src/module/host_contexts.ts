@@ -57,6 +57,7 @@ export class HostContexts implements ContextOwner {
   readonly #creations = new Map<number, Creation>();
   /** Who waits for contexts to be destroyed. */
   readonly #destroyed = new Map<number, () => void>();
+  #exhausted = false;
   /** Places of contexts that were left undestroyed, with their threads. */
   readonly #abandoned = new Set<number>();
 
@@ -71,6 +72,14 @@ export class HostContexts implements ContextOwner {
   /** Places taken: of contexts being made, alive, or left undestroyed. */
   get places(): number {
     return this.#living.size + this.#creations.size + this.#abandoned.size;
+  }
+
+  /**
+   * Whether the host has failed to make a context for want of something of its own, which a library
+   * may have used up: descriptors, memory. Another host may do it.
+   */
+  get exhausted(): boolean {
+    return this.#exhausted;
   }
 
   /** The living contexts as plain data. */
@@ -250,6 +259,7 @@ export class HostContexts implements ContextOwner {
     const creation = this.#creations.get(index);
     if (!creation) return;
     this.#creations.delete(index);
+    this.#exhausted ||= failure.kind === "host";
     creation.reject(new ModuleLoadError(failure.kind, creation.context.spec, failure.detail));
   }
 

@@ -124,7 +124,8 @@ export class ModuleHost implements LinkHandler {
 
   /** How many more contexts the host takes. */
   get freePlaces(): number {
-    return this.#state === "active" ? CONTEXTS_PER_HOST - this.#contexts.places : 0;
+    if (this.#state !== "active" || this.#contexts.exhausted) return 0;
+    return CONTEXTS_PER_HOST - this.#contexts.places;
   }
 
   /** What the host holds, as plain data. */

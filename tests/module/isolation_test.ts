@@ -1,8 +1,9 @@
 // What a library does to its process reaches no further than its host.
 import assert from "node:assert/strict";
+import { ModuleLoadError } from "../../src/module/errors.ts";
 import { TempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
-import { forward, isAlive, openContext, specOf, startHost } from "./support.ts";
+import { fixtures, forward, isAlive, openContext, specOf, startHost } from "./support.ts";
 
 /** Process group, session and terminal of a process; the terminal is 0 when it has none. */
 async function belonging(pid: number): Promise<{ group: number; session: number; tty: number }> {
@@ -97,6 +98,23 @@ for (const how of ["settings", "nice_group"]) {
     assert.ok(!isAlive(test.host.pid));
   });
 }
+
+Deno.test("A host whose descriptors a library has used up takes no more contexts, another one does", async () => {
+  await using test = await startHost();
+  await openContext(test.host, specOf("car_a", { crash_in: "init", crash_how: "settings" }));
+  assert.ok(test.host.freePlaces > 0);
+  const other = specOf("car_b", {}, { libPath: fixtures.module2, module: 2 });
+  await assert.rejects(openContext(test.host, other), (error) => {
+    assert.ok(error instanceof ModuleLoadError);
+    // Not "library": that one could never be loaded, and a start or a reload would be refused.
+    assert.equal(error.kind, "host");
+    assert.match(error.message, /car "car_b".*Too many open files/);
+    return true;
+  });
+  assert.equal(test.host.freePlaces, 0);
+  await using second = await startHost();
+  await openContext(second.host, other);
+});
 
 /** What a process passes on to those it starts. */
 async function settingsOf(pid: number): Promise<unknown> {

@@ -91,8 +91,8 @@ const F_SETOWN = 8;
 const F_SETSIG = 10;
 const F_DUPFD_CLOEXEC = 1030;
 
-/** Descriptors from here on are none that a library would close because daemons do. */
-const OWN_DESCRIPTORS = 100n;
+/** Standard streams have those below, and libraries close them because daemons do. */
+const FIRST_DESCRIPTOR = 3n;
 /** Of 1,000, which would be as if the process had all memory of the machine. */
 const OOM_SCORE = 500;
 const MAX_OOM_SCORE = 1000;
@@ -133,7 +133,7 @@ export class LibC {
    */
   endGroupWithPipe(): void {
     const { fcntl, open, dup2, close } = this.#symbols;
-    const pipe = fcntl(STDIN, F_DUPFD_CLOEXEC, OWN_DESCRIPTORS);
+    const pipe = fcntl(STDIN, F_DUPFD_CLOEXEC, FIRST_DESCRIPTOR);
     if (pipe < 0) return;
     fcntl(pipe, F_SETOWN, BigInt(-Deno.pid));
     fcntl(pipe, F_SETSIG, SIGKILL);

@@ -30,6 +30,9 @@ const PROBES: Deno.ForeignLibraryInterface = Object.fromEntries(
   Object.keys(SYMBOLS).map((name) => [name, { parameters: [], result: "void", optional: true }]),
 );
 
+/** The loader lacks what this process has used up, or another library in it: EMFILE, ENFILE, ENOMEM. */
+const EXHAUSTION = /Too many open files|Cannot allocate memory/;
+
 /** The libraries of this process, by path: contexts of one library share it. */
 export class Libraries {
   readonly #loaded = new Map<string, Library>();
@@ -70,6 +73,6 @@ function open(libPath: string): Library {
     const text = cause instanceof Error ? cause.message : String(cause);
     // Deno says so itself, and once more with the loader's text.
     const detail = text.replace(/^(Could not open library: )+/, "cannot open library: ");
-    throw new LibraryError("library", detail, { cause });
+    throw new LibraryError(EXHAUSTION.test(detail) ? "host" : "library", detail, { cause });
   }
 }
