@@ -103,7 +103,7 @@ mosquittoTest("SIGHUP adds, removes and changes cars while the others stream on"
     line,
     /1 car added \(added\); 1 car removed \(removed\); 1 car changed \(changed: module 1000 changed \(config\.note\)\); 20 cars untouched/,
   );
-  assert.equal((await told).reason, "already_logged");
+  assert.equal((await told).reason, "told_to_reconnect");
   assert.notEqual(await again, before);
   await subscribed(server, "added");
   const added = gateway("added");

@@ -35,7 +35,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
       // A server that is back in time finds them where they are.
       assert.deepEqual([alone.told, alone.notifications], [[], 0]);
       for (const { phase, stats } of gateways) {
-        assert.deepEqual([phase, stats.notifications], ["running", 0]);
+        assert.deepEqual([phase, stats.notifications], ["connected", 0]);
       }
       for (const { car } of gateways) {
         const calls = (await stage.record.calls()).filter((call) => call.car === car);

@@ -107,7 +107,7 @@ mosquittoTest(
     server.signal("SIGKILL");
     await server.ended();
     for (const { phase, stats } of gateways) {
-      assert.deepEqual([phase, stats.notifications], ["running", 0]);
+      assert.deepEqual([phase, stats.notifications], ["connected", 0]);
     }
     const again = gateways.map((gateway) => gateway.nextSession());
     await stage.serve({ cars });
