@@ -1,4 +1,4 @@
-// Turns the .proto files into src/protocol/descriptor.json, which the codec loads: `deno task proto`.
+// Turns the .proto files into src/protocol/codec/descriptor.json, which the codec loads: `deno task proto`.
 import protobuf from "protobufjs";
 
 /** Parses the .proto files of this folder into the JSON form protobufjs loads without a parser. */
@@ -12,6 +12,6 @@ export function readDescriptor(): Record<string, unknown> {
 }
 
 if (import.meta.main) {
-  const target = new URL("../src/protocol/descriptor.json", import.meta.url);
+  const target = new URL("../src/protocol/codec/descriptor.json", import.meta.url);
   Deno.writeTextFileSync(target, JSON.stringify(readDescriptor(), null, 2) + "\n");
 }

@@ -21,7 +21,7 @@ async function main(args: readonly string[]): Promise<number> {
   const [{ runProgram }, { consoleOutput, printText }, { describeDefect, reportDefects }] =
     await Promise.all([
       import("./cli/program.ts"),
-      import("./cli/output.ts"),
+      import("./text/output.ts"),
       import("./cli/defects.ts"),
     ]);
   const context = {

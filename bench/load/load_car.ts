@@ -3,7 +3,7 @@ import {
   decodeClientMessage,
   decodeServerMessage,
   encodeClientMessage,
-} from "../../src/protocol/codec.ts";
+} from "../../src/protocol/codec/codec.ts";
 import { nextCounter } from "../../src/protocol/counter.ts";
 import {
   ConnectResponseType,

@@ -1,6 +1,6 @@
 // A broker connection for load: as little MQTT as will do, so that the load generator is not the
 // bottleneck it is meant to find.
-import { ConnLink } from "../../src/mqtt/link.ts";
+import { ConnLink } from "../../src/net/link.ts";
 import {
   type PacketListener,
   PacketReader,
@@ -9,7 +9,7 @@ import {
   topicField,
   writePuback,
   writePublish,
-} from "../../src/mqtt/packets.ts";
+} from "../../src/transport/mqtt/packets.ts";
 import { connectPacket, subscribePacket } from "../../tests/support/mqtt_packets.ts";
 
 /** Whose connection it is. */

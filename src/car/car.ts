@@ -1,20 +1,34 @@
 // A car: drives the pure session with what transport, modules and clock bring, and carries out what
 // the session wants done.
-import type { ContextListener, ModuleContext } from "../module/context.ts";
-import type { TransportStats } from "../mqtt/message_lane.ts";
-import type { CarTransport, MessageLimits, TransportListener } from "../mqtt/transport.ts";
-import type { Log } from "../log/log.ts";
-import { encodeServerMessage, readClientMessage } from "../protocol/codec.ts";
-import type { ClientMessage } from "../protocol/messages.ts";
-import { type Clock, systemClock, type TimerHandle } from "../time/clock.ts";
+import type { ContextListener, ModuleContext } from "../module/mod.ts";
+import type {
+  CarTransport,
+  MessageLimits,
+  TransportListener,
+  TransportStats,
+} from "../transport/mod.ts";
+import type { Log } from "../log/mod.ts";
+import type { ClientMessage } from "../protocol/mod.ts";
+import { encodeServerMessage, readClientMessage } from "../protocol/codec/mod.ts";
+import { type Clock, systemClock, type TimerHandle } from "../time/mod.ts";
 import { type CarCounts, CarStatistics } from "./car_statistics.ts";
-import type { Effect, Input } from "./effects.ts";
-import { connectedDevices, type QueueDepths, queueDepths } from "./inspection.ts";
+import {
+  connectedDevices,
+  createSession,
+  type Effect,
+  type Input,
+  isSaturated,
+  nextDeadline,
+  type QueueDepths,
+  queueDepths,
+  type Session,
+  type SessionSettings,
+  type StateName,
+  stateName,
+  step,
+} from "../session/mod.ts";
 import { CarJournal, type PastFailure } from "./journal.ts";
 import { ModuleCalls } from "./module_calls.ts";
-import { createSession, isSaturated, nextDeadline, step } from "./session.ts";
-import type { SessionSettings } from "./settings.ts";
-import { type Session, type StateName, stateName } from "./state.ts";
 
 /** What a car is made of. */
 export interface CarOptions {

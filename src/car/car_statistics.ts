@@ -1,7 +1,6 @@
 // Plain counters of one car, cheap enough to be always on.
-import type { ServerMessage } from "../protocol/messages.ts";
-import type { Dropped, Note, NotForwarded } from "./effects.ts";
-import type { FailureReason } from "./failure.ts";
+import type { ServerMessage } from "../protocol/mod.ts";
+import type { Dropped, FailureReason, Note, NotForwarded } from "../session/mod.ts";
 
 /** The counters as plain data. */
 export type CarCounts = Readonly<

@@ -1,12 +1,8 @@
 // What people learn of one car: its log lines, and the failures its snapshot remembers.
-import type { LogLevel } from "../config/log_level.ts";
-import type { Log } from "../log/log.ts";
-import { andSuppressed, Once } from "../log/once.ts";
-import { deviceKey } from "../protocol/device.ts";
-import type { Device } from "../protocol/messages.ts";
-import type { Clock } from "../time/clock.ts";
-import type { Note } from "./effects.ts";
-import type { Failure } from "./failure.ts";
+import { andSuppressed, type Log, type LogLevel, Once } from "../log/mod.ts";
+import { type Device, deviceKey } from "../protocol/mod.ts";
+import type { Clock } from "../time/mod.ts";
+import type { Failure, Note } from "../session/mod.ts";
 import { noteLine } from "./notes.ts";
 
 /** What a journal is made of. */

@@ -1,10 +1,8 @@
 // The module contexts of a car, and the effects that are calls of them.
-import type { ModuleContext } from "../module/context.ts";
-import { type CallOutcome, wasMade } from "../module/outcome.ts";
-import { deviceKey } from "../protocol/device.ts";
-import type { Device } from "../protocol/messages.ts";
+import type { ModuleContext } from "../module/mod.ts";
+import { type CallOutcome, type Device, deviceKey, wasMade } from "../protocol/mod.ts";
 import type { CarStatistics } from "./car_statistics.ts";
-import type { Effect, Input } from "./effects.ts";
+import type { Effect, Input } from "../session/mod.ts";
 import type { CarJournal } from "./journal.ts";
 
 /** Effects that are for modules. */

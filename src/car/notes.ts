@@ -1,8 +1,7 @@
 // What a session noticed, in words: level, text and device of every note.
-import type { LogLevel } from "../config/log_level.ts";
-import { deviceKey } from "../protocol/device.ts";
-import type { ClientMessage, Device } from "../protocol/messages.ts";
-import type { Doubtful, Dropped, Ignored, Note, NotForwarded } from "./effects.ts";
+import type { LogLevel } from "../log/mod.ts";
+import { type ClientMessage, type Device, deviceKey } from "../protocol/mod.ts";
+import type { Doubtful, Dropped, Ignored, Note, NotForwarded } from "../session/mod.ts";
 
 /** A note as a log line will have it. */
 export interface NoteLine {

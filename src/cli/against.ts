@@ -3,15 +3,19 @@ import {
   compareConfigs,
   type CompareOptions,
   type ConfigDifference,
+  ConfigError,
+  differenceLines,
   isSame,
-} from "../config/compare.ts";
-import { differenceLines, namesText, reconnects } from "../config/difference_text.ts";
-import { ConfigError } from "../config/errors.ts";
-import { loadConfig } from "../config/load.ts";
-import { masked, parseEffective, unseenKeys } from "../config/masked.ts";
-import type { ServerConfig } from "../config/model.ts";
-import type { Overrides } from "../config/overrides.ts";
-import { fetchConfig, RunningConfigError } from "./running_config.ts";
+  loadConfig,
+  masked,
+  namesText,
+  type Overrides,
+  parseEffective,
+  reconnects,
+  type ServerConfig,
+  unseenKeys,
+} from "../config/mod.ts";
+import { fetchConfig, RunningConfigError } from "../http/mod.ts";
 
 /** With what a configuration is compared. */
 export interface Against {

@@ -1,13 +1,21 @@
 // `check`: reads a configuration and says what is wrong with it, or what it means; starts nothing.
-import { effectiveDocument } from "../config/effective.ts";
-import { ConfigError, type Problem } from "../config/errors.ts";
-import { secretOf } from "../config/files.ts";
-import { loadConfig } from "../config/load.ts";
-import type { ServerConfig } from "../config/model.ts";
-import type { Overrides } from "../config/overrides.ts";
-import { describeFileError, MAX_SECRET_BYTES, readText } from "../config/read_file.ts";
+import {
+  ConfigError,
+  effectiveDocument,
+  loadConfig,
+  type Overrides,
+  type Problem,
+  secretOf,
+  type ServerConfig,
+} from "../config/mod.ts";
+import {
+  describeFileError,
+  MAX_SECRET_BYTES,
+  type Output,
+  printText,
+  readText,
+} from "../text/mod.ts";
 import type { Against } from "./against.ts";
-import { type Output, printText } from "./output.ts";
 
 /** What `check` is told on the command line. */
 export interface CheckOptions {

@@ -3,8 +3,8 @@
 //
 // Kept apart from the commands, so that help and usage errors load nothing else.
 import type { Command } from "commander";
-import type { Overrides } from "../config/overrides.ts";
-import type { Output } from "./output.ts";
+import type { Overrides } from "../config/mod.ts";
+import type { Output } from "../text/mod.ts";
 
 /** Where the configuration is looked for when none is named. */
 export const DEFAULT_CONFIG = "./config/config.json";

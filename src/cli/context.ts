@@ -1,6 +1,6 @@
 // What the entry and the commands know of each other.
 import type { Command } from "commander";
-import type { Output } from "./output.ts";
+import type { Output } from "../text/mod.ts";
 
 /** What every command gets from the entry. */
 export interface ProgramContext {

@@ -5,11 +5,9 @@ import {
   type ExampleModule,
 } from "../../examples/module/build.ts";
 import type { GatewayVersion } from "../gateway/mod.ts";
-import { startLogging } from "../log/logging.ts";
+import { startLogging } from "../log/mod.ts";
 import type { ProgramContext } from "./context.ts";
-import { Countdown } from "./countdown.ts";
-import { Demo } from "./demo_parts.ts";
-import { runUntilStopped } from "./lifetime.ts";
+import { Countdown, Demo, runUntilStopped } from "../app/mod.ts";
 
 /** What the command line said. */
 export interface DemoOptions {

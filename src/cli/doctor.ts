@@ -1,9 +1,8 @@
 // `doctor`: tries what the server will need, and says what is wrong and what to do.
-import { examine } from "../doctor/doctor.ts";
-import { CHECKS, countByStatus, type Finding, STATUSES } from "../doctor/findings.ts";
+import { CHECKS, countByStatus, examine, type Finding, STATUSES } from "../doctor/mod.ts";
 import type { ConfigOptions } from "./config_options.ts";
 import type { ProgramContext } from "./context.ts";
-import { printText } from "./output.ts";
+import { printText } from "../text/mod.ts";
 
 /** What `doctor` is told on the command line. */
 export interface DoctorOptions extends ConfigOptions {

@@ -4,10 +4,9 @@
 // the server listens.
 import { connect as connectPlain, isIP } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { hostPort, reachableHost } from "../config/address.ts";
-import { describeFileError, readText } from "../config/read_file.ts";
+import { hostPort, reachableHost } from "../net/mod.ts";
+import { describeFileError, type Output, readText } from "../text/mod.ts";
 import { DEFAULT_CONFIG } from "./config_options.ts";
-import type { Output } from "./output.ts";
 
 /** Where the server listens when nothing says otherwise. */
 const DEFAULT_URL = "http://127.0.0.1:8080/healthz";

@@ -1,6 +1,6 @@
 // Options of a command line as numbers, lists and files; what is wrong is collected, not thrown.
 
-import { MAX_PEM_BYTES, readBytes } from "../config/read_file.ts";
+import { MAX_PEM_BYTES, readBytes } from "../text/mod.ts";
 
 /** Texts as commander finds them; what is absent was not given. */
 export type RawOptions = Readonly<Record<string, string | boolean | undefined>>;

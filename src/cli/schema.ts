@@ -1,7 +1,6 @@
 // `schema`: prints what the configuration and the API look like, for programs and for people.
-import { configJsonSchemaText } from "../config/json_schema.ts";
-import { keyTable } from "../config/key_table.ts";
-import { type Output, printText } from "./output.ts";
+import { configJsonSchemaText, keyTable } from "../config/mod.ts";
+import { type Output, printText } from "../text/mod.ts";
 
 /** What can be printed: the JSON Schema, pages of docs/, and the OpenAPI document. */
 export const SCHEMAS = ["config", "keys", "api", "openapi"] as const;
@@ -18,7 +17,7 @@ export async function runSchema(
 async function textOf(what: typeof SCHEMAS[number]): Promise<string> {
   if (what === "config") return configJsonSchemaText();
   if (what === "keys") return keyTable();
-  const { apiPage, openApiDocument } = await import("../http/describe.ts");
-  const { METHODS } = await import("../http/methods.ts");
+  const { apiPage, openApiDocument } = await import("../http/mod.ts");
+  const { METHODS } = await import("../http/mod.ts");
   return what === "api" ? apiPage(METHODS) : JSON.stringify(openApiDocument(METHODS), null, 2);
 }

@@ -1,9 +1,8 @@
 // `simulate`: gateways against any broker, with live rates and a summary.
-import { systemClock } from "../time/clock.ts";
-import { within } from "../time/within.ts";
-import { Fleet } from "../simulator/fleet.ts";
-import { whenAborted } from "./lifetime.ts";
-import type { Output } from "./output.ts";
+import { systemClock, within } from "../time/mod.ts";
+import { Fleet } from "../simulator/mod.ts";
+import { whenAborted } from "../app/mod.ts";
+import type { Output } from "../text/mod.ts";
 import type { SimulateOptions } from "./simulate_input.ts";
 import { liveLine, simulateResult, summaryLines } from "./simulate_report.ts";
 

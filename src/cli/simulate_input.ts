@@ -1,14 +1,14 @@
 // What `simulate` was given, checked as a whole: every problem at once.
-import { isSecure, overTls, parseAddress } from "../config/address.ts";
-import { ConfigError } from "../config/errors.ts";
-import { systemFiles } from "../config/files.ts";
-import { loadConfig } from "../config/load.ts";
-import { configSource } from "../config/source.ts";
+import { isSecure, overTls, parseAddress } from "../net/mod.ts";
+import { ConfigError, configSource, loadConfig, systemFiles } from "../config/mod.ts";
 import type { GatewayVersion } from "../gateway/mod.ts";
-import { EXAMPLE_MODULE, makeDevices } from "../simulator/devices.ts";
-import type { GatewayBroker } from "../simulator/gateway_link.ts";
-import type { Misbehavior } from "../simulator/misbehavior.ts";
-import type { Device } from "../protocol/messages.ts";
+import {
+  EXAMPLE_MODULE,
+  type GatewayBroker,
+  makeDevices,
+  type Misbehavior,
+} from "../simulator/mod.ts";
+import type { Device } from "../protocol/mod.ts";
 import { OptionReader, type RawOptions } from "./option_reader.ts";
 
 /** A car to be simulated. */

@@ -1,8 +1,6 @@
 // What `simulate` tells: a line a second, and the summary, for people and as data.
-import { hostPort } from "../config/address.ts";
-import type { Fleet } from "../simulator/fleet.ts";
-import type { Violation } from "../simulator/events.ts";
-import type { GatewayStatsJson } from "../simulator/stats.ts";
+import { hostPort } from "../net/mod.ts";
+import type { Fleet, GatewayStatsJson, Violation } from "../simulator/mod.ts";
 import type { SimulateOptions } from "./simulate_input.ts";
 
 const SHOWN_VIOLATIONS = 10;

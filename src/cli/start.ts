@@ -1,29 +1,32 @@
 // `start`: serves the cars of a configuration until the program is asked to stop.
-import { reachableHost } from "../config/address.ts";
-import { ConfigError } from "../config/errors.ts";
-import { loadConfig, type LoadedConfig } from "../config/load.ts";
-import type { ServerConfig } from "../config/model.ts";
-import { type ConfigSource, configSource } from "../config/source.ts";
-import { type ConnectionShares, shareFiles } from "../doctor/limits.ts";
-import { HttpListenError } from "../http/errors.ts";
-import type { Operators } from "../http/operators.ts";
-import type { EmbeddedBroker } from "../mqtt/broker.ts";
-import { ModuleLoadError } from "../module/errors.ts";
-import { ListenError, TlsFileError } from "../mqtt/errors.ts";
-import { LogDirectoryError } from "../log/errors.ts";
-import type { Log } from "../log/log.ts";
-import { type Logging, startLogging } from "../log/logging.ts";
-import { ServerStartError } from "../server/errors.ts";
-import { Reloader } from "../server/reload.ts";
-import type { Server } from "../server/server.ts";
+import { ListenError, reachableHost, TlsFileError } from "../net/mod.ts";
+import {
+  ConfigError,
+  type ConfigSource,
+  configSource,
+  loadConfig,
+  type LoadedConfig,
+  type ServerConfig,
+} from "../config/mod.ts";
+import { type ConnectionShares, shareFiles } from "../doctor/mod.ts";
+import { HttpListenError, type Operators } from "../http/mod.ts";
+import type { EmbeddedBroker } from "../broker/mod.ts";
+import { ModuleLoadError } from "../module/mod.ts";
+import { type Log, LogDirectoryError, type Logging, startLogging } from "../log/mod.ts";
+import { Reloader, type Server, ServerStartError } from "../server/mod.ts";
 import { versionText } from "../version.ts";
-import { assembleServer, makeConnector } from "./assemble.ts";
+import {
+  assembleServer,
+  makeConnector,
+  type Part,
+  runUntilStopped,
+  servicePart,
+  systemdNotify,
+} from "../app/mod.ts";
 import { printConfigError, printWarnings } from "./check.ts";
 import type { ConfigOptions } from "./config_options.ts";
 import type { ProgramContext } from "./context.ts";
-import { type Part, runUntilStopped } from "./lifetime.ts";
-import type { Output } from "./output.ts";
-import { servicePart, systemdNotify } from "./systemd.ts";
+import type { Output } from "../text/mod.ts";
 
 /**
  * Loads the configuration, starts everything, and waits for the end [CLI-ARGUMENTS] [STOP-ORDER].
@@ -144,7 +147,7 @@ function createParts({ source, options, config, logging, reloader }: PartOptions
   return [{
     name: "the embedded broker",
     async start() {
-      const { EmbeddedBroker } = await import("../mqtt/broker.ts");
+      const { EmbeddedBroker } = await import("../broker/mod.ts");
       const maxMessageBytes = config.limits.maxMessageBytes;
       shares = shareOpenFiles(config, embeddedBroker, log);
       const maxClients = (await shares).broker;
@@ -175,7 +178,7 @@ async function createOperators(
   log: Log,
 ): Promise<Operators | undefined> {
   if (http === undefined) return undefined;
-  const { Operators } = await import("../http/operators.ts");
+  const { Operators } = await import("../http/mod.ts");
   return new Operators({ config: http, log, maxConnections: (await shares).http });
 }
 
@@ -202,7 +205,7 @@ async function startProblems(error: unknown): Promise<readonly string[]> {
 /** The loader tells the first problem, in its own words; the library's file tells all of them. */
 async function loadProblems(cause: Error): Promise<readonly string[]> {
   if (!(cause instanceof ModuleLoadError) || cause.kind !== "library") return [cause.message];
-  const { planLoad } = await import("../doctor/loader.ts");
+  const { planLoad } = await import("../doctor/mod.ts");
   const { problems } = planLoad(cause.libPath);
   if (problems.length === 0) return [cause.message];
   return problems.map(({ message, advice }) =>

@@ -1,15 +1,15 @@
 // What a configuration asks of the file system. Reading a configuration is pure: it asks a table,
 // which is filled in between, and asks again.
 import { isAbsolute, resolve } from "node:path";
-import { quote } from "./describe.ts";
 import {
   describeFileError,
   type FileKind,
   fileKind,
   MAX_PEM_BYTES,
   MAX_SECRET_BYTES,
+  quote,
   readText,
-} from "./read_file.ts";
+} from "../text/mod.ts";
 
 /** No path is longer on Linux, so paths are shown whole. */
 const MAX_PATH = 4096;

@@ -1,20 +1,19 @@
 // Turns a configuration of any dialect into the one form, or into everything that is wrong with it.
-import { resolveBroker } from "./broker.ts";
-import { type CommonInput, type Dialect, readDialect } from "./dialect.ts";
-import { DOCUMENT_PATH, joinPath, quote } from "./describe.ts";
+import { resolveBroker } from "./form/broker.ts";
+import { type CommonInput, type Dialect, readDialect } from "./dialects/dialect.ts";
+import { describeFileError, DOCUMENT_PATH, joinPath, quote } from "../text/mod.ts";
 import { ConfigError, Faults, type Problem } from "./errors.ts";
 import { type ConfigPlace, systemFiles, withFiles } from "./files.ts";
-import { resolveHttp } from "./http.ts";
-import { readJson } from "./json.ts";
-import { formOf } from "./key.ts";
-import { COMMON } from "./keys.ts";
-import { resolveLogging } from "./logging.ts";
-import type { ServerConfig, Timeouts } from "./model.ts";
-import { resolveFleet } from "./modules.ts";
-import { type NumberTexts, USUAL_TEXTS } from "./number_texts.ts";
+import { resolveHttp } from "./form/http.ts";
+import { readJson } from "./dialects/json.ts";
+import { formOf } from "./keys/key.ts";
+import { COMMON } from "./keys/keys.ts";
+import { resolveLogging } from "./form/logging.ts";
+import type { ServerConfig, Timeouts } from "./form/model.ts";
+import { resolveFleet } from "./form/modules.ts";
+import { type NumberTexts, USUAL_TEXTS } from "./dialects/number_texts.ts";
 import type { Overrides } from "./overrides.ts";
-import { describeFileError } from "./read_file.ts";
-import { isObject } from "./read.ts";
+import { isObject } from "./dialects/read.ts";
 import { type ConfigSource, configSource } from "./source.ts";
 
 /** A configuration that can be used. */

@@ -1,7 +1,7 @@
 // Where a configuration comes from: a file, or standard input.
 import { dirname, resolve } from "node:path";
 import { type FileSource, systemFiles } from "./files.ts";
-import { readStandardInput } from "./read_file.ts";
+import { readStandardInput } from "../text/mod.ts";
 
 /** A place that has a configuration, each time it is asked. */
 export interface ConfigSource {

@@ -1,19 +1,22 @@
 // Every check, in an order in which a failure explains what is skipped after it.
-import type { Dialect } from "../config/dialect.ts";
-import { ConfigError, type Problem } from "../config/errors.ts";
-import { loadConfig } from "../config/load.ts";
-import type { ServerConfig } from "../config/model.ts";
-import type { Overrides } from "../config/overrides.ts";
-import { brokerAddress } from "../config/address.ts";
-import { checkBroker, checkEmbeddedBroker } from "./broker.ts";
-import { checkBrokerCertificate, checkCertificateFiles } from "./certificates.ts";
+import {
+  ConfigError,
+  type Dialect,
+  loadConfig,
+  type Overrides,
+  type Problem,
+  type ServerConfig,
+} from "../config/mod.ts";
+import { brokerAddress } from "../net/mod.ts";
+import { checkBroker, checkEmbeddedBroker } from "./broker/broker.ts";
+import { checkBrokerCertificate, checkCertificateFiles } from "./broker/certificates.ts";
 import { checkClock } from "./clock.ts";
 import { CHECKS, type Finding, Findings } from "./findings.ts";
-import { checkLibraries } from "./libraries.ts";
+import { checkLibraries } from "./libraries/libraries.ts";
 import { checkLimits } from "./limits.ts";
 import { checkLogs } from "./logs.ts";
-import { checkPublishing, checkQuietPublishing } from "./publishing.ts";
-import { checkSubscriptions, explainUntried } from "./topics.ts";
+import { checkPublishing, checkQuietPublishing } from "./broker/publishing.ts";
+import { checkSubscriptions, explainUntried } from "./broker/topics.ts";
 
 /** As the README calls them. */
 const DIALECT_NAMES: Record<Dialect, string> = {

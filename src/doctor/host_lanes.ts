@@ -1,9 +1,12 @@
 // Module hosts for trying libraries, one after the other in each, so that a crash has one cause.
-import { maskSecrets, secretValues } from "../config/secrets.ts";
-import type { ContextSpec } from "../module/context.ts";
-import { ModuleLoadError, type ModuleLoadErrorKind } from "../module/errors.ts";
-import { ModuleHost } from "../module/module_host.ts";
-import { Gate } from "../time/gate.ts";
+import { maskSecrets, secretValues } from "../text/mod.ts";
+import {
+  type ContextSpec,
+  ModuleHost,
+  ModuleLoadError,
+  type ModuleLoadErrorKind,
+} from "../module/mod.ts";
+import { Gate } from "../time/mod.ts";
 
 /** Hosts at the same time. */
 const LANES = 4;

@@ -1,7 +1,7 @@
 // Whether this machine lets the server have what its cars need: open files, threads, memory, addresses.
-import type { ServerConfig } from "../config/model.ts";
-import { CONTEXTS_PER_HOST } from "../module/host_contexts.ts";
-import { placeContexts } from "../server/placement.ts";
+import type { ServerConfig } from "../config/mod.ts";
+import { CONTEXTS_PER_HOST } from "../module/mod.ts";
+import { placeContexts } from "../server/mod.ts";
 import { Findings } from "./findings.ts";
 import { kernelFile } from "./system.ts";
 

@@ -1,8 +1,8 @@
 // Whether the log file can be written, and whether there is room for it.
 import { statfsSync } from "node:fs";
 import { dirname } from "node:path";
-import type { ServerConfig } from "../config/model.ts";
-import { describeFileError } from "../config/read_file.ts";
+import type { ServerConfig } from "../config/mod.ts";
+import { describeFileError } from "../text/mod.ts";
 import { Findings } from "./findings.ts";
 
 const MIB = 1024 * 1024;

@@ -1,8 +1,8 @@
 // Which cars' gateways are silent: whatever is published to their topics reaches nobody who minds.
-import { describeFailure } from "../mqtt/failure.ts";
+import { describeFailure } from "../transport/mod.ts";
 import type { Findings } from "./findings.ts";
-import { MqttSession } from "./mqtt_session.ts";
-import { CARS_AT_ONCE, type Subject, type TopicCheckOptions, v311 } from "./topics.ts";
+import { MqttSession } from "./broker/mqtt_session.ts";
+import { CARS_AT_ONCE, type Subject, type TopicCheckOptions, v311 } from "./broker/topics.ts";
 
 /** The server subscribes with this, and takes no message with a higher one. */
 const MAX_QOS = 1;

@@ -1,6 +1,5 @@
 // Commands of the server, as a gateway takes and answers them.
-import { nextCounter } from "../protocol/counter.ts";
-import { type Command, CommandResponseType, type Device } from "../protocol/messages.ts";
+import { type Command, CommandResponseType, type Device, nextCounter } from "../protocol/mod.ts";
 import type { Effect } from "./inputs.ts";
 import type { GatewaySettings } from "./state.ts";
 

@@ -1,6 +1,10 @@
 // A gateway in normal communication (section 4.3), and what makes it connect again (section 4.5).
-import { nextCounter } from "../protocol/counter.ts";
-import { type Command, ConnectResponseType, type ServerMessage } from "../protocol/messages.ts";
+import {
+  type Command,
+  ConnectResponseType,
+  nextCounter,
+  type ServerMessage,
+} from "../protocol/mod.ts";
 import { hasModule, isNextCommand, respond, servedType } from "./commands.ts";
 import { enterSession, hasNoDevice, isConnected } from "./devices.ts";
 import type { Effect, ViolationKind } from "./inputs.ts";

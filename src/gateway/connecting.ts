@@ -1,14 +1,14 @@
 // A gateway in its connect sequence (section 4.2): whatever it does not await fails it.
-import { nextCounter } from "../protocol/counter.ts";
-import { deviceKey } from "../protocol/device.ts";
 import {
   type Command,
   type ConnectResponse,
   ConnectResponseType,
+  deviceKey,
   DeviceState,
+  nextCounter,
   type ServerMessage,
   type Status,
-} from "../protocol/messages.ts";
+} from "../protocol/mod.ts";
 import { isNextCommand, respond, servedType } from "./commands.ts";
 import { beginRunning } from "./connected.ts";
 import { hasNoDevice } from "./devices.ts";

@@ -1,6 +1,5 @@
 // The devices a gateway knows, and what each of them said last.
-import { deviceKey } from "../protocol/device.ts";
-import { type Device, NO_BYTES } from "../protocol/messages.ts";
+import { type Device, deviceKey, NO_BYTES } from "../protocol/mod.ts";
 import type { Effect } from "./inputs.ts";
 import type { Base, GatewaySettings, KnownDevice, OpenStatus, Report } from "./state.ts";
 

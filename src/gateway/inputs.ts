@@ -1,5 +1,5 @@
 // What goes into a gateway's session and what comes out of it: plain data, both ways.
-import type { ClientMessage, Command, Device, ServerMessage } from "../protocol/messages.ts";
+import type { ClientMessage, Command, Device, ServerMessage } from "../protocol/mod.ts";
 import type { EndReason, OpenStatus, Phase } from "./state.ts";
 
 /** Everything that can happen to a gateway. */

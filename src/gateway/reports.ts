@@ -1,6 +1,5 @@
 // What a connected gateway sends for its devices, what has to wait, and the reconnect after it.
-import { nextCounter } from "../protocol/counter.ts";
-import { DeviceState, type Status } from "../protocol/messages.ts";
+import { DeviceState, nextCounter, type Status } from "../protocol/mod.ts";
 import { fold, foldAll, isConnected, noteSent } from "./devices.ts";
 import type { Effect } from "./inputs.ts";
 import { connect, end, type Ending } from "./rest.ts";

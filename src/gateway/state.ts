@@ -1,5 +1,5 @@
 // The external session of a Module Gateway as a value: what it is in, and what it is told once.
-import type { Device, Status } from "../protocol/messages.ts";
+import type { Device, Status } from "../protocol/mod.ts";
 
 /** Gateways in the field; 1.3 does not subscribe to the disconnect notification. */
 export const GATEWAY_VERSIONS = ["1.3", "1.4"] as const;

@@ -1,5 +1,5 @@
 // What every answer has in common, whoever makes it.
-import type { ErrorBody } from "./api.ts";
+import type { ErrorBody } from "./api/schemas.ts";
 import type { RequestError } from "./errors.ts";
 import { CONTENT_SECURITY_POLICY } from "./page/assets.ts";
 

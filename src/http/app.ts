@@ -1,15 +1,15 @@
 // The routes: which request gets which answer, and what every answer has in common.
 import { type Context, Hono } from "hono";
-import { quote } from "../config/describe.ts";
+import { quote } from "../text/mod.ts";
 import { errorResponse } from "./answers.ts";
-import type { Health, Readiness } from "./api.ts";
+import type { Health, Readiness } from "./api/schemas.ts";
 import { readBody } from "./body.ts";
-import { openApiDocument } from "./describe.ts";
+import { openApiDocument } from "./api/describe.ts";
 import { RequestError, RpcError } from "./errors.ts";
 import type { EventStream } from "./event_stream.ts";
 import type { Guard } from "./guard.ts";
-import { answerRpc, RPC_ERRORS, RpcCode } from "./json_rpc.ts";
-import { callMethod, type Method, METHODS, type MethodSource } from "./methods.ts";
+import { answerRpc, RPC_ERRORS, RpcCode } from "./api/json_rpc.ts";
+import { callMethod, type Method, METHODS, type MethodSource } from "./api/methods.ts";
 import type { Asset } from "./page/assets.ts";
 
 /** Files of the page by path. */

@@ -1,5 +1,5 @@
 // What can go wrong on the HTTP side.
-import type { ErrorBody } from "./api.ts";
+import type { ErrorBody } from "./api/schemas.ts";
 
 /** The server cannot listen. */
 export class HttpListenError extends Error {

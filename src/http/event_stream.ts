@@ -1,9 +1,9 @@
 // Server-sent events: tells every client what happens to the fleet, and drops those that are slow.
-import type { ServerConfig } from "../config/model.ts";
-import type { FleetListener, SecondOfFleet } from "../observe/fleet_watch.ts";
-import type { ServerEvent } from "./api.ts";
+import type { ServerConfig } from "../config/mod.ts";
+import type { FleetListener, SecondOfFleet } from "../observe/mod.ts";
+import type { ServerEvent } from "./api/schemas.ts";
 import { RequestError } from "./errors.ts";
-import { carList, carSummaries, failureView, type ViewSource } from "./views.ts";
+import { carList, carSummaries, failureView, type ViewSource } from "./api/views.ts";
 
 /** Clients at a time. */
 export const MAX_EVENT_CLIENTS = 32;

@@ -2,10 +2,8 @@
 // rest of a header, and takes as many clients as there are file descriptors, which the cars'
 // connections need. Every connection comes through here and is passed on, byte by byte, to the HTTP
 // server's own port on the loopback interface.
-import { type Log, silentLog } from "../log/log.ts";
-import { andSuppressed, Once } from "../log/once.ts";
-import { type Clock, systemClock, type TimerHandle } from "../time/clock.ts";
-import { ReadShare } from "../time/read_share.ts";
+import { andSuppressed, type Log, Once, silentLog } from "../log/mod.ts";
+import { type Clock, ReadShare, systemClock, type TimerHandle } from "../time/mod.ts";
 import { RateLimit } from "./guard.ts";
 import { closeQuietly, Passage } from "./passage.ts";
 

@@ -1,9 +1,9 @@
 // Who may ask, and how often.
 import { createHash, timingSafeEqual } from "node:crypto";
-import { isLoopback } from "../config/address.ts";
-import { quote } from "../config/describe.ts";
-import { MAX_KEY_LENGTH } from "../config/http.ts";
-import type { Clock } from "../time/clock.ts";
+import { isLoopback } from "../net/mod.ts";
+import { quote } from "../text/mod.ts";
+import { MAX_KEY_LENGTH } from "../config/mod.ts";
+import type { Clock } from "../time/mod.ts";
 import { RequestError } from "./errors.ts";
 
 /** Requests a second of one client in the long run, and how many may come at once. */

@@ -1,10 +1,7 @@
 // The runtime's HTTP server, on a port of the loopback interface that only the front door uses. It
 // ends when it cannot take a connection, such as for want of file descriptors; then it is started anew.
-import type { Log } from "../log/log.ts";
-import { andSuppressed, Once } from "../log/once.ts";
-import { backoff } from "../time/backoff.ts";
-import type { Clock, TimerHandle } from "../time/clock.ts";
-import { within } from "../time/within.ts";
+import { andSuppressed, type Log, Once } from "../log/mod.ts";
+import { backoff, type Clock, type TimerHandle, within } from "../time/mod.ts";
 
 /** The pauses before it is started anew, in milliseconds. */
 const PAUSES = { firstMs: 100, maxMs: 10_000 } as const;

@@ -1,10 +1,9 @@
 // Listens for HTTP: every request is bounded in time, and there are never too many at once.
-import { hostPort } from "../config/address.ts";
-import type { HttpConfig } from "../config/model.ts";
-import { describeFileError, MAX_PEM_BYTES, readText } from "../config/read_file.ts";
-import { type Clock, systemClock, type TimerHandle } from "../time/clock.ts";
-import { within } from "../time/within.ts";
-import { type Log, silentLog } from "../log/log.ts";
+import { hostPort } from "../net/mod.ts";
+import type { HttpConfig } from "../config/mod.ts";
+import { describeFileError, MAX_PEM_BYTES, readText } from "../text/mod.ts";
+import { type Clock, systemClock, type TimerHandle, within } from "../time/mod.ts";
+import { type Log, silentLog } from "../log/mod.ts";
 import { errorResponse, withCommonHeaders } from "./answers.ts";
 import { hasMuchUnread } from "./body.ts";
 import { HttpListenError, RequestError } from "./errors.ts";

@@ -1,17 +1,15 @@
 // The operators' side as a whole: what it remembers of the fleet, and the port it listens on.
-import type { HttpConfig } from "../config/model.ts";
-import { CallStatistics } from "../module/statistics.ts";
-import { FleetWatch } from "../observe/fleet_watch.ts";
-import type { Log } from "../log/log.ts";
-import { LoopLag } from "../observe/loop_lag.ts";
-import { Metrics } from "../metrics/metrics.ts";
-import { type Clock, systemClock } from "../time/clock.ts";
+import type { HttpConfig } from "../config/mod.ts";
+import { CallStatistics } from "../module/mod.ts";
+import { FleetWatch, LoopLag, Metrics } from "../observe/mod.ts";
+import type { Log } from "../log/mod.ts";
+import { type Clock, systemClock } from "../time/mod.ts";
 import { VERSION } from "../version.ts";
 import { createApp } from "./app.ts";
 import { EventStream } from "./event_stream.ts";
 import { Guard } from "./guard.ts";
 import { type HttpListening, listenHttp } from "./listen.ts";
-import type { MethodSource } from "./methods.ts";
+import type { MethodSource } from "./api/methods.ts";
 import { assets } from "./page/assets.ts";
 import { readinessOf } from "./readiness.ts";
 

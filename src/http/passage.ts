@@ -1,6 +1,5 @@
 // One connection of a client of HTTP, and the one behind it to the HTTP server: bytes pass both ways.
-import type { Clock, TimerHandle } from "../time/clock.ts";
-import { ReadShare } from "../time/read_share.ts";
+import { type Clock, ReadShare, type TimerHandle } from "../time/mod.ts";
 
 /** Bytes read at once. */
 const CHUNK = 16 * 1024;

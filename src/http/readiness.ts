@@ -1,6 +1,6 @@
 // Whether the server is ready: the broker is reached and hosts are up.
-import type { ServerSnapshot } from "../server/server.ts";
-import type { Readiness } from "./api.ts";
+import type { ServerSnapshot } from "../server/mod.ts";
+import type { Readiness } from "./api/schemas.ts";
 
 /**
  * Judges a snapshot.

@@ -1,6 +1,6 @@
 // The Log of one car, or of none: one comparison for a level that is off, and no more.
 import type { LineProperties } from "./format.ts";
-import { LOG_LEVELS, type LogLevel } from "../config/log_level.ts";
+import { LOG_LEVELS, type LogLevel } from "./settings.ts";
 import type { Log, LogContext, LogMessage } from "./log.ts";
 
 /** Which levels count for one car, or for lines without one; read for every line. */

@@ -1,7 +1,7 @@
 // The two shapes of a log line, as LogTape formatters [LOG-LINE].
 import type { LogLevel as LogTapeLevel, LogRecord, TextFormatter } from "@logtape/logtape";
-import type { LogLevel } from "../config/log_level.ts";
-import { escapeUnsafe } from "../text/escape.ts";
+import type { LogLevel } from "./settings.ts";
+import { escapeUnsafe } from "../text/mod.ts";
 import type { LogContext } from "./log.ts";
 
 /** The name that stands in every line. */

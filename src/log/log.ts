@@ -1,5 +1,5 @@
 // The logger as every room sees it; logging.ts stands behind it.
-import type { LogLevel } from "../config/log_level.ts";
+import type { LogLevel } from "./settings.ts";
 
 /** What a line is about, beside its text; `car` is bound with {@linkcode Log.forCar}. */
 export interface LogContext {

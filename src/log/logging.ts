@@ -1,8 +1,8 @@
 // The logger behind the Log interface: levels, sinks, and the lines' way to them.
 import type { LogRecord, TextFormatter } from "@logtape/logtape";
 import { join } from "node:path";
-import type { LogFormat, LoggingConfig } from "../config/model.ts";
-import { type Clock, systemClock } from "../time/clock.ts";
+import type { LogFormat, LoggingConfig } from "./settings.ts";
+import { type Clock, systemClock } from "../time/mod.ts";
 import { CarLog, type Levels } from "./car_log.ts";
 import { LogDirectoryError } from "./errors.ts";
 import {
@@ -12,7 +12,7 @@ import {
   LOGTAPE_LEVELS,
   textFormatter,
 } from "./format.ts";
-import { LOG_LEVELS, type LogLevel } from "../config/log_level.ts";
+import { LOG_LEVELS, type LogLevel } from "./settings.ts";
 import type { Log, LogMessage } from "./log.ts";
 import { andSuppressed, Once } from "./once.ts";
 import { LineQueue } from "./queue.ts";

@@ -1,5 +1,5 @@
 // Keeps what happens thousands of times a second from being logged thousands of times a second.
-import { type Clock, systemClock } from "../time/clock.ts";
+import { type Clock, systemClock } from "../time/mod.ts";
 
 /** How often a kind may be logged, and how many kinds are told apart. */
 export interface OnceOptions {

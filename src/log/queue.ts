@@ -1,5 +1,5 @@
 // Lines on their way to a sink: gathered, bounded, and never waited for by those who log.
-import type { Clock, TimerHandle } from "../time/clock.ts";
+import type { Clock, TimerHandle } from "../time/mod.ts";
 
 /** How lines are gathered. */
 export interface LineQueueOptions {

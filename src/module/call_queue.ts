@@ -1,9 +1,8 @@
 // The calls of one context that have no answer yet: a window of them is with the host, the rest waits
 // here, where taking it back costs nothing.
-import { deviceKey } from "../protocol/device.ts";
-import type { Device } from "../protocol/messages.ts";
+import { type Device, deviceKey } from "../protocol/mod.ts";
 import type { CallDone } from "./context.ts";
-import { FrameKind, mayWithdraw } from "./frames.ts";
+import { FrameKind, mayWithdraw } from "./wire/frames.ts";
 import type { CallCounter } from "./statistics.ts";
 
 /** A call that has no answer yet. */

@@ -1,11 +1,5 @@
 // The module side as a car sees it: contexts it can call, wherever they run.
-import type { Device } from "../protocol/messages.ts";
-import type { CallOutcome } from "./outcome.ts";
-
-/** Why a device is disconnected, as modules are told (protocol section 3). */
-export const DisconnectType = { ANNOUNCED: 0, TIMEOUT: 1, ERROR: 2 } as const;
-/** See {@linkcode DisconnectType}. */
-export type DisconnectType = typeof DisconnectType[keyof typeof DisconnectType];
+import type { CallOutcome, Device, DisconnectType, ModuleCommand } from "../protocol/mod.ts";
 
 /** What one context of a module is made from. */
 export interface ContextSpec {
@@ -28,13 +22,6 @@ export function isSameSpec(one: ContextSpec, other: ContextSpec): boolean {
     one.libPath === other.libPath && one.waitTimeoutMs === other.waitTimeoutMs &&
     parameters.size === other.parameters.length &&
     other.parameters.every(([key, value]) => parameters.get(key) === value);
-}
-
-/** A command a module wants delivered. */
-export interface ModuleCommand {
-  /** As the module named it; its own module number may differ from the context's. */
-  readonly device: Device;
-  readonly data: Uint8Array;
 }
 
 /** Called once with what became of a call, never before the call itself has returned. */

@@ -1,7 +1,7 @@
 // The contexts of one module host as seen from outside: who has which of its places, from the first
 // attempt to make a context until it is destroyed.
-import type { Log } from "../log/log.ts";
-import type { Clock } from "../time/clock.ts";
+import type { Log } from "../log/mod.ts";
+import type { Clock } from "../time/mod.ts";
 import type { Blame, ContextListener, ContextSpec, ModuleContext } from "./context.ts";
 import { truncationOf } from "./elf_image.ts";
 import { ModuleLoadError } from "./errors.ts";
@@ -11,9 +11,9 @@ import {
   type CreateRequest,
   type Frame,
   FrameKind,
-} from "./frames.ts";
+} from "./wire/frames.ts";
 import type { ModuleHostSnapshot } from "./host_model.ts";
-import type { Link } from "./link.ts";
+import type { Link } from "./wire/link.ts";
 import { type ContextOwner, RemoteContext } from "./remote_context.ts";
 import type { CallStatistics } from "./statistics.ts";
 

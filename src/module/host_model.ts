@@ -1,7 +1,7 @@
 // How a module host is run, and how it looks as plain data.
-import type { Log } from "../log/log.ts";
-import type { Clock } from "../time/clock.ts";
-import type { OutputStream } from "./output_lines.ts";
+import type { Log } from "../log/mod.ts";
+import type { Clock } from "../time/mod.ts";
+import type { OutputStream } from "./process/output_lines.ts";
 import type { CallStatistics } from "./statistics.ts";
 
 /** How a host is run; every member has a default. */

@@ -1,18 +1,18 @@
 // A module host as seen from outside: a child process that is started, watched and ended. Whose
 // contexts it holds is kept in host_contexts.ts.
-import { type Log, silentLog } from "../log/log.ts";
-import { type Clock, systemClock, type TimerHandle } from "../time/clock.ts";
-import { connectHost, DEFAULT_CALL_TIMEOUT_MS } from "./connect_host.ts";
+import { type Log, silentLog } from "../log/mod.ts";
+import { type Clock, systemClock, type TimerHandle } from "../time/mod.ts";
+import { connectHost, DEFAULT_CALL_TIMEOUT_MS } from "./process/connect_host.ts";
 import type { Blame, ContextListener, ContextSpec, ModuleContext } from "./context.ts";
 import { ModuleLoadError } from "./errors.ts";
-import { type CreatePurpose, type Frame, FrameKind, type OverdueReport } from "./frames.ts";
+import { type CreatePurpose, type Frame, FrameKind, type OverdueReport } from "./wire/frames.ts";
 import { CONTEXTS_PER_HOST, HostContexts } from "./host_contexts.ts";
 import type { HostState, ModuleHostOptions, ModuleHostSnapshot } from "./host_model.ts";
-import { describeExit, type HostExit, type HostProcess } from "./host_process.ts";
-import { type Duplex, Link, type LinkHandler } from "./link.ts";
+import { describeExit, type HostExit, type HostProcess } from "./process/host_process.ts";
+import { type Duplex, Link, type LinkHandler } from "./wire/link.ts";
 import type { RemoteContext } from "./remote_context.ts";
 import { CallStatistics } from "./statistics.ts";
-import { halfOfMachineMemory, MemoryWatch, Watchdog } from "./watchdog.ts";
+import { halfOfMachineMemory, MemoryWatch, Watchdog } from "./process/watchdog.ts";
 
 /** After the connection has ended, the process gets this long to say why. */
 const EXIT_GRACE_MS = 1000;

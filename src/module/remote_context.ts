@@ -1,18 +1,9 @@
 // A context as its car sees it: calls become frames, answers become callbacks.
-import type { Device } from "../protocol/messages.ts";
-import { NO_BYTES } from "../protocol/messages.ts";
+import { CALL_OUTCOMES, type Device, type DisconnectType, NO_BYTES } from "../protocol/mod.ts";
 import { CallQueue, type OpenCall } from "./call_queue.ts";
-import type {
-  Blame,
-  CallDone,
-  ContextListener,
-  ContextSpec,
-  DisconnectType,
-  ModuleContext,
-} from "./context.ts";
-import { FrameKind, IF_CONNECTED, MAX_DATA_BYTES } from "./frames.ts";
-import type { Link } from "./link.ts";
-import { CALL_OUTCOMES } from "./outcome.ts";
+import type { Blame, CallDone, ContextListener, ContextSpec, ModuleContext } from "./context.ts";
+import { FrameKind, IF_CONNECTED, MAX_DATA_BYTES } from "./wire/frames.ts";
+import type { Link } from "./wire/link.ts";
 import type { CallCounter, CallFunction, CallStatistics } from "./statistics.ts";
 
 /** What a context needs of its host. */

@@ -1,5 +1,5 @@
 // Counters of module calls, cheap enough for every call.
-import { CALL_OUTCOMES, type CallOutcome } from "./outcome.ts";
+import { CALL_OUTCOMES, type CallOutcome } from "../protocol/mod.ts";
 
 /** The calls a car makes, by the C function that answers them. */
 const CALL_FUNCTIONS = [

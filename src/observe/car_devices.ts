@@ -1,7 +1,6 @@
 // The devices a gateway has listed, as operators see them: also those that are not connected.
-import type { Note } from "../car/effects.ts";
-import { deviceKey } from "../protocol/device.ts";
-import type { Device } from "../protocol/messages.ts";
+import type { Note } from "../session/mod.ts";
+import { type Device, deviceKey } from "../protocol/mod.ts";
 
 /** Devices remembered of one car; a gateway may invent more. */
 const MAX_DEVICES = 1000;

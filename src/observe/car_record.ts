@@ -1,14 +1,11 @@
 // What is remembered of one car for operators: kept only while somebody can ask for it.
-import type { Effect, Note } from "../car/effects.ts";
-import type { Failure } from "../car/failure.ts";
-import { noteLine } from "../car/notes.ts";
-import { deviceKey } from "../protocol/device.ts";
-import type { ClientMessage, ServerMessage, Status } from "../protocol/messages.ts";
-import { type Clock, systemClock } from "../time/clock.ts";
+import type { Effect, Failure, Note } from "../session/mod.ts";
+import { noteLine } from "../car/mod.ts";
+import { type ClientMessage, deviceKey, type ServerMessage, type Status } from "../protocol/mod.ts";
+import { type Clock, systemClock } from "../time/mod.ts";
 import { Buckets } from "./buckets.ts";
 import { CarDevices } from "./car_devices.ts";
-import type { LogLevel } from "../config/log_level.ts";
-import { andSuppressed, Once } from "../log/once.ts";
+import { andSuppressed, type LogLevel, Once } from "../log/mod.ts";
 import { Ring } from "./ring.ts";
 
 /** How many are remembered. */

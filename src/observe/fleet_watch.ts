@@ -1,9 +1,8 @@
 // Looks on while cars live, and remembers what operators may ask for; made only when they can ask.
-import type { CarObserver } from "../car/car.ts";
-import type { Effect } from "../car/effects.ts";
-import type { StateName } from "../car/state.ts";
-import type { ClientMessage } from "../protocol/messages.ts";
-import { type Clock, systemClock, type TimerHandle } from "../time/clock.ts";
+import type { CarObserver } from "../car/mod.ts";
+import type { Effect, StateName } from "../session/mod.ts";
+import type { ClientMessage } from "../protocol/mod.ts";
+import { type Clock, systemClock, type TimerHandle } from "../time/mod.ts";
 import { addSeconds, CarRecord, QUIET, type SecondOfCar } from "./car_record.ts";
 
 /** What happens is gathered so long before listeners are told, in milliseconds. */

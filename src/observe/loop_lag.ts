@@ -1,5 +1,5 @@
 // How late the event loop is: a timer that should come at its time, and when it does come.
-import { type Clock, systemClock, type TimerHandle } from "../time/clock.ts";
+import { type Clock, systemClock, type TimerHandle } from "../time/mod.ts";
 import { Ring } from "./ring.ts";
 
 /** How often it is looked, in milliseconds. */

@@ -1,18 +1,17 @@
 // Keeps the module contexts of one car alive: opens them, and opens them anew when they were lost,
 // after pauses that grow while it keeps happening.
-import type { Car } from "../car/car.ts";
+import type { Car } from "../car/mod.ts";
 import {
   type Blame,
   type ContextListener,
   type ContextSpec,
   isSameSpec,
-  type ModuleCommand,
   type ModuleContext,
-} from "../module/context.ts";
-import { ModuleLoadError } from "../module/errors.ts";
-import type { Log } from "../log/log.ts";
-import { backoff } from "../time/backoff.ts";
-import { type Clock, systemClock, type TimerHandle } from "../time/clock.ts";
+  ModuleLoadError,
+} from "../module/mod.ts";
+import type { ModuleCommand } from "../protocol/mod.ts";
+import type { Log } from "../log/mod.ts";
+import { backoff, type Clock, systemClock, type TimerHandle } from "../time/mod.ts";
 import type { Apart, HostPool, Place, Standing } from "./host_pool.ts";
 
 /** What is kept alive, and with what. */

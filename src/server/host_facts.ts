@@ -1,5 +1,5 @@
 // What a module host says of itself, as far as operators want to know it.
-import type { ModuleHostSnapshot } from "../module/host_model.ts";
+import type { ModuleHostSnapshot } from "../module/mod.ts";
 import type { HostPlacement } from "./host_pool.ts";
 
 /** The parts of a host's snapshot that are shown. */

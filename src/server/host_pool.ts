@@ -1,8 +1,8 @@
 // The module hosts of the server: started when contexts need them, stopped when their last one has
 // gone, replaced when they died.
-import { maskSecrets, secretValues } from "../config/secrets.ts";
-import type { ContextListener, ContextSpec, ModuleContext } from "../module/context.ts";
-import type { Log } from "../log/log.ts";
+import { maskSecrets, secretValues } from "../text/mod.ts";
+import type { ContextListener, ContextSpec, ModuleContext } from "../module/mod.ts";
+import type { Log } from "../log/mod.ts";
 import { placeContexts } from "./placement.ts";
 
 /** A module host as the pool needs it; `ModuleHost` is one. */

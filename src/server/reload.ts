@@ -1,12 +1,17 @@
 // Reloads the configuration of a running server: read whole, checked whole, and only what differs
 // is touched.
-import { compareConfigs, isSame, withoutRestart } from "../config/compare.ts";
-import { ConfigError, type Problem } from "../config/errors.ts";
-import type { LoadedConfig } from "../config/load.ts";
-import type { ServerConfig } from "../config/model.ts";
-import { type BrokerConnector, type BrokerWay, findWay } from "../mqtt/broker_connector.ts";
-import { TlsFileError } from "../mqtt/errors.ts";
-import type { Logging } from "../log/logging.ts";
+import {
+  compareConfigs,
+  ConfigError,
+  isSame,
+  type LoadedConfig,
+  type Problem,
+  type ServerConfig,
+  withoutRestart,
+} from "../config/mod.ts";
+import { type BrokerConnector, type BrokerWay, findWay } from "../transport/mod.ts";
+import { TlsFileError } from "../net/mod.ts";
+import type { Logging } from "../log/mod.ts";
 import { ChangeRefusedError } from "./errors.ts";
 import { appliedReport, refusedReport, type ReloadReport, reportLine } from "./reload_report.ts";
 import type { Server } from "./server.ts";

@@ -1,6 +1,13 @@
 // What a reload has done, as plain data and as one line.
-import type { CarChange, ConfigDifference, SettingChange } from "../config/compare.ts";
-import { modulesText, namesText, reconnects, settingText } from "../config/difference_text.ts";
+import {
+  type CarChange,
+  type ConfigDifference,
+  modulesText,
+  namesText,
+  reconnects,
+  type SettingChange,
+  settingText,
+} from "../config/mod.ts";
 
 /** What a reload has done; plain data. */
 export interface ReloadReport {

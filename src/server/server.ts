@@ -1,15 +1,17 @@
 // The server: every car of the configuration with its transport and its modules, started together,
 // each on its own from then on, and stopped in order (section 4.4).
-import { Car, type CarObserver, type CarSnapshot } from "../car/car.ts";
-import type { SessionSettings } from "../car/settings.ts";
-import type { ConfigDifference } from "../config/compare.ts";
-import { reconnects } from "../config/difference_text.ts";
-import type { CarConfig, ServerConfig } from "../config/model.ts";
-import type { ContextSpec } from "../module/context.ts";
-import type { CarTransport, MessageLimits } from "../mqtt/transport.ts";
-import type { Log } from "../log/log.ts";
-import { type Clock, systemClock } from "../time/clock.ts";
-import { within } from "../time/within.ts";
+import { Car, type CarObserver, type CarSnapshot } from "../car/mod.ts";
+import type { SessionSettings } from "../session/mod.ts";
+import {
+  type CarConfig,
+  type ConfigDifference,
+  reconnects,
+  type ServerConfig,
+} from "../config/mod.ts";
+import type { ContextSpec } from "../module/mod.ts";
+import type { CarTransport, MessageLimits } from "../transport/mod.ts";
+import type { Log } from "../log/mod.ts";
+import { type Clock, systemClock, within } from "../time/mod.ts";
 import { CarModules } from "./car_modules.ts";
 import { ChangeRefusedError, ServerStartError } from "./errors.ts";
 import {

@@ -1,6 +1,6 @@
 // What became of each status of a simulated gateway, for its statistics.
 import type { EndReason, OpenStatus } from "../gateway/mod.ts";
-import { counterDistance } from "../protocol/counter.ts";
+import { counterDistance } from "../protocol/mod.ts";
 import type { GatewayStats } from "./stats.ts";
 
 /** Why statuses that end with their session are not the server's fault. */

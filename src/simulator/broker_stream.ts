@@ -1,10 +1,8 @@
 // A TLS connection as the stream mqtt.js wants. On older runtimes node:tls does not send a client
 // certificate, so the runtime's own TLS is used, as the server does.
 import { Duplex } from "node:stream";
-import type { BrokerConfig } from "../config/model.ts";
-import type { Link } from "../mqtt/link.ts";
-import { openLink } from "../mqtt/open_link.ts";
-import { readTls } from "../mqtt/tls.ts";
+import type { BrokerConfig } from "../config/mod.ts";
+import { type Link, openLink, readTls } from "../net/mod.ts";
 
 type Done = (error?: Error | null) => void;
 

@@ -1,5 +1,5 @@
 // The devices of a simulated car, and what they say.
-import type { Device } from "../protocol/messages.ts";
+import type { Device } from "../protocol/mod.ts";
 
 /** The module whose number the protocol gives to examples. */
 export const EXAMPLE_MODULE = 1000;

@@ -1,6 +1,6 @@
 // What a simulated gateway tells whoever drives it, beside its messages; none of it per status.
 import type { EndReason, Phase, ViolationKind } from "../gateway/mod.ts";
-import type { Command } from "../protocol/messages.ts";
+import type { Command } from "../protocol/mod.ts";
 
 /** One rule of the protocol that the server has broken, with all that helps to find out why. */
 export interface Violation {

@@ -1,12 +1,12 @@
 // A simulated Module Gateway on a broker connection, for tests, demos and load.
 import type { Phase } from "../gateway/mod.ts";
-import { decodeServerMessage, encodeClientMessage } from "../protocol/codec.ts";
+import { decodeServerMessage, encodeClientMessage } from "../protocol/codec/mod.ts";
 import {
   type ClientMessage,
   type Command,
   CommandResponseType,
   type Device,
-} from "../protocol/messages.ts";
+} from "../protocol/mod.ts";
 import { asBytes } from "./devices.ts";
 import { GatewayStateError, StatusUnansweredError } from "./errors.ts";
 import { GatewayLink } from "./gateway_link.ts";

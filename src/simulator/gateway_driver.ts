@@ -20,9 +20,8 @@ import {
   DeviceState,
   NO_BYTES,
   type ServerMessage,
-} from "../protocol/messages.ts";
-import { Alarm } from "../time/alarm.ts";
-import type { Clock } from "../time/clock.ts";
+} from "../protocol/mod.ts";
+import { Alarm, type Clock } from "../time/mod.ts";
 import type { GatewayEvent, StatusExtras, Violation } from "./events.ts";
 import { servedModules, type SimulationOptions } from "./gateway_options.ts";
 import { derivedSeed, seededRandom } from "./misbehavior.ts";

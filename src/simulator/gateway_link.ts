@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { Buffer } from "node:buffer";
 import mqtt, { type IClientOptions, MqttClient } from "mqtt";
 import { BrokerStream } from "./broker_stream.ts";
-import { type CarTopics, carTopics } from "../protocol/topics.ts";
+import { type CarTopics, carTopics } from "../protocol/mod.ts";
 
 /** How to reach the broker; the server's own `BrokerConfig` fits. */
 export interface GatewayBroker {

@@ -6,8 +6,8 @@ import {
   type GatewayVersion,
   type ServedModule,
 } from "../gateway/mod.ts";
-import type { Command, Device } from "../protocol/messages.ts";
-import { type Clock, systemClock } from "../time/clock.ts";
+import type { Command, Device } from "../protocol/mod.ts";
+import { type Clock, systemClock } from "../time/mod.ts";
 import { asBytes, filledPayload, makeDevices } from "./devices.ts";
 import type { GatewayBroker } from "./gateway_link.ts";
 import { type Misbehavior, WELL_BEHAVED } from "./misbehavior.ts";

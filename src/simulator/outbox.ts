@@ -1,5 +1,5 @@
 // Between a session and its wire: here the gateway misbehaves, when it is told to.
-import type { ClientMessage, CommandResponse, Status } from "../protocol/messages.ts";
+import type { ClientMessage, CommandResponse, Status } from "../protocol/mod.ts";
 import { type Deed, derivedSeed, type Misbehavior, MisbehaviorPlan } from "./misbehavior.ts";
 import type { GatewayStats } from "./stats.ts";
 

@@ -1,6 +1,6 @@
 // What a gateway's session says on its way to the wire: what callers want otherwise, faults, counts.
 import type { Effect, OpenStatus } from "../gateway/mod.ts";
-import type { Command, CommandResponse, Status } from "../protocol/messages.ts";
+import type { Command, CommandResponse, Status } from "../protocol/mod.ts";
 import { Accounting } from "./accounting.ts";
 import type { StatusExtras, StatusResult } from "./events.ts";
 import type { SimulationOptions } from "./gateway_options.ts";

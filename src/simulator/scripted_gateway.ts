@@ -1,6 +1,4 @@
 // A gateway that does nothing by itself: a test says every word, and may say the wrong ones.
-import { decodeServerMessage, encodeClientMessage } from "../protocol/codec.ts";
-import { nextCounter } from "../protocol/counter.ts";
 import {
   type ClientMessage,
   type Command,
@@ -8,9 +6,11 @@ import {
   ConnectResponseType,
   type Device,
   DeviceState,
+  nextCounter,
   NO_BYTES,
   type ServerMessage,
-} from "../protocol/messages.ts";
+} from "../protocol/mod.ts";
+import { decodeServerMessage, encodeClientMessage } from "../protocol/codec/mod.ts";
 import { asBytes, makeDevices } from "./devices.ts";
 import { GatewayLinkError, UnexpectedMessageError } from "./errors.ts";
 import { type GatewayBroker, GatewayLink } from "./gateway_link.ts";

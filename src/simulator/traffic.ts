@@ -1,7 +1,6 @@
 // What a simulated car does by itself: its devices speak at a rate, and at least now and then; its
 // gateway restarts now and then.
-import { deviceKey } from "../protocol/device.ts";
-import type { Device } from "../protocol/messages.ts";
+import { type Device, deviceKey } from "../protocol/mod.ts";
 
 /** Statuses that are sent without being asked, beside those that break a silence. */
 export interface StatusLoad {

@@ -1,5 +1,5 @@
 // What a gateway may send that is no message, or none of its own.
-import { encodeClientMessage } from "../../src/protocol/codec.ts";
+import { encodeClientMessage } from "../../src/protocol/codec/codec.ts";
 import { type Device, DeviceState, NO_BYTES } from "../../src/protocol/messages.ts";
 import { filledPayload, makeDevices } from "../../src/simulator/devices.ts";
 import { seededRandom } from "../../src/simulator/misbehavior.ts";

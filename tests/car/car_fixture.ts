@@ -1,8 +1,8 @@
 // A whole car without broker, modules and waiting: the test is all three.
 import { Car, type CarOptions } from "../../src/car/car.ts";
-import type { SessionSettings } from "../../src/car/settings.ts";
-import type { LogLevel } from "../../src/config/log_level.ts";
-import { decodeServerMessage, encodeClientMessage } from "../../src/protocol/codec.ts";
+import type { SessionSettings } from "../../src/session/settings.ts";
+import type { LogLevel } from "../../src/log/settings.ts";
+import { decodeServerMessage, encodeClientMessage } from "../../src/protocol/codec/codec.ts";
 import { type Device, DeviceState, type ServerMessage } from "../../src/protocol/messages.ts";
 import { FakeContext } from "../support/fake_context.ts";
 import { ListLog } from "../support/list_log.ts";

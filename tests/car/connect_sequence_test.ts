@@ -1,6 +1,6 @@
 // The connect sequence (section 4.2): its first step, and a Connect that comes again.
 import assert from "node:assert/strict";
-import { nextDeadline } from "../../src/car/session.ts";
+import { nextDeadline } from "../../src/session/session.ts";
 import {
   connectingCar,
   device,

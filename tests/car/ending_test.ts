@@ -1,7 +1,7 @@
 // How sessions end (sections 4.2 and 4.4): one coded reason, everything undone, nothing left behind.
 import assert from "node:assert/strict";
-import type { Input } from "../../src/car/effects.ts";
-import { nextDeadline } from "../../src/car/session.ts";
+import type { Input } from "../../src/session/effects.ts";
+import { nextDeadline } from "../../src/session/session.ts";
 import { CommandResponseType, DeviceState } from "../../src/protocol/messages.ts";
 import {
   connectingCar,

@@ -1,12 +1,12 @@
 // Anything at all, in any state: the session must not throw and must come to rest (section 4).
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { Effect, Input } from "../../src/car/effects.ts";
-import { createSession, isSaturated, nextDeadline, step } from "../../src/car/session.ts";
-import { values } from "../../src/car/queue.ts";
-import { type Session, stateName } from "../../src/car/state.ts";
-import { totalBytes } from "../../src/car/status_order.ts";
-import { CALL_OUTCOMES } from "../../src/module/outcome.ts";
+import type { Effect, Input } from "../../src/session/effects.ts";
+import { createSession, isSaturated, nextDeadline, step } from "../../src/session/session.ts";
+import { values } from "../../src/session/queue.ts";
+import { type Session, stateName } from "../../src/session/state.ts";
+import { totalBytes } from "../../src/session/status_order.ts";
+import { CALL_OUTCOMES } from "../../src/protocol/module_interface.ts";
 import type { ClientMessage, Device } from "../../src/protocol/messages.ts";
 import { SETTINGS } from "./support.ts";
 

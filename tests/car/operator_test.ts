@@ -1,6 +1,6 @@
 // What operators do to a car: restart, pause and resume, wherever it is.
 import assert from "node:assert/strict";
-import { stateName } from "../../src/car/state.ts";
+import { stateName } from "../../src/session/state.ts";
 import { FRONT, LAMP, runningCar, TestCar, waitingCar } from "./support.ts";
 
 Deno.test("step() ends the session on a restart, tells the gateway and takes its Connect", () => {

@@ -1,7 +1,14 @@
 // The persistent queue that holds waiting statuses and commands.
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { dequeue, emptyQueue, enqueue, type Queue, queueOf, values } from "../../src/car/queue.ts";
+import {
+  dequeue,
+  emptyQueue,
+  enqueue,
+  type Queue,
+  queueOf,
+  values,
+} from "../../src/session/queue.ts";
 
 Deno.test("dequeue() gives values in the order in which they came", () => {
   const full = enqueue(enqueue(enqueue(emptyQueue<string>(), "a"), "b"), "c");

@@ -1,10 +1,10 @@
 // What must hold whatever happens to a session, checked from the outside: only inputs and effects
 // count, nothing is computed the way the session does it.
 import assert from "node:assert/strict";
-import type { Effect, Input } from "../../src/car/effects.ts";
-import type { Failure } from "../../src/car/failure.ts";
-import { nextDeadline } from "../../src/car/session.ts";
-import type { Session } from "../../src/car/state.ts";
+import type { Effect, Input } from "../../src/session/effects.ts";
+import type { Failure } from "../../src/session/failure.ts";
+import { nextDeadline } from "../../src/session/session.ts";
+import type { Session } from "../../src/session/state.ts";
 import { counterDistance, nextCounter } from "../../src/protocol/counter.ts";
 import { deviceKey } from "../../src/protocol/device.ts";
 import {

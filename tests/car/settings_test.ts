@@ -1,7 +1,7 @@
 // New settings for a session that goes on: they count at once, and end nothing (section 4).
 import assert from "node:assert/strict";
 import { DeviceState } from "../../src/protocol/messages.ts";
-import type { SessionSettings } from "../../src/car/settings.ts";
+import type { SessionSettings } from "../../src/session/settings.ts";
 import {
   firstCommandsCar,
   firstStatusesCar,

@@ -1,6 +1,6 @@
 // Statuses in counter order, and the session's timer (section 4.3).
 import assert from "node:assert/strict";
-import { isSaturated } from "../../src/car/session.ts";
+import { isSaturated } from "../../src/session/session.ts";
 import { device, FRONT, LAMP, runningCar, type TestCar, waitingCar } from "./support.ts";
 
 /** A running car whose status counters begin anywhere. */

@@ -1,12 +1,12 @@
 // A pleasant way to drive the pure session: virtual time, a gateway and modules that do as told.
 // What a step wants done comes back as short lines, so that a test reads like a conversation.
-import { DisconnectType } from "../../src/module/context.ts";
-import type { CallOutcome } from "../../src/module/outcome.ts";
-import type { Effect, Input, Note } from "../../src/car/effects.ts";
-import type { Failure } from "../../src/car/failure.ts";
-import { createSession, nextDeadline, step } from "../../src/car/session.ts";
-import { type SessionSettings, SILENCE_MS } from "../../src/car/settings.ts";
-import type { Running, Session } from "../../src/car/state.ts";
+import { DisconnectType } from "../../src/protocol/module_interface.ts";
+import type { CallOutcome } from "../../src/protocol/module_interface.ts";
+import type { Effect, Input, Note } from "../../src/session/effects.ts";
+import type { Failure } from "../../src/session/failure.ts";
+import { createSession, nextDeadline, step } from "../../src/session/session.ts";
+import { type SessionSettings, SILENCE_MS } from "../../src/session/settings.ts";
+import type { Running, Session } from "../../src/session/state.ts";
 import { nextCounter } from "../../src/protocol/counter.ts";
 import { deviceKey } from "../../src/protocol/device.ts";
 import {

@@ -1,8 +1,8 @@
 // Telling a gateway to connect again (section 4.6): once for each situation, then silence.
 import assert from "node:assert/strict";
-import type { Input } from "../../src/car/effects.ts";
-import { nextDeadline } from "../../src/car/session.ts";
-import { SILENCE_MS } from "../../src/car/settings.ts";
+import type { Input } from "../../src/session/effects.ts";
+import { nextDeadline } from "../../src/session/session.ts";
+import { SILENCE_MS } from "../../src/session/settings.ts";
 import { DeviceState } from "../../src/protocol/messages.ts";
 import {
   firstStatusesCar,

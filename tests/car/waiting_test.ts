@@ -1,7 +1,7 @@
 // Waiting for a car's gateway (section 4.1).
 import assert from "node:assert/strict";
-import { stateName } from "../../src/car/state.ts";
-import { nextDeadline } from "../../src/car/session.ts";
+import { stateName } from "../../src/session/state.ts";
+import { nextDeadline } from "../../src/session/session.ts";
 import { FRONT, runningCar, TestCar, waitingCar } from "./support.ts";
 
 Deno.test("step() waits for a Connect as long as it takes (section 4.1)", () => {

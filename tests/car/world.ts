@@ -1,9 +1,9 @@
 // A small world around one session, for property tests: a faithful gateway, a network that delays,
 // loses and doubles, and modules that return when they like.
-import type { Effect, Input } from "../../src/car/effects.ts";
-import { createSession, nextDeadline, step } from "../../src/car/session.ts";
-import type { Session } from "../../src/car/state.ts";
-import type { CallOutcome } from "../../src/module/outcome.ts";
+import type { Effect, Input } from "../../src/session/effects.ts";
+import { createSession, nextDeadline, step } from "../../src/session/session.ts";
+import type { Session } from "../../src/session/state.ts";
+import type { CallOutcome } from "../../src/protocol/module_interface.ts";
 import { nextCounter } from "../../src/protocol/counter.ts";
 import { deviceKey } from "../../src/protocol/device.ts";
 import {

@@ -1,7 +1,7 @@
 // `check --against`: what a reload would do, in cars, said without doing anything.
 import assert from "node:assert/strict";
 import { runCheck } from "../../src/cli/check.ts";
-import { effectiveDocument } from "../../src/config/effective.ts";
+import { effectiveDocument } from "../../src/config/plan/effective.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { configDocument, ProgramProcess } from "../e2e/server_process.ts";
 import { TempFolder } from "../support/temp.ts";

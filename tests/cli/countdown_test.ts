@@ -1,7 +1,7 @@
 // A run that ends by itself: its time counts from when everything has started.
 import assert from "node:assert/strict";
-import { Countdown } from "../../src/cli/countdown.ts";
-import { runUntilStopped } from "../../src/cli/lifetime.ts";
+import { Countdown } from "../../src/app/countdown.ts";
+import { runUntilStopped } from "../../src/app/lifetime.ts";
 import { silentLog } from "../../src/log/log.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 

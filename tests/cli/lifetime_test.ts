@@ -1,7 +1,7 @@
 // Starting and stopping in order, and giving up in time [STOP-ORDER].
 import assert from "node:assert/strict";
 import FakeTimers from "@sinonjs/fake-timers";
-import { type Part, runUntilStopped } from "../../src/cli/lifetime.ts";
+import { type Part, runUntilStopped } from "../../src/app/lifetime.ts";
 import { silentLog } from "../../src/log/log.ts";
 import type { Clock } from "../../src/time/clock.ts";
 

@@ -8,8 +8,8 @@ import {
   overTls,
   parseAddress,
   reachableHost,
-} from "../../src/config/address.ts";
-import type { BrokerConfig } from "../../src/config/model.ts";
+} from "../../src/net/address.ts";
+import type { BrokerConfig } from "../../src/config/form/model.ts";
 import type { Overrides } from "../../src/config/overrides.ts";
 import { documented, external, failure, lines, load } from "./support.ts";
 

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import * as z from "zod";
 import { runCheck } from "../../src/cli/check.ts";
-import type { Output } from "../../src/cli/output.ts";
+import type { Output } from "../../src/text/output.ts";
 import { runSchema } from "../../src/cli/schema.ts";
 import { systemFiles } from "../../src/config/files.ts";
-import { configJsonSchema, configJsonSchemaText } from "../../src/config/json_schema.ts";
+import { configJsonSchema, configJsonSchemaText } from "../../src/config/keys/json_schema.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { configSource } from "../../src/config/source.ts";
 import { TempFolder } from "../support/temp.ts";

@@ -1,10 +1,10 @@
 // What differs between two configurations: everything is found, and only where it is.
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { compareConfigs, isSame, withoutRestart } from "../../src/config/compare.ts";
-import { differenceLines } from "../../src/config/difference_text.ts";
-import type { Takes } from "../../src/config/key.ts";
-import type { CarConfig, ModuleConfig, ServerConfig } from "../../src/config/model.ts";
+import { compareConfigs, isSame, withoutRestart } from "../../src/config/plan/compare.ts";
+import { differenceLines } from "../../src/config/plan/difference_text.ts";
+import type { Takes } from "../../src/config/keys/key.ts";
+import type { CarConfig, ModuleConfig, ServerConfig } from "../../src/config/form/model.ts";
 import { documented, load } from "./support.ts";
 
 const base = load(documented({

@@ -1,7 +1,7 @@
 // JSON whose mistakes are found by line and column.
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { readJson } from "../../src/config/json.ts";
+import { readJson } from "../../src/config/dialects/json.ts";
 
 /** A text, and what is said of it. */
 const MISTAKES = {

@@ -1,11 +1,11 @@
 // Configuration files: what is wrong with a file as a whole, and a round through the form.
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { compareConfigs, isSame } from "../../src/config/compare.ts";
-import { effectiveDocument } from "../../src/config/effective.ts";
+import { compareConfigs, isSame } from "../../src/config/plan/compare.ts";
+import { effectiveDocument } from "../../src/config/plan/effective.ts";
 import { ConfigError } from "../../src/config/errors.ts";
 import { loadConfig, parseConfig } from "../../src/config/load.ts";
-import { masked, parseEffective } from "../../src/config/masked.ts";
+import { masked, parseEffective } from "../../src/config/plan/masked.ts";
 import { TempFolder } from "../support/temp.ts";
 import {
   documented,

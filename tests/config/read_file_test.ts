@@ -7,7 +7,7 @@ import {
   fileKind,
   type FileSystem,
   readText,
-} from "../../src/config/read_file.ts";
+} from "../../src/text/read_file.ts";
 import { TempFolder } from "../support/temp.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 

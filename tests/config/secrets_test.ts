@@ -1,6 +1,6 @@
 // What must never be shown.
 import assert from "node:assert/strict";
-import { isSecretKey, maskText, maskValue, secretValues } from "../../src/config/secrets.ts";
+import { isSecretKey, maskText, maskValue, secretValues } from "../../src/text/secrets.ts";
 import { failure, lines, withModuleConfig } from "./support.ts";
 
 Deno.test("isSecretKey() knows secrets by their names [CONFIG-SECRETS]", () => {

@@ -1,6 +1,6 @@
 // The key somebody meant.
 import assert from "node:assert/strict";
-import { nearestKey } from "../../src/config/suggest.ts";
+import { nearestKey } from "../../src/text/suggest.ts";
 
 Deno.test("nearestKey() finds slips of the finger, and nothing else", () => {
   const known = ["mqtt_timeout", "timeout", "mqtt_port", "cars"];

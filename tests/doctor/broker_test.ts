@@ -1,12 +1,13 @@
 // Brokers and their certificates, as the doctor sees them [MQTT-SETTINGS] [CLI-TLS].
 import assert from "node:assert/strict";
-import type { BrokerConfig, TlsConfig } from "../../src/config/model.ts";
-import { checkBroker, checkEmbeddedBroker } from "../../src/doctor/broker.ts";
+import type { BrokerConfig } from "../../src/config/form/model.ts";
+import type { TlsFiles } from "../../src/net/tls.ts";
+import { checkBroker, checkEmbeddedBroker } from "../../src/doctor/broker/broker.ts";
 import {
   type CertificateCheck,
   checkBrokerCertificate,
   checkCertificateFiles,
-} from "../../src/doctor/certificates.ts";
+} from "../../src/doctor/broker/certificates.ts";
 import type { Finding } from "../../src/doctor/findings.ts";
 import { Certificates } from "../support/certificates.ts";
 import { freePort, Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
@@ -31,7 +32,7 @@ async function failureOf(broker: BrokerConfig): Promise<string> {
   return `${failed[0]?.message} -> ${failed[0]?.advice}`;
 }
 
-function secure(port: number, tls: TlsConfig, host = "127.0.0.1"): BrokerConfig {
+function secure(port: number, tls: TlsFiles, host = "127.0.0.1"): BrokerConfig {
   return localBroker(port, { protocol: "mqtts", host, tls });
 }
 
@@ -130,7 +131,7 @@ mosquittoTest(
 Deno.test("checkCertificateFiles() judges files, their dates, and whether they fit", async () => {
   await using certificates = await Certificates.make();
   const { caFile, client, expired, server } = certificates;
-  const judge = (tls: TlsConfig): Promise<CertificateCheck> =>
+  const judge = (tls: TlsFiles): Promise<CertificateCheck> =>
     checkCertificateFiles(configOf(secure(1, tls)));
   const good = await judge({ caFile, ...client });
   assert.ok(good.usable && good.material?.cert);

@@ -1,6 +1,6 @@
 // What is read from libraries' files, also from damaged ones and those of other machines.
 import assert from "node:assert/strict";
-import { describeLibrary } from "../../src/doctor/elf.ts";
+import { describeLibrary } from "../../src/doctor/libraries/elf.ts";
 import { ElfError } from "../../src/doctor/errors.ts";
 import { SYMBOLS } from "../../src/module/host/abi.ts";
 import { TempFolder } from "../support/temp.ts";

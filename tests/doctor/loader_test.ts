@@ -1,7 +1,7 @@
 // What keeps libraries from being loaded, found where the loader would stumble.
 import assert from "node:assert/strict";
-import { type LoaderView, newestGlibc, planLoad } from "../../src/doctor/loader.ts";
-import { parseLoaderCache, readLoaderCache } from "../../src/doctor/loader_cache.ts";
+import { type LoaderView, newestGlibc, planLoad } from "../../src/doctor/libraries/loader.ts";
+import { parseLoaderCache, readLoaderCache } from "../../src/doctor/libraries/loader_cache.ts";
 import { TempFolder } from "../support/temp.ts";
 import { fixtures } from "./support.ts";
 

@@ -1,10 +1,10 @@
 // What the tests of this room share: configurations, and findings as short lines.
 import { Aedes, type AedesOptions } from "aedes";
-import type { BrokerConfig, CarConfig, ServerConfig } from "../../src/config/model.ts";
+import type { BrokerConfig, CarConfig, ServerConfig } from "../../src/config/form/model.ts";
 import { parseConfig } from "../../src/config/load.ts";
 import type { Finding, Status } from "../../src/doctor/findings.ts";
 import { silentLog } from "../../src/log/log.ts";
-import { listen } from "../../src/mqtt/broker_listener.ts";
+import { listen } from "../../src/broker/listener.ts";
 import { documented, place } from "../config/support.ts";
 import { buildFixtures } from "../fixtures/build.ts";
 import { localBroker } from "../support/mqtt_peers.ts";

@@ -1,11 +1,11 @@
 // What brokers allow on the cars' topics [TOPIC-NAMES], and that nobody is disturbed.
 import assert from "node:assert/strict";
-import { EmbeddedBroker } from "../../src/mqtt/broker.ts";
+import { EmbeddedBroker } from "../../src/broker/broker.ts";
 import { silentLog } from "../../src/log/log.ts";
-import type { CarConfig, ServerConfig } from "../../src/config/model.ts";
+import type { CarConfig, ServerConfig } from "../../src/config/form/model.ts";
 import type { Finding, Findings } from "../../src/doctor/findings.ts";
-import { checkPublishing, checkQuietPublishing } from "../../src/doctor/publishing.ts";
-import { checkSubscriptions, explainUntried } from "../../src/doctor/topics.ts";
+import { checkPublishing, checkQuietPublishing } from "../../src/doctor/broker/publishing.ts";
+import { checkSubscriptions, explainUntried } from "../../src/doctor/broker/topics.ts";
 import { closesAtPublish, sendsAfterSuback } from "../adversary/broker.ts";
 import { publishPacket, RawBroker } from "../mqtt/raw_broker.ts";
 import { Mosquitto, mosquittoTest } from "../support/mosquitto.ts";

@@ -1,7 +1,7 @@
 // Whatever may arrive on a car's topic: it is said once a minute, and nothing else happens to this
 // car or any other (sections 1, 2 and 4).
 import assert from "node:assert/strict";
-import { encodeClientMessage } from "../../src/protocol/codec.ts";
+import { encodeClientMessage } from "../../src/protocol/codec/codec.ts";
 import {
   type ClientMessage,
   type Device,

@@ -1,7 +1,7 @@
 // The port for operators of a running server, with a real broker, a real module and a gateway; and
 // that there is nothing of it when it is off.
 import assert from "node:assert/strict";
-import type { CarDetail } from "../../src/http/api.ts";
+import type { CarDetail } from "../../src/http/api/schemas.ts";
 import { device } from "../car/support.ts";
 import { buildFixtures } from "../fixtures/build.ts";
 import { Mosquitto } from "../support/mosquitto.ts";

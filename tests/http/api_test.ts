@@ -1,7 +1,7 @@
 // What operators see of cars, over real HTTP.
 import assert from "node:assert/strict";
 import type { CarSnapshot } from "../../src/car/car.ts";
-import type { CarDetail, CarList, Health, Readiness } from "../../src/http/api.ts";
+import type { CarDetail, CarList, Health, Readiness } from "../../src/http/api/schemas.ts";
 import { readinessOf } from "../../src/http/readiness.ts";
 import { device, FRONT, REAR } from "../car/support.ts";
 import { settled } from "../support/virtual_clock.ts";

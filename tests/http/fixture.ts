@@ -1,11 +1,11 @@
 // A server with its port for operators, and cars whose broker, gateways and modules are the test.
 import assert from "node:assert/strict";
-import type { HttpConfig } from "../../src/config/model.ts";
+import type { HttpConfig } from "../../src/config/form/model.ts";
 import type * as z from "zod";
-import { ServerEvent } from "../../src/http/api.ts";
-import { METHODS } from "../../src/http/methods.ts";
+import { ServerEvent } from "../../src/http/api/schemas.ts";
+import { METHODS } from "../../src/http/api/methods.ts";
 import { type Operated, Operators } from "../../src/http/operators.ts";
-import { decodeServerMessage, encodeClientMessage } from "../../src/protocol/codec.ts";
+import { decodeServerMessage, encodeClientMessage } from "../../src/protocol/codec/codec.ts";
 import { type Device, DeviceState } from "../../src/protocol/messages.ts";
 import { Server } from "../../src/server/server.ts";
 import { bytes } from "../car/support.ts";

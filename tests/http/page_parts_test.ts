@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import FakeTimers from "@sinonjs/fake-timers";
 import fc from "fast-check";
-import type { CarRates, CarSummary, FailureView } from "../../src/http/api.ts";
+import type { CarRates, CarSummary, FailureView } from "../../src/http/api/schemas.ts";
 import { assets } from "../../src/http/page/assets.ts";
 import {
   areaPath,

@@ -8,7 +8,7 @@ import type {
   FailureView,
   PayloadView,
   ServerEvent,
-} from "../../src/http/api.ts";
+} from "../../src/http/api/schemas.ts";
 import { assets, CONTENT_SECURITY_POLICY } from "../../src/http/page/assets.ts";
 import { waitFor } from "../support/wait.ts";
 

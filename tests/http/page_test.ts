@@ -2,7 +2,7 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 import assert from "node:assert/strict";
-import type { CarRates, CarSummary } from "../../src/http/api.ts";
+import type { CarRates, CarSummary } from "../../src/http/api/schemas.ts";
 import { chromiumTest, type Tab } from "./browser.ts";
 import { waitFor } from "../support/wait.ts";
 import { NO_RATES, PageServer, payload, someCar, someDetail, someFailure } from "./page_server.ts";

@@ -1,6 +1,6 @@
 // Data of statuses and commands as people read it.
 import assert from "node:assert/strict";
-import { payloadView } from "../../src/http/payload_view.ts";
+import { payloadView } from "../../src/http/api/payload_view.ts";
 
 const utf8 = new TextEncoder();
 

@@ -1,6 +1,6 @@
 // JSON-RPC: the methods, and what the specification says of requests that are wrong.
 import assert from "node:assert/strict";
-import { METHODS } from "../../src/http/methods.ts";
+import { METHODS } from "../../src/http/api/methods.ts";
 import type { ReloadReport } from "../../src/server/reload_report.ts";
 import { FRONT } from "../car/support.ts";
 import { UNCHANGED } from "../support/unchanged_report.ts";

@@ -1,6 +1,6 @@
 // The logger as a whole, on real files [LOG-LINE] [LOG-FILE].
 import assert from "node:assert/strict";
-import type { LoggingConfig } from "../../src/config/model.ts";
+import type { LoggingConfig } from "../../src/log/settings.ts";
 import { LogDirectoryError } from "../../src/log/errors.ts";
 import { LOG_FILE_NAME, type Logging, startLogging } from "../../src/log/logging.ts";
 import { TempFolder } from "../support/temp.ts";

@@ -1,11 +1,11 @@
 // The metrics: what Prometheus reads, and that it adds up.
 import assert from "node:assert/strict";
-import { CALL_OUTCOMES } from "../../src/module/outcome.ts";
+import { CALL_OUTCOMES } from "../../src/protocol/module_interface.ts";
 import { CallStatistics } from "../../src/module/statistics.ts";
 import { Buckets } from "../../src/observe/buckets.ts";
-import { FAMILIES } from "../../src/metrics/families.ts";
+import { FAMILIES } from "../../src/observe/metric_families.ts";
 import { LoopLag } from "../../src/observe/loop_lag.ts";
-import { Metrics } from "../../src/metrics/metrics.ts";
+import { Metrics } from "../../src/observe/metrics.ts";
 import { Ring } from "../../src/observe/ring.ts";
 import { device, FRONT } from "../car/support.ts";
 import { Fixture, TestGateway } from "../http/fixture.ts";

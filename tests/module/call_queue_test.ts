@@ -1,7 +1,7 @@
 // Calls without an answer: what the host may have, what waits, and what is taken back.
 import assert from "node:assert/strict";
 import { CallQueue, type OpenCall, WAITING, WINDOW } from "../../src/module/call_queue.ts";
-import { FrameKind } from "../../src/module/frames.ts";
+import { FrameKind } from "../../src/module/wire/frames.ts";
 import { CallStatistics } from "../../src/module/statistics.ts";
 import type { Device } from "../../src/protocol/messages.ts";
 

@@ -1,6 +1,6 @@
 // The door through which a module host comes in.
 import assert from "node:assert/strict";
-import { connectEndpoint, Endpoint, type Invitation } from "../../src/module/endpoint.ts";
+import { connectEndpoint, Endpoint, type Invitation } from "../../src/module/wire/endpoint.ts";
 import { waitFor } from "../support/wait.ts";
 
 function invitationTo(endpoint: Endpoint): Invitation {

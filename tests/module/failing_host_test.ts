@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { ModuleContext } from "../../src/module/context.ts";
 import { ModuleHostError, ModuleLoadError } from "../../src/module/errors.ts";
-import type { CallOutcome } from "../../src/module/outcome.ts";
+import type { CallOutcome } from "../../src/protocol/module_interface.ts";
 import { TempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
 import {

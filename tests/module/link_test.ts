@@ -8,8 +8,8 @@ import {
   FrameReader,
   FrameWriter,
   MAX_FRAME_BYTES,
-} from "../../src/module/frames.ts";
-import { Link } from "../../src/module/link.ts";
+} from "../../src/module/wire/frames.ts";
+import { Link } from "../../src/module/wire/link.ts";
 import { waitFor } from "../support/wait.ts";
 import { duplexPair, type PairOptions } from "./duplex_pair.ts";
 

@@ -1,11 +1,11 @@
 // What native calls are given must stay where it is until they have returned.
 import assert from "node:assert/strict";
 import { CallArguments, ConfigArgument } from "../../src/module/host/structs.ts";
-import { FrameKind, FrameReader, FrameWriter } from "../../src/module/frames.ts";
+import { FrameKind, FrameReader, FrameWriter } from "../../src/module/wire/frames.ts";
 import { HostServer } from "../../src/module/host/serve.ts";
 import { SpareMemory } from "../../src/module/host/spare_memory.ts";
-import { Link } from "../../src/module/link.ts";
-import { CALL_OUTCOMES } from "../../src/module/outcome.ts";
+import { Link } from "../../src/module/wire/link.ts";
+import { CALL_OUTCOMES } from "../../src/protocol/module_interface.ts";
 import { TempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
 import { duplexPair } from "./duplex_pair.ts";

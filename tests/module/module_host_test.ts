@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { ContextSpec } from "../../src/module/context.ts";
 import { ModuleLoadError, type ModuleLoadErrorKind } from "../../src/module/errors.ts";
 import { CONTEXTS_PER_HOST } from "../../src/module/host_contexts.ts";
-import type { CallOutcome } from "../../src/module/outcome.ts";
+import type { CallOutcome } from "../../src/protocol/module_interface.ts";
 import { TempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
 import {

@@ -1,6 +1,6 @@
 // What libraries print, cut into lines.
 import assert from "node:assert/strict";
-import { LineSplitter, readLines } from "../../src/module/output_lines.ts";
+import { LineSplitter, readLines } from "../../src/module/process/output_lines.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 import { waitFor } from "../support/wait.ts";
 import { forward, openContext, specOf, startHost } from "./support.ts";

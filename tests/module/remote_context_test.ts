@@ -1,7 +1,7 @@
 // A context without a host behind it.
 import assert from "node:assert/strict";
 import { WAITING, WINDOW } from "../../src/module/call_queue.ts";
-import { Link } from "../../src/module/link.ts";
+import { Link } from "../../src/module/wire/link.ts";
 import { RemoteContext } from "../../src/module/remote_context.ts";
 import { CallStatistics } from "../../src/module/statistics.ts";
 import { settled } from "../support/virtual_clock.ts";

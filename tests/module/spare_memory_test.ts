@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import FakeTimers from "@sinonjs/fake-timers";
 import { LibC } from "../../src/module/host/libc.ts";
 import { QUIET_MS, SpareMemory } from "../../src/module/host/spare_memory.ts";
-import { HostProcess } from "../../src/module/host_process.ts";
+import { HostProcess } from "../../src/module/process/host_process.ts";
 import type { TimerHandle } from "../../src/time/clock.ts";
 import { waitFor } from "../support/wait.ts";
 

@@ -1,8 +1,9 @@
 // What the tests of this room share: hosts that end with their test, contexts, calls as promises.
-import type { Blame, ContextSpec, ModuleCommand, ModuleContext } from "../../src/module/context.ts";
+import type { Blame, ContextSpec, ModuleContext } from "../../src/module/context.ts";
+import type { ModuleCommand } from "../../src/protocol/module_interface.ts";
 import type { ModuleHostOptions } from "../../src/module/host_model.ts";
 import { ModuleHost } from "../../src/module/module_host.ts";
-import type { CallOutcome } from "../../src/module/outcome.ts";
+import type { CallOutcome } from "../../src/protocol/module_interface.ts";
 import type { Log, LogMessage } from "../../src/log/log.ts";
 import type { Device } from "../../src/protocol/messages.ts";
 import { buildFixtures } from "../fixtures/build.ts";

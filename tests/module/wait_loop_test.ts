@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import FakeTimers from "@sinonjs/fake-timers";
 import { type CommandSource, WaitLoop } from "../../src/module/host/wait_loop.ts";
-import type { CallOutcome } from "../../src/module/outcome.ts";
+import type { CallOutcome } from "../../src/protocol/module_interface.ts";
 import { waitFor } from "../support/wait.ts";
 
 /** A module that does what a list says, then waits until it is let go. */

@@ -1,7 +1,7 @@
 // A host that gives no answer, or grows without end.
 import assert from "node:assert/strict";
 import FakeTimers from "@sinonjs/fake-timers";
-import { MemoryWatch, Watchdog } from "../../src/module/watchdog.ts";
+import { MemoryWatch, Watchdog } from "../../src/module/process/watchdog.ts";
 import type { Clock, TimerHandle } from "../../src/time/clock.ts";
 
 function setUp() {

@@ -1,7 +1,8 @@
 // Calls that are taken back before they began: the next session must not wait for those of the last.
 import assert from "node:assert/strict";
-import { DisconnectType, type ModuleContext } from "../../src/module/context.ts";
-import type { CallOutcome } from "../../src/module/outcome.ts";
+import { type ModuleContext } from "../../src/module/context.ts";
+import { DisconnectType } from "../../src/protocol/module_interface.ts";
+import type { CallOutcome } from "../../src/protocol/module_interface.ts";
 import type { Device } from "../../src/protocol/messages.ts";
 import { TempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";

@@ -1,10 +1,10 @@
 // What a client of the embedded broker can do to the others: nothing.
 import assert from "node:assert/strict";
-import type { BrokerConfig } from "../../src/config/model.ts";
-import type { ClientLimits } from "../../src/mqtt/broker_clients.ts";
-import { UPGRADE_MS, WebSocketUpgrade } from "../../src/mqtt/websocket_upgrade.ts";
-import { EmbeddedBroker } from "../../src/mqtt/broker.ts";
-import { ConnStream } from "../../src/mqtt/conn_stream.ts";
+import type { BrokerConfig } from "../../src/config/form/model.ts";
+import type { ClientLimits } from "../../src/broker/clients.ts";
+import { UPGRADE_MS, WebSocketUpgrade } from "../../src/net/websocket_upgrade.ts";
+import { EmbeddedBroker } from "../../src/broker/broker.ts";
+import { ConnStream } from "../../src/net/conn_stream.ts";
 import { silentLog } from "../../src/log/log.ts";
 import { readAll, send } from "../adversary/attack.ts";
 import { deafSubscribers, subscriptions } from "../adversary/gateway.ts";

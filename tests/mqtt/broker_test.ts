@@ -1,9 +1,9 @@
 // The embedded broker, with the transport and mqtt.js as its clients.
 import assert from "node:assert/strict";
-import type { BrokerConfig } from "../../src/config/model.ts";
-import { EmbeddedBroker } from "../../src/mqtt/broker.ts";
-import { ListenError } from "../../src/mqtt/errors.ts";
-import { PacketLimit } from "../../src/mqtt/packet_limit.ts";
+import type { BrokerConfig } from "../../src/config/form/model.ts";
+import { EmbeddedBroker } from "../../src/broker/broker.ts";
+import { ListenError } from "../../src/net/errors.ts";
+import { PacketLimit } from "../../src/broker/packet_limit.ts";
 import { silentLog } from "../../src/log/log.ts";
 import { Certificates } from "../support/certificates.ts";
 import { localBroker, makeConnector, TestCar, TestGateway, textOf } from "../support/mqtt_peers.ts";

@@ -1,6 +1,6 @@
 // Who tries to connect, and when, while a broker is away and when it is back [WAIT-RETRY].
 import assert from "node:assert/strict";
-import { type Attempt, ConnectQueue } from "../../src/mqtt/connect_queue.ts";
+import { type Attempt, ConnectQueue } from "../../src/transport/mqtt/connect_queue.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 
 /** A broker that takes connections or not, and the cars that try. */

@@ -1,15 +1,16 @@
 // What a broker can refuse, and the words we have for it (protocol section 4.1).
 import assert from "node:assert/strict";
-import type { BrokerConfig, TlsConfig } from "../../src/config/model.ts";
-import { brokerAdvice } from "../../src/mqtt/broker_advice.ts";
+import type { BrokerConfig } from "../../src/config/form/model.ts";
+import type { TlsFiles } from "../../src/net/tls.ts";
+import { brokerAdvice } from "../../src/transport/mqtt/broker_advice.ts";
 import {
   BrokerRefusedError,
   BrokerStalledError,
   MalformedFrameError,
   TlsFileError,
   WebSocketRefusedError,
-} from "../../src/mqtt/errors.ts";
-import { BROKER_FAILURE_CODES, describeFailure } from "../../src/mqtt/failure.ts";
+} from "../../src/net/errors.ts";
+import { BROKER_FAILURE_CODES, describeFailure } from "../../src/transport/mqtt/failure.ts";
 import { Certificates } from "../support/certificates.ts";
 import { Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
 import { localBroker, makeConnector, TestCar, TestGateway, textOf } from "../support/mqtt_peers.ts";
@@ -25,7 +26,7 @@ async function reportOf(broker: BrokerConfig): Promise<string> {
   return line;
 }
 
-function tlsBroker(port: number, tls: TlsConfig, host = "127.0.0.1"): BrokerConfig {
+function tlsBroker(port: number, tls: TlsFiles, host = "127.0.0.1"): BrokerConfig {
   return localBroker(port, { protocol: "mqtts", host, tls });
 }
 
@@ -164,7 +165,7 @@ Deno.test("BrokerConnector.make() names a TLS file that cannot be used", async (
   const { caFile, client } = certificates;
   const garbage = await folder.write("garbage.pem", "garbage");
   const missing = folder.file("missing.pem");
-  const cases: [TlsConfig, RegExp][] = [
+  const cases: [TlsFiles, RegExp][] = [
     [{ caFile: missing }, /Cannot read CA file ".*missing\.pem": no such file/],
     [{ caFile: garbage }, /Cannot use CA file ".*garbage\.pem": it holds no certificate/],
     [{ caFile, ...client, certFile: garbage }, /Cannot use certificate file ".*garbage\.pem"/],

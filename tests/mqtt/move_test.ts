@@ -1,6 +1,6 @@
 // Another way to the broker while transports run: other files, another login, another broker.
 import assert from "node:assert/strict";
-import { findWay } from "../../src/mqtt/broker_connector.ts";
+import { findWay } from "../../src/transport/mqtt/broker_connector.ts";
 import { Certificates } from "../support/certificates.ts";
 import { Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
 import { localBroker, makeConnector, TestCar, TestGateway, textOf } from "../support/mqtt_peers.ts";

@@ -1,8 +1,8 @@
 // Giving up while a connection is being opened: brokers that accept and then say nothing.
 import assert from "node:assert/strict";
-import type { BrokerConfig } from "../../src/config/model.ts";
-import { openLink } from "../../src/mqtt/open_link.ts";
-import type { TlsMaterial } from "../../src/mqtt/tls.ts";
+import type { BrokerConfig } from "../../src/config/form/model.ts";
+import { openLink } from "../../src/net/open_link.ts";
+import type { TlsMaterial } from "../../src/net/tls.ts";
 import { Certificates } from "../support/certificates.ts";
 import { waitFor } from "../support/wait.ts";
 

@@ -1,7 +1,7 @@
 // Packets on the level of bytes, however they are cut.
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { MalformedPacketError } from "../../src/mqtt/errors.ts";
+import { MalformedPacketError } from "../../src/net/errors.ts";
 import {
   type PacketListener,
   PacketReader,
@@ -9,7 +9,7 @@ import {
   topicField,
   writePuback,
   writePublish,
-} from "../../src/mqtt/packets.ts";
+} from "../../src/transport/mqtt/packets.ts";
 
 /** Writes down what a reader finds. */
 class Recorder implements PacketListener {

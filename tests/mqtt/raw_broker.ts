@@ -1,5 +1,5 @@
 // A broker that does as a test says, byte by byte; real ones keep to the standard.
-import { concatenate } from "../../src/mqtt/link.ts";
+import { concatenate } from "../../src/net/link.ts";
 import { messagePacket, PUBLISH_QOS1 } from "../support/mqtt_packets.ts";
 
 /** Types of packets. */

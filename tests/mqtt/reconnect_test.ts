@@ -1,8 +1,8 @@
 // Coming back: brokers that die, many cars, and what must not grow meanwhile [WAIT-RETRY] [WAIT-UNSTABLE].
 import assert from "node:assert/strict";
-import { MqttTransport, PROVEN_MS } from "../../src/mqtt/mqtt_transport.ts";
-import { BrokerConnector } from "../../src/mqtt/broker_connector.ts";
-import { describeFailure } from "../../src/mqtt/failure.ts";
+import { MqttTransport, PROVEN_MS } from "../../src/transport/mqtt/mqtt_transport.ts";
+import { BrokerConnector } from "../../src/transport/mqtt/broker_connector.ts";
+import { describeFailure } from "../../src/transport/mqtt/failure.ts";
 import { type Log, silentLog } from "../../src/log/log.ts";
 import { type Clock, systemClock } from "../../src/time/clock.ts";
 import {

@@ -10,11 +10,11 @@ import {
   encodeClientMessage,
   encodeServerMessage,
   readClientMessage,
-} from "../../src/protocol/codec.ts";
-import descriptor from "../../src/protocol/descriptor.json" with { type: "json" };
-import { MalformedMessageError } from "../../src/protocol/errors.ts";
+} from "../../src/protocol/codec/codec.ts";
+import descriptor from "../../src/protocol/codec/descriptor.json" with { type: "json" };
+import { MalformedMessageError } from "../../src/protocol/codec/errors.ts";
 import type { ClientMessage, ServerMessage } from "../../src/protocol/messages.ts";
-import { malformation, shapeOf } from "../../src/protocol/well_formed.ts";
+import { malformation, shapeOf } from "../../src/protocol/codec/well_formed.ts";
 
 const hex = (text: string) => new Uint8Array(Buffer.from(text.replaceAll(" ", ""), "hex"));
 const device = { module: 3, deviceType: 1, deviceRole: "r", deviceName: "n", priority: 2 };

@@ -1,13 +1,13 @@
 // A server without processes and brokers whose configuration a test changes while cars are served.
-import { compareConfigs, type ConfigDifference } from "../../src/config/compare.ts";
-import type { ServerConfig } from "../../src/config/model.ts";
-import { decodeServerMessage, encodeClientMessage } from "../../src/protocol/codec.ts";
+import { compareConfigs, type ConfigDifference } from "../../src/config/plan/compare.ts";
+import type { ServerConfig } from "../../src/config/form/model.ts";
+import { decodeServerMessage, encodeClientMessage } from "../../src/protocol/codec/codec.ts";
 import { type Device, DeviceState } from "../../src/protocol/messages.ts";
 import { Server } from "../../src/server/server.ts";
 import { bytes } from "../car/support.ts";
 import { documented, load } from "../config/support.ts";
 import { ListLog } from "../support/list_log.ts";
-import type { MessageLimits } from "../../src/mqtt/transport.ts";
+import type { MessageLimits } from "../../src/transport/transport.ts";
 import { MemoryTransport } from "../support/memory_transport.ts";
 import { settled, VirtualClock } from "../support/virtual_clock.ts";
 import { FakeHosts } from "./fake_hosts.ts";

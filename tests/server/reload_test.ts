@@ -1,9 +1,9 @@
 // Reloads: one after the other, checked whole, reported, and without effect when nothing differs.
 import assert from "node:assert/strict";
 import { ConfigError } from "../../src/config/errors.ts";
-import type { ServerConfig } from "../../src/config/model.ts";
+import type { ServerConfig } from "../../src/config/form/model.ts";
 import { ModuleLoadError } from "../../src/module/errors.ts";
-import type { BrokerWay } from "../../src/mqtt/broker_connector.ts";
+import type { BrokerWay } from "../../src/transport/mqtt/broker_connector.ts";
 import { Reloader } from "../../src/server/reload.ts";
 import { Certificates } from "../support/certificates.ts";
 import { UNCHANGED } from "../support/unchanged_report.ts";

@@ -2,7 +2,7 @@
 import { Buffer } from "node:buffer";
 import mqtt from "mqtt";
 import type { MqttClient } from "mqtt";
-import { decodeClientMessage, encodeServerMessage } from "../../src/protocol/codec.ts";
+import { decodeClientMessage, encodeServerMessage } from "../../src/protocol/codec/codec.ts";
 import { nextCounter } from "../../src/protocol/counter.ts";
 import {
   type ClientMessage,

@@ -3,10 +3,10 @@ import type {
   CallDone,
   ContextListener,
   ContextSpec,
-  DisconnectType,
   ModuleContext,
 } from "../../src/module/context.ts";
-import type { CallOutcome } from "../../src/module/outcome.ts";
+import type { DisconnectType } from "../../src/protocol/module_interface.ts";
+import type { CallOutcome } from "../../src/protocol/module_interface.ts";
 import { deviceKey } from "../../src/protocol/device.ts";
 import type { Device } from "../../src/protocol/messages.ts";
 

@@ -1,5 +1,5 @@
 // A log that is a list.
-import { LOG_LEVELS, type LogLevel } from "../../src/config/log_level.ts";
+import { LOG_LEVELS, type LogLevel } from "../../src/log/settings.ts";
 import type { Log, LogContext, LogMessage } from "../../src/log/log.ts";
 
 /** One line that was written. */

@@ -1,7 +1,7 @@
 // A CarTransport without a broker: the test is the broker and the gateway.
-import { decodeServerMessage } from "../../src/protocol/codec.ts";
+import { decodeServerMessage } from "../../src/protocol/codec/codec.ts";
 import { ConnectResponseType } from "../../src/protocol/messages.ts";
-import type { CarTransport, TransportListener } from "../../src/mqtt/transport.ts";
+import type { CarTransport, TransportListener } from "../../src/transport/transport.ts";
 
 /**
  * The car's end is the {@linkcode CarTransport}; the other methods are the test's end.

@@ -1,5 +1,5 @@
 // MQTT packets, byte by byte, for peers that a library would not let misbehave.
-import { topicField } from "../../src/mqtt/packets.ts";
+import { topicField } from "../../src/transport/mqtt/packets.ts";
 
 /** First byte of a PUBLISH with QoS 0. */
 export const PUBLISH_QOS0 = 0x30;

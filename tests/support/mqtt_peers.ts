@@ -1,8 +1,11 @@
 // Both ends of a car's topics for tests: a transport with its events, and a gateway on mqtt.js.
 import mqtt from "mqtt";
-import type { BrokerConfig } from "../../src/config/model.ts";
-import { BrokerConnector } from "../../src/mqtt/broker_connector.ts";
-import { MqttTransport, type MqttTransportOptions } from "../../src/mqtt/mqtt_transport.ts";
+import type { BrokerConfig } from "../../src/config/form/model.ts";
+import { BrokerConnector } from "../../src/transport/mqtt/broker_connector.ts";
+import {
+  MqttTransport,
+  type MqttTransportOptions,
+} from "../../src/transport/mqtt/mqtt_transport.ts";
 import { silentLog } from "../../src/log/log.ts";
 import { carTopics } from "../../src/protocol/topics.ts";
 import { type Clock, systemClock } from "../../src/time/clock.ts";

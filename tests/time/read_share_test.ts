@@ -1,9 +1,9 @@
 // Loops that always find data to read, and everything else that wants a turn meanwhile.
 import assert from "node:assert/strict";
-import { FrameKind, FrameWriter } from "../../src/module/frames.ts";
-import { type Duplex, Link } from "../../src/module/link.ts";
-import { readLines } from "../../src/module/output_lines.ts";
-import { ConnLink } from "../../src/mqtt/link.ts";
+import { FrameKind, FrameWriter } from "../../src/module/wire/frames.ts";
+import { type Duplex, Link } from "../../src/module/wire/link.ts";
+import { readLines } from "../../src/module/process/output_lines.ts";
+import { ConnLink } from "../../src/net/link.ts";
 import { systemClock } from "../../src/time/clock.ts";
 import { ReadShare } from "../../src/time/read_share.ts";
 import { waitFor } from "../support/wait.ts";

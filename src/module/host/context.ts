@@ -7,9 +7,9 @@ import {
   MAX_DATA_BYTES,
   mayWithdraw,
   readDeviceKey,
-} from "../frames.ts";
-import type { Link } from "../link.ts";
-import type { CallOutcome } from "../outcome.ts";
+} from "../wire/frames.ts";
+import type { Link } from "../wire/link.ts";
+import type { CallOutcome } from "../../protocol/mod.ts";
 import type { FunctionName } from "./abi.ts";
 import type { Library } from "./library.ts";
 import { outcomeIndex, outcomeOf } from "./return_code.ts";

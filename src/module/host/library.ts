@@ -1,5 +1,5 @@
 // A module's shared library, loaded and checked.
-import type { CreateFailure } from "../frames.ts";
+import type { CreateFailure } from "../wire/frames.ts";
 import { type FunctionName, type ModuleSymbols, SYMBOLS } from "./abi.ts";
 
 /** Why a library cannot be used, in the words of the server's `ModuleLoadError`. */

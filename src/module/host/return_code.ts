@@ -1,5 +1,5 @@
 // The one gate from a C return code to an outcome (protocol section 3).
-import { CALL_OUTCOMES, type CallOutcome } from "../outcome.ts";
+import { CALL_OUTCOMES, type CallOutcome } from "../../protocol/mod.ts";
 
 /** What a module's return code means. */
 export function outcomeOf(code: number): CallOutcome {

@@ -1,6 +1,6 @@
 // The module host: this program under its hidden command, as a child of the server.
 import { VERSION } from "../../version.ts";
-import { connectEndpoint, parseInvitation } from "../endpoint.ts";
+import { connectEndpoint, parseInvitation } from "../wire/endpoint.ts";
 import { LibC } from "./libc.ts";
 import { HostServer } from "./serve.ts";
 import { SpareMemory } from "./spare_memory.ts";

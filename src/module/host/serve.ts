@@ -5,9 +5,9 @@ import {
   type Frame,
   FrameKind,
   type OverdueReport,
-} from "../frames.ts";
-import { systemClock } from "../../time/clock.ts";
-import { type Duplex, Link, type LinkHandler } from "../link.ts";
+} from "../wire/frames.ts";
+import { systemClock } from "../../time/mod.ts";
+import { type Duplex, Link, type LinkHandler } from "../wire/link.ts";
 import { HostContext, type RunningCall } from "./context.ts";
 import { Libraries, type Library, LibraryError } from "./library.ts";
 import type { SpareMemory } from "./spare_memory.ts";

@@ -3,7 +3,7 @@
 // Starting leaves garbage in V8's heap and holes in the C library's, about 1 MB together. A host
 // that goes on to forward a few statuses a second would not need either again for hours, and a
 // large fleet has dozens of hosts.
-import { type Clock, systemClock, type TimerHandle } from "../../time/clock.ts";
+import { type Clock, systemClock, type TimerHandle } from "../../time/mod.ts";
 import type { LibC } from "./libc.ts";
 
 /** Contexts come in bursts: so long after the last change, in milliseconds, a burst is over. */

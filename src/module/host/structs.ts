@@ -1,5 +1,5 @@
 // The structs of the native interface in memory (protocol section 3), reused from call to call.
-import { DEVICE_HEAD_BYTES, type FrameWriter, readLayout } from "../frames.ts";
+import { DEVICE_HEAD_BYTES, type FrameWriter, readLayout } from "../wire/frames.ts";
 
 /** Sizes and offsets of 64-bit Linux. */
 const BUFFER_BYTES = 16;

@@ -1,6 +1,6 @@
 // Asks one context for commands, again and again, without ever becoming a busy loop.
-import { backoff } from "../../time/backoff.ts";
-import type { CallOutcome } from "../outcome.ts";
+import { backoff } from "../../time/mod.ts";
+import type { CallOutcome } from "../../protocol/mod.ts";
 
 /** What the loop needs of its context. */
 export interface CommandSource {

@@ -14,7 +14,7 @@ import { DEFAULT_SORT } from "./sorting.js";
 import { conditionOf, rankOf } from "./words.js";
 
 /** @typedef {import("./connection.js").LinkState} LinkState */
-/** @typedef {import("../../api.ts").ServerEvent} ServerEvent */
+/** @typedef {import("../../api/schemas.ts").ServerEvent} ServerEvent */
 
 const CAR_ROUTE = "#/cars/";
 /** Ages, and what was news, are looked at that often. */

@@ -6,8 +6,8 @@ import { counted, formatAge, formatCount, formatMs, formatTime } from "./format.
 import { makePayload, visible } from "./payload.js";
 import { failureText } from "./words.js";
 
-/** @typedef {import("../../api.ts").CarDetail} CarDetail */
-/** @typedef {import("../../api.ts").CarRates} CarRates */
+/** @typedef {import("../../api/schemas.ts").CarDetail} CarDetail */
+/** @typedef {import("../../api/schemas.ts").CarRates} CarRates */
 /**
  * @typedef {object} ListRow
  * @property {string} key equal keys mean equal content

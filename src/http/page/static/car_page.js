@@ -9,7 +9,7 @@ import { keepChildren, make, makeIcon, say, setAttribute } from "./dom.js";
 import { formatMs } from "./format.js";
 import { conditionOf, CONDITIONS } from "./words.js";
 
-/** @typedef {import("../../api.ts").CarDetail} CarDetail */
+/** @typedef {import("../../api/schemas.ts").CarDetail} CarDetail */
 /** @typedef {import("./fleet.js").Changes} Changes */
 /** @typedef {import("./fleet.js").Fleet} Fleet */
 

@@ -3,7 +3,7 @@
 // Response times of the last minute as a small chart: a line for the mean, an area for the longest.
 import { makeSvg, setAttribute } from "./dom.js";
 
-/** @typedef {import("../../api.ts").CarRates} CarRates */
+/** @typedef {import("../../api/schemas.ts").CarRates} CarRates */
 
 /** Seconds that are kept and drawn. */
 export const SECONDS = 60;

@@ -6,7 +6,7 @@ import { counted, formatTime } from "./format.js";
 import { carHash } from "./row.js";
 import { failureText, NEWS_MS, reasonOf } from "./words.js";
 
-/** @typedef {import("../../api.ts").FailureView} FailureView */
+/** @typedef {import("../../api/schemas.ts").FailureView} FailureView */
 /** @typedef {import("./fleet.js").CarFailure} CarFailure */
 
 /** Nobody can listen to more. */

@@ -2,12 +2,12 @@
 // What the page knows of the fleet, kept up to date by the server's events.
 import { History, SECONDS } from "./chart.js";
 
-/** @typedef {import("../../api.ts").CarRates} CarRates */
-/** @typedef {import("../../api.ts").CarSummary} CarSummary */
-/** @typedef {import("../../api.ts").FailureView} FailureView */
-/** @typedef {import("../../api.ts").FleetEvent} FleetEvent */
-/** @typedef {import("../../api.ts").RatesEvent} RatesEvent */
-/** @typedef {import("../../api.ts").ServerEvent} ServerEvent */
+/** @typedef {import("../../api/schemas.ts").CarRates} CarRates */
+/** @typedef {import("../../api/schemas.ts").CarSummary} CarSummary */
+/** @typedef {import("../../api/schemas.ts").FailureView} FailureView */
+/** @typedef {import("../../api/schemas.ts").FleetEvent} FleetEvent */
+/** @typedef {import("../../api/schemas.ts").RatesEvent} RatesEvent */
+/** @typedef {import("../../api/schemas.ts").ServerEvent} ServerEvent */
 /** @typedef {{car: string, failure: FailureView}} CarFailure */
 
 /** How many failures are remembered across cars. */

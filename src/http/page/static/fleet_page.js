@@ -11,7 +11,7 @@ import { COLUMNS, compareBy } from "./sorting.js";
 import { Tiles } from "./tiles.js";
 import { conditionOf, CONDITIONS, failureText, hasFailedLately } from "./words.js";
 
-/** @typedef {import("../../api.ts").CarSummary} CarSummary */
+/** @typedef {import("../../api/schemas.ts").CarSummary} CarSummary */
 /** @typedef {import("./fleet.js").Changes} Changes */
 /** @typedef {import("./fleet.js").Fleet} Fleet */
 /** @typedef {{show: string, find: string, sort: string, down: boolean}} View */

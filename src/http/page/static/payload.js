@@ -4,7 +4,7 @@
 import { make } from "./dom.js";
 import { counted } from "./format.js";
 
-/** @typedef {import("../../api.ts").PayloadView} PayloadView */
+/** @typedef {import("../../api/schemas.ts").PayloadView} PayloadView */
 
 const KINDS = { json: "JSON", text: "text", hex: "hex", empty: "empty" };
 

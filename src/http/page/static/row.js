@@ -6,7 +6,7 @@ import { make, makeIcon, setAttribute, setText } from "./dom.js";
 import { formatAge, formatCount, formatMs, formatTime } from "./format.js";
 import { conditionOf, CONDITIONS, failureText, hasFailedLately } from "./words.js";
 
-/** @typedef {import("../../api.ts").CarSummary} CarSummary */
+/** @typedef {import("../../api/schemas.ts").CarSummary} CarSummary */
 
 /** The row of one car. */
 export class Row {

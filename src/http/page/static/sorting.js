@@ -2,7 +2,7 @@
 // The columns of the table, and how cars are sorted by them.
 import { rankOf } from "./words.js";
 
-/** @typedef {import("../../api.ts").CarSummary} CarSummary */
+/** @typedef {import("../../api/schemas.ts").CarSummary} CarSummary */
 /**
  * @typedef {object} Column
  * @property {string} key

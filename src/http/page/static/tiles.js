@@ -5,7 +5,7 @@ import { keepChildren, make, makeIcon, say, setAttribute } from "./dom.js";
 import { formatCount } from "./format.js";
 import { conditionOf, CONDITIONS, hasFailedLately } from "./words.js";
 
-/** @typedef {import("../../api.ts").CarSummary} CarSummary */
+/** @typedef {import("../../api/schemas.ts").CarSummary} CarSummary */
 
 /** What can be shown; some are there even when no car is. */
 const TILES = [

@@ -1,8 +1,8 @@
 // @ts-check
 // What the server's codes are called on the page, and which of them need attention.
 
-/** @typedef {import("../../api.ts").CarSummary} CarSummary */
-/** @typedef {import("../../api.ts").FailureView} FailureView */
+/** @typedef {import("../../api/schemas.ts").CarSummary} CarSummary */
+/** @typedef {import("../../api/schemas.ts").FailureView} FailureView */
 /**
  * @typedef {"modules" | "broker" | "connecting" | "waiting" | "paused" | "stopped" | "running"} Condition
  */

@@ -1,0 +1,103 @@
+// Puts a server together from the real rooms: MQTT for the cars, processes for their modules.
+import type { CarObserver } from "../car/mod.ts";
+import type { CarConfig, ServerConfig } from "../config/mod.ts";
+import { type CallStatistics, CONTEXTS_PER_HOST, ModuleHost } from "../module/mod.ts";
+import { BrokerConnector, MqttTransport } from "../transport/mod.ts";
+import { andSuppressed, type Log, Once } from "../log/mod.ts";
+import { type HostEvents, Server } from "../server/mod.ts";
+
+/**
+ * How long a context may take to be destroyed, in milliseconds: with leaving the broker before it and
+ * closing the log after it, stopping stays below 10 s [STOP-ORDER].
+ */
+const DESTROY_MS = 4000;
+
+/** What a server is put together from. */
+export interface AssembleOptions {
+  readonly config: ServerConfig;
+  readonly log: Log;
+  /** Looks on while cars live. */
+  readonly observer?: CarObserver;
+  /** Counts the calls of all modules. @default {a new one for each host} */
+  readonly statistics?: CallStatistics;
+  /** The way to the broker. @default {a new one, as the configuration says} */
+  readonly connector?: BrokerConnector;
+}
+
+/**
+ * Makes a server that is ready to be started.
+ *
+ * @throws {TlsFileError} when a file for TLS cannot be used.
+ */
+export async function assembleServer(options: AssembleOptions): Promise<Server> {
+  const { config, log } = options;
+  const connector = options.connector ?? await makeConnector(config, log);
+  return new Server({
+    ...options,
+    createTransport: (car, config) => createTransport(config, car, connector, log),
+    startHost: (events, config) => startHost(events, config, options),
+    contextsPerHost: CONTEXTS_PER_HOST,
+  });
+}
+
+/**
+ * Makes the way to the broker, for those who may change it later.
+ *
+ * @throws {TlsFileError} when a file for TLS cannot be used.
+ */
+export function makeConnector(config: ServerConfig, log: Log): Promise<BrokerConnector> {
+  const { broker, timeouts: { refusedPauseMs } } = config;
+  return BrokerConnector.make({ broker, refusedPauseMs, log });
+}
+
+function createTransport(
+  { company, limits: { maxMessageBytes, maxMessagesPerSecond } }: ServerConfig,
+  { name: car }: CarConfig,
+  connector: BrokerConnector,
+  log: Log,
+): MqttTransport {
+  const carLog = log.forCar(car);
+  const once = new Once();
+  const onOversize = (bytes: number) => {
+    const count = once.ask("oversize");
+    if (count === undefined) return;
+    carLog.warning(
+      `Discarded a message of ${bytes} bytes unread: max_message_bytes is ` +
+        transport.limits.maxMessageBytes + andSuppressed(count),
+    );
+  };
+  const onFlood = () => {
+    const count = once.ask("flood");
+    if (count === undefined) return;
+    carLog.warning(
+      "Reading slowed down: more messages a second arrive than max_messages_per_second, which is " +
+        transport.limits.maxMessagesPerSecond + andSuppressed(count),
+    );
+  };
+  const transport = new MqttTransport({
+    connector,
+    company,
+    car,
+    maxMessageBytes,
+    maxMessagesPerSecond,
+    onOversize,
+    onFlood,
+  });
+  return transport;
+}
+
+function startHost(
+  { onOutput, onExit }: HostEvents,
+  { timeouts: { moduleCallMs }, limits: { maxHostMemoryBytes } }: ServerConfig,
+  { log, statistics }: AssembleOptions,
+): Promise<ModuleHost> {
+  return ModuleHost.start({
+    moduleCallTimeoutMs: moduleCallMs,
+    maxMemoryBytes: maxHostMemoryBytes,
+    destroyTimeoutMs: DESTROY_MS,
+    log,
+    ...(statistics === undefined ? {} : { statistics }),
+    onOutput,
+    onExit,
+  });
+}

@@ -1,0 +1,41 @@
+// A run that ends by itself when its time is up.
+import { type Clock, systemClock, type TimerHandle } from "../time/mod.ts";
+import type { Part } from "./lifetime.ts";
+
+/**
+ * Ends a run after so many seconds, or when the program is asked to stop. It is the part that starts
+ * last: time counts from when everything is there, however long that took.
+ */
+export class Countdown implements Part {
+  readonly name = "the countdown";
+  readonly #seconds: number | undefined;
+  readonly #clock: Clock;
+  readonly #controller = new AbortController();
+  #timer: TimerHandle | undefined;
+
+  /** @param seconds Absent: the run ends only when it is `asked` to. */
+  constructor(seconds: number | undefined, asked: AbortSignal, clock: Clock = systemClock) {
+    this.#seconds = seconds;
+    this.#clock = clock;
+    const end = () => this.#controller.abort(asked.reason);
+    if (asked.aborted) end();
+    else asked.addEventListener("abort", end, { once: true });
+  }
+
+  /** Aborts when the run has to end. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  start(): Promise<void> {
+    const end = () => this.#controller.abort("the end of its time");
+    if (this.#seconds !== undefined) this.#timer = this.#clock.set(end, this.#seconds * 1000);
+    return Promise.resolve();
+  }
+
+  stop(): Promise<void> {
+    if (this.#timer !== undefined) this.#clock.clear(this.#timer);
+    this.#timer = undefined;
+    return Promise.resolve();
+  }
+}

@@ -1,0 +1,136 @@
+// Tells what cars do as it happens, for someone who has never seen the protocol.
+import type { Effect, StateName } from "../session/mod.ts";
+import type { Command, Device } from "../protocol/mod.ts";
+import type { Clock } from "../time/mod.ts";
+import type { Output } from "../text/mod.ts";
+
+/** What the narrator has told, for the summary. */
+export interface DemoCounts {
+  readonly statuses: number;
+  readonly commands: number;
+  readonly acknowledged: number;
+}
+
+interface OpenStatus {
+  readonly device: Device;
+  readonly data: Uint8Array;
+  readonly since: number;
+}
+
+/** Texts longer than this are cut, so that a line stays a line. */
+const MAX_DATA = 48;
+
+/** Puts what a session wants done into lines like `0.52 s  car_1  status of "led" ...`. */
+export class DemoNarrator {
+  readonly #output: Output;
+  readonly #clock: Clock;
+  readonly #startedAt: number;
+  readonly #open = new Map<string, OpenStatus>();
+  readonly #listeners = new Map<string, PromiseWithResolvers<void>>();
+  #statuses = 0;
+  #commands = 0;
+  #acknowledged = 0;
+
+  constructor(output: Output, clock: Clock) {
+    this.#output = output;
+    this.#clock = clock;
+    this.#startedAt = clock.now();
+  }
+
+  get counts(): DemoCounts {
+    return {
+      statuses: this.#statuses,
+      commands: this.#commands,
+      acknowledged: this.#acknowledged,
+    };
+  }
+
+  /** Resolves when the server listens for all these cars. */
+  async listening(cars: readonly string[]): Promise<void> {
+    for (const car of cars) await this.#listening(car).promise;
+  }
+
+  /** Takes the state of a car. */
+  watch(car: string, state: StateName): void {
+    if (state === "CONNECTED" || state === "ERROR") this.#listening(car).resolve();
+  }
+
+  /** Takes one effect of a car. */
+  tell(car: string, effect: Effect): void {
+    switch (effect.type) {
+      case "forward":
+        this.#open.set(`${car} ${effect.counter}`, {
+          device: effect.device,
+          data: effect.data,
+          since: this.#clock.now(),
+        });
+        return;
+      case "publish":
+        if (effect.message.kind === "status_response") {
+          this.#tellAnswered(car, effect.message.messageCounter);
+        } else if (effect.message.kind === "command") {
+          this.#tellCommand(car, effect.message);
+        }
+        return;
+      case "acknowledge":
+        this.#acknowledged++;
+        return this.#line(
+          car,
+          `${named(effect.command.device)} has the command; acknowledged to the module`,
+        );
+      case "note":
+        if (effect.note.code === "running") {
+          const { connected } = effect.note;
+          this.#line(car, `connected: ${connected} devices, statuses may flow`);
+        } else if (effect.note.code === "device_connected") {
+          this.#line(car, `${named(effect.note.device)} is connected, the module knows it`);
+        }
+        return;
+      case "ended":
+        return this.#line(car, `session ended: ${effect.failure.detail.toLowerCase()}`);
+    }
+  }
+
+  #listening(car: string): PromiseWithResolvers<void> {
+    const known = this.#listeners.get(car);
+    if (known !== undefined) return known;
+    const listening = Promise.withResolvers<void>();
+    this.#listeners.set(car, listening);
+    return listening;
+  }
+
+  #tellAnswered(car: string, counter: number): void {
+    const key = `${car} ${counter}`;
+    const status = this.#open.get(key);
+    if (status === undefined) return;
+    this.#open.delete(key);
+    this.#statuses++;
+    const tookMs = (this.#clock.now() - status.since).toFixed(1);
+    const text = shown(status.data);
+    this.#line(
+      car,
+      `status of ${named(status.device)} forwarded to the module in ${tookMs} ms: ${text}`,
+    );
+  }
+
+  #tellCommand(car: string, { device, commandData }: Command): void {
+    // Empty ones only complete the connect sequence.
+    if (commandData.length === 0) return;
+    this.#commands++;
+    this.#line(car, `command for ${named(device)} sent: ${shown(commandData)}`);
+  }
+
+  #line(car: string, text: string): void {
+    const seconds = ((this.#clock.now() - this.#startedAt) / 1000).toFixed(2).padStart(6);
+    this.#output.out(`${seconds} s  ${car.padEnd(6)}  ${text}`);
+  }
+}
+
+function named(device: Device): string {
+  return `"${device.deviceName || device.deviceRole}"`;
+}
+
+function shown(data: Uint8Array): string {
+  const text = new TextDecoder().decode(data);
+  return text.length > MAX_DATA ? `${text.slice(0, MAX_DATA)}...` : text;
+}

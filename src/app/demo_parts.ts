@@ -1,0 +1,169 @@
+// What the demo consists of: the broker, the server and the cars, and what is said about them.
+import { type LoadedConfig, parseConfig, systemFiles, withFiles } from "../config/mod.ts";
+import type { GatewayVersion } from "../gateway/mod.ts";
+import type { Log } from "../log/mod.ts";
+import { EmbeddedBroker } from "../broker/mod.ts";
+import type { Device } from "../protocol/mod.ts";
+import type { Server } from "../server/mod.ts";
+import { Fleet, type GatewayOptions } from "../simulator/mod.ts";
+import { systemClock } from "../time/mod.ts";
+import { assembleServer } from "./assemble.ts";
+import { DemoNarrator } from "./demo_narrator.ts";
+import type { Part } from "./lifetime.ts";
+import type { Output } from "../text/mod.ts";
+
+const COMPANY = "demo";
+const MODULE = 1000;
+const BUTTON = 0;
+const LED = 1;
+/** Statuses a second of one car: slow enough to be read. */
+const RATE = 1;
+const HOST = "127.0.0.1";
+/** At the end, open statuses have this long to be answered, in milliseconds. */
+const DRAIN_MS = 5000;
+
+/** What a {@linkcode Demo} is made from. */
+export interface DemoSetting {
+  readonly cars: number;
+  readonly gateway: GatewayVersion;
+  /** The example module's library. */
+  readonly libPath: string;
+  readonly output: Output;
+  readonly log: Log;
+}
+
+/** The broker, the server and the cars, and what is said about them. */
+export class Demo {
+  /** In the order in which they start. */
+  readonly parts: readonly Part[];
+  readonly #output: Output;
+  readonly #log: Log;
+  readonly #libPath: string;
+  readonly #cars: readonly string[];
+  readonly #gateway: GatewayVersion;
+  readonly #narrator: DemoNarrator;
+  readonly #broker: EmbeddedBroker;
+  #server: Server | undefined;
+  #fleet: Fleet | undefined;
+
+  constructor({ cars, gateway, libPath, output, log }: DemoSetting) {
+    this.#output = output;
+    this.#log = log;
+    this.#libPath = libPath;
+    this.#gateway = gateway;
+    this.#cars = Array.from({ length: cars }, (_, index) => `car_${index + 1}`);
+    this.#narrator = new DemoNarrator(output, systemClock);
+    this.#broker = new EmbeddedBroker({
+      broker: { protocol: "mqtt", host: HOST, port: 0, path: "" },
+      maxMessageBytes: 1 << 20,
+      log,
+    });
+    this.parts = [
+      {
+        name: "the broker",
+        start: async () => void await this.#broker.start(),
+        stop: () => this.#broker.stop(),
+      },
+      {
+        name: "the server",
+        start: () => this.#startServer(),
+        stop: async () => await this.#server?.stop(),
+      },
+      {
+        name: "the simulated cars",
+        start: () => this.#startCars(),
+        stop: () => this.#stopCars(),
+      },
+    ];
+  }
+
+  /** Says what is about to be seen. */
+  introduce(): void {
+    const { out } = this.#output;
+    out(
+      `${this.#cars.length} simulated cars, each with a button and an LED, one broker, one module`,
+    );
+    out("The module answers every press of a button with a command to the LED. Ctrl-C ends it");
+    out("");
+  }
+
+  /** Says what it came to, and returns the exit status. */
+  summarize(): number {
+    const { out, err } = this.#output;
+    const { statuses, commands, acknowledged } = this.#narrator.counts;
+    const answered = this.#fleet?.stats.answered ?? 0;
+    const unanswered = this.#fleet?.stats.unanswered ?? 0;
+    const slowest = (this.#fleet?.stats.latency.maxMs ?? 0).toFixed(1);
+    out("");
+    out(
+      `${this.#cars.length} cars, ${statuses} statuses forwarded, ${commands} commands sent, ` +
+        `${acknowledged} acknowledged, slowest response ${slowest} ms`,
+    );
+    if (unanswered > 0) err(`${unanswered} statuses stayed unanswered, ${answered} did not`);
+    return unanswered > 0 ? 1 : 0;
+  }
+
+  async #startServer(): Promise<void> {
+    const { config } = await demoConfig(this.#cars, this.#libPath, this.#broker.port);
+    const narrator = this.#narrator;
+    const observer = {
+      onEffect: narrator.tell.bind(narrator),
+      onState: narrator.watch.bind(narrator),
+    };
+    this.#server = await assembleServer({ config, log: this.#log, observer });
+    await this.#server.start();
+  }
+
+  async #startCars(): Promise<void> {
+    await this.#narrator.listening(this.#cars);
+    const gateway = this.#gateway;
+    const gateways = this.#cars.map((car) => ({
+      ...gatewayOptions(car, this.#broker.port),
+      gateway,
+    }));
+    this.#fleet = new Fleet({ gateways });
+    this.#fleet.start();
+  }
+
+  async #stopCars(): Promise<void> {
+    await this.#fleet?.drain(DRAIN_MS);
+    await this.#fleet?.stop();
+  }
+}
+
+function demoConfig(cars: readonly string[], libPath: string, port: number): Promise<LoadedConfig> {
+  const document = {
+    company_name: COMPANY,
+    mqtt_address: HOST,
+    mqtt_port: port,
+    common_modules: { [MODULE]: { lib_path: libPath } },
+    cars: Object.fromEntries(cars.map((car) => [car, {}])),
+  };
+  const workingDirectory = Deno.cwd();
+  return withFiles(
+    systemFiles,
+    (files) => parseConfig(document, { workingDirectory, folder: workingDirectory, files }),
+  );
+}
+
+/** A car whose button is pressed and let go in turn, and whose LED says what it was last told. */
+function gatewayOptions(car: string, port: number): GatewayOptions {
+  const common = { module: MODULE, deviceRole: "front", priority: 0 };
+  const devices: Device[] = [
+    { ...common, deviceType: BUTTON, deviceName: "button" },
+    { ...common, deviceType: LED, deviceName: "led" },
+  ];
+  const text = new TextEncoder();
+  let pressed = false;
+  return {
+    company: COMPANY,
+    car,
+    broker: { host: HOST, port },
+    devices,
+    rate: RATE,
+    payload({ deviceType }) {
+      if (deviceType === BUTTON) pressed = !pressed;
+      return text.encode(JSON.stringify(deviceType === BUTTON ? { pressed } : { lit: pressed }));
+    },
+  };
+}

@@ -1,0 +1,6 @@
+// Puts a server or a demo together from a configuration: starts it, stops it, tells systemd.
+export { assembleServer, makeConnector } from "./assemble.ts";
+export { Countdown } from "./countdown.ts";
+export { Demo } from "./demo_parts.ts";
+export { type Part, runUntilStopped, whenAborted } from "./lifetime.ts";
+export { servicePart, systemdNotify } from "./systemd.ts";

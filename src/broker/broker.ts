@@ -1,0 +1,168 @@
+// The embedded broker: aedes behind TCP, TLS or WebSocket, for a depot or a desk without Mosquitto.
+import {
+  Aedes,
+  type AedesOptions,
+  type AuthenticateError,
+  type Client,
+  type PublishPacket,
+} from "aedes";
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { BrokerConfig } from "../config/mod.ts";
+import type { Log } from "../log/mod.ts";
+import { brokerAddress, type BrokerPeer } from "../net/mod.ts";
+import { BrokerClients, type ClientLimits, PACKET_OVERHEAD_BYTES } from "./clients.ts";
+import { type BrokerListener, listen } from "./listener.ts";
+
+/** How long a client may take to say CONNECT, in milliseconds. */
+const CONNECT_MS = 10_000;
+/** What a client may send before its CONNECT is answered, in packets. */
+const EARLY_PACKETS = 42;
+/** Parts of a topic; the protocol's have three. */
+const MAX_TOPIC_LEVELS = 20;
+/** How long clients may take to be gone, in milliseconds. */
+const STOP_MS = 2_000;
+const BAD_USER_NAME_OR_PASSWORD = 4;
+
+/** What an {@linkcode EmbeddedBroker} is made from. */
+export interface EmbeddedBrokerOptions {
+  /**
+   * Where to listen (port 0: any free one) and how; its user name and password are demanded when
+   * set; `certFile` and `keyFile` are the server's own.
+   */
+  readonly broker: BrokerConfig;
+  /** A client that sends a longer payload is thrown out. */
+  readonly maxMessageBytes: number;
+  /** Clients for which there are file descriptors. @default {Infinity} */
+  readonly maxClients?: number | undefined;
+  /** How much clients may hold. @default {fit for a fleet} */
+  readonly limits?: Partial<ClientLimits>;
+  readonly log: Log;
+}
+
+/**
+ * A broker inside the server.
+ *
+ * It keeps nothing for clients that are away and nothing retained: all sessions are clean ones,
+ * as the protocol's are (section 1), so that nobody can fill its memory.
+ */
+export class EmbeddedBroker {
+  readonly #options: EmbeddedBrokerOptions;
+  readonly #aedes: Aedes;
+  readonly #clients: BrokerClients;
+  #listening: BrokerListener | undefined;
+
+  constructor(options: EmbeddedBrokerOptions) {
+    this.#options = options;
+    this.#clients = new BrokerClients(options);
+    this.#aedes = new Aedes(this.#aedesOptions());
+  }
+
+  /** Where it listens; 0 until it does. */
+  get port(): number {
+    return this.#listening?.port ?? 0;
+  }
+
+  /** How many clients are connected. */
+  get clients(): number {
+    return this.#aedes.connectedClients;
+  }
+
+  /**
+   * Listens; returns the port.
+   *
+   * @throws {ListenError} when the address cannot be had.
+   * @throws {TlsFileError} when a certificate or key cannot be used.
+   */
+  async start(): Promise<number> {
+    const { broker, log, maxMessageBytes } = this.#options;
+    const onError = (client: Client, error: Error) => {
+      log.debug(() => `Client "${client?.id ?? ""}" of the broker: ${error.message}`);
+    };
+    this.#aedes.on("clientError", onError);
+    this.#aedes.on("connectionError", onError);
+    await this.#aedes.listen();
+    try {
+      const maxFrameBytes = maxMessageBytes + PACKET_OVERHEAD_BYTES;
+      const { maxClients = Infinity } = this.#options;
+      const accept = (peer: BrokerPeer) => this.#accept(peer);
+      this.#listening = await listen({
+        broker,
+        maxFrameBytes,
+        maxClients: Math.min(maxClients, this.#clients.limits.clients),
+        log,
+        accept,
+      });
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+    const { port } = this.#listening;
+    log.info(`The embedded broker listens on ${brokerAddress({ ...broker, port })}`);
+    return port;
+  }
+
+  /** Stops listening and closes every connection; bounded. Idempotent. */
+  async stop(): Promise<void> {
+    this.#listening?.close();
+    this.#listening = undefined;
+    const left = Promise.withResolvers<void>();
+    this.#aedes.close(left.resolve);
+    const timer = setTimeout(left.resolve, STOP_MS);
+    await left.promise;
+    clearTimeout(timer);
+    this.#clients.destroy();
+  }
+
+  #aedesOptions(): AedesOptions {
+    const { username, password } = this.#options.broker;
+    return {
+      connectTimeout: CONNECT_MS,
+      queueLimit: EARLY_PACKETS,
+      maxTopicLevels: MAX_TOPIC_LEVELS,
+      preConnect: (_client, packet, done) => {
+        packet.clean = true;
+        done(null, true);
+      },
+      authenticate: (_client, givenName, givenPassword, done) => {
+        const right = username === undefined ||
+          same(givenName ?? "", username) && same(givenPassword ?? "", password ?? "");
+        if (right) return done(null, true);
+        const error = new Error("bad user name or password") as AuthenticateError;
+        error.returnCode = BAD_USER_NAME_OR_PASSWORD;
+        done(error, null);
+      },
+      authorizePublish: (client, packet, done) => {
+        packet.retain = false;
+        done(client === null ? null : this.#forbidden(client, packet));
+      },
+      authorizeSubscribe: (client, subscription, done) => {
+        // A failure ends the connection, which is what has been done.
+        if (this.#clients.maySubscribe(client, subscription.topic)) done(null, subscription);
+        else done(new Error("too many subscriptions, or too long ones"));
+      },
+    };
+  }
+
+  /** What keeps a client from publishing a message. */
+  #forbidden(client: Client, { topic, qos, cmd }: PublishPacket): Error | null {
+    if (topic.startsWith("$SYS/")) return new Error("$SYS/ is the broker's own");
+    if (!this.#clients.mayPublish(client, topic)) return new Error("too long a topic");
+    // Unlike a last will, a message at QoS 2 is kept for as long as its client likes.
+    if (qos < 2 || cmd !== "publish") return null;
+    this.#clients.drop(client, "it published at QoS 2: 0 and 1 are served");
+    return new Error("QoS 2 is not served");
+  }
+
+  #accept(peer: BrokerPeer): void {
+    const { stream } = peer;
+    stream.on("error", (error) => this.#options.log.debug(() => `A client failed: ${error}`));
+    this.#clients.add(peer);
+    this.#aedes.handle(stream);
+  }
+}
+
+/** Compares in a time that does not tell how much was right. */
+function same(given: string | Uint8Array, wanted: string): boolean {
+  const digest = (text: string | Uint8Array) => createHash("sha256").update(text).digest();
+  return timingSafeEqual(digest(given), digest(wanted));
+}

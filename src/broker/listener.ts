@@ -1,0 +1,146 @@
+// Where the embedded broker takes connections: TCP, TLS or WebSocket, each as a node stream.
+import type { Duplex } from "node:stream";
+import {
+  brokerAddress,
+  type BrokerPeer,
+  ConnStream,
+  ListenError,
+  readTls,
+  type TlsMaterial,
+  WebSocketUpgrade,
+} from "../net/mod.ts";
+import type { BrokerConfig } from "../config/mod.ts";
+import { andSuppressed, type Log, Once } from "../log/mod.ts";
+import { type Clock, systemClock } from "../time/mod.ts";
+
+/** The pause after a connection that could not be taken, in milliseconds. */
+const AGAIN_MS = 50;
+
+/** Takes what connects. */
+export interface ListenOptions {
+  readonly broker: BrokerConfig;
+  /** A WebSocket client that sends a larger message is thrown out. */
+  readonly maxFrameBytes: number;
+  /** More connections at a time are turned away. */
+  readonly maxClients: number;
+  readonly log: Log;
+  readonly accept: (peer: BrokerPeer) => void;
+  readonly clock?: Clock;
+}
+
+/** A place that takes connections. */
+export interface BrokerListener {
+  /** The port, also when the system chose it. */
+  readonly port: number;
+  /** Takes no more connections; those that exist stay, but for those that have only begun. */
+  close(): void;
+}
+
+/**
+ * Listens at the broker's address; port 0 means any free one.
+ *
+ * @throws {ListenError} when the address cannot be had.
+ * @throws {TlsFileError} when the certificate or key cannot be used.
+ */
+export async function listen(options: ListenOptions): Promise<BrokerListener> {
+  const { broker } = options;
+  const material = broker.tls && await readTls(broker.tls);
+  try {
+    return new Acceptor(listenAt(broker, material), options);
+  } catch (cause) {
+    const message = `Cannot listen on ${brokerAddress(broker)}: ${reasonOf(cause)}`;
+    throw new ListenError(message, { cause });
+  }
+}
+
+/**
+ * With the runtime's own connections. Node's TLS ignores the address on some supported versions, its
+ * TCP on others now and then tells nobody of the second of two pieces that arrive at once, and its
+ * HTTP server ends when file descriptors run out.
+ */
+function listenAt(
+  { host, port, protocol }: BrokerConfig,
+  tls: TlsMaterial | undefined,
+): Deno.Listener {
+  const where = { hostname: host, port };
+  return protocol === "mqtts" || protocol === "wss"
+    ? Deno.listenTls({ ...where, cert: tls?.cert ?? "", key: tls?.key ?? "" })
+    : Deno.listen(where);
+}
+
+class Acceptor implements BrokerListener {
+  readonly #listener: Deno.Listener;
+  readonly #options: ListenOptions;
+  readonly #clock: Clock;
+  readonly #once: Once;
+  readonly #upgrade: WebSocketUpgrade | undefined;
+  readonly #streams = new Set<Duplex>();
+  #closed = false;
+
+  constructor(listener: Deno.Listener, options: ListenOptions) {
+    const { broker: { protocol }, maxFrameBytes, clock = systemClock } = options;
+    this.#listener = listener;
+    this.#options = options;
+    this.#clock = clock;
+    this.#once = new Once({ clock });
+    if (protocol === "ws" || protocol === "wss") {
+      this.#upgrade = new WebSocketUpgrade(maxFrameBytes, clock);
+    }
+    void this.#acceptAll();
+  }
+
+  get port(): number {
+    return (this.#listener.addr as Deno.NetAddr).port;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#listener.close();
+    this.#upgrade?.close();
+  }
+
+  async #acceptAll(): Promise<void> {
+    while (true) {
+      try {
+        this.#take(await this.#listener.accept());
+      } catch (error) {
+        if (this.#closed) return;
+        // The client is gone again, or there are no file descriptors left for the moment.
+        this.#warn("accept", () => `cannot take a connection: ${reasonOf(error)}`);
+        await new Promise<void>((resolve) => this.#clock.set(resolve, AGAIN_MS));
+      }
+    }
+  }
+
+  #take(conn: Deno.Conn): void {
+    const { maxClients, accept } = this.#options;
+    const stream = new ConnStream(conn);
+    const { address } = stream;
+    if (this.#streams.size >= maxClients) {
+      this.#warn("full", () => `turned ${address} away: ${maxClients} clients are connected`);
+      stream.destroy();
+      return;
+    }
+    this.#streams.add(stream);
+    stream.on("close", () => this.#streams.delete(stream));
+    if ("setNoDelay" in conn) (conn as Deno.TcpConn).setNoDelay(true);
+    if (this.#upgrade === undefined) accept({ stream, address, framingBytes: () => 0 });
+    else this.#upgrade.take(stream, accept);
+  }
+
+  #warn(kind: string, text: () => string): void {
+    const count = this.#once.ask(kind);
+    if (count === undefined) return;
+    this.#options.log.warning(() => `The embedded broker ${text()}${andSuppressed(count)}`);
+  }
+}
+
+function reasonOf(cause: unknown): string {
+  const { message, code } = cause as Error & { code?: string };
+  if (code === "EADDRINUSE") return "the port is in use; end what listens there, or take another";
+  if (code === "EACCES") return "not permitted; ports below 1024 are for root, take another";
+  if (code === "EADDRNOTAVAIL") {
+    return "the address is not this machine's; 0.0.0.0 listens on all it has";
+  }
+  return message;
+}

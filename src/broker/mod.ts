@@ -1,0 +1,2 @@
+// The embedded MQTT broker.
+export { EmbeddedBroker } from "./broker.ts";

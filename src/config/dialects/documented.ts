@@ -1,0 +1,53 @@
+// Dialect A, the documented one: broker and cars at the top level [CONFIG-DOCUMENTED].
+import { joinPath } from "../../text/mod.ts";
+import type { BrokerInput, FleetInput } from "./input.ts";
+import { objectOf } from "../keys/key.ts";
+import { COMMON, FLAT_BROKER, FLEET } from "../keys/keys.ts";
+import type { Read } from "./read.ts";
+
+/** Dialect A. */
+export const documentedSchema = objectOf({ ...COMMON, ...FLAT_BROKER, ...FLEET })
+  .meta({ title: "Broker and cars at the top level" });
+
+const flatBrokerSchema = objectOf(FLAT_BROKER);
+const fleetSchema = objectOf(FLEET);
+
+/** Brings the broker's keys of the top level to the common form. */
+export function flatBroker(read: Read<typeof flatBrokerSchema>): BrokerInput {
+  return {
+    address: read.mqtt_address,
+    port: read.mqtt_port,
+    sessionMs: read.mqtt_timeout === undefined ? undefined : read.mqtt_timeout * 1000,
+    username: read.mqtt_username,
+    password: read.mqtt_password,
+    passwordFile: read.mqtt_password_file,
+    tls: undefined,
+    paths: {
+      address: "mqtt_address",
+      port: "mqtt_port",
+      username: "mqtt_username",
+      password: "mqtt_password",
+      passwordFile: "mqtt_password_file",
+      ca: "--ca",
+      cert: "--cert",
+      key: "--key",
+    },
+  };
+}
+
+/** Brings `cars` and `common_modules` to the common form. */
+export function listedFleet(read: Read<typeof fleetSchema>): FleetInput {
+  return {
+    common: { path: "common_modules", modules: read.common_modules },
+    path: "cars",
+    cars: [...read.cars ?? []].map(([name, car]) => {
+      const path = joinPath("cars", name);
+      return {
+        name,
+        path,
+        isRead: car !== undefined,
+        specific: { path: joinPath(path, "specific_modules"), modules: car?.specific_modules },
+      };
+    }),
+  };
+}

@@ -1,0 +1,98 @@
+// Makes the HTTP part of the form: where it listens, who may ask, and TLS.
+import { isLoopback } from "../../net/mod.ts";
+import { quote } from "../../text/mod.ts";
+import type { CommonInput } from "../dialects/dialect.ts";
+import type { Faults } from "../errors.ts";
+import { type ConfigPlace, findPem, readSecret } from "../files.ts";
+import { defaultOf } from "../keys/key.ts";
+import { HTTP } from "../keys/keys.ts";
+import type { HttpConfig } from "./model.ts";
+
+type HttpInput = NonNullable<CommonInput["http"]>;
+
+/** A shorter key is easily guessed, in characters. */
+const SHORT_KEY = 16;
+/** No key is longer, in characters: a request with a longer one is refused without comparing. */
+export const MAX_KEY_LENGTH = 1024;
+
+/** Checks the section `http`; undefined when it is absent, which leaves HTTP off, or wrong. */
+export function resolveHttp(
+  input: CommonInput,
+  place: ConfigPlace,
+  faults: Faults,
+): HttpConfig | undefined {
+  const { http } = input;
+  if (http === undefined) return undefined;
+  const address = http.address ?? defaultOf(HTTP.address);
+  const apiKey = resolveKey(http, place, faults);
+  const local = isLoopback(address);
+  const hasKey = http.api_key !== undefined || http.api_key_file !== undefined;
+  // Without a key, whoever reaches the port stops cars; so only this machine may reach it.
+  if (!local && !hasKey && !faults.hasProblem("http.api_key")) {
+    const expected = `a key, as ${quote(address)} is reached from other machines`;
+    faults.problem("http.api_key", `Expected ${expected}: found nothing`);
+  }
+  const tls = resolveTls(http, place, faults);
+  if (!local && tls === undefined) {
+    faults.warning("http.tls_cert", "The key crosses the network in the clear: TLS is off");
+  }
+  return {
+    address,
+    port: http.port ?? defaultOf(HTTP.port),
+    ...(apiKey === undefined ? {} : { apiKey }),
+    ...(tls === undefined ? {} : { tls }),
+  };
+}
+
+function resolveKey(http: HttpInput, place: ConfigPlace, faults: Faults): string | undefined {
+  const { api_key: given, api_key_file: file } = http;
+  if (given !== undefined && file !== undefined) {
+    faults.problem("http.api_key_file", 'Expected either "api_key" or "api_key_file": found both');
+    return undefined;
+  }
+  if (file === undefined) return checkedKey(given, "http.api_key", faults);
+  const read = readSecret(file, place);
+  if (read.ok) return checkedKey(read.text ?? "", "http.api_key_file", faults);
+  faults.problem("http.api_key_file", read.message);
+  return undefined;
+}
+
+function checkedKey(key: string | undefined, path: string, faults: Faults): string | undefined {
+  if (key === undefined) return undefined;
+  // It is sent in a header, and compared as it comes.
+  if (!/^[\x21-\x7e]+$/.test(key)) {
+    faults.problem(path, "Expected a key of printable ASCII characters without spaces: found none");
+    return undefined;
+  }
+  if (key.length > MAX_KEY_LENGTH) {
+    const expected = `a key of at most ${MAX_KEY_LENGTH} characters`;
+    faults.problem(path, `Expected ${expected}: found one of ${key.length}`);
+    return undefined;
+  }
+  if (key.length < SHORT_KEY) {
+    faults.warning(path, `The key is easily guessed: it has less than ${SHORT_KEY} characters`);
+  }
+  return key;
+}
+
+function resolveTls(http: HttpInput, place: ConfigPlace, faults: Faults): HttpConfig["tls"] {
+  const find = (key: "tls_cert" | "tls_key") => {
+    const name = http[key];
+    if (name === undefined) return undefined;
+    const found = findPem(name, place);
+    if (found.ok) return found.path;
+    faults.problem(`http.${key}`, found.message);
+    return undefined;
+  };
+  const certFile = find("tls_cert");
+  const keyFile = find("tls_key");
+  const missing = (path: string, expected: string) =>
+    faults.problem(path, `Expected ${expected}: found nothing`);
+  if (http.tls_cert !== undefined && http.tls_key === undefined) {
+    missing("http.tls_key", "the key of the certificate");
+  }
+  if (http.tls_key !== undefined && http.tls_cert === undefined) {
+    missing("http.tls_cert", "the certificate of the key");
+  }
+  return certFile === undefined || keyFile === undefined ? undefined : { certFile, keyFile };
+}

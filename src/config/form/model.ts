@@ -1,0 +1,73 @@
+// The one immutable form every configuration dialect ends in [CONFIG-DIALECTS].
+import type { FormOf } from "../keys/key.ts";
+import type { LIMITS } from "../keys/keys.ts";
+import type { LoggingConfig } from "../../log/mod.ts";
+import type { Endpoint, TlsFiles } from "../../net/mod.ts";
+
+/** A whole configuration, checked. Durations are milliseconds, sizes bytes. */
+export interface ServerConfig {
+  readonly company: string;
+  readonly broker: BrokerConfig;
+  readonly timeouts: Timeouts;
+  readonly limits: FormOf<typeof LIMITS>;
+  /** Whether a command whose device names another module is sent all the same. */
+  readonly sendInvalidCommand: boolean;
+  readonly logging: LoggingConfig;
+  /** Absent: no HTTP. */
+  readonly http?: HttpConfig;
+  /** At least one; in the order of the document. */
+  readonly cars: readonly CarConfig[];
+}
+
+/** How to reach the broker. */
+export interface BrokerConfig extends Endpoint {
+  readonly username?: string;
+  readonly password?: string;
+  /** Present exactly when the protocol is mqtts or wss. */
+  readonly tls?: TlsFiles;
+}
+
+/** How long things may take, in milliseconds. */
+export interface Timeouts {
+  /** `mqtt_timeout`: silence after which a session fails. */
+  readonly sessionMs: number;
+  /** `timeout`: for each awaited response. */
+  readonly responseMs: number;
+  /** `module_call_timeout`: for one call of a module, `wait_for_command` excepted. */
+  readonly moduleCallMs: number;
+  /** `sleep_duration_after_connection_refused`: the first pause before the broker is tried again. */
+  readonly refusedPauseMs: number;
+}
+
+/** Where operators ask: `http`. */
+export interface HttpConfig {
+  /** A host name or an IP address, without brackets. */
+  readonly address: string;
+  /** 0: one the system chooses. */
+  readonly port: number;
+  /** Present whenever the address is reached from other machines. */
+  readonly apiKey?: string;
+  /** Files in PEM form, absolute paths; absent: plain HTTP. */
+  readonly tls?: { readonly certFile: string; readonly keyFile: string };
+}
+
+/** One car and the modules it has, common ones included; at least one. */
+export interface CarConfig {
+  readonly name: string;
+  readonly modules: readonly ModuleConfig[];
+}
+
+/** One module of one car. */
+export interface ModuleConfig {
+  /** The module's number. */
+  readonly id: number;
+  /** Absolute path of the shared library. */
+  readonly libPath: string;
+  /**
+   * What `init` gets after `company_name` and `car_name`, as text, in the document's order; one of
+   * these two keys here overrides it in its place.
+   */
+  readonly parameters: readonly (readonly [key: string, value: string])[];
+  /** What `wait_for_command` is called with, in milliseconds. */
+  readonly waitTimeoutMs: number;
+}

@@ -1,0 +1,118 @@
+// Makes the modules and cars of the form [CONFIG-CARS].
+import { fleetName } from "../keys/fields.ts";
+import { joinPath, quote } from "../../text/mod.ts";
+import type { Faults } from "../errors.ts";
+import { type ConfigPlace, findFile } from "../files.ts";
+import type { CarInput, FleetInput, ModulesAt, ModulesInput } from "../dialects/input.ts";
+import type { CarConfig, ModuleConfig } from "./model.ts";
+
+/** Module ids are a C `int`. */
+const MAX_ID = 2_147_483_647;
+
+/** The modules of one section by id, with the path of each; undefined: it is wrong. */
+type ResolvedModules = ReadonlyMap<
+  number,
+  { readonly path: string; readonly module: ModuleConfig | undefined }
+>;
+
+/** Checks cars and modules; what it returns is complete only when nothing was noted. */
+export function resolveFleet(
+  fleet: FleetInput,
+  place: ConfigPlace,
+  faults: Faults,
+): readonly CarConfig[] {
+  const { common } = fleet;
+  const shared = resolveModules(common, place, faults);
+  if (common !== undefined && fleet.cars.length > 1) warnOfSharedNames(common, faults);
+  if (fleet.cars.length === 0) {
+    faults.problem(fleet.path, "Expected at least one car: found none");
+  }
+  return fleet.cars.map((car) => {
+    checkName(car, faults);
+    const own = resolveModules(car.specific, place, faults);
+    for (const [id, { path }] of own) {
+      const other = shared.get(id);
+      if (other === undefined) continue;
+      faults.problem(path, `Expected a module that is not common: found ${other.path}, too`);
+    }
+    const sections = common === undefined ? [car.specific] : [common, car.specific];
+    const isEmpty = sections.every((section) => (section.modules?.size ?? 0) === 0);
+    const isRead = car.isRead && !sections.some(({ path }) => faults.hasProblem(path));
+    if (isEmpty && isRead) {
+      const expected = common === undefined
+        ? "at least one module"
+        : "at least one module, common or specific";
+      faults.problem(car.specific.path, `Expected ${expected}: found none`);
+    }
+    const modules = [...shared.values(), ...own.values()].flatMap(({ module }) => module ?? []);
+    return { name: car.name, modules };
+  });
+}
+
+/** A car's name may be a key, which a schema for values does not see. */
+function checkName(car: CarInput, faults: Faults): void {
+  const result = fleetName("a car's name").safeParse(car.name);
+  if (result.success) return;
+  const expected = result.error.issues[0]?.message ?? "a car's name";
+  faults.problem(car.path, `Expected ${expected}: found the key ${quote(car.name)}`);
+}
+
+function resolveModules(
+  section: ModulesAt | undefined,
+  place: ConfigPlace,
+  faults: Faults,
+): ResolvedModules {
+  const resolved = new Map<number, { path: string; module: ModuleConfig | undefined }>();
+  for (const [key, entry] of section?.modules ?? []) {
+    const path = joinPath(section?.path ?? "", key);
+    const id = parseId(key);
+    const module = resolveModule(id ?? 0, entry, path, place, faults);
+    if (id === undefined) {
+      faults.problem(path, `Expected a module id from 1 to ${MAX_ID}: found the key ${quote(key)}`);
+      continue;
+    }
+    const twin = resolved.get(id);
+    if (twin === undefined) resolved.set(id, { path, module });
+    else faults.problem(path, `Expected each module once: found ${twin.path}, too`);
+  }
+  return resolved;
+}
+
+function parseId(key: string): number | undefined {
+  if (!/^\d+$/.test(key)) return undefined;
+  const id = Number(key);
+  return id >= 1 && id <= MAX_ID ? id : undefined;
+}
+
+type ModuleInput = ModulesInput extends ReadonlyMap<string, infer Entry> ? Entry : never;
+
+function resolveModule(
+  id: number,
+  entry: ModuleInput,
+  path: string,
+  place: ConfigPlace,
+  faults: Faults,
+): ModuleConfig | undefined {
+  if (entry?.lib_path === undefined) return undefined;
+  const library = findFile(entry.lib_path, place);
+  if (!library.ok) {
+    faults.problem(joinPath(path, "lib_path"), library.message);
+    return undefined;
+  }
+  if (entry.timeout_ms === undefined) return undefined;
+  const parameters = [...entry.config ?? []].flatMap(([key, value]): [string, string][] =>
+    value === undefined ? [] : [[key, String(value)]]
+  );
+  return { id, libPath: library.path, parameters, waitTimeoutMs: entry.timeout_ms };
+}
+
+/** Every car's context would get the same name [MODULE-CONFIG]. */
+function warnOfSharedNames(common: ModulesAt, faults: Faults): void {
+  for (const [id, entry] of common.modules ?? []) {
+    for (const key of ["company_name", "car_name"]) {
+      if (!entry?.config?.has(key)) continue;
+      const path = joinPath(joinPath(joinPath(common.path, id), "config"), key);
+      faults.warning(path, `Same ${quote(key)} for every car: the module is common`);
+    }
+  }
+}

@@ -1,0 +1,138 @@
+// What the table of keys (keys.ts) says of each key, and what is derived from it for all of them.
+import * as z from "zod";
+import type { ServerConfig } from "../form/model.ts";
+
+/**
+ * When a changed setting counts: at once for every session, for module hosts or broker connections
+ * made from now on, by connecting every car again, or only after a restart.
+ */
+export type Takes = "at_once" | "new_hosts" | "new_connections" | "reconnect" | "restart";
+
+/** What an entry of the table says beside the schema, which holds type, unit's bounds and default. */
+export interface KeyFacts<From> {
+  /** One sentence, for the JSON Schema and docs/configuration.md. */
+  readonly doc: string;
+  /** What a change touches: nothing at all, the module contexts of the cars concerned, or a setting. */
+  readonly takes: Takes | "contexts" | "nothing";
+  /** Of what the value is a number: seconds, bytes, files. */
+  readonly unit?: string;
+  /** Never shown. */
+  readonly secret?: boolean;
+  /** What the embedded broker listens with: there, a change counts after a restart. */
+  readonly listens?: boolean;
+  /** The key of dialects A and C at the top level, where it has another name there. */
+  readonly flat?: string;
+  /** The value in the one form, as a document says it; absent: the document's alone. */
+  readonly of?: (from: From) => unknown;
+  /** What is compared instead; `null`: compared with another key. @default {of} */
+  readonly compared?: ((from: From) => unknown) | null;
+}
+
+/** One key. */
+export interface Key<S extends z.ZodType = z.ZodType, From = ServerConfig> extends KeyFacts<From> {
+  readonly kind: "key";
+  /** Says what is expected, the default, and what the key is for. */
+  readonly schema: S;
+}
+
+/** Keys that stand together in an object. */
+export interface Section<T = Table, S extends z.ZodType = z.ZodType> {
+  readonly kind: "section";
+  readonly doc: string;
+  readonly keys: T;
+  readonly schema: S;
+}
+
+/** Keys and sections by name. */
+export type Table = { readonly [name: string]: Key | Section };
+
+/** The zod shape of a table. */
+export type ShapeOf<T> = {
+  -readonly [Name in keyof T]: T[Name] extends { readonly schema: infer S extends z.ZodType } ? S
+    : never;
+};
+
+/** Makes an entry. */
+export function key<S extends z.ZodType, From = ServerConfig>(
+  schema: S,
+  facts: KeyFacts<From>,
+): Key<S, From> {
+  return { kind: "key", schema: schema.describe(facts.doc), ...facts };
+}
+
+/** Makes a section that may be absent, which then means something of its own. */
+export function optionalSection<T>(id: string | undefined, doc: string, keys: T) {
+  const object = objectOf(keys);
+  const schema = (id === undefined ? object : object.meta({ id })).optional().describe(doc);
+  return { kind: "section", doc, keys, schema } as const satisfies Section<T>;
+}
+
+/**
+ * Makes a section that has its defaults when it is absent. In the form it has the same values under
+ * the same names in camel case ({@linkcode FormOf}), so that a key needs nothing but its entry.
+ */
+export function section<T>(id: string, doc: string, keys: T) {
+  const object = objectOf(keys);
+  const schema = object.meta({ id }).default(object.parse({}) as never).describe(doc);
+  const read = Object.entries(keys as Readonly<Record<string, Key>>).map(([name, entry]) => {
+    const of = (config: ServerConfig) => {
+      const form = config[camelCase(id) as keyof ServerConfig];
+      return (form as Readonly<Record<string, unknown>>)[camelCase(name)];
+    };
+    return [name, { of, ...entry }];
+  });
+  return { kind: "section", doc, keys: Object.fromEntries(read) as T, schema } as const;
+}
+
+/** The form of such a section; undefined when one of its values is wrong, which has been noted. */
+export function formOf<T>(
+  { keys }: Pick<Section<T>, "keys">,
+  values: Readonly<Record<string, unknown>> | undefined,
+): FormOf<T> | undefined {
+  const form = Object.keys(keys as object).map((name) => [camelCase(name), values?.[name]]);
+  if (form.some(([, value]) => value === undefined)) return undefined;
+  return Object.fromEntries(form);
+}
+
+/** What counts when the key is absent. */
+export function defaultOf<S extends z.ZodType>({ schema }: Pick<Key<S>, "schema">): z.output<S> {
+  return schema.parse(undefined);
+}
+
+/** The object that a table describes. */
+export function objectOf<T>(keys: T): z.ZodObject<ShapeOf<T>, z.core.$strict> {
+  return z.strictObject(shapeOf(keys));
+}
+
+/** The zod shape that a table describes. */
+export function shapeOf<T>(keys: T): ShapeOf<T> {
+  const entries = Object.entries(keys as Table).map(([name, { schema }]) => [name, schema]);
+  return Object.fromEntries(entries);
+}
+
+/** Letters after underscores in upper case: `max_message_bytes` is `maxMessageBytes`. */
+type Camel<Name> = Name extends `${infer Head}_${infer Tail}` ? `${Head}${Capitalize<Camel<Tail>>}`
+  : Name;
+
+/** The form of a section whose values need no change but of their names. */
+export type FormOf<T> = {
+  readonly [Name in keyof T as Camel<Name>]: T[Name] extends Key<infer S> ? z.output<S> : never;
+};
+
+function camelCase(name: string): string {
+  return name.replaceAll(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** A key and where it stands in a document, such as `limits.max_devices`. */
+export interface KeyAt {
+  readonly path: string;
+  readonly key: Key;
+}
+
+/** Every key of a table, sections taken apart, in order. */
+export function keysOf(table: object, prefix = ""): KeyAt[] {
+  return Object.entries(table as Table).flatMap(([name, entry]) => {
+    const path = prefix + name;
+    return entry.kind === "section" ? keysOf(entry.keys, `${path}.`) : [{ path, key: entry }];
+  });
+}

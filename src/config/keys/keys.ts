@@ -1,0 +1,340 @@
+// Every key of the configuration, described once. The schemas of the dialects, the JSON Schema, the
+// defaults, the effective document, the comparison and docs/configuration.md are made from this.
+import * as z from "zod";
+import { brokerAddress, formatAddress } from "../../net/mod.ts";
+import * as field from "./fields.ts";
+import { key, objectOf, optionalSection, section } from "./key.ts";
+import { LOG_LEVELS } from "../../log/mod.ts";
+import type { ModuleConfig, ServerConfig } from "../form/model.ts";
+
+const DEFAULT_SESSION_S = 30;
+
+/** What is bounded, for each car or module host. */
+export const LIMITS = {
+  max_message_bytes: key(field.count(1).default(1_048_576), {
+    doc: "A larger message of a gateway is discarded unread",
+    takes: "at_once",
+    unit: "bytes",
+    listens: true,
+  }),
+  max_messages_per_second: key(field.count(1).default(10_000), {
+    doc: "A gateway that sends more is read more slowly; its messages wait at the broker",
+    takes: "at_once",
+  }),
+  max_devices: key(field.count(1).default(1000), {
+    doc: "A Connect with more devices is refused; further ones are not connected",
+    takes: "at_once",
+  }),
+  max_status_gap: key(field.count(1).default(1000), {
+    doc: "A status counter further ahead fails the session",
+    takes: "at_once",
+  }),
+  max_waiting_statuses: key(field.count(1).default(1000), {
+    doc: "With more statuses waiting for modules, reading pauses and the gateway keeps them",
+    takes: "at_once",
+  }),
+  max_waiting_bytes: key(field.count(1).default(16_777_216), {
+    doc:
+      "With more bytes in statuses waiting for modules, reading pauses; ahead of a missing status, the session fails",
+    takes: "at_once",
+    unit: "bytes",
+  }),
+  max_waiting_commands: key(field.count(1).default(10_000), {
+    doc:
+      "With more commands waiting, modules keep theirs; with twice as many, the newest is dropped",
+    takes: "at_once",
+  }),
+  max_unanswered_commands: key(field.count(1).default(500), {
+    doc: "With more commands without a response, further ones wait",
+    takes: "at_once",
+  }),
+  max_host_memory_bytes: key(field.hostMemory().default(0), {
+    doc:
+      "A module host with more resident memory is replaced like one that crashed; 0: never, with a WARNING at half of the machine's memory",
+    takes: "new_hosts",
+    unit: "bytes",
+  }),
+};
+
+const CREDENTIALS = {
+  mqtt_username: key(field.filledText("a text").optional(), {
+    doc: "User name for the broker",
+    takes: "reconnect",
+    listens: true,
+    of: ({ broker }) => broker.username,
+  }),
+  mqtt_password: key(field.text("a text").optional(), {
+    doc: "Password for the broker",
+    takes: "reconnect",
+    secret: true,
+    listens: true,
+    of: ({ broker }) => broker.password,
+  }),
+  mqtt_password_file: key(field.filledText("the path of a file").optional(), {
+    doc:
+      "File with the password for the broker, instead of mqtt_password; a newline at its end is dropped",
+    takes: "reconnect",
+  }),
+};
+
+const ADDRESS = key(field.filledText("a host or an address such as mqtts://host"), {
+  doc: "The broker: a host, or an address that begins with mqtt://, mqtts://, ws:// or wss://",
+  takes: "reconnect",
+  listens: true,
+  of: ({ broker }) => formatAddress(broker),
+  compared: ({ broker }) => brokerAddress(broker),
+});
+
+const PORT = key(field.port().optional(), {
+  doc: "The broker's port; when absent that of the address, else 1883 (mqtts 8883, ws 80, wss 443)",
+  takes: "reconnect",
+  of: ({ broker }) => broker.port,
+  compared: null,
+});
+
+/** How to reach the broker, in dialects A and C: at the top level. */
+export const FLAT_BROKER = {
+  mqtt_address: ADDRESS,
+  mqtt_port: PORT,
+  mqtt_timeout: key(field.seconds().default(DEFAULT_SESSION_S), {
+    doc: "Seconds without a message of a car before its session fails",
+    takes: "at_once",
+    unit: "s",
+    of: ({ timeouts }) => timeouts.sessionMs / 1000,
+  }),
+  ...CREDENTIALS,
+};
+
+const pemFile = () => field.text("the path of a PEM file").optional();
+
+/** Files for TLS, which the command line may name in every dialect. */
+export const BROKER_TLS = {
+  ca_certs_file: key(pemFile(), {
+    doc: "Certificates to trust; turns TLS on",
+    takes: "new_connections",
+    listens: true,
+    of: ({ broker }) => broker.tls?.caFile,
+  }),
+  cert_file: key(pemFile(), {
+    doc: "Client certificate, together with key_file; turns TLS on",
+    takes: "new_connections",
+    listens: true,
+    of: ({ broker }) => broker.tls?.certFile,
+  }),
+  key_file: key(pemFile(), {
+    doc: "Key of the client certificate",
+    takes: "new_connections",
+    listens: true,
+    of: ({ broker }) => broker.tls?.keyFile,
+  }),
+};
+
+/** How to reach the broker, in dialect B: `external_communication`. */
+export const EXTERNAL_BROKER = {
+  protocol: key(field.anyCaseWord(["MQTT"]).default("MQTT"), {
+    doc: "Always MQTT",
+    takes: "nothing",
+    of: () => "MQTT",
+  }),
+  server_address: ADDRESS,
+  server_port: PORT,
+  timeout_ms: key(field.milliseconds().default(DEFAULT_SESSION_S * 1000), {
+    doc: "Milliseconds without a message of a car before its session fails",
+    takes: "at_once",
+    unit: "ms",
+    of: ({ timeouts }) => timeouts.sessionMs,
+  }),
+  ...BROKER_TLS,
+  ...CREDENTIALS,
+};
+
+type Destination = ServerConfig["logging"]["console" | "file"];
+
+/** What both destinations of log lines have. */
+function destination(of: (config: ServerConfig) => Destination) {
+  return {
+    use: key(field.flag().default(true), {
+      doc: "Whether lines go there",
+      takes: "restart",
+      of: (config) => of(config).use,
+    }),
+    level: key(field.anyCaseWord(LOG_LEVELS).default("INFO"), {
+      doc: "The least level that is written: DEBUG, INFO, WARNING, ERROR or CRITICAL",
+      takes: "at_once",
+      of: (config) => of(config).level,
+    }),
+    format: key(field.word(["text", "json"]).default("text"), {
+      doc: "Lines for people, or one JSON object a line",
+      takes: "restart",
+      of: (config) => of(config).format,
+    }),
+  };
+}
+
+/** Where log lines go. */
+export const LOGGING = {
+  console: optionalSection(
+    undefined,
+    "Lines on the console; on unless told",
+    destination(({ logging }) => logging.console),
+  ),
+  file: optionalSection(undefined, "Lines in a file; off when absent", {
+    ...destination(({ logging }) => logging.file),
+    path: key(field.text("the path of a directory").default(""), {
+      doc: "Directory of external_server.log; empty: the working directory",
+      takes: "restart",
+      of: ({ logging }) => logging.file.directory,
+    }),
+  }),
+};
+
+/** Where operators ask. */
+export const HTTP = {
+  address: key(field.hostName().default("127.0.0.1"), {
+    doc: "Where it listens: an IP address or a host name; beyond loopback a key is needed",
+    takes: "restart",
+    of: ({ http }) => http?.address,
+  }),
+  port: key(field.anyPort().default(8080), {
+    doc: "The port; 0: one the system chooses",
+    takes: "restart",
+    of: ({ http }) => http?.port,
+  }),
+  api_key: key(field.text("a text").optional(), {
+    doc: "Key that every request needs",
+    takes: "restart",
+    secret: true,
+    of: ({ http }) => http?.apiKey,
+  }),
+  api_key_file: key(field.filledText("the path of a file").optional(), {
+    doc: "File with the key, instead of api_key; a newline at its end is dropped",
+    takes: "restart",
+  }),
+  tls_cert: key(field.filledText("the path of a file").optional(), {
+    doc: "Certificate chain, PEM; turns HTTPS on, needs tls_key",
+    takes: "restart",
+    of: ({ http }) => http?.tls?.certFile,
+  }),
+  tls_key: key(field.filledText("the path of a file").optional(), {
+    doc: "Private key of the certificate, PEM",
+    takes: "restart",
+    of: ({ http }) => http?.tls?.keyFile,
+  }),
+};
+
+/** The keys of every dialect. */
+export const COMMON = {
+  $schema: key(field.text("the address of a JSON Schema").optional(), {
+    doc: "For editors; the server ignores it",
+    takes: "nothing",
+  }),
+  company_name: key(field.fleetName("a company's name"), {
+    doc: "The company whose cars are served; the first level of every topic",
+    takes: "at_once",
+    of: ({ company }) => company,
+  }),
+  timeout: key(field.seconds().default(30), {
+    doc: "Seconds for each response that is awaited",
+    takes: "at_once",
+    unit: "s",
+    of: ({ timeouts }) => timeouts.responseMs / 1000,
+  }),
+  module_call_timeout: key(field.seconds().default(30), {
+    doc: "Seconds for one call of a module, wait_for_command excepted",
+    takes: "new_hosts",
+    unit: "s",
+    of: ({ timeouts }) => timeouts.moduleCallMs / 1000,
+  }),
+  send_invalid_command: key(field.flag().default(false), {
+    doc: "Whether a command whose device names another module is sent all the same",
+    takes: "at_once",
+    of: ({ sendInvalidCommand }) => sendInvalidCommand,
+  }),
+  sleep_duration_after_connection_refused: key(field.seconds({ zero: true }).default(0.5), {
+    doc: "Seconds until a broker that refused is tried again; grows to at most 30",
+    takes: "at_once",
+    unit: "s",
+    of: ({ timeouts }) => timeouts.refusedPauseMs / 1000,
+  }),
+  limits: section("limits", "What is bounded, for each car or module host", LIMITS),
+  logging: optionalSection("logging", "Where log lines go", LOGGING),
+  http: optionalSection("http", "Page, API and metrics for operators; off when absent", HTTP),
+  log_files_directory: key(field.text("the path of a directory").optional(), {
+    doc:
+      "Turns the log file on; empty: the working directory. logging.file decides when both are given",
+    takes: "restart",
+  }),
+  log_files_to_keep: key(field.count(0).default(5), {
+    doc: "Rotated log files kept beside the current one",
+    takes: "restart",
+    of: ({ logging }) => logging.file.keep,
+  }),
+  log_file_max_size_bytes: key(field.fileSize().default(10_000_000), {
+    doc: "Size at which the log file is rotated; 0: never",
+    takes: "restart",
+    unit: "bytes",
+    of: ({ logging }) => logging.file.maxBytes,
+  }),
+};
+
+/** The keys of one module of a car; a change exchanges the contexts of that car alone. */
+export const MODULE = {
+  lib_path: key(field.filledText("the path of a shared library"), {
+    doc:
+      "Shared library of the module; a relative path is looked up from the working directory, then from the folder of this file",
+    takes: "contexts",
+    of: ({ libPath }: ModuleConfig) => libPath,
+  }),
+  config: key(z.record(z.string(), field.moduleValue()).optional(), {
+    doc:
+      "What the module's init gets after company_name and car_name, as text; these two keys may be overridden here",
+    takes: "contexts",
+    of: ({ parameters }: ModuleConfig) => Object.fromEntries(parameters),
+  }),
+  timeout_ms: key(field.wholeMilliseconds().default(1000), {
+    doc:
+      "What wait_for_command is called with, in milliseconds; 0: it is asked without waiting, ever less often down to once a second",
+    takes: "contexts",
+    unit: "ms",
+    of: ({ waitTimeoutMs }: ModuleConfig) => waitTimeoutMs,
+  }),
+};
+
+/** Modules by id; how an id is written is checked where modules are resolved. */
+export const modulesSchema = z.record(z.string(), objectOf(MODULE))
+  .meta({ id: "modules", propertyNames: { pattern: "^0*[1-9][0-9]{0,9}$" } });
+
+const CAR = {
+  specific_modules: key(modulesSchema.optional(), {
+    doc: "Modules only this car has, by id",
+    takes: "contexts",
+  }),
+};
+
+/** The cars and their modules, in dialects A and B. */
+export const FLEET = {
+  common_modules: key(modulesSchema.optional(), {
+    doc: "Modules every car has, by module id",
+    takes: "contexts",
+  }),
+  cars: key(
+    z.record(z.string(), objectOf(CAR))
+      .meta({ propertyNames: { pattern: "^[a-z0-9_]+$" }, minProperties: 1 }),
+    {
+      doc: "The cars by name; the name is the second level of every topic",
+      takes: "contexts",
+    },
+  ),
+};
+
+/** The one car and its modules, in dialect C. */
+export const SINGLE_CAR = {
+  car_name: key(field.fleetName("a car's name"), {
+    doc: "The car; the second level of every topic",
+    takes: "contexts",
+  }),
+  modules: key(modulesSchema, {
+    doc: "The car's modules, by module id",
+    takes: "contexts",
+  }),
+};

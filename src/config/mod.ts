@@ -1,0 +1,29 @@
+// Configurations: one table of keys, three dialects, the one form, and what differs between two.
+export type { Dialect } from "./dialects/dialect.ts";
+export { ConfigError, type Problem } from "./errors.ts";
+export { secretOf, systemFiles, withFiles } from "./files.ts";
+export { MAX_KEY_LENGTH } from "./form/http.ts";
+export type { BrokerConfig, CarConfig, HttpConfig, ServerConfig } from "./form/model.ts";
+export { configJsonSchemaText } from "./keys/json_schema.ts";
+export { keyTable } from "./keys/key_table.ts";
+export { loadConfig, type LoadedConfig, parseConfig } from "./load.ts";
+export type { Overrides } from "./overrides.ts";
+export {
+  type CarChange,
+  compareConfigs,
+  type CompareOptions,
+  type ConfigDifference,
+  isSame,
+  type SettingChange,
+  withoutRestart,
+} from "./plan/compare.ts";
+export {
+  differenceLines,
+  modulesText,
+  namesText,
+  reconnects,
+  settingText,
+} from "./plan/difference_text.ts";
+export { effectiveDocument } from "./plan/effective.ts";
+export { masked, parseEffective, unseenKeys } from "./plan/masked.ts";
+export { type ConfigSource, configSource } from "./source.ts";

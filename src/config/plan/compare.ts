@@ -1,0 +1,156 @@
+// What differs between two configurations, in cars and in settings, and when each difference counts.
+import { type KeyAt, keysOf, type Takes } from "../keys/key.ts";
+import { BROKER_TLS, COMMON, FLAT_BROKER } from "../keys/keys.ts";
+import type { CarConfig, ModuleConfig, ServerConfig } from "../form/model.ts";
+import { MASK } from "../../text/mod.ts";
+
+/** A changed setting; values are for people, secrets are masked. */
+export interface SettingChange {
+  /** As documents name it, such as `mqtt_timeout` or `limits.max_devices`. */
+  readonly key: string;
+  readonly from: string;
+  readonly to: string;
+  readonly takes: Takes;
+}
+
+/** A module of a car that stays. */
+export interface ModuleChange {
+  readonly module: number;
+  readonly what: "added" | "removed" | "changed";
+  /** Keys whose values differ, such as `config.url`; none unless it is changed. */
+  readonly keys: readonly string[];
+}
+
+/** A car that stays, and whose modules differ. */
+export interface CarChange {
+  readonly car: string;
+  /** At least one. */
+  readonly modules: readonly ModuleChange[];
+}
+
+/** Everything that differs; names of cars are in the order of their document. */
+export interface ConfigDifference {
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+  readonly changed: readonly CarChange[];
+  /** Cars that are the same in both. */
+  readonly same: readonly string[];
+  readonly settings: readonly SettingChange[];
+}
+
+/** What changes the meaning of a difference. */
+export interface CompareOptions {
+  /** The server runs the broker itself: what is said about it is what it listens on. */
+  readonly embeddedBroker?: boolean;
+}
+
+/** Every setting, in the order of the table; cars and modules are compared by themselves. */
+const SETTINGS: readonly KeyAt[] = keysOf({ ...FLAT_BROKER, ...BROKER_TLS, ...COMMON });
+
+/** Compares what runs with what shall run. With another company, all cars are other cars. */
+export function compareConfigs(
+  from: ServerConfig,
+  to: ServerConfig,
+  options: CompareOptions = {},
+): ConfigDifference {
+  const settings = compareSettings(from, to, options.embeddedBroker ?? false);
+  const before = new Map(from.cars.map((car) => [car.name, car]));
+  const after = new Set(to.cars.map(({ name }) => name));
+  if (from.company !== to.company) {
+    return { added: [...after], removed: [...before.keys()], changed: [], same: [], settings };
+  }
+  const changed: CarChange[] = [];
+  const same: string[] = [];
+  const added: string[] = [];
+  for (const car of to.cars) {
+    const old = before.get(car.name);
+    if (old === undefined) added.push(car.name);
+    else {
+      const modules = compareModules(old, car);
+      if (modules.length > 0) changed.push({ car: car.name, modules });
+      else same.push(car.name);
+    }
+  }
+  const removed = [...before.keys()].filter((name) => !after.has(name));
+  return { added, removed, changed, same, settings };
+}
+
+/** Whether there is nothing to do. */
+export function isSame({ added, removed, changed, settings }: ConfigDifference): boolean {
+  return added.length + removed.length + changed.length + settings.length === 0;
+}
+
+/** What runs after a change to `to` without a restart: the rest stays as it is in `from`. */
+export function withoutRestart(
+  from: ServerConfig,
+  to: ServerConfig,
+  { embeddedBroker = false }: CompareOptions = {},
+): ServerConfig {
+  const { http: _, ...rest } = to;
+  const { console, file } = from.logging;
+  return {
+    ...rest,
+    ...(from.http === undefined ? {} : { http: from.http }),
+    logging: {
+      console: { ...console, level: to.logging.console.level },
+      file: { ...file, level: to.logging.file.level },
+    },
+    ...(embeddedBroker
+      ? {
+        broker: from.broker,
+        limits: { ...to.limits, maxMessageBytes: from.limits.maxMessageBytes },
+      }
+      : {}),
+  };
+}
+
+function compareSettings(
+  from: ServerConfig,
+  to: ServerConfig,
+  embeddedBroker: boolean,
+): SettingChange[] {
+  return SETTINGS.flatMap(({ path, key }): SettingChange[] => {
+    const { takes, compared = key.of } = key;
+    if (takes === "contexts" || takes === "nothing" || !compared) return [];
+    const [old, now] = [compared(from), compared(to)];
+    if (old === now) return [];
+    const shown = (value: unknown) => {
+      if (value === undefined) return "nothing";
+      if (key.secret) return MASK;
+      return key.unit === "s" ? `${value} s` : String(value);
+    };
+    return [{
+      key: path,
+      from: shown(old),
+      to: shown(now),
+      takes: embeddedBroker && key.listens ? "restart" : takes,
+    }];
+  });
+}
+
+function compareModules(from: CarConfig, to: CarConfig): ModuleChange[] {
+  const before = new Map(from.modules.map((module) => [module.id, module]));
+  const changes: ModuleChange[] = [];
+  for (const module of to.modules) {
+    const old = before.get(module.id);
+    before.delete(module.id);
+    const keys = old === undefined ? [] : changedKeys(old, module);
+    if (old === undefined) changes.push({ module: module.id, what: "added", keys });
+    else if (keys.length > 0) changes.push({ module: module.id, what: "changed", keys });
+  }
+  for (const module of before.keys()) changes.push({ module, what: "removed", keys: [] });
+  return changes;
+}
+
+/** The order of parameters does not count. */
+function changedKeys(from: ModuleConfig, to: ModuleConfig): string[] {
+  const keys: string[] = [];
+  if (from.libPath !== to.libPath) keys.push("lib_path");
+  if (from.waitTimeoutMs !== to.waitTimeoutMs) keys.push("timeout_ms");
+  const before = new Map(from.parameters);
+  const after = new Map(to.parameters);
+  for (const key of new Set([...before.keys(), ...after.keys()])) {
+    if (before.get(key) !== after.get(key)) keys.push(`config.${key}`);
+  }
+  return keys;
+}

@@ -1,0 +1,68 @@
+// Writes the form back as a document of dialect B, so that a user sees what counts in the end.
+import type { Key, Table } from "../keys/key.ts";
+import { COMMON, EXTERNAL_BROKER } from "../keys/keys.ts";
+import type { ModuleConfig, ServerConfig } from "../form/model.ts";
+import { MASK, maskValue } from "../../text/mod.ts";
+
+/** How {@linkcode effectiveDocument} writes. */
+export interface EffectiveOptions {
+  /** Whether secrets are shown; for tests. @default {false} */
+  readonly showSecrets?: boolean;
+  /** Whether values of modules' `config` are shown whatever they are. @default {showSecrets} */
+  readonly showConfigValues?: boolean | undefined;
+}
+
+/**
+ * The form as a document that says every key: paths absolute, times in the units of the keys, the
+ * order always the same, secrets masked. With secrets shown it loads into the same form again.
+ */
+export function effectiveDocument(
+  config: ServerConfig,
+  options: EffectiveOptions = {},
+): Record<string, unknown> {
+  const showSecrets = options.showSecrets ?? false;
+  const showConfigValues = options.showConfigValues ?? showSecrets;
+  const { company_name, ...common } = COMMON;
+  return {
+    ...write({ company_name }, config, showSecrets),
+    external_communication: write(EXTERNAL_BROKER, config, showSecrets),
+    ...write(common, config, showSecrets),
+    cars: Object.fromEntries(config.cars.map(({ name, modules }) => [name, {
+      specific_modules: Object.fromEntries(
+        modules.map((module) => [String(module.id), effectiveModule(module, showConfigValues)]),
+      ),
+    }])),
+  };
+}
+
+/** The values of a table's keys; those the form does not have are left out, and empty sections. */
+function write(table: object, config: ServerConfig, showSecrets: boolean): Record<string, unknown> {
+  const document: Record<string, unknown> = {};
+  for (const [name, entry] of Object.entries(table as Table)) {
+    const value = entry.kind === "key"
+      ? valueOf(entry, config, showSecrets)
+      : filled(write(entry.keys as object, config, showSecrets));
+    if (value !== undefined) document[name] = value;
+  }
+  return document;
+}
+
+function valueOf(entry: Key, config: ServerConfig, showSecrets: boolean): unknown {
+  const value = entry.of?.(config);
+  return value !== undefined && entry.secret && !showSecrets ? MASK : value;
+}
+
+function filled(section: Record<string, unknown>): Record<string, unknown> | undefined {
+  return Object.keys(section).length > 0 ? section : undefined;
+}
+
+function effectiveModule(module: ModuleConfig, showValues: boolean): Record<string, unknown> {
+  const parameters = module.parameters.map(([key, value]): [string, string] => {
+    return [key, showValues ? value : maskValue(key, value)];
+  });
+  return {
+    lib_path: module.libPath,
+    config: Object.fromEntries(parameters),
+    timeout_ms: module.waitTimeoutMs,
+  };
+}

@@ -1,0 +1,179 @@
+// Whether the broker can be reached as the server would: name, TCP, TLS, WebSocket, CONNECT.
+import { lookup } from "node:dns/promises";
+import { isIP } from "node:net";
+import type { BrokerConfig, ServerConfig } from "../../config/mod.ts";
+import { brokerAdvice, describeFailure } from "../../transport/mod.ts";
+import { brokerAddress, openLink, type TlsMaterial } from "../../net/mod.ts";
+import { Findings } from "../findings.ts";
+import { MqttSession } from "./mqtt_session.ts";
+
+/** How long the broker may take to answer a TCP connect, in milliseconds. */
+const TCP_MS = 5_000;
+/** How long all handshakes may take together, in milliseconds. */
+const HANDSHAKES_MS = 10_000;
+/** How long the broker may take to say what it has against a client, in milliseconds. */
+const ALERT_MS = 3_000;
+
+/** What the broker's checks brought. */
+export interface BrokerCheck {
+  readonly findings: Findings;
+  /** Whether the server would be connected. */
+  readonly usable: boolean;
+}
+
+/** Tries one step after the other, and ends with the first one that fails. */
+export async function checkBroker(
+  { broker }: ServerConfig,
+  tls: TlsMaterial | undefined,
+  signal: AbortSignal,
+): Promise<BrokerCheck> {
+  const findings = new Findings("broker");
+  const address = brokerAddress(broker);
+  const fail = (step: string, error: unknown): BrokerCheck => {
+    const { code, reason } = describeFailure(asError(error));
+    findings.failed(address, `${step}: ${reason}`, brokerAdvice(code));
+    return { findings, usable: false };
+  };
+  let addresses: string[];
+  try {
+    addresses = await resolveHost(broker, findings);
+  } catch (error) {
+    return fail("The name cannot be resolved", error);
+  }
+  const refused = await tryTcp(broker, addresses);
+  const [first] = refused.values();
+  if (first !== undefined && refused.size === addresses.length) {
+    return fail("Cannot connect over TCP", first);
+  }
+  judgeTcp(broker, addresses, refused, findings);
+  try {
+    const limited = AbortSignal.any([signal, AbortSignal.timeout(HANDSHAKES_MS)]);
+    const link = await openLink(broker, tls, limited);
+    if (tls) findings.ok(address, "TLS: the broker's certificate is good for this address");
+    if (broker.protocol.startsWith("ws")) findings.ok(address, "WebSocket: accepted");
+    const options = { broker, tls, protocolVersion: 4, signal } as const;
+    await using _session = await MqttSession.over(link, options);
+    const who = broker.username === undefined ? "without a user name" : "with user name";
+    findings.ok(address, `MQTT 3.1.1: CONNECT accepted ${who}`);
+    return { findings, usable: true };
+  } catch (error) {
+    const alert = tls && isVague(error) ? await listenForAlert(broker, tls, signal) : undefined;
+    return fail(stepOf(alert ?? error, tls), alert ?? error);
+  }
+}
+
+/** The connection ended, and what the broker may have said about it was not read. */
+function isVague(error: unknown): boolean {
+  return ["reset", "closed", "cut_off"].includes(describeFailure(asError(error)).code);
+}
+
+/**
+ * A broker refuses a client's certificate only after the handshake has ended for the client, who may
+ * be writing by then and not see it. So this connects again, writes nothing, and waits.
+ */
+async function listenForAlert(
+  broker: BrokerConfig,
+  tls: TlsMaterial,
+  signal: AbortSignal,
+): Promise<Error | undefined> {
+  const plain = { ...broker, protocol: "mqtts" } as const;
+  const closed = Promise.withResolvers<Error | undefined>();
+  const limited = AbortSignal.any([signal, AbortSignal.timeout(ALERT_MS)]);
+  try {
+    const link = await openLink(plain, tls, limited);
+    const timer = setTimeout(() => link.destroy(), ALERT_MS);
+    link.start({ onData() {}, onClosed: closed.resolve });
+    const alert = await closed.promise;
+    clearTimeout(timer);
+    return alert;
+  } catch (error) {
+    return asError(error);
+  }
+}
+
+/** Whether the embedded broker could listen where it is told to. */
+export function checkEmbeddedBroker({ broker }: ServerConfig): Findings {
+  const findings = new Findings("broker");
+  const address = brokerAddress(broker);
+  try {
+    Deno.listen({ hostname: broker.host, port: broker.port }).close();
+    findings.ok(address, "The embedded broker can listen here");
+  } catch (error) {
+    findings.failed(
+      address,
+      `The embedded broker cannot listen here: ${asError(error).message}`,
+      "End what listens there (a server that runs already?), or choose another port",
+    );
+  }
+  return findings;
+}
+
+async function resolveHost({ host }: BrokerConfig, findings: Findings): Promise<string[]> {
+  if (isIP(host)) return [host];
+  const addresses = (await lookup(host, { all: true })).map(({ address }) => address);
+  if (addresses.length === 0) throw new Error(`getaddrinfo: no address for "${host}"`);
+  findings.ok(host, `Name resolved: ${addresses.join(", ")}`);
+  return addresses;
+}
+
+/** Connects to every address; resolves with those that failed, and why. */
+async function tryTcp(
+  { port }: BrokerConfig,
+  addresses: readonly string[],
+): Promise<Map<string, unknown>> {
+  const refused = new Map<string, unknown>();
+  await Promise.all(addresses.map(async (hostname) => {
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(() => late.reject(new Error("connection timed out")), TCP_MS);
+    const connecting = Deno.connect({ hostname, port });
+    try {
+      const conn = await Promise.race([connecting, late.promise]);
+      conn.close();
+    } catch (error) {
+      refused.set(hostname, error);
+      // The system may still connect, much later.
+      connecting.then((conn) => conn.close(), () => {});
+    } finally {
+      clearTimeout(timer);
+    }
+  }));
+  return refused;
+}
+
+function judgeTcp(
+  broker: BrokerConfig,
+  addresses: readonly string[],
+  refused: ReadonlyMap<string, unknown>,
+  findings: Findings,
+): void {
+  const reached = addresses.filter((each) => !refused.has(each));
+  const subject = `port ${broker.port}`;
+  const failures = [...refused].map(([each, error]) => ({
+    each,
+    ...describeFailure(asError(error)),
+  }));
+  if (refused.size === 0) return findings.ok(subject, `TCP: reached ${reached.join(", ")}`);
+  const reasons = failures.map(({ each, reason }) => `${each}: ${reason}`);
+  const message = `TCP: reached ${reached.join(", ")}, not ${reasons.join(", ")}`;
+  // With a client certificate the runtime connects by itself, to the first address alone.
+  const matters = broker.tls?.certFile !== undefined && refused.has(addresses[0] ?? "") ||
+    failures.some(({ code }) => code !== "connection_refused");
+  if (!matters) return findings.ok(subject, message);
+  findings.warning(
+    subject,
+    message,
+    "Remove the address that does not answer from the name, or use the one that does",
+  );
+}
+
+/** Which step an error belongs to. */
+function stepOf(error: unknown, tls: TlsMaterial | undefined): string {
+  const { code, refused } = describeFailure(asError(error));
+  if (code === "web_socket") return "WebSocket refused";
+  if (refused || code === "closed" || code === "no_answer") return "MQTT CONNECT refused";
+  return tls ? "No TLS connection" : "Lost while connecting";
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

@@ -1,0 +1,196 @@
+// A plain MQTT connection for trying things, without the server's fast lane.
+import { Buffer } from "node:buffer";
+import { randomUUID } from "node:crypto";
+import { Duplex } from "node:stream";
+import { MqttClient } from "mqtt";
+import type { BrokerConfig } from "../../config/mod.ts";
+import {
+  BrokerClosedError,
+  BrokerStalledError,
+  type Link,
+  openLink,
+  type TlsMaterial,
+} from "../../net/mod.ts";
+
+/** How long any answer of the broker may take, in milliseconds. */
+const ANSWER_MS = 10_000;
+/** How long it may take to close after DISCONNECT, in milliseconds. */
+const LEAVE_MS = 1_000;
+/** A SUBACK code from here on is a refusal. */
+const REFUSED = 128;
+
+/** A message that came. */
+export interface Received {
+  readonly topic: string;
+  readonly retained: boolean;
+  readonly qos: number;
+}
+
+/** How a session is opened. */
+export interface SessionOptions {
+  readonly broker: BrokerConfig;
+  readonly tls: TlsMaterial | undefined;
+  /** 4 is MQTT 3.1.1, which the server speaks. */
+  readonly protocolVersion: 4 | 5;
+  readonly signal: AbortSignal;
+}
+
+/** One connection to the broker. */
+export class MqttSession implements AsyncDisposable {
+  /** Called for each message; their content is of no interest. */
+  onMessage: (message: Received) => void = () => {};
+  readonly #client: MqttClient;
+  readonly #closed = Promise.withResolvers<void>();
+  readonly #lost = Promise.withResolvers<never>();
+  #failure: Error | undefined;
+
+  private constructor(link: Link, options: SessionOptions) {
+    const { broker: { username, password }, protocolVersion } = options;
+    this.#lost.promise.catch(() => {});
+    // mqtt.js keeps most errors of its stream to itself.
+    const stream = new LinkStream(link, (error) => this.#failure ??= error);
+    const client = new MqttClient(() => stream, {
+      protocolVersion,
+      clean: true,
+      clientId: `es-${randomUUID().slice(0, 18)}`,
+      keepalive: 15,
+      ...(username === undefined ? {} : { username }),
+      ...(password === undefined ? {} : { password }),
+      manualConnect: true,
+      reconnectPeriod: 0,
+      resubscribe: false,
+      connectTimeout: 2 * ANSWER_MS,
+      timerVariant: "native",
+      log: () => {},
+    });
+    client.on("error", (error) => {
+      this.#failure ??= error;
+      link.destroy();
+    });
+    // Also those of QoS 2, which are no messages yet.
+    client.on("packetreceive", (packet) => {
+      if (packet.cmd !== "publish") return;
+      this.onMessage({ topic: packet.topic, retained: packet.retain, qos: packet.qos });
+    });
+    client.on("close", () => {
+      this.#lost.reject(this.#failure ?? new BrokerClosedError());
+      this.#closed.resolve();
+    });
+    this.#client = client;
+  }
+
+  /** Connects; rejects with the runtime's or mqtt.js's error, which `describeFailure` takes. */
+  static async open(options: SessionOptions): Promise<MqttSession> {
+    const signal = AbortSignal.any([options.signal, AbortSignal.timeout(ANSWER_MS)]);
+    return await MqttSession.over(await openLink(options.broker, options.tls, signal), options);
+  }
+
+  /** As `open`, over a connection that stands already. */
+  static async over(link: Link, options: SessionOptions): Promise<MqttSession> {
+    const session = new MqttSession(link, options);
+    const connected = Promise.withResolvers<void>();
+    session.#client.on("connect", () => connected.resolve());
+    session.#client.connect();
+    try {
+      await session.#answered(connected.promise, "CONNECT");
+      return session;
+    } catch (error) {
+      await session[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** Subscribes with QoS 1; says for each topic whether that is allowed. */
+  async subscribe(topics: readonly string[]): Promise<boolean[]> {
+    const answer = Promise.withResolvers<readonly number[]>();
+    this.#client.subscribe([...topics], { qos: 1 }, (error, granted, packet) => {
+      // With a refusal among them mqtt.js reports an error, and the answer beside it.
+      const codes = packet?.granted?.map(Number) ?? granted?.map(({ qos }) => qos);
+      if (codes?.length === topics.length) answer.resolve(codes);
+      else answer.reject(error ?? new Error("the broker's SUBACK does not fit"));
+    });
+    const codes = await this.#answered(answer.promise, "SUBSCRIBE");
+    return codes.map((code) => code < REFUSED);
+  }
+
+  /** Everything that came before the broker's answer has been told to `onMessage` by then. */
+  async unsubscribe(topics: readonly string[]): Promise<void> {
+    await this.#answered(this.#client.unsubscribeAsync([...topics]), "UNSUBSCRIBE");
+  }
+
+  /** Publishes an empty message with QoS 1; rejects when an MQTT 5 broker refuses it. */
+  async publishEmpty(topic: string): Promise<void> {
+    await this.#answered(this.#client.publishAsync(topic, "", { qos: 1 }), "PUBLISH");
+  }
+
+  /** Resolves after so many milliseconds, or with `enough`; rejects when the connection is lost. */
+  async listen(limitMs: number, enough: Promise<void>): Promise<void> {
+    const over = Promise.withResolvers<void>();
+    const timer = setTimeout(over.resolve, limitMs);
+    try {
+      await Promise.race([over.promise, enough, this.#lost.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Leaves the broker in order, within a second. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#client.end(!this.#client.connected);
+    const timer = setTimeout(() => this.#client.stream.destroy(), LEAVE_MS);
+    await this.#closed.promise;
+    clearTimeout(timer);
+  }
+
+  async #answered<T>(answer: Promise<T>, to: string): Promise<T> {
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(
+      () => late.reject(new BrokerStalledError(`no answer to ${to} within ${ANSWER_MS / 1000} s`)),
+      ANSWER_MS,
+    );
+    answer.catch(() => {});
+    try {
+      return await Promise.race([answer, late.promise, this.#lost.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+/** A link as the stream mqtt.js wants. */
+class LinkStream extends Duplex {
+  readonly #link: Link;
+
+  constructor(link: Link, onError: (error: Error) => void) {
+    super();
+    this.#link = link;
+    link.start({
+      onData: (bytes) => {
+        if (!this.push(Buffer.from(bytes))) link.pause();
+      },
+      onClosed: (error) => {
+        if (error) onError(error);
+        this.destroy(error);
+      },
+    });
+  }
+
+  override _read(): void {
+    this.#link.resume();
+  }
+
+  override _write(chunk: Uint8Array, _encoding: string, done: () => void): void {
+    this.#link.write(chunk);
+    done();
+  }
+
+  override _final(done: () => void): void {
+    this.#link.end();
+    done();
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.#link.destroy();
+    done(error);
+  }
+}

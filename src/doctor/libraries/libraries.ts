@@ -1,0 +1,165 @@
+// Whether the modules' libraries can be used: their files, what these want, and, in a real module
+// host, whether they load and which module they are. A library that crashes only fails its check.
+import type { ServerConfig } from "../../config/mod.ts";
+import { type ContextSpec, SYMBOLS } from "../../module/mod.ts";
+import { contextSpecs } from "../../server/mod.ts";
+import { Findings } from "../findings.ts";
+import { HostLanes, type Trouble } from "../host_lanes.ts";
+import { type LoadPlan, planLoad, systemLoaderView } from "./loader.ts";
+
+/** What is done about libraries. */
+export interface LibraryCheckOptions {
+  readonly config: ServerConfig;
+  /** Whether contexts are made: `init` may talk to the real API. */
+  readonly init: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** One library under one number: common modules are many cars' own. */
+interface Used {
+  /** Of the first car that uses it. */
+  readonly spec: ContextSpec;
+  cars: number;
+}
+
+/** What trying to load a library in a module host came to. */
+interface Attempt extends Used {
+  readonly plan: LoadPlan;
+  /** Whether it was loaded, and is the module it should be. */
+  readonly loaded: boolean;
+  readonly trouble: Trouble | undefined;
+}
+
+/** Looks at each library once; with `init`, at each car's modules. */
+export async function checkLibraries(options: LibraryCheckOptions): Promise<Findings[]> {
+  const { config, init } = options;
+  const libraries = new Findings("libraries");
+  const modules = new Findings("modules");
+  const specs = config.cars.flatMap((car) => contextSpecs(config, car));
+  const lanes = new HostLanes(config.timeouts.moduleCallMs, options.signal);
+  try {
+    const attempts = await tryLoading(usedLibraries(specs), lanes);
+    judgeLibraries([...attempts.values()], libraries);
+    if (init) {
+      await Promise.all(specs.map(async (spec) => {
+        const subject = `car ${spec.car}, module ${spec.module}`;
+        if (!attempts.get(keyOf(spec))?.loaded) {
+          return modules.skipped(subject, "init was not called: the library cannot be used");
+        }
+        judgeInit(subject, await lanes.attempt(spec, "init"), modules);
+      }));
+    } else {
+      modules.skipped(
+        "init",
+        `init was not called for ${specs.length} modules of ${config.cars.length} cars: ` +
+          "it may log in to what is behind the module",
+        "Run the doctor with --init where that does no harm",
+      );
+    }
+  } finally {
+    await lanes.stop();
+  }
+  return [libraries, modules];
+}
+
+/** Loads every library that may be one, under each of its numbers. */
+async function tryLoading(
+  used: ReadonlyMap<string, Used>,
+  lanes: HostLanes,
+): Promise<Map<string, Attempt>> {
+  const view = systemLoaderView();
+  const plans = new Map<string, LoadPlan>();
+  const attempts = await Promise.all([...used].map(async ([key, { spec, cars }]) => {
+    const plan = plans.get(spec.libPath) ?? planLoad(spec.libPath, view);
+    plans.set(spec.libPath, plan);
+    // What is no library of this machine is not worth a process.
+    const native = plan.description?.native === true;
+    const trouble = native ? await lanes.attempt(spec, "load") : undefined;
+    const loaded = native && trouble === undefined;
+    return [key, { spec, cars, plan, loaded, trouble }] as const;
+  }));
+  return new Map(attempts);
+}
+
+/** Judges each file once, and each number it is used under. */
+function judgeLibraries(attempts: readonly Attempt[], findings: Findings): void {
+  const judged = new Set<string>();
+  for (const attempt of attempts) {
+    const { spec: { libPath }, plan, loaded } = attempt;
+    if (!judged.has(libPath)) judgeFile(libPath, plan, loaded, findings);
+    judged.add(libPath);
+    judgeLoading(attempt, findings);
+  }
+}
+
+function usedLibraries(specs: readonly ContextSpec[]): Map<string, Used> {
+  const used = new Map<string, Used>();
+  for (const spec of specs) {
+    const known = used.get(keyOf(spec));
+    if (known) known.cars++;
+    else used.set(keyOf(spec), { spec, cars: 1 });
+  }
+  return used;
+}
+
+function keyOf({ libPath, module }: ContextSpec): string {
+  return `${module} ${libPath}`;
+}
+
+/** What the file says; the loader, which has the last word, may have loaded it all the same. */
+function judgeFile(path: string, plan: LoadPlan, loads: boolean, findings: Findings): void {
+  const { problems, description, symbols, glibc } = plan;
+  for (const { message, advice } of problems) {
+    if (loads) findings.warning(path, `${message}; but it was loaded here`, advice);
+    else findings.failed(path, `The library cannot be loaded: ${message}`, advice);
+  }
+  if (description === undefined || !description.native) return;
+  if (problems.length === 0) {
+    const count = description.needed.length;
+    findings.ok(
+      path,
+      `Found, ${description.architecture}, ${glibc ? `glibc ${glibc} or newer` : "any glibc"}, ` +
+        `${count} needed ${count === 1 ? "library" : "libraries"} found`,
+    );
+  }
+  const names = Object.keys(SYMBOLS);
+  const missing = names.filter((name) => !symbols.has(name));
+  const called = `${names.length} functions the server calls`;
+  if (missing.length === 0) {
+    findings.ok(path, `Has the ${called}: ${names.join(", ")}`);
+  } else {
+    findings.failed(
+      path,
+      `Lacks ${missing.length} of ${called}: ${missing.join(", ")}`,
+      "Define and export them in the library, as C functions without a C++ name, not hidden",
+    );
+  }
+}
+
+function judgeLoading({ spec, cars, plan, trouble }: Attempt, findings: Findings): void {
+  const { libPath, module, car } = spec;
+  if (!plan.description?.native) {
+    return findings.skipped(libPath, `Not loaded as module ${module}: no library of this machine`);
+  }
+  const whose = cars === 1 ? `car ${car}` : `${cars} cars`;
+  if (trouble === undefined) {
+    return findings.ok(libPath, `Loads in a module host, is module ${module} (${whose})`);
+  }
+  const { kind, detail } = trouble;
+  // What the file lacks has been said with its names.
+  if (kind === "symbol" || kind === "library" && plan.problems.length > 0) return;
+  findings.failed(libPath, `Module ${module} (${whose}): ${detail}`, ADVICE[kind]);
+}
+
+function judgeInit(subject: string, trouble: Trouble | undefined, findings: Findings): void {
+  if (trouble === undefined) return findings.ok(subject, "init made a context, destroy ended it");
+  findings.failed(subject, trouble.detail, ADVICE[trouble.kind]);
+}
+
+const ADVICE = {
+  library: "Look at the loader's text; undefined symbols want a library that was not linked",
+  symbol: "Define and export the function in the library",
+  number: "Put the module under its own number in the configuration, or name another library",
+  init: "Check the module's config (addresses, keys); its own output may say more",
+  host: "The library crashes, hangs or ends the process: run it under a debugger, ask its author",
+} as const;

@@ -1,0 +1,77 @@
+// Says what a failure means and what to do about it, in a sentence or two.
+import type { FailureReason } from "../../session/mod.ts";
+import type { SeenFailure } from "../../observe/mod.ts";
+
+const ADVICE: Record<FailureReason, string> = {
+  session_timeout:
+    "The gateway has gone silent: check that the car has power and network, and that its gateway runs.",
+  status_missing:
+    "A listed device has not sent its first status: check that device and its connection to the gateway.",
+  command_unanswered:
+    "The gateway has not answered a command in time: check the link to the car, and the gateway's log.",
+  connect_incomplete:
+    "The gateway's Connect cannot be used: check which devices its configuration lists.",
+  broker_lost:
+    "The server has lost the broker: check that the broker runs and that the network to it stands.",
+  all_devices_gone:
+    "Every device has left: check the devices in the car; the gateway comes back with the first one.",
+  new_session:
+    "The gateway has begun a new session: nothing to do unless it keeps happening, then see why it restarts.",
+  module_lost:
+    "A module of the car has crashed or hung and is being restarted: see the log for what it printed.",
+  status_gap:
+    "A status was lost on its way: if it keeps happening, check the link to the car and the broker's queue limits.",
+  protocol_violation:
+    "The gateway does not follow the protocol: check its version, and that one gateway alone uses this car's name.",
+  stopped: "The session was ended on purpose: nothing to do.",
+};
+
+/** What a failure means and what to do. */
+export function failureAdvice({ reason, refused, detail }: SeenFailure): string {
+  if (reason === "connect_incomplete" && refused.length > 0) {
+    return refused.map(({ module, why }) => sentence(refusal(module, why))).join(" ");
+  }
+  if (reason === "stopped" && detail.includes("paused")) {
+    return "An operator has paused the car: resume it to let its gateway in.";
+  }
+  return ADVICE[reason];
+}
+
+/** Why a listed device is not connected, and what to do. */
+export function deviceAdvice(module: number, why: string): string {
+  switch (why) {
+    case "left":
+      return "The device has left.";
+    case "ended":
+      return "The session is over.";
+    case "device_not_connected":
+      return "Its statuses are answered but not forwarded: it has not announced itself as CONNECTING.";
+    case "unknown_state":
+      return "Its statuses are not forwarded: their state is unknown; check the gateway's version.";
+    default:
+      return sentence(refusal(module, why));
+  }
+}
+
+/** `why` is a reason of the session, or what the module returned from `device_connected`. */
+function refusal(module: number, why: string): string {
+  switch (why) {
+    case "unknown_module":
+      return `the gateway lists module ${module}; this server has none for the car: add it to the ` +
+        "configuration, or take it out of the gateway's";
+    case "unsupported":
+    case "unsupported_type":
+      return `module ${module} does not support the type of a listed device: check the device's ` +
+        "type and the module's version";
+    case "too_many_devices":
+      return "the car has as many devices as it may: raise limits.max_devices if it needs more";
+    case "host_lost":
+      return `module ${module} crashed while a device was being connected: see the log`;
+    default:
+      return `module ${module} refused a device (${why}): see the module's lines in the log`;
+  }
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+}

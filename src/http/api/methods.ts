@@ -1,0 +1,214 @@
+// The methods of the API, each described once: JSON-RPC, the REST routes, OpenRPC, OpenAPI and
+// docs/api.md are made from this list.
+import * as z from "zod";
+import type { Car } from "../../car/mod.ts";
+import { quote } from "../../text/mod.ts";
+import { effectiveDocument } from "../../config/mod.ts";
+import { type Log, LOG_LEVELS, type LogLevel } from "../../log/mod.ts";
+import type { CallStatistics } from "../../module/mod.ts";
+import type { ReloadReport as Report } from "../../server/mod.ts";
+import { CallCounts, CarDetail, CarList, CarSummary, ReloadReport } from "./schemas.ts";
+import { openRpcDocument } from "./describe.ts";
+import { RpcError } from "../errors.ts";
+import { RPC_ERRORS, RpcCode } from "./json_rpc.ts";
+import { carDetail, carList, carSummaries, type ViewSource } from "./views.ts";
+
+/** What operators may do to a car. */
+export type OperatedCar = Pick<Car, "restart" | "pause" | "resume">;
+
+/** What methods work on. */
+export interface MethodSource extends ViewSource {
+  readonly fleet: ViewSource["fleet"] & { car(name: string): OperatedCar | undefined };
+  /** Reads the configuration again; absent where there is nothing to read again. */
+  readonly reload?: (() => Promise<Report>) | undefined;
+  /** As `Logging.setLevel`. */
+  readonly setLogLevel: (level: LogLevel | undefined, car?: string) => void;
+  readonly statistics: CallStatistics;
+  readonly log: Log;
+}
+
+/** What a key must allow: to look, to act on cars, to change the server. */
+export type Scope = "read" | "operate" | "admin";
+
+/** One method. */
+export interface Method {
+  readonly name: string;
+  readonly summary: string;
+  readonly scope: Scope;
+  /** By name; in this order when they come as a list. */
+  readonly params: z.ZodObject;
+  readonly result: z.ZodType;
+  /** The REST route that does the same, such as `/api/cars/{car}`; a GET only looks. */
+  readonly path?: string;
+  /** @throws {RpcError} when it cannot be done. */
+  readonly run: (params: never, source: MethodSource) => unknown;
+}
+
+function define<P extends z.ZodObject, R extends z.ZodType>(
+  method: Omit<Method, "run" | "params" | "result"> & {
+    readonly params?: P;
+    readonly result: R;
+    readonly run: (
+      params: z.output<P>,
+      source: MethodSource,
+    ) => z.input<R> | Promise<z.input<R>>;
+  },
+): Method {
+  return { params: z.strictObject({}), ...method } as Method;
+}
+
+const CAR = z.strictObject({ car: z.string().describe("A car of the configuration") });
+const DOCUMENT = z.record(z.string(), z.unknown());
+
+/** Every method, in the order of the documents. */
+export const METHODS: readonly Method[] = [
+  define({
+    name: "fleet.list",
+    summary: "All cars",
+    scope: "read",
+    path: "/api/cars",
+    result: CarList,
+    run: (_, source) => carList(source),
+  }),
+  define({
+    name: "car.get",
+    summary: "One car",
+    scope: "read",
+    path: "/api/cars/{car}",
+    params: CAR,
+    result: CarDetail,
+    run: ({ car }, source) => carDetail(source, car) ?? noSuchCar(car),
+  }),
+  operate(
+    "car.restart",
+    "End the session of a car and tell its gateway, which then connects again",
+    (car) => car.restart(),
+  ),
+  operate(
+    "car.pause",
+    "End the session of a car and answer no Connect until it is resumed",
+    (car) => car.pause(),
+  ),
+  operate("car.resume", "Answer Connects of a paused car again", (car) => car.resume()),
+  define({
+    name: "config.reload",
+    summary: "Read the configuration again; one that cannot be used changes nothing",
+    scope: "admin",
+    result: ReloadReport,
+    run: (_, source) => reload(source),
+  }),
+  define({
+    name: "config.get",
+    summary: "The effective configuration in the newest dialect, secrets masked",
+    scope: "read",
+    result: DOCUMENT,
+    run: (_, { fleet }) => effectiveDocument(fleet.config),
+  }),
+  define({
+    name: "log.set_level",
+    summary: "Change what is logged, for all or for one car, until the server ends",
+    scope: "admin",
+    params: z.strictObject({
+      level: z.enum(LOG_LEVELS).nullable().describe("null: as configured"),
+      car: z.string().optional().describe("Absent: for all"),
+    }),
+    result: z.object({ level: z.enum(LOG_LEVELS).nullable(), car: z.string().nullable() }),
+    run: setLevel,
+  }),
+  define({
+    name: "module.stats",
+    summary: "Calls of modules since the server started",
+    scope: "read",
+    result: z.array(CallCounts).readonly(),
+    run: (_, { statistics }) => statistics.snapshot(),
+  }),
+  define({
+    name: "rpc.discover",
+    summary: "The OpenRPC document",
+    scope: "read",
+    path: "/openrpc.json",
+    result: DOCUMENT,
+    run: () => openRpcDocument(METHODS),
+  }),
+];
+
+const BY_NAME: ReadonlyMap<string, Method> = new Map(METHODS.map((one) => [one.name, one]));
+
+/**
+ * Calls a method by its name.
+ *
+ * @throws {RpcError} when there is no such method, its parameters are wrong, or it cannot be done.
+ */
+export async function callMethod(
+  name: string,
+  params: unknown,
+  source: MethodSource,
+): Promise<unknown> {
+  const method = BY_NAME.get(name);
+  if (method === undefined) {
+    const message = `Expected a method of this server: found ${quote(name)}`;
+    throw new RpcError(RpcCode.METHOD_NOT_FOUND, message);
+  }
+  const parsed = method.params.safeParse(byName(params, method));
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    const path = issue?.path.join(".") || "params";
+    throw new RpcError(RpcCode.INVALID_PARAMS, `${path}: ${issue?.message ?? "wrong"}`);
+  }
+  return await method.run(parsed.data as never, source);
+}
+
+/** Parameters may come as a list, in their order. */
+function byName(params: unknown, { params: schema }: Method): unknown {
+  if (!Array.isArray(params)) return params ?? {};
+  const names = Object.keys(schema.shape);
+  return Object.fromEntries(params.map((value, index) => [names[index] ?? `${index}`, value]));
+}
+
+function operate(
+  name: `car.${string}`,
+  summary: string,
+  act: (car: OperatedCar) => void,
+): Method {
+  return define({
+    name,
+    summary,
+    scope: "operate",
+    params: CAR,
+    result: CarSummary,
+    run: ({ car }, source) => {
+      const operated = source.fleet.car(car) ?? noSuchCar(car);
+      source.log.forCar(car).info(() => `An operator called ${name}`);
+      act(operated);
+      return carSummaries(source, new Set([car]))[0] ?? noSuchCar(car);
+    },
+  });
+}
+
+async function reload({ reload, log }: MethodSource): Promise<Report> {
+  if (reload === undefined) {
+    throw new RpcError(RPC_ERRORS.UNAVAILABLE, "There is no configuration to read again");
+  }
+  log.info("An operator called config.reload");
+  const report = await reload();
+  if (report.applied) return report;
+  const message = "The configuration cannot be used, nothing has changed";
+  throw new RpcError(RPC_ERRORS.BAD_CONFIG, message, report);
+}
+
+function setLevel(
+  { level, car }: { readonly level: LogLevel | null; readonly car?: string | undefined },
+  { fleet, setLogLevel, log }: MethodSource,
+) {
+  if (car !== undefined && fleet.car(car) === undefined) noSuchCar(car);
+  log.info(() =>
+    `An operator set the log level of ${car ?? "all"} to ${level ?? "the configured"}`
+  );
+  setLogLevel(level ?? undefined, car);
+  return { level, car: car ?? null };
+}
+
+function noSuchCar(car: string): never {
+  const message = `Expected a car of the configuration: found ${quote(car)}`;
+  throw new RpcError(RPC_ERRORS.NO_SUCH_CAR, message);
+}

@@ -1,0 +1,287 @@
+// What the HTTP side says: a schema for every JSON answer and every server-sent event, from which the
+// types, OpenRPC, OpenAPI and docs/api.md are made.
+//
+// Times (`at`, `...At`, `since`) are milliseconds since the epoch, durations (`...Ms`) milliseconds.
+import * as z from "zod";
+import { FAILURE_REASONS, STATE_NAMES } from "../../session/mod.ts";
+import { LOG_LEVELS } from "../../log/mod.ts";
+
+const time = () => z.number().describe("milliseconds since the epoch");
+const count = () => z.int().min(0);
+const names = () => z.array(z.string()).readonly();
+const counts = () => z.partialRecord(z.string(), count()).readonly();
+const list = <S extends z.ZodType>(entry: S) => z.array(entry).readonly();
+const level = () => z.enum(LOG_LEVELS);
+
+/** What every error but those of JSON-RPC looks like; its status is 4xx or 5xx. */
+export const ErrorBody = z.object({
+  error: z.object({
+    code: z.enum([
+      "bad_request",
+      "unauthorized",
+      "forbidden",
+      "not_found",
+      "method_not_allowed",
+      "too_large",
+      "unsupported_media_type",
+      "too_many_requests",
+      "busy",
+      "timeout",
+      "internal",
+    ]).describe("for programs"),
+    message: z.string().describe("for people"),
+  }),
+}).meta({ id: "ErrorBody" });
+export type ErrorBody = z.infer<typeof ErrorBody>;
+
+export const Health = z.object({
+  status: z.literal("ok"),
+  version: z.string(),
+  uptimeMs: z.number(),
+  eventLoopLagMs: z.object({ last: z.number(), max: z.number() })
+    .describe("How late the event loop was: in the last half second, at worst in the last minute"),
+}).meta({ id: "Health" });
+export type Health = z.infer<typeof Health>;
+
+/** Names no cars: it is answered without a key. */
+export const Readiness = z.object({
+  ready: z.boolean(),
+  reasons: names().describe("What more than half of the cars lack, a sentence each"),
+  degraded: names().describe("What fewer lack: no reason to take the server out"),
+}).meta({ id: "Readiness" });
+export type Readiness = z.infer<typeof Readiness>;
+
+export const CarRates = z.object({
+  statuses: count().describe("statuses that were answered"),
+  commands: count(),
+  responseMeanMs: z.number().nullable()
+    .describe("from the arrival of a status to its answer; null when none was answered"),
+  responseMaxMs: z.number().nullable(),
+}).meta({ id: "CarRates", description: "What one second brought" });
+export type CarRates = z.infer<typeof CarRates>;
+
+export const FailureView = z.object({
+  at: time().describe("the last time, when it happened often in a row"),
+  reason: z.enum(FAILURE_REASONS),
+  sessionId: z.string().describe("empty when it failed before it had one"),
+  detail: z.string().describe("what was awaited or found"),
+  waitedMs: z.number().describe("how long it had been awaited; 0 where nothing was"),
+  times: count().describe("how often in a row"),
+  advice: z.string().describe("what it means and what to do"),
+}).meta({ id: "FailureView", description: "Why a session ended, or a connect sequence failed" });
+export type FailureView = z.infer<typeof FailureView>;
+
+export const CarSummary = z.object({
+  car: z.string(),
+  state: z.enum(STATE_NAMES),
+  since: time(),
+  paused: z.boolean().describe("by an operator: no gateway is answered until it is resumed"),
+  brokerConnected: z.boolean(),
+  sessionId: z.string().nullable().describe("null while no gateway has a session"),
+  connectedDevices: count(),
+  modules: list(z.int()).describe("numbers of its modules"),
+  rates: CarRates.describe("of the last whole second"),
+  lastFailure: FailureView.nullable()
+    .describe("null when nothing has failed since the server started"),
+}).meta({ id: "CarSummary", description: "A car as a row" });
+export type CarSummary = z.infer<typeof CarSummary>;
+
+export const CarList = z.object({
+  company: z.string(),
+  version: z.string(),
+  at: time(),
+  startedAt: time(),
+  cars: list(CarSummary).describe("in the order of the configuration"),
+}).meta({ id: "CarList" });
+export type CarList = z.infer<typeof CarList>;
+
+const deviceId = () => z.string().describe("module/type/role, unique within the car");
+
+export const DeviceView = z.object({
+  id: deviceId(),
+  module: z.int(),
+  type: count(),
+  role: z.string(),
+  name: z.string(),
+  connected: z.boolean(),
+  connectedSince: time().nullable(),
+  lastStatusAt: time().nullable(),
+  lastStatusCounter: count().nullable(),
+  problem: z.string().nullable().describe("why it is not connected and what to do"),
+}).meta({ id: "DeviceView", description: "A device its gateway has listed" });
+export type DeviceView = z.infer<typeof DeviceView>;
+
+export const ModuleView = z.object({
+  module: z.int(),
+  libPath: z.string(),
+  host: count().nullable()
+    .describe("number of the module host; null while the context is away"),
+  hostPid: z.int().nullable(),
+  openCalls: count().describe("calls without an answer, those that wait for their turn included"),
+}).meta({ id: "ModuleView", description: "A module of the car and where it runs" });
+export type ModuleView = z.infer<typeof ModuleView>;
+
+export const PayloadView = z.object({
+  kind: z.enum(["json", "text", "hex", "empty"])
+    .describe("json and text are UTF-8, hex is two digits a byte, empty has no text"),
+  text: z.string(),
+  bytes: count().describe("the whole size; text shows at most the first 1,024 bytes"),
+  truncated: z.boolean(),
+}).meta({ id: "PayloadView", description: "The data of a status or command, made readable" });
+export type PayloadView = z.infer<typeof PayloadView>;
+
+export const StatusView = z.object({
+  at: time(),
+  device: deviceId(),
+  state: z.enum(["CONNECTING", "RUNNING", "ERROR", "DISCONNECT", "UNKNOWN"]),
+  counter: count(),
+  data: PayloadView,
+  errorMessage: PayloadView.nullable(),
+  responseMs: z.number().nullable()
+    .describe("from its arrival to its answer; null while there is none"),
+}).meta({ id: "StatusView" });
+export type StatusView = z.infer<typeof StatusView>;
+
+export const CommandView = z.object({
+  at: time(),
+  device: deviceId(),
+  counter: count(),
+  data: PayloadView,
+  response: z.enum([
+    "OK",
+    "DEVICE_NOT_CONNECTED",
+    "DEVICE_NOT_SUPPORTED",
+    "INVALID_COMMAND",
+    "UNKNOWN",
+  ]).nullable().describe("what the gateway answered; null while it has not"),
+  responseMs: z.number().nullable(),
+}).meta({ id: "CommandView" });
+export type CommandView = z.infer<typeof CommandView>;
+
+export const EventView = z.object({
+  at: time(),
+  level: level(),
+  text: z.string(),
+  device: deviceId().nullable(),
+}).meta({ id: "EventView", description: "Something that happened to a car, in words" });
+export type EventView = z.infer<typeof EventView>;
+
+export const QueueView = z.object({
+  statuses: count().describe("statuses that have arrived and are not answered"),
+  commands: count().describe("commands not published yet"),
+  unansweredCommands: count().describe("commands published and not answered"),
+}).meta({ id: "QueueView" });
+export type QueueView = z.infer<typeof QueueView>;
+
+const CarCounts = z.object({
+  sessionsStarted: count(),
+  sessionsFailed: count(),
+  statusesReceived: count(),
+  statusesForwarded: count(),
+  statusesNotForwarded: count(),
+  statusesAnswered: count(),
+  commandsSent: count(),
+  commandsAcknowledged: count(),
+  commandsRefused: count(),
+  commandsUnanswered: count(),
+  commandsDropped: count(),
+  moduleCallsFailed: count(),
+  messagesRejected: count(),
+  failuresByReason: counts(),
+  notForwardedByReason: counts(),
+  droppedByReason: counts(),
+}).meta({ id: "CarCounts", description: "Since the server started" });
+
+export const CarDetail = CarSummary.extend({
+  devices: list(DeviceView).describe("of the session, connected ones first"),
+  moduleContexts: list(ModuleView),
+  failures: list(FailureView).describe("newest first, at most 10"),
+  statuses: list(StatusView).describe("newest first, at most 20"),
+  commands: list(CommandView).describe("newest first, at most 20"),
+  events: list(EventView).describe("newest first, at most 50"),
+  queues: QueueView,
+  counts: CarCounts,
+  history: list(CarRates).describe("one entry a second, oldest first, at most 60"),
+}).meta({ id: "CarDetail" });
+export type CarDetail = z.infer<typeof CarDetail>;
+
+const SettingChange = z.object({
+  key: z.string(),
+  from: z.string(),
+  to: z.string(),
+  takes: z.enum(["at_once", "new_hosts", "new_connections", "reconnect", "restart"]),
+}).meta({ id: "SettingChange", description: "A changed setting; secrets are masked" });
+
+export const ReloadReport = z.object({
+  applied: z.boolean().describe("false: nothing has changed"),
+  added: names(),
+  removed: names(),
+  changed: list(z.object({
+    car: z.string(),
+    modules: list(z.object({
+      module: z.int(),
+      what: z.enum(["added", "removed", "changed"]),
+      keys: names(),
+    })),
+  })).describe("cars whose modules were exchanged; their sessions ended as module_lost"),
+  untouched: count().describe("cars that keep their session"),
+  reconnecting: count().describe("cars that connect to the broker again (broker_lost)"),
+  settings: list(SettingChange),
+  needsRestart: list(SettingChange),
+  warnings: names(),
+  problems: names(),
+}).meta({ id: "ReloadReport" });
+
+export const CallCounts = z.object({
+  module: z.int(),
+  functionName: z.string(),
+  byOutcome: counts(),
+  totalMs: z.number().describe("time spent inside the library"),
+  maxMs: z.number(),
+  byDuration: list(count()).describe(
+    "entry n counts calls of 2^(n-1) up to below 2^n microseconds, entry 0 those of none",
+  ),
+}).meta({ id: "CallCounts", description: "Calls of one function of one module" });
+
+/** Everything at once: the first event, and again when the configuration has changed. */
+export const FleetEvent = CarList.extend({ type: z.literal("fleet") }).meta({ id: "FleetEvent" });
+export type FleetEvent = z.infer<typeof FleetEvent>;
+
+/** A row has changed in something else than its rates: state, pause, session, devices. */
+export const CarEvent = z.object({
+  type: z.literal("car"),
+  at: time(),
+  car: CarSummary,
+}).meta({ id: "CarEvent" });
+export type CarEvent = z.infer<typeof CarEvent>;
+
+/** A session ended, or a connect sequence failed. */
+export const FailureEvent = z.object({
+  type: z.literal("failure"),
+  car: z.string(),
+  failure: FailureView,
+}).meta({ id: "FailureEvent" });
+export type FailureEvent = z.infer<typeof FailureEvent>;
+
+/** What the last second brought; cars that are missing had neither statuses nor commands. */
+export const RatesEvent = z.object({
+  type: z.literal("rates"),
+  at: time(),
+  fleet: CarRates,
+  cars: z.record(z.string(), CarRates).readonly(),
+}).meta({ id: "RatesEvent" });
+export type RatesEvent = z.infer<typeof RatesEvent>;
+
+/**
+ * `GET /api/events`: each has `event:` its type and `data:` this object as JSON, on one line. `rates`
+ * comes every second, so silence means that the connection is lost. A client that reads too slowly is
+ * disconnected; whoever is disconnected comes back after a pause and gets everything again with the
+ * event `fleet`.
+ */
+export const ServerEvent = z.discriminatedUnion("type", [
+  FleetEvent,
+  CarEvent,
+  FailureEvent,
+  RatesEvent,
+]).meta({ id: "ServerEvent" });
+export type ServerEvent = z.infer<typeof ServerEvent>;

@@ -1,0 +1,158 @@
+// Turns what the server knows into what the API says.
+import type { CarSnapshot } from "../../car/mod.ts";
+import type { ServerConfig } from "../../config/mod.ts";
+import {
+  type FleetWatch,
+  QUIET,
+  type SeenCommand,
+  type SeenFailure,
+  type SeenStatus,
+} from "../../observe/mod.ts";
+import { hostFacts, type ServerSnapshot } from "../../server/mod.ts";
+import { CommandResponseType, DeviceState } from "../../protocol/mod.ts";
+import { VERSION } from "../../version.ts";
+import { deviceAdvice, failureAdvice } from "./failure_advice.ts";
+import type {
+  CarDetail,
+  CarList,
+  CarSummary,
+  CommandView,
+  DeviceView,
+  FailureView,
+  ModuleView,
+  StatusView,
+} from "./schemas.ts";
+import { payloadView } from "./payload_view.ts";
+
+/** What views are made from. */
+export interface ViewSource {
+  readonly fleet: {
+    readonly config: ServerConfig;
+    snapshot(): ServerSnapshot;
+  };
+  readonly watch: FleetWatch;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+}
+
+/** The whole fleet. */
+export function carList({ fleet, watch, startedAt }: ViewSource): CarList {
+  const { company } = fleet.config;
+  const modules = modulesByCar(fleet.config);
+  const { cars } = fleet.snapshot();
+  return {
+    company,
+    version: VERSION,
+    at: Date.now(),
+    startedAt,
+    cars: cars.map((car) => summary(car, modules.get(car.car) ?? [], watch)),
+  };
+}
+
+/** The rows of some cars; those that are not configured are left out. */
+export function carSummaries(
+  { fleet, watch }: ViewSource,
+  names: ReadonlySet<string>,
+): CarSummary[] {
+  const modules = modulesByCar(fleet.config);
+  return fleet.snapshot().cars
+    .filter(({ car }) => names.has(car))
+    .map((car) => summary(car, modules.get(car.car) ?? [], watch));
+}
+
+/** All there is to say of one car; undefined when it is not configured. */
+export function carDetail(source: ViewSource, name: string): CarDetail | undefined {
+  const { fleet, watch } = source;
+  const server = fleet.snapshot();
+  const car = server.cars.find((one) => one.car === name);
+  const config = fleet.config.cars.find((one) => one.name === name);
+  if (car === undefined || config === undefined) return undefined;
+  const record = watch.record(name);
+  return {
+    ...summary(car, config.modules.map(({ id }) => id), watch),
+    devices: record.devices.list().map(([id, { device, why, ...seen }]): DeviceView => ({
+      id,
+      module: device.module,
+      type: device.deviceType,
+      role: device.deviceRole,
+      name: device.deviceName,
+      connected: seen.connectedSince !== null,
+      ...seen,
+      problem: why === null ? null : deviceAdvice(device.module, why),
+    })),
+    moduleContexts: config.modules.map(({ id, libPath }) => moduleView(server, name, id, libPath)),
+    failures: record.failures.newestFirst().map(failureView),
+    statuses: record.statuses.newestFirst().map(statusView),
+    commands: record.commands.newestFirst().map(commandView),
+    events: record.events.newestFirst(),
+    queues: car.queues,
+    counts: car.statistics,
+    history: record.history.oldestFirst(),
+  };
+}
+
+/** A failure with what to do about it. */
+export function failureView(failure: SeenFailure): FailureView {
+  const { at, reason, sessionId, detail, waitedMs, times } = failure;
+  return { at, reason, sessionId, detail, waitedMs, times, advice: failureAdvice(failure) };
+}
+
+function summary(car: CarSnapshot, modules: readonly number[], watch: FleetWatch): CarSummary {
+  const failure = watch.record(car.car).failures.newest;
+  return {
+    car: car.car,
+    state: car.state,
+    since: car.since,
+    paused: car.paused,
+    brokerConnected: car.brokerConnected,
+    sessionId: car.sessionId,
+    connectedDevices: car.devices.length,
+    modules,
+    rates: watch.lastSecond.cars.get(car.car) ?? QUIET,
+    lastFailure: failure === undefined ? null : failureView(failure),
+  };
+}
+
+function modulesByCar(config: ServerConfig): ReadonlyMap<string, readonly number[]> {
+  return new Map(config.cars.map(({ name, modules }) => [name, modules.map(({ id }) => id)]));
+}
+
+function moduleView(
+  { hosts }: ServerSnapshot,
+  car: string,
+  module: number,
+  libPath: string,
+): ModuleView {
+  for (const placed of hosts) {
+    const facts = hostFacts(placed);
+    const context = facts?.contexts.find((one) => one.car === car && one.module === module);
+    if (facts && context) {
+      const { openCalls } = context;
+      return { module, libPath, host: placed.id, hostPid: facts.pid, openCalls };
+    }
+  }
+  return { module, libPath, host: null, hostPid: null, openCalls: 0 };
+}
+
+function statusView(status: SeenStatus): StatusView {
+  const { at, device, counter, data, errorMessage, responseMs } = status;
+  return {
+    at,
+    device,
+    state: nameOf(DeviceState, status.state),
+    counter,
+    data: payloadView(data),
+    errorMessage: errorMessage.bytes === 0 ? null : payloadView(errorMessage),
+    responseMs,
+  };
+}
+
+function commandView({ data, response, ...command }: SeenCommand): CommandView {
+  const answer = response === null ? null : nameOf(CommandResponseType, response);
+  return { ...command, data: payloadView(data), response: answer };
+}
+
+function nameOf<K extends string>(numbers: Readonly<Record<K, number>>, value: number) {
+  for (const name in numbers) if (numbers[name] === value) return name;
+  return "UNKNOWN";
+}

@@ -1,0 +1,6 @@
+// What operators ask over HTTP: page, API, metrics, health.
+export { apiPage, openApiDocument } from "./api/describe.ts";
+export { METHODS } from "./api/methods.ts";
+export { fetchConfig, RunningConfigError } from "./client.ts";
+export { HttpListenError } from "./errors.ts";
+export { Operators } from "./operators.ts";

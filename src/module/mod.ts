@@ -1,0 +1,15 @@
+// Modules as a car calls them, in host processes of their own; host/ is the child process.
+export {
+  type Blame,
+  type ContextListener,
+  type ContextSpec,
+  isSameSpec,
+  type ModuleContext,
+} from "./context.ts";
+export { ElfImage, wide } from "./elf_image.ts";
+export { ModuleLoadError, type ModuleLoadErrorKind } from "./errors.ts";
+export { SYMBOLS } from "./host/abi.ts";
+export { CONTEXTS_PER_HOST } from "./host_contexts.ts";
+export type { ModuleHostSnapshot } from "./host_model.ts";
+export { ModuleHost } from "./module_host.ts";
+export { type CallCounts, CallStatistics } from "./statistics.ts";

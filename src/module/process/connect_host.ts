@@ -1,0 +1,79 @@
+// Starts a module host's process and waits until it is connected.
+import { systemClock } from "../../time/mod.ts";
+import { VERSION } from "../../version.ts";
+import { Endpoint } from "../wire/endpoint.ts";
+import { ModuleHostError } from "../errors.ts";
+import { describeExit, HostProcess } from "./host_process.ts";
+import type { Duplex } from "../wire/link.ts";
+import type { OutputStream } from "./output_lines.ts";
+
+/** What is needed to start a host. */
+export interface ConnectHostOptions {
+  readonly moduleCallTimeoutMs?: number;
+  readonly startTimeoutMs?: number;
+  readonly onOutput?: (line: string, stream: OutputStream) => void;
+}
+
+/** How long one module call may execute unless something else is said, in milliseconds. */
+export const DEFAULT_CALL_TIMEOUT_MS = 30_000;
+const DEFAULT_START_TIMEOUT_MS = 10_000;
+
+/** How V8 says that it cannot start, or go on. */
+const V8_FAILURE = /^# (Fatal .*)$/;
+/** What is to be done when it cannot have the addresses that it wants before anything else. */
+const ADDRESS_SPACE_ADVICE = "V8 reserves up to 70 GB of addresses for each process, and uses " +
+  "little of them: lift their limit (ulimit -v, LimitAS= of a service)";
+
+/**
+ * Starts a process and lets it in. Where to go and what to show there, it learns from its standard
+ * input: arguments and environment can be read by others.
+ *
+ * @throws {ModuleHostError} when the process ends or does not connect in time.
+ */
+export async function connectHost(
+  options: ConnectHostOptions,
+): Promise<{ process: HostProcess; connection: Duplex }> {
+  const {
+    moduleCallTimeoutMs = DEFAULT_CALL_TIMEOUT_MS,
+    startTimeoutMs = DEFAULT_START_TIMEOUT_MS,
+    onOutput = () => {},
+  } = options;
+  let endpoint: Endpoint | null = null;
+  let process: HostProcess | null = null;
+  const late = Promise.withResolvers<never>();
+  const timer = systemClock.set(() => {
+    late.reject(new Error(`it is not connected after ${startTimeoutMs} ms`));
+  }, startTimeoutMs);
+  try {
+    endpoint = await Endpoint.open();
+    let failure: string | undefined;
+    process = new HostProcess((line, stream) => {
+      failure ??= V8_FAILURE.exec(line)?.[1];
+      onOutput(line, stream);
+    });
+    const { address, token } = endpoint;
+    const parentPid = Deno.pid;
+    const ended = process.exited.then((exit): never => {
+      throw new Error(`it ${describeExit(exit)}${describeFailure(failure)}`);
+    });
+    const [connection] = await Promise.all([
+      Promise.race([endpoint.accept(), ended, late.promise]),
+      process.invite({ version: VERSION, address, token, parentPid, moduleCallTimeoutMs }),
+    ]);
+    return { process, connection };
+  } catch (cause) {
+    endpoint?.close();
+    process?.kill();
+    await process?.exited;
+    const detail = cause instanceof Error ? cause.message : cause;
+    throw new ModuleHostError(`Cannot start module host: ${detail}`, { cause });
+  } finally {
+    systemClock.clear(timer);
+  }
+}
+
+/** V8's own words, and what to do about them; nothing when it has not said any. */
+function describeFailure(failure: string | undefined): string {
+  if (failure === undefined) return "";
+  return `: ${failure}${/reservation/.test(failure) ? ` ${ADDRESS_SPACE_ADVICE}` : ""}`;
+}

@@ -1,0 +1,140 @@
+// The child process behind a module host: started, listened to, ended.
+import { systemClock, within } from "../../time/mod.ts";
+import type { Invitation } from "../wire/endpoint.ts";
+import { type OutputStream, readLines } from "./output_lines.ts";
+
+/** How a host's process ended. */
+export interface HostExit {
+  /** The exit status, or 128 and the signal's number. */
+  readonly code: number;
+  readonly signal: string | null;
+}
+
+/** What a process that has left a dead host's group may still print is waited for, in milliseconds. */
+const OUTPUT_GRACE_MS = 200;
+
+/**
+ * What hosts have in their environment beside ours, for the sake of memory: fleets have dozens of
+ * hosts. Each makes little garbage, so a small nursery will do, collected without threads of its own;
+ * what starting has left is collected on demand (`host/spare_memory.ts`); and one native heap does
+ * for all threads: a heap for each takes up to 10 MB more.
+ */
+const HOST_ENVIRONMENT = {
+  DENO_V8_FLAGS: "--max-semi-space-size=1,--single-threaded,--expose-gc",
+  // Hosts do not look for a newer Deno.
+  DENO_NO_UPDATE_CHECK: "1",
+  MALLOC_ARENA_MAX: Deno.env.get("MALLOC_ARENA_MAX") ?? "1",
+} as const;
+
+/**
+ * This program, as it was named when it started: asked later, the system names a file that is
+ * "(deleted)" once an upgrade has put another one in its place.
+ */
+const PROGRAM = Deno.execPath();
+
+/** A host in a process of its own. */
+export class HostProcess {
+  /** The process id. */
+  readonly pid: number;
+  /** Resolves once, when the process has ended and its last lines have been handed on. */
+  readonly exited: Promise<HostExit>;
+  readonly #child: Deno.ChildProcess;
+  /** Stays open as long as the host lives: the kernel kills a host whose server has closed it. */
+  readonly #stdin: WritableStreamDefaultWriter<Uint8Array>;
+  #gone = false;
+
+  /**
+   * @throws {Deno.errors.PermissionDenied} without the permission to run this program.
+   */
+  constructor(onOutput: (line: string, stream: OutputStream) => void) {
+    this.#child = new Deno.Command(PROGRAM, {
+      args: hostArguments(),
+      env: HOST_ENVIRONMENT,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    this.pid = this.#child.pid;
+    this.#stdin = this.#child.stdin.getWriter();
+    this.exited = this.#watch(onOutput);
+  }
+
+  /** Tells the host where its server is; it may be gone already. */
+  async invite(invitation: Invitation): Promise<void> {
+    try {
+      await this.#stdin.write(new TextEncoder().encode(`${JSON.stringify(invitation)}\n`));
+    } catch {
+      // Its end is told by `exited`.
+    }
+  }
+
+  /** Ends the process and what it has forked at once (SIGKILL); does nothing when it is gone. */
+  kill(): void {
+    if (this.#gone) return;
+    this.#killGroup();
+    try {
+      // It may not lead its group yet.
+      this.#child.kill("SIGKILL");
+    } catch {
+      // It went in this very moment.
+    }
+  }
+
+  #killGroup(): void {
+    try {
+      Deno.kill(-this.pid, "SIGKILL");
+    } catch {
+      // There is nobody left in it.
+    }
+  }
+
+  async #watch(onOutput: (line: string, stream: OutputStream) => void): Promise<HostExit> {
+    const ended = new AbortController();
+    const abandoned = new AbortController();
+    const options = { ended: ended.signal, abandoned: abandoned.signal, clock: systemClock };
+    const output = Promise.all([
+      readLines(this.#child.stdout, (line) => onOutput(line, "stdout"), options),
+      readLines(this.#child.stderr, (line) => onOutput(line, "stderr"), options),
+    ]);
+    const { code, signal } = await this.#child.status;
+    this.#gone = true;
+    ended.abort();
+    this.#killGroup();
+    this.#stdin.close().catch(() => {});
+    // A process that has left the group may hold the pipes open for ever.
+    await within(output, OUTPUT_GRACE_MS, systemClock);
+    abandoned.abort();
+    await output;
+    return { code, signal };
+  }
+}
+
+/**
+ * A compiled program is its own host; otherwise Deno runs the host's entry, without configuration, lock
+ * file, packages and a database of compiled code, which a host does not need and which would cost
+ * time and memory. It gives up network and files once it is connected.
+ */
+function hostArguments(): string[] {
+  if (Deno.build.standalone) return ["module-host"];
+  return [
+    "run",
+    "--no-prompt",
+    "--no-check",
+    "--no-code-cache",
+    "--no-config",
+    "--no-lock",
+    "--no-npm",
+    "--no-remote",
+    "--cached-only",
+    "--allow-ffi",
+    "--allow-net",
+    "--allow-read",
+    "--allow-write",
+    new URL("../host/main.ts", import.meta.url).href,
+  ];
+}
+
+/** How a process ended, in words that follow "it". */
+export function describeExit({ code, signal }: HostExit): string {
+  return signal === null ? `ended with exit status ${code}` : `was ended by ${signal}`;
+}

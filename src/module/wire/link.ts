@@ -1,0 +1,133 @@
+// Frames over a connection: everything one turn brings is one write, one read may bring many.
+import { ReadShare } from "../../time/mod.ts";
+import { type Frame, FrameReader, FrameWriter } from "./frames.ts";
+
+/** A stream of bytes both ways, as `Deno.Conn` is one. */
+export interface Duplex {
+  /** Puts bytes into `p`; resolves to how many, or null at the end. */
+  read(p: Uint8Array<ArrayBuffer>): Promise<number | null>;
+  /** Takes bytes from `p`; resolves to how many. */
+  write(p: Uint8Array<ArrayBuffer>): Promise<number>;
+  close(): void;
+}
+
+/** Who uses a link. */
+export interface LinkHandler {
+  /** A frame has arrived; it is valid until this returns. */
+  onFrame(frame: Frame): void;
+  /** The link is closed; called once. The error is null when either side closed it in order. */
+  onClosed(error: Error | null): void;
+}
+
+/**
+ * A link to the other side.
+ *
+ * To send, write frames into {@linkcode out} and call {@linkcode flush}. There is no promise for
+ * each frame, neither way.
+ */
+export class Link {
+  /** Collects what is to be sent. */
+  readonly out = new FrameWriter();
+  readonly #duplex: Duplex;
+  readonly #handler: LinkHandler;
+  readonly #reader = new FrameReader();
+  readonly #write = () => void this.#writeAll();
+  #flushing = false;
+  #closed = false;
+  #inFlight = 0;
+  #drained: (() => void)[] = [];
+
+  constructor(duplex: Duplex, handler: LinkHandler) {
+    this.#duplex = duplex;
+    this.#handler = handler;
+  }
+
+  /** Starts to read. Until then nothing arrives. */
+  start(): void {
+    void this.#readAll();
+  }
+
+  /** Bytes that the other side has not taken yet. */
+  get pendingBytes(): number {
+    return this.out.length + this.#inFlight;
+  }
+
+  /**
+   * Sends what is in {@linkcode out} once the present turn of the event loop is over. (A microtask
+   * would come before other answers of the same turn, and cost each side a third more.)
+   */
+  flush(): void {
+    if (this.#flushing || this.#closed) return;
+    this.#flushing = true;
+    setImmediate(this.#write);
+  }
+
+  /** Resolves when everything has been taken by the other side, or the link is closed. */
+  drained(): Promise<void> {
+    if (this.#closed || this.pendingBytes === 0) return Promise.resolve();
+    this.flush();
+    return new Promise((resolve) => this.#drained.push(resolve));
+  }
+
+  /** Closes the connection; does nothing the second time. */
+  close(): void {
+    this.#end(null);
+  }
+
+  async #writeAll(): Promise<void> {
+    try {
+      while (this.out.length > 0 && !this.#closed) {
+        const bytes = this.out.take();
+        let written = 0;
+        while (written < bytes.length) {
+          this.#inFlight = bytes.length - written;
+          written += await this.#duplex.write(written === 0 ? bytes : bytes.subarray(written));
+        }
+        this.#inFlight = 0;
+        this.out.giveBack(bytes);
+      }
+      this.#flushing = false;
+      this.#callDrained();
+    } catch (error) {
+      this.#end(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  async #readAll(): Promise<void> {
+    const handle = (frame: Frame) => {
+      if (!this.#closed) this.#handler.onFrame(frame);
+    };
+    const share = new ReadShare();
+    try {
+      while (!this.#closed) {
+        const count = await this.#duplex.read(this.#reader.room);
+        if (count === null) break;
+        this.#reader.received(count, handle);
+        const turn = share.spend(count);
+        if (turn) await turn;
+      }
+      this.#end(null);
+    } catch (error) {
+      this.#end(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #end(error: Error | null): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    try {
+      this.#duplex.close();
+    } catch {
+      // The other side was faster: there is nothing left to close.
+    }
+    this.#callDrained();
+    queueMicrotask(() => this.#handler.onClosed(error));
+  }
+
+  #callDrained(): void {
+    if (this.#drained.length === 0) return;
+    const waiting = this.#drained;
+    this.#drained = [];
+    for (const resolve of waiting) resolve();
+  }
+}

@@ -1,0 +1,27 @@
+// Byte connections: addresses, TCP, TLS, WebSocket, for clients and for the embedded broker.
+export {
+  brokerAddress,
+  type Endpoint,
+  formatAddress,
+  hostPort,
+  isLoopback,
+  isSecure,
+  overTls,
+  parseAddress,
+  reachableHost,
+} from "./address.ts";
+export { ConnStream } from "./conn_stream.ts";
+export {
+  BrokerClosedError,
+  BrokerRefusedError,
+  BrokerStalledError,
+  ListenError,
+  MalformedFrameError,
+  MalformedPacketError,
+  TlsFileError,
+  WebSocketRefusedError,
+} from "./errors.ts";
+export { concatenate, type Link } from "./link.ts";
+export { openLink } from "./open_link.ts";
+export { readTls, type TlsFiles, type TlsMaterial } from "./tls.ts";
+export { type BrokerPeer, WebSocketUpgrade } from "./websocket_upgrade.ts";

@@ -1,0 +1,363 @@
+// The metrics: name, help, type and where each number comes from. All of them are read from counters
+// that exist anyway, when somebody asks.
+//
+// Names follow Prometheus' guidelines: base units, `_total` for what only grows. Labels are bounded:
+// cars and modules of the configuration, and closed sets.
+import type { CarSnapshot } from "../car/mod.ts";
+import {
+  DROPPED_REASONS,
+  FAILURE_REASONS,
+  NOT_FORWARDED_REASONS,
+  STATE_NAMES,
+} from "../session/mod.ts";
+import type { CallCounts } from "../module/mod.ts";
+import { CALL_OUTCOMES } from "../protocol/mod.ts";
+import type { Buckets } from "./buckets.ts";
+import { hostFacts, type ServerSnapshot } from "../server/mod.ts";
+
+/** What one scrape looks at. */
+export interface Scrape {
+  readonly server: ServerSnapshot;
+  readonly calls: readonly CallCounts[];
+  /** Response times of a car, in seconds. */
+  readonly responses: (car: string) => Buckets;
+  readonly lagMs: { readonly last: number; readonly max: number };
+  readonly process: { readonly residentBytes: number; readonly startedAt: number };
+}
+
+/** One line of the exposition. */
+export interface Sample {
+  /** When it is not the family's. */
+  readonly metricName?: string;
+  readonly labels: Readonly<Record<string, string | number>>;
+  readonly value: number;
+}
+
+/** One metric with all its label values. */
+export interface Family {
+  /** Without the prefix. */
+  readonly name: string;
+  readonly help: string;
+  readonly type: "counter" | "gauge" | "histogram";
+  readonly samples: (scrape: Scrape, name: string) => Sample[];
+}
+
+function one(
+  name: string,
+  type: Family["type"],
+  help: string,
+  value: (scrape: Scrape) => number,
+): Family {
+  return { name, type, help, samples: (scrape) => [{ labels: {}, value: value(scrape) }] };
+}
+
+function perCar(
+  name: string,
+  type: Family["type"],
+  help: string,
+  value: (car: CarSnapshot) => number,
+): Family {
+  return {
+    name,
+    type,
+    help,
+    samples: ({ server }) =>
+      server.cars.map((car) => ({ labels: { car: car.car }, value: value(car) })),
+  };
+}
+
+/** Every reason is there from the beginning, so that the first increase can be seen as one. */
+function perCarAndReason(
+  name: string,
+  help: string,
+  reasons: readonly string[],
+  counts: (car: CarSnapshot) => Readonly<Partial<Record<string, number>>>,
+): Family {
+  return {
+    name,
+    type: "counter",
+    help,
+    samples: ({ server }) =>
+      server.cars.flatMap((car) => {
+        const found = counts(car);
+        return reasons.map((reason) => ({
+          labels: { car: car.car, reason },
+          value: found[reason] ?? 0,
+        }));
+      }),
+  };
+}
+
+/** The lines of one histogram: buckets that add up, sum and count. */
+function histogram(
+  name: string,
+  labels: Sample["labels"],
+  bounds: readonly number[],
+  counts: readonly number[],
+  sum: number,
+): Sample[] {
+  let total = 0;
+  const lines: Sample[] = [];
+  for (const [index, count] of counts.entries()) {
+    total += count;
+    const le = bounds[index] ?? "+Inf";
+    lines.push({ metricName: `${name}_bucket`, labels: { ...labels, le }, value: total });
+  }
+  return [
+    ...lines,
+    { metricName: `${name}_sum`, labels, value: sum },
+    { metricName: `${name}_count`, labels, value: total },
+  ];
+}
+
+/** Bounds of call durations: each takes two of the powers of two that are counted. */
+const CALL_BITS = [4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26];
+const CALL_BOUNDS = CALL_BITS.map((bits) => 2 ** bits / 1e6);
+
+function callDurations({ byDuration }: CallCounts): number[] {
+  const counts = new Array<number>(CALL_BITS.length + 1).fill(0);
+  for (const [bits, count] of byDuration.entries()) {
+    const index = CALL_BITS.findIndex((bound) => bits <= bound);
+    const at = index < 0 ? CALL_BITS.length : index;
+    counts[at] = (counts[at] ?? 0) + count;
+  }
+  return counts;
+}
+
+/** All metrics, in the order in which they are written. */
+export const FAMILIES: readonly Family[] = [
+  {
+    name: "cars",
+    type: "gauge",
+    help: "Cars of the configuration by state",
+    samples: ({ server }) =>
+      STATE_NAMES.map((state) => ({
+        labels: { state },
+        value: server.cars.filter((car) => car.state === state).length,
+      })),
+  },
+  one(
+    "cars_paused",
+    "gauge",
+    "Cars an operator keeps out",
+    ({ server }) => server.cars.filter(({ paused }) => paused).length,
+  ),
+  perCar(
+    "car_running",
+    "gauge",
+    "Whether the car is in normal communication (1) or not (0)",
+    ({ state }) => state === "RUNNING" ? 1 : 0,
+  ),
+  perCar("connected_devices", "gauge", "Devices connected", ({ devices }) => devices.length),
+  perCar(
+    "sessions_started_total",
+    "counter",
+    "Connect sequences that came to their end",
+    ({ statistics }) => statistics.sessionsStarted,
+  ),
+  perCarAndReason(
+    "sessions_failed_total",
+    "Sessions and connect sequences that ended, by reason",
+    FAILURE_REASONS,
+    ({ statistics }) => statistics.failuresByReason,
+  ),
+  perCar(
+    "statuses_received_total",
+    "counter",
+    "Statuses that arrived",
+    ({ statistics }) => statistics.statusesReceived,
+  ),
+  perCar(
+    "statuses_forwarded_total",
+    "counter",
+    "Statuses handed to modules",
+    ({ statistics }) => statistics.statusesForwarded,
+  ),
+  perCarAndReason(
+    "statuses_not_forwarded_total",
+    "Statuses answered that no module got, by reason",
+    NOT_FORWARDED_REASONS,
+    ({ statistics }) => statistics.notForwardedByReason,
+  ),
+  perCar(
+    "statuses_answered_total",
+    "counter",
+    "Statuses answered",
+    ({ statistics }) => statistics.statusesAnswered,
+  ),
+  {
+    name: "status_response_seconds",
+    type: "histogram",
+    help: "From the arrival of a status to its answer",
+    samples: ({ server, responses }, name) =>
+      server.cars.flatMap(({ car }) => {
+        const { bounds, counts, sum } = responses(car);
+        return histogram(name, { car }, bounds, counts, sum);
+      }),
+  },
+  perCar(
+    "messages_rejected_total",
+    "counter",
+    "Messages discarded: too large, or none of the protocol's",
+    ({ statistics }) => statistics.messagesRejected,
+  ),
+  perCar(
+    "commands_sent_total",
+    "counter",
+    "Commands published",
+    ({ statistics }) => statistics.commandsSent,
+  ),
+  perCar(
+    "commands_acknowledged_total",
+    "counter",
+    "Commands of modules answered with OK",
+    ({ statistics }) => statistics.commandsAcknowledged,
+  ),
+  perCar(
+    "commands_refused_total",
+    "counter",
+    "Commands of modules answered with something else than OK",
+    ({ statistics }) => statistics.commandsRefused,
+  ),
+  perCar(
+    "commands_unanswered_total",
+    "counter",
+    "Commands whose session ended before they were answered",
+    ({ statistics }) => statistics.commandsUnanswered,
+  ),
+  perCarAndReason(
+    "commands_dropped_total",
+    "Commands of modules never published, by reason",
+    DROPPED_REASONS,
+    ({ statistics }) => statistics.droppedByReason,
+  ),
+  perCar(
+    "waiting_statuses",
+    "gauge",
+    "Statuses that have arrived and are not answered",
+    ({ queues }) => queues.statuses,
+  ),
+  perCar(
+    "waiting_commands",
+    "gauge",
+    "Commands that are not published yet",
+    ({ queues }) => queues.commands,
+  ),
+  perCar(
+    "unanswered_commands",
+    "gauge",
+    "Commands published that wait for their answer",
+    ({ queues }) => queues.unansweredCommands,
+  ),
+  {
+    name: "module_calls_total",
+    type: "counter",
+    help: "Calls of modules by function and result",
+    samples: ({ calls }) =>
+      calls.flatMap(({ module, functionName, byOutcome }) =>
+        CALL_OUTCOMES.map((result) => ({
+          labels: { module, function: functionName, result },
+          value: byOutcome[result],
+        }))
+      ),
+  },
+  {
+    name: "module_call_seconds",
+    type: "histogram",
+    help: "Time calls of modules spent in their library",
+    samples: ({ calls }, name) =>
+      calls.flatMap((call) => {
+        const labels = { module: call.module, function: call.functionName };
+        return histogram(name, labels, CALL_BOUNDS, callDurations(call), call.totalMs / 1000);
+      }),
+  },
+  {
+    name: "open_module_calls",
+    type: "gauge",
+    help: "Calls of modules that have not come back, those that wait for their turn included",
+    samples: ({ server, calls }) => {
+      const open = new Map(calls.map(({ module }) => [module, 0]));
+      for (const { module, openCalls } of server.hosts.flatMap(contexts)) {
+        open.set(module, (open.get(module) ?? 0) + openCalls);
+      }
+      return [...open].map(([module, value]) => ({ labels: { module }, value }));
+    },
+  },
+  one(
+    "module_hosts",
+    "gauge",
+    "Module host processes",
+    ({ server }) => server.hosts.length,
+  ),
+  one(
+    "module_host_restarts_total",
+    "counter",
+    "Module hosts lost, each of which another one replaced",
+    ({ server }) => server.hostsLost,
+  ),
+  one(
+    "module_hosts_resident_memory_bytes",
+    "gauge",
+    "Resident memory of all module hosts",
+    ({ server }) =>
+      server.hosts.reduce((sum, host) => sum + (hostFacts(host)?.residentBytes ?? 0), 0),
+  ),
+  perCar(
+    "mqtt_connected",
+    "gauge",
+    "Whether the car's connection to the broker stands (1) or not (0)",
+    ({ brokerConnected }) => brokerConnected ? 1 : 0,
+  ),
+  perCar(
+    "mqtt_connects_total",
+    "counter",
+    "Times the connection to the broker came up",
+    ({ transport }) => transport?.connects ?? 0,
+  ),
+  perCar(
+    "mqtt_disconnects_total",
+    "counter",
+    "Times the connection to the broker was lost",
+    ({ transport }) => transport?.disconnects ?? 0,
+  ),
+  perCar(
+    "mqtt_received_bytes_total",
+    "counter",
+    "Bytes the broker sent",
+    ({ transport }) => transport?.bytesIn ?? 0,
+  ),
+  perCar(
+    "mqtt_sent_bytes_total",
+    "counter",
+    "Bytes sent to the broker",
+    ({ transport }) => transport?.bytesOut ?? 0,
+  ),
+  one(
+    "event_loop_lag_seconds",
+    "gauge",
+    "How late the event loop was when last looked at",
+    ({ lagMs }) => lagMs.last / 1000,
+  ),
+  one(
+    "event_loop_lag_max_seconds",
+    "gauge",
+    "How late the event loop was at the worst in the last minute",
+    ({ lagMs }) => lagMs.max / 1000,
+  ),
+  one(
+    "resident_memory_bytes",
+    "gauge",
+    "Resident memory of the server without its module hosts",
+    ({ process }) => process.residentBytes,
+  ),
+  one(
+    "start_time_seconds",
+    "gauge",
+    "When the server started, in seconds since the epoch",
+    ({ process }) => process.startedAt / 1000,
+  ),
+];
+
+function contexts(host: ServerSnapshot["hosts"][number]) {
+  return hostFacts(host)?.contexts ?? [];
+}

@@ -1,0 +1,93 @@
+// The metrics as Prometheus reads them.
+import { type Metric, Registry } from "prom-client";
+import { FAMILIES, type Family, type Sample, type Scrape } from "./metric_families.ts";
+
+/** Stands before every name. */
+const PREFIX = "external_server_";
+
+/** Lines that are written before anything else gets its turn. */
+const CHUNK = 500;
+
+/**
+ * A metric whose values are read when it is asked for, a chunk at a time. prom-client's own classes
+ * keep values and would have to be told each of them first; its registry only needs this much.
+ */
+class CollectedMetric {
+  readonly name: string;
+  readonly help: string;
+  readonly type: Family["type"];
+  readonly #samples: Family["samples"];
+  #left: readonly Sample[] = [];
+
+  constructor({ name, help, type, samples }: Family) {
+    this.name = PREFIX + name;
+    this.help = help;
+    this.type = type;
+    this.#samples = samples;
+  }
+
+  /** Reads all values. */
+  collect(scrape: Scrape): void {
+    this.#left = this.#samples(scrape, this.name);
+  }
+
+  /** Whether the registry has not written everything yet. */
+  get hasMore(): boolean {
+    return this.#left.length > 0;
+  }
+
+  /** What the registry writes: the next chunk. */
+  get(): Promise<{ name: string; help: string; type: string; values: readonly Sample[] }> {
+    const { name, help, type } = this;
+    const values = this.#left.slice(0, CHUNK);
+    this.#left = this.#left.slice(CHUNK);
+    return Promise.resolve({ name, help, type, values });
+  }
+}
+
+/** Writes metrics in Prometheus' text format. Several may live in one process. */
+export class Metrics {
+  readonly contentType = Registry.PROMETHEUS_CONTENT_TYPE;
+  readonly #registry = new Registry();
+  readonly #metrics = FAMILIES.map((family) => new CollectedMetric(family));
+  readonly #look: () => Scrape;
+  #writing: Promise<string> | undefined;
+
+  /** @param look Called once for each text. */
+  constructor(look: () => Scrape) {
+    this.#look = look;
+    for (const metric of this.#metrics) {
+      this.#registry.registerMetric(metric as unknown as Metric);
+    }
+  }
+
+  /** All metrics; whoever asks while a text is being written gets that one. */
+  text(): Promise<string> {
+    this.#writing ??= this.#write().finally(() => this.#writing = undefined);
+    return this.#writing;
+  }
+
+  /** With many cars this takes a while: what else is to be done is done between the chunks. */
+  async #write(): Promise<string> {
+    const scrape = this.#look();
+    const parts: string[] = [];
+    for (const metric of this.#metrics) {
+      metric.collect(scrape);
+      parts.push(await this.#registry.getSingleMetricAsString(metric.name));
+      while (metric.hasMore) {
+        await turn();
+        const [_help, _type, ...lines] = (await this.#registry.getSingleMetricAsString(metric.name))
+          .split("\n");
+        parts.push(lines.join("\n"));
+      }
+      parts.push("");
+      await turn();
+    }
+    return parts.join("\n");
+  }
+}
+
+/** Lets the event loop go around once. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}

@@ -1,0 +1,11 @@
+// Looks on while cars live: records, rates, metrics.
+export {
+  type KeptPayload,
+  QUIET,
+  type SeenCommand,
+  type SeenFailure,
+  type SeenStatus,
+} from "./car_record.ts";
+export { type FleetListener, FleetWatch, type SecondOfFleet } from "./fleet_watch.ts";
+export { LoopLag } from "./loop_lag.ts";
+export { Metrics } from "./metrics.ts";

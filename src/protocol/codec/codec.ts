@@ -1,0 +1,246 @@
+// Bytes to messages and back, through protobufjs [MSG-EXTERNAL]. The only file that knows it.
+import protobuf from "protobufjs/light";
+import descriptor from "./descriptor.json" with { type: "json" };
+import { MalformedMessageError } from "./errors.ts";
+import {
+  type ClientMessage,
+  type Device,
+  NO_BYTES,
+  type ServerMessage,
+  type Status,
+} from "../mod.ts";
+import { malformation, shapeOf } from "./well_formed.ts";
+
+const root = protobuf.Root.fromJSON(descriptor as protobuf.INamespace);
+const ExternalClient = root.lookupType("ExternalProtocol.ExternalClient");
+const ExternalServer = root.lookupType("ExternalProtocol.ExternalServer");
+const CLIENT_SHAPE = shapeOf(ExternalClient);
+
+/** What protobufjs makes of an `ExternalClient`: scalars have their defaults, messages may lack. */
+interface ClientRecord {
+  connect?: {
+    sessionId: string;
+    company: string;
+    vehicleName: string;
+    devices: readonly Device[];
+  } | null;
+  status?: {
+    sessionId: string;
+    deviceState: number;
+    messageCounter: number;
+    deviceStatus?: { device?: Device | null; statusData: Uint8Array } | null;
+    errorMessage?: Uint8Array | null;
+  } | null;
+  commandResponse?: { sessionId: string; type: number; messageCounter: number } | null;
+}
+
+/** What protobufjs makes of an `ExternalServer`. */
+interface ServerRecord {
+  connectResponse?: { sessionId: string; type: number } | null;
+  statusResponse?: { sessionId: string; type: number; messageCounter: number } | null;
+  command?: {
+    sessionId: string;
+    messageCounter: number;
+    deviceCommand?: { device?: Device | null; commandData: Uint8Array } | null;
+  } | null;
+}
+
+const NO_DEVICE: Device = {
+  module: 0,
+  deviceType: 0,
+  deviceRole: "",
+  deviceName: "",
+  priority: 0,
+};
+
+/**
+ * Most characters of a name that a gateway chooses: session, company, car, role or name of a device.
+ * Names are remembered and shown in many places; a message may be a thousand times as long.
+ */
+const MAX_NAME = 1024;
+
+/** Copies the five fields, so that nobody holds a protobufjs object or what came with it. */
+function plainDevice(device: Device | null | undefined): Device {
+  if (!device) return NO_DEVICE;
+  const { module, deviceType, priority } = device;
+  const deviceRole = named("device role", device.deviceRole);
+  const deviceName = named("device name", device.deviceName);
+  return { module, deviceType, deviceRole, deviceName, priority };
+}
+
+function named(what: string, name: string): string {
+  if (name.length <= MAX_NAME) return name;
+  const found = `${name.length} characters, it begins with "${name.slice(0, 20)}"`;
+  throw new MalformedMessageError(
+    `Cannot use ExternalClient: a ${what} has at most ${MAX_NAME} characters: this one has ${found}`,
+  );
+}
+
+function decode(type: protobuf.Type, payload: Uint8Array): unknown {
+  try {
+    return type.decode(payload);
+  } catch (cause) {
+    throw new MalformedMessageError(
+      `Cannot decode ${payload.length} bytes as ${type.name}: ${
+        cause instanceof Error ? cause.message : cause
+      }`,
+      { cause },
+    );
+  }
+}
+
+/** A status may wait for its turn long after the transport has reused the buffer it came in. */
+function ownBytes(bytes: Uint8Array | null | undefined): Uint8Array {
+  return bytes && bytes.length > 0 ? new Uint8Array(bytes) : NO_BYTES;
+}
+
+/** What is not a message. */
+export interface Malformed {
+  readonly kind: "malformed";
+  /** For people. */
+  readonly reason: string;
+}
+
+/**
+ * Reads what a gateway sent. Nothing of the result refers to `payload`. What is malformed is read as
+ * fast as a status: bytes that are not an `ExternalClient`, or hold no message.
+ *
+ * @throws {MalformedMessageError} at a name of more than 1,024 characters.
+ */
+export function readClientMessage(payload: Uint8Array): ClientMessage | Malformed {
+  const wrong = malformation(payload, CLIENT_SHAPE);
+  if (wrong !== undefined) {
+    return malformed(`Cannot decode ${payload.length} bytes as ExternalClient: ${wrong}`);
+  }
+  const record = decode(ExternalClient, payload) as ClientRecord;
+  if (record.status) return plainStatus(record.status);
+  if (record.commandResponse) {
+    const { type, messageCounter } = record.commandResponse;
+    const sessionId = named("session id", record.commandResponse.sessionId);
+    return { kind: "command_response", sessionId, type, messageCounter };
+  }
+  if (record.connect) {
+    const { sessionId, company, vehicleName, devices } = record.connect;
+    return {
+      kind: "connect",
+      sessionId: named("session id", sessionId),
+      company: named("company", company),
+      vehicleName: named("vehicle name", vehicleName),
+      devices: devices.map(plainDevice),
+    };
+  }
+  const size = `${payload.length} bytes`;
+  return malformed(`Cannot use ExternalClient: none of its messages is set in ${size}`);
+}
+
+function malformed(reason: string): Malformed {
+  return { kind: "malformed", reason };
+}
+
+/**
+ * As {@linkcode readClientMessage}, for those who expect a message.
+ *
+ * @throws {MalformedMessageError} when it is none.
+ */
+export function decodeClientMessage(payload: Uint8Array): ClientMessage {
+  const message = readClientMessage(payload);
+  if (message.kind === "malformed") throw new MalformedMessageError(message.reason);
+  return message;
+}
+
+function plainStatus(record: NonNullable<ClientRecord["status"]>): Status {
+  const { deviceStatus } = record;
+  return {
+    kind: "status",
+    sessionId: named("session id", record.sessionId),
+    deviceState: record.deviceState,
+    messageCounter: record.messageCounter,
+    device: plainDevice(deviceStatus?.device),
+    statusData: ownBytes(deviceStatus?.statusData),
+    errorMessage: ownBytes(record.errorMessage),
+  };
+}
+
+/** Writes what the server says, ready to be published. */
+export function encodeServerMessage(message: ServerMessage): Uint8Array {
+  return ExternalServer.encode(serverRecord(message)).finish();
+}
+
+function serverRecord(message: ServerMessage): ServerRecord {
+  const { sessionId } = message;
+  switch (message.kind) {
+    case "status_response":
+      return { statusResponse: { sessionId, type: 0, messageCounter: message.messageCounter } };
+    case "command":
+      return {
+        command: {
+          sessionId,
+          messageCounter: message.messageCounter,
+          deviceCommand: { device: message.device, commandData: message.commandData },
+        },
+      };
+    case "connect_response":
+      return { connectResponse: { sessionId, type: message.type } };
+  }
+}
+
+/** Writes what a gateway says; for simulated gateways and tests. */
+export function encodeClientMessage(message: ClientMessage): Uint8Array {
+  return ExternalClient.encode(clientRecord(message)).finish();
+}
+
+function clientRecord(message: ClientMessage): ClientRecord {
+  const { sessionId } = message;
+  switch (message.kind) {
+    case "status": {
+      const { deviceState, messageCounter, device, statusData, errorMessage } = message;
+      return {
+        status: {
+          sessionId,
+          deviceState,
+          messageCounter,
+          deviceStatus: { device, statusData },
+          ...(errorMessage.length > 0 ? { errorMessage } : {}),
+        },
+      };
+    }
+    case "command_response": {
+      const { type, messageCounter } = message;
+      return { commandResponse: { sessionId, type, messageCounter } };
+    }
+    case "connect": {
+      const { company, vehicleName, devices } = message;
+      return { connect: { sessionId, company, vehicleName, devices } };
+    }
+  }
+}
+
+/**
+ * Reads what the server sent; for simulated gateways and tests.
+ *
+ * @throws {MalformedMessageError} when the bytes are not an `ExternalServer`, or hold no message.
+ */
+export function decodeServerMessage(payload: Uint8Array): ServerMessage {
+  const record = decode(ExternalServer, payload) as ServerRecord;
+  if (record.statusResponse) {
+    const { sessionId, messageCounter } = record.statusResponse;
+    return { kind: "status_response", sessionId, messageCounter };
+  }
+  if (record.command) {
+    const { sessionId, messageCounter, deviceCommand } = record.command;
+    return {
+      kind: "command",
+      sessionId,
+      messageCounter,
+      device: plainDevice(deviceCommand?.device),
+      commandData: ownBytes(deviceCommand?.commandData),
+    };
+  }
+  if (record.connectResponse) {
+    const { sessionId, type } = record.connectResponse;
+    return { kind: "connect_response", sessionId, type };
+  }
+  throw new MalformedMessageError(
+    `Cannot use ExternalServer: none of its messages is set in ${payload.length} bytes`,
+  );
+}

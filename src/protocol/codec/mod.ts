@@ -1,0 +1,7 @@
+// The door of protocol/codec/.
+export {
+  decodeServerMessage,
+  encodeClientMessage,
+  encodeServerMessage,
+  readClientMessage,
+} from "./codec.ts";

@@ -1,0 +1,43 @@
+// The words of the module interface that sessions know: what became of a call, why a device is
+// disconnected, and commands (protocol section 3).
+import type { Device } from "./messages.ts";
+
+/**
+ * The outcome of one module call (protocol section 3).
+ *
+ * The first five are what the library returned; `unknown_code` is any other number it returned.
+ * `unsupported` means that the module does not know the device's type, so the call was not made.
+ * `host_lost` means that the module host died or was killed before it answered; `withdrawn` that the
+ * call was taken back before it began.
+ */
+export const CALL_OUTCOMES = [
+  "ok",
+  "not_ok",
+  "reserved",
+  "context_incorrect",
+  "timeout_occurred",
+  "unknown_code",
+  "unsupported",
+  "host_lost",
+  "withdrawn",
+] as const;
+
+/** Whether the module has been called, and has come back. */
+export function wasMade(outcome: CallOutcome): boolean {
+  return outcome !== "host_lost" && outcome !== "withdrawn";
+}
+
+/** See {@linkcode CALL_OUTCOMES}. */
+export type CallOutcome = typeof CALL_OUTCOMES[number];
+
+/** Why a device is disconnected, as modules are told (protocol section 3). */
+export const DisconnectType = { ANNOUNCED: 0, TIMEOUT: 1, ERROR: 2 } as const;
+/** See {@linkcode DisconnectType}. */
+export type DisconnectType = typeof DisconnectType[keyof typeof DisconnectType];
+
+/** A command a module wants delivered. */
+export interface ModuleCommand {
+  /** As the module named it; its own module number may differ from the context's. */
+  readonly device: Device;
+  readonly data: Uint8Array;
+}

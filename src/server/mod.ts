@@ -1,0 +1,8 @@
+// All cars of a company, the module hosts they share, and reloads.
+export { ServerStartError } from "./errors.ts";
+export { hostFacts } from "./host_facts.ts";
+export type { HostEvents } from "./host_pool.ts";
+export { placeContexts } from "./placement.ts";
+export { Reloader } from "./reload.ts";
+export type { ReloadReport } from "./reload_report.ts";
+export { contextSpecs, Server, type ServerSnapshot } from "./server.ts";

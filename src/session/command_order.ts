@@ -1,0 +1,266 @@
+// Commands on their way to a car: those that wait, and those published without a response.
+// Counters are consecutive, responses settle in counter order (section 4.3).
+import {
+  CommandResponseType,
+  type Device,
+  deviceKey,
+  type ModuleCommand,
+} from "../protocol/mod.ts";
+import type { Dropped, Effect } from "./effects.ts";
+import { hasDeviceOf, isConnected, type KnownDevices } from "./known_devices.ts";
+import { emptyQueue, enqueue, type Queue, queueOf, values } from "./queue.ts";
+import type { SessionSettings } from "./settings.ts";
+
+/** A command and the module it came from. */
+export interface WaitingCommand {
+  readonly module: number;
+  readonly command: ModuleCommand;
+}
+
+/** Commands that have not been published. Immutable. */
+export interface CommandStore {
+  /** Of modules that have a connected device, in the order in which they came. */
+  readonly ready: Queue<WaitingCommand>;
+  /** Of modules that have none: only the newest of each (section 4.3). */
+  readonly parked: ReadonlyMap<number, ModuleCommand>;
+  /** Modules that have been told to keep their commands. */
+  readonly held: ReadonlySet<number>;
+}
+
+/** No command waits. */
+export const NO_COMMANDS: CommandStore = {
+  ready: emptyQueue(),
+  parked: new Map(),
+  held: new Set(),
+};
+
+/** A published command whose response has not been settled. */
+export interface SentCommand {
+  readonly counter: number;
+  /** The module to acknowledge it to; `null` for the empty commands of the connect sequence. */
+  readonly module: number | null;
+  readonly command: ModuleCommand;
+  /** When it was published, in milliseconds. */
+  readonly sentAt: number;
+  /** The type of its response; `null` until it has come. */
+  readonly response: number | null;
+}
+
+function dropped(why: Dropped, device: Device, count = 1): Effect {
+  return { type: "note", note: { code: "command_dropped", why, device, count } };
+}
+
+/** Stores what `module` wants delivered; drops by the named policies, holds a module that floods. */
+export function storeCommand(
+  store: CommandStore,
+  devices: KnownDevices,
+  waiting: WaitingCommand,
+  settings: SessionSettings,
+  effects: Effect[],
+): CommandStore {
+  const { module, command } = waiting;
+  if (command.device.module !== module) {
+    if (!settings.sendInvalidCommand) {
+      effects.push(dropped("other_module", command.device));
+      return store;
+    }
+    effects.push({
+      type: "note",
+      note: { code: "command_doubtful", why: "other_module", device: command.device },
+    });
+  }
+  if (!hasDeviceOf(devices, module)) {
+    const old = store.parked.get(module);
+    if (old !== undefined) effects.push(dropped("superseded", old.device));
+    return { ...store, parked: new Map(store.parked).set(module, command) };
+  }
+  if (store.ready.size >= 2 * settings.maxWaitingCommands) {
+    effects.push(dropped("queue_full", command.device));
+    return store;
+  }
+  const ready = enqueue(store.ready, waiting);
+  if (ready.size < settings.maxWaitingCommands || store.held.has(module)) {
+    return { ...store, ready };
+  }
+  effects.push({ type: "hold_commands", module });
+  return { ...store, ready, held: new Set(store.held).add(module) };
+}
+
+/** Lets held modules go on when half of what was waiting has left. */
+export function releaseHeld(
+  store: CommandStore,
+  settings: SessionSettings,
+  effects: Effect[],
+): CommandStore {
+  if (store.held.size === 0 || store.ready.size > settings.maxWaitingCommands / 2) return store;
+  for (const module of store.held) effects.push({ type: "release_commands", module });
+  return { ...store, held: new Set() };
+}
+
+/** Drops what waits of modules that a car no longer has; the same store when there is nothing. */
+export function withoutModules(
+  store: CommandStore,
+  modules: ReadonlySet<number>,
+  effects: Effect[],
+): CommandStore {
+  const gone = [...store.parked.keys(), ...store.held].some((module) => !modules.has(module)) ||
+    values(store.ready).some(({ module }) => !modules.has(module));
+  if (!gone) return store;
+  const parked = new Map(store.parked);
+  for (const [module, { device }] of store.parked) {
+    if (modules.has(module)) continue;
+    parked.delete(module);
+    effects.push(dropped("module_removed", device));
+  }
+  const kept: WaitingCommand[] = [];
+  for (const waiting of values(store.ready)) {
+    if (modules.has(waiting.module)) kept.push(waiting);
+    else effects.push(dropped("module_removed", waiting.command.device));
+  }
+  const held = new Set([...store.held].filter((module) => modules.has(module)));
+  return { ready: queueOf(kept), parked, held };
+}
+
+/** Drops what waited for a module that gets its first connected device: it is stale (section 4.2). */
+export function dropStale(store: CommandStore, module: number, effects: Effect[]): CommandStore {
+  const old = store.parked.get(module);
+  if (old === undefined) return store;
+  effects.push(dropped("stale", old.device));
+  const parked = new Map(store.parked);
+  parked.delete(module);
+  return { ...store, parked };
+}
+
+/** Keeps only the newest waiting command of every module without a connected device. */
+export function parkOrphans(
+  store: CommandStore,
+  devices: KnownDevices,
+  settings: SessionSettings,
+  effects: Effect[],
+): CommandStore {
+  if (store.ready.size === 0) return releaseHeld(store, settings, effects);
+  const parked = new Map(store.parked);
+  const kept: WaitingCommand[] = [];
+  const superseded = new Map<number, { device: Device; count: number }>();
+  for (const waiting of values(store.ready)) {
+    const { module, command } = waiting;
+    if (hasDeviceOf(devices, module)) {
+      kept.push(waiting);
+      continue;
+    }
+    const old = parked.get(module);
+    if (old !== undefined) {
+      const count = (superseded.get(module)?.count ?? 0) + 1;
+      superseded.set(module, { device: old.device, count });
+    }
+    parked.set(module, command);
+  }
+  for (const { device, count } of superseded.values()) {
+    effects.push(dropped("superseded", device, count));
+  }
+  return releaseHeld({ ...store, ready: queueOf(kept), parked }, settings, effects);
+}
+
+/**
+ * Takes out the oldest command of each connected device; drops those of devices not listed (4.2).
+ * One for a listed device that is not connected stays, like further ones of the same device.
+ */
+export function takeFirstCommands(
+  store: CommandStore,
+  listed: ReadonlyMap<string, Device>,
+  connected: KnownDevices,
+  effects: Effect[],
+): readonly [first: ReadonlyMap<string, WaitingCommand>, store: CommandStore] {
+  if (store.ready.size === 0) return [new Map(), store];
+  const first = new Map<string, WaitingCommand>();
+  const rest: WaitingCommand[] = [];
+  for (const waiting of values(store.ready)) {
+    const key = deviceKey(waiting.command.device);
+    if (!listed.has(key)) {
+      effects.push(dropped("device_not_listed", waiting.command.device));
+    } else if (first.has(key) || !connected.has(key)) {
+      rest.push(waiting);
+    } else {
+      first.set(key, waiting);
+    }
+  }
+  return [first, { ...store, ready: queueOf(rest) }];
+}
+
+/** Notes what is remarkable about a module's command that is sent all the same (section 4.3). */
+export function noteDoubt(
+  { device, data }: ModuleCommand,
+  connected: KnownDevices,
+  effects: Effect[],
+): void {
+  const why = data.length === 0
+    ? "empty"
+    : isConnected(connected, device)
+    ? null
+    : "device_not_connected";
+  if (why === null) return;
+  effects.push({ type: "note", note: { code: "command_doubtful", why, device } });
+}
+
+/** Publishes a command under its counter, which is used up by it whatever happens. */
+export function sendCommand(
+  { module, command }: { readonly module: number | null; readonly command: ModuleCommand },
+  counter: number,
+  sessionId: string,
+  now: number,
+  effects: Effect[],
+): SentCommand {
+  effects.push({
+    type: "publish",
+    message: {
+      kind: "command",
+      sessionId,
+      messageCounter: counter,
+      device: command.device,
+      commandData: command.data,
+    },
+  });
+  return { counter, module, command, sentAt: now, response: null };
+}
+
+/** Notes the response for `counter`; the same list when no unanswered command has that counter. */
+export function withResponse(
+  sent: readonly SentCommand[],
+  counter: number,
+  responseType: number,
+): readonly SentCommand[] {
+  const first = sent[0];
+  if (first === undefined) return sent;
+  // Counters are consecutive, so the place follows from the distance.
+  const index = (counter - first.counter) >>> 0;
+  const command = sent[index];
+  if (command === undefined || command.response !== null) return sent;
+  return sent.with(index, { ...command, response: responseType });
+}
+
+/**
+ * Settles commands from the oldest on, as far as they are answered: OK is acknowledged to the module
+ * the command came from, everything else is noted (section 4.3).
+ */
+export function settleCommands(
+  sent: readonly SentCommand[],
+  effects: Effect[],
+): readonly SentCommand[] {
+  let settled = 0;
+  for (const { counter, module, command, response } of sent) {
+    if (response === null) break;
+    settled++;
+    // Nobody waits for the answer to an empty command of our own.
+    if (module === null) continue;
+    if (response === CommandResponseType.OK) {
+      effects.push({ type: "acknowledge", module, command });
+    } else {
+      const { device } = command;
+      effects.push({
+        type: "note",
+        note: { code: "command_refused", device, responseType: response, counter },
+      });
+    }
+  }
+  return settled === 0 ? sent : sent.slice(settled);
+}

@@ -1,0 +1,62 @@
+// Devices coming and going within a session (sections 4.2 and 4.3).
+import {
+  type CallOutcome,
+  type Device,
+  deviceKey,
+  DisconnectType,
+  withoutPriority,
+} from "../protocol/mod.ts";
+import { dropStale, parkOrphans } from "./command_order.ts";
+import type { Effect, NotForwarded } from "./effects.ts";
+import { hasDeviceOf, type KnownDevices } from "./known_devices.ts";
+import { withDevice, withoutDevice } from "./known_devices.ts";
+import type { Base, Established } from "./state.ts";
+
+/** Takes the result of `device_connected`; the device counts as connected when it is OK. */
+export function onDeviceResult<S extends Established>(
+  session: S,
+  device: Device,
+  outcome: CallOutcome,
+  effects: Effect[],
+): S {
+  if (outcome !== "ok") {
+    const why = refusal(outcome);
+    effects.push({ type: "note", note: { code: "device_not_connected", device, why, outcome } });
+    return session;
+  }
+  effects.push({ type: "note", note: { code: "device_connected", device } });
+  const { devices, base } = session;
+  const commands = hasDeviceOf(devices, device.module)
+    ? base.commands
+    : dropStale(base.commands, device.module, effects);
+  return { ...session, base: { ...base, commands }, devices: withDevice(devices, device) };
+}
+
+/** Why a device is not served when `device_connected` had this outcome, which is not `ok`. */
+export function refusal(outcome: CallOutcome): NotForwarded {
+  return outcome === "unsupported" ? "unsupported_type" : "device_refused";
+}
+
+/** Disconnects a device whose gateway said that it has left; nothing happens when it is not known. */
+export function onDeviceLeft<S extends { readonly base: Base; readonly devices: KnownDevices }>(
+  session: S,
+  device: Device,
+  effects: Effect[],
+): S {
+  // The module is told of the device as it came, whatever name it has been given since.
+  const known = session.devices.get(deviceKey(device));
+  if (known === undefined) return session;
+  effects.push(
+    {
+      type: "disconnect_device",
+      disconnect: DisconnectType.ANNOUNCED,
+      device: withoutPriority(known),
+      ifConnected: false,
+    },
+    { type: "note", note: { code: "device_disconnected", device: known } },
+  );
+  const { base } = session;
+  const devices = withoutDevice(session.devices, device);
+  const commands = parkOrphans(base.commands, devices, base.settings, effects);
+  return { ...session, base: { ...base, commands }, devices };
+}

@@ -1,0 +1,172 @@
+// What goes into a session and what comes out of it: plain data, both ways.
+import type {
+  CallOutcome,
+  ClientMessage,
+  Device,
+  DisconnectType,
+  ModuleCommand,
+  ServerMessage,
+} from "../protocol/mod.ts";
+import type { Failure } from "./failure.ts";
+import type { SessionSettings } from "./settings.ts";
+
+/** Everything that can happen to a car. */
+export type Input =
+  /** The broker has accepted the connection; what is published now goes out before SUBSCRIBE. */
+  | { readonly type: "broker_connected" }
+  /** Subscribed. */
+  | { readonly type: "broker_up" }
+  /** The connection is about to be given up for another one, and still stands. */
+  | { readonly type: "broker_leaving"; readonly detail: string }
+  | { readonly type: "broker_lost"; readonly detail: string }
+  | { readonly type: "message"; readonly message: ClientMessage }
+  /** A `connect_device` effect came to its end. */
+  | {
+    readonly type: "device_result";
+    readonly epoch: number;
+    readonly device: Device;
+    readonly outcome: CallOutcome;
+  }
+  /** A `forward` effect came to its end, whatever the module returned. */
+  | { readonly type: "forwarded"; readonly epoch: number; readonly counter: number }
+  | { readonly type: "command"; readonly module: number; readonly command: ModuleCommand }
+  /** Every context of the car is there. */
+  | { readonly type: "modules_ready" }
+  | { readonly type: "module_lost"; readonly detail: string }
+  /** Other timeouts, limits or modules from now on; company and car stay. */
+  | { readonly type: "settings"; readonly settings: SessionSettings }
+  /** An operator wants the session to begin anew. */
+  | { readonly type: "restart" }
+  /** An operator keeps gateways out, until `resume`. */
+  | { readonly type: "pause" }
+  | { readonly type: "resume" }
+  /** Time has passed: some deadline may have been reached. */
+  | { readonly type: "tick" }
+  /**
+   * For good. `detail` says why, for people, when the car goes and the server stays; its gateway is
+   * told then. A server that stops may be back before its gateways miss it.
+   */
+  | { readonly type: "stop"; readonly detail?: string };
+
+/** Everything a session wants done, in order. */
+export type Effect =
+  | { readonly type: "publish"; readonly message: ServerMessage }
+  /** Publish the disconnect notification. */
+  | { readonly type: "notify" }
+  /** `device_connected`; answered by a `device_result` of the same epoch. */
+  | { readonly type: "connect_device"; readonly epoch: number; readonly device: Device }
+  | {
+    readonly type: "disconnect_device";
+    readonly disconnect: DisconnectType;
+    readonly device: Device;
+    /** Only when the module has it by then: `device_connected` may still fail. */
+    readonly ifConnected: boolean;
+  }
+  /**
+   * `forward_status`, then `forward_error_message` if not empty; answered by `forwarded`. When
+   * `answered`, the gateway will not send the status again, so it is not withdrawn.
+   */
+  | {
+    readonly type: "forward";
+    readonly answered: boolean;
+    readonly epoch: number;
+    readonly counter: number;
+    readonly device: Device;
+    readonly data: Uint8Array;
+    readonly errorMessage: Uint8Array;
+  }
+  /**
+   * Calls of the session that ends and that have not begun are taken back, so that the next session
+   * does not wait for them: the gateway keeps what was not answered, and sends it again.
+   */
+  | { readonly type: "withdraw_calls" }
+  /** `command_ack` to the module the command came from. */
+  | { readonly type: "acknowledge"; readonly module: number; readonly command: ModuleCommand }
+  /** The module keeps its commands until `release_commands`. */
+  | { readonly type: "hold_commands"; readonly module: number }
+  | { readonly type: "release_commands"; readonly module: number }
+  /** Something people may want to know of; never needed for the protocol. */
+  | { readonly type: "note"; readonly note: Note }
+  /** A session ended, or a connect sequence failed. */
+  | { readonly type: "ended"; readonly failure: Failure };
+
+/** Why a status was not forwarded, though answered (section 4.3). */
+export const NOT_FORWARDED_REASONS = [
+  "unknown_module",
+  "unsupported_type",
+  "device_refused",
+  "too_many_devices",
+  "device_not_connected",
+  "unknown_state",
+] as const;
+
+/** See {@linkcode NOT_FORWARDED_REASONS}. */
+export type NotForwarded = typeof NOT_FORWARDED_REASONS[number];
+
+/** Why a message was set aside without an answer. */
+export type Ignored =
+  | "no_session"
+  | "other_session"
+  | "device_not_listed"
+  | "counter_handled"
+  | "unexpected_here"
+  | "no_room"
+  | "unknown_counter"
+  | "modules_away"
+  | "paused"
+  | "bad_connect"
+  | "other_car";
+
+/** Why a command was not sent. */
+export const DROPPED_REASONS = [
+  "stale",
+  "superseded",
+  "device_not_listed",
+  "other_module",
+  "queue_full",
+  "module_removed",
+] as const;
+
+/** See {@linkcode DROPPED_REASONS}. */
+export type Dropped = typeof DROPPED_REASONS[number];
+
+/** What is remarkable about a command that was sent all the same. */
+export type Doubtful = "other_module" | "device_not_connected" | "empty";
+
+/** What a session noticed. */
+export type Note =
+  | { readonly code: "connect_accepted"; readonly devices: number }
+  | { readonly code: "running"; readonly connected: number; readonly listed: number }
+  | { readonly code: "identity_mismatch"; readonly company: string; readonly vehicle: string }
+  | { readonly code: "device_connected"; readonly device: Device }
+  | { readonly code: "device_disconnected"; readonly device: Device }
+  | {
+    readonly code: "device_not_connected";
+    readonly device: Device;
+    readonly why: NotForwarded;
+    readonly outcome: CallOutcome | null;
+  }
+  | { readonly code: "ignored"; readonly why: Ignored; readonly message: ClientMessage }
+  | {
+    readonly code: "not_forwarded";
+    readonly why: NotForwarded;
+    readonly device: Device;
+    /** The first time in this session for this device and reason. */
+    readonly first: boolean;
+  }
+  | { readonly code: "counts_anew"; readonly expected: number; readonly counter: number }
+  | {
+    readonly code: "command_dropped";
+    readonly why: Dropped;
+    readonly device: Device;
+    readonly count: number;
+  }
+  /** A session ended before so many published commands were answered. */
+  | { readonly code: "commands_unanswered"; readonly count: number }
+  | { readonly code: "command_doubtful"; readonly why: Doubtful; readonly device: Device }
+  | {
+    readonly code: "command_refused";
+    readonly device: Device;
+    readonly responseType: number;
+    readonly counter: number;
+  };

@@ -1,0 +1,110 @@
+// How a session ends: devices disconnected, gateway told, everything of it forgotten (section 4.2).
+import { type Device, DisconnectType, withoutPriority } from "../protocol/mod.ts";
+import { parkOrphans } from "./command_order.ts";
+import type { Effect } from "./effects.ts";
+import type { Failure, FailureReason } from "./failure.ts";
+import { NO_DEVICES } from "./known_devices.ts";
+import type { Base, Established, Waiting } from "./state.ts";
+import { forwardHeard } from "./status_forward.ts";
+import { tell, type Word } from "./telling.ts";
+
+/** What ended a session. */
+export interface Ending {
+  readonly reason: FailureReason;
+  /** What was awaited or found, for people. */
+  readonly detail: string;
+  /** How long it had been awaited, in milliseconds. */
+  readonly waitedMs?: number;
+  /** What the gateway is told, if it is not what the reason alone calls for. */
+  readonly word?: Word;
+}
+
+/** What a gateway is told when its session ends (section 4.6). */
+function wordFor({ reason, word }: Ending): Word {
+  if (word !== undefined) return word;
+  switch (reason) {
+    case "new_session":
+    case "broker_lost":
+    case "stopped":
+      return "nothing";
+    case "all_devices_gone":
+      return "notification";
+    default:
+      return "already_logged";
+  }
+}
+
+/** Ends the session of `session` and waits for the next Connect (section 4.2, Failure). */
+export function endSession(
+  session: Established,
+  ending: Ending,
+  now: number,
+  effects: Effect[],
+): Waiting {
+  if (session.kind === "connecting" && session.step.name === "statuses") {
+    forwardHeard(session, session.step.heard, effects);
+  }
+  const coming = comingDevices(session);
+  if (coming.length > 0 || isForwarding(session)) effects.push({ type: "withdraw_calls" });
+  for (const device of session.devices.values()) effects.push(timedOut(device, false));
+  for (const device of coming) effects.push(timedOut(device, true));
+  noteUnanswered(session, effects);
+  const { settings } = session.base;
+  const commands = parkOrphans(session.base.commands, NO_DEVICES, settings, effects);
+  const base = tell(
+    { ...session.base, commands },
+    wordFor(ending),
+    session.sessionId,
+    now,
+    effects,
+  );
+  effects.push({ type: "ended", failure: failureOf(session.sessionId, ending) });
+  return waiting(base);
+}
+
+function noteUnanswered(session: Established, effects: Effect[]): void {
+  const sent = session.kind === "running"
+    ? session.sent
+    : session.step.name === "responses"
+    ? session.step.sent
+    : [];
+  const count = sent.filter(({ response }) => response === null).length;
+  if (count > 0) effects.push({ type: "note", note: { code: "commands_unanswered", count } });
+}
+
+function timedOut(device: Device, ifConnected: boolean): Effect {
+  return {
+    type: "disconnect_device",
+    disconnect: DisconnectType.TIMEOUT,
+    device: withoutPriority(device),
+    ifConnected,
+  };
+}
+
+function isForwarding(session: Established): boolean {
+  return session.kind === "running" &&
+    session.statuses.begun.some(({ stage }) => stage === "forwarding");
+}
+
+/** Devices whose `device_connected` is under way, or waits for its turn. */
+function comingDevices(session: Established): Device[] {
+  if (session.kind === "running") {
+    return session.statuses.begun
+      .filter(({ stage }) => stage === "connecting")
+      .map(({ status }) => status.device);
+  }
+  if (session.step.name !== "devices") return [];
+  const { pending } = session.step;
+  return [...session.listed].filter(([key]) => pending.has(key)).map(([, device]) => device);
+}
+
+/** The record of an ending. */
+export function failureOf(sessionId: string, ending: Ending): Failure {
+  const { reason, detail, waitedMs = 0 } = ending;
+  return { reason, sessionId, detail, waitedMs };
+}
+
+/** Waits for the next Connect. */
+export function waiting(base: Base): Waiting {
+  return { kind: "waiting", base, held: null };
+}

@@ -1,0 +1,17 @@
+// One car's life as a pure state machine.
+export {
+  type Doubtful,
+  type Dropped,
+  DROPPED_REASONS,
+  type Effect,
+  type Ignored,
+  type Input,
+  NOT_FORWARDED_REASONS,
+  type Note,
+  type NotForwarded,
+} from "./effects.ts";
+export { type Failure, FAILURE_REASONS, type FailureReason } from "./failure.ts";
+export { connectedDevices, type QueueDepths, queueDepths } from "./inspection.ts";
+export { createSession, isSaturated, nextDeadline, step } from "./session.ts";
+export { type SessionSettings, SILENCE_MS } from "./settings.ts";
+export { type Base, type Session, STATE_NAMES, type StateName, stateName } from "./state.ts";

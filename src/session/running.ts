@@ -1,0 +1,363 @@
+// Normal communication (section 4.3): statuses in order, commands and their responses, timers.
+import {
+  type CallOutcome,
+  type ClientMessage,
+  type CommandResponse,
+  CommandResponseType,
+  ConnectResponseType,
+  type Device,
+  deviceKey,
+  DeviceState,
+  nextCounter,
+  sameDevice,
+  type Status,
+  withoutPriority,
+} from "../protocol/mod.ts";
+import {
+  noteDoubt,
+  releaseHeld,
+  sendCommand,
+  settleCommands,
+  withResponse,
+} from "./command_order.ts";
+import { onDeviceLeft, onDeviceResult, refusal } from "./device_life.ts";
+import type { Effect, NotForwarded } from "./effects.ts";
+import { endSession } from "./ending.ts";
+import { ignore } from "./ignore.ts";
+import { isConnected } from "./known_devices.ts";
+import { dequeue } from "./queue.ts";
+import { FORWARD_WINDOW } from "./settings.ts";
+import type { Connecting, Running, Waiting } from "./state.ts";
+import { forward } from "./status_forward.ts";
+import { type BegunStatus, orderAfterConnect, statusBytes, takeStatus } from "./status_order.ts";
+
+type Next = Running | Waiting;
+
+/** Devices and reasons told apart in the notes of one session; a gateway may invent devices. */
+const MAX_NOTED = 1000;
+
+/** The connect sequence is done: what it kept is handled, and commands that waited leave. */
+export function enterRunning(
+  session: Connecting,
+  handled: ReadonlySet<number>,
+  kept: readonly Status[],
+  now: number,
+  effects: Effect[],
+): Next {
+  const { base, sessionId, sender, devices, listed } = session;
+  effects.push({
+    type: "note",
+    note: { code: "running", connected: devices.size, listed: listed.size },
+  });
+  let next: Next = {
+    kind: "running",
+    // First statuses were answered: when their modules return, nothing follows from it, also for a
+    // gateway that counts anew and uses their counters again.
+    base: { ...base, epoch: base.epoch + 1 },
+    sessionId,
+    sender,
+    devices,
+    statuses: orderAfterConnect(handled, now),
+    sent: [],
+    heardAt: now,
+    noted: new Set(),
+  };
+  for (const status of kept) {
+    if (next.kind !== "running") return next;
+    next = onStatus(next, status, now, effects);
+  }
+  return next.kind === "running" ? sendCommands(next, now, effects) : next;
+}
+
+/** A message of the gateway in normal communication. */
+export function onMessageRunning(
+  session: Running,
+  message: ClientMessage,
+  now: number,
+  effects: Effect[],
+): Next {
+  if (message.sessionId !== session.sessionId) {
+    return ignore(session, "other_session", message, effects);
+  }
+  switch (message.kind) {
+    case "status":
+      return onStatus({ ...session, heardAt: now }, message, now, effects);
+    case "command_response":
+      return onCommandResponse({ ...session, heardAt: now }, message, now, effects);
+    case "connect": {
+      const { sessionId } = session;
+      const type = ConnectResponseType.ALREADY_LOGGED;
+      effects.push({ type: "publish", message: { kind: "connect_response", sessionId, type } });
+      return session;
+    }
+  }
+}
+
+function onStatus(session: Running, status: Status, now: number, effects: Effect[]): Next {
+  const { statuses, base } = session;
+  const { maxStatusGap, maxWaitingBytes } = base.settings;
+  const limits = { maxGap: maxStatusGap, maxBytes: maxWaitingBytes };
+  const taken = takeStatus(statuses, status, limits, now);
+  switch (taken.result) {
+    case "handled_before":
+      return ignore(session, "counter_handled", status, effects);
+    case "too_far": {
+      const detail = `Status counter ${status.messageCounter} is ${taken.distance} ahead of ` +
+        `${statuses.expected}, at most ${maxStatusGap} are taken`;
+      return endSession(session, { reason: "status_gap", detail }, now, effects);
+    }
+    case "too_much": {
+      const detail = `Statuses of ${taken.bytes} bytes came ahead of counter ` +
+        `${statuses.expected}, at most ${maxWaitingBytes} are kept`;
+      return endSession(session, { reason: "status_gap", detail }, now, effects);
+    }
+    case "taken":
+      if (taken.anew) {
+        const { expected } = statuses;
+        const counter = status.messageCounter;
+        effects.push({ type: "note", note: { code: "counts_anew", expected, counter } });
+      }
+      return pump({ ...session, statuses: taken.order }, now, effects);
+  }
+}
+
+/** Begins statuses that wait in order, as far as those before them allow it. */
+function pump(session: Running, now: number, effects: Effect[]): Next {
+  let next = session;
+  while (true) {
+    const { begun, waiting } = next.statuses;
+    const last = begun.at(-1);
+    // A device that comes or goes decides what may be done with the statuses behind it.
+    if (last !== undefined && (last.stage === "connecting" || last.leaving)) break;
+    if (begun.length >= FORWARD_WINDOW) break;
+    const taken = dequeue(waiting);
+    if (taken === null) break;
+    next = begin({ ...next, statuses: { ...next.statuses, waiting: taken[1] } }, taken[0], effects);
+    if (next.statuses.begun[0]?.stage === "done") {
+      const answered = answer(next, now, effects);
+      if (answered.kind !== "running") return answered;
+      next = answered;
+    }
+  }
+  return next;
+}
+
+/** Begins to handle a status whose turn it is, by its state (section 4.3). */
+function begin(session: Running, status: Status, effects: Effect[]): Running {
+  const { device, deviceState } = status;
+  const connected = isConnected(session.devices, device);
+  switch (deviceState) {
+    case DeviceState.CONNECTING:
+      if (connected) break;
+      if (!session.base.settings.modules.has(device.module)) {
+        return passOver(session, status, "unknown_module", effects);
+      }
+      // No other device is coming: this one waits for its turn behind it.
+      if (session.devices.size >= session.base.settings.maxDevices) {
+        return passOver(session, status, "too_many_devices", effects);
+      }
+      effects.push({
+        type: "connect_device",
+        epoch: session.base.epoch,
+        device: withoutPriority(device),
+      });
+      return withBegun(session, { status, stage: "connecting", leaving: false });
+    case DeviceState.RUNNING:
+    case DeviceState.DISCONNECT:
+      if (connected) break;
+      return passOver(
+        session,
+        status,
+        session.base.settings.modules.has(device.module)
+          ? "device_not_connected"
+          : "unknown_module",
+        effects,
+      );
+    default:
+      return passOver(session, status, "unknown_state", effects);
+  }
+  effects.push(forward(session.base.epoch, status));
+  const leaving = deviceState === DeviceState.DISCONNECT;
+  return withBegun(session, { status, stage: "forwarding", leaving });
+}
+
+function withBegun(session: Running, begun: BegunStatus): Running {
+  const { statuses } = session;
+  return { ...session, statuses: { ...statuses, begun: [...statuses.begun, begun] } };
+}
+
+/** A status that does not pass is answered all the same, in its turn, and noted once. */
+function passOver(
+  session: Running,
+  status: Status,
+  why: NotForwarded,
+  effects: Effect[],
+): Running {
+  const next = withBegun(session, { status, stage: "done", leaving: false });
+  return noteNotForwarded(next, status.device, why, effects);
+}
+
+function noteNotForwarded(
+  session: Running,
+  device: Device,
+  why: NotForwarded,
+  effects: Effect[],
+): Running {
+  const key = `${why} ${deviceKey(device)}`;
+  const first = !session.noted.has(key) && session.noted.size < MAX_NOTED;
+  effects.push({ type: "note", note: { code: "not_forwarded", why, device, first } });
+  return first ? { ...session, noted: new Set(session.noted).add(key) } : session;
+}
+
+/** Answers, in counter order, all statuses whose handling has come to its end. */
+function answer(session: Running, now: number, effects: Effect[]): Next {
+  const { sessionId, statuses } = session;
+  let next = session;
+  let answered = 0;
+  let { bytes } = statuses;
+  for (const { status, stage, leaving } of statuses.begun) {
+    if (stage !== "done") break;
+    answered++;
+    bytes -= statusBytes(status);
+    effects.push({
+      type: "publish",
+      message: { kind: "status_response", sessionId, messageCounter: status.messageCounter },
+    });
+    if (leaving) next = onDeviceLeft(next, status.device, effects);
+  }
+  if (answered === 0) return next;
+  next = { ...next, statuses: { ...statuses, begun: statuses.begun.slice(answered), bytes } };
+  return next.devices.size > 0 ? next : allGone(next, now, effects);
+}
+
+function allGone(session: Running, now: number, effects: Effect[]): Waiting {
+  const detail = "The last connected device has left";
+  return endSession(session, { reason: "all_devices_gone", detail }, now, effects);
+}
+
+/** The module has returned from `forward_status`, with whatever code. */
+export function onForwarded(
+  session: Running,
+  counter: number,
+  now: number,
+  effects: Effect[],
+): Next {
+  const { begun } = session.statuses;
+  const index = begun.findIndex((one) =>
+    one.stage === "forwarding" && one.status.messageCounter === counter
+  );
+  if (index < 0) return session;
+  return finish(session, index, "done", now, effects);
+}
+
+/** The module has returned from `device_connected` for a device that came in normal communication. */
+export function onDeviceResultRunning(
+  session: Running,
+  device: Device,
+  outcome: CallOutcome,
+  now: number,
+  effects: Effect[],
+): Next {
+  const { begun } = session.statuses;
+  const index = begun.findIndex(({ stage, status }) =>
+    stage === "connecting" && sameDevice(status.device, device)
+  );
+  const one = begun[index];
+  if (one === undefined) return session;
+  const known = onDeviceResult(session, device, outcome, effects);
+  if (outcome !== "ok") {
+    const noted = noteNotForwarded(known, one.status.device, refusal(outcome), effects);
+    return finish(noted, index, "done", now, effects);
+  }
+  effects.push(forward(known.base.epoch, one.status));
+  const next = finish(known, index, "forwarding", now, effects);
+  return next.kind === "running" ? sendCommands(next, now, effects) : next;
+}
+
+function finish(
+  session: Running,
+  index: number,
+  stage: BegunStatus["stage"],
+  now: number,
+  effects: Effect[],
+): Next {
+  const { statuses } = session;
+  const one = statuses.begun[index];
+  if (one === undefined) return session;
+  const begun = statuses.begun.with(index, { ...one, stage });
+  const next = { ...session, statuses: { ...statuses, begun } };
+  const answered = index === 0 ? answer(next, now, effects) : next;
+  return answered.kind === "running" ? pump(answered, now, effects) : answered;
+}
+
+/** Publishes commands that wait, as long as not too many are unanswered. */
+export function sendCommands(session: Running, now: number, effects: Effect[]): Running {
+  const { base, sessionId, devices } = session;
+  const { settings } = base;
+  let { commands, commandCounter } = base;
+  if (commands.ready.size === 0 && commands.held.size === 0) return session;
+  const sent = [...session.sent];
+  while (sent.length < settings.maxUnansweredCommands) {
+    const taken = dequeue(commands.ready);
+    if (taken === null) break;
+    const [waiting, ready] = taken;
+    commands = { ...commands, ready };
+    noteDoubt(waiting.command, devices, effects);
+    sent.push(sendCommand(waiting, commandCounter, sessionId, now, effects));
+    commandCounter = nextCounter(commandCounter);
+  }
+  commands = releaseHeld(commands, settings, effects);
+  return { ...session, base: { ...base, commands, commandCounter }, sent };
+}
+
+function onCommandResponse(
+  session: Running,
+  response: CommandResponse,
+  now: number,
+  effects: Effect[],
+): Next {
+  const { messageCounter, type } = response;
+  const marked = withResponse(session.sent, messageCounter, type);
+  if (marked === session.sent) return ignore(session, "unknown_counter", response, effects);
+  let next = session;
+  if (type === CommandResponseType.DEVICE_NOT_CONNECTED) {
+    // At once, without waiting for the responses before it.
+    const command = session.sent.find(({ counter }) => counter === messageCounter);
+    if (command !== undefined) next = onDeviceLeft(next, command.command.device, effects);
+  }
+  next = { ...next, sent: settleCommands(marked, effects) };
+  return next.devices.size > 0 ? sendCommands(next, now, effects) : allGone(next, now, effects);
+}
+
+/** When the session must have heard something next, in milliseconds. */
+export function runningDeadline(session: Running): number {
+  const { settings } = session.base;
+  const { gapSince } = session.statuses;
+  const oldest = session.sent[0];
+  return Math.min(
+    session.heardAt + settings.sessionMs,
+    gapSince === null ? Infinity : gapSince + settings.responseMs,
+    oldest === undefined ? Infinity : oldest.sentAt + settings.responseMs,
+  );
+}
+
+/** The first of the session's timers has run out. */
+export function onRunningTimeout(session: Running, now: number, effects: Effect[]): Waiting {
+  const { heardAt, statuses, sent, base } = session;
+  const { responseMs, sessionMs } = base.settings;
+  const oldest = sent[0];
+  if (oldest !== undefined && now >= oldest.sentAt + responseMs) {
+    const detail = `Response to command ${oldest.counter} for ${deviceKey(oldest.command.device)}`;
+    const waitedMs = now - oldest.sentAt;
+    return endSession(session, { reason: "command_unanswered", detail, waitedMs }, now, effects);
+  }
+  if (statuses.gapSince !== null && now >= statuses.gapSince + responseMs) {
+    const ahead = statuses.early.size + statuses.handled.size;
+    const detail = `Status with counter ${statuses.expected}, ${ahead} came after it`;
+    const waitedMs = now - statuses.gapSince;
+    return endSession(session, { reason: "status_gap", detail, waitedMs }, now, effects);
+  }
+  const detail = `Any message of the gateway within ${sessionMs} ms`;
+  const waitedMs = now - heardAt;
+  return endSession(session, { reason: "session_timeout", detail, waitedMs }, now, effects);
+}

@@ -1,0 +1,257 @@
+// The life of a car as one pure transition function (section 4): an input and the time go in, the
+// next state and a list of effects come out. It calls neither transport nor modules,
+// sets no timer and reads no clock.
+import { NO_COMMANDS, storeCommand } from "./command_order.ts";
+import {
+  onDeviceResultConnecting,
+  onMessageConnecting,
+  onStepTimeout,
+  ownSender,
+  senderOf,
+  stepDeadline,
+} from "./connecting.ts";
+import { type Connect, wasMade } from "../protocol/mod.ts";
+import type { Effect, Ignored, Input } from "./effects.ts";
+import { type Ending, endSession, waiting } from "./ending.ts";
+import { ignore } from "./ignore.ts";
+import { NO_DEVICES } from "./known_devices.ts";
+import { onPause, onRestart, onResume } from "./operator.ts";
+import {
+  onDeviceResultRunning,
+  onForwarded,
+  onMessageRunning,
+  onRunningTimeout,
+  runningDeadline,
+  sendCommands,
+} from "./running.ts";
+import type { SessionSettings } from "./settings.ts";
+import { onSettings } from "./settings_change.ts";
+import type { Base, Established, Offline, Session } from "./state.ts";
+import { tellOnce } from "./telling.ts";
+import {
+  connectProblem,
+  onHeldExpired,
+  onMessageWaiting,
+  onModulesReady,
+  waitingDeadline,
+} from "./waiting.ts";
+
+/** What one input leads to. */
+export interface Step {
+  readonly session: Session;
+  /** To be carried out in this order. */
+  readonly effects: readonly Effect[];
+}
+
+/** A car that has neither broker nor module contexts yet. */
+export function createSession(settings: SessionSettings): Session {
+  const base: Base = {
+    settings,
+    epoch: 0,
+    commandCounter: 0,
+    commands: NO_COMMANDS,
+    toldAt: null,
+    modulesReady: false,
+    paused: false,
+  };
+  return { kind: "offline", base };
+}
+
+/**
+ * Takes one input at `now` (milliseconds of a monotonic clock) and says what follows from it.
+ *
+ * Every input is allowed in every state; a stopped session takes none. Never throws.
+ */
+export function step(session: Session, input: Input, now: number): Step {
+  const effects: Effect[] = [];
+  return { session: transition(session, input, now, effects), effects };
+}
+
+/**
+ * When the session wants a `tick` at the latest, in milliseconds; Infinity when it waits for nothing
+ * but inputs. Asking is cheap: one timer a car, armed anew only when it fires, is enough.
+ */
+export function nextDeadline(session: Session): number {
+  switch (session.kind) {
+    case "waiting":
+      return waitingDeadline(session);
+    case "connecting":
+      return stepDeadline(session);
+    case "running":
+      return runningDeadline(session);
+    default:
+      return Infinity;
+  }
+}
+
+/** Whether so many statuses wait for modules that the gateway should not be read any further. */
+export function isSaturated(session: Session): boolean {
+  if (session.kind !== "running") return false;
+  const { waiting, bytes } = session.statuses;
+  const { maxWaitingStatuses, maxWaitingBytes } = session.base.settings;
+  return waiting.size >= maxWaitingStatuses || bytes >= maxWaitingBytes;
+}
+
+function transition(session: Session, input: Input, now: number, effects: Effect[]): Session {
+  if (session.kind === "stopped") return session;
+  switch (input.type) {
+    case "message":
+      return onMessage(session, input, now, effects);
+    case "forwarded":
+      if (session.kind !== "running" || input.epoch !== session.base.epoch) return session;
+      return onForwarded(session, input.counter, now, effects);
+    case "device_result":
+      return onDeviceResult(session, input, now, effects);
+    case "command":
+      return onCommand(session, input, now, effects);
+    case "tick":
+      return onTick(session, now, effects);
+    case "broker_connected":
+      return session.kind === "offline" ? onBrokerConnected(session, now, effects) : session;
+    case "broker_up":
+      return session.kind === "offline" ? waiting(session.base) : session;
+    case "broker_leaving": {
+      const { detail } = input;
+      const ending = { reason: "broker_lost", detail, word: "already_logged" } as const;
+      const { base } = ended(session, ending, now, effects);
+      return { kind: "offline", base };
+    }
+    case "broker_lost": {
+      const ending = { reason: "broker_lost", detail: input.detail } as const;
+      const { base } = ended(session, ending, now, effects);
+      return { kind: "offline", base };
+    }
+    case "module_lost": {
+      const ending = { reason: "module_lost", detail: input.detail } as const;
+      const next = ended(session, ending, now, effects);
+      return { ...next, base: { ...next.base, modulesReady: false } };
+    }
+    case "modules_ready":
+      if (session.kind === "waiting") return onModulesReady(session, now, effects);
+      return { ...session, base: { ...session.base, modulesReady: true } };
+    case "settings":
+      return onSettings(session, input.settings, now, effects);
+    case "restart":
+      return onRestart(session, now, effects);
+    case "pause":
+      return onPause(session, now, effects);
+    case "resume":
+      return onResume(session);
+    case "stop":
+      return onStop(session, input.detail, now, effects);
+  }
+}
+
+/**
+ * A gateway that believes in a session of before, or whose Connect came while nobody listened, is
+ * told; one that is to stay away, to go.
+ */
+function onBrokerConnected(session: Offline, now: number, effects: Effect[]): Offline {
+  const word = session.base.paused ? "notification" : "already_logged";
+  return { ...session, base: tellOnce(session.base, word, "", now, effects) };
+}
+
+function onMessage(
+  session: Session,
+  { message }: Input & { type: "message" },
+  now: number,
+  effects: Effect[],
+): Session {
+  switch (session.kind) {
+    case "running":
+    case "connecting": {
+      if (message.kind === "connect" && message.sessionId !== session.sessionId) {
+        const why = refusal(session, message);
+        if (why !== null) return ignore(session, why, message, effects);
+        // A gateway that restarted: this very message begins its new session (section 4.2).
+        const detail = `Connect with the new session id "${message.sessionId}"`;
+        const waiting = endSession(session, { reason: "new_session", detail }, now, effects);
+        return onMessageWaiting(waiting, message, now, effects);
+      }
+      return session.kind === "running"
+        ? onMessageRunning(session, message, now, effects)
+        : onMessageConnecting(session, message, now, effects);
+    }
+    case "waiting":
+      return onMessageWaiting(session, message, now, effects);
+    default:
+      return session;
+  }
+}
+
+/** Why a Connect with another session id must not end this session, if there is a reason. */
+function refusal(session: Established, connect: Connect): Ignored | null {
+  if (connectProblem(connect, session.base.settings) !== null) return "bad_connect";
+  // A gateway may call itself what it likes, but not go between another one and its session.
+  const sender = senderOf(connect);
+  return sender === ownSender(session.base.settings) || sender === session.sender
+    ? null
+    : "other_car";
+}
+
+function onDeviceResult(
+  session: Session,
+  { epoch, device, outcome }: Input & { type: "device_result" },
+  now: number,
+  effects: Effect[],
+): Session {
+  // A call that was not made says nothing about the device; `module_lost` is on its way, or has come.
+  if (epoch !== session.base.epoch || !wasMade(outcome)) return session;
+  switch (session.kind) {
+    case "connecting":
+      return onDeviceResultConnecting(session, device, outcome, now, effects);
+    case "running":
+      return onDeviceResultRunning(session, device, outcome, now, effects);
+    default:
+      return session;
+  }
+}
+
+function onCommand(
+  session: Session,
+  { module, command }: Input & { type: "command" },
+  now: number,
+  effects: Effect[],
+): Session {
+  const { base } = session;
+  const devices = isEstablished(session) ? session.devices : NO_DEVICES;
+  const waiting = { module, command };
+  const commands = storeCommand(base.commands, devices, waiting, base.settings, effects);
+  const next = { ...session, base: { ...base, commands } };
+  return next.kind === "running" ? sendCommands(next, now, effects) : next;
+}
+
+function onTick(session: Session, now: number, effects: Effect[]): Session {
+  if (now < nextDeadline(session)) return session;
+  switch (session.kind) {
+    case "waiting":
+      return onHeldExpired(session, effects);
+    case "connecting":
+      return onStepTimeout(session, now, effects);
+    case "running":
+      return onRunningTimeout(session, now, effects);
+    default:
+      return session;
+  }
+}
+
+function onStop(
+  session: Session,
+  why: string | undefined,
+  now: number,
+  effects: Effect[],
+): Session {
+  const ending: Ending = why === undefined
+    ? { reason: "stopped", detail: "The server stops" }
+    : { reason: "stopped", detail: why, word: "already_logged" };
+  return { kind: "stopped", base: ended(session, ending, now, effects).base };
+}
+
+function isEstablished(session: Session): session is Established {
+  return session.kind === "connecting" || session.kind === "running";
+}
+
+/** Ends the session if there is one; a car that waits or is offline stays as it is. */
+function ended(session: Session, ending: Ending, now: number, effects: Effect[]): Session {
+  return isEstablished(session) ? endSession(session, ending, now, effects) : session;
+}

@@ -1,0 +1,155 @@
+// The states of a car's session: a tagged union of readonly records (section 4).
+import type { Connect, Device, Status } from "../protocol/mod.ts";
+import type { CommandStore, SentCommand } from "./command_order.ts";
+import type { KnownDevices } from "./known_devices.ts";
+import type { SessionSettings } from "./settings.ts";
+import type { StatusOrder } from "./status_order.ts";
+
+/** What outlives a session: it is handed from each state to the next. */
+export interface Base {
+  readonly settings: SessionSettings;
+  /**
+   * Grows with every session, and once more with its normal communication, so that results of
+   * module calls made before are told apart.
+   */
+  readonly epoch: number;
+  /** Counter of the next command; no session resets it (section 4.3). */
+  readonly commandCounter: number;
+  /** Commands of modules that have not been published yet. */
+  readonly commands: CommandStore;
+  /**
+   * When the gateway was last told to connect again (section 4.6); `null`: never, or it has connected
+   * since.
+   */
+  readonly toldAt: number | null;
+  /** Whether every module context of the car is there. */
+  readonly modulesReady: boolean;
+  /** An operator keeps gateways out: no Connect is answered. */
+  readonly paused: boolean;
+}
+
+/** No broker connection. */
+export interface Offline {
+  readonly kind: "offline";
+  readonly base: Base;
+}
+
+/** Subscribed, for as long as it takes until a gateway connects (section 4.1). */
+export interface Waiting {
+  readonly kind: "waiting";
+  readonly base: Base;
+  /** A Connect that came while module contexts were away, kept as long as its gateway waits. */
+  readonly held: { readonly connect: Connect; readonly until: number } | null;
+}
+
+/** In the connect sequence (section 4.2). */
+export interface Connecting {
+  readonly kind: "connecting";
+  readonly base: Base;
+  readonly sessionId: string;
+  /** What the gateway called itself in its Connect: `company/vehicle`. */
+  readonly sender: string;
+  /** Devices of the Connect by identity, in its order. */
+  readonly listed: ReadonlyMap<string, Device>;
+  readonly devices: KnownDevices;
+  readonly step: ConnectStep;
+}
+
+/** Where the connect sequence is. */
+export type ConnectStep = ConnectingDevices | AwaitingStatuses | AwaitingResponses;
+
+/** Step 1: `device_connected` was called for the devices of configured modules. */
+export interface ConnectingDevices {
+  readonly name: "devices";
+  /** Identities of devices whose call has not come back. */
+  readonly pending: ReadonlySet<string>;
+  /** Statuses that came before our ConnectResponse left, for the next step. */
+  readonly early: readonly Status[];
+}
+
+/** Step 2: one status from every listed device. */
+export interface AwaitingStatuses {
+  readonly name: "statuses";
+  /** Identities of devices not heard yet. */
+  readonly missing: ReadonlySet<string>;
+  /**
+   * First statuses by device: answered, and forwarded in counter order when the step ends. Some
+   * clients give all of them the same counter.
+   */
+  readonly heard: ReadonlyMap<string, Status>;
+  /** Counters of this session that were set aside: their devices were not listed. */
+  readonly skipped: ReadonlySet<number>;
+  /** Further statuses of devices already heard, for normal communication. */
+  readonly kept: readonly Status[];
+  readonly since: number;
+}
+
+/** Step 3: a response to every first command. */
+export interface AwaitingResponses {
+  readonly name: "responses";
+  /** Commands not settled yet, in counter order. */
+  readonly sent: readonly SentCommand[];
+  /** How many responses are still awaited. */
+  readonly awaited: number;
+  /** Counters of statuses that step 2 handled. */
+  readonly handled: ReadonlySet<number>;
+  readonly kept: readonly Status[];
+  readonly since: number;
+}
+
+/** In normal communication (section 4.3). */
+export interface Running {
+  readonly kind: "running";
+  readonly base: Base;
+  readonly sessionId: string;
+  readonly sender: string;
+  readonly devices: KnownDevices;
+  readonly statuses: StatusOrder;
+  /** Published commands without a settled response, in counter order. */
+  readonly sent: readonly SentCommand[];
+  /** When the gateway was last heard; starts the timer of `mqtt_timeout`. */
+  readonly heardAt: number;
+  /** Device and reason pairs that were noted already. */
+  readonly noted: ReadonlySet<string>;
+}
+
+/** Stopped for good. */
+export interface Stopped {
+  readonly kind: "stopped";
+  readonly base: Base;
+}
+
+/** The state of one car. */
+export type Session = Offline | Waiting | Connecting | Running | Stopped;
+
+/** A state in which a gateway has a session, or is about to. */
+export type Established = Connecting | Running;
+
+/** The names the states have had in the field (section 4). */
+export const STATE_NAMES = [
+  "UNINITIALIZED",
+  "CONNECTED",
+  "INITIALIZED",
+  "RUNNING",
+  "STOPPED",
+  "ERROR",
+] as const;
+
+/** See {@linkcode STATE_NAMES}. */
+export type StateName = typeof STATE_NAMES[number];
+
+/** The state as operators know it; INITIALIZED lasts no time, ERROR means module contexts lack. */
+export function stateName(session: Session): StateName {
+  switch (session.kind) {
+    case "offline":
+      return "UNINITIALIZED";
+    case "waiting":
+      return session.base.modulesReady ? "CONNECTED" : "ERROR";
+    case "connecting":
+      return "CONNECTED";
+    case "running":
+      return "RUNNING";
+    case "stopped":
+      return "STOPPED";
+  }
+}

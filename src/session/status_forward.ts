@@ -1,0 +1,41 @@
+// Handing statuses to modules, as an effect.
+import { counterDistance, type Status, withoutPriority } from "../protocol/mod.ts";
+import type { Effect } from "./effects.ts";
+import { isConnected } from "./known_devices.ts";
+import type { Connecting } from "./state.ts";
+
+/**
+ * The effect that hands a status, and its error message if it has one, to its module.
+ *
+ * @param answered Whether the gateway has its answer already.
+ */
+export function forward(epoch: number, status: Status, answered = false): Effect {
+  return {
+    type: "forward",
+    answered,
+    epoch,
+    counter: status.messageCounter,
+    device: withoutPriority(status.device),
+    data: status.statusData,
+    errorMessage: status.errorMessage,
+  };
+}
+
+/**
+ * Forwards the first statuses of connected devices in counter order (section 4.2, step 2). They have
+ * been answered already, so they are forwarded also when the sequence fails behind them.
+ */
+export function forwardHeard(
+  session: Connecting,
+  heard: ReadonlyMap<string, Status>,
+  effects: Effect[],
+): void {
+  const inOrder = [...heard.values()].sort((a, b) =>
+    counterDistance(a.messageCounter, b.messageCounter)
+  );
+  for (const status of inOrder) {
+    if (isConnected(session.devices, status.device)) {
+      effects.push(forward(session.base.epoch, status, true));
+    }
+  }
+}

@@ -1,0 +1,161 @@
+// Statuses strictly in counter order, each once (section 4.3): what is early waits, what is late is
+// ignored, and only what is next goes on. Pure bookkeeping; session rules live in running.ts.
+import { counterDistance, DeviceState, nextCounter, type Status } from "../protocol/mod.ts";
+import { emptyQueue, enqueue, type Queue } from "./queue.ts";
+
+/** A status that is being handled; answered in this order. */
+export interface BegunStatus {
+  readonly status: Status;
+  /**
+   * `connecting`: `device_connected` is out; `forwarding`: the module has it; `done`: to be answered.
+   */
+  readonly stage: "connecting" | "forwarding" | "done";
+  /** Whether the device leaves when it has been answered. */
+  readonly leaving: boolean;
+}
+
+/** The order of one session's statuses. Immutable. */
+export interface StatusOrder {
+  /** The counter that is taken next. */
+  readonly expected: number;
+  /** Whether no status of normal communication has been taken yet. */
+  readonly fresh: boolean;
+  /** Counters from `expected` on that the connect sequence handled. */
+  readonly handled: ReadonlySet<number>;
+  /** Statuses ahead of a gap, by counter. */
+  readonly early: ReadonlyMap<number, Status>;
+  /** Since when `expected` is known to be missing; `null`: there is no gap. */
+  readonly gapSince: number | null;
+  /** In order, not begun yet. */
+  readonly waiting: Queue<Status>;
+  /** In order, begun, not answered yet. */
+  readonly begun: readonly BegunStatus[];
+  /** What `waiting` and `begun` hold together. */
+  readonly bytes: number;
+}
+
+/** How far ahead of a gap statuses may be, and how many bytes they may hold together. */
+export interface GapLimits {
+  readonly maxGap: number;
+  readonly maxBytes: number;
+}
+
+/** Bytes a status holds while it waits; of texts, their characters. */
+export function statusBytes({ statusData, errorMessage, sessionId, device }: Status): number {
+  const { deviceRole, deviceName } = device;
+  return statusData.length + errorMessage.length + sessionId.length + deviceRole.length +
+    deviceName.length;
+}
+
+/** Bytes that statuses hold together. */
+export function totalBytes(statuses: Iterable<Status>): number {
+  let total = 0;
+  for (const status of statuses) total += statusBytes(status);
+  return total;
+}
+
+/** The order behind a connect sequence that handled these counters (at least one). */
+export function orderAfterConnect(handled: ReadonlySet<number>, now: number): StatusOrder {
+  let expected = lowest(handled);
+  const rest = new Set(handled);
+  while (rest.delete(expected)) expected = nextCounter(expected);
+  return {
+    expected,
+    fresh: true,
+    handled: rest,
+    early: new Map(),
+    gapSince: rest.size > 0 ? now : null,
+    waiting: emptyQueue(),
+    begun: [],
+    bytes: 0,
+  };
+}
+
+/** The counter that comes before all others, with the wrap at 2^32 taken into account. */
+function lowest(counters: ReadonlySet<number>): number {
+  let result: number | undefined;
+  for (const counter of counters) {
+    if (result === undefined || counterDistance(counter, result) < 0) result = counter;
+  }
+  if (result === undefined) throw new RangeError("Cannot order statuses: no counter was handled");
+  return result;
+}
+
+/** What became of a status that arrived. */
+export type Taken =
+  /** It is next, early for the first time, or (`anew`) the gateway counts anew from it. */
+  | { readonly result: "taken"; readonly order: StatusOrder; readonly anew: boolean }
+  /** It was handled or kept before. */
+  | { readonly result: "handled_before" }
+  /** It is further ahead than allowed. */
+  | { readonly result: "too_far"; readonly distance: number }
+  /** With it, too many bytes would be ahead of the gap. */
+  | { readonly result: "too_much"; readonly bytes: number };
+
+/** Takes a status that arrived at `now` (ms). */
+export function takeStatus(
+  order: StatusOrder,
+  status: Status,
+  { maxGap, maxBytes }: GapLimits,
+  now: number,
+): Taken {
+  const distance = counterDistance(status.messageCounter, order.expected);
+  if (distance === 0) {
+    return { result: "taken", order: advance(order, status, now), anew: false };
+  }
+  if (distance < 0) {
+    // Section 4.2, step 2: the one case in which a low counter is not an old one.
+    if (!order.fresh || status.deviceState === DeviceState.CONNECTING) {
+      return { result: "handled_before" };
+    }
+    const anew = {
+      ...order,
+      expected: status.messageCounter,
+      handled: new Set<number>(),
+      gapSince: null,
+    };
+    return { result: "taken", order: advance(anew, status, now), anew: true };
+  }
+  if (distance > maxGap) return { result: "too_far", distance };
+  if (order.handled.has(status.messageCounter) || order.early.has(status.messageCounter)) {
+    return { result: "handled_before" };
+  }
+  const bytes = totalBytes(order.early.values()) + statusBytes(status);
+  if (bytes > maxBytes) return { result: "too_much", bytes };
+  return {
+    result: "taken",
+    order: {
+      ...order,
+      fresh: false,
+      early: new Map(order.early).set(status.messageCounter, status),
+      gapSince: order.gapSince ?? now,
+    },
+    anew: false,
+  };
+}
+
+/** Queues the expected status, and all early ones that now follow without a gap. */
+function advance(order: StatusOrder, status: Status, now: number): StatusOrder {
+  let expected = nextCounter(order.expected);
+  let waiting = enqueue(order.waiting, status);
+  let bytes = order.bytes + statusBytes(status);
+  if (order.early.size === 0 && order.handled.size === 0) {
+    return { ...order, fresh: false, expected, waiting, bytes, gapSince: null };
+  }
+  const early = new Map(order.early);
+  const handled = new Set(order.handled);
+  while (true) {
+    const next = early.get(expected);
+    if (next !== undefined) {
+      early.delete(expected);
+      waiting = enqueue(waiting, next);
+      bytes += statusBytes(next);
+    } else if (!handled.delete(expected)) {
+      break;
+    }
+    expected = nextCounter(expected);
+  }
+  // The counter that is missing now is another one: it has the whole time to come.
+  const gapSince = early.size > 0 || handled.size > 0 ? now : null;
+  return { ...order, fresh: false, expected, waiting, bytes, early, handled, gapSince };
+}

@@ -1,0 +1,44 @@
+// Telling a gateway to connect again: once for each situation, then silence (section 4.6).
+import { ConnectResponseType } from "../protocol/mod.ts";
+import { type Base, type Effect, SILENCE_MS } from "./mod.ts";
+
+/**
+ * How a gateway learns that its session is over: `already_logged` brings every version back at once,
+ * `notification` makes those that know it leave the broker, `nothing` lets it find out by itself.
+ */
+export type Word = "already_logged" | "notification" | "nothing";
+
+/** Says it, whatever was said before; the silence begins anew. */
+export function tell(
+  base: Base,
+  word: Word,
+  sessionId: string,
+  now: number,
+  effects: Effect[],
+): Base {
+  switch (word) {
+    case "nothing":
+      return base;
+    case "notification":
+      effects.push({ type: "notify" });
+      break;
+    case "already_logged": {
+      const type = ConnectResponseType.ALREADY_LOGGED;
+      effects.push({ type: "publish", message: { kind: "connect_response", sessionId, type } });
+    }
+  }
+  return { ...base, toldAt: now };
+}
+
+/** Says it unless something was said just now that the gateway has not answered with a Connect. */
+export function tellOnce(
+  base: Base,
+  word: Word,
+  sessionId: string,
+  now: number,
+  effects: Effect[],
+): Base {
+  const { toldAt } = base;
+  if (toldAt !== null && now < toldAt + SILENCE_MS) return base;
+  return tell(base, word, sessionId, now, effects);
+}

@@ -1,0 +1,8 @@
+// Gateways for tests, demos and load.
+export { EXAMPLE_MODULE, makeDevices } from "./devices.ts";
+export type { Violation } from "./events.ts";
+export { Fleet } from "./fleet.ts";
+export type { GatewayBroker } from "./gateway_link.ts";
+export type { GatewayOptions } from "./gateway_options.ts";
+export type { Misbehavior } from "./misbehavior.ts";
+export type { GatewayStatsJson } from "./stats.ts";

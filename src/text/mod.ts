@@ -1,0 +1,16 @@
+// Quoting, escaping, masking and reading of texts.
+export { escapeUnsafe } from "./escape.ts";
+export { consoleOutput, type Output, printText } from "./output.ts";
+export { describeKind, describeValue, DOCUMENT_PATH, joinPath, quote } from "./quote.ts";
+export {
+  describeFileError,
+  type FileKind,
+  fileKind,
+  MAX_PEM_BYTES,
+  MAX_SECRET_BYTES,
+  readBytes,
+  readStandardInput,
+  readText,
+} from "./read_file.ts";
+export { MASK, maskSecrets, maskText, maskValue, secretValues } from "./secrets.ts";
+export { nearestKey } from "./suggest.ts";

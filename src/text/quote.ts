@@ -1,0 +1,53 @@
+// Puts paths and found values into words, for problems and warnings.
+import { escapeUnsafe } from "./escape.ts";
+import { isSecretKey, maskText } from "./secrets.ts";
+
+/** Longer texts are cut: a problem is one line. */
+const MAX_SHOWN = 80;
+
+/** What stands for the whole document in a path. */
+export const DOCUMENT_PATH = "(document)";
+
+/** Appends a key to a path; keys that would be misread are quoted in brackets. */
+export function joinPath(path: string, key: string): string {
+  const plain = /^[\w-]{1,80}$/.test(key);
+  const prefix = path === DOCUMENT_PATH ? "" : path;
+  if (!plain) return `${prefix}[${quote(key)}]`;
+  return prefix === "" ? key : `${prefix}.${key}`;
+}
+
+/** Quotes a text so that it stays on one line, cut when longer than `max` characters. */
+export function quote(text: string, max = MAX_SHOWN): string {
+  const shown = text.length > max ? `${text.slice(0, max)}...` : text;
+  return escapeUnsafe(JSON.stringify(shown));
+}
+
+/**
+ * Says what was found, without contents of lists and objects (they may hold secrets), and without
+ * the value when `key` is that of a secret.
+ */
+export function describeValue(value: unknown, key: string): string {
+  if (value === undefined) return "nothing";
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "a list";
+  const hidden = isSecretKey(key);
+  switch (typeof value) {
+    case "string":
+      return hidden ? "a text (hidden)" : `the text ${quote(maskText(value))}`;
+    case "number":
+      return hidden ? "a number (hidden)" : `the number ${value}`;
+    case "boolean":
+      return hidden ? "a boolean (hidden)" : String(value);
+    default:
+      return "an object";
+  }
+}
+
+/** Says only of what kind a value is, for places where a whole section was expected. */
+export function describeKind(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "string") return "a text";
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
+}

@@ -1,0 +1,205 @@
+// One connection to the broker, from the first packet to the last: never used again after that.
+import { randomUUID } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
+import { MqttClient } from "mqtt";
+import type { CarTopics } from "../../protocol/mod.ts";
+import type { TimerHandle } from "../../time/mod.ts";
+import type { BrokerConnector } from "./broker_connector.ts";
+import { BrokerRefusedError, BrokerStalledError } from "../../net/mod.ts";
+import { type BrokerFailure, describeFailure } from "./failure.ts";
+import { MessageLane, SUBSCRIBE_ID, type TransportStats } from "./message_lane.ts";
+import type { MessageLimits } from "../transport.ts";
+
+/** How long connecting and subscribing may take together, in milliseconds. */
+const ATTEMPT_MS = 10_000;
+/** How long the broker may take for the last acknowledgements, in milliseconds. */
+const SETTLE_MS = 2_000;
+/** How long the broker may take to close after DISCONNECT, in milliseconds. */
+const LEAVE_MS = 1_000;
+
+/** What mqtt.js gives its SUBSCRIBE; it sends nothing else that has an id. */
+const SUBSCRIBE_IDS = {
+  allocate: () => SUBSCRIBE_ID,
+  getLastAllocated: () => SUBSCRIBE_ID,
+  register: () => true,
+  deallocate() {},
+  clear() {},
+};
+
+/** What a connection tells its transport. */
+export interface BrokerConnectionListener {
+  /** Accepted by the broker: what is published now goes out before SUBSCRIBE. */
+  onAccepted(): void;
+  /** Subscribed. */
+  onUp(): void;
+  /** As in {@linkcode TransportListener.onMessage}; only after `onUp`. */
+  onMessage(payload: Uint8Array): void;
+  /** A message of so many bytes was discarded unread. */
+  onOversize(payloadBytes: number): void;
+  /** More messages arrive than allowed: reading slows down. */
+  onFlood(): void;
+  /** It is closed, or never came to be: the last call. */
+  onClosed(failure: BrokerFailure): void;
+}
+
+/** What a connection is for. */
+export interface BrokerConnectionOptions {
+  readonly connector: BrokerConnector;
+  readonly topics: CarTopics;
+  readonly limits: MessageLimits;
+  readonly stats: TransportStats;
+  readonly listener: BrokerConnectionListener;
+}
+
+/** Connects once, when asked to; what comes of it is told to the listener. */
+export class BrokerConnection {
+  readonly #options: BrokerConnectionOptions;
+  readonly #abort = new AbortController();
+  readonly #closed = Promise.withResolvers<void>();
+  #timer: TimerHandle | undefined;
+  #stage = "connect";
+  #lane: MessageLane | undefined;
+  #client: MqttClient | undefined;
+  #failure: Error | undefined;
+  #isClosed = false;
+
+  constructor(options: BrokerConnectionOptions) {
+    this.#options = options;
+  }
+
+  /** Connects and subscribes; called once. */
+  open(): void {
+    const { connector } = this.#options;
+    this.#timer = connector.clock.set(() => {
+      this.#fail(
+        new BrokerStalledError(`no answer to ${this.#stage} within ${ATTEMPT_MS / 1_000} s`),
+      );
+    }, ATTEMPT_MS);
+    void this.#open();
+  }
+
+  /** Whether the broker has accepted the connection, whatever became of it. */
+  get accepted(): boolean {
+    return this.#stage === "SUBSCRIBE";
+  }
+
+  /** The way for messages; undefined while there is no connection. */
+  get lane(): MessageLane | undefined {
+    return this.#lane;
+  }
+
+  /** Waits for what was published to arrive, says DISCONNECT, closes; all of it bounded. */
+  async leave(): Promise<void> {
+    const { clock } = this.#options.connector;
+    const client = this.#client;
+    const lane = this.#lane;
+    if (!client?.connected || !lane) {
+      this.#fail(undefined);
+    } else {
+      const bounded = async (wait: Promise<void>, timeoutMs: number) => {
+        const expired = Promise.withResolvers<void>();
+        const timer = clock.set(expired.resolve, timeoutMs);
+        await Promise.race([wait, expired.promise, this.#closed.promise]);
+        clock.clear(timer);
+      };
+      await bounded(lane.settle(), SETTLE_MS);
+      client.end(false);
+      await bounded(this.#closed.promise, LEAVE_MS);
+      lane.destroy();
+      // mqtt.js still ends the stream in a later turn when the broker has closed it before that.
+      await setImmediate();
+    }
+    await this.#closed.promise;
+  }
+
+  async #open(): Promise<void> {
+    const { connector, limits, stats, listener } = this.#options;
+    const { username, password } = connector.broker;
+    try {
+      const link = await connector.open(this.#abort.signal);
+      if (this.#isClosed) return link.destroy();
+      const lane = new MessageLane(link, {
+        limits,
+        stats,
+        ticker: connector,
+        clock: connector.clock,
+        onMessage: (payload) => listener.onMessage(payload),
+        onOversize: (payloadBytes) => listener.onOversize(payloadBytes),
+        onFlood: () => listener.onFlood(),
+      });
+      this.#lane = lane;
+      lane.on("error", (error) => this.#failure ??= error);
+      lane.on("close", () => this.#close());
+      this.#stage = "CONNECT";
+      const client = new MqttClient(() => lane, {
+        protocolVersion: 4,
+        clean: true,
+        // The gateway's own id is <company>/<car>: with the same, each would throw the other out.
+        clientId: `es-${randomUUID().slice(0, 18)}`,
+        keepalive: connector.keepAliveS,
+        ...(username === undefined ? {} : { username }),
+        ...(password === undefined ? {} : { password }),
+        messageIdProvider: SUBSCRIBE_IDS,
+        manualConnect: true,
+        reconnectPeriod: 0,
+        resubscribe: false,
+        connectTimeout: 2 * ATTEMPT_MS,
+        timerVariant: "native",
+        log: () => {},
+      });
+      this.#client = client;
+      client.on("error", (error) => this.#fail(error));
+      client.on("connect", () => {
+        // In one piece: a gateway that hears it must not answer before the broker has the SUBSCRIBE.
+        lane.joinNextPacket();
+        listener.onAccepted();
+        if (!this.#isClosed) this.#subscribe(client);
+      });
+      client.onKeepaliveTimeout = () => this.#onSilence(client, lane);
+      client.connect();
+    } catch (error) {
+      this.#fail(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #subscribe(client: MqttClient): void {
+    this.#stage = "SUBSCRIBE";
+    const { topics, connector, listener } = this.#options;
+    client.subscribe(topics.moduleGateway, { qos: 1 }, (error, granted) => {
+      if (this.#isClosed) return;
+      if (error || granted?.[0]?.qos === 128) {
+        const topic = topics.moduleGateway;
+        this.#fail(new BrokerRefusedError(`not allowed to subscribe to "${topic}"`));
+        return;
+      }
+      connector.clock.clear(this.#timer as TimerHandle);
+      listener.onUp();
+      this.#lane?.open();
+    });
+  }
+
+  /** No answer to a ping; but it may be on its way behind a large message, or wait for us to read. */
+  #onSilence(client: MqttClient, lane: MessageLane): void {
+    if (lane.takeHeard()) {
+      client.sendPing();
+      client.reschedulePing(true);
+    } else this.#fail(new BrokerStalledError("the broker does not answer pings"));
+  }
+
+  /** The first failure is the reason; what follows are its consequences. */
+  #fail(error: Error | undefined): void {
+    this.#failure ??= error;
+    if (this.#lane) this.#lane.destroy();
+    else this.#close();
+  }
+
+  #close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const { connector, listener } = this.#options;
+    connector.clock.clear(this.#timer as TimerHandle);
+    this.#abort.abort(new Error("Connecting was given up"));
+    this.#closed.resolve();
+    listener.onClosed(describeFailure(this.#failure));
+  }
+}

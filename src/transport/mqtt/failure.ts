@@ -1,0 +1,140 @@
+// Why a broker connection failed, in words for the person who has to mend it.
+import {
+  BrokerClosedError,
+  BrokerRefusedError,
+  BrokerStalledError,
+  MalformedFrameError,
+  WebSocketRefusedError,
+} from "../../net/mod.ts";
+
+/** Every kind of failure that is told apart; `other` has words of its own, but no advice. */
+export const BROKER_FAILURE_CODES = [
+  "connection_refused",
+  "timed_out",
+  "no_answer",
+  "unreachable",
+  "host_not_found",
+  "certificate_expired",
+  "certificate_not_yet_valid",
+  "certificate_of_other_host",
+  "authority_unknown",
+  "client_certificate_wanted",
+  "tls_refused",
+  "no_tls",
+  "mqtt_refused",
+  "client_id_refused",
+  "broker_unavailable",
+  "not_authorized",
+  "web_socket",
+  "closed",
+  "reset",
+  "cut_off",
+  "ended_early",
+  "other",
+] as const;
+
+/** See {@linkcode BROKER_FAILURE_CODES}. */
+export type BrokerFailureCode = typeof BROKER_FAILURE_CODES[number];
+
+/** One failed attempt, or a connection that was lost. */
+export interface BrokerFailure {
+  readonly code: BrokerFailureCode;
+  /** For people; the same cause has the same words. */
+  readonly reason: string;
+  /** The broker is there and said no: other cars' success changes nothing for this one. */
+  readonly refused: boolean;
+}
+
+type Meaning = readonly [
+  pattern: RegExp,
+  code: BrokerFailureCode,
+  reason: string | ((found: RegExpMatchArray) => string),
+];
+
+/** Patterns of what the runtime, rustls and mqtt.js say, and what it means. */
+const MEANINGS: readonly Meaning[] = [
+  [/connection refused|ECONNREFUSED/i, "connection_refused", "connection refused"],
+  [/connection reset|reset by peer|ECONNRESET|broken pipe|EPIPE/i, "reset", "connection reset"],
+  [/timed out|ETIMEDOUT/i, "timed_out", "connection timed out"],
+  [/unreachable|EHOSTUNREACH|ENETUNREACH/, "unreachable", "host or network unreachable"],
+  [/lookup address|ENOTFOUND|EAI_AGAIN|getaddrinfo/, "host_not_found", "host name not found"],
+  [/certificate expired/, "certificate_expired", "the broker's certificate has expired"],
+  [/not valid yet/, "certificate_not_yet_valid", "the broker's certificate is not valid yet"],
+  [
+    /not valid for name/,
+    "certificate_of_other_host",
+    (found) => `the broker's certificate is for another host: ${certified(found)}`,
+  ],
+  [
+    /UnknownIssuer/,
+    "authority_unknown",
+    "the broker's certificate is not signed by the authority in the CA file",
+  ],
+  [
+    /CertificateRequired/,
+    "client_certificate_wanted",
+    "the broker wants a client certificate",
+  ],
+  [
+    /fatal alert: (\w+)/,
+    "tls_refused",
+    ([, alert]) => `the broker refused the TLS connection: ${alert}`,
+  ],
+  [/InvalidContentType|corrupt message/, "no_tls", "the broker does not speak TLS on this port"],
+  [/closed/i, "cut_off", ({ input }) => input ?? ""],
+];
+
+const CONNACK_REASONS: Readonly<Record<number, readonly [BrokerFailureCode, reason: string]>> = {
+  1: ["mqtt_refused", "MQTT 3.1.1 refused"],
+  2: ["client_id_refused", "client id refused"],
+  3: ["broker_unavailable", "broker unavailable"],
+  4: ["not_authorized", "not authorized: bad user name or password"],
+  5: ["not_authorized", "not authorized"],
+};
+
+/** Puts an error into words. */
+export function describeFailure(error: Error = new BrokerClosedError()): BrokerFailure {
+  const reason = error.message;
+  const own = codeOf(error);
+  if (own !== undefined) {
+    return { code: own, reason, refused: error instanceof BrokerRefusedError };
+  }
+  if (/^Connection refused: /.test(reason) && "code" in error) {
+    const number = Number(error.code);
+    const [code, words] = CONNACK_REASONS[number] ??
+      ["other", `refused by the broker with return code ${number}`];
+    return { code, reason: words, refused: true };
+  }
+  for (const [pattern, code, words] of MEANINGS) {
+    const found = reason.match(pattern);
+    if (!found) continue;
+    return { code, reason: typeof words === "string" ? words : words(found), refused: false };
+  }
+  return { code: "other", reason, refused: false };
+}
+
+/** Of a connection that was accepted and ended soon after. */
+export function endedEarly({ code, reason, refused }: BrokerFailure): BrokerFailure {
+  const dropped = ["closed", "reset", "cut_off"].includes(code);
+  return {
+    code: dropped ? "ended_early" : code,
+    reason: `the connection ended soon after it was accepted: ${reason}`,
+    refused,
+  };
+}
+
+/** Of errors of ours, whose words are for people already. */
+function codeOf(error: Error): BrokerFailureCode | undefined {
+  if (error instanceof WebSocketRefusedError) return "web_socket";
+  if (error instanceof MalformedFrameError) return "web_socket";
+  if (error instanceof BrokerRefusedError) return "other";
+  if (error instanceof BrokerClosedError) return "closed";
+  if (error instanceof BrokerStalledError) return "no_answer";
+  return undefined;
+}
+
+/** The names rustls lists: `certificate is only valid for DnsName("elsewhere.test")`. */
+function certified(found: RegExpMatchArray): string {
+  const names = [...(found.input ?? "").matchAll(/(?:DnsName|IpAddress)\(([^)]*)\)/g)];
+  return names.map(([, name]) => name).join(", ") || (found.input ?? "");
+}

@@ -1,0 +1,297 @@
+// One car's connection to the broker, kept up for as long as the car lives.
+import { type CarTopics, carTopics } from "../../protocol/mod.ts";
+import { backoff, type TimerHandle } from "../../time/mod.ts";
+import { MAX_PAUSE_MS, MIN_PAUSE_MS } from "./admission.ts";
+import { BrokerConnection } from "./broker_connection.ts";
+import type { BrokerConnector } from "./broker_connector.ts";
+import type { Attempt } from "./connect_queue.ts";
+import { type BrokerFailure, endedEarly } from "./failure.ts";
+import type { TransportStats } from "./message_lane.ts";
+import { topicField } from "./packets.ts";
+import type { CarTransport, MessageLimits, TransportListener } from "../transport.ts";
+
+/** A connection that has stood so long has proved itself, in milliseconds; the pauses start over. */
+export const PROVEN_MS = 10_000;
+const NO_PAYLOAD = new Uint8Array(0);
+
+/** What an {@linkcode MqttTransport} is made from. */
+export interface MqttTransportOptions extends MessageLimits {
+  /** Shared by all cars at the broker. */
+  readonly connector: BrokerConnector;
+  readonly company: string;
+  readonly car: string;
+  /** Called for each payload that was discarded, with its size. */
+  readonly onOversize?: (payloadBytes: number) => void;
+  /** Called each time that reading slows down. */
+  readonly onFlood?: () => void;
+}
+
+/** Where the transport stands. */
+type State =
+  | { readonly phase: "idle" }
+  | { readonly phase: "queued"; readonly cancel: () => void }
+  | {
+    readonly phase: "connecting";
+    readonly connection: BrokerConnection;
+    readonly attempt: Attempt;
+    /** Whether the broker has accepted the connection; SUBSCRIBE is still to come. */
+    readonly accepted: boolean;
+  }
+  | { readonly phase: "up"; readonly connection: BrokerConnection; readonly sinceMs: number }
+  | { readonly phase: "waiting"; readonly cancel: () => void }
+  | { readonly phase: "stopped"; readonly gone: Promise<void> };
+
+/**
+ * The {@linkcode CarTransport} over a real broker (protocol sections 1 and 4.1).
+ *
+ * A published payload is sent at the end of the current turn of the event loop and must not be
+ * changed. What waits at the broker while reading is paused is acknowledged only when delivered.
+ */
+export class MqttTransport implements CarTransport {
+  /** Counters since it was made. */
+  readonly stats: Readonly<TransportStats>;
+  readonly #stats: TransportStats = {
+    connects: 0,
+    disconnects: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    messagesIn: 0,
+    messagesOut: 0,
+    oversize: 0,
+  };
+  readonly #options: MqttTransportOptions;
+  readonly #topics: CarTopics;
+  readonly #responseTopic: Uint8Array;
+  readonly #disconnectTopic: Uint8Array;
+  #listener: TransportListener | undefined;
+  #state: State = { phase: "idle" };
+  /** Between connections that ended soon after they were accepted. */
+  #pauses: Generator<number, never, void>;
+  /** Fires when a connection has proved itself that followed on one that had not. */
+  #proving: TimerHandle | undefined;
+  /** Whether the last connection ended before it had proved itself. */
+  #endedEarly = false;
+  #paused = false;
+  #limits: MessageLimits;
+  /** Goes over to another connection when it fires. */
+  #moving: TimerHandle | undefined;
+  /** The connection before this one, on its way out. */
+  #leaving: Promise<void> | undefined;
+
+  constructor(options: MqttTransportOptions) {
+    this.stats = this.#stats;
+    this.#options = options;
+    const { maxMessageBytes, maxMessagesPerSecond } = options;
+    this.#limits = { maxMessageBytes, maxMessagesPerSecond };
+    this.#topics = carTopics(options.company, options.car);
+    this.#responseTopic = topicField(this.#topics.externalServer);
+    this.#disconnectTopic = topicField(this.#topics.disconnect);
+    this.#pauses = this.#newPauses();
+  }
+
+  start(listener: TransportListener): void {
+    if (this.#state.phase !== "idle") {
+      throw new Error(`Cannot start the transport of car ${this.#options.car}: it was before`);
+    }
+    this.#listener = listener;
+    this.#connect();
+  }
+
+  publish(payload: Uint8Array): void {
+    this.#publish(this.#responseTopic, payload);
+  }
+
+  notifyDisconnect(): void {
+    this.#publish(this.#disconnectTopic, NO_PAYLOAD);
+  }
+
+  pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    if (this.#state.phase === "up") this.#state.connection.lane?.holdMessages();
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    if (this.#state.phase === "up") this.#state.connection.lane?.releaseMessages();
+  }
+
+  /** What the gateway may send. */
+  get limits(): MessageLimits {
+    return this.#limits;
+  }
+
+  limitMessages(limits: MessageLimits): void {
+    this.#limits = limits;
+    if (this.#state.phase === "up") this.#state.connection.lane?.limitMessages(limits);
+  }
+
+  reconnect(reason: string, withinMs: number): void {
+    if (this.#state.phase === "stopped" || this.#moving !== undefined) return;
+    const { clock } = this.#options.connector;
+    this.#moving = clock.set(() => {
+      this.#moving = undefined;
+      this.#move(reason);
+    }, Math.random() * withinMs);
+  }
+
+  stop(): Promise<void> {
+    const state = this.#state;
+    if (state.phase === "stopped") return state.gone;
+    if (this.#moving !== undefined) this.#options.connector.clock.clear(this.#moving);
+    this.#moving = undefined;
+    const gone = Promise.withResolvers<void>();
+    this.#state = { phase: "stopped", gone: gone.promise };
+    this.#options.connector.left(this.#options.car);
+    if (state.phase === "queued" || state.phase === "waiting") state.cancel();
+    if (state.phase === "connecting") state.attempt.left();
+    this.#stopProving();
+    const current = state.phase === "up" || state.phase === "connecting"
+      ? state.connection.leave()
+      : undefined;
+    Promise.allSettled([current, this.#leaving]).then(() => gone.resolve());
+    return gone.promise;
+  }
+
+  #publish(topic: Uint8Array, payload: Uint8Array): void {
+    const state = this.#state;
+    if (state.phase === "up" || (state.phase === "connecting" && state.accepted)) {
+      state.connection.lane?.publish(topic, payload);
+    }
+  }
+
+  /** Goes over to what the connector says now, wherever the old way had got to. */
+  #move(reason: string): void {
+    const state = this.#state;
+    if (state.phase === "idle" || state.phase === "stopped") return;
+    if (state.phase === "up") this.#listener?.onLeaving(reason);
+    this.#pauses = this.#newPauses();
+    if (state.phase === "queued" || state.phase === "waiting") state.cancel();
+    if (state.phase === "connecting") state.attempt.left();
+    this.#endedEarly = false;
+    this.#stopProving();
+    if (state.phase === "up" || state.phase === "connecting") {
+      this.#leaving = state.connection.leave();
+    }
+    this.#options.connector.left(this.#options.car);
+    if (state.phase === "up") this.#stats.disconnects++;
+    this.#connect();
+    if (state.phase === "up") this.#listener?.onDown(reason);
+  }
+
+  #connect(): void {
+    const { connector } = this.#options;
+    let entered = false;
+    const cancel = connector.enter((attempt) => {
+      entered = true;
+      this.#open(attempt);
+    });
+    if (!entered) this.#state = { phase: "queued", cancel };
+  }
+
+  #open(attempt: Attempt): void {
+    const { connector, onOversize, onFlood } = this.#options;
+    const connection = new BrokerConnection({
+      connector,
+      topics: this.#topics,
+      limits: this.#limits,
+      stats: this.#stats,
+      listener: {
+        onAccepted: () => {
+          if (!this.#has(connection)) return;
+          this.#state = { phase: "connecting", connection, attempt, accepted: true };
+          this.#listener?.onConnected();
+        },
+        onUp: () => this.#onUp(connection, attempt),
+        onMessage: (payload) => {
+          if (this.#has(connection)) this.#listener?.onMessage(payload);
+        },
+        onOversize: (payloadBytes) => onOversize?.(payloadBytes),
+        onFlood: () => onFlood?.(),
+        onClosed: (failure) => {
+          if (this.#has(connection)) this.#onClosed(failure);
+          else attempt.left();
+        },
+      },
+    });
+    this.#state = { phase: "connecting", connection, attempt, accepted: false };
+    connection.open();
+  }
+
+  /** Whether this is the connection; one that is on its way out speaks no longer. */
+  #has(connection: BrokerConnection): boolean {
+    const state = this.#state;
+    return (state.phase === "up" || state.phase === "connecting") &&
+      state.connection === connection;
+  }
+
+  #onUp(connection: BrokerConnection, attempt: Attempt): void {
+    attempt.accepted();
+    if (this.#state.phase !== "connecting" || !this.#has(connection)) return;
+    const { connector, car } = this.#options;
+    this.#state = { phase: "up", connection, sinceMs: connector.clock.now() };
+    this.#stats.connects++;
+    connection.lane?.limitMessages(this.#limits);
+    if (this.#paused) connection.lane?.holdMessages();
+    if (this.#endedEarly) {
+      this.#proving = connector.clock.set(() => {
+        this.#endedEarly = false;
+        connector.connected(car);
+      }, PROVEN_MS);
+    } else connector.connected(car);
+    this.#listener?.onUp();
+  }
+
+  #onClosed(failure: BrokerFailure): void {
+    const state = this.#state;
+    const { connector } = this.#options;
+    if (state.phase === "up") {
+      this.#stats.disconnects++;
+      this.#stopProving();
+      if (connector.clock.now() - state.sinceMs >= PROVEN_MS) {
+        this.#pauses = this.#newPauses();
+        this.#endedEarly = false;
+        connector.lost();
+        this.#connect();
+      } else this.#onEndedEarly(failure);
+      this.#listener?.onDown(`Lost the broker ${connector.address}: ${failure.reason}`);
+    } else if (state.phase === "connecting") this.#onFailed(state, failure);
+  }
+
+  /** An attempt has come to nothing. */
+  #onFailed(
+    { connection, attempt }: State & { phase: "connecting" },
+    failure: BrokerFailure,
+  ): void {
+    if (connection.accepted) {
+      attempt.accepted();
+      return this.#onEndedEarly(failure);
+    }
+    const { connector, car } = this.#options;
+    attempt.refused();
+    connector.failed(car, failure);
+    // Behind those who wait already: the next try is another car's.
+    this.#connect();
+  }
+
+  /** The broker takes others, so this car waits by itself. */
+  #onEndedEarly(failure: BrokerFailure): void {
+    const { connector, car } = this.#options;
+    const { clock } = connector;
+    this.#endedEarly = true;
+    const timer = clock.set(() => this.#connect(), this.#pauses.next().value);
+    this.#state = { phase: "waiting", cancel: () => clock.clear(timer) };
+    connector.failed(car, failure.refused ? failure : endedEarly(failure));
+  }
+
+  #stopProving(): void {
+    if (this.#proving !== undefined) this.#options.connector.clock.clear(this.#proving);
+    this.#proving = undefined;
+  }
+
+  #newPauses(): Generator<number, never, void> {
+    const { refusedPauseMs } = this.#options.connector;
+    return backoff({ firstMs: Math.max(refusedPauseMs, MIN_PAUSE_MS), maxMs: MAX_PAUSE_MS });
+  }
+}

@@ -1,0 +1,72 @@
+// How many messages a car's gateway may send: with more, reading stops for a while, so that they wait
+// at the broker, which drops those of QoS 0 and sends no more than a few of QoS 1.
+import type { Clock, TimerHandle } from "../../time/mod.ts";
+
+/**
+ * A car may be ahead of its rate by as many messages as may come in so long, in milliseconds; nor is
+ * the clock looked at before.
+ */
+const WINDOW_MS = 100;
+
+/** What a {@linkcode RateLimit} is made from. */
+export interface RateLimitOptions {
+  readonly clock: Clock;
+  /** Stops reading: too many messages have come. */
+  pause(): void;
+  /** Reads again. */
+  resume(): void;
+}
+
+/** Of one connection. */
+export class RateLimit {
+  /** Counts from the next message on. */
+  maxPerSecond: number;
+  readonly #options: RateLimitOptions;
+  #messages = 0;
+  /** When they were counted from, and when all before them should have come by the rate. */
+  #sinceMs: number;
+  #dueMs: number;
+  #timer: TimerHandle | undefined;
+
+  constructor(maxPerSecond: number, options: RateLimitOptions) {
+    this.maxPerSecond = maxPerSecond;
+    this.#options = options;
+    this.#sinceMs = options.clock.now();
+    this.#dueMs = this.#sinceMs;
+  }
+
+  /** Whether nothing is read for now. */
+  get pausing(): boolean {
+    return this.#timer !== undefined;
+  }
+
+  /** A message has come. */
+  count(): void {
+    this.#messages++;
+  }
+
+  /** Pauses, if too many came, until they should have come by the rate. */
+  check(): void {
+    if (this.#messages * 1_000 <= this.maxPerSecond * WINDOW_MS) return;
+    const { clock } = this.#options;
+    const now = clock.now();
+    this.#dueMs = Math.max(this.#dueMs, this.#sinceMs) + this.#messages * 1_000 / this.maxPerSecond;
+    this.#messages = 0;
+    this.#sinceMs = now;
+    const aheadMs = this.#dueMs - now;
+    if (aheadMs <= WINDOW_MS) return;
+    this.stop();
+    this.#timer = clock.set(() => {
+      this.#timer = undefined;
+      this.#sinceMs = clock.now();
+      this.#options.resume();
+    }, aheadMs);
+    this.#options.pause();
+  }
+
+  /** Leaves no timer behind. */
+  stop(): void {
+    if (this.#timer !== undefined) this.#options.clock.clear(this.#timer);
+    this.#timer = undefined;
+  }
+}

@@ -1,0 +1,53 @@
+// The seam between a car and its broker connection, so that cars run over an in-memory pair, too.
+
+import type { TransportStats } from "./mqtt/message_lane.ts";
+
+/** What a car's gateway may send. */
+export interface MessageLimits {
+  /** A larger payload is discarded unread. */
+  readonly maxMessageBytes: number;
+  /** With more messages a second, reading slows down, and they wait at the broker. */
+  readonly maxMessagesPerSecond: number;
+}
+
+/** What a transport tells its car. None of these may throw. */
+export interface TransportListener {
+  /** The broker has accepted the connection: what is published now goes out before SUBSCRIBE. */
+  onConnected(): void;
+  /** Connected and subscribed: messages may arrive from now on. */
+  onUp(): void;
+  /** The transport is about to leave the broker for `reason`; what is published now still goes out. */
+  onLeaving(reason: string): void;
+  /** The broker connection is gone; the transport keeps trying by itself. `reason` is for people. */
+  onDown(reason: string): void;
+  /** One payload from the car's gateway topic, valid until the call returns unless copied. */
+  onMessage(payload: Uint8Array): void;
+}
+
+/** One car's connection to the broker (protocol sections 1 and 4.1). */
+export interface CarTransport {
+  /** Counters since it was made, where it counts. */
+  readonly stats?: Readonly<TransportStats>;
+  /** Starts connecting, and never gives up until {@linkcode stop}. */
+  start(listener: TransportListener): void;
+  /** Sends an encoded `ExternalServer` with QoS 1; dropped silently while the broker is away. */
+  publish(payload: Uint8Array): void;
+  /** Sends the disconnect notification (empty, QoS 1); dropped silently while the broker is away. */
+  notifyDisconnect(): void;
+  /** Stops reading, so that messages wait at the broker; until {@linkcode resume}. Idempotent. */
+  pause(): void;
+  /** Reads again. Idempotent. */
+  resume(): void;
+  /** What the gateway may send from now on. */
+  limitMessages?(limits: MessageLimits): void;
+  /**
+   * Leaves the broker in order at a random moment within so many milliseconds, after
+   * `onLeaving(reason)` and with `onDown(reason)`, and connects anew as if for the first time.
+   */
+  reconnect?(reason: string, withinMs: number): void;
+  /**
+   * Waits (bounded) until everything published has left, then leaves the broker in order. Idempotent,
+   * never rejects.
+   */
+  stop(): Promise<void>;
+}

@@ -1,0 +1,89 @@
+// The rooms of src/: an import points down, and enters a room through its door.
+import assert from "node:assert/strict";
+import { dirname, join, normalize, relative } from "node:path";
+
+const SRC = new URL("../../src/", import.meta.url).pathname;
+
+/** From the top down (docs/architecture.md): a room imports from those behind it only. */
+const ROOMS = [
+  "cli",
+  "app",
+  "doctor",
+  "http",
+  "simulator",
+  "observe",
+  "server",
+  "gateway",
+  "car",
+  "session",
+  "module",
+  "broker",
+  "transport",
+  "config",
+  "protocol/codec",
+  "protocol",
+  "net",
+  "log",
+  "text",
+  "time",
+] as const;
+
+/** What stands beside the rooms: every room may know the version. */
+const ROOMLESS = ["main.ts", "version.ts"];
+
+interface Import {
+  readonly file: string;
+  readonly target: string;
+}
+
+/** The codec is a room of its own: module hosts know the words of the protocol, and no protobuf. */
+function roomOf(file: string): string {
+  return file.startsWith("protocol/codec/") ? "protocol/codec" : file.split("/")[0] ?? "";
+}
+
+function* sourceFiles(folder = SRC): Generator<string> {
+  for (const entry of Deno.readDirSync(folder)) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory) yield* sourceFiles(path);
+    else if (entry.name.endsWith(".ts")) yield relative(SRC, path);
+  }
+}
+
+/** Every import of another file of src/, static or not. */
+function* imports(): Generator<Import> {
+  for (const file of sourceFiles()) {
+    const text = Deno.readTextFileSync(join(SRC, file));
+    for (const [, specifier = ""] of text.matchAll(/(?:from|import\()\s*"(\.{1,2}\/[^"]+)"/g)) {
+      const target = relative(SRC, normalize(join(SRC, dirname(file), specifier)));
+      if (!target.startsWith("..")) yield { file, target };
+    }
+  }
+}
+
+function crossing(): Import[] {
+  return [...imports()].filter(({ file, target }) =>
+    roomOf(file) !== roomOf(target) && !ROOMLESS.includes(file) && !ROOMLESS.includes(target)
+  );
+}
+
+Deno.test("every folder of src is a room that has its place among the others, and a door", () => {
+  const rooms = new Set([...sourceFiles()].map(roomOf));
+  for (const file of ROOMLESS) rooms.delete(file);
+  assert.deepEqual([...rooms].filter((room) => !(ROOMS as readonly string[]).includes(room)), []);
+  for (const room of rooms) {
+    // What only the entry imports needs no door.
+    if (room === "cli") continue;
+    assert.ok(Deno.statSync(join(SRC, room, "mod.ts")).isFile, room);
+  }
+});
+
+Deno.test("rooms import only from rooms below them", () => {
+  const rank = (file: string) => (ROOMS as readonly string[]).indexOf(roomOf(file));
+  const up = crossing().filter(({ file, target }) => rank(target) <= rank(file));
+  assert.deepEqual(up, []);
+});
+
+Deno.test("rooms are entered through their doors", () => {
+  const around = crossing().filter(({ target }) => target !== join(roomOf(target), "mod.ts"));
+  assert.deepEqual(around, []);
+});
