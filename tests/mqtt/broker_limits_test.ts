@@ -230,6 +230,16 @@ for (const [what, bytes, reason] of OFFENCES) {
   });
 }
 
+Deno.test("EmbeddedBroker.stop() closes connections that have not said CONNECT", async () => {
+  await using embedded = await startBroker({ clients: 1 });
+  using conn = await Deno.connect({ hostname: "127.0.0.1", port: embedded.port });
+  using second = await Deno.connect({ hostname: "127.0.0.1", port: embedded.port });
+  // Connections are taken in order, so the first one has been.
+  await ended(second);
+  await waitFor(embedded.broker.stop(), "the broker to stop");
+  await ended(conn);
+});
+
 Deno.test("EmbeddedBroker closes a connection with a topic of too many levels", async () => {
   await using embedded = await startBroker();
   using conn = await join(embedded.port);
