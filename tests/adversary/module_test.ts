@@ -1,0 +1,54 @@
+// Libraries that reach beyond their car: what the server, and cars on the same host, notice.
+import assert from "node:assert/strict";
+import { isAlive } from "../e2e/processes.ts";
+import { mosquittoTest } from "../support/mosquitto.ts";
+import { TempFolder } from "../support/temp.ts";
+import { waitFor } from "../support/wait.ts";
+import { Stage } from "../e2e/stage.ts";
+import { answered, stops } from "./support.ts";
+
+mosquittoTest("a library that signals its process group ends no server", async () => {
+  await using stage = await Stage.set();
+  const server = await stage.serve({
+    cars: { car_1: { crash_in: "forward_status", crash_how: "kill_group" }, car_2: {} },
+  });
+  const other = stage.gateway("car_2");
+  await other.running();
+  const gateway = await stage.scripted("car_1");
+  await gateway.connectSequence();
+  await stage.record.waitForCalls("forward_status", 2);
+  // Its host may have ended with it; then it comes back.
+  await waitFor(async () => {
+    await other.running();
+    return await answered(other, 5).then(() => true, () => false);
+  }, "statuses of the other car to be answered");
+  assert.ok(await isAlive(server.pid));
+  await stops(server);
+});
+
+mosquittoTest("what a library has forked ends with an orderly stop", async () => {
+  await using folder = await TempFolder.make();
+  const child_pid = folder.file("pid");
+  await using stage = await Stage.set();
+  const forks = { crash_in: "init", crash_how: "fork", child_ms: 600_000, child_pid };
+  const server = await stage.serve({ cars: { car_1: forks } });
+  const pid = Number(await Deno.readTextFile(child_pid));
+  assert.ok(await isAlive(pid));
+  await stops(server);
+  await waitFor(async () => !await isAlive(pid), "the forked process to end");
+});
+
+for (const [flood_text, flood_to] of [["z\n", "stdout"], ["z", "stderr"]] as const) {
+  const what = `${JSON.stringify(flood_text)} to ${flood_to}`;
+  mosquittoTest(`a module that prints ${what} without end starves nobody`, async () => {
+    await using stage = await Stage.set();
+    const flood = { crash_in: "init", crash_how: "flood", flood_text, flood_to };
+    const server = await stage.serve({ cars: { car_1: flood, car_2: {} } });
+    const other = stage.gateway("car_2");
+    const session = await other.running();
+    await answered(other, 50);
+    assert.equal(other.sessionId, session);
+    assert.deepEqual(other.violations, []);
+    await stops(server);
+  });
+}

@@ -1,0 +1,61 @@
+// What the cases have in common: others that go on, and a server that still obeys.
+import assert from "node:assert/strict";
+import type { Gateway } from "../../src/simulator/gateway.ts";
+import { childrenOf, holdingsOf } from "../e2e/processes.ts";
+import type { ServerProcess } from "../e2e/server_process.ts";
+import { waitFor } from "../support/wait.ts";
+import type { AttackProcess } from "./attacks.ts";
+
+/** Lines as an operator has them; the fixtures' own level is DEBUG. */
+export const AT_INFO = { logging: { console: { level: "INFO", use: true } } };
+
+/** Sends so many statuses, each when the last is answered. */
+export async function answered(gateway: Gateway, statuses: number): Promise<void> {
+  const [device] = gateway.devices;
+  assert.ok(device);
+  for (let i = 0; i < statuses; i++) await gateway.send(device, "{}");
+}
+
+/** Waits until an attack has come so far. */
+export async function until(
+  attack: AttackProcess,
+  name: string,
+  count: number,
+): Promise<Record<string, number>> {
+  const reached = async () => {
+    const counts = await attack.counts();
+    return (counts[name] ?? 0) >= count && counts;
+  };
+  return await waitFor(reached, `${count} ${name} of the attack`) || {};
+}
+
+/** Resident memory of the server, and of its hosts if wanted, in MB. */
+export async function memoryMb(server: ServerProcess, hosts = true): Promise<number> {
+  const pids = hosts ? [server.pid, ...await childrenOf(server.pid)] : [server.pid];
+  const all = await Promise.all(pids.map(holdingsOf));
+  return all.reduce((sum, { memoryKb }) => sum + memoryKb, 0) / 1_000;
+}
+
+/** SIGTERM has to end it in order, whatever goes on. */
+export async function stops(server: ServerProcess): Promise<void> {
+  const { code } = await server.stop();
+  assert.equal(code, 0, server.text.slice(-2_000));
+  assert.doesNotMatch(server.text, /Gave up stopping/);
+}
+
+/** Where a server listens for operators. */
+export async function operatorsPort(server: ServerProcess): Promise<number> {
+  const line = await server.line(/Listening for operators on /);
+  return Number(new URL(line.slice(line.indexOf("http"))).port);
+}
+
+/** Whether a health check is answered with 200. */
+export async function isHealthy(port: number): Promise<boolean> {
+  try {
+    const answer = await waitFor(fetch(`http://127.0.0.1:${port}/healthz`), "the health check");
+    await answer.body?.cancel();
+    return answer.ok;
+  } catch {
+    return false;
+  }
+}
