@@ -10,6 +10,7 @@ export const FAILURE_REASONS = [
   "all_devices_gone",
   "new_session",
   "module_lost",
+  "module_slow",
   "status_gap",
   "protocol_violation",
   "stopped",

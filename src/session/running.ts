@@ -26,6 +26,7 @@ import { endSession } from "./ending.ts";
 import { ignore } from "./ignore.ts";
 import { isConnected } from "./known_devices.ts";
 import { dequeue } from "./queue.ts";
+import { ALWAYS_READING, gatewayTime, withAnswered } from "./reading.ts";
 import { FORWARD_WINDOW } from "./settings.ts";
 import type { Connecting, Running, Waiting } from "./state.ts";
 import { forward } from "./status_forward.ts";
@@ -60,6 +61,7 @@ export function enterRunning(
     statuses: orderAfterConnect(handled, now),
     sent: [],
     heardAt: now,
+    reading: ALWAYS_READING,
     noted: new Set(),
   };
   for (const status of kept) {
@@ -81,9 +83,9 @@ export function onMessageRunning(
   }
   switch (message.kind) {
     case "status":
-      return onStatus({ ...session, heardAt: now }, message, now, effects);
+      return onStatus(heard(session, now), message, now, effects);
     case "command_response":
-      return onCommandResponse({ ...session, heardAt: now }, message, now, effects);
+      return onCommandResponse(heard(session, now), message, now, effects);
     case "connect": {
       const { sessionId } = session;
       const type = ConnectResponseType.ALREADY_LOGGED;
@@ -93,11 +95,15 @@ export function onMessageRunning(
   }
 }
 
+function heard(session: Running, now: number): Running {
+  return { ...session, heardAt: gatewayTime(session, now) };
+}
+
 function onStatus(session: Running, status: Status, now: number, effects: Effect[]): Next {
   const { statuses, base } = session;
   const { maxStatusGap, maxWaitingBytes } = base.settings;
   const limits = { maxGap: maxStatusGap, maxBytes: maxWaitingBytes };
-  const taken = takeStatus(statuses, status, limits, now);
+  const taken = takeStatus(statuses, status, limits, gatewayTime(session, now));
   switch (taken.result) {
     case "handled_before":
       return ignore(session, "counter_handled", status, effects);
@@ -227,6 +233,7 @@ function answer(session: Running, now: number, effects: Effect[]): Next {
   }
   if (answered === 0) return next;
   next = { ...next, statuses: { ...statuses, begun: statuses.begun.slice(answered), bytes } };
+  next = withAnswered(next, statuses.begun, answered, now);
   return next.devices.size > 0 ? next : allGone(next, now, effects);
 }
 
@@ -297,13 +304,14 @@ export function sendCommands(session: Running, now: number, effects: Effect[]): 
   let { commands, commandCounter } = base;
   if (commands.ready.size === 0 && commands.held.size === 0) return session;
   const sent = [...session.sent];
+  const time = gatewayTime(session, now);
   while (sent.length < settings.maxUnansweredCommands) {
     const taken = dequeue(commands.ready);
     if (taken === null) break;
     const [waiting, ready] = taken;
     commands = { ...commands, ready };
     noteDoubt(waiting.command, devices, effects);
-    sent.push(sendCommand(waiting, commandCounter, sessionId, now, effects));
+    sent.push(sendCommand(waiting, commandCounter, sessionId, time, effects));
     commandCounter = nextCounter(commandCounter);
   }
   commands = releaseHeld(commands, settings, effects);
@@ -327,37 +335,4 @@ function onCommandResponse(
   }
   next = { ...next, sent: settleCommands(marked, effects) };
   return next.devices.size > 0 ? sendCommands(next, now, effects) : allGone(next, now, effects);
-}
-
-/** When the session must have heard something next, in milliseconds. */
-export function runningDeadline(session: Running): number {
-  const { settings } = session.base;
-  const { gapSince } = session.statuses;
-  const oldest = session.sent[0];
-  return Math.min(
-    session.heardAt + settings.sessionMs,
-    gapSince === null ? Infinity : gapSince + settings.responseMs,
-    oldest === undefined ? Infinity : oldest.sentAt + settings.responseMs,
-  );
-}
-
-/** The first of the session's timers has run out. */
-export function onRunningTimeout(session: Running, now: number, effects: Effect[]): Waiting {
-  const { heardAt, statuses, sent, base } = session;
-  const { responseMs, sessionMs } = base.settings;
-  const oldest = sent[0];
-  if (oldest !== undefined && now >= oldest.sentAt + responseMs) {
-    const detail = `Response to command ${oldest.counter} for ${deviceKey(oldest.command.device)}`;
-    const waitedMs = now - oldest.sentAt;
-    return endSession(session, { reason: "command_unanswered", detail, waitedMs }, now, effects);
-  }
-  if (statuses.gapSince !== null && now >= statuses.gapSince + responseMs) {
-    const ahead = statuses.early.size + statuses.handled.size;
-    const detail = `Status with counter ${statuses.expected}, ${ahead} came after it`;
-    const waitedMs = now - statuses.gapSince;
-    return endSession(session, { reason: "status_gap", detail, waitedMs }, now, effects);
-  }
-  const detail = `Any message of the gateway within ${sessionMs} ms`;
-  const waitedMs = now - heardAt;
-  return endSession(session, { reason: "session_timeout", detail, waitedMs }, now, effects);
 }

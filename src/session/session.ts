@@ -16,14 +16,9 @@ import { type Ending, endSession, waiting } from "./ending.ts";
 import { ignore } from "./ignore.ts";
 import { NO_DEVICES } from "./known_devices.ts";
 import { onPause, onRestart, onResume } from "./operator.ts";
-import {
-  onDeviceResultRunning,
-  onForwarded,
-  onMessageRunning,
-  onRunningTimeout,
-  runningDeadline,
-  sendCommands,
-} from "./running.ts";
+import { onDeviceResultRunning, onForwarded, onMessageRunning, sendCommands } from "./running.ts";
+import { onRunningTimeout, runningDeadline } from "./running_timers.ts";
+import { withReading } from "./reading.ts";
 import type { SessionSettings } from "./settings.ts";
 import { onSettings } from "./settings_change.ts";
 import type { Base, Established, Offline, Session } from "./state.ts";
@@ -64,7 +59,8 @@ export function createSession(settings: SessionSettings): Session {
  */
 export function step(session: Session, input: Input, now: number): Step {
   const effects: Effect[] = [];
-  return { session: transition(session, input, now, effects), effects };
+  const next = transition(session, input, now, effects);
+  return { session: next.kind === "running" ? withReading(next, now) : next, effects };
 }
 
 /**
@@ -86,10 +82,7 @@ export function nextDeadline(session: Session): number {
 
 /** Whether so many statuses wait for modules that the gateway should not be read any further. */
 export function isSaturated(session: Session): boolean {
-  if (session.kind !== "running") return false;
-  const { waiting, bytes } = session.statuses;
-  const { maxWaitingStatuses, maxWaitingBytes } = session.base.settings;
-  return waiting.size >= maxWaitingStatuses || bytes >= maxWaitingBytes;
+  return session.kind === "running" && session.reading.pausedSince !== null;
 }
 
 function transition(session: Session, input: Input, now: number, effects: Effect[]): Session {

@@ -38,5 +38,8 @@ export const FORWARD_WINDOW = 64;
  */
 export const SILENCE_MS = 5000;
 
+/** So long a gateway waits for the answer to a status; then it drops the link (section 4.5). */
+export const GATEWAY_ANSWER_MS = 30_000;
+
 /** How long a Connect is kept while it cannot be taken up; its gateway gives up after 5 s (4.5). */
 export const HOLD_CONNECT_MS = 4500;

@@ -1,6 +1,7 @@
 // New settings for a session that goes on: they count at once, and end nothing by themselves.
 import { withoutModules } from "./command_order.ts";
 import type { Effect } from "./effects.ts";
+import { gatewayTime } from "./reading.ts";
 import { sendCommands } from "./running.ts";
 import type { SessionSettings } from "./settings.ts";
 import type { Connecting, Running, Session } from "./state.ts";
@@ -40,11 +41,12 @@ function withRunningWaitsInTime(session: Running, now: number): Running {
   const { sessionMs, responseMs } = session.base.settings;
   const { heardAt, statuses, sent } = session;
   const { gapSince } = statuses;
-  const gapIsOver = gapSince !== null && now >= gapSince + responseMs;
+  const time = gatewayTime(session, now);
+  const gapIsOver = gapSince !== null && time >= gapSince + responseMs;
   return {
     ...session,
-    heardAt: now >= heardAt + sessionMs ? now : heardAt,
-    statuses: gapIsOver ? { ...statuses, gapSince: now } : statuses,
-    sent: sent.map((one) => now >= one.sentAt + responseMs ? { ...one, sentAt: now } : one),
+    heardAt: time >= heardAt + sessionMs ? time : heardAt,
+    statuses: gapIsOver ? { ...statuses, gapSince: time } : statuses,
+    sent: sent.map((one) => time >= one.sentAt + responseMs ? { ...one, sentAt: time } : one),
   };
 }

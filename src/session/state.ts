@@ -2,6 +2,7 @@
 import type { Connect, Device, Status } from "../protocol/mod.ts";
 import type { CommandStore, SentCommand } from "./command_order.ts";
 import type { KnownDevices } from "./known_devices.ts";
+import type { Reading } from "./reading.ts";
 import type { SessionSettings } from "./settings.ts";
 import type { StatusOrder } from "./status_order.ts";
 
@@ -107,8 +108,12 @@ export interface Running {
   readonly statuses: StatusOrder;
   /** Published commands without a settled response, in counter order. */
   readonly sent: readonly SentCommand[];
-  /** When the gateway was last heard; starts the timer of `mqtt_timeout`. */
+  /**
+   * When the gateway was last heard; starts the timer of `mqtt_timeout`. This moment, and those of
+   * gaps and commands, are of the gateway's time, which stands still while nothing is read.
+   */
   readonly heardAt: number;
+  readonly reading: Reading;
   /** Device and reason pairs that were noted already. */
   readonly noted: ReadonlySet<string>;
 }

@@ -19,6 +19,8 @@ const ADVICE: Record<FailureReason, string> = {
     "The gateway has begun a new session: nothing to do unless it keeps happening, then see why it restarts.",
   module_lost:
     "A module of the car has crashed or hung and is being restarted: see the log for what it printed.",
+  module_slow:
+    "A module takes longer for statuses than the gateway waits: see what keeps it, or send it fewer.",
   status_gap:
     "A status was lost on its way: if it keeps happening, check the link to the car and the broker's queue limits.",
   protocol_violation:

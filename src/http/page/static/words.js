@@ -69,6 +69,7 @@ const REASONS = {
   all_devices_gone: "All devices gone",
   new_session: "Gateway started anew",
   module_lost: "Module lost",
+  module_slow: "Module too slow",
   status_gap: "Status lost on the way",
   protocol_violation: "Protocol broken by gateway",
   stopped: "Stopped",

@@ -1,0 +1,57 @@
+// What normal communication waits for, and what follows when it does not come (section 4.3).
+import { deviceKey } from "../protocol/mod.ts";
+import type { Effect } from "./effects.ts";
+import { type Ending, endSession } from "./ending.ts";
+import { gatewayTime, whenGatewayTime } from "./reading.ts";
+import { GATEWAY_ANSWER_MS } from "./settings.ts";
+import type { Running, Waiting } from "./state.ts";
+
+/** When the session must have heard something next, in milliseconds. */
+export function runningDeadline(session: Running): number {
+  const { base: { settings }, reading, sent, statuses: { gapSince } } = session;
+  if (reading.pausedSince !== null) {
+    return reading.watched === null ? Infinity : reading.watched.since + moduleMs(session);
+  }
+  const oldest = sent[0];
+  const at = Math.min(
+    session.heardAt + settings.sessionMs,
+    gapSince === null ? Infinity : gapSince + settings.responseMs,
+    oldest === undefined ? Infinity : oldest.sentAt + settings.responseMs,
+  );
+  return whenGatewayTime(session, at);
+}
+
+/** The first of the session's timers has run out. */
+export function onRunningTimeout(session: Running, now: number, effects: Effect[]): Waiting {
+  return endSession(session, whatIsOver(session, now), now, effects);
+}
+
+/** After so long without an answer its gateway has dropped the link, and we do not read that. */
+function moduleMs({ base: { settings } }: Running): number {
+  return Math.max(GATEWAY_ANSWER_MS, settings.sessionMs);
+}
+
+function whatIsOver(session: Running, now: number): Ending {
+  const { heardAt, statuses, sent, reading, base } = session;
+  const { waiting, begun, early, handled, gapSince, expected } = statuses;
+  const { responseMs, sessionMs } = base.settings;
+  if (reading.pausedSince !== null && reading.watched !== null) {
+    const { counter, since } = reading.watched;
+    const slow = begun.find(({ stage }) => stage !== "done")?.status.device.module ?? "";
+    const detail = `Module ${slow} is too slow: status ${counter} is not answered, ` +
+      `${waiting.size + begun.length} statuses wait and reading is paused`;
+    return { reason: "module_slow", detail, waitedMs: now - since };
+  }
+  const time = gatewayTime(session, now);
+  const oldest = sent[0];
+  if (oldest !== undefined && time >= oldest.sentAt + responseMs) {
+    const detail = `Response to command ${oldest.counter} for ${deviceKey(oldest.command.device)}`;
+    return { reason: "command_unanswered", detail, waitedMs: time - oldest.sentAt };
+  }
+  if (gapSince !== null && time >= gapSince + responseMs) {
+    const detail = `Status with counter ${expected}, ${early.size + handled.size} came after it`;
+    return { reason: "status_gap", detail, waitedMs: time - gapSince };
+  }
+  const detail = `Any message of the gateway within ${sessionMs} ms`;
+  return { reason: "session_timeout", detail, waitedMs: time - heardAt };
+}
