@@ -1,4 +1,4 @@
-// Puts a server together from the real rooms: MQTT for the cars, processes for their modules.
+// Assembles a server: MQTT for the cars, processes for their modules.
 import type { CarObserver } from "../car/mod.ts";
 import type { CarConfig, ServerConfig } from "../config/mod.ts";
 import { type CallStatistics, CONTEXTS_PER_HOST, ModuleHost } from "../module/mod.ts";
@@ -7,16 +7,16 @@ import { andSuppressed, type Log, Once } from "../log/mod.ts";
 import { type HostEvents, Server } from "../server/mod.ts";
 
 /**
- * How long a context may take to be destroyed, in milliseconds: with leaving the broker before it and
- * closing the log after it, stopping stays below 10 s [STOP-ORDER].
+ * Deadline for destroying a context, in milliseconds. Together with leaving the broker before it and
+ * closing the log after it, stopping takes less than 10 s [STOP-ORDER].
  */
 const DESTROY_MS = 4000;
 
-/** What a server is put together from. */
+/** The parts of a server. */
 export interface AssembleOptions {
   readonly config: ServerConfig;
   readonly log: Log;
-  /** Looks on while cars live. */
+  /** Observes all cars. */
   readonly observer?: CarObserver;
   /** Counts the calls of all modules. @default {a new one for each host} */
   readonly statistics?: CallStatistics;
@@ -25,7 +25,7 @@ export interface AssembleOptions {
 }
 
 /**
- * Makes a server that is ready to be started.
+ * Makes a server, not started yet.
  *
  * @throws {TlsFileError} when a file for TLS cannot be used.
  */
@@ -41,7 +41,7 @@ export async function assembleServer(options: AssembleOptions): Promise<Server> 
 }
 
 /**
- * Makes the way to the broker, for those who may change it later.
+ * Makes the way to the broker, which a reload may change.
  *
  * @throws {TlsFileError} when a file for TLS cannot be used.
  */

@@ -4,7 +4,7 @@ import type { Command, Device } from "../protocol/mod.ts";
 import type { Clock } from "../time/mod.ts";
 import type { Output } from "../text/mod.ts";
 
-/** What the narrator has told, for the summary. */
+/** Totals for the summary. */
 export interface DemoCounts {
   readonly statuses: number;
   readonly commands: number;
@@ -17,10 +17,10 @@ interface OpenStatus {
   readonly since: number;
 }
 
-/** Texts longer than this are cut, so that a line stays a line. */
+/** Longer texts are cut, in characters. */
 const MAX_DATA = 48;
 
-/** Puts what a session wants done into lines like `0.52 s  car_1  status of "led" ...`. */
+/** Turns effects of sessions into lines such as `0.52 s  car_1  status of "led" ...`. */
 export class DemoNarrator {
   readonly #output: Output;
   readonly #clock: Clock;
@@ -55,7 +55,6 @@ export class DemoNarrator {
     if (state === "CONNECTED" || state === "ERROR") this.#listening(car).resolve();
   }
 
-  /** Takes one effect of a car. */
   tell(car: string, effect: Effect): void {
     switch (effect.type) {
       case "forward":

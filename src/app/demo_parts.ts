@@ -1,4 +1,4 @@
-// What the demo consists of: the broker, the server and the cars, and what is said about them.
+// The parts of the demo: broker, server and cars, with the text before and after.
 import { type LoadedConfig, parseConfig, systemFiles, withFiles } from "../config/mod.ts";
 import type { GatewayVersion } from "../gateway/mod.ts";
 import type { Log } from "../log/mod.ts";
@@ -16,10 +16,10 @@ const COMPANY = "demo";
 const MODULE = 1000;
 const BUTTON = 0;
 const LED = 1;
-/** Statuses a second of one car: slow enough to be read. */
+/** Statuses per second and car: slow enough to read along. */
 const RATE = 1;
 const HOST = "127.0.0.1";
-/** At the end, open statuses have this long to be answered, in milliseconds. */
+/** How long to wait for open statuses at the end, in milliseconds. */
 const DRAIN_MS = 5000;
 
 /** What a {@linkcode Demo} is made from. */
@@ -32,7 +32,6 @@ export interface DemoSetting {
   readonly log: Log;
 }
 
-/** The broker, the server and the cars, and what is said about them. */
 export class Demo {
   /** In the order in which they start. */
   readonly parts: readonly Part[];
@@ -77,7 +76,7 @@ export class Demo {
     ];
   }
 
-  /** Says what is about to be seen. */
+  /** Prints what is about to happen. */
   introduce(): void {
     const { out } = this.#output;
     out(
@@ -87,7 +86,7 @@ export class Demo {
     out("");
   }
 
-  /** Says what it came to, and returns the exit status. */
+  /** Prints the summary, and returns the exit status. */
   summarize(): number {
     const { out, err } = this.#output;
     const { statuses, commands, acknowledged } = this.#narrator.counts;
@@ -146,7 +145,7 @@ function demoConfig(cars: readonly string[], libPath: string, port: number): Pro
   );
 }
 
-/** A car whose button is pressed and let go in turn, and whose LED says what it was last told. */
+/** A car whose button is pressed and released in turn, and whose LED reports its last command. */
 function gatewayOptions(car: string, port: number): GatewayOptions {
   const common = { module: MODULE, deviceRole: "front", priority: 0 };
   const devices: Device[] = [

@@ -11,7 +11,7 @@ export interface Part {
   stop(): Promise<void>;
 }
 
-/** What surrounds a lifetime. */
+/** Environment of a run. */
 export interface LifetimeOptions {
   /** Ends it. */
   readonly stop: AbortSignal;
@@ -22,7 +22,7 @@ export interface LifetimeOptions {
   readonly stopTimeoutMs?: number;
 }
 
-/** Leaves room for the log's own end within the 10 s that stopping may take. */
+/** Leaves time to close the log within the 10 s that stopping may take. */
 const STOP_TIMEOUT_MS = 8000;
 
 /**
@@ -41,7 +41,7 @@ export async function runUntilStopped(
   const stopAsked = whenAborted(stop);
   const starting = lifetime.start();
   try {
-    // A stop that comes while parts start waits for the one under way, so that it can be undone.
+    // A stop during the start waits for the part that is starting, so that it can be undone.
     await Promise.race([starting, stopAsked]);
     if (stop.aborted && !await lifetime.inTime(starting)) return false;
   } catch (error) {
@@ -55,12 +55,12 @@ export async function runUntilStopped(
   return ended && clean;
 }
 
-/** The parts, as far as they have come. */
+/** The parts that have started so far. */
 class Lifetime {
   readonly #parts: readonly Part[];
   readonly #options: LifetimeOptions;
   readonly #started: Part[] = [];
-  /** What is under way, for the message when it never ends. */
+  /** What is in progress, for the message when it hangs. */
   #doing = "";
 
   constructor(parts: readonly Part[], options: LifetimeOptions) {
@@ -68,7 +68,7 @@ class Lifetime {
     this.#options = options;
   }
 
-  /** Starts one after the other, until it is asked to stop. */
+  /** Starts one after the other, until asked to stop. */
   async start(): Promise<void> {
     for (const part of this.#parts) {
       if (this.#options.stop.aborted) return;
@@ -78,7 +78,7 @@ class Lifetime {
     }
   }
 
-  /** Stops in reverse what has started; resolves with whether all of it did in order. */
+  /** Stops what has started, in reverse order; resolves with whether all stopped without error. */
   async stop(): Promise<boolean> {
     let clean = true;
     for (const part of this.#started.reverse()) {
@@ -95,7 +95,7 @@ class Lifetime {
     return clean;
   }
 
-  /** Waits for the work, and says what was under way when it takes longer than stopping may. */
+  /** Waits for the work, and logs what was in progress when stopping takes too long. */
   async inTime(work: Promise<unknown>): Promise<boolean> {
     const { log, clock = systemClock, stopTimeoutMs = STOP_TIMEOUT_MS } = this.#options;
     const ended = await within(work, stopTimeoutMs, clock);
@@ -104,7 +104,7 @@ class Lifetime {
   }
 }
 
-/** Resolves when it is aborted, or at once when it has been. */
+/** Resolves when the signal is aborted, at once when it already is. */
 export function whenAborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();

@@ -1,23 +1,22 @@
-// Tells systemd that the server serves, and that it stops: `Type=notify` in a unit.
+// Notifies systemd that the server is ready and that it is stopping: `Type=notify` in a unit.
 //
-// The datagram socket that systemd listens on is nothing that Deno opens without unstable flags, so
-// systemd's own tool for scripts says it: two short processes in a service's life.
+// Deno opens Unix datagram sockets only with unstable flags, so this uses `systemd-notify`: two short
+// processes in the life of a service.
 import type { Log } from "../log/mod.ts";
 import type { Part } from "./lifetime.ts";
 
-/** The tool answers when systemd has read what it sent; it is not waited for longer, in ms. */
+/** The tool returns when systemd has read its message; deadline for that, in milliseconds. */
 const TIMEOUT_MS = 5000;
 const VARIABLE = "NOTIFY_SOCKET";
 
-/** What may be told. */
 export type ServiceState = "READY=1" | "STOPPING=1";
 
-/** Sends a state; resolves when it has arrived. */
+/** Sends a state; resolves when systemd has read it. */
 export type Notify = (state: ServiceState) => Promise<void>;
 
 /**
- * Returns what tells systemd; undefined where nobody listens. What it needs is taken out of the
- * environment: libraries in child processes have nothing to tell.
+ * Returns the function that notifies systemd; undefined when the program does not run as such a unit.
+ * Removes the socket's name from the environment, so that module libraries cannot use it.
  */
 export function systemdNotify(log: Log): Notify | undefined {
   const socket = Deno.env.get(VARIABLE);
@@ -42,12 +41,12 @@ export function systemdNotify(log: Log): Notify | undefined {
   };
 }
 
-/** The last part to start and the first to stop: everything else is up in between. */
+/** The last part to start and the first to stop: in between, everything else is up. */
 export function servicePart(notify: Notify): Part {
   return {
     name: "the service",
     start: () => notify("READY=1"),
-    // Nothing waits for who only wants to hear of it.
+    // The start and the stop do not wait for the notification.
     stop: () => Promise.resolve(void notify("STOPPING=1")),
   };
 }

@@ -1,4 +1,4 @@
-// `check --against`: what a reload would do, in cars; starts and changes nothing.
+// `check --against`: what a reload would change, in cars. Changes nothing.
 import {
   compareConfigs,
   type CompareOptions,
@@ -17,19 +17,19 @@ import {
 } from "../config/mod.ts";
 import { fetchConfig, RunningConfigError } from "../http/mod.ts";
 
-/** With what a configuration is compared. */
+/** What a configuration is compared with. */
 export interface Against {
   /** Another configuration file, or the HTTP address of a running server. */
   readonly target: string;
-  /** The server's key; not needed for a file. */
+  /** The server's API key; not needed for a file. */
   readonly apiKey?: string | undefined;
 }
 
 /**
- * Says what a server that runs `against` would do on a reload with `config`, a line each.
+ * Lists what a server that runs `against` would change on a reload with `config`, one line each.
  *
  * @throws {ConfigError} when the other configuration cannot be used.
- * @throws {RunningConfigError} when the server does not tell its own.
+ * @throws {RunningConfigError} when the server does not give its configuration.
  */
 export async function compareAgainst(
   config: ServerConfig,
@@ -49,20 +49,17 @@ export async function compareAgainst(
     ...describe(running, wanted, options),
     ...(unseen.length > 0
       ? [
-        `Unknown, maybe changed, as servers show only what is known to be no secret: ${
-          namesText(unseen)
-        }`,
+        `Not comparable, as servers mask what may be secret: ${namesText(unseen)}`,
       ]
       : []),
   ];
 }
 
-/** Whether it is the address of a server, not a file. */
 function isAddress(target: string): boolean {
   return /^https?:\/\//i.test(target);
 }
 
-/** Why a comparison failed, a line each; undefined: nobody expected it. */
+/** Why a comparison failed, one line each; undefined for an unexpected error. */
 export function againstProblems(error: unknown, target: string): string[] | undefined {
   if (error instanceof ConfigError) {
     return error.problems.map(({ path, message }) =>

@@ -1,4 +1,4 @@
-// `check`: reads a configuration and says what is wrong with it, or what it means; starts nothing.
+// `check`: reports the problems of a configuration, or prints its effective form. Starts nothing.
 import {
   ConfigError,
   effectiveDocument,
@@ -22,15 +22,15 @@ export interface CheckOptions {
   /** The configuration file. */
   readonly config: string;
   readonly overrides?: Overrides;
-  /** Whether values of modules' `config` are printed whatever they are. @default {false} */
+  /** Whether all values of modules' `config` are printed, secrets included. @default {false} */
   readonly showConfigValues?: boolean | undefined;
-  /** Present: say what a reload would do instead. */
+  /** When present, print what a reload would change instead. */
   readonly against?: Against & { readonly apiKeyFile?: string | undefined };
 }
 
 /**
- * Prints every problem, one a line, or the effective configuration with secrets masked; or what a
- * reload would do.
+ * Prints every problem, one per line, or the effective configuration with secrets masked; or what a
+ * reload would change.
  *
  * @returns the exit status: 1 when there is a problem [CONFIG-PROBLEMS], else 0
  */
@@ -83,13 +83,12 @@ async function readKey(file: string): Promise<string> {
   }
 }
 
-/** Prints what is wrong with a configuration, warnings first; for every command that loads one. */
+/** Prints the warnings, then the problems of a configuration; for every command that loads one. */
 export function printConfigError(error: ConfigError, output: Output): void {
   printWarnings(error.warnings, output);
   for (const { path, message } of error.problems) output.err(`${path}: ${message}`);
 }
 
-/** Prints what is suspicious about a configuration. */
 export function printWarnings(warnings: readonly Problem[], output: Output): void {
   for (const { path, message } of warnings) output.err(`warning: ${path}: ${message}`);
 }

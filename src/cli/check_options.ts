@@ -1,4 +1,4 @@
-// The options of `check`, apart from the command itself, so that help loads nothing else.
+// The options of `check`, separate from the command, so that help loads nothing else.
 import { configureWithConfig } from "./config_options.ts";
 import type { Configure } from "./context.ts";
 
@@ -12,10 +12,10 @@ interface ParsedOptions {
 /** Adds what `check` takes to a command. */
 export const configureCheck: Configure = (command, { output }, done) => {
   command
-    .option("--against <file|url>", "print what a reload would do to the server that runs this")
-    .option("--api-key <key>", "the key of that server's HTTP side; others may see it in ps")
-    .option("--api-key-file <file>", "the same from a file")
-    .option("--show-config-values", "print values of modules' config that may be secrets, too");
+    .option("--against <file|url>", "print what a reload would change on the server that runs this")
+    .option("--api-key <key>", "API key of that server; other users can see it in ps")
+    .option("--api-key-file <file>", "file with that key")
+    .option("--show-config-values", "print every value of modules' config, secrets included");
   configureWithConfig(command, output, async (options) => {
     const { against: target, apiKey, apiKeyFile, showConfigValues } = command.opts<ParsedOptions>();
     const fail = (text: string) => command.error(`error: ${text}`);

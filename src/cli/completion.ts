@@ -1,15 +1,14 @@
-// `completion`: prints a script that has a shell complete commands, options and files.
+// `completion`: prints a script that completes commands, options and files in a shell.
 //
-// The scripts are written from the command line's own description, so they know what it knows.
+// The scripts are generated from the description of the command line, so they are always complete.
 import type { Command, Option } from "commander";
 
-/** The shells there are scripts for. */
+/** The supported shells. */
 export const SHELLS = ["bash", "zsh", "fish"] as const;
 
-/** One of {@linkcode SHELLS}. */
 export type Shell = (typeof SHELLS)[number];
 
-/** What may stand at a place: a file, one of some words, or what only its user knows. */
+/** What a value may be: a file, one of some words, or any text. */
 type Place = "file" | "text" | readonly string[];
 
 /** An option of a command. */
@@ -21,7 +20,7 @@ interface CompletedOption {
   readonly value?: Place;
 }
 
-/** A command; the one without a name is what runs when none is named. */
+/** A command; the one without a name is the default. */
 export interface CompletedCommand {
   readonly name: string;
   readonly summary: string;
@@ -30,7 +29,7 @@ export interface CompletedCommand {
   readonly argument?: Place;
 }
 
-/** Reads what a program with its options offers: first what it does without a command's name. */
+/** Describes a program and its options; the default command comes first. */
 export function describeProgram(program: Command): CompletedCommand[] {
   return [
     describeCommand(program, ""),
@@ -58,7 +57,7 @@ function describeOption(option: Option): CompletedOption {
   };
 }
 
-/** Names of arguments say what they are, as they do to people. */
+/** Derived from the argument's name, such as `<file>`. */
 function place(name: string, choices: readonly string[] | undefined): Place {
   return choices ?? (/file|config/.test(name) ? "file" : "text");
 }
@@ -199,7 +198,7 @@ function namesOf(commands: readonly CompletedCommand[]): string[] {
   return commands.map(({ name }) => name).filter((name) => name !== "");
 }
 
-/** All three shells take a text between single quotes as it is, but for that quote itself. */
+/** In all three shells, single quotes protect everything but themselves. */
 function quote(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }

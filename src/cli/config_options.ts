@@ -1,12 +1,12 @@
 // The arguments that name a configuration and change it [CLI-ARGUMENTS]; `start` and `check`
 // share them, so that `check` judges exactly what `start` would run.
 //
-// Kept apart from the commands, so that help and usage errors load nothing else.
+// Separate from the commands, so that help and usage errors load nothing else.
 import type { Command } from "commander";
 import type { Overrides } from "../config/mod.ts";
 import type { Output } from "../text/mod.ts";
 
-/** Where the configuration is looked for when none is named. */
+/** The configuration file when none is given. */
 export const DEFAULT_CONFIG = "./config/config.json";
 
 /** What the command line said. */
@@ -37,11 +37,14 @@ export function configureWithConfig(
       `configuration file, or - for standard input (default: ${DEFAULT_CONFIG})`,
     )
     .option("-c, --config <file>", "the same as an option")
-    .option("--tls", "reach the broker over TLS; needs --ca")
-    .option("--ca <file>", "certificates of further authorities that may sign the broker's, PEM")
-    .option("--cert <file>", "own certificate for the broker, PEM; needs --key")
-    .option("--key <file>", "private key of the own certificate, PEM; needs --cert")
-    .option("--broker [port]", "run a broker inside, at the configured address or on another port")
+    .option("--tls", "connect to the broker over TLS; requires --ca")
+    .option("--ca <file>", "additional CA certificates to trust for the broker, PEM")
+    .option("--cert <file>", "client certificate for the broker, PEM; requires --key")
+    .option("--key <file>", "private key of the client certificate, PEM; requires --cert")
+    .option(
+      "--broker [port]",
+      "run an embedded broker, at the configured address or on another port",
+    )
     .action((argument: string | undefined, parsed: ParsedOptions) => {
       const fail = (text: string) => command.error(`error: ${text}`);
       return action({
@@ -54,11 +57,11 @@ export function configureWithConfig(
 type Fail = (text: string) => never;
 
 function configFile(argument: string | undefined, parsed: ParsedOptions, fail: Fail): string {
-  // What follows --broker is the configuration file when it cannot be a port.
+  // What follows --broker is the configuration file unless it is a port.
   const { config, broker } = parsed;
   const behind = typeof broker === "string" && !isNumber(broker) ? broker : undefined;
   const files = [argument, config, behind].filter((file) => file !== undefined);
-  if (files.length > 1) fail(`configuration file named twice: "${files.join('" and "')}"`);
+  if (files.length > 1) fail(`configuration file given twice: "${files.join('" and "')}"`);
   const [file = DEFAULT_CONFIG] = files;
   if (config === undefined && isMistypedCommand(file)) {
     fail(`neither a command nor a configuration file: "${file}"`);
@@ -66,7 +69,7 @@ function configFile(argument: string | undefined, parsed: ParsedOptions, fail: F
   return file;
 }
 
-/** Whether the rest of TLS is there and readable is checked with the configuration. */
+/** Whether the files exist and are readable is checked with the configuration. */
 function tls({ tls, ca, cert, key }: ParsedOptions, output: Output): Overrides {
   if (tls) return { tls: { ca, cert, key } };
   for (const [name, file] of Object.entries({ ca, cert, key })) {
@@ -87,7 +90,7 @@ function isNumber(text: string): boolean {
   return /^\d+$/.test(text);
 }
 
-/** A word that could be a command, where no such file exists. */
+/** Whether a word could be a command, and is not the name of a file. */
 function isMistypedCommand(argument: string): boolean {
   if (!/^[a-z][a-z-]*$/.test(argument)) return false;
   try {

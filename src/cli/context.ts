@@ -1,18 +1,18 @@
-// What the entry and the commands know of each other.
+// The interface between the entry point and the commands.
 import type { Command } from "commander";
 import type { Output } from "../text/mod.ts";
 
-/** What every command gets from the entry. */
+/** What every command gets from the entry point. */
 export interface ProgramContext {
   readonly output: Output;
   /** Aborted when the program is asked to stop. */
   readonly stop: AbortSignal;
   /**
-   * Calls `reload` whenever the program is asked to read its configuration anew; until it is taken
-   * back with what this returns, the program is not ended by being asked so.
+   * Calls `reload` on each SIGHUP, until the returned function is called. While nobody has
+   * registered, SIGHUP ends the program.
    */
   readonly onReload: (reload: () => void) => () => void;
-  /** Where defects go that nobody caught; a command that logs puts its log here. */
+  /** Where uncaught errors are reported; a command that logs sets its log here. */
   onDefect: (text: string) => void;
 }
 

@@ -1,22 +1,22 @@
-// Errors that nobody caught.
+// Uncaught errors.
 
 /**
- * Keeps the process alive through errors that nobody caught, and says them loudly.
+ * Keeps the process alive through uncaught errors, and reports them.
  *
- * Each is a defect, but hundreds of cars are served here, and what failed concerns one of them.
+ * Each is a defect, but the process serves hundreds of cars, and the error concerns one of them.
  */
 export function reportDefects(report: (text: string) => void): void {
   addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
-    report(`Defect, a promise failed and nobody cared: ${describeDefect(event.reason)}`);
+    report(`Defect, unhandled rejection: ${describeDefect(event.reason)}`);
   });
   addEventListener("error", (event) => {
     event.preventDefault();
-    report(`Defect, an error was not caught: ${describeDefect(event.error)}`);
+    report(`Defect, uncaught error: ${describeDefect(event.error)}`);
   });
 }
 
-/** The stack where there is one. */
+/** The stack, if there is one. */
 export function describeDefect(reason: unknown): string {
   return reason instanceof Error ? reason.stack ?? reason.message : String(reason);
 }

@@ -13,12 +13,12 @@ import { Countdown, Demo, runUntilStopped } from "../app/mod.ts";
 export interface DemoOptions {
   readonly cars: number;
   readonly gateway: GatewayVersion;
-  /** How long it runs once all has started; absent: until it is interrupted. */
+  /** How long it runs after the start; absent: until interrupted. */
   readonly seconds?: number;
 }
 
 /**
- * Runs the demo until its time is up or it is interrupted, then prints a summary.
+ * Runs the demo for the given time or until it is interrupted, then prints a summary.
  *
  * @returns the exit status: 1 when it could not start or a status stayed unanswered, else 0
  */

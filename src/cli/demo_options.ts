@@ -1,16 +1,16 @@
-// The options of `demo`, apart from the command itself, so that help loads nothing else.
+// The options of `demo`, separate from the command, so that help loads nothing else.
 import { InvalidArgumentError, Option } from "commander";
 import { GATEWAY_VERSIONS } from "../gateway/mod.ts";
 import type { Configure } from "./context.ts";
 import type { DemoOptions } from "./demo.ts";
 
-/** More cars than this on one screen tell nobody anything. */
+/** With more cars, the screen is unreadable. */
 const MAX_CARS = 100;
 
 /** Adds what `demo` takes to a command. */
 export const configureDemo: Configure = (command, context, done) => {
   command
-    .option("--seconds <n>", "end by itself after so long (default: run until Ctrl-C)", seconds)
+    .option("--seconds <n>", "stop after this many seconds (default: run until Ctrl-C)", seconds)
     .option("--cars <n>", `simulated cars, at most ${MAX_CARS}`, cars, 3)
     .addOption(
       new Option("--gateway <version>", "which version of the real gateway the cars have")

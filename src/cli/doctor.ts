@@ -1,4 +1,4 @@
-// `doctor`: tries what the server will need, and says what is wrong and what to do.
+// `doctor`: tests everything the server will need, and says what to fix.
 import { CHECKS, countByStatus, examine, type Finding, STATUSES } from "../doctor/mod.ts";
 import type { ConfigOptions } from "./config_options.ts";
 import type { ProgramContext } from "./context.ts";
@@ -14,7 +14,7 @@ export interface DoctorOptions extends ConfigOptions {
   readonly listenMs: number;
 }
 
-/** Subjects with the same result are named up to here, then counted. */
+/** So many subjects with the same result are named; the rest are counted. */
 const MAX_SUBJECTS = 4;
 
 /** @returns the exit status: 1 when something failed, or when it was stopped before the end */
@@ -23,7 +23,7 @@ export async function doctorCommand(
   { output, stop }: ProgramContext,
 ): Promise<number> {
   if (options.publish) {
-    output.err("warning: --publish: gateways that are connected will have to connect again");
+    output.err("warning: --publish: connected gateways will have to reconnect");
   }
   const stopped = Promise.withResolvers<undefined>();
   stop.addEventListener("abort", () => stopped.resolve(undefined), { once: true });
@@ -42,7 +42,7 @@ export async function doctorCommand(
   return counts.failed === 0 ? 0 : 1;
 }
 
-/** The results for people: by check, what is alike together, the sum at the end. */
+/** The results for people: grouped by check and by result, with totals at the end. */
 export function report(findings: readonly Finding[]): string[] {
   const lines: string[] = [];
   for (const check of CHECKS) {

@@ -1,4 +1,4 @@
-// The options of `doctor`, apart from the command itself, so that help loads nothing else.
+// The options of `doctor`, separate from the command, so that help loads nothing else.
 import { configureWithConfig } from "./config_options.ts";
 import type { Configure } from "./context.ts";
 import { OptionReader } from "./option_reader.ts";
@@ -11,11 +11,11 @@ const MAX_LISTEN_S = 3_600;
 export const configureDoctor: Configure = (command, context, done) => {
   command
     .option("--json", "print the results as one JSON document")
-    .option("--init", "also call init of every module; it may talk to what is behind the module")
-    .option("--publish", "publish to every car's topics; gateways that are there connect again")
+    .option("--init", "also call init of every module, which may contact the module's backend")
+    .option("--publish", "publish to every car's topics; connected gateways will reconnect")
     .option(
       "--listen <seconds>",
-      "how long to listen for gateways, and publish where there is none; 0 publishes nothing",
+      "listen for gateways this long, then publish to cars without one; 0: publish nothing",
       `${LISTEN_S}`,
     );
   configureWithConfig(command, context.output, async (options) => {

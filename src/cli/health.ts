@@ -1,23 +1,23 @@
 // `health`: asks a running server whether it is alive, for the health checks of containers.
 //
-// It runs every few seconds, so it loads little more than this, and reads of the configuration only where
-// the server listens.
+// It runs every few seconds, so it loads as little as possible, and reads only the `http` section of the
+// configuration.
 import { connect as connectPlain, isIP } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { hostPort, reachableHost } from "../net/mod.ts";
 import { describeFileError, type Output, readText } from "../text/mod.ts";
 import { DEFAULT_CONFIG } from "./config_options.ts";
 
-/** Where the server listens when nothing says otherwise. */
+/** Where the server listens by default. */
 const DEFAULT_URL = "http://127.0.0.1:8080/healthz";
-/** A server that takes longer, in milliseconds, is not well. */
+/** Deadline for the answer, in milliseconds. */
 const TIMEOUT_MS = 5000;
-/** More than that is not read of an answer. */
+/** So much of an answer is read. */
 const MAX_ANSWER_CHARS = 10_000;
 
 /** What `health` is told on the command line. */
 export interface HealthOptions {
-  /** Asked instead of what the configuration says. */
+  /** Overrides the address in the configuration. */
   readonly url?: string | undefined;
   /** @default {DEFAULT_CONFIG} */
   readonly config?: string | undefined;
@@ -25,12 +25,12 @@ export interface HealthOptions {
 
 interface Target {
   readonly url: string;
-  /** The server's own certificate need not be for the address it is asked at from inside. */
+  /** From inside, the server's certificate need not match the address. */
   readonly anyCertificate: boolean;
 }
 
 /**
- * Asks, and prints a line.
+ * Asks the server, and prints the result in one line.
  *
  * @returns the exit status: 0 when the server answers with 200 in time, else 1
  */
@@ -51,7 +51,7 @@ export async function runHealth(options: HealthOptions, output: Output): Promise
   return 1;
 }
 
-/** What the configuration says; one that is missing where nobody named it says nothing. */
+/** The address in the configuration; the default when no configuration was named and none is there. */
 async function targetOf(config: string | undefined): Promise<Target> {
   const file = config ?? DEFAULT_CONFIG;
   let text: string;
@@ -66,7 +66,7 @@ async function targetOf(config: string | undefined): Promise<Target> {
   try {
     document = JSON.parse(text.replace(/^\ufeff/, ""));
   } catch (cause) {
-    // The parser's own message shows the text, and with it maybe a secret.
+    // The parser's message quotes the text, which may hold a secret.
     throw new Error(`Cannot read the configuration "${file}": no JSON`, { cause });
   }
   return urlOf((document as { http?: Record<string, unknown> } | null)?.http ?? {});
@@ -82,8 +82,7 @@ function urlOf(http: Readonly<Record<string, unknown>>): Target {
 }
 
 /**
- * Asks with a request written by hand: Deno 2.4's HTTP clients check certificates whatever they are
- * told, and a health check need not load one.
+ * Sends a request written by hand: in Deno 2.4, HTTP clients cannot skip the check of certificates.
  */
 function ask({ url, anyCertificate }: Target): Promise<{ status: number; text: string }> {
   const { protocol, hostname, port, host, pathname, search } = new URL(url);

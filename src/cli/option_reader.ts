@@ -1,11 +1,10 @@
-// Options of a command line as numbers, lists and files; what is wrong is collected, not thrown.
+// Reads options of a command line as numbers, lists and files; problems are collected, not thrown.
 
 import { MAX_PEM_BYTES, readBytes } from "../text/mod.ts";
 
-/** Texts as commander finds them; what is absent was not given. */
+/** Options as commander returns them; absent when not given. */
 export type RawOptions = Readonly<Record<string, string | boolean | undefined>>;
 
-/** Reads texts, and collects what is wrong with them. */
 export class OptionReader {
   readonly #raw: RawOptions;
   readonly #problems: string[] = [];
@@ -14,7 +13,7 @@ export class OptionReader {
     this.#raw = raw;
   }
 
-  /** One line each, with the option and what was found. */
+  /** One line each, with the option and the value found. */
   get problems(): readonly string[] {
     return this.#problems;
   }
@@ -28,7 +27,7 @@ export class OptionReader {
     return this.#raw[name] === true;
   }
 
-  /** A number in a range, ends included. */
+  /** A number in a closed range. */
   number(
     name: string,
     range: { min: number; max: number; integer?: boolean },
@@ -42,7 +41,7 @@ export class OptionReader {
     return undefined;
   }
 
-  /** Whole numbers with commas between them. */
+  /** Whole numbers, separated by commas. */
   numbers(name: string, range: { min: number; max: number }): number[] | undefined {
     const text = this.text(name);
     if (text === undefined) return undefined;
@@ -51,7 +50,7 @@ export class OptionReader {
     if (values.every((value) => Number.isInteger(value) && value >= min && value <= max)) {
       return values;
     }
-    this.problem(name, `whole numbers from ${min} to ${max} with commas between them`, text);
+    this.problem(name, `whole numbers from ${min} to ${max} separated by commas`, text);
     return undefined;
   }
 
@@ -76,11 +75,11 @@ export class OptionReader {
     }
   }
 
-  /** Options that make no sense beside another one. */
+  /** Options that cannot be combined with another one. */
   refuse(names: readonly string[], beside: string): void {
     for (const name of names) {
       const text = this.text(name);
-      if (text !== undefined) this.problem(name, `nothing beside ${beside}`, text);
+      if (text !== undefined) this.problem(name, `no value together with ${beside}`, text);
     }
   }
 

@@ -1,9 +1,9 @@
 // The command line: which command was meant, with which options [CLI-ARGUMENTS].
 //
-// Each command lives in a file of its own, which is only loaded when the command is run.
+// Each command has a file of its own, loaded only when the command is run.
 //
-// Exit status: 0 ended as asked, 1 the command failed (configuration, files, start), 2 the command
-// line itself was not understood.
+// Exit status: 0 success, 1 the command failed (configuration, files, start), 2 the command line is
+// invalid.
 import { Argument, Command, CommanderError } from "commander";
 import { versionText } from "../version.ts";
 import { configureWithConfig } from "./config_options.ts";
@@ -15,7 +15,7 @@ const USAGE_STATUS = 2;
 interface Entry {
   readonly name: string;
   readonly summary: string;
-  /** What follows the program's name, and what that does. */
+  /** The arguments after the program's name, and what they do. */
   readonly examples: readonly (readonly [args: string, meaning: string])[];
   readonly configure: Configure;
 }
@@ -31,21 +31,21 @@ const configureStart: Configure = (command, context, done) => {
 const COMMANDS: readonly Entry[] = [
   {
     name: "start",
-    summary: "run the server; what happens when no command is named",
+    summary: "run the server; the default command",
     examples: [
       ["start config.json", "serve the cars of a configuration"],
-      ["start config.json --broker 1884", "be their broker, too, on another port"],
-      ["start config.json --tls --ca ca.pem", "reach the broker over TLS"],
+      ["start config.json --broker 1884", "also run their broker, on another port"],
+      ["start config.json --tls --ca ca.pem", "connect to the broker over TLS"],
     ],
     configure: configureStart,
   },
   {
     name: "check",
-    summary: "say what is wrong with a configuration, or what it means; start nothing",
+    summary: "report every problem of a configuration, or print its effective form",
     examples: [
-      ["check config.json", "print what it means, or every problem"],
+      ["check config.json", "print its effective form, or every problem"],
       ["check config.json --tls --ca ca.pem", "the same, with the options of start"],
-      ["check new.json --against config.json", "print what a reload would do, in cars"],
+      ["check new.json --against config.json", "print what a reload would change, in cars"],
     ],
     configure: async (command, context, done) => {
       const { configureCheck } = await import("./check_options.ts");
@@ -54,10 +54,10 @@ const COMMANDS: readonly Entry[] = [
   },
   {
     name: "doctor",
-    summary: "try what the server will need, and say what is wrong and what to do",
+    summary: "test everything the server will need, and say what to fix",
     examples: [
-      ["doctor config.json", "try broker, certificates, libraries, ..."],
-      ["doctor config.json --init --publish", "also call init, and publish: before going live"],
+      ["doctor config.json", "test broker, certificates, libraries, ..."],
+      ["doctor config.json --init --publish", "also call init and publish, before going live"],
     ],
     configure: async (command, context, done) => {
       const { configureDoctor } = await import("./doctor_options.ts");
@@ -82,7 +82,7 @@ const COMMANDS: readonly Entry[] = [
   },
   {
     name: "schema",
-    summary: "print the JSON Schema of the configuration, or what the API looks like",
+    summary: "print the JSON Schema of the configuration, or the API's description",
     examples: [
       ["schema > external-server.schema.json", "what editors complete configurations with"],
       ["schema openapi", "the REST routes, for programs that make clients"],
@@ -98,7 +98,7 @@ const COMMANDS: readonly Entry[] = [
   },
   {
     name: "demo",
-    summary: "show everything at work: a broker, the example module, simulated cars",
+    summary: "see it all work: a broker, the example module and simulated cars",
     examples: [
       ["demo", "three cars, until Ctrl-C"],
       ["demo --cars 1 --seconds 20", "one car, for 20 seconds"],
@@ -112,9 +112,9 @@ const COMMANDS: readonly Entry[] = [
     name: "simulate",
     summary: "run simulated gateways against any broker",
     examples: [
-      ["simulate -c config.json", "be the gateways of its cars"],
+      ["simulate -c config.json", "run the gateways of its cars"],
       ["simulate --cars 100 --rate 5 --seconds 60", "measure for a minute"],
-      ["simulate --cars 3 --drop 0.01 --seed 7", "lose every hundredth message"],
+      ["simulate --cars 3 --drop 0.01 --seed 7", "lose one message in a hundred"],
     ],
     configure: async (command, context, done) => {
       const { configureSimulate } = await import("./simulate_options.ts");
@@ -123,11 +123,11 @@ const COMMANDS: readonly Entry[] = [
   },
   {
     name: "completion",
-    summary: "print a script that has a shell complete commands, options and files",
+    summary: "print a script that completes commands, options and files in a shell",
     examples: [
-      ["completion bash > /etc/bash_completion.d/external-server", "for everybody"],
+      ["completion bash > /etc/bash_completion.d/external-server", "for all users"],
       ["completion zsh > ~/.zfunc/_external-server", "a folder of fpath"],
-      ["completion fish > ~/.config/fish/completions/external-server.fish", "for oneself"],
+      ["completion fish > ~/.config/fish/completions/external-server.fish", "for the current user"],
     ],
     configure: async (command, context, done) => {
       const { completionScript, describeProgram, SHELLS } = await import("./completion.ts");
@@ -144,20 +144,20 @@ const COMMANDS: readonly Entry[] = [
 const EXAMPLES = `
 Examples:
   external-server config.json                      serve the cars of a configuration
-  external-server config.json --broker             the same, and be their broker, too
-  external-server config.json --tls --ca ca.pem    reach the broker over TLS
+  external-server config.json --broker             the same, and run their broker as well
+  external-server config.json --tls --ca ca.pem    connect to the broker over TLS
   external-server -c config.json --tls --ca ca.pem --cert me.pem --key me.key
-  external-server check config.json                read a configuration, start nothing
-  external-server doctor config.json               try what it will need: broker, libraries, ...
-  external-server simulate -c config.json          be the gateways of its cars
-  source <(external-server completion bash)        complete all of this with the Tab key
+  external-server check config.json                check a configuration, start nothing
+  external-server doctor config.json               test what it will need: broker, libraries, ...
+  external-server simulate -c config.json          run the gateways of its cars
+  source <(external-server completion bash)        complete all of this with Tab
 
-Exit status: 0 ended as asked, 1 failed, 2 command line not understood.`;
+Exit status: 0 success, 1 failure, 2 invalid command line.`;
 
 /**
  * Runs the command that the arguments name and returns the exit status.
  *
- * Never exits by itself, and never rejects because of a wrong command line.
+ * Never exits by itself, and never rejects because of an invalid command line.
  */
 export async function runProgram(
   args: readonly string[],
@@ -189,11 +189,11 @@ async function createProgram(
 ): Promise<Command> {
   const { output } = context;
   const program = new Command("external-server")
-    .description("The cloud end of the Fleet Protocol: serves the cars of one company.")
+    .description("The cloud end of the Fleet Protocol v2: serves the cars of one company.")
     .version(versionText(), "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
     .helpCommand("help [command]", "print the help of a command")
-    // Options of a command come after its name, and mean what they mean there.
+    // Options of a command come after its name; the same option may mean something else elsewhere.
     .enablePositionalOptions()
     .showHelpAfterError("(see external-server --help)")
     .exitOverride()
@@ -215,7 +215,7 @@ async function createProgram(
     .addHelpText("after", EXAMPLES);
 }
 
-/** The program with the options of every command: else they are only loaded for the one meant. */
+/** The program with the options of every command; otherwise only those of the one to run are loaded. */
 async function createWholeProgram(context: ProgramContext): Promise<Command> {
   const program = await createProgram(context, () => {});
   for (const command of program.commands) {
@@ -233,7 +233,7 @@ function examplesText({ examples }: Entry): string {
   return `\nExamples:\n${lines.join("\n")}`;
 }
 
-/** `help start` is `start --help`: only then the command's options have been loaded. */
+/** `help start` becomes `start --help`: only that loads the command's options. */
 function withoutHelpCommand(args: readonly string[]): string[] {
   const [first, ...rest] = args;
   return first === "help" ? [...rest, "--help"] : [...args];

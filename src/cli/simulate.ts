@@ -6,14 +6,13 @@ import type { Output } from "../text/mod.ts";
 import type { SimulateOptions } from "./simulate_input.ts";
 import { liveLine, simulateResult, summaryLines } from "./simulate_report.ts";
 
-/** At the end, open statuses have this long to be answered, in milliseconds. */
+/** How long to wait for open statuses at the end, in milliseconds. */
 const DRAIN_MS = 10_000;
 const LIVE_EVERY_MS = 1_000;
 
 /**
- * Runs the gateways until the time is up or `signal` is aborted, waits for open answers (at most
- * 10 s), and prints a summary. Live rates go to the error output, so that a pipe gets the summary
- * alone.
+ * Runs the gateways for the given time or until `signal` is aborted, waits for open answers (at most
+ * 10 s), and prints a summary. Live rates go to standard error, so that a pipe gets only the summary.
  *
  * @returns the exit status: 1 when a status stayed unanswered, the server broke a rule of the
  * protocol, or not one car had a session; else 0

@@ -1,4 +1,4 @@
-// What `simulate` was given, checked as a whole: every problem at once.
+// Checks the command line of `simulate` as a whole, and reports every problem at once.
 import { isSecure, overTls, parseAddress } from "../net/mod.ts";
 import { ConfigError, configSource, loadConfig, systemFiles } from "../config/mod.ts";
 import type { GatewayVersion } from "../gateway/mod.ts";
@@ -22,9 +22,9 @@ export interface SimulateOptions {
   readonly company: string;
   readonly cars: readonly SimulatedCar[];
   readonly broker: GatewayBroker;
-  /** Statuses a second and car; 0: as fast as the window allows. */
+  /** Statuses per second and car; 0: as fast as the window allows. */
   readonly rate: number;
-  /** Unanswered statuses of one car at which it sends no further one. */
+  /** A car with so many unanswered statuses sends no more. */
   readonly window: number;
   /** Size of a status in bytes. */
   readonly payload: number;
@@ -40,7 +40,7 @@ export interface SimulateOptions {
   readonly json: boolean;
 }
 
-/** The command line cannot be used; every reason is in {@linkcode SimulateUsageError.problems}. */
+/** The command line is invalid; {@linkcode SimulateUsageError.problems} has every reason. */
 export class SimulateUsageError extends Error {
   override readonly name = "SimulateUsageError";
   readonly problems: readonly string[];
@@ -129,7 +129,7 @@ async function readConfig(
   try {
     const source = configSource(file, {
       ...systemFiles,
-      // The modules' libraries are the server's: they need not be where the gateways run.
+      // Only the server needs the libraries: they may be missing where the gateways run.
       kind: (path) => path.endsWith(".so") ? Promise.resolve("file") : systemFiles.kind(path),
     });
     const { config } = await loadConfig(source);

@@ -1,4 +1,4 @@
-// The options of `simulate`, apart from the command itself.
+// The options of `simulate`, separate from the command.
 import { type Command, Option } from "commander";
 import { GATEWAY_VERSIONS } from "../gateway/mod.ts";
 import type { ProgramContext } from "./context.ts";
@@ -14,14 +14,14 @@ import {
 export function addSimulateOptions(command: Command): Command {
   return command
     .option("--cars <n>", "how many cars (default: 1, or all of the configuration)")
-    .option("--rate <n>", "statuses a second and car; 0: as fast as the window allows", "1")
-    .option("--window <n>", "unanswered statuses a car may have", `${DEFAULT_WINDOW}`)
-    .option("--devices <n>", "devices a car (default: one for each of its modules)")
+    .option("--rate <n>", "statuses per second and car; 0: as fast as the window allows", "1")
+    .option("--window <n>", "unanswered statuses that a car may have", `${DEFAULT_WINDOW}`)
+    .option("--devices <n>", "devices per car (default: one for each of its modules)")
     .option("--modules <list>", "module numbers of the devices (default: 1000)")
     .option("--device-types <list>", "types of the devices", "0")
     .option("--payload <bytes>", "size of a status", "64")
     .option("--drop <p>", "probability that a message is never sent, 0 to 1", "0")
-    .option("--reorder <p>", "probability that a message changes places with the next", "0")
+    .option("--reorder <p>", "probability that a message is swapped with the next one", "0")
     .option("--duplicate <p>", "probability that a message is sent twice", "0")
     .option(
       "--reconnect-every <seconds>",
@@ -36,17 +36,20 @@ export function addSimulateOptions(command: Command): Command {
       "--first-connection-fails",
       "each car's first broker connection fails, as the real gateway's usually does",
     )
-    .option("--seconds <n>", "how long (default: until asked to stop)")
-    .option("--seed <n>", "the same seed misbehaves in the same way", "1")
-    .option("-c, --config <file>", "take company, broker, cars and modules from a configuration")
+    .option("--seconds <n>", "how long to run (default: until interrupted)")
+    .option("--seed <n>", "the same seed gives the same faults", "1")
+    .option(
+      "-c, --config <file>",
+      "take company, broker, cars and modules from a configuration file",
+    )
     .option("--company <name>", 'company of the cars (default: "acme")')
-    .option("--car-prefix <text>", 'cars are called PREFIX1 to PREFIXn (default: "car_")')
+    .option("--car-prefix <text>", 'prefix of the names of cars, before a number (default: "car_")')
     .option("--address <host>", 'the broker: a host or an mqtt:// address (default: "127.0.0.1")')
     .option("--port <n>", "its port (default: 1883, 8883 with TLS)")
-    .option("--tls", "reach the broker over TLS")
-    .option("--ca <file>", "certificates that may sign the broker's, PEM; turns TLS on")
-    .option("--cert <file>", "own certificate, PEM; needs --key")
-    .option("--key <file>", "private key of the own certificate, PEM; needs --cert")
+    .option("--tls", "connect to the broker over TLS")
+    .option("--ca <file>", "additional CA certificates to trust, PEM; turns TLS on")
+    .option("--cert <file>", "client certificate, PEM; requires --key")
+    .option("--key <file>", "private key of the client certificate, PEM; requires --cert")
     .option("--username <name>", "user name for the broker")
     .addOption(
       new Option("--password <text>", "password for the broker").env("SIMULATE_PASSWORD"),

@@ -1,11 +1,11 @@
-// What `simulate` tells: a line a second, and the summary, for people and as data.
+// The output of `simulate`: a line per second and the summary, for people and as data.
 import { hostPort } from "../net/mod.ts";
 import type { Fleet, GatewayStatsJson, Violation } from "../simulator/mod.ts";
 import type { SimulateOptions } from "./simulate_input.ts";
 
 const SHOWN_VIOLATIONS = 10;
 
-/** A whole run as data; `--json` prints it. */
+/** The result of a run; `--json` prints it. */
 export interface SimulateResult {
   readonly company: string;
   readonly broker: string;
@@ -21,7 +21,7 @@ export interface SimulateResult {
   readonly failures: readonly string[];
 }
 
-/** What happens right now, in one line. */
+/** The current rates in one line. */
 export function liveLine(fleet: Fleet, seconds: number): string {
   const { sentPerSecond, answeredPerSecond, commandsPerSecond } = fleet.rates();
   const { latency, reconnects } = fleet.stats;
@@ -38,7 +38,7 @@ export function liveLine(fleet: Fleet, seconds: number): string {
   ].join("  ");
 }
 
-/** What is left of a fleet that was stopped. */
+/** The result of a fleet that was stopped. */
 export function simulateResult(
   options: SimulateOptions,
   fleet: Fleet,
@@ -68,7 +68,6 @@ function failures(stats: GatewayStatsJson, carsRan: number): string[] {
   return found;
 }
 
-/** The summary for people. */
 export function summaryLines(result: SimulateResult): string[] {
   const { stats, cars, carsRan } = result;
   const { latency } = stats;

@@ -31,8 +31,8 @@ import type { Output } from "../text/mod.ts";
 /**
  * Loads the configuration, starts everything, and waits for the end [CLI-ARGUMENTS] [STOP-ORDER].
  *
- * @returns the exit status: 0 after a stop in order, 1 when something could not be used, started, or
- * stopped in order
+ * @returns the exit status: 0 after an orderly stop, 1 when something was unusable, did not start, or
+ * did not stop in order
  */
 export async function startCommand(
   options: ConfigOptions,
@@ -46,7 +46,7 @@ export async function startCommand(
   const { log } = logging;
   const onDefect = context.onDefect;
   context.onDefect = (text) => log.critical(text);
-  // Who asks while the server starts is served when it has started.
+  // Reloads that are requested during the start run after it.
   const reloader = Promise.withResolvers<Reloader>();
   const reloadNoMore = context.onReload(() => void reloader.promise.then((one) => one.reload()));
   try {
@@ -59,7 +59,7 @@ export async function startCommand(
   } catch (error) {
     for (const problem of await startProblems(error)) {
       log.critical(problem);
-      // Whoever starts the program must see why it did not, even if nothing is logged there.
+      // The reason for a failed start must be on the console, even if the log is not.
       if (!loaded.config.logging.console.use) output.err(problem);
     }
     return 1;
@@ -106,7 +106,7 @@ interface PartOptions {
   readonly reloader: PromiseWithResolvers<Reloader>;
 }
 
-/** The embedded broker, if it is asked for, and the server: in the order in which they start. */
+/** The embedded broker if requested, the server and HTTP, in the order in which they start. */
 function createParts({ source, options, config, logging, reloader }: PartOptions): Part[] {
   const { log } = logging;
   const embeddedBroker = options.overrides.embeddedBroker !== undefined;
@@ -171,7 +171,7 @@ async function shareOpenFiles(
   return shares;
 }
 
-/** Nothing of it is even loaded while HTTP is off. */
+/** Not even loaded while HTTP is off. */
 async function createOperators(
   { http }: ServerConfig,
   shares: Promise<ConnectionShares>,
@@ -186,13 +186,13 @@ function observedBy(operators: Operators | undefined) {
   return operators && { observer: operators.watch, statistics: operators.statistics };
 }
 
-/** What the server connects to where the configuration says what the broker listens on. */
+/** The configuration of a server that connects to its own embedded broker. */
 function servedBy(config: ServerConfig, port: number): ServerConfig {
   const { broker } = config;
   return { ...config, broker: { ...broker, host: reachableHost(broker.host), port } };
 }
 
-/** What keeps the program from starting, a line each; what nobody expected comes with its stack. */
+/** Why the program cannot start, one line per reason; unexpected errors come with their stack. */
 async function startProblems(error: unknown): Promise<readonly string[]> {
   if (error instanceof ServerStartError) {
     const lines = await Promise.all(error.causes.map(loadProblems));
@@ -202,7 +202,7 @@ async function startProblems(error: unknown): Promise<readonly string[]> {
   return [isExpected(error) ? error.message : error.stack ?? error.message];
 }
 
-/** The loader tells the first problem, in its own words; the library's file tells all of them. */
+/** The loader reports only the first problem, and tersely; reading the library's file finds all. */
 async function loadProblems(cause: Error): Promise<readonly string[]> {
   if (!(cause instanceof ModuleLoadError) || cause.kind !== "library") return [cause.message];
   const { planLoad } = await import("../doctor/mod.ts");
@@ -213,7 +213,7 @@ async function loadProblems(cause: Error): Promise<readonly string[]> {
   );
 }
 
-/** Errors that say all there is to say. */
+/** Errors whose message is sufficient without a stack. */
 function isExpected(error: Error): boolean {
   return error instanceof TlsFileError || error instanceof ListenError ||
     error instanceof HttpListenError;

@@ -1,11 +1,11 @@
-// Whether this machine's clock can be right: TLS and logs depend on it.
+// Checks whether this machine's clock can be right: TLS and logs depend on it.
 import { Findings } from "./findings.ts";
 import { outputOf } from "./system.ts";
 
 /** A clock before this year has not been set. */
 const FIRST_YEAR = 2024;
 
-/** Checks the clock as far as this machine knows by itself. */
+/** Checks the clock as far as is possible without asking others. */
 export async function checkClock(): Promise<Findings> {
   const said = await outputOf("timedatectl", ["show", "--property=NTPSynchronized", "--value"]);
   const synchronized = said?.trim();
@@ -23,17 +23,17 @@ export function judgeClock(now: Date, synchronized: boolean | undefined): Findin
     findings.warning(
       "date",
       `The clock has not been set: ${date}`,
-      "Set it, and have it kept right (systemd-timesyncd, chrony): certificates are not valid yet",
+      "Set it, and synchronize it (systemd-timesyncd, chrony): certificates are not valid yet",
     );
   } else findings.ok("date", `The clock says ${date}`);
   if (synchronized === undefined) {
-    findings.skipped("synchronization", "Not known here: timedatectl does not say");
-  } else if (synchronized) findings.ok("synchronization", "The clock is kept right");
+    findings.skipped("synchronization", "Not known: timedatectl does not say");
+  } else if (synchronized) findings.ok("synchronization", "The clock is synchronized");
   else {
     findings.warning(
       "synchronization",
-      "Nobody keeps the clock right, or it has not been reached yet",
-      "Turn time synchronization on (timedatectl set-ntp true), unless the host does it",
+      "The clock is not synchronized, or not yet",
+      "Turn time synchronization on (timedatectl set-ntp true), unless the virtual machine's host does it",
     );
   }
   return findings;

@@ -1,4 +1,4 @@
-// Every check, in an order in which a failure explains what is skipped after it.
+// Runs every check, in an order in which a failure explains what is skipped after it.
 import {
   ConfigError,
   type Dialect,
@@ -18,32 +18,32 @@ import { checkLogs } from "./logs.ts";
 import { checkPublishing, checkQuietPublishing } from "./broker/publishing.ts";
 import { checkSubscriptions, explainUntried } from "./broker/topics.ts";
 
-/** As the README calls them. */
+/** As the documentation calls them. */
 const DIALECT_NAMES: Record<Dialect, string> = {
   A: "documented dialect",
   B: "newest dialect",
   C: "single-car dialect",
 };
 
-/** What is examined, and how far it may go. */
+/** What is examined, and how far the checks may go. */
 export interface ExamineOptions {
   /** The configuration file. */
   readonly config: string;
   readonly overrides?: Overrides;
-  /** Whether contexts of modules are made: `init` may talk to the real API. */
+  /** Whether `init` of modules is called, which may contact a real API. */
   readonly init: boolean;
-  /** Whether messages are published to every car, which gateways that are connected notice. */
+  /** Whether messages are published to every car, which connected gateways notice. */
   readonly publish: boolean;
   /**
-   * How long gateways are listened for otherwise, in milliseconds, so that messages are published
-   * where none is; 0: no messages are published.
+   * Otherwise, how long to listen for gateways, in milliseconds, before messages are published to cars
+   * without one; 0: no messages are published.
    */
   readonly listenMs: number;
-  /** Ends everything early; what was not tried by then fails or is skipped. */
+  /** Ends all checks; those that have not ended fail or are skipped. */
   readonly signal: AbortSignal;
 }
 
-/** Tries what the server will need; the results come in the order of {@linkcode CHECKS}. */
+/** Tests everything the server will need; results are in the order of {@linkcode CHECKS}. */
 export async function examine(options: ExamineOptions): Promise<Finding[]> {
   const { signal, init } = options;
   const findings = new Findings("configuration");
@@ -65,7 +65,7 @@ async function readConfig(
 ): Promise<ServerConfig | undefined> {
   const warn = (warnings: readonly Problem[]) => {
     for (const { path, message } of warnings) {
-      findings.warning(path, message, "Correct it, or remove it if it is meant as it is");
+      findings.warning(path, message, "Correct it, or ignore this if it is intended");
     }
   };
   try {
@@ -78,10 +78,10 @@ async function readConfig(
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     for (const { path, message } of error.problems) {
-      findings.failed(path, message, "Correct it; the other checks need it");
+      findings.failed(path, message, "Correct it first: the other checks depend on it");
     }
     warn(error.warnings);
-    findings.skipped("everything else", "Not tried: the configuration cannot be used");
+    findings.skipped("everything else", "Not checked: the configuration is unusable");
     return undefined;
   }
 }
@@ -94,7 +94,7 @@ async function checkNetwork(
   const { material: tls, usable } = certificates;
   const skip = (check: "broker" | "topics", reason: string) => {
     const skipped = new Findings(check);
-    skipped.skipped(brokerAddress(config.broker), `Not tried: ${reason}`);
+    skipped.skipped(brokerAddress(config.broker), `Not checked: ${reason}`);
     return skipped;
   };
   if (overrides?.embeddedBroker !== undefined) {
@@ -102,7 +102,7 @@ async function checkNetwork(
     return [certificates.findings, own, skip("topics", "the server is its own broker")];
   }
   if (!usable) {
-    const reason = "the TLS files cannot be used";
+    const reason = "the TLS files are unusable";
     return [certificates.findings, skip("broker", reason), skip("topics", reason)];
   }
   const [broker, shown] = await Promise.all([
@@ -110,7 +110,7 @@ async function checkNetwork(
     tls ? checkBrokerCertificate(config, tls) : new Findings("certificates"),
   ]);
   const found = [certificates.findings, shown, broker.findings];
-  if (!broker.usable) return [...found, skip("topics", "the broker cannot be used")];
+  if (!broker.usable) return [...found, skip("topics", "the broker cannot be reached")];
   const options = { config, tls, signal };
   found.push(await checkSubscriptions(options));
   if (publish) found.push(await checkPublishing(options));

@@ -1,4 +1,4 @@
-// What the doctor finds, and how it is collected.
+// Results of the doctor's checks.
 
 /** The kinds of checks, in the order in which they are shown. */
 export const CHECKS = [
@@ -15,19 +15,19 @@ export const CHECKS = [
 /** See {@linkcode CHECKS}. */
 export type Check = typeof CHECKS[number];
 
-/** What came of a check. `skipped`: not tested; the message says why. */
+/** The outcome of a check. `skipped`: not tested; the message says why. */
 export const STATUSES = ["ok", "warning", "failed", "skipped"] as const;
 /** See {@linkcode STATUSES}. */
 export type Status = typeof STATUSES[number];
 
-/** One result. Every text is one line, free of secrets. */
+/** One result. Every text is one line without secrets. */
 export interface Finding {
   readonly check: Check;
-  /** What was looked at: a car, a module, a path, an address. */
+  /** What was checked: a car, a module, a path, an address. */
   readonly subject: string;
   readonly status: Status;
   readonly message: string;
-  /** What to do about it; only where something is to be done. */
+  /** What to do; absent when there is nothing to do. */
   readonly advice?: string;
 }
 
@@ -40,7 +40,6 @@ export class Findings {
     this.#check = check;
   }
 
-  /** In the order in which they were found. */
   get list(): readonly Finding[] {
     return this.#list;
   }
@@ -57,7 +56,7 @@ export class Findings {
     this.#add("failed", subject, message, advice);
   }
 
-  /** @param advice how to have it tested, where there is a way */
+  /** @param advice how to have it tested, if possible */
   skipped(subject: string, message: string, advice?: string): void {
     this.#add("skipped", subject, message, advice);
   }
@@ -68,12 +67,11 @@ export class Findings {
   }
 }
 
-/** Texts of the system and of libraries may have line breaks. */
+/** Messages of the system and of libraries may have line breaks. */
 function oneLine(text: string): string {
   return text.trim().replaceAll(/\s*[\r\n]+\s*/g, " / ");
 }
 
-/** How many results there are of each status. */
 export function countByStatus(findings: readonly Finding[]): Record<Status, number> {
   const counts: Record<Status, number> = { ok: 0, warning: 0, failed: 0, skipped: 0 };
   for (const { status } of findings) counts[status]++;

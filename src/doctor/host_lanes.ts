@@ -1,4 +1,4 @@
-// Module hosts for trying libraries, one after the other in each, so that a crash has one cause.
+// Module hosts for testing libraries, one at a time in each, so that a crash has one cause.
 import { maskSecrets, secretValues } from "../text/mod.ts";
 import {
   type ContextSpec,
@@ -10,7 +10,7 @@ import { Gate } from "../time/mod.ts";
 
 /** Hosts at the same time. */
 const LANES = 4;
-/** Lines of what a library printed that are told with its failure. */
+/** So many of the last lines that a library printed are reported with its failure. */
 const PRINTED_LINES = 3;
 
 /** Why a library cannot be used. */
@@ -25,7 +25,7 @@ interface Lane {
   readonly printed: string[];
 }
 
-/** A few hosts, started when needed, used again while they live. */
+/** A few hosts, started when needed and reused while they live. */
 export class HostLanes {
   readonly #callMs: number;
   readonly #signal: AbortSignal;

@@ -1,11 +1,11 @@
-// Whether this machine lets the server have what its cars need: open files, threads, memory, addresses.
+// Checks whether this machine's limits suffice for the cars: open files, threads, memory, addresses.
 import type { ServerConfig } from "../config/mod.ts";
 import { CONTEXTS_PER_HOST } from "../module/mod.ts";
 import { placeContexts } from "../server/mod.ts";
 import { Findings } from "./findings.ts";
 import { kernelFile } from "./system.ts";
 
-/** Files the program has open by itself: runtime, logs, HTTP, a few to spare. */
+/** Open files of the program itself: runtime, logs, HTTP, and a few to spare. */
 const OWN_FILES = 64;
 /** A car's connection to the broker; the embedded broker's ends of it and of its gateway's. */
 const FILES_PER_CAR = 1;
@@ -16,19 +16,19 @@ const LEAST_GUESTS = 16;
 const FILES_PER_HTTP_CONNECTION = 3;
 /** HTTP connections with which operators and what watches the server get along. */
 const LEAST_HTTP_CONNECTIONS = 16;
-/** A host's socket, its input, its two outputs, and its handle. */
+/** A host's socket, input, two outputs and handle. */
 const FILES_PER_HOST = 5;
 /** Threads of the program, and of a host with every thread of its pool in use. */
 const OWN_THREADS = 40;
 const THREADS_PER_HOST = 48;
 const MIB = 1024 * 1024;
-/** Memory as measured with 500 cars, without what modules take for themselves, in bytes. */
+/** Measured with 500 cars, without what modules use themselves, in bytes. */
 const OWN_BYTES = 80 * MIB;
 const BYTES_PER_CAR = MIB / 2;
 const BYTES_PER_HOST = 11 * MIB;
-/** What V8 reserves for each process, of which it uses little, in bytes: 50 to 68 GB. */
+/** Addresses that V8 reserves for each process, and mostly does not use, in bytes: 50 to 68 GB. */
 const RESERVED_BYTES = 70_000_000_000;
-/** A share of a limit from which on it is close. */
+/** From this share on, a limit is close. */
 const CLOSE = 0.8;
 
 /** What the cars of a configuration need. */
@@ -40,7 +40,7 @@ export interface Needs {
   readonly bytes: number;
 }
 
-/** What this machine has; undefined: not known. */
+/** What this machine offers; undefined: not known. */
 export interface Machine {
   readonly files: number | undefined;
   readonly threads: number | undefined;
@@ -83,7 +83,7 @@ export async function shareFiles(
   };
 }
 
-/** Places the contexts as the server does, and counts. */
+/** Counts, with the contexts placed as the server does it. */
 export function needsOf(
   { cars, http }: Pick<ServerConfig, "cars" | "http">,
   embedded = false,
@@ -109,7 +109,7 @@ export function needsOf(
   };
 }
 
-/** Compares needs with what there is. */
+/** Compares needs with limits. */
 export function judgeLimits(needs: Needs, machine: Machine): Findings {
   const findings = new Findings("limits");
   const whose = `for ${needs.cars} cars and ${needs.hosts} module hosts`;
@@ -124,9 +124,9 @@ export function judgeLimits(needs: Needs, machine: Machine): Findings {
   ) => {
     const wanted = `about ${show(needed)} needed ${by}`;
     if (limit === undefined) {
-      return findings.skipped(subject, `${wanted}; what there is, is not known here`);
+      return findings.skipped(subject, `${wanted}; the limit is not known`);
     }
-    const text = `${wanted}, ${limit === Infinity ? "no limit" : `${show(limit)} there`}`;
+    const text = `${wanted}, ${limit === Infinity ? "no limit" : `${show(limit)} available`}`;
     if (needed > limit) findings[severe](subject, text, advice);
     else if (needed > CLOSE * limit) findings.warning(subject, text, advice);
     else findings.ok(subject, text);
@@ -152,7 +152,7 @@ export function judgeLimits(needs: Needs, machine: Machine): Findings {
     needs.bytes,
     machine.bytes,
     (value) => `${Math.ceil(value / MIB)} MiB`,
-    "Give the machine or container more memory; what modules take for themselves comes on top",
+    "Give the machine or container more memory; what modules use themselves comes on top",
     "warning",
   );
   judge(
@@ -161,7 +161,7 @@ export function judgeLimits(needs: Needs, machine: Machine): Findings {
     machine.addresses,
     (value) => `${Math.round(value / 1e9)} GB`,
     "Lift the limit (ulimit -v, LimitAS= of a service) and limit memory instead: V8 reserves " +
-      "addresses that it does not use, and ends processes that cannot",
+      "addresses that it does not use, and ends processes that cannot have them",
     "warning",
     "by each process",
   );
@@ -177,7 +177,7 @@ async function readMachine(): Promise<Machine> {
     kernelFile("/proc/self/limits"),
     kernelFile("/proc/self/cgroup"),
   ]);
-  // In a container the group is the root of what can be seen.
+  // In a container, the group is the visible root.
   const path = /^0::(\/.*)$/m.exec(group ?? "")?.[1] ?? "/";
   const folder = `/sys/fs/cgroup${path === "/" ? "" : path}`;
   const [pids, memory, used] = await Promise.all([
@@ -203,7 +203,7 @@ function limitOf(limits: string | undefined, name: string): number | undefined {
   return soft === "unlimited" ? Infinity : Number(soft);
 }
 
-/** `max` is no number, and no limit. */
+/** `max` means no limit. */
 function numberOf(text: string | undefined): number | undefined {
   const value = text?.trim();
   return value !== undefined && /^\d+$/.test(value) ? Number(value) : undefined;

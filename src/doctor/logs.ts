@@ -1,4 +1,4 @@
-// Whether the log file can be written, and whether there is room for it.
+// Checks whether the log file can be written, and whether there is room for it.
 import { statfsSync } from "node:fs";
 import { dirname } from "node:path";
 import type { ServerConfig } from "../config/mod.ts";
@@ -6,10 +6,10 @@ import { describeFileError } from "../text/mod.ts";
 import { Findings } from "./findings.ts";
 
 const MIB = 1024 * 1024;
-/** Without a limit of the file, less than this is little, in bytes. */
+/** When the file has no limit, less free space than this is a warning, in bytes. */
 const LITTLE_BYTES = 1024 * MIB;
 
-/** Writes a file into the log directory and removes it; leaves nothing behind. */
+/** Writes a file into the log directory, and removes it again. */
 export async function checkLogs({ logging: { file } }: ServerConfig): Promise<Findings> {
   const findings = new Findings("logs");
   if (!file.use) {
@@ -19,18 +19,18 @@ export async function checkLogs({ logging: { file } }: ServerConfig): Promise<Fi
   const { directory } = file;
   let folder = directory;
   try {
-    // The server makes the folder; whether it could is seen from the one above.
+    // The server makes a missing folder; the nearest existing one shows whether it could.
     while (!await exists(folder)) folder = dirname(folder);
     await Deno.remove(await Deno.makeTempFile({ dir: folder, prefix: ".external-server-" }));
     findings.ok(
       directory,
-      folder === directory ? "Can be written" : `Does not exist yet, can be made in "${folder}"`,
+      folder === directory ? "Can be written" : `Does not exist yet, can be created in "${folder}"`,
     );
   } catch (error) {
     findings.failed(
       directory,
       `Cannot be written: ${describeFileError(error)}`,
-      "Give the user that runs the server the right to write there, or name another directory",
+      "Let the user that runs the server write there, or name another directory",
     );
     return findings;
   }

@@ -1,10 +1,10 @@
-// Facts about this machine. The program itself may not read /proc and /sys (that would take every
-// permission), but its children may, and they have the same limits.
+// Facts about this machine. The program itself has no permission to read /proc and /sys, which would
+// require all permissions; its children do, and they have the same limits.
 
-/** How long a command may take, in milliseconds. */
+/** Deadline for a command, in milliseconds. */
 const COMMAND_MS = 3_000;
 
-/** What a command prints; undefined when it is not there, fails, or takes too long. */
+/** The output of a command; undefined when it is missing, fails, or takes too long. */
 export async function outputOf(
   command: string,
   args: readonly string[],
@@ -24,7 +24,7 @@ export async function outputOf(
   }
 }
 
-/** The text of a file below /proc or /sys; undefined when it cannot be read. */
+/** The text of a file in /proc or /sys; undefined when it cannot be read. */
 export function kernelFile(path: string): Promise<string | undefined> {
   return outputOf("cat", [path]);
 }

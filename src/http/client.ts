@@ -1,11 +1,11 @@
 // Asks a running server for its configuration, over JSON-RPC.
 
-/** The server does not tell its configuration; the message says why. */
+/** The server did not return its configuration; the message says why. */
 export class RunningConfigError extends Error {
   override readonly name = "RunningConfigError";
 }
 
-/** How long the server may take, in milliseconds. */
+/** Deadline for the answer, in milliseconds. */
 const TIMEOUT_MS = 10_000;
 /** A configuration of thousands of cars is smaller. */
 const MAX_BYTES = 64 * 1024 * 1024;
@@ -33,7 +33,7 @@ export async function fetchConfig(address: string, apiKey?: string): Promise<unk
     text = await boundedText(response);
     if (response.status === 401 || response.status === 403) {
       const given = apiKey === undefined ? "it wants one, see --api-key" : "it is another one";
-      throw fail(`the key is refused: ${given}`);
+      throw fail(`the API key is refused: ${given}`);
     }
     if (!response.ok) throw fail(`it answers with status ${response.status}`);
   } catch (error) {

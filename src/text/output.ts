@@ -1,7 +1,7 @@
 // Where commands print, so that a test can read what a user would see.
 import { escapeUnsafe } from "./escape.ts";
 
-/** What a command prints to; a line comes without its line break. */
+/** What a command prints to; lines come without a line break. */
 export interface Output {
   /** Results: standard output. */
   out(line: string): void;
@@ -10,8 +10,8 @@ export interface Output {
 }
 
 /**
- * The process' own standard output and standard error. A line stays one line, and does nothing to
- * the terminal: names in it may come from the network.
+ * Standard output and standard error of the process. Everything that a terminal would act on is
+ * escaped, line breaks included: names in a line may come from the network.
  */
 export const consoleOutput: Output = {
   // deno-lint-ignore no-console -- a command's result belongs on standard output

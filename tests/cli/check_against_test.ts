@@ -114,7 +114,7 @@ Deno.test("runCheck() asks a running server, and says which secrets it cannot co
     assert.deepEqual(out, [
       "car changed: module 2 changed (config.more), its session ends (module_lost)",
       "A reload would do this to cars: 0 added, 0 removed, 1 changed; 1 car keeps its session",
-      "Unknown, maybe changed, as servers show only what is known to be no secret: mqtt_password, " +
+      "Not comparable, as servers mask what may be secret: mqtt_password, " +
       "car same: module 2 config.token, car changed: module 2 config.url",
     ]);
   }
@@ -135,11 +135,11 @@ Deno.test("runCheck() says why it could not compare, with 1", async () => {
   const padded = await folder.write("padded", `${KEY}\u00a0\n`);
   const cases: [target: string, more: { apiKey?: string; file?: string }, said: RegExp][] = [
     [folder.file("missing.json"), {}, /missing\.json: .*no such file/],
-    [server.address, {}, /Cannot ask the server at .*: the key is refused: it wants one/],
-    [server.address, { apiKey: "wrong" }, /the key is refused: it is another one/],
+    [server.address, {}, /Cannot ask the server at .*: the API key is refused: it wants one/],
+    [server.address, { apiKey: "wrong" }, /the API key is refused: it is another one/],
     [server.address, { file: "/missing/key" }, /--api-key-file: .*no such file/],
     [server.address, { file: bytes }, /--api-key-file: .*is no text in UTF-8/],
-    [server.address, { file: padded }, /the key is refused: it is another one/],
+    [server.address, { file: padded }, /the API key is refused: it is another one/],
     [`${server.address}/elsewhere`, { apiKey: KEY }, /answers with status 404/],
     [`http://127.0.0.1:${other.addr.port}`, {}, /does not answer as this program does/],
     ["http://127.0.0.1:1", {}, /Cannot ask the server at "http:\/\/127\.0\.0\.1:1": /],

@@ -25,10 +25,10 @@ Deno.test("reportDefects() says what nobody caught, with its stack, and lets the
   assert.equal(lines.length, 4);
   assert.match(
     lines[0],
-    /^Defect, a promise failed and nobody cared: Error: first\n +at .*script\.ts/,
+    /^Defect, unhandled rejection: Error: first\n +at .*script\.ts/,
   );
-  assert.match(lines[1], /^Defect, an error was not caught: Error: second\n +at .*script\.ts/);
-  assert.equal(lines[2], "Defect, a promise failed and nobody cared: third");
+  assert.match(lines[1], /^Defect, uncaught error: Error: second\n +at .*script\.ts/);
+  assert.equal(lines[2], "Defect, unhandled rejection: third");
   assert.equal(lines[3], "still here");
   assert.equal(code, 7);
 });

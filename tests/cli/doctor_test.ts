@@ -35,7 +35,7 @@ mosquittoTest("doctor ends with 0 where all is well, and says what it did not tr
   assert.equal(code, 0, text);
   assert.match(lines.at(-1) ?? "", /^\d+ ok, \d+ warnings?, 0 failed, \d+ skipped$/);
   assert.match(text, /\n {2}ok {7}car_a: May subscribe to module_gateway\n/);
-  assert.match(text, /\n {2}ok {7}car car_a, module 1000: init made a context/);
+  assert.match(text, /\n {2}ok {7}car car_a, module 1000: init returned a context/);
   assert.match(text, /\n {2}ok {7}car_a: May publish to external_server and external_server_disc/);
   assert.doesNotMatch(text, /hunter2/);
   await assert.rejects(Deno.stat(folder.file("logs")), Deno.errors.NotFound);
@@ -48,7 +48,7 @@ mosquittoTest("doctor publishes nothing with --listen 0, and says so", async () 
   const { code, lines } = await doctor(config, "--listen", "0");
   const text = lines.join("\n");
   assert.equal(code, 0, text);
-  assert.match(text, /skipped .*Not tried for 1 cars: .*\n +-> Run the doctor with --publish/);
+  assert.match(text, /skipped .*Not checked for 1 cars: .*\n +-> Run doctor with --publish/);
   const wrong = await doctor(config, "--listen", "soon");
   assert.match(wrong.lines.join("\n"), /--listen: Expected a number from 0 to 3600: found "soon"/);
 });
@@ -58,7 +58,7 @@ mosquittoTest("doctor warns before it publishes", async () => {
   await using broker = await Mosquitto.start();
   const { code, lines } = await doctor(await writeConfig(folder, broker.port), "--publish");
   assert.equal(code, 0);
-  assert.ok(lines.some((line) => line.startsWith("warning: --publish: gateways")));
+  assert.ok(lines.some((line) => line.startsWith("warning: --publish: connected gateways")));
   assert.ok(lines.some((line) => /May publish to external_server/.test(line)));
 });
 
@@ -99,7 +99,7 @@ Deno.test("doctor reports every problem of a configuration that cannot be used",
   const { code, lines } = await doctor(config);
   assert.equal(code, 1);
   assert.ok(lines.filter((line) => line.startsWith("  failed")).length > 2, lines.join("\n"));
-  assert.ok(lines.some((line) => /skipped .*everything else: Not tried/.test(line)));
+  assert.ok(lines.some((line) => /skipped .*everything else: Not checked/.test(line)));
 });
 
 Deno.test("report() tells what is alike together", () => {

@@ -70,7 +70,7 @@ Deno.test("runProgram() refuses a command line it does not understand with 2", a
     [["--nope"], /unknown option '--nope'/],
     [["chekc"], /neither a command nor a configuration file: "chekc"/],
     [["a.json", "b.json"], /too many arguments/],
-    [["a.json", "-c", "b.json"], /configuration file named twice: "a.json" and "b.json"/],
+    [["a.json", "-c", "b.json"], /configuration file given twice: "a.json" and "b.json"/],
     [["a.json", "--ca"], /argument missing/],
     [["simulate", "--nope"], /unknown option '--nope'/],
     [["check", "--nope"], /unknown option '--nope'/],

@@ -32,7 +32,7 @@ Deno.test("planLoad() finds nothing wrong with a library that loads", () => {
   const { problems, glibc, symbols } = planLoad(fixtures.module);
   assert.deepEqual(problems, []);
   assert.match(glibc ?? "", /^2\.\d+$/);
-  // What the loader finds through it includes what it brings along.
+  // What the loader finds through it includes the libraries that it needs.
   assert.ok(symbols.has("pop_command") && symbols.has("malloc"));
 });
 
@@ -64,7 +64,7 @@ Deno.test("planLoad() names libraries that are missing, also those behind others
   await Deno.remove(last);
   assert.match(
     planLoad(first).problems[0]?.message ?? "",
-    /^".*libmiddle\.so", which it brings along, needs ".*liblast\.so"/,
+    /^".*libmiddle\.so", which it needs, needs ".*liblast\.so"/,
   );
 });
 
@@ -94,7 +94,7 @@ Deno.test("planLoad() tells other machines, programs and unreadable files apart"
   assert.equal(kindOf(folder.file("foreign.so")), "architecture");
   assert.equal(kindOf(Deno.execPath()), "kind");
   assert.equal(kindOf(fixtures.notALibrary), "unreadable");
-  assert.match(planLoad(fixtures.notALibrary).problems[0]?.advice ?? "", /build it anew/);
+  assert.match(planLoad(fixtures.notALibrary).problems[0]?.advice ?? "", /build it again/);
 });
 
 Deno.test("parseLoaderCache() reads the index, also behind one of the older form", () => {

@@ -50,7 +50,7 @@ Deno.test("checkLimits() reads this machine's limits", async () => {
     list[3]?.message ?? "",
     /^about 70 GB needed by each process, (\d+ GB there|no limit)$/,
   );
-  assert.match(list[0]?.message ?? "", /^about 70 needed for 1 cars .*, (\d+ there|no limit)$/);
+  assert.match(list[0]?.message ?? "", /^about 70 needed for 1 cars .*, (\d+ available|no limit)$/);
 });
 
 Deno.test("needsOf() counts what HTTP and an embedded broker take", () => {
@@ -77,9 +77,9 @@ Deno.test("shareFiles() gives connections what cars and hosts leave, and says wh
   assert.deepEqual([low.http, low.broker], [16, 18]);
   assert.match(
     low.warning ?? "",
-    /^Open files: about 118 needed for 1 cars and 1 module hosts, 117 there\. Raise the limit: /,
+    /^Open files: about 118 needed for 1 cars and 1 module hosts, 117 available\. Raise the limit: /,
   );
-  assert.match((await share(files)).warning ?? "", /118 there/);
+  assert.match((await share(files)).warning ?? "", /118 available/);
   assert.deepEqual(await share(undefined), {
     warning: undefined,
     http: undefined,
@@ -108,7 +108,7 @@ Deno.test("checkLogs() tries to write, and leaves nothing behind", async () => {
   assert.match((await check(folder.path))[0] ?? "", /^ok .*: Can be written$/);
   assert.match(
     (await check(folder.file("a/b")))[0] ?? "",
-    /^ok .*: Does not exist yet, can be made/,
+    /^ok .*: Does not exist yet, can be created/,
   );
   assert.deepEqual([...Deno.readDirSync(folder.path)], []);
   const file = await folder.write("file", "");

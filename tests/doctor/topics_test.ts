@@ -88,7 +88,7 @@ mosquittoTest("checkPublishing() learns from MQTT 5 which topic is refused", asy
     "ok car_1: May publish to external_server and external_server_disconnect",
     "failed car_2: May not publish to external_server_disconnect (not authorized)",
   ]);
-  assert.match(withStatus(findings, "warning")[0] ?? "", /gateways that are connected end their/);
+  assert.match(withStatus(findings, "warning")[0] ?? "", /connected gateways end their/);
 });
 
 Deno.test("checkPublishing() watches what comes back where there is no MQTT 5", async () => {
@@ -147,8 +147,8 @@ mosquittoTest(
     try {
       const findings = await run(checkQuiet, configFor(broker.port));
       assert.deepEqual(linesOf(findings), [
-        "skipped car_1: Not tried: whether its topics may be published to, as a gateway may be there " +
-        "and would notice",
+        "skipped car_1: Not checked: publishing to its topics, as a gateway may be connected and " +
+        "would notice",
         "ok car_2: May publish to external_server and external_server_disconnect",
       ]);
     } finally {
@@ -226,6 +226,6 @@ Deno.test("checkQuietPublishing() finds brokers that send what the server does n
 Deno.test("explainUntried() says what was not tried, and why", () => {
   const untried = explainUntried(configFor(1), false).list;
   assert.deepEqual(untried.map(({ status }) => status), ["skipped", "skipped"]);
-  assert.match(untried[0]?.message ?? "", /Not tried for 2 cars: whether they may be published to/);
+  assert.match(untried[0]?.message ?? "", /Not checked for 2 cars: publishing/);
   assert.equal(explainUntried(configFor(1), true).list.length, 1);
 });

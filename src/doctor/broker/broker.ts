@@ -1,4 +1,4 @@
-// Whether the broker can be reached as the server would: name, TCP, TLS, WebSocket, CONNECT.
+// Checks whether the server could reach the broker: name, TCP, TLS, WebSocket, CONNECT.
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import type { BrokerConfig, ServerConfig } from "../../config/mod.ts";
@@ -7,21 +7,20 @@ import { brokerAddress, openLink, type TlsMaterial } from "../../net/mod.ts";
 import { Findings } from "../findings.ts";
 import { MqttSession } from "./mqtt_session.ts";
 
-/** How long the broker may take to answer a TCP connect, in milliseconds. */
+/** Deadline for a TCP connection, in milliseconds. */
 const TCP_MS = 5_000;
-/** How long all handshakes may take together, in milliseconds. */
+/** Deadline for all handshakes together, in milliseconds. */
 const HANDSHAKES_MS = 10_000;
-/** How long the broker may take to say what it has against a client, in milliseconds. */
+/** How long to wait for the broker's reason to refuse a client, in milliseconds. */
 const ALERT_MS = 3_000;
 
-/** What the broker's checks brought. */
 export interface BrokerCheck {
   readonly findings: Findings;
-  /** Whether the server would be connected. */
+  /** Whether the server could connect. */
   readonly usable: boolean;
 }
 
-/** Tries one step after the other, and ends with the first one that fails. */
+/** Tries one step after the other, up to the first that fails. */
 export async function checkBroker(
   { broker }: ServerConfig,
   tls: TlsMaterial | undefined,
@@ -49,7 +48,7 @@ export async function checkBroker(
   try {
     const limited = AbortSignal.any([signal, AbortSignal.timeout(HANDSHAKES_MS)]);
     const link = await openLink(broker, tls, limited);
-    if (tls) findings.ok(address, "TLS: the broker's certificate is good for this address");
+    if (tls) findings.ok(address, "TLS: the broker's certificate is valid for this address");
     if (broker.protocol.startsWith("ws")) findings.ok(address, "WebSocket: accepted");
     const options = { broker, tls, protocolVersion: 4, signal } as const;
     await using _session = await MqttSession.over(link, options);
@@ -62,14 +61,14 @@ export async function checkBroker(
   }
 }
 
-/** The connection ended, and what the broker may have said about it was not read. */
+/** The connection ended before the broker's reason could be read. */
 function isVague(error: unknown): boolean {
   return ["reset", "closed", "cut_off"].includes(describeFailure(asError(error)).code);
 }
 
 /**
- * A broker refuses a client's certificate only after the handshake has ended for the client, who may
- * be writing by then and not see it. So this connects again, writes nothing, and waits.
+ * A broker refuses a client certificate only after the handshake has ended for the client, which may
+ * be writing by then and miss the refusal. So this connects again, writes nothing, and waits.
  */
 async function listenForAlert(
   broker: BrokerConfig,
@@ -91,7 +90,7 @@ async function listenForAlert(
   }
 }
 
-/** Whether the embedded broker could listen where it is told to. */
+/** Checks whether the embedded broker could listen at its address. */
 export function checkEmbeddedBroker({ broker }: ServerConfig): Findings {
   const findings = new Findings("broker");
   const address = brokerAddress(broker);
@@ -102,7 +101,7 @@ export function checkEmbeddedBroker({ broker }: ServerConfig): Findings {
     findings.failed(
       address,
       `The embedded broker cannot listen here: ${asError(error).message}`,
-      "End what listens there (a server that runs already?), or choose another port",
+      "Stop the program that listens there (perhaps another server), or choose another port",
     );
   }
   return findings;
@@ -116,7 +115,7 @@ async function resolveHost({ host }: BrokerConfig, findings: Findings): Promise<
   return addresses;
 }
 
-/** Connects to every address; resolves with those that failed, and why. */
+/** Connects to every address; resolves with those that failed, and the reasons. */
 async function tryTcp(
   { port }: BrokerConfig,
   addresses: readonly string[],
@@ -155,7 +154,7 @@ function judgeTcp(
   if (refused.size === 0) return findings.ok(subject, `TCP: reached ${reached.join(", ")}`);
   const reasons = failures.map(({ each, reason }) => `${each}: ${reason}`);
   const message = `TCP: reached ${reached.join(", ")}, not ${reasons.join(", ")}`;
-  // With a client certificate the runtime connects by itself, to the first address alone.
+  // With a client certificate, the runtime itself connects, and only to the first address.
   const matters = broker.tls?.certFile !== undefined && refused.has(addresses[0] ?? "") ||
     failures.some(({ code }) => code !== "connection_refused");
   if (!matters) return findings.ok(subject, message);

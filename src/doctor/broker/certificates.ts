@@ -1,5 +1,5 @@
-// The certificates on both sides: files that fit together, how long they are valid, and what the
-// broker shows. Whether its chain and name are good is judged by connecting as the server does.
+// Checks the certificates of both sides: whether the files fit together, how long they are valid, and
+// what the broker presents. Connecting as the server does judges the broker's chain and name.
 import { Buffer } from "node:buffer";
 import { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
@@ -8,17 +8,16 @@ import { isLoopback, readTls, type TlsFiles, type TlsMaterial } from "../../net/
 import type { ServerConfig } from "../../config/mod.ts";
 import { Findings } from "../findings.ts";
 
-/** Certificates that end sooner are a warning, in days. */
+/** A certificate that expires sooner is a warning, in days. */
 const WARN_DAYS = 30;
 const DAY_MS = 86_400_000;
-/** How long the broker may take to show its certificate, in milliseconds. */
+/** Deadline for the broker's certificate, in milliseconds. */
 const SHOWN_MS = 5_000;
 const PEM = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
-/** What the files' checks brought. */
 export interface CertificateCheck {
   readonly findings: Findings;
-  /** Undefined without TLS, and when the files cannot be used. */
+  /** Undefined without TLS, and when the files are unusable. */
   readonly material: TlsMaterial | undefined;
   readonly usable: boolean;
 }
@@ -28,12 +27,13 @@ export async function checkCertificateFiles({ broker }: ServerConfig): Promise<C
   const findings = new Findings("certificates");
   const { tls, host } = broker;
   if (tls === undefined) {
-    if (isLoopback(host)) findings.skipped(host, "None are used: no TLS, within this machine");
-    else {
+    if (isLoopback(host)) {
+      findings.skipped(host, "None are used: no TLS, and the broker is on this machine");
+    } else {
       findings.warning(
         host,
-        "The broker is reached without TLS: statuses, commands and the password can be read on the way",
-        "Turn TLS on (--tls, or mqtts://), unless the network is your own",
+        "The connection to the broker has no TLS: anyone on the way can read statuses, commands and the password",
+        "Turn TLS on (--tls, or mqtts://), unless you trust the network",
       );
     }
     return { findings, material: undefined, usable: true };
@@ -43,7 +43,11 @@ export async function checkCertificateFiles({ broker }: ServerConfig): Promise<C
     material = await readTls(tls);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    findings.failed("files", message, "Name PEM files of certificate and key that fit together");
+    findings.failed(
+      "files",
+      message,
+      "Name PEM files of a certificate and of the key that belongs to it",
+    );
     return { findings, material: undefined, usable: false };
   }
   judgeAuthorities(tls, material, findings);
@@ -57,7 +61,7 @@ export async function checkCertificateFiles({ broker }: ServerConfig): Promise<C
   return { findings, material, usable: true };
 }
 
-/** Looks at what the broker shows, valid or not. */
+/** Checks the certificate that the broker presents, valid or not. */
 export async function checkBrokerCertificate(
   { broker: { host, port } }: ServerConfig,
   material: TlsMaterial,
@@ -68,14 +72,14 @@ export async function checkBrokerCertificate(
   try {
     shown = await brokerChain(host, port, material);
   } catch {
-    findings.skipped(subject, "The broker's certificate was not seen: no TLS connection");
+    findings.skipped(subject, "The broker's certificate was not checked: no TLS connection");
     return findings;
   }
   const [own, ...chain] = shown;
   if (own === undefined) {
     findings.skipped(
       subject,
-      `How long the broker's certificate is valid is not known: Deno ${Deno.version.deno} does not show it`,
+      `The expiry of the broker's certificate is not known: Deno ${Deno.version.deno} does not show it`,
       "Use a newer Deno for this check",
     );
     return findings;
@@ -85,10 +89,10 @@ export async function checkBrokerCertificate(
   return findings;
 }
 
-/** With several authorities, one that has expired is only a nuisance. */
+/** Among several authorities, an expired one is only a warning. */
 function judgeAuthorities(tls: TlsFiles, { ca }: TlsMaterial, findings: Findings): void {
   if (tls.caFile === undefined || ca === undefined) {
-    findings.ok("authorities", "Those the runtime trusts: no CA file is named");
+    findings.ok("authorities", "Those that the runtime trusts: no CA file is configured");
     return;
   }
   const authorities = parse(ca);
@@ -102,8 +106,8 @@ function judgeAuthorities(tls: TlsFiles, { ca }: TlsMaterial, findings: Findings
     if (!each.ca) {
       findings.warning(
         tls.caFile,
-        `${nameOf(each)} is not the certificate of an authority`,
-        "Name the certificate that signed the broker's, unless that one is self-signed",
+        `${nameOf(each)} is not a CA certificate`,
+        "Name the certificate that signed the broker's, unless the broker's is self-signed",
       );
     }
   }
@@ -139,8 +143,8 @@ async function judgeKeyFile({ keyFile = "" }: TlsFiles, findings: Findings): Pro
   if (mode === null || (mode & 0o007) === 0) return;
   findings.warning(
     keyFile,
-    `Every user of this machine may use the key: its mode is ${(mode & 0o777).toString(8)}`,
-    "Take the rights of others away (chmod o-rwx)",
+    `Every user of this machine can read the key: its mode is ${(mode & 0o777).toString(8)}`,
+    "Remove the permissions of others (chmod o-rwx)",
   );
 }
 
@@ -148,7 +152,7 @@ function daysLeft(certificate: X509Certificate): number {
   return (new Date(certificate.validTo).getTime() - Date.now()) / DAY_MS;
 }
 
-/** The subject on one line; node writes each part on a line of its own. */
+/** The subject on one line; node puts each part on a line of its own. */
 function nameOf({ subject }: X509Certificate): string {
   return `"${(subject ?? "").replaceAll("\n", ", ")}"`;
 }
@@ -157,7 +161,7 @@ function parse(pem: string): X509Certificate[] {
   return (pem.match(PEM) ?? []).map((each) => new X509Certificate(each));
 }
 
-/** The certificates the broker shows, its own first; empty when the runtime keeps them to itself. */
+/** The certificates that the broker presents, its own first; empty when the runtime hides them. */
 async function brokerChain(
   host: string,
   port: number,
@@ -167,7 +171,7 @@ async function brokerChain(
   const socket: TLSSocket = connect({
     host,
     port,
-    // It is to be seen especially when it is not good; nothing is sent over this connection.
+    // An invalid certificate is what this is for; nothing is sent over this connection.
     rejectUnauthorized: false,
     ...(isIP(host) ? {} : { servername: host }),
     ...(cert === undefined || key === undefined ? {} : { cert, key }),
@@ -184,7 +188,7 @@ async function brokerChain(
       .getPeerCertificate(true);
     while (next?.raw && chain.length < 10) {
       const encoded = Buffer.from(next.raw).toString("base64");
-      // An authority has issued its own certificate.
+      // A root certificate is its own issuer.
       if (seen.has(encoded)) break;
       seen.add(encoded);
       chain.push(

@@ -1,4 +1,4 @@
-// A plain MQTT connection for trying things, without the server's fast lane.
+// A plain MQTT connection for tests, without the shortcuts of the server's transport.
 import { Buffer } from "node:buffer";
 import { randomUUID } from "node:crypto";
 import { Duplex } from "node:stream";
@@ -12,21 +12,19 @@ import {
   type TlsMaterial,
 } from "../../net/mod.ts";
 
-/** How long any answer of the broker may take, in milliseconds. */
+/** Deadline for each answer of the broker, in milliseconds. */
 const ANSWER_MS = 10_000;
-/** How long it may take to close after DISCONNECT, in milliseconds. */
+/** Deadline for closing after DISCONNECT, in milliseconds. */
 const LEAVE_MS = 1_000;
-/** A SUBACK code from here on is a refusal. */
+/** From here on, a SUBACK code is a refusal. */
 const REFUSED = 128;
 
-/** A message that came. */
 export interface Received {
   readonly topic: string;
   readonly retained: boolean;
   readonly qos: number;
 }
 
-/** How a session is opened. */
 export interface SessionOptions {
   readonly broker: BrokerConfig;
   readonly tls: TlsMaterial | undefined;
@@ -47,7 +45,7 @@ export class MqttSession implements AsyncDisposable {
   private constructor(link: Link, options: SessionOptions) {
     const { broker: { username, password }, protocolVersion } = options;
     this.#lost.promise.catch(() => {});
-    // mqtt.js keeps most errors of its stream to itself.
+    // mqtt.js hides most errors of its stream.
     const stream = new LinkStream(link, (error) => this.#failure ??= error);
     const client = new MqttClient(() => stream, {
       protocolVersion,
@@ -85,7 +83,7 @@ export class MqttSession implements AsyncDisposable {
     return await MqttSession.over(await openLink(options.broker, options.tls, signal), options);
   }
 
-  /** As `open`, over a connection that stands already. */
+  /** As `open`, over an existing connection. */
   static async over(link: Link, options: SessionOptions): Promise<MqttSession> {
     const session = new MqttSession(link, options);
     const connected = Promise.withResolvers<void>();

@@ -1,5 +1,5 @@
-// Whether the cars' topics may be published to. Whatever is sent there reaches a gateway that is
-// connected, so only cars without one are tried unless that is asked for.
+// Checks whether the server may publish to the cars' topics. What is published there reaches connected
+// gateways, so only cars without one are checked unless all are requested.
 import { brokerAdvice, describeFailure } from "../../transport/mod.ts";
 import { Findings } from "../findings.ts";
 import { MqttSession } from "./mqtt_session.ts";
@@ -19,21 +19,20 @@ const PUBLISH_ADVICE =
   "Allow the server's user to publish to <company>/<car>/external_server and " +
   "<company>/<car>/external_server_disconnect in the broker's rules";
 
-/** What is done about publishing. */
 export interface PublishingCheckOptions extends TopicCheckOptions {
-  /** How long what was published may take to come back, in milliseconds. @default {2_000} */
+  /** Deadline for published messages to come back, in milliseconds. @default {2_000} */
   readonly returnMs?: number;
 }
 
-/** Publishes an empty message to both topics of every car, which gateways that are there notice. */
+/** Publishes an empty message to both topics of every car; connected gateways notice. */
 export async function checkPublishing(options: PublishingCheckOptions): Promise<Findings> {
   const findings = new Findings("topics");
   const subjects = subjectsOf(options.config);
   findings.warning(
     TOPICS,
-    `Published an empty message to both topics of ${subjects.length} cars: gateways that are ` +
-      "connected end their sessions and connect again",
-    "Use --publish only while that does no harm",
+    `Published an empty message to both topics of ${subjects.length} cars: connected ` +
+      "gateways end their sessions and connect again",
+    "Use --publish only when that does no harm",
   );
   await tryPublishing(options, subjects, findings, "warning");
   return findings;
@@ -57,9 +56,8 @@ export async function checkQuietPublishing(
 }
 
 const UNTRIED =
-  "Not tried: whether its topics may be published to, as a gateway may be there and " +
-  "would notice";
-const UNTRIED_ADVICE = "Run the doctor with --publish while no gateway is connected";
+  "Not checked: publishing to its topics, as a gateway may be connected and would notice";
+const UNTRIED_ADVICE = "Run doctor with --publish while no gateway is connected";
 
 /**
  * With MQTT 5, where the broker speaks it: only then does it say when it refuses a message.
@@ -142,7 +140,7 @@ async function askForRefusals(
   else findings.failed(subject.car, `May not publish to ${refused.join(" and ")}`, PUBLISH_ADVICE);
 }
 
-/** Why an MQTT 5 broker refuses a message; undefined when it does not. */
+/** Why an MQTT 5 broker refused a message; undefined when it did not. */
 async function refusalOf(session: MqttSession, topic: string): Promise<string | undefined> {
   try {
     await session.publishEmpty(topic);
@@ -154,7 +152,7 @@ async function refusalOf(session: MqttSession, topic: string): Promise<string | 
   }
 }
 
-/** A message that comes back was allowed; one that does not was refused on its way, or back. */
+/** A message that comes back was allowed; one that does not was refused in one direction. */
 async function publishAndWatch(
   options: PublishingCheckOptions,
   subjects: readonly Subject[],
@@ -184,10 +182,10 @@ async function publishAndWatch(
   await tryEach(rest, findings, open, (session, subject) => watch(session, [subject]));
 }
 
-const SILENT = "What was published to external_server or external_server_disconnect did not come " +
-  "back: either that is forbidden, or reading it is, which the server does not need";
+const SILENT = "A message to external_server or external_server_disconnect did not come back: " +
+  "either publishing is forbidden, or reading, which the server does not need";
 
-/** Publishes to topics and resolves with those from which nothing came back in time. */
+/** Publishes to topics; resolves with those from which nothing came back in time. */
 async function findSilent(
   session: MqttSession,
   topics: readonly string[],

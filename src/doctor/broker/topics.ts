@@ -1,5 +1,5 @@
-// Whether the cars' topics may be subscribed to. All cars share one connection, a few at a time. It is
-// harmless: the broker sends a copy of what passes.
+// Checks whether the server may subscribe to the cars' topics. All cars share one connection, a few at a
+// time. This is harmless: the broker sends copies of the messages.
 import type { ServerConfig } from "../../config/mod.ts";
 import { describeFailure } from "../../transport/mod.ts";
 import type { TlsMaterial } from "../../net/mod.ts";
@@ -9,10 +9,9 @@ import { MqttSession } from "./mqtt_session.ts";
 
 /** Cars in one SUBSCRIBE, with three topics each. */
 export const CARS_AT_ONCE = 20;
-/** Brokers that answer what is forbidden by closing are asked so often. */
+/** So many connections are tried with a broker that closes on what it forbids. */
 export const MAX_LOST = 10;
 
-/** What is done about topics. */
 export interface TopicCheckOptions {
   readonly config: ServerConfig;
   readonly tls: TlsMaterial | undefined;
@@ -25,7 +24,7 @@ export interface Subject {
   readonly topics: CarTopics;
 }
 
-/** Subscribes to the topics of every car, a few cars at a time, and leaves them again. */
+/** Subscribes to the topics of every car, a few cars at a time, and unsubscribes again. */
 export async function checkSubscriptions(options: TopicCheckOptions): Promise<Findings> {
   const findings = new Findings("topics");
   const subjects = subjectsOf(options.config);
@@ -36,7 +35,7 @@ export async function checkSubscriptions(options: TopicCheckOptions): Promise<Fi
       await subscribeBatch(session, subjects.slice(judged, judged + CARS_AT_ONCE), findings);
     }
   } catch {
-    // The connection did not survive it, and it is not known whose topic is why.
+    // The connection was closed, and it is not known which topic was the reason.
   }
   await trySingly(options, subjects.slice(judged), findings);
   return findings;
@@ -66,7 +65,7 @@ async function subscribeBatch(
   });
 }
 
-/** One SUBSCRIBE for each car, for what the server itself subscribes to. */
+/** One SUBSCRIBE for each car, with the topic that the server subscribes to. */
 async function trySingly(
   options: TopicCheckOptions,
   subjects: readonly Subject[],
@@ -75,7 +74,7 @@ async function trySingly(
   let lost = 0;
   for (const { car, topics } of subjects) {
     if (lost >= MAX_LOST) {
-      findings.skipped(car, `Not tried: the broker has closed ${lost} connections already`);
+      findings.skipped(car, `Not checked: the broker has closed ${lost} connections already`);
       continue;
     }
     try {
@@ -110,32 +109,31 @@ function judgeRetained(car: string, topic: string, topics: CarTopics, findings: 
   );
 }
 
-/** Says what was not tried. */
+/** Reports what was not checked. */
 export function explainUntried(config: ServerConfig, published: boolean): Findings {
   const findings = new Findings("topics");
   const cars = config.cars.length;
   if (!published) {
     findings.skipped(
       "external_server, external_server_disconnect",
-      `Not tried for ${cars} cars: whether they may be published to. A broker takes forbidden ` +
-        "messages without a word (MQTT 3.1.1), and allowed ones reach the gateways",
-      "Run the doctor with --publish while no gateway is connected",
+      `Not checked for ${cars} cars: publishing. A broker discards forbidden messages silently ` +
+        "(MQTT 3.1.1), and allowed ones reach the gateways",
+      "Run doctor with --publish while no gateway is connected",
     );
   }
   findings.skipped(
     "gateways",
-    "Not tried: what the gateways' own credentials allow, and how many clients the broker takes at " +
-      "once",
+    "Not checked: what the gateways' own credentials allow, and how many clients the broker " +
+      "accepts at once",
   );
   return findings;
 }
 
-/** The session the server itself would have. */
+/** A session like the server's own. */
 export function v311({ config: { broker } }: TopicCheckOptions) {
   return { broker, protocolVersion: 4 } as const;
 }
 
-/** Every car of a configuration. */
 export function subjectsOf({ company, cars }: ServerConfig): Subject[] {
   return cars.map(({ name }) => ({ car: name, topics: carTopics(company, name) }));
 }

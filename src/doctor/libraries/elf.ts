@@ -1,33 +1,32 @@
-// What a shared library is and wants, read from its file as the loader would, without loading it.
+// Reads from a shared library's file what it is and needs, as the loader would, without loading it.
 import { ElfImage, wide } from "../../module/mod.ts";
 import { ElfError } from "../errors.ts";
 
-/** What is read from a library's file. */
 export interface LibraryDescription {
-  /** As people call it, such as `x86-64`; `machine 8` for one without a name here. */
+  /** Such as `x86-64`; `machine 8` for one that has no name here. */
   readonly architecture: string;
-  /** Whether this machine's loader takes files of this kind at all. */
+  /** Whether this machine's loader accepts files for this architecture. */
   readonly native: boolean;
   /** Whether it is a shared library, not a program, an object or a core dump. */
   readonly shared: boolean;
   /** `DT_SONAME`. */
   readonly soname: string | undefined;
-  /** The libraries it wants, in order, with the versions of their symbols it needs. */
+  /** The libraries it needs, in order, with the versions of their symbols. */
   readonly needed: readonly NeededLibrary[];
-  /** Names and versions, such as `GLIBC_2.34`, that it has for others. */
+  /** Names of versions that it provides, such as `GLIBC_2.34`. */
   readonly provides: readonly string[];
-  /** Where it has its libraries looked for: `DT_RUNPATH`. */
+  /** Where its libraries are looked up: `DT_RUNPATH`. */
   readonly runPath: readonly string[];
-  /** The older `DT_RPATH`, which counts only without the other. */
+  /** The older `DT_RPATH`, ignored when there is a `DT_RUNPATH`. */
   readonly rPath: readonly string[];
-  /** The functions and variables it has for others. */
+  /** The functions and variables it exports. */
   readonly symbols: ReadonlySet<string>;
 }
 
 /** One `DT_NEEDED`. */
 export interface NeededLibrary {
   readonly name: string;
-  /** Such as `GLIBC_2.34`; those it can do without are left out. */
+  /** Such as `GLIBC_2.34`; weak ones are left out. */
   readonly versions: readonly string[];
 }
 
@@ -43,14 +42,14 @@ const ARCHITECTURES: Readonly<Record<number, string>> = {
   258: "LoongArch",
 };
 
-/** What `Deno.build.arch` says, as ELF has it. */
+/** `Deno.build.arch` in ELF's terms. */
 const OWN_MACHINE = Deno.build.arch === "aarch64" ? 183 : 62;
 
-/** How the machine this runs on is called. */
+/** The architecture of this machine. */
 export const OWN_ARCHITECTURE = ARCHITECTURES[OWN_MACHINE] ?? "";
 
 const ET_DYN = 3;
-/** Entries of one list that are read; more of them are damage. */
+/** A list with more entries is damaged. */
 const MAX_ENTRIES = 100_000;
 /** Tags of the dynamic section. */
 const TAG = {
@@ -70,15 +69,15 @@ const TAG = {
   VERNEEDNUM: 0x6fffffff,
 } as const;
 const SYMBOL_BYTES = 24;
-/** A program that may be placed anywhere: of the type of shared libraries, but none. */
+/** A position-independent program: it has the type of shared libraries, but is none. */
 const DF_1_PIE = 0x08000000;
 /** The library can do without a version with this flag. */
 const VER_FLG_WEAK = 2;
 
 /**
- * Reads what a library is and wants. Reads only tables, so also large libraries take no time.
+ * Reads what a library is and needs. Reads only tables, so that large libraries are quick as well.
  *
- * @throws {ElfError} when the file cannot be read, is no ELF file, or is damaged; names it.
+ * @throws {ElfError} when the file cannot be read, is not an ELF file, or is damaged; names it.
  */
 export function describeLibrary(path: string): LibraryDescription {
   try {
@@ -114,7 +113,7 @@ function describe(image: ElfImage): LibraryDescription {
   };
 }
 
-/** The tables the dynamic section points to. */
+/** The tables that the dynamic section points to. */
 class Tables {
   readonly #image: ElfImage;
   readonly #entries: readonly (readonly [tag: number, value: number])[];
@@ -136,7 +135,7 @@ class Tables {
       : new Uint8Array(image.at(address, this.#value(TAG.STRSZ) ?? 0, what).buffer);
   }
 
-  /** Whether it is a program after all. */
+  /** Whether it is a program, not a library. */
   get isProgram(): boolean {
     return ((this.#value(TAG.FLAGS_1) ?? 0) & DF_1_PIE) !== 0;
   }
@@ -146,7 +145,7 @@ class Tables {
     return this.#entries.filter(([each]) => each === tag).map(([, value]) => this.#text(value));
   }
 
-  /** `.gnu.version_r`: versions by the library that must have them. */
+  /** `.gnu.version_r`: needed versions by library. */
   neededVersions(): Map<string, string[]> {
     const found = new Map<string, string[]>();
     const what = "its table of needed versions";
@@ -165,7 +164,7 @@ class Tables {
     return found;
   }
 
-  /** `.gnu.version_d`: versions it has for others. */
+  /** `.gnu.version_d`: provided versions. */
   providedVersions(): string[] {
     const found: string[] = [];
     const what = "its table of versions";
@@ -177,7 +176,7 @@ class Tables {
     return found;
   }
 
-  /** Names of the symbols that are defined here, for others to see. */
+  /** Names of the exported symbols. */
   symbols(): Set<string> {
     const address = this.#value(TAG.SYMTAB);
     const count = address === undefined ? 0 : this.#countSymbols();
@@ -192,7 +191,7 @@ class Tables {
     return names;
   }
 
-  /** The number of symbols is written nowhere, but follows from the hash tables. */
+  /** The number of symbols is not stored, but follows from the hash tables. */
   #countSymbols(): number {
     const hash = this.#value(TAG.HASH);
     if (hash !== undefined) return this.#image.at(hash, 8, "its hash table").getUint32(4, true);

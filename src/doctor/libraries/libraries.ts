@@ -1,5 +1,5 @@
-// Whether the modules' libraries can be used: their files, what these want, and, in a real module
-// host, whether they load and which module they are. A library that crashes only fails its check.
+// Checks the modules' libraries: their files, what these need, and, in a real module host, whether
+// they load and which module they are. A library that crashes only fails its own check.
 import type { ServerConfig } from "../../config/mod.ts";
 import { type ContextSpec, SYMBOLS } from "../../module/mod.ts";
 import { contextSpecs } from "../../server/mod.ts";
@@ -7,30 +7,29 @@ import { Findings } from "../findings.ts";
 import { HostLanes, type Trouble } from "../host_lanes.ts";
 import { type LoadPlan, planLoad, systemLoaderView } from "./loader.ts";
 
-/** What is done about libraries. */
 export interface LibraryCheckOptions {
   readonly config: ServerConfig;
-  /** Whether contexts are made: `init` may talk to the real API. */
+  /** Whether `init` is called, which may contact a real API. */
   readonly init: boolean;
   readonly signal: AbortSignal;
 }
 
-/** One library under one number: common modules are many cars' own. */
+/** One library under one module number, for all cars that use it. */
 interface Used {
   /** Of the first car that uses it. */
   readonly spec: ContextSpec;
   cars: number;
 }
 
-/** What trying to load a library in a module host came to. */
+/** The result of loading a library in a module host. */
 interface Attempt extends Used {
   readonly plan: LoadPlan;
-  /** Whether it was loaded, and is the module it should be. */
+  /** Whether it loads and has the right module number. */
   readonly loaded: boolean;
   readonly trouble: Trouble | undefined;
 }
 
-/** Looks at each library once; with `init`, at each car's modules. */
+/** Checks each library once; with `init`, each module of each car. */
 export async function checkLibraries(options: LibraryCheckOptions): Promise<Findings[]> {
   const { config, init } = options;
   const libraries = new Findings("libraries");
@@ -44,7 +43,7 @@ export async function checkLibraries(options: LibraryCheckOptions): Promise<Find
       await Promise.all(specs.map(async (spec) => {
         const subject = `car ${spec.car}, module ${spec.module}`;
         if (!attempts.get(keyOf(spec))?.loaded) {
-          return modules.skipped(subject, "init was not called: the library cannot be used");
+          return modules.skipped(subject, "init was not called: the library is unusable");
         }
         judgeInit(subject, await lanes.attempt(spec, "init"), modules);
       }));
@@ -52,8 +51,8 @@ export async function checkLibraries(options: LibraryCheckOptions): Promise<Find
       modules.skipped(
         "init",
         `init was not called for ${specs.length} modules of ${config.cars.length} cars: ` +
-          "it may log in to what is behind the module",
-        "Run the doctor with --init where that does no harm",
+          "it may contact the module's backend",
+        "Run doctor with --init if that does no harm",
       );
     }
   } finally {
@@ -62,7 +61,7 @@ export async function checkLibraries(options: LibraryCheckOptions): Promise<Find
   return [libraries, modules];
 }
 
-/** Loads every library that may be one, under each of its numbers. */
+/** Loads each library, under each of its module numbers. */
 async function tryLoading(
   used: ReadonlyMap<string, Used>,
   lanes: HostLanes,
@@ -72,7 +71,7 @@ async function tryLoading(
   const attempts = await Promise.all([...used].map(async ([key, { spec, cars }]) => {
     const plan = plans.get(spec.libPath) ?? planLoad(spec.libPath, view);
     plans.set(spec.libPath, plan);
-    // What is no library of this machine is not worth a process.
+    // A file that is not a library for this machine does not need a process.
     const native = plan.description?.native === true;
     const trouble = native ? await lanes.attempt(spec, "load") : undefined;
     const loaded = native && trouble === undefined;
@@ -81,7 +80,7 @@ async function tryLoading(
   return new Map(attempts);
 }
 
-/** Judges each file once, and each number it is used under. */
+/** Judges each file once, and each module number it is used under. */
 function judgeLibraries(attempts: readonly Attempt[], findings: Findings): void {
   const judged = new Set<string>();
   for (const attempt of attempts) {
@@ -106,11 +105,11 @@ function keyOf({ libPath, module }: ContextSpec): string {
   return `${module} ${libPath}`;
 }
 
-/** What the file says; the loader, which has the last word, may have loaded it all the same. */
+/** Judges the file; the loader may have loaded it all the same, and has the last word. */
 function judgeFile(path: string, plan: LoadPlan, loads: boolean, findings: Findings): void {
   const { problems, description, symbols, glibc } = plan;
   for (const { message, advice } of problems) {
-    if (loads) findings.warning(path, `${message}; but it was loaded here`, advice);
+    if (loads) findings.warning(path, `${message}; it was loaded all the same`, advice);
     else findings.failed(path, `The library cannot be loaded: ${message}`, advice);
   }
   if (description === undefined || !description.native) return;
@@ -131,7 +130,7 @@ function judgeFile(path: string, plan: LoadPlan, loads: boolean, findings: Findi
     findings.failed(
       path,
       `Lacks ${missing.length} of ${called}: ${missing.join(", ")}`,
-      "Define and export them in the library, as C functions without a C++ name, not hidden",
+      'Define and export them in the library, as extern "C" and not hidden',
     );
   }
 }
@@ -139,27 +138,33 @@ function judgeFile(path: string, plan: LoadPlan, loads: boolean, findings: Findi
 function judgeLoading({ spec, cars, plan, trouble }: Attempt, findings: Findings): void {
   const { libPath, module, car } = spec;
   if (!plan.description?.native) {
-    return findings.skipped(libPath, `Not loaded as module ${module}: no library of this machine`);
+    return findings.skipped(
+      libPath,
+      `Not loaded as module ${module}: not a library for this machine`,
+    );
   }
   const whose = cars === 1 ? `car ${car}` : `${cars} cars`;
   if (trouble === undefined) {
     return findings.ok(libPath, `Loads in a module host, is module ${module} (${whose})`);
   }
   const { kind, detail } = trouble;
-  // What the file lacks has been said with its names.
+  // What the file lacks has been reported already.
   if (kind === "symbol" || kind === "library" && plan.problems.length > 0) return;
   findings.failed(libPath, `Module ${module} (${whose}): ${detail}`, ADVICE[kind]);
 }
 
 function judgeInit(subject: string, trouble: Trouble | undefined, findings: Findings): void {
-  if (trouble === undefined) return findings.ok(subject, "init made a context, destroy ended it");
+  if (trouble === undefined) {
+    return findings.ok(subject, "init returned a context, destroy ended it");
+  }
   findings.failed(subject, trouble.detail, ADVICE[trouble.kind]);
 }
 
 const ADVICE = {
-  library: "Look at the loader's text; undefined symbols want a library that was not linked",
+  library: "Read the loader's message; undefined symbols mean that a library was not linked",
   symbol: "Define and export the function in the library",
-  number: "Put the module under its own number in the configuration, or name another library",
+  number: "Configure the module under its own number, or name another library",
   init: "Check the module's config (addresses, keys); its own output may say more",
-  host: "The library crashes, hangs or ends the process: run it under a debugger, ask its author",
+  host:
+    "The library crashes, hangs or ends the process: run it under a debugger, or ask its author",
 } as const;

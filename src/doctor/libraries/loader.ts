@@ -1,5 +1,5 @@
-// Whether the loader could load a library: follows what it wants as the loader does, and says in
-// words what is in the way. The loader itself only tells the first thing, in its own words.
+// Checks whether the loader could load a library: follows what the library needs as the loader does,
+// and explains every problem. The loader itself reports only the first, and tersely.
 import { dirname, resolve } from "node:path";
 import { ElfError } from "../errors.ts";
 import {
@@ -19,25 +19,25 @@ export interface LoadProblem {
   readonly advice: string;
 }
 
-/** A library with everything it would bring along. */
+/** A library with everything it needs. */
 export interface LoadPlan {
   readonly problems: readonly LoadProblem[];
   /** Undefined when its file cannot be read. */
   readonly description: LibraryDescription | undefined;
-  /** Symbols that can be found through it: its own, and those of the libraries it needs. */
+  /** Symbols that it provides, itself or through the libraries it needs. */
   readonly symbols: ReadonlySet<string>;
-  /** The newest glibc it asks for itself, such as `2.34`. */
+  /** The newest glibc that it needs itself, such as `2.34`. */
   readonly glibc: string | undefined;
 }
 
-/** Where the loader looks; read once for many libraries. */
+/** Where the loader looks for libraries; read once for many. */
 export interface LoaderView {
   readonly cache: ReadonlyMap<string, readonly string[]>;
   /** `LD_LIBRARY_PATH`. */
   readonly libraryPath: readonly string[];
 }
 
-/** More libraries than this behind one are not followed. */
+/** So many needed libraries are followed. */
 const MAX_LIBRARIES = 500;
 const MULTIARCH = `${Deno.build.arch}-linux-gnu`;
 const STANDARD_FOLDERS = [`/lib/${MULTIARCH}`, `/usr/lib/${MULTIARCH}`]
@@ -52,7 +52,7 @@ export function systemLoaderView(): LoaderView {
 interface Visit {
   readonly path: string;
   readonly description: LibraryDescription;
-  /** `DT_RPATH` of everybody on the way here. */
+  /** `DT_RPATH` of all libraries on the way here. */
   readonly rPath: readonly string[];
 }
 
@@ -117,10 +117,10 @@ function find(
   for (const path of candidates) {
     try {
       const description = describeLibrary(path);
-      // The loader passes over libraries of other machines.
+      // The loader skips libraries for other machines.
       if (description.native) return { path, description };
     } catch {
-      // Neither there nor usable: the next one.
+      // Missing or unusable: try the next one.
     }
   }
   return undefined;
@@ -135,8 +135,8 @@ function unreadable(error: unknown): LoadProblem {
   const cause = error instanceof ElfError ? error.cause : error;
   const message = cause instanceof Error ? cause.message : String(cause);
   const advice = cause instanceof RangeError
-    ? "Copy the library again, in binary mode, and compare its size; or build it anew"
-    : "Give the user that runs the server the right to read the file and its folders";
+    ? "Copy the library again, in binary mode, and compare its size; or build it again"
+    : "Let the user that runs the server read the file and its folders";
   return { kind: "unreadable", message, advice };
 }
 
@@ -157,7 +157,7 @@ function missing(needed: NeededLibrary, visit: Visit, first: string): LoadProble
   return {
     kind: "missing",
     message: `${wanter(visit, first)} needs "${needed.name}", which is not where the loader looks`,
-    advice: `Install what "${needed.name}" comes with; or put it into a folder that ` +
+    advice: `Install the package of "${needed.name}"; or put it into a folder that ` +
       "LD_LIBRARY_PATH names, or that /etc/ld.so.conf names, and run ldconfig",
   };
 }
@@ -168,7 +168,7 @@ function judgeVersions(
   visit: Visit,
   first: string,
 ): LoadProblem[] {
-  // Without any versions of its own, the loader takes a library as it is.
+  // The loader accepts a library without any versions as it is.
   if (found.provides.length === 0) return [];
   const lacking = needed.versions.filter((version) => !found.provides.includes(version));
   if (lacking.length === 0) return [];
@@ -186,12 +186,12 @@ function judgeVersions(
     kind: "version",
     message: `${wanter(visit, first)} needs ${lacking.join(", ")} of "${needed.name}", ` +
       "which the one on this machine does not have",
-    advice: `Install a newer "${needed.name}", or build against the one that is here`,
+    advice: `Install a newer "${needed.name}", or build against the installed one`,
   }];
 }
 
 function wanter({ path }: Visit, first: string): string {
-  return path === first ? "it" : `"${path}", which it brings along,`;
+  return path === first ? "it" : `"${path}", which it needs,`;
 }
 
 /** The highest of versions such as `GLIBC_2.34`, as `2.34`. */

@@ -1,16 +1,16 @@
-// The index of libraries that `ldconfig` writes and the loader looks names up in.
+// Reads the loader's index of libraries, written by `ldconfig`.
 
 const CACHE = "/etc/ld.so.cache";
 const MAGIC = "glibc-ld.so.cache1.1";
 const HEADER_BYTES = 48;
 const ENTRY_BYTES = 24;
 
-/** Paths by name, in the order of the index; empty where there is none, or one of another form. */
+/** Paths by name, in the order of the index; empty when there is no index, or one in another format. */
 export function readLoaderCache(path = CACHE): ReadonlyMap<string, readonly string[]> {
   try {
     return parseLoaderCache(Deno.readFileSync(path));
   } catch {
-    // Systems without it have the standard folders alone.
+    // Without it, the loader uses the standard folders only.
     return new Map();
   }
 }
@@ -18,7 +18,7 @@ export function readLoaderCache(path = CACHE): ReadonlyMap<string, readonly stri
 /** @throws {RangeError} when the index is damaged. */
 export function parseLoaderCache(bytes: Uint8Array): Map<string, string[]> {
   const found = new Map<string, string[]>();
-  // An index of the older form may come first; the offsets of ours count from its own beginning.
+  // An index in the older format may come first; offsets count from the beginning of the newer one.
   const start = new TextDecoder("latin1").decode(bytes).indexOf(MAGIC);
   if (start < 0) return found;
   const own = bytes.subarray(start);
