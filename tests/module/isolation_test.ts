@@ -64,19 +64,49 @@ const ENDS = {
 >;
 
 for (const [how, end] of Object.entries(ENDS)) {
-  Deno.test(`What a library has forked ends with its host (${how})`, async () => {
-    await using folder = await TempFolder.make();
-    const child_pid = folder.file("pid");
-    await using test = await startHost();
-    const forks = { crash_in: "init", crash_how: "fork", child_ms: 600_000, child_pid };
-    await openContext(test.host, specOf("car_a", forks));
-    const pid = await forkedPid(child_pid);
-    assert.ok(isAlive(pid));
-    await end(test.host);
-    await waitFor(test.host.exited, "the host to end");
-    await waitFor(() => !isAlive(pid), "the forked process to end");
-  });
+  for (const crash_how of ["fork", "fork_exec"]) {
+    Deno.test(`What a library has started ends with its host (${crash_how}, ${how})`, async () => {
+      await using folder = await TempFolder.make();
+      const child_pid = folder.file("pid");
+      await using test = await startHost();
+      const forks = { crash_in: "init", crash_how, child_ms: 600_000, child_pid };
+      await openContext(test.host, specOf("car_a", forks));
+      const pid = await forkedPid(child_pid);
+      assert.ok(isAlive(pid));
+      await end(test.host);
+      await waitFor(test.host.exited, "the host to end");
+      await waitFor(() => !isAlive(pid), "the forked process to end");
+    });
+  }
 }
+
+Deno.test("A process that has left its host's session does not hold up the host's end", async () => {
+  await using folder = await TempFolder.make();
+  const child_pid = folder.file("pid");
+  await using test = await startHost();
+  const forks = { crash_in: "init", crash_how: "fork_daemon", child_ms: 600_000, child_pid };
+  await openContext(test.host, specOf("car_a", forks));
+  const pid = await forkedPid(child_pid);
+  await waitFor(async () => (await belonging(pid)).session === pid, "a session of its own");
+  try {
+    await waitFor(test.host.stop(), "the host to stop", 20_000);
+    // It has the other end of the host's outputs all the time.
+    assert.ok(isAlive(pid));
+  } finally {
+    Deno.kill(pid, "SIGKILL");
+  }
+});
+
+Deno.test("A host that is gone leaves no descriptor behind", async () => {
+  const count = () => [...Deno.readDirSync("/proc/self/fd")].length;
+  // The first one brings what the runtime keeps for all.
+  await (await startHost()).host.stop();
+  const before = count();
+  const hosts = await Promise.all(Array.from({ length: 4 }, () => startHost()));
+  assert.ok(count() >= before + 4 * 4);
+  await Promise.all(hosts.map(({ host }) => host.stop()));
+  await waitFor(() => count() <= before, "the descriptors to be closed");
+});
 
 for (const how of ["settings", "nice_group"]) {
   Deno.test(`A library that changes its process's settings (${how}) changes nobody else's`, async () => {

@@ -62,13 +62,16 @@ for (const [how, what] of Object.entries(LIBRARIES)) {
   });
 }
 
-Deno.test("A server killed while its host is stopped leaves no host behind", async () => {
-  await using folder = await TempFolder.make();
-  const parent = await startParent("", folder.file("record"));
-  Deno.kill(parent.hostPid, "SIGSTOP");
-  await parent.kill("SIGKILL");
-  await waitFor(() => !isAlive(parent.hostPid), "the host to be gone", 20_000);
-});
+for (const how of ["", "close_pipes"]) {
+  const what = how === "" ? "" : ", even one that has closed its pipes";
+  Deno.test(`A server killed while its host is stopped leaves no host behind${what}`, async () => {
+    await using folder = await TempFolder.make();
+    const parent = await startParent(how, folder.file("record"));
+    Deno.kill(parent.hostPid, "SIGSTOP");
+    await parent.kill("SIGKILL");
+    await waitFor(() => !isAlive(parent.hostPid), "the host to be gone", 20_000);
+  });
+}
 
 for (const stopped of [false, true]) {
   const what = stopped ? "a host that is stopped" : "its host";

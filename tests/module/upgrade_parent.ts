@@ -1,11 +1,12 @@
 // A program whose executable is replaced by another while it runs, and which starts a module host
-// after that. Argument: the executable that takes the place of its own.
+// after that. Arguments: the executable that takes the place of its own, how long a host may take to
+// start, in milliseconds.
 import { ModuleHost } from "../../src/module/module_host.ts";
 
-const [replacement = ""] = Deno.args;
+const [replacement = "", startTimeoutMs = "60000"] = Deno.args;
 const program = Deno.execPath();
 await Deno.rename(replacement, program);
-const host = await ModuleHost.start();
+const host = await ModuleHost.start({ startTimeoutMs: Number(startTimeoutMs) });
 await Deno.stdout.write(
   new TextEncoder().encode(`${await Deno.readLink(`/proc/${host.pid}/exe`)}\n`),
 );

@@ -20,21 +20,30 @@ Deno.test("A server whose executable was replaced still starts hosts", async () 
   assert.equal(new TextDecoder().decode(output?.stdout), `${program}\n`);
 });
 
-Deno.test("A server says what its hosts need when their address space is limited", async () => {
+/** What a server says that has to start a script as its host. */
+async function withScript(script: string, ...args: string[]): Promise<string> {
   await using folder = await TempFolder.make();
   const program = folder.file("deno");
   await Deno.copyFile(Deno.execPath(), program);
-  // The server itself would not even start.
-  const limited = await folder.write(
-    "limited",
-    `#!/bin/sh\nulimit -v 20000000\nexec "${Deno.execPath()}" "$@"\n`,
-  );
-  await Deno.chmod(limited, 0o755);
-  const command = new Deno.Command(program, { args: [...RUN, PARENT, limited] });
+  const replacement = await folder.write("script", `#!/bin/sh\n${script}\n`);
+  await Deno.chmod(replacement, 0o755);
+  const command = new Deno.Command(program, { args: [...RUN, PARENT, replacement, ...args] });
   const output = await waitFor(() => outputOf(command), "the server to give up");
+  return new TextDecoder().decode(output?.stderr);
+}
+
+Deno.test("A server says what its hosts need when their address space is limited", async () => {
+  // The server itself would not even start.
   assert.match(
-    new TextDecoder().decode(output?.stderr),
+    await withScript(`ulimit -v 20000000\nexec "${Deno.execPath()}" "$@"`),
     /Cannot start module host: it was ended by SIG\w+: Fatal .*memory.*lift their limit \(ulimit -v/,
+  );
+});
+
+Deno.test("A host that does not connect in time is ended, before it leads a group, too", async () => {
+  assert.match(
+    await withScript("exec sleep 600", "300"),
+    /Cannot start module host: it is not connected after 300 ms/,
   );
 });
 
