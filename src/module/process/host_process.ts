@@ -41,7 +41,6 @@ export class HostProcess {
   readonly #child: Deno.ChildProcess;
   /** Stays open as long as the host lives: the kernel kills a host whose server has closed it. */
   readonly #stdin: WritableStreamDefaultWriter<Uint8Array>;
-  #gone = false;
 
   /**
    * @throws {Deno.errors.PermissionDenied} without the permission to run this program.
@@ -68,18 +67,16 @@ export class HostProcess {
     }
   }
 
-  /** Ends the process and what it has forked at once (SIGKILL); does nothing when it is gone. */
+  /** Ends the process at once (SIGKILL); does nothing when it is gone. */
   kill(): void {
-    if (this.#gone) return;
-    this.#killGroup();
     try {
-      // It may not lead its group yet.
       this.#child.kill("SIGKILL");
     } catch {
-      // It went in this very moment.
+      // It went in this very moment, or before.
     }
   }
 
+  /** Ends what libraries have started and left in the process group. */
   #killGroup(): void {
     try {
       Deno.kill(-this.pid, "SIGKILL");
@@ -97,7 +94,6 @@ export class HostProcess {
       readLines(this.#child.stderr, (line) => onOutput(line, "stderr"), options),
     ]);
     const { code, signal } = await this.#child.status;
-    this.#gone = true;
     ended.abort();
     this.#killGroup();
     this.#stdin.close().catch(() => {});
