@@ -87,7 +87,7 @@ function createTransport(
 }
 
 function startHost(
-  { onOutput, onExit }: HostEvents,
+  { onOutput, onBlocked, onExit }: HostEvents,
   { timeouts: { moduleCallMs }, limits: { maxHostMemoryBytes } }: ServerConfig,
   { log, statistics }: AssembleOptions,
 ): Promise<ModuleHost> {
@@ -98,6 +98,7 @@ function startHost(
     log,
     ...(statistics === undefined ? {} : { statistics }),
     onOutput,
+    onBlocked,
     onExit,
   });
 }

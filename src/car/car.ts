@@ -1,6 +1,6 @@
 // A car: drives the pure session with what transport, modules and clock bring, and carries out what
 // the session wants done.
-import type { ContextListener, ModuleContext } from "../module/mod.ts";
+import type { ModuleContext } from "../module/mod.ts";
 import type {
   CarTransport,
   MessageLimits,
@@ -8,7 +8,7 @@ import type {
   TransportStats,
 } from "../transport/mod.ts";
 import type { Log } from "../log/mod.ts";
-import type { ClientMessage } from "../protocol/mod.ts";
+import type { ClientMessage, ModuleCommand } from "../protocol/mod.ts";
 import { encodeServerMessage, readClientMessage } from "../protocol/codec/mod.ts";
 import { type Clock, systemClock, type TimerHandle } from "../time/mod.ts";
 import { type CarCounts, CarStatistics } from "./car_statistics.ts";
@@ -149,16 +149,15 @@ export class Car {
     }
   }
 
-  /** What a context of `module` is to be made with; `onLost` tells its owner, after the car. */
-  contextListener(module: number, onLost: ContextListener["onLost"]): ContextListener {
-    return {
-      onCommand: (command) => this.#take({ type: "command", module, command }),
-      onLost: (reason, blame) => {
-        this.#calls.detach(module);
-        this.#take({ type: "module_lost", detail: `Module ${module}: ${reason}` });
-        onLost(reason, blame);
-      },
-    };
+  /** A module has a command; called in the order in which they were popped. */
+  takeCommand(module: number, command: ModuleCommand): void {
+    this.#take({ type: "command", module, command });
+  }
+
+  /** The context of one module is gone; every open call has ended as `host_lost`. */
+  loseModule(module: number, reason: string): void {
+    this.#calls.detach(module);
+    this.#take({ type: "module_lost", detail: `Module ${module}: ${reason}` });
   }
 
   /** Takes the context of one module. */

@@ -45,7 +45,7 @@ export interface ContextListener {
 }
 
 /**
- * One context of one module for one car (protocol section 3).
+ * One context of one module for one car (protocol section 3). Its commands are held from the beginning.
  *
  * Calls are made in the order given and one after the other, and end in that order, unless they are
  * withdrawn; none of these methods blocks or throws. `wait_for_command` runs beside them in the host.
@@ -88,7 +88,7 @@ export interface ModuleContext {
   withdrawCalls(): void;
   /** Stops asking the module for commands: they wait inside it until {@linkcode releaseCommands}. */
   holdCommands(): void;
-  /** Asks the module for commands again. */
+  /** Asks the module for commands, for the first time or again. */
   releaseCommands(): void;
   /**
    * Ends the wait loop, waits for `wait_for_command` to come back (bounded), destroys the context.

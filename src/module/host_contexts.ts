@@ -31,6 +31,8 @@ export interface HostContextsOptions {
   readonly clock: Clock;
   /** How long destroying a context may take, in milliseconds. */
   readonly destroyTimeoutMs: number;
+  /** Called with the number of places that cannot be used whenever that changes. */
+  readonly onBlocked: (count: number) => void;
 }
 
 /** A context that is being made. */
@@ -53,6 +55,7 @@ export class HostContexts implements ContextOwner {
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #destroyTimeoutMs: number;
+  readonly #onBlocked: (count: number) => void;
   readonly #living = new Map<number, RemoteContext>();
   readonly #creations = new Map<number, Creation>();
   /** Who waits for contexts to be destroyed. */
@@ -67,6 +70,7 @@ export class HostContexts implements ContextOwner {
     this.#log = options.log;
     this.#clock = options.clock;
     this.#destroyTimeoutMs = options.destroyTimeoutMs;
+    this.#onBlocked = options.onBlocked;
   }
 
   /** Places taken: of contexts being made, alive, or left undestroyed. */
@@ -201,7 +205,7 @@ export class HostContexts implements ContextOwner {
       case FrameKind.DESTROYED:
         return this.#onDestroyed(index, frame.argument !== 0);
       case FrameKind.FREED:
-        return void this.#abandoned.delete(index);
+        return this.#onFreed(index);
       case FrameKind.NOTICE:
         return this.#onNotice(index, frame.text());
     }
@@ -251,15 +255,16 @@ export class HostContexts implements ContextOwner {
     if (creation.purpose !== "context") return creation.resolve(creation.context);
     this.#living.set(index, creation.context);
     creation.resolve(creation.context);
-    // The loop begins held: whoever awaits the context shall have it before its first command.
-    creation.context.releaseCommands();
   }
 
   #onCreateFailed(index: number, failure: CreateFailure): void {
     const creation = this.#creations.get(index);
     if (!creation) return;
     this.#creations.delete(index);
-    this.#exhausted ||= failure.kind === "host";
+    if (failure.kind === "host" && !this.#exhausted) {
+      this.#exhausted = true;
+      this.#tellBlocked();
+    }
     creation.reject(new ModuleLoadError(failure.kind, creation.context.spec, failure.detail));
   }
 
@@ -271,6 +276,7 @@ export class HostContexts implements ContextOwner {
     if (context) {
       if (left) {
         this.#abandoned.add(index);
+        this.#tellBlocked();
         this.#log.forCar(context.spec.car).warning(
           "Context not destroyed: the module has not come back from its last call in time",
           { module: context.spec.module },
@@ -279,9 +285,17 @@ export class HostContexts implements ContextOwner {
       context.end();
     } else if (!left) {
       // It had been given up on this side already.
-      this.#abandoned.delete(index);
+      this.#onFreed(index);
     }
     resolve?.();
+  }
+
+  #onFreed(index: number): void {
+    if (this.#abandoned.delete(index)) this.#tellBlocked();
+  }
+
+  #tellBlocked(): void {
+    this.#onBlocked(this.#exhausted ? CONTEXTS_PER_HOST : this.#abandoned.size);
   }
 
   #onNotice(index: number, text: string): void {

@@ -28,6 +28,11 @@ export interface ModuleHostOptions {
   readonly statistics?: CallStatistics;
   /** Gets what libraries print, line by line. */
   readonly onOutput?: (line: string, stream: OutputStream) => void;
+  /**
+   * Called with the number of places that cannot be used whenever that changes: of contexts that could
+   * not be destroyed, or all when the host can make no more contexts.
+   */
+  readonly onBlocked?: (count: number) => void;
   /** Called once when the process has ended, after every context's `onLost`. */
   readonly onExit?: (reason: string) => void;
   readonly clock?: Clock;

@@ -64,6 +64,7 @@ export class ModuleHost implements LinkHandler {
       log: this.#log,
       clock: this.#clock,
       destroyTimeoutMs: options.destroyTimeoutMs ?? DEFAULT_DESTROY_TIMEOUT_MS,
+      onBlocked: options.onBlocked ?? (() => {}),
     });
     this.#watchdog = new Watchdog({
       timeoutMs: options.moduleCallTimeoutMs ?? DEFAULT_CALL_TIMEOUT_MS,
@@ -143,7 +144,7 @@ export class ModuleHost implements LinkHandler {
   }
 
   /**
-   * Loads the library and makes a context. Commands arrive only after this has resolved.
+   * Loads the library and makes a context. Its commands wait until they are released.
    *
    * @throws {ModuleLoadError} with the kind of the failure; names car, module and path.
    */

@@ -13,7 +13,7 @@ import {
 import type { CallCounts } from "../module/mod.ts";
 import { CALL_OUTCOMES } from "../protocol/mod.ts";
 import type { Buckets } from "./buckets.ts";
-import { hostFacts, type ServerSnapshot } from "../server/mod.ts";
+import type { ServerSnapshot } from "../server/mod.ts";
 
 /** What one scrape looks at. */
 export interface Scrape {
@@ -299,8 +299,7 @@ export const FAMILIES: readonly Family[] = [
     "module_hosts_resident_memory_bytes",
     "gauge",
     "Resident memory of all module hosts",
-    ({ server }) =>
-      server.hosts.reduce((sum, host) => sum + (hostFacts(host)?.residentBytes ?? 0), 0),
+    ({ server }) => server.hosts.reduce((sum, host) => sum + (host.facts?.residentBytes ?? 0), 0),
   ),
   perCar(
     "mqtt_connected",
@@ -359,5 +358,5 @@ export const FAMILIES: readonly Family[] = [
 ];
 
 function contexts(host: ServerSnapshot["hosts"][number]) {
-  return hostFacts(host)?.contexts ?? [];
+  return host.facts?.contexts ?? [];
 }

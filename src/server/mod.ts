@@ -1,7 +1,6 @@
 // All cars of a company, the module hosts they share, and reloads.
 export { ServerStartError } from "./errors.ts";
-export { hostFacts } from "./host_facts.ts";
-export type { HostEvents } from "./host_pool.ts";
+export type { HostEvents } from "./hosts.ts";
 export { placeContexts } from "./placement.ts";
 export { Reloader } from "./reload.ts";
 export type { ReloadReport } from "./reload_report.ts";

@@ -12,15 +12,9 @@ import type { ContextSpec } from "../module/mod.ts";
 import type { CarTransport, MessageLimits } from "../transport/mod.ts";
 import type { Log } from "../log/mod.ts";
 import { type Clock, systemClock, within } from "../time/mod.ts";
-import { CarModules } from "./car_modules.ts";
 import { ChangeRefusedError, ServerStartError } from "./errors.ts";
-import {
-  type Apart,
-  type Host,
-  type HostEvents,
-  type HostPlacement,
-  HostPool,
-} from "./host_pool.ts";
+import type { Host, HostEvents } from "./hosts.ts";
+import { type HostPlacement, type OpenWatch, Supervisor } from "./supervisor.ts";
 
 /** What a server is made of. */
 export interface ServerOptions {
@@ -64,26 +58,19 @@ const CHANGE_GATE_MS = 10_000;
 const RECONNECT_SPREAD_MS = 20;
 const MAX_RECONNECT_SPREAD_MS = 10_000;
 
-interface Member {
-  readonly car: Car;
-  readonly modules: CarModules;
-}
-
-/** A car that stays, with the modules that will take over. */
-interface Successor {
+/** A car that a change adds, or whose modules it exchanges. */
+interface Change {
   readonly config: CarConfig;
   readonly car: Car;
-  readonly before: CarModules;
-  readonly modules: CarModules;
 }
 
 /** Serves the cars of one company. */
 export class Server {
   readonly #options: ServerOptions;
-  readonly #pool: HostPool;
+  readonly #supervisor: Supervisor;
   readonly #clock: Clock;
   /** By name, in the order of the document. */
-  #members: ReadonlyMap<string, Member>;
+  #cars: ReadonlyMap<string, Car>;
   #config: ServerConfig;
   /** What hosts are started for while it is being tried. */
   #coming: ServerConfig | null = null;
@@ -98,12 +85,13 @@ export class Server {
     const { config, log, startHost, contextsPerHost, clock = systemClock } = options;
     this.#clock = clock;
     this.#config = config;
-    this.#pool = new HostPool({
+    this.#supervisor = new Supervisor({
       startHost: (events) => startHost(events, this.#coming ?? this.#config),
       log,
       contextsPerHost,
+      clock,
     });
-    this.#members = new Map(config.cars.map((car) => [car.name, this.#createMember(car, config)]));
+    this.#cars = new Map(config.cars.map((car) => [car.name, this.#createCar(car, config)]));
   }
 
   /**
@@ -114,19 +102,25 @@ export class Server {
   async start(): Promise<void> {
     const { log, config } = this.#options;
     const found: Error[] = [];
-    const members = [...this.#members.values()];
-    const loaded = members.map(() => Promise.withResolvers<void>());
-    const opened = members.map(({ modules }, index) =>
-      modules.start((error) => found.push(error), loaded[index]?.resolve)
-    );
-    await within(Promise.all(loaded.map(({ promise }) => promise)), LOAD_GATE_MS, this.#clock);
+    const loaded: Promise<void>[] = [];
+    const opened: Promise<void>[] = [];
+    for (const carConfig of config.cars) {
+      const car = this.#cars.get(carConfig.name);
+      if (car === undefined) continue;
+      const { promise, resolve: onLoaded } = Promise.withResolvers<void>();
+      const onUnusable = (error: Error) => found.push(error);
+      const specs = contextSpecs(config, carConfig);
+      opened.push(this.#supervisor.add(car, specs, { onUnusable, onLoaded }));
+      loaded.push(promise);
+    }
+    await within(Promise.all(loaded), LOAD_GATE_MS, this.#clock);
     await within(Promise.all(opened), START_GATE_MS, this.#clock);
     if (found.length > 0) {
       await this.stop();
       throw new ServerStartError(found);
     }
     if (this.#stopped) return;
-    for (const { car } of members) car.start();
+    for (const car of this.#cars.values()) car.start();
     this.#serving = true;
     const { length } = config.cars;
     log.info(() => `Serving ${length} ${length === 1 ? "car" : "cars"} of ${config.company}`);
@@ -142,9 +136,9 @@ export class Server {
     this.#stopAsked.resolve();
     await Promise.all([
       this.#changing,
-      ...[...this.#members.values()].map((member) => stopMember(member)),
+      ...[...this.#cars.values()].map((car) => this.#stopCar(car)),
     ]);
-    await this.#pool.stop();
+    await this.#supervisor.stop();
   }
 
   /**
@@ -185,15 +179,15 @@ export class Server {
 
   /** The car of that name, for operators. */
   car(name: string): Car | undefined {
-    return this.#members.get(name)?.car;
+    return this.#cars.get(name);
   }
 
   /** Cars and hosts as plain data. */
   snapshot(): ServerSnapshot {
     return {
-      cars: [...this.#members.values()].map(({ car }) => car.snapshot()),
-      hosts: this.#pool.snapshot(),
-      hostsLost: this.#pool.lost,
+      cars: [...this.#cars.values()].map((car) => car.snapshot()),
+      hosts: this.#supervisor.snapshot(),
+      hostsLost: this.#supervisor.hostsLost,
     };
   }
 
@@ -202,54 +196,62 @@ export class Server {
     difference: ConfigDifference,
     onSwitch: () => void,
   ): Promise<void> {
-    const apart: Apart = { over: false };
-    const tried = new Set(
-      this.#config.cars.flatMap(({ modules }) => modules.map(({ libPath }) => libPath)),
-    );
-    const added = new Map<string, Member>();
-    const successors = new Map<string, Successor>();
     const isAdded = new Set(difference.added);
     const isChanged = new Set(difference.changed.map(({ car }) => car));
+    const added = new Map<string, Change>();
+    const changed = new Map<string, Change>();
     for (const config of next.cars) {
-      const { name, modules } = config;
-      const where = modules.every(({ libPath }) => tried.has(libPath)) ? undefined : apart;
-      if (isAdded.has(name)) added.set(name, this.#createMember(config, next, where));
-      else if (isChanged.has(name)) {
-        const successor = this.#createSuccessor(config, next, where);
-        if (successor !== undefined) successors.set(name, successor);
-      }
+      const { name } = config;
+      const car = this.#cars.get(name);
+      if (isAdded.has(name)) added.set(name, { config, car: this.#createCar(config, next) });
+      else if (isChanged.has(name) && car !== undefined) changed.set(name, { config, car });
     }
-    await this.#prove([...added.values(), ...successors.values()], apart);
+    await this.#prove(next, [...added.values()], [...changed.values()]);
 
     onSwitch();
     const before = this.#config;
-    const members = this.#members;
+    const cars = this.#cars;
     this.#config = next;
     const gone = "The configuration no longer has the car";
-    const leaving = difference.removed.map((name) => stopMember(members.get(name), gone));
-    this.#members = new Map(next.cars.flatMap(({ name }) => {
-      const { car, modules } = successors.get(name) ?? {};
-      const member = added.get(name) ?? (car && modules ? { car, modules } : members.get(name));
-      return member === undefined ? [] : [[name, member]];
+    const leaving = difference.removed.map((name) => this.#stopCar(cars.get(name), gone));
+    this.#cars = new Map(next.cars.flatMap(({ name }) => {
+      const car = added.get(name)?.car ?? cars.get(name);
+      return car === undefined ? [] : [[name, car]];
     }));
-    for (const { config, car, before, modules } of successors.values()) {
-      modules.takeOver(() => configure(car, next, config));
-      leaving.push(before.stop());
+    for (const { config, car } of changed.values()) {
+      car.releaseModules("Its modules are configured anew");
+      configure(car, next, config);
+      leaving.push(this.#supervisor.takeOver(car));
     }
-    this.#configureOthers(before, next, difference, successors);
+    this.#configureOthers(before, next, difference, changed);
     for (const { car } of added.values()) car.start();
     await Promise.all(leaving);
   }
 
   /** Opens contexts; when a library is bad or the server stops, everything opened goes again. */
-  async #prove(opening: readonly Pick<Member, "modules">[], apart: Apart): Promise<void> {
+  async #prove(
+    next: ServerConfig,
+    added: readonly Change[],
+    changed: readonly Change[],
+  ): Promise<void> {
+    const supervisor = this.#supervisor;
     const found: Error[] = [];
-    const opened = opening.map(({ modules }) => modules.start((error) => found.push(error)));
+    const watch: OpenWatch = { onUnusable: (error) => found.push(error) };
+    const opened = [
+      ...added.map(({ config, car }) =>
+        supervisor.add(car, contextSpecs(next, config), watch, true)
+      ),
+      ...changed.map(({ config, car }) =>
+        supervisor.prepare(car, contextSpecs(next, config), watch)
+      ),
+    ];
     const end = Promise.race([Promise.all(opened), this.#stopAsked.promise]);
     await within(end, CHANGE_GATE_MS, this.#clock);
-    apart.over = true;
     if (found.length === 0 && !this.#stopped) return;
-    await Promise.all(opening.map(({ modules }) => modules.stop()));
+    await Promise.all([
+      ...added.map(({ car }) => supervisor.remove(car)),
+      ...changed.map(({ car }) => supervisor.giveUp(car)),
+    ]);
     if (this.#stopped) throw new ChangeRefusedError(["The server is stopping"]);
     const problems = [...new Set(found.map(({ message }) => message))];
     throw new ChangeRefusedError(problems, { cause: found[0] });
@@ -260,25 +262,25 @@ export class Server {
     before: ServerConfig,
     next: ServerConfig,
     difference: ConfigDifference,
-    successors: ReadonlyMap<string, Successor>,
+    changed: ReadonlyMap<string, Change>,
   ): void {
     const added = new Set(difference.added);
     const kept = next.cars.filter(({ name }) => !added.has(name));
     const anew = reconnects(difference);
     const spreadMs = Math.min(MAX_RECONNECT_SPREAD_MS, kept.length * RECONNECT_SPREAD_MS);
     for (const config of kept) {
-      const car = this.#members.get(config.name)?.car;
+      const car = this.#cars.get(config.name);
       if (car === undefined) continue;
-      if (!successors.has(config.name) && hasOtherSettings(before, next, config)) {
+      if (!changed.has(config.name) && hasOtherSettings(before, next, config)) {
         configure(car, next, config);
       }
       if (anew) car.reconnect("The configuration names another broker or login", spreadMs);
     }
   }
 
-  #createMember(carConfig: CarConfig, config: ServerConfig, apart?: Apart): Member {
+  #createCar(carConfig: CarConfig, config: ServerConfig): Car {
     const { log, createTransport, observer } = this.#options;
-    const car = new Car({
+    return new Car({
       settings: sessionSettings(config, carConfig),
       transport: createTransport(carConfig, config),
       maxMessageBytes: config.limits.maxMessageBytes,
@@ -286,33 +288,13 @@ export class Server {
       clock: this.#clock,
       observer,
     });
-    return { car, modules: this.#createModules(car, carConfig, config, apart) };
   }
 
-  #createSuccessor(config: CarConfig, next: ServerConfig, apart?: Apart): Successor | undefined {
-    const member = this.#members.get(config.name);
-    if (member === undefined) return undefined;
-    const { car, modules: before } = member;
-    return { config, car, before, modules: this.#createModules(car, config, next, apart, before) };
+  async #stopCar(car: Car | undefined, why?: string): Promise<void> {
+    if (car === undefined) return;
+    await car.stop(why);
+    await this.#supervisor.remove(car);
   }
-
-  #createModules(
-    car: Car,
-    carConfig: CarConfig,
-    config: ServerConfig,
-    apart?: Apart,
-    predecessor?: CarModules,
-  ): CarModules {
-    const specs = contextSpecs(config, carConfig);
-    const { log } = this.#options;
-    const clock = this.#clock;
-    return new CarModules({ car, specs, pool: this.#pool, log, clock, predecessor, apart });
-  }
-}
-
-async function stopMember(member: Member | undefined, why?: string): Promise<void> {
-  await member?.car.stop(why);
-  await member?.modules.stop();
 }
 
 function configure(car: Car, config: ServerConfig, carConfig: CarConfig): void {

@@ -1,7 +1,7 @@
 // Growing pauses between attempts, as an iterable of intervals that a test can simply list.
 
 /** How pauses grow. */
-export interface BackoffOptions {
+export interface Pauses {
   /** The first pause, in milliseconds. */
   readonly firstMs: number;
   /** No pause is longer, in milliseconds. */
@@ -10,21 +10,29 @@ export interface BackoffOptions {
   readonly factor?: number;
   /** The share of each pause that is left to chance, 0 to 1. @default {0.5} */
   readonly jitter?: number;
+}
+
+/** How an iterable of pauses is made. */
+export interface BackoffOptions extends Pauses {
   /** A source of numbers from 0 up to 1. @default {Math.random} */
   readonly random?: () => number;
 }
 
 /**
- * Yields the pause before each next attempt, in milliseconds, without end.
+ * The pause before one attempt, in milliseconds; `index` 0 is the first.
  *
  * With jitter `j`, a pause of `d` becomes one between `d * (1 - j)` and `d`, so that many cars
  * which lost their broker in the same moment do not come back in the same moment.
+ *
+ * @param random From 0 up to 1.
  */
+export function pauseMs(index: number, pauses: Pauses, random: number): number {
+  const { firstMs, maxMs, factor = 2, jitter = 0.5 } = pauses;
+  return Math.min(firstMs * factor ** index, maxMs) * (1 - jitter * random);
+}
+
+/** Yields the {@linkcode pauseMs pause} before each next attempt, in milliseconds, without end. */
 export function* backoff(options: BackoffOptions): Generator<number, never, void> {
-  const { firstMs, maxMs, factor = 2, jitter = 0.5, random = Math.random } = options;
-  let pauseMs = Math.min(firstMs, maxMs);
-  while (true) {
-    yield pauseMs * (1 - jitter * random());
-    pauseMs = Math.min(pauseMs * factor, maxMs);
-  }
+  const { random = Math.random } = options;
+  for (let index = 0;; index++) yield pauseMs(index, options, random());
 }

@@ -2,6 +2,7 @@
 import { Car, type CarOptions } from "../../src/car/car.ts";
 import type { SessionSettings } from "../../src/session/settings.ts";
 import type { LogLevel } from "../../src/log/settings.ts";
+import type { ContextListener } from "../../src/module/context.ts";
 import { decodeServerMessage, encodeClientMessage } from "../../src/protocol/codec/codec.ts";
 import { type Device, DeviceState, type ServerMessage } from "../../src/protocol/messages.ts";
 import { FakeContext } from "../support/fake_context.ts";
@@ -33,8 +34,6 @@ export class CarFixture {
   readonly transport: MemoryTransport;
   readonly log: ListLog;
   readonly car: Car;
-  /** Reasons that owners of contexts heard. */
-  readonly lost: string[] = [];
   counter = 0;
   sessionId = "s1";
   readonly #contexts = new Map<number, FakeContext>();
@@ -57,7 +56,10 @@ export class CarFixture {
   context(module: number): FakeContext {
     const known = this.#contexts.get(module);
     if (known !== undefined) return known;
-    const listener = this.car.contextListener(module, (reason) => this.lost.push(reason));
+    const listener: ContextListener = {
+      onCommand: (command) => this.car.takeCommand(module, command),
+      onLost: (reason) => this.car.loseModule(module, reason),
+    };
     const spec = { ...SPEC, module, car: this.car.name };
     const context = new FakeContext(spec, listener);
     this.#contexts.set(module, context);

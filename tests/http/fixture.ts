@@ -49,7 +49,11 @@ export class Fixture implements AsyncDisposable {
       async startHost(events) {
         const host = await hosts.start(events);
         const contexts = () =>
-          hosts.all.at(-1)?.contexts.map(({ spec, openCalls }) => ({ ...spec, openCalls })) ?? [];
+          hosts.all.at(-1)?.contexts.map(({ spec, openCalls }) => ({
+            ...spec,
+            openCalls,
+            destroying: false,
+          })) ?? [];
         host.snapshot = () => ({ pid: 4711, residentBytes: 1_000_000, contexts: contexts() });
         return host;
       },

@@ -1,6 +1,7 @@
 // What a library does to its process reaches no further than its host.
 import assert from "node:assert/strict";
 import { ModuleLoadError } from "../../src/module/errors.ts";
+import { CONTEXTS_PER_HOST } from "../../src/module/host_contexts.ts";
 import { TempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
 import { fixtures, forward, isAlive, openContext, specOf, startHost } from "./support.ts";
@@ -130,7 +131,8 @@ for (const how of ["settings", "nice_group"]) {
 }
 
 Deno.test("A host whose descriptors a library has used up takes no more contexts, another one does", async () => {
-  await using test = await startHost();
+  const blocked: number[] = [];
+  await using test = await startHost({ onBlocked: (count) => blocked.push(count) });
   await openContext(test.host, specOf("car_a", { crash_in: "init", crash_how: "settings" }));
   assert.ok(test.host.freePlaces > 0);
   const other = specOf("car_b", {}, { libPath: fixtures.module2, module: 2 });
@@ -142,6 +144,7 @@ Deno.test("A host whose descriptors a library has used up takes no more contexts
     return true;
   });
   assert.equal(test.host.freePlaces, 0);
+  assert.deepEqual(blocked, [CONTEXTS_PER_HOST]);
   await using second = await startHost();
   await openContext(second.host, other);
 });

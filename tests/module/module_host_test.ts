@@ -202,7 +202,11 @@ Deno.test("stop() and destroy() of a context at the same time destroy it once, a
 Deno.test("destroy() leaves a context whose wait does not come back, and its place with it", async () => {
   await using folder = await TempFolder.make();
   const record = folder.file("record");
-  await using test = await startHost({ destroyTimeoutMs: 100 });
+  const blocked: number[] = [];
+  await using test = await startHost({
+    destroyTimeoutMs: 100,
+    onBlocked: (count) => blocked.push(count),
+  });
   const config = { record, wait_ms: 6000 };
   const { context } = await openContext(test.host, specOf("car_a", config));
   await waitFor(async () => (await recorded(record, "wait_for_command")).length > 0, "a wait");
@@ -210,7 +214,9 @@ Deno.test("destroy() leaves a context whose wait does not come back, and its pla
   assert.deepEqual(await recorded(record, "destroy"), []);
   assert.equal(test.host.snapshot().places, 1);
   assert.ok(test.logged.some((line) => line.startsWith("WARNING car_a: Context not destroyed")));
+  assert.deepEqual(blocked, [1]);
   await waitFor(() => test.host.snapshot().places === 0, "the place to get free");
+  assert.deepEqual(blocked, [1, 0]);
   assert.equal((await recorded(record, "destroy")).length, 1);
 });
 
@@ -249,22 +255,20 @@ Deno.test("ModuleHost hands on what libraries print, line by line, and never blo
   assert.equal(await forward(context), "ok");
 });
 
-Deno.test("createContext() delivers commands only after it has resolved", async () => {
+Deno.test("createContext() makes a context whose commands wait until they are released", async () => {
+  await using folder = await TempFolder.make();
+  const record = folder.file("calls");
   await using test = await startHost();
-  let resolved = false;
-  let early = 0;
   const first = Promise.withResolvers<void>();
-  const creating = test.host.createContext(specOf("car_a", { commands_at_start: 3 }), {
-    onCommand() {
-      if (!resolved) early++;
-      first.resolve();
-    },
-    onLost() {},
-  });
-  await waitFor(creating, "the context");
-  resolved = true;
+  const spec = specOf("car_a", { record, commands_at_start: 3 });
+  const context = await waitFor(
+    test.host.createContext(spec, { onCommand: () => first.resolve(), onLost() {} }),
+    "the context",
+  );
+  for (let i = 0; i < 10; i++) assert.equal(await forward(context), "ok");
+  assert.deepEqual(await recorded(record, "wait_for_command"), []);
+  context.releaseCommands();
   await waitFor(first.promise, "a command");
-  assert.equal(early, 0);
 });
 
 Deno.test("tryLibrary() judges a library, keeps no place and asks for no command", async () => {

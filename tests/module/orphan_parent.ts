@@ -23,6 +23,7 @@ const context = await host.createContext({
   ],
   waitTimeoutMs: 100,
 }, { onCommand() {}, onLost() {} });
+context.releaseCommands();
 const device = { module: 1000, deviceType: 0, deviceRole: "r", deviceName: "n", priority: 0 };
 context.forwardStatus(device, new Uint8Array(1), () => {});
 await Deno.stdout.write(new TextEncoder().encode(`${host.pid}\n`));

@@ -109,6 +109,7 @@ export async function openContext(host: ModuleHost, spec: ContextSpec): Promise<
     }),
     `a context for "${spec.car}"`,
   );
+  context.releaseCommands();
   return { context, commands, lost: lost.promise, lostCount: () => count };
 }
 

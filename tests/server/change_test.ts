@@ -105,6 +105,29 @@ Deno.test("Server.change() changes nothing when a library cannot be loaded", asy
   await test.server.stop();
 });
 
+for (const kind of ["is added", "gets a module", "gets another configuration"] as const) {
+  Deno.test(`Server.change() risks nobody who is served for a car that ${kind} and whose init crashes`, async () => {
+    const served = Object.fromEntries(Array.from({ length: 5 }, (_, i) => [`car_${i}`, {}]));
+    const before = kind === "is added"
+      ? served
+      : { ...served, bad: kind === "gets a module" ? {} : withModule8() };
+    // Its library is known: others have it, with another configuration.
+    const test = await ChangeFixture.serve(fleet({ ...before, other: withModule8() }));
+    test.hosts.init = (spec, host) => {
+      if (!spec.parameters.some(([key]) => key === "bad")) return Promise.resolve();
+      host.die();
+      return new Promise(() => {});
+    };
+    await test.change(fleet({ ...before, other: withModule8(), bad: withModule8({ bad: 1 }) }));
+    for (let attempt = 0; attempt < 4; attempt++) await test.clock.advance(2000);
+    for (const car of [...Object.keys(served), "other"]) {
+      assert.equal(test.sessions[car], `session of ${car}`);
+      assert.deepEqual(test.failures(car), []);
+    }
+    await test.server.stop();
+  });
+}
+
 Deno.test("Server.change() keeps libraries that are tried for the first time from cars that are served", async () => {
   const test = await ChangeFixture.serve(fleet({ car_a: {}, car_b: {} }));
   test.hosts.init = (spec, host) => {
@@ -146,7 +169,7 @@ Deno.test("Server.change() waits 10 s for a slow init, then goes on without it",
   await test.server.stop();
 });
 
-Deno.test("Server.change() gives commands that came early to the car, and none to the wrong one", async () => {
+Deno.test("Server.change() asks a module for commands when it serves the car, not before", async () => {
   const test = await ChangeFixture.serve(fleet({ car_a: {} }));
   const slow = Promise.withResolvers<void>();
   test.hosts.init = (spec) => spec.module === 8 ? slow.promise : Promise.resolve();
@@ -157,15 +180,15 @@ Deno.test("Server.change() gives commands that came early to the car, and none t
   await settled();
   const [old, fresh] = test.hosts.living.flatMap(({ contexts }) => contexts)
     .filter(({ spec }) => spec.module === 7);
-  assert.deepEqual(fresh?.calls, ["hold"]);
+  assert.deepEqual(fresh?.calls, []);
   const device = { module: 7, deviceType: 0, deviceRole: "front", deviceName: "", priority: 0 };
   const command = (text: string) => ({ device, data: new TextEncoder().encode(text) });
-  fresh?.listener.onCommand(command("early"));
   assert.equal(test.sessions.car_a, "session of car_a");
   slow.resolve();
   await changing;
-  assert.deepEqual(fresh?.calls, ["hold", "release"]);
+  assert.deepEqual(fresh?.calls, ["release"]);
   assert.equal(old?.destroyed, 1);
+  fresh?.listener.onCommand(command("early"));
   // It waits for the car, as there is no session: the next one supersedes it.
   fresh?.listener.onCommand(command("newer"));
   assert.equal(test.log.matching(/newer one waits/).length, 1);

@@ -6,7 +6,7 @@ import type {
   ModuleContext,
 } from "../../src/module/context.ts";
 import { ModuleHostError, ModuleLoadError } from "../../src/module/errors.ts";
-import type { Host, HostEvents, StartHost } from "../../src/server/host_pool.ts";
+import type { Host, HostEvents, HostFacts, StartHost } from "../../src/server/hosts.ts";
 import { FakeContext } from "../support/fake_context.ts";
 
 const PLACES = 15;
@@ -96,8 +96,13 @@ export class FakeHost implements Host {
     this.#events.onOutput(line, stream);
   }
 
-  snapshot(): unknown {
-    return { state: this.state };
+  /** So many places cannot be used. */
+  block(count: number): void {
+    this.#events.onBlocked(count);
+  }
+
+  snapshot(): HostFacts {
+    return { pid: 4711, residentBytes: 0, contexts: [] };
   }
 
   #failCreations(detail: string, blame: Blame = "none"): void {

@@ -1,6 +1,5 @@
 // A module that crashes takes its neighbors along once or twice, and then nobody but its own car.
 import assert from "node:assert/strict";
-import { CarModules } from "../../src/server/car_modules.ts";
 import { settled } from "../support/virtual_clock.ts";
 import { ModulesFixture, specOf } from "./modules_fixture.ts";
 import { FRONT } from "../car/support.ts";
@@ -195,13 +194,9 @@ Deno.test("A car whose modules are configured anew is suspect no more, where it 
   keepBusy(test, "car_1");
   test.hosts.of("car_1").die();
   await test.clock.advance(0);
-  const { car, modules: predecessor } = member;
-  const { pool, log, clock } = test;
-  const specs = [specOf("car_1")];
-  const successor = new CarModules({ car, specs, pool, log, clock, predecessor });
-  await successor.start(() => {});
-  successor.takeOver(() => {});
-  await predecessor.stop();
+  await test.supervisor.prepare(member.car, [specOf("car_1")]);
+  member.car.releaseModules("Its modules are configured anew");
+  await test.supervisor.takeOver(member.car);
   for (const other of ["car_2", "car_3"]) await test.add(other).started;
   assert.deepEqual(test.placement, [{ car_0: 1, car_2: 1 }, { car_1: 1, car_3: 1 }]);
 });
@@ -225,17 +220,4 @@ Deno.test("At most 32 hosts are kept for cars that do not share", async () => {
   test.hosts.of("car_0").die();
   await test.clock.advance(0);
   assert.deepEqual(neighbors(test, "car_0"), []);
-});
-
-Deno.test("A car that needs several hosts does not exceed those 32", () => {
-  const test = new ModulesFixture(1);
-  const places = Array.from(
-    { length: 31 },
-    (_, i) => test.pool.reserve(`car_${i}`, 1, { standing: () => "suspect" }),
-  );
-  assert.equal(places.flat().length, 31);
-  // Two hosts of its own would be one too many: it uses hosts that others may share.
-  test.pool.reserve("car_a", 2, { standing: () => "suspect" })[0]?.release();
-  test.pool.reserve("car_b", 1);
-  assert.deepEqual(test.placement.slice(31), [{ car_a: 1 }, { car_b: 1 }]);
 });

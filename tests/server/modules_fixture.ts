@@ -1,8 +1,8 @@
 // Cars with modules in hosts that are not processes, and time that a test moves.
 import { Car } from "../../src/car/car.ts";
 import type { ContextSpec } from "../../src/module/context.ts";
-import { CarModules } from "../../src/server/car_modules.ts";
-import { HostPool } from "../../src/server/host_pool.ts";
+import type { StartHost } from "../../src/server/hosts.ts";
+import { Supervisor } from "../../src/server/supervisor.ts";
 import { SETTINGS } from "../car/support.ts";
 import { ListLog } from "../support/list_log.ts";
 import { MemoryTransport } from "../support/memory_transport.ts";
@@ -13,36 +13,38 @@ import { FakeHosts } from "./fake_hosts.ts";
 export interface TestMember {
   readonly car: Car;
   readonly transport: MemoryTransport;
-  readonly modules: CarModules;
+  /** The car goes. */
+  readonly remove: () => Promise<void>;
   /** Reasons not to start the server. */
   readonly unusable: string[];
   readonly started: Promise<void>;
 }
 
-/** A pool of hosts, and cars as many as a test wants. */
+/** A supervisor, and cars as many as a test wants. */
 export class ModulesFixture {
   readonly clock = new VirtualClock();
   readonly log = new ListLog();
   readonly hosts = new FakeHosts();
-  readonly pool: HostPool;
+  readonly supervisor: Supervisor;
 
-  constructor(contextsPerHost = 15) {
-    this.pool = new HostPool({ startHost: this.hosts.start, log: this.log, contextsPerHost });
+  constructor(contextsPerHost = 15, startHost: StartHost = this.hosts.start) {
+    const { clock, log } = this;
+    this.supervisor = new Supervisor({ startHost, log, clock, contextsPerHost });
   }
 
   /** A car with these modules, connected to the broker, whose contexts are being opened. */
   add(name: string, modules: readonly number[] = [7]): TestMember {
-    const { clock, log, pool } = this;
+    const { clock, log, supervisor } = this;
     const transport = new MemoryTransport();
     const settings = { ...SETTINGS, car: name, modules: new Set(modules) };
     const car = new Car({ settings, transport, log, clock, maxMessageBytes: 1000 });
     const specs = modules.map((module) => specOf(name, module));
-    const keeper = new CarModules({ car, specs, pool, log, clock });
     const unusable: string[] = [];
-    const started = keeper.start((error) => unusable.push(error.message));
+    const onUnusable = (error: Error) => unusable.push(error.message);
+    const started = supervisor.add(car, specs, { onUnusable });
     car.start();
     transport.up();
-    return { car, transport, modules: keeper, unusable, started };
+    return { car, transport, remove: () => supervisor.remove(car), unusable, started };
   }
 
   /** Several cars with one module each, all started. */
@@ -54,7 +56,7 @@ export class ModulesFixture {
 
   /** How many contexts each car has, host by host. */
   get placement(): Record<string, number>[] {
-    return this.pool.snapshot().map(({ cars }) => cars);
+    return this.supervisor.snapshot().map(({ cars }) => cars);
   }
 
   /** The pause announced last, in seconds. */

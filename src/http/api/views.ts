@@ -8,7 +8,7 @@ import {
   type SeenFailure,
   type SeenStatus,
 } from "../../observe/mod.ts";
-import { hostFacts, type ServerSnapshot } from "../../server/mod.ts";
+import type { ServerSnapshot } from "../../server/mod.ts";
 import { CommandResponseType, DeviceState } from "../../protocol/mod.ts";
 import { VERSION } from "../../version.ts";
 import { deviceAdvice, failureAdvice } from "./failure_advice.ts";
@@ -123,12 +123,11 @@ function moduleView(
   module: number,
   libPath: string,
 ): ModuleView {
-  for (const placed of hosts) {
-    const facts = hostFacts(placed);
+  for (const { id, facts } of hosts) {
     const context = facts?.contexts.find((one) => one.car === car && one.module === module);
     if (facts && context) {
       const { openCalls } = context;
-      return { module, libPath, host: placed.id, hostPid: facts.pid, openCalls };
+      return { module, libPath, host: id, hostPid: facts.pid, openCalls };
     }
   }
   return { module, libPath, host: null, hostPid: null, openCalls: 0 };

@@ -9,7 +9,7 @@ function assertPause(pauseMs: number, fullMs: number): void {
   assert.ok(pauseMs > fullMs / 2 - 1 && pauseMs <= fullMs, `${pauseMs} ms, at most ${fullMs}`);
 }
 
-Deno.test("CarModules opens every context and lets gateways connect", async () => {
+Deno.test("Supervisor opens every context and lets gateways connect", async () => {
   const test = new ModulesFixture();
   const { car, started, unusable } = test.add("car_a", [7, 8]);
   assert.equal(car.state, "ERROR");
@@ -21,14 +21,14 @@ Deno.test("CarModules opens every context and lets gateways connect", async () =
 });
 
 for (const kind of ["library", "symbol", "number"] as const) {
-  Deno.test(`CarModules reports a library of kind "${kind}" at once, and tries again`, async () => {
+  Deno.test(`Supervisor reports a library of kind "${kind}" at once, and tries again`, async () => {
     const test = new ModulesFixture();
     const slow = Promise.withResolvers<void>();
     test.hosts.init = (spec) =>
       spec.module === 7
         ? Promise.reject(new ModuleLoadError(kind, spec, "it is bad"))
         : slow.promise;
-    const { unusable, started, modules } = test.add("car_a", [7, 8]);
+    const { unusable, started, remove } = test.add("car_a", [7, 8]);
     await settled();
     // The other module is still being made: the bad one is known all the same.
     assert.deepEqual(unusable, [
@@ -38,12 +38,12 @@ for (const kind of ["library", "symbol", "number"] as const) {
     slow.resolve();
     await started;
     assert.equal(test.clock.timers, 1);
-    await modules.stop();
+    await remove();
     assert.equal(test.clock.timers, 0);
   });
 }
 
-Deno.test("CarModules tries a failing init again: at once, after 1 s, 2 s, ... 60 s", async () => {
+Deno.test("Supervisor tries a failing init again: at once, after 1 s, 2 s, ... 60 s", async () => {
   const test = new ModulesFixture();
   let tries = 0;
   test.hosts.init = (spec) => {
@@ -70,7 +70,7 @@ Deno.test("CarModules tries a failing init again: at once, after 1 s, 2 s, ... 6
   assert.equal(test.clock.timers, 0);
 });
 
-Deno.test("CarModules opens lost contexts at once, in places other hosts have", async () => {
+Deno.test("Supervisor opens lost contexts at once, in places other hosts have", async () => {
   const test = new ModulesFixture(2);
   await test.addMany(3);
   assert.deepEqual(test.placement, [{ car_0: 1, car_1: 1 }, { car_2: 1 }]);
@@ -81,7 +81,7 @@ Deno.test("CarModules opens lost contexts at once, in places other hosts have", 
   assert.equal(test.clock.timers, 0);
 });
 
-Deno.test("CarModules lets the pauses grow while it goes on, and start over after a minute of being well", async () => {
+Deno.test("Supervisor lets the pauses grow while it goes on, and start over after a minute of being well", async () => {
   const test = new ModulesFixture();
   const { started } = test.add("car_a");
   await started;
@@ -97,7 +97,7 @@ Deno.test("CarModules lets the pauses grow while it goes on, and start over afte
   }
 });
 
-Deno.test("CarModules tells the car only when every context is there", async () => {
+Deno.test("Supervisor tells the car only when every context is there", async () => {
   const test = new ModulesFixture();
   const bad = new Set([8]);
   test.hosts.init = (spec) =>
@@ -114,7 +114,7 @@ Deno.test("CarModules tells the car only when every context is there", async () 
   assert.equal(test.hosts.of("car_a").contexts.length, 2);
 });
 
-Deno.test("CarModules opens only what was lost of a car that is spread over hosts", async () => {
+Deno.test("Supervisor opens only what was lost of a car that is spread over hosts", async () => {
   const test = new ModulesFixture(2);
   const { car, started } = test.add("car_a", [1, 2, 3]);
   await started;
@@ -130,7 +130,7 @@ Deno.test("CarModules opens only what was lost of a car that is spread over host
   assert.equal(test.hosts.of("car_a", 3), test.hosts.all[2]);
 });
 
-Deno.test("CarModules does not forget a loss that comes while other contexts are being opened", async () => {
+Deno.test("Supervisor does not forget a loss that comes while other contexts are being opened", async () => {
   const test = new ModulesFixture(1);
   const slow = Promise.withResolvers<void>();
   test.hosts.init = (spec) => spec.module === 8 ? slow.promise : Promise.resolve();
@@ -146,7 +146,7 @@ Deno.test("CarModules does not forget a loss that comes while other contexts are
   assert.deepEqual(test.placement, [{ car_a: 1 }, { car_a: 1 }]);
 });
 
-Deno.test("CarModules takes no context that was lost before it had it", async () => {
+Deno.test("Supervisor takes no context that was lost before it had it", async () => {
   const test = new ModulesFixture();
   test.hosts.created = (host) => {
     test.hosts.created = () => {};
@@ -161,7 +161,7 @@ Deno.test("CarModules takes no context that was lost before it had it", async ()
   assert.deepEqual(test.placement, [{ car_a: 1 }]);
 });
 
-Deno.test("CarModules does not count time without a context as being well", async () => {
+Deno.test("Supervisor does not count time without a context as being well", async () => {
   const test = new ModulesFixture(1);
   const { started } = test.add("car_a", [7, 8]);
   await started;
@@ -174,7 +174,7 @@ Deno.test("CarModules does not count time without a context as being well", asyn
   assertPause(await test.clock.next(), 60_000);
 });
 
-Deno.test("CarModules survives a host that dies while it makes the context", async () => {
+Deno.test("Supervisor survives a host that dies while it makes the context", async () => {
   const test = new ModulesFixture();
   test.hosts.init = (_, host) => {
     test.hosts.init = () => Promise.resolve();
@@ -190,7 +190,7 @@ Deno.test("CarModules survives a host that dies while it makes the context", asy
   assert.deepEqual(test.placement, [{ car_a: 1 }]);
 });
 
-Deno.test("CarModules tries again when a host cannot be started", async () => {
+Deno.test("Supervisor tries again when a host cannot be started", async () => {
   const test = new ModulesFixture();
   test.hosts.broken = true;
   const { car, started, unusable } = test.add("car_a", [7, 8]);
@@ -205,33 +205,33 @@ Deno.test("CarModules tries again when a host cannot be started", async () => {
   assert.equal(car.state, "CONNECTED");
 });
 
-Deno.test("CarModules.stop() destroys contexts, gives places back and ends their host", async () => {
+Deno.test("Supervisor.remove() destroys contexts, gives places back and ends their host", async () => {
   const test = new ModulesFixture();
-  const { modules, started } = test.add("car_a", [7, 8]);
+  const { remove, started } = test.add("car_a", [7, 8]);
   const other = test.add("car_b");
   await Promise.all([started, other.started]);
   const [host] = test.hosts.all;
-  await modules.stop();
+  await remove();
   assert.deepEqual(host?.contexts.map(({ spec, destroyed }) => [spec.car, destroyed]), [
     ["car_a", 1],
     ["car_a", 1],
     ["car_b", 0],
   ]);
   assert.equal(host?.state, "active");
-  await other.modules.stop();
+  await other.remove();
   await settled();
   assert.equal(host?.state, "exited");
   assert.deepEqual(test.placement, []);
   assert.equal(test.clock.timers, 0);
 });
 
-Deno.test("CarModules.stop() while contexts are being opened leaves nothing behind", async () => {
+Deno.test("Supervisor.remove() while contexts are being opened leaves nothing behind", async () => {
   const test = new ModulesFixture();
   const slow = Promise.withResolvers<void>();
   test.hosts.init = () => slow.promise;
-  const { car, modules, started } = test.add("car_a", [7, 8]);
+  const { car, remove, started } = test.add("car_a", [7, 8]);
   await settled();
-  await modules.stop();
+  await remove();
   slow.resolve();
   await started;
   const [host] = test.hosts.all;
@@ -242,20 +242,20 @@ Deno.test("CarModules.stop() while contexts are being opened leaves nothing behi
   assert.notEqual(car.state, "CONNECTED");
 });
 
-Deno.test("CarModules.stop() during a pause or a loss makes no new attempt", async () => {
+Deno.test("Supervisor.remove() during a pause or a loss makes no new attempt", async () => {
   const test = new ModulesFixture();
-  const { modules, started } = test.add("car_a");
+  const { remove, started } = test.add("car_a");
   await started;
   const host = test.hosts.of("car_a");
   host.die();
   assert.equal(test.clock.timers, 1);
-  await modules.stop();
+  await remove();
   assert.equal(test.clock.timers, 0);
   const second = test.add("car_b");
   await second.started;
   const leaving = Promise.withResolvers<void>();
   test.hosts.context("car_b").destroying = leaving.promise;
-  const stopped = second.modules.stop();
+  const stopped = second.remove();
   test.hosts.all.at(-1)?.die();
   leaving.resolve();
   await stopped;
@@ -263,30 +263,30 @@ Deno.test("CarModules.stop() during a pause or a loss makes no new attempt", asy
   assert.deepEqual(test.placement, []);
 });
 
-Deno.test("CarModules.stop() is quiet about what hosts refuse while they stop", async () => {
+Deno.test("Supervisor.remove() is quiet about what hosts refuse while they stop", async () => {
   const test = new ModulesFixture();
   test.hosts.init = () => new Promise(() => {});
-  const { modules, started } = test.add("car_a");
+  const { remove, started } = test.add("car_a");
   await settled();
-  await modules.stop();
-  await test.pool.stop();
+  await remove();
+  await test.supervisor.stop();
   await started;
   assert.deepEqual(test.log.texts("ERROR"), []);
   assert.equal(test.clock.timers, 0);
 });
 
-Deno.test("CarModules.stop() goes on past a context that cannot be destroyed", async () => {
+Deno.test("Supervisor.remove() goes on past a context that cannot be destroyed", async () => {
   const test = new ModulesFixture();
-  const { modules, started } = test.add("car_a", [7, 8]);
+  const { remove, started } = test.add("car_a", [7, 8]);
   await started;
   test.hosts.context("car_a", 7).destroying = Promise.reject(new Error("stuck"));
-  await modules.stop();
+  await remove();
   assert.deepEqual(test.placement, []);
 });
 
 const KINDS: readonly ModuleLoadErrorKind[] = ["init", "host"];
 for (const kind of KINDS) {
-  Deno.test(`CarModules does not keep the server from starting for kind "${kind}"`, async () => {
+  Deno.test(`Supervisor does not keep the server from starting for kind "${kind}"`, async () => {
     const test = new ModulesFixture();
     test.hosts.init = () => Promise.reject(new ModuleLoadError(kind, specOf("car_a"), "no"));
     const { unusable, started } = test.add("car_a");

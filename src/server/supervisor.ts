@@ -1,0 +1,344 @@
+// Drives the supervisor's core with what hosts, cars and the clock bring, and carries out what it wants
+// done: starts and stops module hosts, makes and destroys contexts, gives cars those that serve them.
+import {
+  type ContextListener,
+  type ContextSpec,
+  type ModuleContext,
+  ModuleLoadError,
+} from "../module/mod.ts";
+import type { ModuleCommand } from "../protocol/mod.ts";
+import type { Log } from "../log/mod.ts";
+import { Alarm, type Clock, systemClock } from "../time/mod.ts";
+import { type HostFacts, Hosts, type StartHost } from "./hosts.ts";
+import { carsOf } from "./quarantine.ts";
+import { nextDeadline, step } from "./supervisor_core.ts";
+import type { ContextInput, SupervisorEffect, SupervisorInput } from "./supervisor_effects.ts";
+import { describeHost, hostOf } from "./supervisor_hosts.ts";
+import { NOBODY, type SupervisorState } from "./supervisor_state.ts";
+
+/** A car as the supervisor needs it; `Car` is one. */
+export interface SupervisedCar {
+  readonly name: string;
+  attach(context: ModuleContext): void;
+  /** Every context has been attached. */
+  modulesReady(): void;
+  takeCommand(module: number, command: ModuleCommand): void;
+  loseModule(module: number, reason: string): void;
+}
+
+/** What a supervisor is made of. */
+export interface SupervisorOptions {
+  readonly startHost: StartHost;
+  readonly log: Log;
+  /** Contexts a host takes at most. */
+  readonly contextsPerHost: number;
+  /** @default {systemClock} */
+  readonly clock?: Clock;
+}
+
+/** What whoever opens contexts for the first time wants to know. */
+export interface OpenWatch {
+  /**
+   * A library cannot be loaded: a reason not to start at all. Everything else that can go wrong is
+   * tried again, for as long as it takes.
+   */
+  onUnusable?(error: Error): void;
+  /** Every library has been loaded, or could not be, `init` or no `init`. */
+  onLoaded?(): void;
+}
+
+/** A host and who lives there, as plain data. */
+export interface HostPlacement {
+  readonly id: number;
+  /** Cars with contexts on this host, and how many each has. */
+  readonly cars: Readonly<Record<string, number>>;
+  /** `null` while it starts. */
+  readonly facts: HostFacts | null;
+}
+
+/** A context that has been made. */
+interface Made {
+  readonly context: ModuleContext;
+  /** Whom it serves; `null`: nobody yet. */
+  car: SupervisedCar | null;
+}
+
+/** Contexts that are opened for the first time. */
+interface FirstAttempt {
+  readonly watch: OpenWatch;
+  /** Those whose library has not been loaded. */
+  readonly unloaded: Set<number>;
+  readonly opening: Promise<void>[];
+}
+
+/** Keeps the module contexts of cars alive. */
+export class Supervisor {
+  readonly #log: Log;
+  readonly #contextsPerHost: number;
+  readonly #clock: Clock;
+  readonly #alarm: Alarm;
+  readonly #hosts: Hosts;
+  readonly #inputs: SupervisorInput[] = [];
+  readonly #ids = new Map<SupervisedCar, number>();
+  readonly #cars = new Map<number, SupervisedCar>();
+  readonly #made = new Map<number, Made>();
+  /** Contexts that are being destroyed, with the car each had. */
+  readonly #leaving = new Map<Promise<void>, number>();
+  #state: SupervisorState = NOBODY;
+  #nextCar = 1;
+  /** What is being opened in this very moment. */
+  #first: FirstAttempt | null = null;
+  #busy = false;
+
+  constructor({ startHost, log, contextsPerHost, clock = systemClock }: SupervisorOptions) {
+    this.#log = log;
+    this.#contextsPerHost = contextsPerHost;
+    this.#clock = clock;
+    this.#alarm = new Alarm(clock, () => this.#take({ type: "tick" }));
+    this.#hosts = new Hosts(startHost);
+  }
+
+  /**
+   * Opens the contexts of a car for the first time, and keeps them alive. Resolves when each has been
+   * tried; never rejects.
+   *
+   * @param unproven Whether others are served, so that these contexts have to prove themselves.
+   */
+  add(
+    car: SupervisedCar,
+    specs: readonly ContextSpec[],
+    watch: OpenWatch = {},
+    unproven = false,
+  ): Promise<void> {
+    const id = this.#nextCar++;
+    this.#ids.set(car, id);
+    this.#cars.set(id, car);
+    return this.#openFirst({ type: "add", car: id, name: car.name, specs, unproven }, watch);
+  }
+
+  /**
+   * Opens what `specs` have and the car does not, beside the contexts that serve it. Resolves when
+   * each has been tried; never rejects.
+   */
+  prepare(
+    car: SupervisedCar,
+    specs: readonly ContextSpec[],
+    watch: OpenWatch = {},
+  ): Promise<void> {
+    const id = this.#ids.get(car);
+    if (id === undefined) return Promise.resolve();
+    return this.#openFirst({ type: "prepare", car: id, specs }, watch);
+  }
+
+  /**
+   * What was prepared serves the car from now on, with those contexts that stay. The car has given up
+   * all contexts before. Resolves when those that go have been destroyed; never rejects.
+   */
+  takeOver(car: SupervisedCar): Promise<void> {
+    return this.#part(car, "take_over");
+  }
+
+  /** What was prepared is not wanted any more. Resolves as {@linkcode takeOver} does. */
+  giveUp(car: SupervisedCar): Promise<void> {
+    return this.#part(car, "give_up");
+  }
+
+  /** The car goes. Resolves when its contexts have been destroyed; never rejects. */
+  remove(car: SupervisedCar): Promise<void> {
+    const parting = this.#part(car, "remove");
+    this.#cars.delete(this.#ids.get(car) ?? 0);
+    this.#ids.delete(car);
+    return parting;
+  }
+
+  /** Stops every host, for good, and waits for those that were stopping already. Never rejects. */
+  async stop(): Promise<void> {
+    this.#take({ type: "stop" });
+    await this.#hosts.stopped();
+  }
+
+  /** Hosts that are gone though nobody stopped them: crashed, killed, or never started. */
+  get hostsLost(): number {
+    return this.#state.hostsLost;
+  }
+
+  /** Which host has whose contexts. */
+  snapshot(): HostPlacement[] {
+    return this.#state.hosts.filter(({ dead }) => !dead).map(({ id, tenants }) => {
+      const cars: Record<string, number> = {};
+      for (const { car } of tenants) cars[car] = (cars[car] ?? 0) + 1;
+      return { id, cars, facts: this.#hosts.snapshot(id) };
+    });
+  }
+
+  async #openFirst(input: SupervisorInput, watch: OpenWatch): Promise<void> {
+    const first: FirstAttempt = { watch, unloaded: new Set(), opening: [] };
+    this.#first = first;
+    this.#take(input);
+    this.#first = null;
+    if (first.unloaded.size === 0) watch.onLoaded?.();
+    await Promise.all(first.opening);
+  }
+
+  async #part(car: SupervisedCar, type: "take_over" | "give_up" | "remove"): Promise<void> {
+    const id = this.#ids.get(car);
+    if (id === undefined) return;
+    this.#take({ type, car: id });
+    await Promise.all([...this.#leaving].flatMap(([done, whose]) => whose === id ? [done] : []));
+  }
+
+  /** Takes one input, and those that come while its effects are carried out, one after the other. */
+  #take(input: SupervisorInput): void {
+    this.#inputs.push(input);
+    if (this.#busy) return;
+    this.#busy = true;
+    for (let next = this.#inputs.shift(); next; next = this.#inputs.shift()) {
+      for (const effect of this.#step(next)) {
+        this.#shield(effect.type, () => this.#perform(effect));
+      }
+    }
+    this.#busy = false;
+    this.#alarm.set(nextDeadline(this.#state) ?? Infinity);
+  }
+
+  /** After a defect the state stays as it was. */
+  #step(input: SupervisorInput): readonly SupervisorEffect[] {
+    let wanted: readonly SupervisorEffect[] = [];
+    this.#shield(`supervisor on ${input.type}`, () => {
+      const { state, effects } = step(this.#state, input, {
+        now: this.#clock.now(),
+        contextsPerHost: this.#contextsPerHost,
+        random: Math.random(),
+      });
+      this.#state = state;
+      wanted = effects;
+    });
+    return wanted;
+  }
+
+  #shield(where: string, action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.#log.critical(() => `Defect in ${where}: ${(error as Error).stack}`);
+    }
+  }
+
+  #perform(effect: SupervisorEffect): void {
+    switch (effect.type) {
+      case "start_host":
+        return this.#startHost(effect.host);
+      case "stop_host":
+        return this.#hosts.stop(effect.host);
+      case "open":
+        return this.#startToOpen(effect);
+      case "destroy":
+        return this.#destroy(effect);
+      case "attach":
+        return this.#attach(effect.car, effect.context);
+      case "ready":
+        return this.#cars.get(effect.car)?.modulesReady();
+      case "log": {
+        const { level, car, module, text } = effect;
+        const log = car === null ? this.#log : this.#log.forCar(car);
+        return log[level](text, module === null ? {} : { module });
+      }
+    }
+  }
+
+  #startHost(host: number): void {
+    this.#hosts.start(host, {
+      onOutput: (line, stream) => this.#onOutput(host, `[module ${stream}]`, line),
+      onBlocked: (count) => this.#take({ type: "blocked", host, count }),
+      onExit: (reason) => this.#take({ type: "host_gone", host, reason }),
+    });
+  }
+
+  #startToOpen(effect: SupervisorEffect & { type: "open" }): void {
+    const first = this.#first;
+    if (first === null) return void this.#open(effect, {});
+    const { context } = effect;
+    const { watch, unloaded, opening } = first;
+    unloaded.add(context);
+    const onLoaded = () => {
+      if (unloaded.delete(context) && unloaded.size === 0) watch.onLoaded?.();
+    };
+    opening.push(this.#open(effect, { ...watch, onLoaded }).then(onLoaded));
+  }
+
+  /** Never rejects. */
+  async #open(
+    { car, context, host, spec }: SupervisorEffect & { type: "open" },
+    watch: OpenWatch,
+  ): Promise<void> {
+    const about = { car, context, host };
+    try {
+      const listener = this.#listener(about, spec.module, watch);
+      const made = await this.#hosts.createContext(host, spec, listener);
+      this.#made.set(context, { context: made, car: null });
+    } catch (error) {
+      const { message } = error as Error;
+      if (cannotEverLoad(error)) watch.onUnusable?.(error);
+      const blame = error instanceof ModuleLoadError ? error.blame : "none";
+      return this.#take({ type: "failed", ...about, message, blame });
+    }
+    this.#take({ type: "opened", ...about });
+  }
+
+  #listener(
+    about: Omit<ContextInput<string>, "type">,
+    module: number,
+    { onLoaded = () => {} }: OpenWatch,
+  ): ContextListener {
+    const { context } = about;
+    return {
+      onLoaded,
+      onCommand: (command) => this.#made.get(context)?.car?.takeCommand(module, command),
+      onLost: (reason, blame) => {
+        this.#made.get(context)?.car?.loseModule(module, reason);
+        this.#made.delete(context);
+        this.#take({ type: "lost", ...about, reason, blame });
+      },
+    };
+  }
+
+  #attach(id: number, context: number): void {
+    const made = this.#made.get(context);
+    const car = this.#cars.get(id);
+    if (made === undefined || car === undefined) return;
+    made.car = car;
+    car.attach(made.context);
+    made.context.releaseCommands();
+  }
+
+  #destroy({ car, context, host }: SupervisorEffect & { type: "destroy" }): void {
+    const made = this.#made.get(context);
+    this.#made.delete(context);
+    const destroy = async () => {
+      try {
+        await made?.context.destroy();
+      } catch {
+        // There is nothing left to do for it, and its host ends when the last one has left.
+      }
+      this.#leaving.delete(leaving);
+      this.#take({ type: "destroyed", car, context, host });
+    };
+    const leaving = destroy();
+    this.#leaving.set(leaving, car);
+  }
+
+  #onOutput(id: number, tag: string, line: string): void {
+    const host = hostOf(this.#state, id) ?? { id, tenants: [] };
+    const [only, ...others] = carsOf(host.tenants);
+    if (only !== undefined && others.length === 0) {
+      this.#log.forCar(only).info(() => `${tag} ${line}`);
+    } else {
+      this.#log.info(() => `${tag} ${describeHost(host)}: ${line}`);
+    }
+  }
+}
+
+/** Whether trying again cannot help: the library itself is wrong. */
+function cannotEverLoad(error: unknown): error is ModuleLoadError {
+  return error instanceof ModuleLoadError && ["library", "symbol", "number"].includes(error.kind);
+}

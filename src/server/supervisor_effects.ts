@@ -1,0 +1,73 @@
+// What goes into the supervisor's core and what comes out of it: plain data, both ways.
+import type { Blame, ContextSpec } from "../module/mod.ts";
+
+/** Everything that can happen to contexts and hosts. */
+export type SupervisorInput =
+  /**
+   * A car that has no contexts yet; they are opened.
+   *
+   * `unproven`: while other cars are served, so that its contexts have to prove themselves.
+   */
+  | {
+    readonly type: "add";
+    readonly car: number;
+    readonly name: string;
+    readonly specs: readonly ContextSpec[];
+    readonly unproven: boolean;
+  }
+  /** What `specs` have and the car does not is opened ahead, beside the contexts that serve it. */
+  | { readonly type: "prepare"; readonly car: number; readonly specs: readonly ContextSpec[] }
+  /**
+   * What was opened ahead serves the car from now on, with those contexts that both have alike. The
+   * car has no session.
+   */
+  | { readonly type: "take_over"; readonly car: number }
+  /** What was opened ahead is not wanted any more. */
+  | { readonly type: "give_up"; readonly car: number }
+  /** The car goes, with all its contexts. */
+  | { readonly type: "remove"; readonly car: number }
+  /** An `open` effect came to its end. */
+  | ContextInput<"opened">
+  | ContextInput<"failed"> & { readonly message: string; readonly blame: Blame }
+  /** The host of a context is gone. */
+  | ContextInput<"lost"> & { readonly reason: string; readonly blame: Blame }
+  /** A `destroy` effect came to its end. */
+  | ContextInput<"destroyed">
+  /** The process is gone, whether it was stopped, killed or crashed; its contexts have been told. */
+  | { readonly type: "host_gone"; readonly host: number; readonly reason: string }
+  /** How many places of the host cannot be used, though nobody is there. */
+  | { readonly type: "blocked"; readonly host: number; readonly count: number }
+  /** Time has passed: some attempt may be due. */
+  | { readonly type: "tick" }
+  /** All cars go, and every host is stopped at once. */
+  | { readonly type: "stop" };
+
+/** Something about one context. */
+export interface ContextInput<T extends string> {
+  readonly type: T;
+  /** Whose it was when it was opened. */
+  readonly car: number;
+  readonly context: number;
+  readonly host: number;
+}
+
+/** Everything the supervisor wants done, in order. */
+export type SupervisorEffect =
+  | { readonly type: "start_host"; readonly host: number }
+  | { readonly type: "stop_host"; readonly host: number }
+  /** Make a context; answered by `opened` or `failed`. Its commands wait until it is attached. */
+  | ContextInput<"open"> & { readonly spec: ContextSpec }
+  /** Answered by `destroyed`. */
+  | ContextInput<"destroy">
+  /** The car is served by a context, and gets its commands. */
+  | { readonly type: "attach"; readonly car: number; readonly context: number }
+  /** Every context of the car is attached: gateways may connect. */
+  | { readonly type: "ready"; readonly car: number }
+  | {
+    readonly type: "log";
+    readonly level: "error" | "critical";
+    /** Whom it concerns; `null`: no car in particular. */
+    readonly car: string | null;
+    readonly module: number | null;
+    readonly text: string;
+  };

@@ -1,0 +1,156 @@
+// What the supervisor knows: which car wants which module contexts, and which host has them. A plain
+// value. Contexts, hosts and cars are addressed by numbers that are never used again.
+//
+// Hosts are children of this process, so moments are those of its own clock.
+import { type ContextSpec, isSameSpec } from "../module/mod.ts";
+
+/** All cars and hosts; lists are in the order of their numbers. */
+export interface SupervisorState {
+  readonly cars: readonly CarEntry[];
+  readonly hosts: readonly HostEntry[];
+  /** Hosts that are gone though nobody stopped them: crashed, killed, or never started. */
+  readonly hostsLost: number;
+  /** The next number for a context. */
+  readonly nextContext: number;
+  /** The next number for a host. */
+  readonly nextHost: number;
+}
+
+/** A car whose contexts are kept alive. */
+export interface CarEntry {
+  readonly id: number;
+  /** Two cars may have the same name while one replaces the other. */
+  readonly name: string;
+  readonly serving: ModuleSet;
+  /** What will take over, opened ahead; `null`: nothing. */
+  readonly coming: ModuleSet | null;
+}
+
+/** The contexts a car is to have by one configuration, and how they have fared. */
+export interface ModuleSet {
+  readonly specs: readonly ContextSpec[];
+  /** Those that are there, or being opened, in the order of their numbers. */
+  readonly contexts: readonly ContextEntry[];
+  /** Modules that are opened for the first time while others are served. */
+  readonly unproven: readonly number[];
+  /** Whether contexts are being opened; the next attempt waits until each has been tried. */
+  readonly attempting: boolean;
+  /** Attempts and losses since every context was there for long enough. */
+  readonly failuresInRow: number;
+  /** Host crashes since then. */
+  readonly crashesInRow: number;
+  /** Whether a crash has been counted since the last attempt began. */
+  readonly crashed: boolean;
+  /** Whether a crash pointed at one of its modules. */
+  readonly suspect: boolean;
+  /** Since when every context has been there; `null` while one lacks. */
+  readonly wellSince: number | null;
+  /** When the next attempt begins; `null`: none is due. */
+  readonly retryAt: number | null;
+}
+
+/** A context of a car. */
+export interface ContextEntry {
+  readonly id: number;
+  readonly host: number;
+  readonly spec: ContextSpec;
+  readonly stage: "opening" | "open";
+}
+
+/** A host that has, or is to have, contexts. */
+export interface HostEntry {
+  readonly id: number;
+  /** One for every context there, those that are being opened or destroyed included. */
+  readonly tenants: readonly Tenant[];
+  /** Places that cannot be used: of contexts that could not be destroyed, and keep their threads. */
+  readonly blocked: number;
+  /** Started for a suspect that was to have it for itself. */
+  readonly alone: boolean;
+  /** Its contexts have been lost: it ends by itself. */
+  readonly dead: boolean;
+}
+
+/** A place that is taken. */
+export interface Tenant {
+  readonly context: number;
+  readonly car: string;
+  /** Nobody wants the context any more: the place is free once it has been destroyed. */
+  readonly leaving: boolean;
+}
+
+/** What the supervisor is told beside its inputs. */
+export interface Environment {
+  /** Milliseconds of a monotonic clock. */
+  readonly now: number;
+  /** Contexts a host takes at most. */
+  readonly contextsPerHost: number;
+  /** From 0 up to 1, for the jitter of pauses. */
+  readonly random: number;
+}
+
+/** Neither cars nor hosts. */
+export const NOBODY: SupervisorState = {
+  cars: [],
+  hosts: [],
+  hostsLost: 0,
+  nextContext: 1,
+  nextHost: 1,
+};
+
+/** Contexts that nobody has opened yet. */
+export function newModuleSet(
+  specs: readonly ContextSpec[],
+  unproven: readonly number[] = [],
+): ModuleSet {
+  return {
+    specs,
+    contexts: [],
+    unproven,
+    attempting: false,
+    failuresInRow: 0,
+    crashesInRow: 0,
+    crashed: false,
+    suspect: false,
+    wellSince: null,
+    retryAt: null,
+  };
+}
+
+/** Whether a set wants a context made from the same. */
+export function includesSpec(specs: readonly ContextSpec[], spec: ContextSpec): boolean {
+  return specs.some((one) => isSameSpec(one, spec));
+}
+
+/** Whether every context of a set is there. */
+export function isComplete({ specs, contexts }: ModuleSet): boolean {
+  return contexts.length === specs.length && contexts.every(({ stage }) => stage === "open");
+}
+
+/** The entry with a number; lists are in the order of their numbers. */
+export function withId<T extends { readonly id: number }>(
+  list: readonly T[],
+  id: number,
+): T | undefined {
+  const entry = list[positionOf(list, id)];
+  return entry?.id === id ? entry : undefined;
+}
+
+/** A list in which another entry takes the place of the one with its number. */
+export function replaced<T extends { readonly id: number }>(
+  list: readonly T[],
+  entry: T,
+): readonly T[] {
+  const index = positionOf(list, entry.id);
+  return list[index]?.id === entry.id ? list.with(index, entry) : list;
+}
+
+/** Where the number is, or would be. */
+function positionOf(list: readonly { readonly id: number }[], id: number): number {
+  let low = 0;
+  for (let high = list.length; low < high;) {
+    const middle = (low + high) >>> 1;
+    if ((list[middle]?.id ?? 0) < id) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
