@@ -23,6 +23,7 @@ const IGNORED: Record<Ignored, string> = {
   unexpected_here: "it is not expected at this point",
   no_room: "too many statuses wait for the end of the connect sequence, see limits",
   unknown_counter: "no open command has its counter",
+  too_often: "the gateway begins connect sequences too often",
   modules_away: "the car's modules did not come back in time",
   paused: "an operator has paused the car",
   other_car: "its sender calls itself another car, and this car has a session",
@@ -73,6 +74,14 @@ export function noteLine(note: Note): NoteLine {
   switch (note.code) {
     case "connect_accepted":
       return { level: "DEBUG", text: () => `Connect answered, ${note.devices} devices listed` };
+    case "connect_held":
+      return {
+        level: "WARNING",
+        text: () =>
+          "The gateway begins connect sequences too often: the next one waits " +
+          `${(note.pauseMs / 1000).toFixed(1)} s`,
+        kind: "connect_held",
+      };
     case "running":
       return {
         level: "INFO",

@@ -113,6 +113,7 @@ export type Ignored =
   | "no_room"
   | "unknown_counter"
   | "modules_away"
+  | "too_often"
   | "paused"
   | "bad_connect"
   | "other_car";
@@ -136,6 +137,8 @@ export type Doubtful = "other_module" | "device_not_connected" | "empty";
 /** What a session noticed. */
 export type Note =
   | { readonly code: "connect_accepted"; readonly devices: number }
+  /** A Connect waits: too many connect sequences have begun before it. */
+  | { readonly code: "connect_held"; readonly pauseMs: number }
   | { readonly code: "running"; readonly connected: number; readonly listed: number }
   | { readonly code: "identity_mismatch"; readonly company: string; readonly vehicle: string }
   | { readonly code: "device_connected"; readonly device: Device }

@@ -11,6 +11,7 @@ import {
   stepDeadline,
 } from "./connecting.ts";
 import { type Connect, wasMade } from "../protocol/mod.ts";
+import { NO_CONNECTS } from "./connect_rate.ts";
 import type { Effect, Ignored, Input } from "./effects.ts";
 import { type Ending, endSession, waiting } from "./ending.ts";
 import { ignore } from "./ignore.ts";
@@ -25,9 +26,9 @@ import type { Base, Established, Offline, Session } from "./state.ts";
 import { tellOnce } from "./telling.ts";
 import {
   connectProblem,
-  onHeldExpired,
   onMessageWaiting,
   onModulesReady,
+  onWaitingTimeout,
   waitingDeadline,
 } from "./waiting.ts";
 
@@ -46,6 +47,7 @@ export function createSession(settings: SessionSettings): Session {
     commandCounter: 0,
     commands: NO_COMMANDS,
     toldAt: null,
+    rate: NO_CONNECTS,
     modulesReady: false,
     paused: false,
   };
@@ -218,7 +220,7 @@ function onTick(session: Session, now: number, effects: Effect[]): Session {
   if (now < nextDeadline(session)) return session;
   switch (session.kind) {
     case "waiting":
-      return onHeldExpired(session, effects);
+      return onWaitingTimeout(session, now, effects);
     case "connecting":
       return onStepTimeout(session, now, effects);
     case "running":

@@ -1,6 +1,7 @@
 // The states of a car's session: a tagged union of readonly records (section 4).
 import type { Connect, Device, Status } from "../protocol/mod.ts";
 import type { CommandStore, SentCommand } from "./command_order.ts";
+import type { ConnectRate } from "./connect_rate.ts";
 import type { KnownDevices } from "./known_devices.ts";
 import type { Reading } from "./reading.ts";
 import type { SessionSettings } from "./settings.ts";
@@ -23,6 +24,8 @@ export interface Base {
    * since.
    */
   readonly toldAt: number | null;
+  /** How often connect sequences have begun lately. */
+  readonly rate: ConnectRate;
   /** Whether every module context of the car is there. */
   readonly modulesReady: boolean;
   /** An operator keeps gateways out: no Connect is answered. */
@@ -39,7 +42,10 @@ export interface Offline {
 export interface Waiting {
   readonly kind: "waiting";
   readonly base: Base;
-  /** A Connect that came while module contexts were away, kept as long as its gateway waits. */
+  /**
+   * A Connect that came while module contexts were away, or too soon after others; kept as long as its
+   * gateway waits.
+   */
   readonly held: { readonly connect: Connect; readonly until: number } | null;
 }
 

@@ -1,5 +1,6 @@
 // Waiting for a car's gateway (section 4.1): the only message that counts is Connect.
 import type { ClientMessage, Connect } from "../protocol/mod.ts";
+import { withConnect, withSequence } from "./connect_rate.ts";
 import { beginSequence } from "./connecting.ts";
 import type { Effect } from "./effects.ts";
 import { failureOf } from "./ending.ts";
@@ -46,18 +47,27 @@ export function onMessageWaiting(
     effects.push({ type: "ended", failure: failureOf(message.sessionId, problem) });
     return tellSender({ ...session, held: null }, message.sessionId, now, effects);
   }
-  if (!base.modulesReady) {
-    return { ...session, held: { connect: message, until: now + HOLD_CONNECT_MS } };
+  const rate = withConnect(base.rate, now);
+  return takeUp({ ...session, base: { ...base, rate } }, message, now, effects);
+}
+
+/** Begins a sequence, or holds the Connect until modules and rate allow one. */
+function takeUp(session: Waiting, connect: Connect, now: number, effects: Effect[]): Session {
+  const { base } = session;
+  const { rate } = base;
+  const pauseMs = (rate.notBefore ?? now) - now;
+  if (!base.modulesReady || pauseMs > 0) {
+    if (pauseMs > 0) effects.push({ type: "note", note: { code: "connect_held", pauseMs } });
+    return { ...session, held: { connect, until: now + HOLD_CONNECT_MS } };
   }
-  return beginSequence({ ...base, epoch: base.epoch + 1 }, message, now, effects);
+  const next = { ...base, epoch: base.epoch + 1, rate: withSequence(rate, now) };
+  return beginSequence(next, connect, now, effects);
 }
 
 /** Every module context is there: a Connect that waited for them is taken up. */
 export function onModulesReady(session: Waiting, now: number, effects: Effect[]): Session {
   const ready: Waiting = { ...session, base: { ...session.base, modulesReady: true } };
-  if (session.held === null) return ready;
-  if (now >= session.held.until) return onHeldExpired(ready, effects);
-  return onMessageWaiting({ ...ready, held: null }, session.held.connect, now, effects);
+  return now < waitingDeadline(ready) ? ready : onWaitingTimeout(ready, now, effects);
 }
 
 function tellSender(
@@ -70,14 +80,19 @@ function tellSender(
   return { ...session, base };
 }
 
-/** When a held Connect gets too old, in milliseconds. */
-export function waitingDeadline({ held }: Waiting): number {
-  return held?.until ?? Infinity;
+/** When a held Connect can be taken up, or gets too old, in milliseconds. */
+export function waitingDeadline({ base, held }: Waiting): number {
+  if (held === null) return Infinity;
+  // Without a pause only the modules have kept it.
+  return base.modulesReady ? Math.min(held.until, base.rate.notBefore ?? -Infinity) : held.until;
 }
 
-/** The gateway of a held Connect has given up waiting: answering it would only confuse. */
-export function onHeldExpired(session: Waiting, effects: Effect[]): Waiting {
-  if (session.held === null) return session;
-  const { connect } = session.held;
-  return { ...ignore(session, "modules_away", connect, effects), held: null };
+/** What waitingDeadline() names has come. */
+export function onWaitingTimeout(session: Waiting, now: number, effects: Effect[]): Session {
+  const { base, held } = session;
+  if (held === null) return session;
+  const next = { ...session, held: null };
+  if (now < held.until) return takeUp(next, held.connect, now, effects);
+  // Its gateway has given up waiting: an answer would only confuse it.
+  return ignore(next, base.modulesReady ? "too_often" : "modules_away", held.connect, effects);
 }
