@@ -93,7 +93,7 @@ const F_DUPFD_CLOEXEC = 1030;
 
 /** Standard streams have those below, and libraries close them because daemons do. */
 const FIRST_DESCRIPTOR = 3n;
-/** Of 1,000, which would be as if the process had all memory of the machine. */
+/** It counts as if the process had so many thousandths of the machine's memory more. */
 const OOM_SCORE = 500;
 const MAX_OOM_SCORE = 1000;
 

@@ -10,7 +10,7 @@ export interface HostExit {
   readonly signal: string | null;
 }
 
-/** What a process that has left a dead host's group may still print is waited for, in milliseconds. */
+/** How long the output of a process that has left a dead host's group is waited for, in milliseconds. */
 const OUTPUT_GRACE_MS = 200;
 
 /**
@@ -76,7 +76,10 @@ export class HostProcess {
     }
   }
 
-  /** Ends what libraries have started and left in the process group. */
+  /**
+   * Ends what libraries have started and left in the process group. The kernel gives the group's
+   * number to nobody else while there is anyone in it.
+   */
   #killGroup(): void {
     try {
       Deno.kill(-this.pid, "SIGKILL");
