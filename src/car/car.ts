@@ -135,7 +135,7 @@ export class Car {
   }
 
   /**
-   * Ends the session in order and leaves the broker (section 4.4); module contexts are their owner's
+   * Ends the session in order and leaves the broker [STOP-ORDER]; module contexts are their owner's
    * to destroy afterwards. Never rejects.
    *
    * @param detail Why the car goes, for people; without it the server stops, and a gateway is not told.

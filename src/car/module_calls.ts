@@ -137,7 +137,7 @@ export class ModuleCalls {
     else context.connectDevice(device, finish);
   }
 
-  /** Logs and counts what a module refused; changes nothing in what follows (section 4.3). */
+  /** Logs and counts what a module refused; changes nothing in what follows [STATUS-FORWARD]. */
   #watch(call: string, device: Device, outcome: CallOutcome): void {
     if (outcome === "ok" || !wasMade(outcome)) return;
     this.#statistics.moduleCallsFailed++;

@@ -1,4 +1,4 @@
-// A gateway in normal communication (section 4.3), and what makes it connect again (section 4.5).
+// A gateway in normal communication , and what makes it connect again [GATEWAY-RECONNECT].
 import {
   type Command,
   ConnectResponseType,
@@ -74,7 +74,7 @@ export function violate(
   return queueReconnect(state, { reason: "violation", detail: `${kind}: ${detail}` }, environment);
 }
 
-/** The disconnect notification: the next status begins a new session (section 4.5). */
+/** The disconnect notification: the next status begins a new session [GATEWAY-NOTIFICATION]. */
 export function onNotifiedConnected(
   state: Connected,
   environment: Environment,

@@ -1,4 +1,4 @@
-// A gateway in its connect sequence (section 4.2): whatever it does not await fails it.
+// A gateway in its connect sequence [GATEWAY-RECONNECT]: whatever it does not await fails it.
 import {
   type Command,
   type ConnectResponse,

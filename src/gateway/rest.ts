@@ -56,7 +56,7 @@ export function end(state: Connecting | Connected, ending: Ending, effects: Effe
   return foldAll(foldUnanswered(leaveSession(state.base), open), waiting, effects);
 }
 
-/** A connect sequence failed: the next one begins after a pause (section 4.5). */
+/** A connect sequence failed: the next one begins after a pause [GATEWAY-TIMES]. */
 export function fail(
   state: Connecting,
   ending: Ending,

@@ -1,6 +1,6 @@
-// The external session of a Module Gateway as one pure transition function (protocol sections 4.2 to
-// 4.5): an input and the time go in, the next state and a list of effects come out. It knows neither
-// MQTT nor what devices say and when: whoever drives it hands their statuses in.
+// The external session of a Module Gateway as one pure transition function [GATEWAY-TIMES]: an
+// input and the time go in, the next state and a list of effects come out. It knows neither MQTT
+// nor what devices say and when: whoever drives it hands their statuses in.
 import {
   connectedDeadline,
   onConnectedTimeout,

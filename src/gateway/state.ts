@@ -7,7 +7,7 @@ export const GATEWAY_VERSIONS = ["1.3", "1.4"] as const;
 /** See {@linkcode GATEWAY_VERSIONS}. */
 export type GatewayVersion = typeof GATEWAY_VERSIONS[number];
 
-/** The gateway's own clocks (protocol section 4.5), in milliseconds. */
+/** The gateway's own clocks [GATEWAY-TIMES], in milliseconds. */
 export interface GatewayTimes {
   /** For each message of the connect sequence. */
   readonly sequenceMs: number;
@@ -53,7 +53,7 @@ export interface GatewaySettings {
   readonly firstLinkFails: boolean;
   /**
    * Whether a device's first status repeats its last one. The real gateway's is empty unless a
-   * status was left without an answer (section 4.2).
+   * status was left without an answer [CONNECT-STATUS-FORWARD].
    */
   readonly keepsLastStatus: boolean;
 }
@@ -123,7 +123,7 @@ export interface NotConnected {
   readonly retryAt: number;
 }
 
-/** In the connect sequence, the broker connection included (section 4.2). */
+/** In the connect sequence, the broker connection included. */
 export interface Connecting {
   readonly kind: "connecting";
   readonly base: Base;
@@ -143,7 +143,7 @@ export interface Connecting {
   readonly waiting: readonly Report[];
 }
 
-/** Normal communication (section 4.3). */
+/** Normal communication. */
 export interface Connected {
   readonly kind: "connected";
   readonly base: Base;

@@ -45,7 +45,7 @@ export interface ContextListener {
 }
 
 /**
- * One context of one module for one car (protocol section 3). Its commands are held from the beginning.
+ * One context of one module for one car [MODULE-CALLS]. Its commands are held from the beginning.
  *
  * Calls are made in the order given and one after the other, and end in that order, unless they are
  * withdrawn; none of these methods blocks or throws. `wait_for_command` runs beside them in the host.

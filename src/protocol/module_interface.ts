@@ -1,9 +1,9 @@
 // The words of the module interface that sessions know: what became of a call, why a device is
-// disconnected, and commands (protocol section 3).
+// disconnected, and commands [MODULE-FUNCTIONS].
 import type { Device } from "./messages.ts";
 
 /**
- * The outcome of one module call (protocol section 3).
+ * The outcome of one module call [MODULE-CODES].
  *
  * The first five are what the library returned; `unknown_code` is any other number it returned.
  * `unsupported` means that the module does not know the device's type, so the call was not made.
@@ -30,7 +30,7 @@ export function wasMade(outcome: CallOutcome): boolean {
 /** See {@linkcode CALL_OUTCOMES}. */
 export type CallOutcome = typeof CALL_OUTCOMES[number];
 
-/** Why a device is disconnected, as modules are told (protocol section 3). */
+/** Why a device is disconnected, as modules are told [MODULE-FUNCTIONS]. */
 export const DisconnectType = { ANNOUNCED: 0, TIMEOUT: 1, ERROR: 2 } as const;
 /** See {@linkcode DisconnectType}. */
 export type DisconnectType = typeof DisconnectType[keyof typeof DisconnectType];

@@ -1,5 +1,5 @@
 // The server: every car of the configuration with its transport and its modules, started together,
-// each on its own from then on, and stopped in order (section 4.4).
+// each on its own from then on, and stopped in order [STOP-ORDER].
 import { Car, type CarObserver, type CarSnapshot } from "../car/mod.ts";
 import type { SessionSettings } from "../session/mod.ts";
 import {
@@ -329,7 +329,7 @@ function sessionSettings(config: ServerConfig, car: CarConfig): SessionSettings 
   };
 }
 
-/** What the contexts of one car are made from; `init` gets company and car first (section 3). */
+/** What the contexts of one car are made from; `init` gets company and car first [MODULE-CONFIG]. */
 export function contextSpecs({ company }: ServerConfig, car: CarConfig): ContextSpec[] {
   return car.modules.map(({ id, libPath, parameters, waitTimeoutMs }) => {
     const named = new Map([["company_name", company], ["car_name", car.name], ...parameters]);

@@ -1,5 +1,5 @@
 // Commands on their way to a car: those that wait, and those published without a response.
-// Counters are consecutive, responses settle in counter order (section 4.3).
+// Counters are consecutive, responses settle in counter order [COMMAND-COUNTER] [COMMAND-ACK].
 import {
   CommandResponseType,
   type Device,
@@ -21,7 +21,7 @@ export interface WaitingCommand {
 export interface CommandStore {
   /** Of modules that have a connected device, in the order in which they came. */
   readonly ready: Queue<WaitingCommand>;
-  /** Of modules that have none: only the newest of each (section 4.3). */
+  /** Of modules that have none: only the newest of each [COMMAND-NEWEST]. */
   readonly parked: ReadonlyMap<number, ModuleCommand>;
   /** Modules that have been told to keep their commands. */
   readonly held: ReadonlySet<number>;
@@ -121,7 +121,7 @@ export function withoutModules(
   return { ready: queueOf(kept), parked, held };
 }
 
-/** Drops what waited for a module that gets its first connected device: it is stale (section 4.2). */
+/** Drops what waited for a module that gets its first connected device: it is stale [CONNECT-STALE-COMMANDS]. */
 export function dropStale(store: CommandStore, module: number, effects: Effect[]): CommandStore {
   const old = store.parked.get(module);
   if (old === undefined) return store;
@@ -162,8 +162,9 @@ export function parkOrphans(
 }
 
 /**
- * Takes out the oldest command of each connected device; drops those of devices not listed (4.2).
- * One for a listed device that is not connected stays, like further ones of the same device.
+ * Takes out the oldest command of each connected device; drops those of devices not listed
+ * [CONNECT-FIRST-COMMANDS]. One for a listed device that is not connected stays, like further ones
+ * of the same device.
  */
 export function takeFirstCommands(
   store: CommandStore,
@@ -187,7 +188,7 @@ export function takeFirstCommands(
   return [first, { ...store, ready: queueOf(rest) }];
 }
 
-/** Notes what is remarkable about a module's command that is sent all the same (section 4.3). */
+/** Notes what is remarkable about a module's command that is sent all the same [COMMAND-UNCONNECTED]. */
 export function noteDoubt(
   { device, data }: ModuleCommand,
   connected: KnownDevices,
@@ -240,7 +241,7 @@ export function withResponse(
 
 /**
  * Settles commands from the oldest on, as far as they are answered: OK is acknowledged to the module
- * the command came from, everything else is noted (section 4.3).
+ * the command came from, everything else is noted [COMMAND-REFUSED].
  */
 export function settleCommands(
   sent: readonly SentCommand[],

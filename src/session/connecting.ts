@@ -1,4 +1,4 @@
-// The connect sequence (section 4.2): devices, first statuses, first commands, step by step.
+// The connect sequence: devices, first statuses, first commands, step by step.
 import {
   type CallOutcome,
   type ClientMessage,
@@ -312,7 +312,8 @@ function sendFirstCommands(
 
 /**
  * Step 3: a response of this session. It acknowledges the command whose counter it has; one with a
- * counter that no command has, or that was answered already, counts all the same (section 4.2).
+ * counter that no command has, or that was answered already, counts all the same
+ * [CONNECT-COMMAND-RESPONSES].
  */
 function onFirstResponse(
   session: Connecting,

@@ -1,4 +1,4 @@
-// Devices coming and going within a session (sections 4.2 and 4.3).
+// Devices coming and going within a session [CONNECT-DEVICES] [STATUS-STATES].
 import {
   type CallOutcome,
   type Device,

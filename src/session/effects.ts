@@ -90,7 +90,7 @@ export type Effect =
   /** A session ended, or a connect sequence failed. */
   | { readonly type: "ended"; readonly failure: Failure };
 
-/** Why a status was not forwarded, though answered (section 4.3). */
+/** Why a status was not forwarded, though answered [STATUS-UNSERVED]. */
 export const NOT_FORWARDED_REASONS = [
   "unknown_module",
   "unsupported_type",

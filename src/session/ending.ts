@@ -1,4 +1,5 @@
-// How a session ends: devices disconnected, gateway told, everything of it forgotten (section 4.2).
+// How a session ends: devices disconnected, gateway told, everything of it forgotten
+// [FAIL-CLEANUP].
 import { type Device, DisconnectType, withoutPriority } from "../protocol/mod.ts";
 import { parkOrphans } from "./command_order.ts";
 import type { Effect } from "./effects.ts";
@@ -19,7 +20,7 @@ export interface Ending {
   readonly word?: Word;
 }
 
-/** What a gateway is told when its session ends (section 4.6). */
+/** What a gateway is told when its session ends [TELL-FAILURE]. */
 function wordFor({ reason, word }: Ending): Word {
   if (word !== undefined) return word;
   switch (reason) {
@@ -34,7 +35,7 @@ function wordFor({ reason, word }: Ending): Word {
   }
 }
 
-/** Ends the session of `session` and waits for the next Connect (section 4.2, Failure). */
+/** Ends the session of `session` and waits for the next Connect [FAIL-CLEANUP]. */
 export function endSession(
   session: Established,
   ending: Ending,

@@ -1,4 +1,4 @@
-// Why a session ended: one coded reason, the same in log, metrics and snapshot (section 4.2).
+// Why a session ended: one coded reason, the same in log, metrics and snapshot [FAIL-REASONS].
 
 /** Every reason a session can end for. */
 export const FAILURE_REASONS = [

@@ -1,5 +1,5 @@
-// While statuses pile up nothing more is read of the gateway (section 4.3): its silence is ours, so
-// what is awaited of it waits, too. What may not take any longer then is the module.
+// While statuses pile up nothing more is read of the gateway [SESSION-READING]: its silence is
+// ours, so what is awaited of it waits, too. What may not take any longer then is the module.
 import type { BegunStatus } from "./status_order.ts";
 import type { Running } from "./state.ts";
 

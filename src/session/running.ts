@@ -1,4 +1,4 @@
-// Normal communication (section 4.3): statuses in order, commands and their responses, timers.
+// Normal communication: statuses in order, commands and their responses, timers.
 import {
   type CallOutcome,
   type ClientMessage,
@@ -148,7 +148,7 @@ function pump(session: Running, now: number, effects: Effect[]): Next {
   return next;
 }
 
-/** Begins to handle a status whose turn it is, by its state (section 4.3). */
+/** Begins to handle a status whose turn it is, by its state [STATUS-STATES]. */
 function begin(session: Running, status: Status, effects: Effect[]): Running {
   const { device, deviceState } = status;
   const connected = isConnected(session.devices, device);

@@ -1,4 +1,5 @@
-// What normal communication waits for, and what follows when it does not come (section 4.3).
+// What normal communication waits for, and what follows when it does not come [SESSION-TIMEOUT]
+// [STATUS-MISSING] [COMMAND-TIMEOUT].
 import { deviceKey } from "../protocol/mod.ts";
 import type { Effect } from "./effects.ts";
 import { type Ending, endSession } from "./ending.ts";

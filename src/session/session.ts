@@ -1,4 +1,4 @@
-// The life of a car as one pure transition function (section 4): an input and the time go in, the
+// The life of a car as one pure transition function: an input and the time go in, the
 // next state and a list of effects come out. It calls neither transport nor modules,
 // sets no timer and reads no clock.
 import { NO_COMMANDS, storeCommand } from "./command_order.ts";
@@ -158,7 +158,7 @@ function onMessage(
       if (message.kind === "connect" && message.sessionId !== session.sessionId) {
         const why = refusal(session, message);
         if (why !== null) return ignore(session, why, message, effects);
-        // A gateway that restarted: this very message begins its new session (section 4.2).
+        // A gateway that restarted: this very message begins its new session [CONNECT-NEW-SESSION].
         const detail = `Connect with the new session id "${message.sessionId}"`;
         const waiting = endSession(session, { reason: "new_session", detail }, now, effects);
         return onMessageWaiting(waiting, message, now, effects);

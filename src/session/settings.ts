@@ -1,4 +1,4 @@
-// What a session is told once: its names, its clocks and its bounds (sections 4.1 to 4.5).
+// What a session is told once: its names, its clocks and its bounds.
 
 /** Settings of one car's sessions. Durations are milliseconds. */
 export interface SessionSettings {
@@ -34,12 +34,12 @@ export const FORWARD_WINDOW = 64;
 
 /**
  * After a gateway was told to connect again it is told nothing for so long: a second message would
- * meet its new connect sequence, and fail it (section 4.6).
+ * meet its new connect sequence, and fail it [TELL-ONCE].
  */
 export const SILENCE_MS = 5000;
 
-/** So long a gateway waits for the answer to a status; then it drops the link (section 4.5). */
+/** So long a gateway waits for the answer to a status; then it drops the link [GATEWAY-TIMES]. */
 export const GATEWAY_ANSWER_MS = 30_000;
 
-/** How long a Connect is kept while it cannot be taken up; its gateway gives up after 5 s (4.5). */
+/** How long a Connect is kept while it cannot be taken up; its gateway gives up after 5 s [CONNECT-HOLD]. */
 export const HOLD_CONNECT_MS = 4500;

@@ -1,4 +1,4 @@
-// The states of a car's session: a tagged union of readonly records (section 4).
+// The states of a car's session: a tagged union of readonly records [CAR-STATES].
 import type { Connect, Device, Status } from "../protocol/mod.ts";
 import type { CommandStore, SentCommand } from "./command_order.ts";
 import type { ConnectRate } from "./connect_rate.ts";
@@ -15,12 +15,12 @@ export interface Base {
    * module calls made before are told apart.
    */
   readonly epoch: number;
-  /** Counter of the next command; no session resets it (section 4.3). */
+  /** Counter of the next command; no session resets it [COMMAND-COUNTER]. */
   readonly commandCounter: number;
   /** Commands of modules that have not been published yet. */
   readonly commands: CommandStore;
   /**
-   * When the gateway was last told to connect again (section 4.6); `null`: never, or it has connected
+   * When the gateway was last told to connect again [TELL-ONCE]; `null`: never, or it has connected
    * since.
    */
   readonly toldAt: number | null;
@@ -38,7 +38,7 @@ export interface Offline {
   readonly base: Base;
 }
 
-/** Subscribed, for as long as it takes until a gateway connects (section 4.1). */
+/** Subscribed, for as long as it takes until a gateway connects [WAIT-CONNECT]. */
 export interface Waiting {
   readonly kind: "waiting";
   readonly base: Base;
@@ -49,7 +49,7 @@ export interface Waiting {
   readonly held: { readonly connect: Connect; readonly until: number } | null;
 }
 
-/** In the connect sequence (section 4.2). */
+/** In the connect sequence. */
 export interface Connecting {
   readonly kind: "connecting";
   readonly base: Base;
@@ -104,7 +104,7 @@ export interface AwaitingResponses {
   readonly since: number;
 }
 
-/** In normal communication (section 4.3). */
+/** In normal communication. */
 export interface Running {
   readonly kind: "running";
   readonly base: Base;
@@ -136,7 +136,7 @@ export type Session = Offline | Waiting | Connecting | Running | Stopped;
 /** A state in which a gateway has a session, or is about to. */
 export type Established = Connecting | Running;
 
-/** The names the states have had in the field (section 4). */
+/** The names the states have had in the field [CAR-STATES]. */
 export const STATE_NAMES = [
   "UNINITIALIZED",
   "CONNECTED",

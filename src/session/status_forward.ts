@@ -22,8 +22,8 @@ export function forward(epoch: number, status: Status, answered = false): Effect
 }
 
 /**
- * Forwards the first statuses of connected devices in counter order (section 4.2, step 2). They have
- * been answered already, so they are forwarded also when the sequence fails behind them.
+ * Forwards the first statuses of connected devices in counter order [CONNECT-STATUS-FORWARD]. They
+ * have been answered already, so they are forwarded also when the sequence fails behind them.
  */
 export function forwardHeard(
   session: Connecting,

@@ -1,5 +1,5 @@
-// Statuses strictly in counter order, each once (section 4.3): what is early waits, what is late is
-// ignored, and only what is next goes on. Pure bookkeeping; session rules live in running.ts.
+// Statuses strictly in counter order, each once [STATUS-ORDER]: what is early waits, what is late
+// is ignored, and only what is next goes on. Pure bookkeeping; session rules live in running.ts.
 import { counterDistance, DeviceState, nextCounter, type Status } from "../protocol/mod.ts";
 import { emptyQueue, enqueue, type Queue } from "./queue.ts";
 
@@ -104,7 +104,7 @@ export function takeStatus(
     return { result: "taken", order: advance(order, status, now), anew: false };
   }
   if (distance < 0) {
-    // Section 4.2, step 2: the one case in which a low counter is not an old one.
+    // [CONNECT-COUNTER]: the one case in which a low counter is not an old one.
     if (!order.fresh || status.deviceState === DeviceState.CONNECTING) {
       return { result: "handled_before" };
     }

@@ -1,4 +1,4 @@
-// Telling a gateway to connect again: once for each situation, then silence (section 4.6).
+// Telling a gateway to connect again: once for each situation, then silence [TELL-ONCE].
 import { ConnectResponseType } from "../protocol/mod.ts";
 import { type Base, type Effect, SILENCE_MS } from "./mod.ts";
 

@@ -1,4 +1,4 @@
-// Waiting for a car's gateway (section 4.1): the only message that counts is Connect.
+// Waiting for a car's gateway [WAIT-CONNECT]: the only message that counts is Connect.
 import type { ClientMessage, Connect } from "../protocol/mod.ts";
 import { withConnect, withSequence } from "./connect_rate.ts";
 import { beginSequence } from "./connecting.ts";
@@ -10,7 +10,7 @@ import { HOLD_CONNECT_MS, type SessionSettings } from "./settings.ts";
 import type { Session, Waiting } from "./state.ts";
 import { tellOnce } from "./telling.ts";
 
-/** What is wrong with a Connect, or `null` when a sequence can begin with it (section 4.2, step 1). */
+/** What is wrong with a Connect, or `null` when a sequence can begin with it [CONNECT-MESSAGE]. */
 export function connectProblem(connect: Connect, settings: SessionSettings): Ending | null {
   const { sessionId, devices } = connect;
   if (sessionId === "") {

@@ -39,7 +39,7 @@ export interface SendOptions {
 }
 
 /**
- * A gateway that does what the real one does (protocol sections 1, 2 and 4.2 to 4.5), checks the
+ * A gateway that does what the real one does [GATEWAY-TIMES], checks the
  * server as strictly, and tells its user what happens.
  *
  * `await using gateway = new Gateway({ company, car, broker }).start(); await gateway.running();`
@@ -187,12 +187,12 @@ export class Gateway {
       }));
   }
 
-  /** Says DISCONNECT for a device (section 4.3); errors as those of {@linkcode send}. */
+  /** Says DISCONNECT for a device [STATUS-STATES]; errors as those of {@linkcode send}. */
   disconnectDevice(device: Device): Promise<AnsweredStatus> {
     return this.#sending(device, (extras) => this.#driver.disconnectDevice(device, extras));
   }
 
-  /** Says CONNECTING for a device, new or known (section 4.3); errors as {@linkcode send}. */
+  /** Says CONNECTING for a device, new or known [STATUS-STATES]; errors as {@linkcode send}. */
   connectDevice(device: Device): Promise<AnsweredStatus> {
     return this.#sending(device, (extras) => this.#driver.connectDevice(device, extras));
   }

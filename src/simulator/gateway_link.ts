@@ -1,4 +1,4 @@
-// The MQTT side of a simulated gateway (protocol section 1): one broker connection at a time.
+// The MQTT side of a simulated gateway [MQTT-SETTINGS]: one broker connection at a time.
 import { readFileSync } from "node:fs";
 import { Buffer } from "node:buffer";
 import mqtt, { type IClientOptions, MqttClient } from "mqtt";
@@ -190,7 +190,7 @@ function readTls(tls: NonNullable<GatewayBroker["tls"]>): IClientOptions {
   };
 }
 
-/** TCP_NODELAY (protocol section 1), where the stream is a socket and not a WebSocket. */
+/** TCP_NODELAY [MQTT-SETTINGS], where the stream is a socket and not a WebSocket. */
 function setNoDelay(client: MqttClient): void {
   const stream = client.stream as { setNoDelay?: (on: boolean) => unknown };
   stream.setNoDelay?.(true);

@@ -20,7 +20,7 @@ export interface GatewayClocks extends GatewayTimes {
   readonly keepAliveMs: number;
 }
 
-/** What they really are (protocol section 4.5). */
+/** What they really are [GATEWAY-TIMES]. */
 export const GATEWAY_CLOCKS: GatewayClocks = { ...GATEWAY_TIMES, keepAliveMs: 15_000 };
 
 /** Which commands are answered without being asked: all, those of the connect sequence, none. */
@@ -93,7 +93,7 @@ export interface GatewayOptions {
   readonly misbehavior?: Partial<Misbehavior>;
   /** A new session id so often, in milliseconds. @default {0, never} */
   readonly reconnectEveryMs?: number;
-  /** The gateway's own clocks, for tests that cannot wait. @default {those of section 4.5} */
+  /** The gateway's own clocks, for tests that cannot wait. @default {those of [GATEWAY-TIMES]} */
   readonly clocks?: Partial<GatewayClocks>;
   /** Everything random depends on it, session ids excepted. @default {1} */
   readonly seed?: number;

@@ -57,7 +57,7 @@ function isAlreadyLogged(message: ServerMessage): boolean {
 type Kind = ServerMessage["kind"];
 type MessageOf<K extends Kind> = Extract<ServerMessage, { kind: K }>;
 
-/** A connection to the broker and the words of a gateway (protocol sections 1 and 2). */
+/** A connection to the broker and the words of a gateway [TOPIC-NAMES] [MSG-EXTERNAL]. */
 export class ScriptedGateway {
   readonly car: string;
   readonly devices: readonly Device[];
@@ -219,7 +219,7 @@ export class ScriptedGateway {
   }
 
   /**
-   * Goes through a whole connect sequence (section 4.2); commands are answered with OK.
+   * Goes through a whole connect sequence; commands are answered with OK.
    *
    * @returns the first commands
    */

@@ -24,7 +24,7 @@ export interface TransportListener {
   onMessage(payload: Uint8Array): void;
 }
 
-/** One car's connection to the broker (protocol sections 1 and 4.1). */
+/** One car's connection to the broker [WAIT-RETRY]. */
 export interface CarTransport {
   /** Counters since it was made, where it counts. */
   readonly stats?: Readonly<TransportStats>;

@@ -5,7 +5,7 @@ import { settled } from "../support/virtual_clock.ts";
 import { CarFixture, MESSAGE_BYTES } from "./car_fixture.ts";
 import { bytes, FRONT, LAMP, REAR } from "./support.ts";
 
-Deno.test("Car logs a failing return code once per kind and minute, and answers all the same (section 4.3)", async () => {
+Deno.test("Car logs a failing return code once per kind and minute, and answers all the same [STATUS-FORWARD]", async () => {
   const test = await new CarFixture().up().run([FRONT, REAR]);
   test.context(7).outcome = (line) => line.includes("front") ? "not_ok" : "timeout_occurred";
   for (let i = 0; i < 5; i++) {
@@ -89,7 +89,7 @@ Deno.test("Car builds no text for a level that is off, also not for statuses tha
   assert.equal(test.car.statistics.moduleCallsFailed, 50);
 });
 
-Deno.test("Car says a status that is not forwarded once per device and reason (section 4.3)", async () => {
+Deno.test("Car says a status that is not forwarded once per device and reason [STATUS-UNSERVED]", async () => {
   const test = await new CarFixture({ logLevel: "INFO" }).up().run([FRONT]);
   for (let i = 0; i < 10; i++) {
     test.status(REAR);
@@ -169,7 +169,7 @@ Deno.test("Car.snapshot() gives a failure that repeats itself one place, and kee
   assert.equal(lastFailures.at(-1)?.sessionId, "id_18");
 });
 
-Deno.test("Car says how a session ended, with what was awaited and for how long (section 4.2)", async () => {
+Deno.test("Car says how a session ended, with what was awaited and for how long [FAIL-REASONS]", async () => {
   const test = await new CarFixture().up().run([FRONT]);
   test.context(7).listener.onCommand({ device: FRONT, data: bytes("go") });
   await test.clock.advance(10_000);

@@ -4,7 +4,7 @@ import { CarFixture } from "./car_fixture.ts";
 import { settled } from "../support/virtual_clock.ts";
 import { bytes, FRONT, LAMP, REAR } from "./support.ts";
 
-Deno.test("Car forwards a status to its module and answers it (section 4.3)", async () => {
+Deno.test("Car forwards a status to its module and answers it [STATUS-FORWARD]", async () => {
   const test = await new CarFixture().up().run([FRONT, LAMP]);
   test.status(FRONT, { data: "on" });
   assert.deepEqual(test.answers, []);
@@ -16,7 +16,7 @@ Deno.test("Car forwards a status to its module and answers it (section 4.3)", as
   ]);
 });
 
-Deno.test("Car forwards the error message after the status, then answers (section 4.3)", async () => {
+Deno.test("Car forwards the error message after the status, then answers [STATUS-FORWARD]", async () => {
   const test = await new CarFixture().up().run([FRONT]);
   const context = test.context(7);
   context.automatic = false;
@@ -29,7 +29,7 @@ Deno.test("Car forwards the error message after the status, then answers (sectio
   assert.equal(test.car.statistics.moduleCallsFailed, 2);
 });
 
-Deno.test("Car answers in counter order, whatever module is faster (section 4.3)", async () => {
+Deno.test("Car answers in counter order, whatever module is faster [STATUS-ORDER]", async () => {
   const test = await new CarFixture().up().run([FRONT, LAMP]);
   test.context(7).automatic = false;
   test.status(FRONT);
@@ -165,7 +165,7 @@ Deno.test("Car fails a session exactly when its deadline has come", async () => 
   assert.equal(test.car.state, "CONNECTED");
 });
 
-Deno.test("Car tells its gateway through a connection that it is about to leave (section 4.6)", async () => {
+Deno.test("Car tells its gateway through a connection that it is about to leave [TELL-FAILURE]", async () => {
   const test = await new CarFixture().up().run([FRONT]);
   test.transport.leave("The configuration names another broker");
   assert.deepEqual(test.published, [{ kind: "connect_response", sessionId: "s1", type: 1 }]);
@@ -175,7 +175,7 @@ Deno.test("Car tells its gateway through a connection that it is about to leave 
   assert.equal(test.car.snapshot().brokerConnected, false);
 });
 
-Deno.test("Car.stop() tells modules and no gateway, leaves the broker and keeps no timer (section 4.4)", async () => {
+Deno.test("Car.stop() tells modules and no gateway, leaves the broker and keeps no timer [STOP-ORDER]", async () => {
   const test = await new CarFixture().up().run([FRONT, LAMP]);
   await test.car.stop();
   assert.deepEqual([test.published, test.transport.notifications], [[], 0]);

@@ -1,4 +1,4 @@
-// Commands and their responses in normal communication (section 4.3).
+// Commands and their responses in normal communication [COMMAND-PUBLISH] [COMMAND-ACK].
 import assert from "node:assert/strict";
 import { CommandResponseType, DeviceState } from "../../src/protocol/messages.ts";
 import { FOREIGN, FRONT, LAMP, REAR, runningCar, TestCar, waitingCar } from "./support.ts";
@@ -13,7 +13,7 @@ function sendingFrom(counter: number): TestCar {
   return car.up().run([FRONT]);
 }
 
-Deno.test("step() publishes commands without waiting for responses (section 4.3)", () => {
+Deno.test("step() publishes commands without waiting for responses [COMMAND-PUBLISH]", () => {
   const car = runningCar([FRONT, LAMP]);
   assert.deepEqual(car.command(FRONT, "a").lines, ["Command 2 7/1/front a"]);
   assert.deepEqual(car.command(LAMP, "b").lines, ["Command 3 8/1/lamp b"]);
@@ -26,7 +26,7 @@ Deno.test("step() publishes commands without waiting for responses (section 4.3)
   }]);
 });
 
-Deno.test("step() fails when a command has no response within `timeout` (section 4.3)", () => {
+Deno.test("step() fails when a command has no response within `timeout` [COMMAND-TIMEOUT]", () => {
   const car = runningCar([FRONT]);
   car.command(FRONT, "a");
   car.advance(5000);
@@ -43,7 +43,7 @@ Deno.test("step() fails when a command has no response within `timeout` (section
   assert.match(seen.failures[0]?.detail ?? "", /command 1 for 7\/1\/front/);
 });
 
-Deno.test("step() gives every command its own time, also behind a late response (section 4.3)", () => {
+Deno.test("step() gives every command its own time, also behind a late response [COMMAND-TIMEOUT]", () => {
   const car = runningCar([FRONT]);
   car.command(FRONT, "a");
   car.advance(5000);
@@ -54,14 +54,14 @@ Deno.test("step() gives every command its own time, also behind a late response 
   assert.deepEqual(car.advance(1).failures.map(({ reason }) => reason), ["command_unanswered"]);
 });
 
-Deno.test("step() has no command timer when all are answered (section 4.3)", () => {
+Deno.test("step() has no command timer when all are answered [COMMAND-TIMEOUT]", () => {
   const car = runningCar([FRONT]);
   car.command(FRONT, "a");
   car.respond(1);
   assert.deepEqual(car.advance(29_999).lines, []);
 });
 
-Deno.test("step() acknowledges strictly in counter order (section 4.3)", () => {
+Deno.test("step() acknowledges strictly in counter order [COMMAND-ACK]", () => {
   const car = runningCar([FRONT, LAMP]);
   car.command(FRONT, "a");
   car.command(LAMP, "b");
@@ -73,14 +73,14 @@ Deno.test("step() acknowledges strictly in counter order (section 4.3)", () => {
   assert.deepEqual(car.respond(5).lines, ["acknowledge 7 d"]);
 });
 
-Deno.test("step() acknowledges with the command's own device and data (section 4.3)", () => {
+Deno.test("step() acknowledges with the command's own device and data [COMMAND-ACK]", () => {
   const car = runningCar([FRONT]);
   const command = { device: { ...FRONT, deviceName: "mine" }, data: new Uint8Array([0, 255, 0]) };
   car.input({ type: "command", module: 7, command });
   assert.deepEqual(car.respond(1).effects, [{ type: "acknowledge", module: 7, command }]);
 });
 
-Deno.test("step() acknowledges once when a response comes twice (section 4.3)", () => {
+Deno.test("step() acknowledges once when a response comes twice [COMMAND-ACK]", () => {
   const car = runningCar([FRONT]);
   car.command(FRONT, "a");
   car.command(FRONT, "b");
@@ -91,7 +91,7 @@ Deno.test("step() acknowledges once when a response comes twice (section 4.3)", 
   assert.deepEqual(car.respond(2).lines, []);
 });
 
-Deno.test("step() ignores a response to a command it never sent (section 4.3)", () => {
+Deno.test("step() ignores a response to a command it never sent [COMMAND-ACK]", () => {
   const car = runningCar([FRONT]);
   car.command(FRONT, "a");
   assert.deepEqual(car.respond(2).noteCodes, ["ignored unknown_counter"]);
@@ -99,7 +99,7 @@ Deno.test("step() ignores a response to a command it never sent (section 4.3)", 
   assert.deepEqual(car.respond(1).lines, ["acknowledge 7 a"]);
 });
 
-Deno.test("step() keeps the order of commands across the wrap of uint32 (section 4.3)", () => {
+Deno.test("step() keeps the order of commands across the wrap of uint32 [COMMAND-ACK]", () => {
   const car = sendingFrom(0xfffffffe);
   const sent = ["a", "b", "c", "d"].flatMap((text) => car.command(FRONT, text).lines);
   assert.deepEqual(sent, [
@@ -114,7 +114,7 @@ Deno.test("step() keeps the order of commands across the wrap of uint32 (section
   assert.deepEqual(car.respond(0).lines, ["acknowledge 7 c", "acknowledge 7 d"]);
 });
 
-Deno.test("step() goes on counting commands in the next session (section 4.3)", () => {
+Deno.test("step() goes on counting commands in the next session [COMMAND-COUNTER]", () => {
   const car = runningCar([FRONT]);
   car.command(FRONT, "a");
   car.advance(10_000);
@@ -124,7 +124,7 @@ Deno.test("step() goes on counting commands in the next session (section 4.3)", 
   assert.deepEqual(car.respond(1).lines, []);
 });
 
-Deno.test("step() acknowledges only what was answered OK (section 4.3)", () => {
+Deno.test("step() acknowledges only what was answered OK [COMMAND-REFUSED]", () => {
   const car = runningCar([FRONT]);
   for (const text of ["a", "b", "c", "d"]) car.command(FRONT, text);
   const refused = car.respond(2, DEVICE_NOT_SUPPORTED);
@@ -139,7 +139,7 @@ Deno.test("step() acknowledges only what was answered OK (section 4.3)", () => {
   );
 });
 
-Deno.test("step() disconnects on DEVICE_NOT_CONNECTED at once, acknowledges in order (section 4.3)", () => {
+Deno.test("step() disconnects on DEVICE_NOT_CONNECTED at once, acknowledges in order [COMMAND-DEVICE-GONE]", () => {
   const car = runningCar([FRONT, LAMP]);
   car.command(LAMP, "first");
   car.command(FRONT, "second");
@@ -151,7 +151,7 @@ Deno.test("step() disconnects on DEVICE_NOT_CONNECTED at once, acknowledges in o
   assert.deepEqual(seen.noteCodes, ["command_refused"]);
 });
 
-Deno.test("step() ends the session when DEVICE_NOT_CONNECTED takes the last device (section 4.3)", () => {
+Deno.test("step() ends the session when DEVICE_NOT_CONNECTED takes the last device [SESSION-LAST-DEVICE]", () => {
   const car = runningCar([FRONT]);
   car.command(FRONT, "a");
   assert.deepEqual(car.respond(1, DEVICE_NOT_CONNECTED).lines, [
@@ -161,7 +161,7 @@ Deno.test("step() ends the session when DEVICE_NOT_CONNECTED takes the last devi
   ]);
 });
 
-Deno.test("step() disconnects a device once for two DEVICE_NOT_CONNECTED (section 4.3)", () => {
+Deno.test("step() disconnects a device once for two DEVICE_NOT_CONNECTED [COMMAND-DEVICE-GONE]", () => {
   const car = runningCar([FRONT, LAMP]);
   car.command(FRONT, "a");
   car.command(FRONT, "b");
@@ -170,14 +170,14 @@ Deno.test("step() disconnects a device once for two DEVICE_NOT_CONNECTED (sectio
   assert.equal(car.session.kind, "running");
 });
 
-Deno.test("step() drops a command whose device names another module (section 4.3)", () => {
+Deno.test("step() drops a command whose device names another module [COMMAND-FOREIGN-MODULE]", () => {
   const car = runningCar([FRONT, LAMP]);
   const seen = car.command(LAMP, "a", 7);
   assert.deepEqual(seen.lines, []);
   assert.deepEqual(seen.noteCodes, ["command_dropped other_module"]);
 });
 
-Deno.test("step() sends such a command if send_invalid_command is true (section 4.3)", () => {
+Deno.test("step() sends such a command if send_invalid_command is true [COMMAND-FOREIGN-MODULE]", () => {
   const car = runningCar([FRONT, LAMP], { sendInvalidCommand: true });
   const seen = car.command(LAMP, "a", 7);
   assert.deepEqual(seen.lines, ["Command 2 8/1/lamp a"]);
@@ -186,7 +186,7 @@ Deno.test("step() sends such a command if send_invalid_command is true (section 
   assert.deepEqual(car.respond(2).lines, ["acknowledge 7 a"]);
 });
 
-Deno.test("step() sends commands for unconnected devices and empty ones with a note (section 4.3)", () => {
+Deno.test("step() sends commands for unconnected devices and empty ones with a note [COMMAND-UNCONNECTED]", () => {
   const car = runningCar([FRONT]);
   const away = car.command(REAR, "a");
   assert.deepEqual(away.lines, ["Command 1 7/1/rear a"]);
@@ -197,7 +197,7 @@ Deno.test("step() sends commands for unconnected devices and empty ones with a n
   assert.deepEqual(car.command(FRONT, "\0").noteCodes, []);
 });
 
-Deno.test("step() keeps the newest command of a module without devices (section 4.3)", () => {
+Deno.test("step() keeps the newest command of a module without devices [COMMAND-NEWEST]", () => {
   const car = waitingCar();
   assert.deepEqual(car.command(FRONT, "a").noteCodes, []);
   assert.deepEqual(car.command(LAMP, "other").noteCodes, []);
@@ -208,7 +208,7 @@ Deno.test("step() keeps the newest command of a module without devices (section 
   assert.equal(ready.size, 0);
 });
 
-Deno.test("step() sends nothing for a module whose last device has left (section 4.3)", () => {
+Deno.test("step() sends nothing for a module whose last device has left [COMMAND-NEWEST]", () => {
   const car = runningCar([FRONT, LAMP]);
   car.status(LAMP, { state: DeviceState.DISCONNECT });
   assert.deepEqual(car.command(LAMP, "a").lines, []);
@@ -220,7 +220,7 @@ Deno.test("step() sends nothing for a module whose last device has left (section
   assert.deepEqual(car.command(LAMP, "c").lines, ["Command 2 8/1/lamp c"]);
 });
 
-Deno.test("step() keeps the newest unsent command of a module when it loses its devices (section 4.3)", () => {
+Deno.test("step() keeps the newest unsent command of a module when it loses its devices [COMMAND-NEWEST]", () => {
   const car = runningCar([FRONT, LAMP], { maxUnansweredCommands: 1 });
   for (const text of ["sent", "b", "c", "d"]) car.command(LAMP, text);
   car.command(FRONT, "mine");
@@ -230,7 +230,7 @@ Deno.test("step() keeps the newest unsent command of a module when it loses its 
   assert.deepEqual(car.respond(2).lines, ["acknowledge 8 sent", "Command 3 7/1/front mine"]);
 });
 
-Deno.test("step() lets commands wait when too many are unanswered (section 4.3)", () => {
+Deno.test("step() lets commands wait when too many are unanswered", () => {
   const car = runningCar([FRONT], { maxUnansweredCommands: 2 });
   car.command(FRONT, "a");
   car.command(FRONT, "b");
@@ -238,7 +238,7 @@ Deno.test("step() lets commands wait when too many are unanswered (section 4.3)"
   assert.deepEqual(car.respond(1).lines, ["acknowledge 7 a", "Command 3 7/1/front c"]);
 });
 
-Deno.test("step() asks a module that floods to keep its commands, and again for them (section 4.3)", () => {
+Deno.test("step() asks a module that floods to keep its commands, and again for them", () => {
   const car = runningCar([FRONT], { maxUnansweredCommands: 1, maxWaitingCommands: 4 });
   const texts = ["a", "b", "c", "d"];
   for (const text of texts) assert.deepEqual(car.command(FRONT, text).linesOf("hold"), []);
@@ -249,7 +249,7 @@ Deno.test("step() asks a module that floods to keep its commands, and again for 
   assert.deepEqual(car.respond(3).lines, ["acknowledge 7 c", "Command 4 7/1/front d", "release 7"]);
 });
 
-Deno.test("step() drops the newest when a held module floods all the same (section 4.3)", () => {
+Deno.test("step() drops the newest when a held module floods all the same", () => {
   const car = runningCar([FRONT], { maxUnansweredCommands: 1, maxWaitingCommands: 2 });
   for (const text of ["sent", "a", "b", "c", "d"]) {
     assert.ok(!car.command(FRONT, text).noteCodes.includes("command_dropped queue_full"));
@@ -258,7 +258,7 @@ Deno.test("step() drops the newest when a held module floods all the same (secti
   assert.equal(car.session.base.commands.ready.size, 4);
 });
 
-Deno.test("step() releases held modules when the session ends (section 4.3)", () => {
+Deno.test("step() releases held modules when the session ends", () => {
   for (const [input, reason] of [["stop", "stopped"], ["module_lost", "module_lost"]] as const) {
     const car = runningCar([FRONT], { maxUnansweredCommands: 1, maxWaitingCommands: 2 });
     for (const text of ["sent", "a", "b"]) car.command(FRONT, text);
@@ -269,7 +269,7 @@ Deno.test("step() releases held modules when the session ends (section 4.3)", ()
   }
 });
 
-Deno.test("step() keeps commands of the connect sequence's first step (section 4.2)", () => {
+Deno.test("step() keeps commands of the connect sequence's first step [CONNECT-FIRST-COMMANDS]", () => {
   const car = waitingCar();
   car.connect([FRONT, FOREIGN]);
   car.command(FRONT, "a");

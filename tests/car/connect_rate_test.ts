@@ -1,5 +1,5 @@
-// Gateways that begin one connect sequence after the other (section 4.2): growing pauses for storms,
-// none for those that come back after a failure.
+// Gateways that begin one connect sequence after the other [CONNECT-RATE]: growing pauses for
+// storms, none for those that come back after a failure.
 import assert from "node:assert/strict";
 import { isSaturated, nextDeadline } from "../../src/session/session.ts";
 import { FRONT, LAMP, runningCar, TestCar, waitingCar } from "./support.ts";

@@ -1,4 +1,5 @@
-// The connect sequence (section 4.2): its first step, and a Connect that comes again.
+// The connect sequence [CONNECT-MESSAGE] [CONNECT-AGAIN]: its first step, and a Connect that comes
+// again.
 import assert from "node:assert/strict";
 import { nextDeadline } from "../../src/session/session.ts";
 import {
@@ -14,7 +15,7 @@ import {
   waitingCar,
 } from "./support.ts";
 
-Deno.test("step() runs the whole sequence of one device (section 4.2)", () => {
+Deno.test("step() runs the whole sequence of one device [CONNECT-MESSAGE] [CONNECT-FIRST-STATUSES] [CONNECT-FIRST-COMMANDS]", () => {
   const car = waitingCar();
   assert.deepEqual(car.connect([FRONT]).lines, ["connect 7/1/front", "ConnectResponse OK"]);
   assert.deepEqual(car.status(FRONT, { data: "hello", error: "oops" }).lines, [
@@ -30,20 +31,20 @@ Deno.test("step() runs the whole sequence of one device (section 4.2)", () => {
 
 // Step 1: Connect
 
-Deno.test("step() fails a Connect without a session id (section 4.2, step 1)", () => {
+Deno.test("step() fails a Connect without a session id [CONNECT-MESSAGE]", () => {
   const car = waitingCar();
   const seen = car.connect([FRONT], "");
   assert.deepEqual(seen.lines, ["ended connect_incomplete", "ALREADY_LOGGED"]);
   assert.equal(car.session.kind, "waiting");
 });
 
-Deno.test("step() fails a Connect without a device (section 4.2, step 1)", () => {
+Deno.test("step() fails a Connect without a device [CONNECT-MESSAGE]", () => {
   const car = waitingCar();
   assert.deepEqual(car.connect([]).lines, ["ended connect_incomplete", "ALREADY_LOGGED s1"]);
   assert.equal(car.session.kind, "waiting");
 });
 
-Deno.test("step() takes 1,000 devices and fails with 1,001 (section 4.2, step 1)", () => {
+Deno.test("step() takes 1,000 devices and fails with 1,001 [CONNECT-MESSAGE]", () => {
   const devices = Array.from({ length: 1001 }, (_, index) => device(7, `d${index}`));
   const refused = waitingCar();
   assert.deepEqual(refused.connect(devices).lines, [
@@ -54,7 +55,7 @@ Deno.test("step() takes 1,000 devices and fails with 1,001 (section 4.2, step 1)
   assert.equal(car.running().devices.size, 1000);
 });
 
-Deno.test("step() connects devices of configured modules, with priority 0 (section 4.2, step 1)", () => {
+Deno.test("step() connects devices of configured modules, with priority 0 [CONNECT-DEVICES] [DEVICE-PRIORITY]", () => {
   const car = waitingCar();
   car.automatic = false;
   const seen = car.connect([FRONT, FOREIGN, LAMP]);
@@ -66,14 +67,14 @@ Deno.test("step() connects devices of configured modules, with priority 0 (secti
   assert.deepEqual(car.moduleReturns(0).lines, ["ConnectResponse OK"]);
 });
 
-Deno.test("step() counts devices as connected when device_connected is OK (section 4.2, step 1)", () => {
+Deno.test("step() counts devices as connected when device_connected is OK [CONNECT-DEVICES]", () => {
   const car = waitingCar();
   car.outcome = ({ deviceRole }) => deviceRole === "front" ? "ok" : "not_ok";
   car.run([FRONT, REAR, LAMP]);
   assert.deepEqual([...car.running().devices.keys()], ["7/1/front"]);
 });
 
-Deno.test("step() names why a device is not connected (section 4.2, step 1)", () => {
+Deno.test("step() names why a device is not connected [CONNECT-DEVICES]", () => {
   const car = waitingCar();
   car.outcome = ({ deviceRole }) =>
     deviceRole === "rear" ? "unsupported" : deviceRole === "lamp" ? "timeout_occurred" : "ok";
@@ -86,7 +87,7 @@ Deno.test("step() names why a device is not connected (section 4.2, step 1)", ()
   ]);
 });
 
-Deno.test("step() answers OK and then fails without any connected device (section 4.2, step 1)", () => {
+Deno.test("step() answers OK and then fails without any connected device [CONNECT-RESPONSE]", () => {
   const car = waitingCar();
   car.outcome = () => "not_ok";
   assert.deepEqual(car.connect([FRONT, FOREIGN]).lines, [
@@ -102,7 +103,7 @@ Deno.test("step() answers OK and then fails without any connected device (sectio
   ]);
 });
 
-Deno.test("step() connects a device that is listed twice once (section 4.2, step 1)", () => {
+Deno.test("step() connects a device that is listed twice once [CONNECT-DEVICES]", () => {
   const car = waitingCar();
   assert.deepEqual(car.connect([FRONT, { ...FRONT, deviceName: "again", priority: 9 }]).lines, [
     "connect 7/1/front",
@@ -111,7 +112,7 @@ Deno.test("step() connects a device that is listed twice once (section 4.2, step
   assert.deepEqual(car.status(FRONT).linesOf("Command"), ["Command 0 7/1/front"]);
 });
 
-Deno.test("step() drops commands from before a module's first device (section 4.2, step 1)", () => {
+Deno.test("step() drops commands from before a module's first device [CONNECT-STALE-COMMANDS]", () => {
   const car = waitingCar();
   car.command(FRONT, "stale");
   car.command(LAMP, "other");
@@ -132,7 +133,7 @@ Deno.test("step() drops commands from before a module's first device (section 4.
   ]);
 });
 
-Deno.test("step() keeps the waiting command of a module whose device was refused (section 4.2, step 1)", () => {
+Deno.test("step() keeps the waiting command of a module whose device was refused [CONNECT-STALE-COMMANDS]", () => {
   const car = waitingCar();
   car.command(LAMP, "waits");
   car.outcome = ({ module }) => module === 7 ? "ok" : "not_ok";
@@ -140,7 +141,7 @@ Deno.test("step() keeps the waiting command of a module whose device was refused
   assert.equal(car.session.base.commands.parked.size, 1);
 });
 
-Deno.test("step() notes another company or vehicle name and goes on (section 4.2, step 1)", () => {
+Deno.test("step() notes another company or vehicle name and goes on [CONNECT-NAMES]", () => {
   const car = waitingCar();
   const seen = car.message({
     kind: "connect",
@@ -153,12 +154,12 @@ Deno.test("step() notes another company or vehicle name and goes on (section 4.2
   assert.deepEqual(seen.linesOf("ConnectResponse"), ["ConnectResponse OK"]);
 });
 
-Deno.test("step() has no clock of its own for device_connected (section 4.2, step 1)", () => {
+Deno.test("step() has no clock of its own for device_connected [CONNECT-TIMEOUT]", () => {
   const car = connectingCar([FRONT]);
   assert.equal(nextDeadline(car.session), Infinity);
 });
 
-Deno.test("step() keeps statuses that come before its ConnectResponse (section 4.2, step 1)", () => {
+Deno.test("step() keeps statuses that come before its ConnectResponse [CONNECT-OTHER-MESSAGES]", () => {
   const car = connectingCar([FRONT]);
   assert.deepEqual(car.status(FRONT).lines, []);
   assert.deepEqual(car.modulesReturn().lines, [
@@ -169,13 +170,13 @@ Deno.test("step() keeps statuses that come before its ConnectResponse (section 4
   ]);
 });
 
-Deno.test("step() ignores a second delivery of the Connect it works on (section 4.2, step 1)", () => {
+Deno.test("step() ignores a second delivery of the Connect it works on [CONNECT-MESSAGE]", () => {
   const car = connectingCar([FRONT]);
   assert.deepEqual(car.connect([FRONT]).lines, []);
   assert.deepEqual(car.modulesReturn().lines, ["ConnectResponse OK"]);
 });
 
-Deno.test("step() awaits module_lost when a call ends because its host died (section 4.2, step 1)", () => {
+Deno.test("step() awaits module_lost when a call ends because its host died [FAIL-REASONS]", () => {
   const car = waitingCar();
   car.outcome = () => "host_lost";
   assert.deepEqual(car.connect([FRONT]).lines, ["connect 7/1/front"]);
@@ -185,7 +186,7 @@ Deno.test("step() awaits module_lost when a call ends because its host died (sec
 
 // Connect again
 
-Deno.test("step() fails when a Connect with the same id comes in steps 2 and 3 (section 4.2)", () => {
+Deno.test("step() fails when a Connect with the same id comes in steps 2 and 3 [CONNECT-AGAIN]", () => {
   for (const car of [firstStatusesCar([FRONT]), firstCommandsCar([FRONT])]) {
     const seen = car.connect([FRONT], "s1");
     assert.deepEqual(seen.linesOf("disconnect", "ALREADY_LOGGED", "ended", "ConnectResponse"), [
@@ -198,7 +199,7 @@ Deno.test("step() fails when a Connect with the same id comes in steps 2 and 3 (
   }
 });
 
-Deno.test("step() starts over with a Connect of another id in every step (section 4.2)", () => {
+Deno.test("step() starts over with a Connect of another id in every step [CONNECT-NEW-SESSION]", () => {
   for (const car of [firstStatusesCar([FRONT]), firstCommandsCar([FRONT]), runningCar([FRONT])]) {
     assert.deepEqual(car.connect([LAMP], "s2").lines, [
       "disconnect timeout 7/1/front",
@@ -212,7 +213,7 @@ Deno.test("step() starts over with a Connect of another id in every step (sectio
   }
 });
 
-Deno.test("step() takes late results of an old session for nothing new (section 4.2)", () => {
+Deno.test("step() takes late results of an old session for nothing new [CONNECT-NEW-SESSION]", () => {
   const car = connectingCar([FRONT]);
   // The device may be with the module already: it has to leave before it comes again.
   assert.deepEqual(car.connect([FRONT], "s2").lines, [
@@ -227,7 +228,7 @@ Deno.test("step() takes late results of an old session for nothing new (section 
   ]);
 });
 
-Deno.test("step() keeps its session when another car's Connect comes on its topic (section 4.2)", () => {
+Deno.test("step() keeps its session when another car's Connect comes on its topic [CONNECT-NEW-SESSION]", () => {
   const foreign = {
     kind: "connect",
     sessionId: "s2",
@@ -246,7 +247,7 @@ Deno.test("step() keeps its session when another car's Connect comes on its topi
   assert.deepEqual(misnamed.message(foreign).failures.map(({ reason }) => reason), ["new_session"]);
 });
 
-Deno.test("step() keeps its session when a Connect that cannot be used comes (section 4.2)", () => {
+Deno.test("step() keeps its session when a Connect that cannot be used comes [CONNECT-NEW-SESSION]", () => {
   for (const car of [firstStatusesCar([FRONT]), firstCommandsCar([FRONT]), runningCar([FRONT])]) {
     const before = car.session;
     const seen = car.connect([], "s2");

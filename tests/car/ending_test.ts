@@ -1,4 +1,5 @@
-// How sessions end (sections 4.2 and 4.4): one coded reason, everything undone, nothing left behind.
+// How sessions end [FAIL-CLEANUP] [FAIL-REASONS]: one coded reason, everything undone, nothing left
+// behind.
 import assert from "node:assert/strict";
 import type { Input } from "../../src/session/effects.ts";
 import { nextDeadline } from "../../src/session/session.ts";
@@ -42,7 +43,7 @@ function everywhere(): TestCar[] {
   return [devices, statuses, responses, runningCar([FRONT, LAMP])];
 }
 
-Deno.test("step() undoes a session wherever it is when modules are lost (section 4.2)", () => {
+Deno.test("step() undoes a session wherever it is when modules are lost [FAIL-CLEANUP]", () => {
   for (const car of everywhere()) {
     const expected = undone(car);
     const seen = car.input(LOST);
@@ -62,7 +63,7 @@ Deno.test("step() undoes a session wherever it is when modules are lost (section
   }
 });
 
-Deno.test("step() undoes a session wherever it is when the broker is lost (section 4.3)", () => {
+Deno.test("step() undoes a session wherever it is when the broker is lost [SESSION-BROKER] [FAIL-CLEANUP]", () => {
   for (const car of everywhere()) {
     const expected = undone(car);
     const seen = car.input(OFFLINE);
@@ -76,7 +77,7 @@ Deno.test("step() undoes a session wherever it is when the broker is lost (secti
   }
 });
 
-Deno.test("step() undoes a session wherever it is when the server stops (section 4.4)", () => {
+Deno.test("step() undoes a session wherever it is when the server stops [STOP-ORDER] [FAIL-CLEANUP]", () => {
   for (const car of everywhere()) {
     const expected = undone(car);
     const seen = car.input(STOP);
@@ -89,7 +90,7 @@ Deno.test("step() undoes a session wherever it is when the server stops (section
   }
 });
 
-Deno.test("step() takes nothing after the stop (section 4.4)", () => {
+Deno.test("step() takes nothing after the stop [STOP-ORDER]", () => {
   const car = runningCar([FRONT]);
   car.input(STOP);
   const { session } = car;
@@ -102,14 +103,14 @@ Deno.test("step() takes nothing after the stop (section 4.4)", () => {
   assert.equal(car.session, session);
 });
 
-Deno.test("step() ends no session that is not there (section 4.2)", () => {
+Deno.test("step() ends no session that is not there [FAIL-CLEANUP]", () => {
   const car = waitingCar();
   assert.deepEqual(car.input(LOST).lines, []);
   assert.deepEqual(car.input(OFFLINE).lines, []);
   assert.equal(car.session.kind, "offline");
 });
 
-Deno.test("step() forgets devices, counters and statuses with the session (section 4.2)", () => {
+Deno.test("step() forgets devices, counters and statuses with the session [FAIL-CLEANUP]", () => {
   const car = runningCar([FRONT, LAMP]);
   car.automatic = false;
   car.status(FRONT);
@@ -123,13 +124,13 @@ Deno.test("step() forgets devices, counters and statuses with the session (secti
   assert.deepEqual(car.status(FRONT, { counter: 1 }).answers, [1]);
 });
 
-Deno.test("step() disconnects only devices that are still connected (section 4.2)", () => {
+Deno.test("step() disconnects only devices that are still connected [FAIL-CLEANUP]", () => {
   const car = runningCar([FRONT, REAR, FOREIGN]);
   car.status(REAR, { state: DeviceState.DISCONNECT });
   assert.deepEqual(car.advance(30_000).linesOf("disconnect"), ["disconnect timeout 7/1/front"]);
 });
 
-Deno.test("step() disconnects a device that is just coming (section 4.2)", () => {
+Deno.test("step() disconnects a device that is just coming [FAIL-CLEANUP]", () => {
   const car = runningCar([FRONT]);
   car.automatic = false;
   car.status(LAMP, { state: DeviceState.CONNECTING });
@@ -139,7 +140,7 @@ Deno.test("step() disconnects a device that is just coming (section 4.2)", () =>
   ]);
 });
 
-Deno.test("step() takes back what no module has begun, so that nobody waits for it (section 4.2)", () => {
+Deno.test("step() takes back what no module has begun, so that nobody waits for it [FAIL-CLEANUP]", () => {
   const car = runningCar([FRONT]);
   car.automatic = false;
   car.status(FRONT, { data: "a" });
@@ -154,7 +155,7 @@ Deno.test("step() takes back what no module has begun, so that nobody waits for 
   assert.deepEqual(car.moduleReturns(0).lines, []);
 });
 
-Deno.test("step() forwards first statuses it has answered, whatever follows (section 4.2)", () => {
+Deno.test("step() forwards first statuses it has answered, whatever follows [CONNECT-STATUS-FORWARD]", () => {
   for (const input of [STOP, OFFLINE, LOST]) {
     const car = waitingCar();
     car.connect([FRONT, REAR, LAMP]);
@@ -168,7 +169,7 @@ Deno.test("step() forwards first statuses it has answered, whatever follows (sec
   }
 });
 
-Deno.test("step() gives every failure one reason, with what was awaited and how long (section 4.2)", () => {
+Deno.test("step() gives every failure one reason, with what was awaited and how long [FAIL-REASONS]", () => {
   const cases: [reason: string, waitedMs: number, detail: RegExp, act: () => TestCar][] = [
     ["session_timeout", 30_000, /message of the gateway/, () => {
       const car = runningCar([FRONT]);
@@ -227,13 +228,13 @@ Deno.test("step() gives every failure one reason, with what was awaited and how 
   }
 });
 
-Deno.test("step() says how long it waited in truth when a tick comes late (section 4.2)", () => {
+Deno.test("step() says how long it waited in truth when a tick comes late [FAIL-REASONS]", () => {
   const car = runningCar([FRONT]);
   car.now += 31_000;
   assert.equal(car.input({ type: "tick" }).failures[0]?.waitedMs, 31_000);
 });
 
-Deno.test("step() does nothing for a tick before the deadline (section 4.2)", () => {
+Deno.test("step() does nothing for a tick before the deadline", () => {
   for (const car of everywhere()) {
     car.now += 9999;
     const { session } = car;
@@ -242,7 +243,7 @@ Deno.test("step() does nothing for a tick before the deadline (section 4.2)", ()
   }
 });
 
-Deno.test("step() takes a new Connect right after each failure (section 4.2)", () => {
+Deno.test("step() takes a new Connect right after each failure [FAIL-CLEANUP]", () => {
   const car = runningCar([FRONT]);
   for (let round = 2; round < 20; round++) {
     car.advance(30_000);

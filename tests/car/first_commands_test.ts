@@ -1,9 +1,9 @@
-// The first commands of the connect sequence (section 4.2, step 3).
+// The first commands of the connect sequence [CONNECT-FIRST-COMMANDS].
 import assert from "node:assert/strict";
 import { CommandResponseType, DeviceState } from "../../src/protocol/messages.ts";
 import { firstCommandsCar, firstStatusesCar, FRONT, LAMP, REAR, waitingCar } from "./support.ts";
 
-Deno.test("step() sends each device its oldest waiting command, else an empty one (section 4.2, step 3)", () => {
+Deno.test("step() sends each device its oldest waiting command, else an empty one [CONNECT-FIRST-COMMANDS]", () => {
   const car = firstStatusesCar([FRONT, REAR, LAMP]);
   car.command(REAR, "one");
   car.command(REAR, "two");
@@ -22,7 +22,7 @@ Deno.test("step() sends each device its oldest waiting command, else an empty on
   assert.deepEqual(car.respond(2).lines, ["Command 3 7/1/rear two", "Command 4 7/1/rear three"]);
 });
 
-Deno.test("step() drops commands for devices that were not listed (section 4.2, step 3)", () => {
+Deno.test("step() drops commands for devices that were not listed [CONNECT-FIRST-COMMANDS]", () => {
   const car = firstStatusesCar([FRONT]);
   car.command(REAR, "lost");
   const seen = car.status(FRONT);
@@ -31,7 +31,7 @@ Deno.test("step() drops commands for devices that were not listed (section 4.2, 
   assert.deepEqual(car.respond(0).lines, []);
 });
 
-Deno.test("step() sends an empty command to a device that is not connected, and loses none (section 4.2, step 3)", () => {
+Deno.test("step() sends an empty command to a device that is not connected, and loses none [CONNECT-FIRST-COMMANDS]", () => {
   const car = waitingCar();
   car.outcome = ({ deviceRole }) => deviceRole === "front" ? "ok" : "not_ok";
   car.connect([FRONT, REAR]);
@@ -47,7 +47,7 @@ Deno.test("step() sends an empty command to a device that is not connected, and 
   assert.deepEqual(seen.noteCodes, ["running", "command_doubtful device_not_connected"]);
 });
 
-Deno.test("step() notes an empty command of a module in the sequence, too (section 4.3)", () => {
+Deno.test("step() notes an empty command of a module in the sequence, too [COMMAND-UNCONNECTED]", () => {
   const car = firstStatusesCar([FRONT]);
   car.command(FRONT, "");
   assert.deepEqual(
@@ -57,7 +57,7 @@ Deno.test("step() notes an empty command of a module in the sequence, too (secti
   assert.deepEqual(car.respond(0).lines, ["acknowledge 7"]);
 });
 
-Deno.test("step() wants as many responses as commands, whatever their counters (section 4.2, step 3)", () => {
+Deno.test("step() wants as many responses as commands, whatever their counters [CONNECT-COMMAND-RESPONSES]", () => {
   const car = firstCommandsCar();
   assert.deepEqual(car.respond(77).lines, []);
   assert.equal(car.session.kind, "connecting");
@@ -65,7 +65,7 @@ Deno.test("step() wants as many responses as commands, whatever their counters (
   assert.equal(car.session.kind, "running");
 });
 
-Deno.test("step() counts responses that all have the same counter, and acknowledges one (section 4.2, step 3)", () => {
+Deno.test("step() counts responses that all have the same counter, and acknowledges one [CONNECT-COMMAND-RESPONSES]", () => {
   const car = firstStatusesCar([FRONT, REAR, LAMP]);
   for (const one of [FRONT, REAR, LAMP]) car.command(one, `for ${one.deviceRole}`);
   for (const one of [FRONT, REAR, LAMP]) car.status(one);
@@ -80,7 +80,7 @@ Deno.test("step() counts responses that all have the same counter, and acknowled
   assert.deepEqual(car.advance(29_999).lines, []);
 });
 
-Deno.test("step() disconnects no device for a second response with the same counter (section 4.2, step 3)", () => {
+Deno.test("step() disconnects no device for a second response with the same counter [CONNECT-COMMAND-RESPONSES]", () => {
   const car = firstStatusesCar([REAR, FRONT, LAMP]);
   for (const one of [REAR, FRONT, LAMP]) car.status(one);
   // An early one stays until those before it are answered.
@@ -88,7 +88,7 @@ Deno.test("step() disconnects no device for a second response with the same coun
   assert.deepEqual(car.respond(1, CommandResponseType.DEVICE_NOT_CONNECTED).lines, []);
 });
 
-Deno.test("step() acknowledges only commands that came from a module, in order (section 4.2, step 3)", () => {
+Deno.test("step() acknowledges only commands that came from a module, in order [CONNECT-COMMAND-RESPONSES]", () => {
   const car = firstStatusesCar([FRONT, REAR, LAMP]);
   car.command(LAMP, "on");
   car.command(REAR, "go");
@@ -100,7 +100,7 @@ Deno.test("step() acknowledges only commands that came from a module, in order (
   assert.deepEqual(car.respond(0).lines, ["acknowledge 7 go", "acknowledge 8 on"]);
 });
 
-Deno.test("step() acknowledges behind a response with a strange counter (section 4.2, step 3)", () => {
+Deno.test("step() acknowledges behind a response with a strange counter [CONNECT-COMMAND-RESPONSES]", () => {
   const car = firstStatusesCar();
   car.command(LAMP, "on");
   car.status(FRONT);
@@ -110,7 +110,7 @@ Deno.test("step() acknowledges behind a response with a strange counter (section
   assert.equal(car.session.kind, "running");
 });
 
-Deno.test("step() does not acknowledge first commands that were refused (section 4.3)", () => {
+Deno.test("step() does not acknowledge first commands that were refused [COMMAND-REFUSED]", () => {
   const car = firstStatusesCar([FRONT]);
   car.command(FRONT, "go");
   car.status(FRONT);
@@ -119,7 +119,7 @@ Deno.test("step() does not acknowledge first commands that were refused (section
   assert.deepEqual(seen.noteCodes, ["command_refused", "running"]);
 });
 
-Deno.test("step() disconnects a device whose first command finds it away (section 4.3)", () => {
+Deno.test("step() disconnects a device whose first command finds it away [COMMAND-DEVICE-GONE]", () => {
   const car = firstCommandsCar();
   assert.deepEqual(car.respond(0, CommandResponseType.DEVICE_NOT_CONNECTED).lines, [
     "disconnect announced 7/1/front",
@@ -131,7 +131,7 @@ Deno.test("step() disconnects a device whose first command finds it away (sectio
   ]);
 });
 
-Deno.test("step() skips what else arrives but keeps statuses (section 4.2, step 3)", () => {
+Deno.test("step() skips what else arrives but keeps statuses [CONNECT-OTHER-MESSAGES]", () => {
   const car = firstCommandsCar();
   car.status(FRONT, { session: "other" });
   assert.deepEqual(car.respond(0, 0, "other").lines, []);
@@ -142,13 +142,13 @@ Deno.test("step() skips what else arrives but keeps statuses (section 4.2, step 
   assert.deepEqual(car.respond(1).answers, [2, 3]);
 });
 
-Deno.test("step() counts responses with foreign counters, each one (section 4.2, step 3)", () => {
+Deno.test("step() counts responses with foreign counters, each one [CONNECT-COMMAND-RESPONSES]", () => {
   const car = firstCommandsCar();
   assert.deepEqual(car.respond(77).noteCodes, []);
   assert.deepEqual(car.respond(77).noteCodes, ["running"]);
 });
 
-Deno.test("step() waits `timeout` for each next response (section 4.2, step 3)", () => {
+Deno.test("step() waits `timeout` for each next response [CONNECT-TIMEOUT]", () => {
   const car = firstCommandsCar();
   car.advance(9999);
   car.respond(1);
@@ -163,13 +163,13 @@ Deno.test("step() waits `timeout` for each next response (section 4.2, step 3)",
   assert.equal(seen.failures[0]?.waitedMs, 10_000);
 });
 
-Deno.test("step() sends commands that come in step 3 after the sequence (section 4.2, step 3)", () => {
+Deno.test("step() sends commands that come in step 3 after the sequence [CONNECT-FIRST-COMMANDS]", () => {
   const car = firstCommandsCar([FRONT]);
   assert.deepEqual(car.command(FRONT, "later").lines, []);
   assert.deepEqual(car.respond(0).lines, ["Command 1 7/1/front later"]);
 });
 
-Deno.test("step() publishes first commands with the bytes of the module (section 4.2, step 3)", () => {
+Deno.test("step() publishes first commands with the bytes of the module [COMMAND-DATA]", () => {
   const car = firstStatusesCar([FRONT]);
   car.input({
     type: "command",
@@ -182,7 +182,7 @@ Deno.test("step() publishes first commands with the bytes of the module (section
 });
 
 for (const name of ["statuses", "responses"] as const) {
-  Deno.test(`step() keeps 1,000 further statuses while it awaits ${name}, and loses no later one unsaid (section 4.2)`, () => {
+  Deno.test(`step() keeps 1,000 further statuses while it awaits ${name}, and loses no later one unsaid [CONNECT-OTHER-MESSAGES]`, () => {
     const car = firstStatusesCar([FRONT, LAMP]);
     car.status(FRONT, { counter: 0 });
     if (name === "responses") car.status(LAMP, { counter: 1 });

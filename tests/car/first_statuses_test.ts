@@ -1,4 +1,4 @@
-// The first statuses of the connect sequence (section 4.2, step 2).
+// The first statuses of the connect sequence [CONNECT-FIRST-STATUSES].
 import assert from "node:assert/strict";
 import { DeviceState } from "../../src/protocol/messages.ts";
 import {
@@ -12,7 +12,7 @@ import {
   runningCar,
 } from "./support.ts";
 
-Deno.test("step() wants a status of every listed device, in any order (section 4.2, step 2)", () => {
+Deno.test("step() wants a status of every listed device, in any order [CONNECT-FIRST-STATUSES]", () => {
   const car = firstStatusesCar([FRONT, REAR, FOREIGN]);
   assert.deepEqual(car.status(FOREIGN).lines, ["StatusResponse 0"]);
   assert.deepEqual(car.status(REAR).lines, ["StatusResponse 1"]);
@@ -24,7 +24,7 @@ Deno.test("step() wants a status of every listed device, in any order (section 4
   ]);
 });
 
-Deno.test("step() matches first statuses by device, not by name or priority (section 4.2, step 2)", () => {
+Deno.test("step() matches first statuses by device, not by name or priority [CONNECT-FIRST-STATUSES] [DEVICE-IDENTITY]", () => {
   const car = firstStatusesCar([FRONT]);
   const seen = car.status({ ...FRONT, deviceName: "another", priority: 7 });
   assert.deepEqual(seen.answers, [0]);
@@ -32,7 +32,7 @@ Deno.test("step() matches first statuses by device, not by name or priority (sec
   assert.ok(forward?.type === "forward" && forward.device.priority === 0);
 });
 
-Deno.test("step() fails when a first status is not CONNECTING (section 4.2, step 2)", () => {
+Deno.test("step() fails when a first status is not CONNECTING [CONNECT-FIRST-STATUSES]", () => {
   for (const state of [DeviceState.RUNNING, DeviceState.ERROR, DeviceState.DISCONNECT, 99]) {
     for (const one of [FRONT, FOREIGN]) {
       const car = firstStatusesCar([FRONT, FOREIGN]);
@@ -45,7 +45,7 @@ Deno.test("step() fails when a first status is not CONNECTING (section 4.2, step
   }
 });
 
-Deno.test("step() ignores first statuses of another session or device (section 4.2, step 2)", () => {
+Deno.test("step() ignores first statuses of another session or device [CONNECT-FIRST-STATUSES]", () => {
   const car = firstStatusesCar();
   assert.deepEqual(car.status(FRONT, { session: "other", counter: 0 }).lines, []);
   const seen = car.status(REAR);
@@ -54,7 +54,7 @@ Deno.test("step() ignores first statuses of another session or device (section 4
   assert.deepEqual(car.respond(0).lines, []);
 });
 
-Deno.test("step() forwards first statuses in counter order, across the wrap (section 4.2, step 2)", () => {
+Deno.test("step() forwards first statuses in counter order, across the wrap [CONNECT-STATUS-FORWARD] [STATUS-WRAP]", () => {
   const car = firstStatusesCar([FRONT, REAR, FOREIGN, LAMP]);
   car.status(LAMP, { counter: 1 });
   car.status(FOREIGN, { counter: 0 });
@@ -66,7 +66,7 @@ Deno.test("step() forwards first statuses in counter order, across the wrap (sec
   ]);
 });
 
-Deno.test("step() does not wait for slow modules in the sequence (section 4.2, step 2)", () => {
+Deno.test("step() does not wait for slow modules in the sequence [CONNECT-STATUS-FORWARD]", () => {
   const car = connectingCar([FRONT]);
   car.modulesReturn();
   assert.deepEqual(car.status(FRONT).linesOf("Command"), ["Command 0 7/1/front"]);
@@ -75,7 +75,7 @@ Deno.test("step() does not wait for slow modules in the sequence (section 4.2, s
   assert.deepEqual(car.modulesReturn().lines, []);
 });
 
-Deno.test("step() answers a first status once (section 4.2, step 2)", () => {
+Deno.test("step() answers a first status once [CONNECT-STATUS-RESPONSE]", () => {
   const car = firstStatusesCar();
   assert.deepEqual(car.status(FRONT, { counter: 0 }).answers, [0]);
   assert.deepEqual(car.status(FRONT, { counter: 0 }).lines, []);
@@ -87,7 +87,7 @@ Deno.test("step() answers a first status once (section 4.2, step 2)", () => {
   assert.deepEqual(car.status(LAMP, { counter: 2 }).answers, [2]);
 });
 
-Deno.test("step() hears every device though all first statuses have the same counter (section 4.2, step 2)", () => {
+Deno.test("step() hears every device though all first statuses have the same counter [CONNECT-FIRST-STATUSES]", () => {
   const car = firstStatusesCar([FRONT, REAR, LAMP]);
   assert.deepEqual(car.status(FRONT, { counter: 1, data: "a" }).answers, [1]);
   // Delivered twice, it is not one of another device.
@@ -104,21 +104,21 @@ Deno.test("step() hears every device though all first statuses have the same cou
   assert.deepEqual(car.status(REAR, { counter: 2 }).answers, [2]);
 });
 
-Deno.test("step() hears a device whose counter one of a stranger had (section 4.2, step 2)", () => {
+Deno.test("step() hears a device whose counter one of a stranger had [CONNECT-FIRST-STATUSES]", () => {
   const car = firstStatusesCar([FRONT]);
   assert.deepEqual(car.status(REAR, { counter: 1 }).lines, []);
   assert.deepEqual(car.status(FRONT, { counter: 1 }).answers, [1]);
   assert.equal(car.respond(0).noteCodes.at(-1), "running");
 });
 
-Deno.test("step() forwards first statuses without data like any other (section 4.2, step 2)", () => {
+Deno.test("step() forwards first statuses without data like any other [CONNECT-STATUS-FORWARD]", () => {
   const car = firstStatusesCar([FRONT]);
   const { effects } = car.status(FRONT);
   const forwarded = effects.flatMap((one) => one.type === "forward" ? [one.data.length] : []);
   assert.deepEqual(forwarded, [0]);
 });
 
-Deno.test("step() checks the first status of normal communication, too (section 4.2, step 2)", () => {
+Deno.test("step() checks the first status of normal communication, too [CONNECT-COUNTER]", () => {
   const car = firstCommandsCar();
   car.respond(0);
   car.respond(1);
@@ -126,7 +126,7 @@ Deno.test("step() checks the first status of normal communication, too (section 
   assert.deepEqual(car.status(FRONT, { counter: 2 }).answers, [2, 3]);
 });
 
-Deno.test("step() lets statuses of devices that are not listed count (section 4.2, step 2)", () => {
+Deno.test("step() lets statuses of devices that are not listed count [CONNECT-COUNTER]", () => {
   const car = firstStatusesCar([FRONT]);
   car.status(REAR, { counter: 0 });
   car.status(FRONT, { counter: 1 });
@@ -134,7 +134,7 @@ Deno.test("step() lets statuses of devices that are not listed count (section 4.
   assert.deepEqual(car.status(FRONT, { counter: 2 }).answers, [2]);
 });
 
-Deno.test("step() takes no second delivery of such a status for counting anew (section 4.2, step 2)", () => {
+Deno.test("step() takes no second delivery of such a status for counting anew [CONNECT-COUNTER]", () => {
   const car = firstStatusesCar([FRONT, LAMP]);
   car.status(REAR, { counter: 0, state: DeviceState.RUNNING });
   car.status(FRONT, { counter: 1 });
@@ -149,14 +149,14 @@ Deno.test("step() takes no second delivery of such a status for counting anew (s
   assert.deepEqual(car.status(FRONT, { counter: 3 }).answers, [3]);
 });
 
-Deno.test("step() sets aside no more than a gap of statuses of unlisted devices (section 4.2, step 2)", () => {
+Deno.test("step() sets aside no more than a gap of statuses of unlisted devices [STATUS-GAP]", () => {
   const car = firstStatusesCar([FRONT]);
   for (let counter = 1; counter <= 2000; counter++) car.status(REAR, { counter });
   assert.ok(car.session.kind === "connecting" && car.session.step.name === "statuses");
   assert.ok(car.session.step.skipped.size <= 1000);
 });
 
-Deno.test("step() keeps further statuses of a device for later (section 4.2, step 2)", () => {
+Deno.test("step() keeps further statuses of a device for later [CONNECT-OTHER-MESSAGES]", () => {
   const car = firstStatusesCar();
   car.status(FRONT, { counter: 0 });
   assert.deepEqual(car.status(FRONT, { counter: 1, state: DeviceState.RUNNING }).lines, []);
@@ -166,7 +166,7 @@ Deno.test("step() keeps further statuses of a device for later (section 4.2, ste
   assert.deepEqual(car.status(LAMP, { counter: 3 }).answers, [3]);
 });
 
-Deno.test("step() follows a gateway that counts anew (section 4.2, step 2)", () => {
+Deno.test("step() follows a gateway that counts anew [CONNECT-COUNTER]", () => {
   const car = firstStatusesCar();
   car.status(FRONT, { counter: 100 });
   car.status(LAMP, { counter: 101 });
@@ -180,20 +180,20 @@ Deno.test("step() follows a gateway that counts anew (section 4.2, step 2)", () 
   assert.deepEqual(car.status(FRONT, { counter: 0 }).lines, []);
 });
 
-Deno.test("step() takes no CONNECTING below the expected counter for counting anew (section 4.2, step 2)", () => {
+Deno.test("step() takes no CONNECTING below the expected counter for counting anew [CONNECT-COUNTER]", () => {
   const car = runningCar([FRONT, LAMP]);
   assert.deepEqual(car.status(LAMP, { counter: 1, state: DeviceState.CONNECTING }).lines, []);
   assert.deepEqual(car.status(FRONT, { counter: 2 }).answers, [2]);
 });
 
-Deno.test("step() does not take a first status above the expected counter as a new count (section 4.2, step 2)", () => {
+Deno.test("step() does not take a first status above the expected counter as a new count [CONNECT-COUNTER]", () => {
   const car = runningCar([FRONT]);
   assert.deepEqual(car.status(FRONT, { counter: 2 }).lines, []);
   assert.deepEqual(car.status(FRONT, { counter: 0 }).lines, []);
   assert.deepEqual(car.status(FRONT, { counter: 1 }).answers, [1, 2]);
 });
 
-Deno.test("step() tells the sequence's forwards from those of a new count (section 4.2, step 2)", () => {
+Deno.test("step() tells the sequence's forwards from those of a new count [CONNECT-COUNTER]", () => {
   const car = firstStatusesCar([FRONT]);
   car.automatic = false;
   car.status(FRONT, { counter: 0 });
@@ -205,7 +205,7 @@ Deno.test("step() tells the sequence's forwards from those of a new count (secti
   assert.deepEqual(car.moduleReturns(0).answers, [0]);
 });
 
-Deno.test("step() waits `timeout` for each next first status (section 4.2, step 2)", () => {
+Deno.test("step() waits `timeout` for each next first status [CONNECT-TIMEOUT]", () => {
   const car = firstStatusesCar([FRONT, REAR, LAMP]);
   car.advance(9999);
   car.status(FRONT);
@@ -226,7 +226,7 @@ Deno.test("step() waits `timeout` for each next first status (section 4.2, step 
   assert.match(seen.failures[0]?.detail ?? "", /8\/1\/lamp/);
 });
 
-Deno.test("step() does not let ignored messages prolong the sequence (section 4.2, step 2)", () => {
+Deno.test("step() does not let ignored messages prolong the sequence [CONNECT-TIMEOUT]", () => {
   const car = firstStatusesCar();
   car.advance(9999);
   car.status(FRONT, { session: "other" });
@@ -235,7 +235,7 @@ Deno.test("step() does not let ignored messages prolong the sequence (section 4.
   assert.deepEqual(car.advance(1).failures.map(({ reason }) => reason), ["status_missing"]);
 });
 
-Deno.test("step() fails a session whose first statuses hold too many bytes (section 4.2, step 2)", () => {
+Deno.test("step() fails a session whose first statuses hold too many bytes [STATUS-GAP]", () => {
   const car = firstStatusesCar([FRONT, REAR], { maxWaitingBytes: 5_000 });
   car.status(FRONT, { data: "x".repeat(4_000) });
   const [failure] = car.status(REAR, { data: "x".repeat(4_000) }).failures;
@@ -243,7 +243,7 @@ Deno.test("step() fails a session whose first statuses hold too many bytes (sect
   assert.match(failure.detail, /^First statuses have 8\d\d\d bytes, at most 5000 are kept$/);
 });
 
-Deno.test("step() keeps so many bytes for after the connect sequence, and no more (section 4.2, step 3)", () => {
+Deno.test("step() keeps so many bytes for after the connect sequence, and no more [CONNECT-OTHER-MESSAGES]", () => {
   const car = firstCommandsCar([FRONT], { maxWaitingBytes: 5_000 });
   const state = DeviceState.RUNNING;
   car.status(FRONT, { state, data: "x".repeat(4_000) });

@@ -1,4 +1,4 @@
-// Anything at all, in any state: the session must not throw and must come to rest (section 4).
+// Anything at all, in any state: the session must not throw and must come to rest.
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Effect, Input } from "../../src/session/effects.ts";
@@ -160,7 +160,7 @@ function obedient(session: Session): Input | undefined {
   };
 }
 
-Deno.test("step() never throws, whatever comes in whatever state (section 4)", () => {
+Deno.test("step() never throws, whatever comes in whatever state", () => {
   const happenings = fc.array(
     fc.oneof(
       { weight: 5, arbitrary: fc.record({ input: anyInput, afterMs: fc.nat(3000) }) },

@@ -1,4 +1,4 @@
-// What must hold for any gateway, network and module (section 4), with random worlds.
+// What must hold for any gateway, network and module, with random worlds.
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { DeviceState } from "../../src/protocol/messages.ts";
@@ -80,7 +80,7 @@ function live(world: World, actions: readonly Action[]): World {
   return world;
 }
 
-Deno.test("step() keeps every rule in ordinary life with loss, doubles and delays (section 4)", () => {
+Deno.test("step() keeps every rule in ordinary life with loss, doubles and delays", () => {
   const totals = { running: 0, answers: 0, forwards: 0, acknowledged: 0, ended: 0 };
   fc.assert(
     fc.property(devices, scenario(...ordinary), (count, actions) => {
@@ -93,7 +93,7 @@ Deno.test("step() keeps every rule in ordinary life with loss, doubles and delay
   for (const [what, count] of Object.entries(totals)) assert.ok(count > 300, `${what}: ${count}`);
 });
 
-Deno.test("step() keeps every rule through restarts and lost brokers and modules (section 4)", () => {
+Deno.test("step() keeps every rule through restarts and lost brokers and modules", () => {
   let told = 0;
   fc.assert(
     fc.property(devices, scenario(...rough), (count, actions) => {
@@ -104,7 +104,7 @@ Deno.test("step() keeps every rule through restarts and lost brokers and modules
   assert.ok(told > 300, `Gateways were told ${told} times`);
 });
 
-Deno.test("step() leaves nothing behind whenever it is stopped (section 4.4)", () => {
+Deno.test("step() leaves nothing behind whenever it is stopped [STOP-ORDER]", () => {
   fc.assert(
     fc.property(devices, scenario(...rough), (count, actions) => {
       const world = new World(count);
@@ -118,7 +118,7 @@ Deno.test("step() leaves nothing behind whenever it is stopped (section 4.4)", (
   );
 });
 
-Deno.test("step() takes a gateway back after anything but a stop (sections 4.1 and 4.2)", () => {
+Deno.test("step() takes a gateway back after anything but a stop [WAIT-CONNECT]", () => {
   fc.assert(
     fc.property(devices, scenario(...rough), (count, actions) => {
       const world = new World(count);
@@ -158,7 +158,7 @@ function deepFreeze(value: unknown, seen: WeakSet<object>): void {
   for (const item of Object.values(value)) deepFreeze(item, seen);
 }
 
-Deno.test("step() changes no state it is given (section 4)", () => {
+Deno.test("step() changes no state it is given", () => {
   const seen = new WeakSet();
   fc.assert(
     fc.property(devices, scenario(...rough), (count, actions) => {

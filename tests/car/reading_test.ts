@@ -1,4 +1,4 @@
-// While nothing is read of a gateway, its silence is ours (section 4.3).
+// While nothing is read of a gateway, its silence is ours [SESSION-READING].
 import assert from "node:assert/strict";
 import { isSaturated, nextDeadline } from "../../src/session/session.ts";
 import { GATEWAY_ANSWER_MS } from "../../src/session/settings.ts";

@@ -15,7 +15,7 @@ import {
 
 const decoder = new TextDecoder();
 
-/** After a gateway was told something, it is told nothing for so long (section 4.6). */
+/** After a gateway was told something, it is told nothing for so long [TELL-ONCE]. */
 const SILENCE_MS = 5000;
 
 /** What is remembered of one session; a new one begins when the one before has ended. */
@@ -40,13 +40,13 @@ function wordsOf(effect: Effect): string[] {
   return type === ConnectResponseType.OK ? [] : [`already logged ${sessionId}`];
 }
 
-/** Whether it is a second Connect of a session that goes on, which is answered (section 4.3). */
+/** Whether it is a second Connect of a session that goes on, which is answered [SESSION-ALREADY-LOGGED]. */
 function isSecondConnect(before: Session, input: Input): boolean {
   return before.kind === "running" && input.type === "message" &&
     input.message.kind === "connect" && input.message.sessionId === before.sessionId;
 }
 
-/** The table of section 4.6, for sessions that end and Connects that fail. */
+/** The table after [TELL-ONCE], for sessions that end and Connects that fail. */
 function wordsOfEnd({ reason, sessionId }: Failure, input: Input): string[] {
   const again = [`already logged ${sessionId}`];
   switch (reason) {
@@ -132,7 +132,7 @@ export class Rules {
     }
   }
 
-  /** What a gateway is told to make it connect again, by the table of section 4.6. */
+  /** What a gateway is told to make it connect again, by the table after [TELL-ONCE]. */
   #onWords(before: Session, input: Input, effects: readonly Effect[], now: number): void {
     if (isSecondConnect(before, input)) return;
     const isSilent = now < this.#toldAt + SILENCE_MS;

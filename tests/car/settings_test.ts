@@ -1,4 +1,4 @@
-// New settings for a session that goes on: they count at once, and end nothing (section 4).
+// New settings for a session that goes on: they count at once, and end nothing.
 import assert from "node:assert/strict";
 import { DeviceState } from "../../src/protocol/messages.ts";
 import type { SessionSettings } from "../../src/session/settings.ts";

@@ -1,11 +1,12 @@
-// Statuses by their device's state: what passes, what does not, who comes and goes (section 4.3).
+// Statuses by their device's state: what passes, what does not, who comes and goes [STATUS-STATES]
+// [STATUS-UNSERVED].
 import assert from "node:assert/strict";
 import { DeviceState } from "../../src/protocol/messages.ts";
 import { device, FOREIGN, FRONT, LAMP, REAR, runningCar } from "./support.ts";
 
 const { CONNECTING, RUNNING, ERROR, DISCONNECT } = DeviceState;
 
-Deno.test("step() connects a device that comes with CONNECTING (section 4.3)", () => {
+Deno.test("step() connects a device that comes with CONNECTING [STATUS-STATES]", () => {
   const car = runningCar([FRONT]);
   assert.deepEqual(car.status(LAMP, { state: CONNECTING, data: "hi" }).lines, [
     "connect 8/1/lamp",
@@ -15,7 +16,7 @@ Deno.test("step() connects a device that comes with CONNECTING (section 4.3)", (
   assert.deepEqual(car.status(LAMP).lines, ["forward 2 8/1/lamp", "StatusResponse 2"]);
 });
 
-Deno.test("step() takes CONNECTING of a connected device as it is (section 4.3)", () => {
+Deno.test("step() takes CONNECTING of a connected device as it is [STATUS-STATES]", () => {
   const car = runningCar([FRONT]);
   assert.deepEqual(car.status(FRONT, { state: CONNECTING }).lines, [
     "forward 1 7/1/front",
@@ -23,7 +24,7 @@ Deno.test("step() takes CONNECTING of a connected device as it is (section 4.3)"
   ]);
 });
 
-Deno.test("step() lets statuses wait behind a device that is coming (section 4.3)", () => {
+Deno.test("step() lets statuses wait behind a device that is coming [STATUS-ORDER]", () => {
   const car = runningCar([FRONT]);
   car.automatic = false;
   car.status(LAMP, { state: CONNECTING });
@@ -36,7 +37,7 @@ Deno.test("step() lets statuses wait behind a device that is coming (section 4.3
   ]);
 });
 
-Deno.test("step() answers CONNECTING of a device its module refuses, noted once (section 4.3)", () => {
+Deno.test("step() answers CONNECTING of a device its module refuses, noted once [STATUS-UNSERVED]", () => {
   for (
     const [outcome, why] of [["unsupported", "unsupported_type"], ["not_ok", "device_refused"]]
   ) {
@@ -54,7 +55,7 @@ Deno.test("step() answers CONNECTING of a device its module refuses, noted once 
   }
 });
 
-Deno.test("step() connects no more devices than it may, and answers all the same (section 4.3)", () => {
+Deno.test("step() connects no more devices than it may, and answers all the same [STATUS-UNSERVED]", () => {
   const car = runningCar([FRONT], { maxDevices: 2 });
   car.status(LAMP, { state: CONNECTING });
   const seen = car.status(REAR, { state: CONNECTING });
@@ -68,7 +69,7 @@ Deno.test("step() connects no more devices than it may, and answers all the same
   ]);
 });
 
-Deno.test("step() does not answer CONNECTING when the call ended with its host (section 4.3)", () => {
+Deno.test("step() does not answer CONNECTING when the call ended with its host [FAIL-CLEANUP]", () => {
   const car = runningCar([FRONT]);
   car.outcome = () => "host_lost";
   assert.deepEqual(car.status(LAMP, { state: CONNECTING }).lines, ["connect 8/1/lamp"]);
@@ -82,7 +83,7 @@ Deno.test("step() does not answer CONNECTING when the call ended with its host (
   );
 });
 
-Deno.test("step() answers, forwards nothing and notes once what does not pass (section 4.3)", () => {
+Deno.test("step() answers, forwards nothing and notes once what does not pass [STATUS-UNSERVED]", () => {
   const cases = [
     [FOREIGN, CONNECTING, "unknown_module"],
     [FOREIGN, RUNNING, "unknown_module"],
@@ -105,7 +106,7 @@ Deno.test("step() answers, forwards nothing and notes once what does not pass (s
   }
 });
 
-Deno.test("step() notes each device and reason of what does not pass by itself (section 4.3)", () => {
+Deno.test("step() notes each device and reason of what does not pass by itself [STATUS-UNSERVED]", () => {
   const car = runningCar([FRONT]);
   const seen = [
     car.status(LAMP),
@@ -115,7 +116,7 @@ Deno.test("step() notes each device and reason of what does not pass by itself (
   assert.ok(seen.every((note) => note.code === "not_forwarded" && note.first));
 });
 
-Deno.test("step() remembers a bounded number of devices it noted (section 4.3)", () => {
+Deno.test("step() remembers a bounded number of devices it noted [STATUS-UNSERVED]", () => {
   const car = runningCar([FRONT]);
   for (let index = 0; index < 1500; index++) car.status(device(3, `d${index}`));
   assert.ok(car.running().noted.size <= 1000);

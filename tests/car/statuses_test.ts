@@ -1,4 +1,4 @@
-// Statuses in counter order, and the session's timer (section 4.3).
+// Statuses in counter order, and the session's timer [STATUS-ORDER] [SESSION-TIMEOUT].
 import assert from "node:assert/strict";
 import { isSaturated } from "../../src/session/session.ts";
 import { device, FRONT, LAMP, runningCar, type TestCar, waitingCar } from "./support.ts";
@@ -19,7 +19,7 @@ function reasons(seen: { failures: readonly { reason: string }[] }): string[] {
 
 // Session
 
-Deno.test("step() fails a session nobody speaks in for mqtt_timeout (section 4.3)", () => {
+Deno.test("step() fails a session nobody speaks in for mqtt_timeout [SESSION-TIMEOUT]", () => {
   const car = runningCar([FRONT]);
   assert.deepEqual(car.advance(29_999).lines, []);
   const seen = car.advance(1);
@@ -31,7 +31,7 @@ Deno.test("step() fails a session nobody speaks in for mqtt_timeout (section 4.3
   assert.equal(seen.failures[0]?.waitedMs, 30_000);
 });
 
-Deno.test("step() restarts the session's timer with statuses and responses only (section 4.3)", () => {
+Deno.test("step() restarts the session's timer with statuses and responses only [SESSION-TIMEOUT]", () => {
   const car = runningCar([FRONT]);
   car.advance(20_000);
   car.status(FRONT);
@@ -48,7 +48,7 @@ Deno.test("step() restarts the session's timer with statuses and responses only 
   assert.deepEqual(reasons(car.advance(1000)), ["session_timeout"]);
 });
 
-Deno.test("step() ignores messages of another session (section 4.3)", () => {
+Deno.test("step() ignores messages of another session [SESSION-FOREIGN]", () => {
   const car = runningCar([FRONT]);
   const before = car.session;
   const seen = car.status(FRONT, { counter: 1, session: "other" });
@@ -57,7 +57,7 @@ Deno.test("step() ignores messages of another session (section 4.3)", () => {
   assert.equal(car.session, before);
 });
 
-Deno.test("step() answers a Connect with the current id with ALREADY_LOGGED (section 4.3)", () => {
+Deno.test("step() answers a Connect with the current id with ALREADY_LOGGED [SESSION-ALREADY-LOGGED]", () => {
   const car = runningCar([FRONT]);
   const seen = car.connect([FRONT], "s1");
   assert.deepEqual(seen.published, [{ kind: "connect_response", sessionId: "s1", type: 1 }]);
@@ -67,7 +67,7 @@ Deno.test("step() answers a Connect with the current id with ALREADY_LOGGED (sec
 
 // Order
 
-Deno.test("step() forwards and answers a status when its module has returned (section 4.3)", () => {
+Deno.test("step() forwards and answers a status when its module has returned [STATUS-FORWARD]", () => {
   const car = runningCar([FRONT]);
   car.automatic = false;
   assert.deepEqual(car.status(FRONT, { data: "now", error: "bad" }).lines, [
@@ -78,14 +78,14 @@ Deno.test("step() forwards and answers a status when its module has returned (se
   ]);
 });
 
-Deno.test("step() ignores a counter below the expected one (section 4.3)", () => {
+Deno.test("step() ignores a counter below the expected one [STATUS-OLD]", () => {
   const car = runningCar([FRONT]);
   car.status(FRONT);
   assert.deepEqual(car.status(FRONT, { counter: 1 }).noteCodes, ["ignored counter_handled"]);
   assert.deepEqual(car.status(FRONT, { counter: 0 }).lines, []);
 });
 
-Deno.test("step() answers once when a status comes again before its module returned (section 4.3)", () => {
+Deno.test("step() answers once when a status comes again before its module returned [STATUS-OLD]", () => {
   const car = runningCar([FRONT]);
   car.automatic = false;
   car.status(FRONT, { counter: 1 });
@@ -93,7 +93,7 @@ Deno.test("step() answers once when a status comes again before its module retur
   assert.deepEqual(car.modulesReturn().answers, [1]);
 });
 
-Deno.test("step() keeps early statuses, each once, until the gap closes (section 4.3)", () => {
+Deno.test("step() keeps early statuses, each once, until the gap closes [STATUS-EARLY]", () => {
   const car = runningCar([FRONT]);
   assert.deepEqual(car.status(FRONT, { counter: 3, data: "c" }).lines, []);
   assert.deepEqual(car.status(FRONT, { counter: 2, data: "b" }).lines, []);
@@ -108,7 +108,7 @@ Deno.test("step() keeps early statuses, each once, until the gap closes (section
   assert.deepEqual(car.status(FRONT, { counter: 4 }).answers, [4]);
 });
 
-Deno.test("step() orders statuses across the wrap of uint32 (section 4.3)", () => {
+Deno.test("step() orders statuses across the wrap of uint32 [STATUS-WRAP]", () => {
   const car = countingFrom(0xfffffffd);
   assert.deepEqual(car.status(FRONT, { counter: 0 }).lines, []);
   assert.deepEqual(car.status(FRONT, { counter: 0xffffffff }).lines, []);
@@ -121,7 +121,7 @@ Deno.test("step() orders statuses across the wrap of uint32 (section 4.3)", () =
   assert.deepEqual(car.status(FRONT, { counter: 1 }).answers, [1]);
 });
 
-Deno.test("step() gives the oldest missing counter `timeout` to come (section 4.3)", () => {
+Deno.test("step() gives the oldest missing counter `timeout` to come [STATUS-MISSING]", () => {
   const car = runningCar([FRONT]);
   car.status(FRONT, { counter: 3 });
   car.advance(9000);
@@ -139,7 +139,7 @@ Deno.test("step() gives the oldest missing counter `timeout` to come (section 4.
   assert.match(seen.failures[0]?.detail ?? "", /counter 1\b/);
 });
 
-Deno.test("step() gives the next missing counter its own time (section 4.3)", () => {
+Deno.test("step() gives the next missing counter its own time [STATUS-MISSING]", () => {
   const car = runningCar([FRONT]);
   car.status(FRONT, { counter: 2 });
   car.status(FRONT, { counter: 4 });
@@ -149,7 +149,7 @@ Deno.test("step() gives the next missing counter its own time (section 4.3)", ()
   assert.deepEqual(reasons(car.advance(1)), ["status_gap"]);
 });
 
-Deno.test("step() has no gap timer when there is no gap (section 4.3)", () => {
+Deno.test("step() has no gap timer when there is no gap [STATUS-MISSING]", () => {
   const car = runningCar([FRONT]);
   car.status(FRONT, { counter: 2 });
   car.status(FRONT, { counter: 1 });
@@ -157,7 +157,7 @@ Deno.test("step() has no gap timer when there is no gap (section 4.3)", () => {
   assert.deepEqual(reasons(car.advance(1)), ["session_timeout"]);
 });
 
-Deno.test("step() has a gap timer when the sequence left a gap (sections 4.2 and 4.3)", () => {
+Deno.test("step() has a gap timer when the sequence left a gap [STATUS-MISSING]", () => {
   const car = waitingCar();
   car.connect([FRONT, LAMP]);
   car.status(FRONT, { counter: 0 });
@@ -167,7 +167,7 @@ Deno.test("step() has a gap timer when the sequence left a gap (sections 4.2 and
   assert.deepEqual(reasons(car.advance(10_000)), ["status_gap"]);
 });
 
-Deno.test("step() takes a counter 1,000 ahead and fails at once with 1,001 (section 4.3)", () => {
+Deno.test("step() takes a counter 1,000 ahead and fails at once with 1,001 [STATUS-GAP]", () => {
   const car = runningCar([FRONT]);
   assert.deepEqual(car.status(FRONT, { counter: 1001 }).lines, []);
   const seen = car.status(FRONT, { counter: 1002 });
@@ -175,7 +175,7 @@ Deno.test("step() takes a counter 1,000 ahead and fails at once with 1,001 (sect
   assert.match(seen.failures[0]?.detail ?? "", /1001 ahead/);
 });
 
-Deno.test("step() measures 1,000 ahead across the wrap of uint32 (section 4.3)", () => {
+Deno.test("step() measures 1,000 ahead across the wrap of uint32 [STATUS-GAP] [STATUS-WRAP]", () => {
   const car = countingFrom(0xfffffff0);
   assert.deepEqual(car.status(FRONT, { counter: (0xfffffff1 + 1000) >>> 0 }).lines, []);
   assert.deepEqual(reasons(car.status(FRONT, { counter: (0xfffffff1 + 1001) >>> 0 })), [
@@ -183,14 +183,14 @@ Deno.test("step() measures 1,000 ahead across the wrap of uint32 (section 4.3)",
   ]);
 });
 
-Deno.test("step() handles 1,000 statuses that come backwards (section 4.3)", () => {
+Deno.test("step() handles 1,000 statuses that come backwards [STATUS-EARLY]", () => {
   const car = runningCar([FRONT]);
   for (let counter = 1001; counter > 1; counter--) car.status(FRONT, { counter });
   const expected = Array.from({ length: 1001 }, (_, index) => index + 1);
   assert.deepEqual(car.status(FRONT, { counter: 1 }).answers, expected);
 });
 
-Deno.test("step() answers in counter order though modules return in another (section 4.3)", () => {
+Deno.test("step() answers in counter order though modules return in another [STATUS-ORDER]", () => {
   const car = runningCar([FRONT, LAMP]);
   car.automatic = false;
   car.status(FRONT);
@@ -201,7 +201,7 @@ Deno.test("step() answers in counter order though modules return in another (sec
   assert.deepEqual(car.moduleReturns(0).answers, [4]);
 });
 
-Deno.test("step() hands modules a bounded number of statuses at a time (section 4.3)", () => {
+Deno.test("step() hands modules a bounded number of statuses at a time [STATUS-FORWARD]", () => {
   const car = runningCar([FRONT], { maxWaitingStatuses: 10 });
   car.automatic = false;
   for (let index = 0; index < 73; index++) car.status(FRONT);
@@ -217,7 +217,7 @@ Deno.test("step() hands modules a bounded number of statuses at a time (section 
   assert.equal(car.moduleReturns(0).answers.length, 73);
 });
 
-Deno.test("step() stops reading at so many bytes, whatever the number of statuses (section 4.3)", () => {
+Deno.test("step() stops reading at so many bytes, whatever the number of statuses [SESSION-READING]", () => {
   const car = runningCar([FRONT], { maxWaitingBytes: 10_000 });
   car.automatic = false;
   const data = "x".repeat(4_000);
@@ -232,7 +232,7 @@ Deno.test("step() stops reading at so many bytes, whatever the number of statuse
   assert.equal(isSaturated(car.session), false);
 });
 
-Deno.test("step() fails a session with too many bytes ahead of a gap (section 4.3)", () => {
+Deno.test("step() fails a session with too many bytes ahead of a gap [STATUS-GAP]", () => {
   const car = runningCar([FRONT], { maxWaitingBytes: 10_000 });
   const data = "x".repeat(4_000);
   car.status(FRONT, { data, counter: 2 });

@@ -1,4 +1,4 @@
-// Telling a gateway to connect again (section 4.6): once for each situation, then silence.
+// Telling a gateway to connect again [TELL-ONCE]: once for each situation, then silence.
 import assert from "node:assert/strict";
 import type { Input } from "../../src/session/effects.ts";
 import { nextDeadline } from "../../src/session/session.ts";

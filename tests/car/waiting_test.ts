@@ -1,17 +1,17 @@
-// Waiting for a car's gateway (section 4.1).
+// Waiting for a car's gateway [WAIT-CONNECT].
 import assert from "node:assert/strict";
 import { stateName } from "../../src/session/state.ts";
 import { nextDeadline } from "../../src/session/session.ts";
 import { FRONT, runningCar, TestCar, waitingCar } from "./support.ts";
 
-Deno.test("step() waits for a Connect as long as it takes (section 4.1)", () => {
+Deno.test("step() waits for a Connect as long as it takes [WAIT-CONNECT]", () => {
   const car = waitingCar();
   assert.equal(nextDeadline(car.session), Infinity);
   assert.deepEqual(car.advance(365 * 24 * 3600 * 1000).lines, []);
   assert.deepEqual(car.connect([FRONT]).lines, ["connect 7/1/front", "ConnectResponse OK"]);
 });
 
-Deno.test("stateName() names the states as operators know them (section 4)", () => {
+Deno.test("stateName() names the states as operators know them [CAR-STATES]", () => {
   const car = new TestCar();
   assert.equal(stateName(car.session), "UNINITIALIZED");
   car.input({ type: "broker_up" });
@@ -25,7 +25,7 @@ Deno.test("stateName() names the states as operators know them (section 4)", () 
   assert.equal(stateName(car.session), "STOPPED");
 });
 
-Deno.test("step() discards a status nobody waits for (section 4.1)", () => {
+Deno.test("step() discards a status nobody waits for [WAIT-STRAY]", () => {
   const car = waitingCar();
   const seen = car.status(FRONT, { session: "old" });
   assert.deepEqual(seen.noteCodes, ["ignored no_session"]);
@@ -33,7 +33,7 @@ Deno.test("step() discards a status nobody waits for (section 4.1)", () => {
   assert.equal(nextDeadline(car.session), Infinity);
 });
 
-Deno.test("step() takes no message without a broker (section 4.1)", () => {
+Deno.test("step() takes no message without a broker [SESSION-BROKER]", () => {
   const car = new TestCar();
   car.input({ type: "modules_ready" });
   assert.deepEqual(car.connect([FRONT]).effects, []);
@@ -41,7 +41,7 @@ Deno.test("step() takes no message without a broker (section 4.1)", () => {
   assert.equal(car.session.kind, "offline");
 });
 
-Deno.test("step() takes up a held Connect as soon as the modules are there (section 4.1)", () => {
+Deno.test("step() takes up a held Connect as soon as the modules are there [CONNECT-HOLD]", () => {
   const car = new TestCar();
   car.input({ type: "broker_up" });
   assert.deepEqual(car.connect([FRONT]).lines, []);
@@ -52,7 +52,7 @@ Deno.test("step() takes up a held Connect as soon as the modules are there (sect
   ]);
 });
 
-Deno.test("step() forgets a held Connect when its gateway has given up (section 4.5)", () => {
+Deno.test("step() forgets a held Connect when its gateway has given up [CONNECT-HOLD]", () => {
   const car = new TestCar();
   car.input({ type: "broker_up" });
   car.connect([FRONT]);
@@ -63,7 +63,7 @@ Deno.test("step() forgets a held Connect when its gateway has given up (section 
   assert.equal(car.session.kind, "waiting");
 });
 
-Deno.test("step() does not answer a held Connect whose time is over before its tick (section 4.5)", () => {
+Deno.test("step() does not answer a held Connect whose time is over before its tick [CONNECT-HOLD]", () => {
   const car = new TestCar();
   car.input({ type: "broker_up" });
   car.connect([FRONT]);
@@ -72,7 +72,7 @@ Deno.test("step() does not answer a held Connect whose time is over before its t
   assert.equal(nextDeadline(car.session), Infinity);
 });
 
-Deno.test("step() holds the newest Connect only (section 4.1)", () => {
+Deno.test("step() holds the newest Connect only [CONNECT-HOLD]", () => {
   const car = new TestCar();
   car.input({ type: "broker_up" });
   car.connect([FRONT], "first");
@@ -81,7 +81,7 @@ Deno.test("step() holds the newest Connect only (section 4.1)", () => {
   assert.deepEqual(seen.published, [{ kind: "connect_response", sessionId: "second", type: 0 }]);
 });
 
-Deno.test("step() drops a held Connect with the broker (section 4.1)", () => {
+Deno.test("step() drops a held Connect with the broker [CONNECT-HOLD]", () => {
   const car = new TestCar();
   car.input({ type: "broker_up" });
   car.connect([FRONT]);
@@ -91,7 +91,7 @@ Deno.test("step() drops a held Connect with the broker (section 4.1)", () => {
   assert.deepEqual(car.input({ type: "broker_up" }).lines, []);
 });
 
-Deno.test("step() holds a Connect that comes after module contexts were lost (section 4.1)", () => {
+Deno.test("step() holds a Connect that comes after module contexts were lost [CONNECT-HOLD]", () => {
   const car = runningCar();
   car.input({ type: "module_lost", detail: "Module 7: killed" });
   assert.equal(stateName(car.session), "ERROR");

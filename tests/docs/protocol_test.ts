@@ -47,3 +47,15 @@ Deno.test("every rule that is cited anywhere stands in docs/protocol.md", () => 
   assert.deepEqual(unknown, []);
   assert.ok(cited > 150, `${cited} citations`);
 });
+
+Deno.test("nothing refers to a section by its number: numbers change, and nobody finds them", () => {
+  const numbered: string[] = [];
+  for (const path of CITING) {
+    for (const [file, text] of textsBelow(path)) {
+      for (const [reference] of text.matchAll(/\bsections? \d[\d.]*/gi)) {
+        numbered.push(`${file}: ${reference}`);
+      }
+    }
+  }
+  assert.deepEqual(numbered, []);
+});

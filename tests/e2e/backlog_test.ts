@@ -35,7 +35,7 @@ async function expectConnectResponse(gateway: ScriptedGateway, session: string):
 }
 
 mosquittoTest(
-  "a new session does not wait for the statuses of the one before (sections 4.2 and 4.5)",
+  "a new session does not wait for the statuses of the one before [CONNECT-TIMEOUT]",
   async () => {
     await using stage = await Stage.set();
     const { gateway, device } = await begin(stage);
@@ -58,7 +58,7 @@ mosquittoTest(
 );
 
 mosquittoTest(
-  "a stop does not wait for statuses either: every context is destroyed (section 4.4)",
+  "a stop does not wait for statuses either: every context is destroyed [STOP-ORDER]",
   async () => {
     await using stage = await Stage.set();
     const { server } = await begin(stage);

@@ -13,7 +13,7 @@ const STATUSES = 300;
 const MAX_THREADS = 40;
 
 mosquittoTest(
-  "every car is back after each of 10 deaths of the broker, and nothing is left behind (section 4.3)",
+  "every car is back after each of 10 deaths of the broker, and nothing is left behind [SESSION-BROKER]",
   async () => {
     await using stage = await Stage.set();
     const server = await stage.serve({

@@ -1,5 +1,5 @@
 // No moment at which a Connect is lost: gateways that connect at random, over sequences and sessions
-// that keep failing (sections 4.1 to 4.3).
+// that keep failing [WAIT-CONNECT].
 import assert from "node:assert/strict";
 import { ConnectResponseType, DeviceState } from "../../src/protocol/messages.ts";
 import { derivedSeed, seededRandom } from "../../src/simulator/misbehavior.ts";
@@ -62,7 +62,7 @@ async function connect(gateway: ScriptedGateway, again: boolean): Promise<string
 }
 
 mosquittoTest(
-  "200 Connects at random moments over failing sessions are all answered (sections 4.1 to 4.3)",
+  "200 Connects at random moments over failing sessions are all answered [WAIT-CONNECT]",
   async () => {
     await using stage = await Stage.set();
     const server = await stage.serve({

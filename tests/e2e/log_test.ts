@@ -1,5 +1,5 @@
 // What is in the log of a running server: the line that pipelines parse, or one JSON object a line,
-// with car, session and device wherever there is one (section 7).
+// with car, session and device wherever there is one [LOG-LINE].
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { mosquittoTest } from "../support/mosquitto.ts";
@@ -25,7 +25,7 @@ async function live(stage: Stage): Promise<readonly string[]> {
 }
 
 mosquittoTest(
-  "each line names the car, and the session and the device where there is one (section 7)",
+  "each line names the car, and the session and the device where there is one [LOG-LINE]",
   async () => {
     await using stage = await Stage.set();
     await using folder = await TempFolder.make();
@@ -63,7 +63,7 @@ mosquittoTest(
 );
 
 mosquittoTest(
-  'lines are JSON objects with `logging.console.format: "json"` (section 7)',
+  'lines are JSON objects with `logging.console.format: "json"` [LOG-LINE]',
   async () => {
     await using stage = await Stage.set();
     const server = await stage.serve({

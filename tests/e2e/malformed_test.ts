@@ -1,5 +1,5 @@
 // Whatever may arrive on a car's topic: it is said once a minute, and nothing else happens to this
-// car or any other (sections 1, 2 and 4).
+// car or any other.
 import assert from "node:assert/strict";
 import { encodeClientMessage } from "../../src/protocol/codec/codec.ts";
 import {
@@ -53,7 +53,7 @@ async function goesOn(gateway: ScriptedGateway): Promise<void> {
 }
 
 mosquittoTest(
-  "what is no message is said once a minute by the car's name, and changes nothing (section 2)",
+  "what is no message is said once a minute by the car's name, and changes nothing [MQTT-PAYLOAD]",
   async () => {
     await using stage = await Stage.set();
     const server = await stage.serve({ cars: { car_1: {}, car_2: {} } });
@@ -92,7 +92,7 @@ mosquittoTest(
 );
 
 mosquittoTest(
-  "what is not understood in a message is passed over, and the rest counts (section 2)",
+  "what is not understood in a message is passed over, and the rest counts [MSG-OPEN-ENUMS]",
   async () => {
     await using stage = await Stage.set();
     const server = await stage.serve({ cars: { car_1: {} } });
@@ -139,7 +139,7 @@ mosquittoTest(
 );
 
 mosquittoTest(
-  "a Connect that cannot be used is refused, said once, and disturbs no session (section 4.2)",
+  "a Connect that cannot be used is refused, said once, and disturbs no session [CONNECT-MESSAGE]",
   async () => {
     await using stage = await Stage.set();
     const server = await stage.serve({
@@ -172,7 +172,7 @@ mosquittoTest(
 );
 
 mosquittoTest(
-  "messages of one car on another's topic reach no module and end no session (section 4.3)",
+  "messages of one car on another's topic reach no module and end no session [SESSION-FOREIGN]",
   async () => {
     await using stage = await Stage.set();
     const server = await stage.serve({ cars: { car_1: {}, car_2: {}, idle: {} } });
@@ -214,7 +214,7 @@ async function memoryOf(pid: number): Promise<number> {
 mosquittoTest(
   `${
     TOTAL.toLocaleString("en")
-  } random and mutated messages leave memory flat, and cars connecting (section 2)`,
+  } random and mutated messages leave memory flat, and cars connecting [MSG-EXTERNAL]`,
   async () => {
     await using stage = await Stage.set();
     const server = await stage.serve({

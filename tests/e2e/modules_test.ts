@@ -1,4 +1,4 @@
-// Modules that misbehave, under a real server: what they break stays theirs (sections 3 and 4).
+// Modules that misbehave, under a real server: what they break stays theirs [MODULE-BLOCKING].
 import assert from "node:assert/strict";
 import { GatewayStateError, StatusUnansweredError } from "../../src/simulator/errors.ts";
 import { Gateway } from "../../src/simulator/gateway.ts";

@@ -1,4 +1,4 @@
-// A car's session from Connect to the last device, with a real broker and real modules (section 4).
+// A car's session from Connect to the last device, with a real broker and real modules.
 import assert from "node:assert/strict";
 import { CommandResponseType, type Device, DeviceState } from "../../src/protocol/messages.ts";
 import { makeDevices } from "../../src/simulator/devices.ts";
@@ -21,7 +21,7 @@ function obeyed(gateway: Gateway): void {
 }
 
 mosquittoTest(
-  "one device goes through the connect sequence word by word (section 4.2)",
+  "one device goes through the connect sequence word by word [CONNECT-MESSAGE] [CONNECT-FIRST-STATUSES] [CONNECT-FIRST-COMMANDS]",
   async () => {
     await using stage = await Stage.set();
     await stage.serve({ cars: { car_1: {} } });
@@ -66,7 +66,7 @@ mosquittoTest(
 );
 
 mosquittoTest(
-  "100 devices over 3 modules connect, with strangers among them (section 4.2)",
+  "100 devices over 3 modules connect, with strangers among them [CONNECT-DEVICES] [CONNECT-STATUS-RESPONSE]",
   async () => {
     const { module, module2, module3 } = await buildFixtures();
     await using stage = await Stage.set();
@@ -94,7 +94,7 @@ mosquittoTest(
     const forwarded = await stage.record.waitForCalls("forward_status", 60);
     assert.deepEqual(forwarded.map(({ device }) => device).sort(), expected);
 
-    // Strangers are answered, too, or their gateway would drop the link (section 4.3).
+    // Strangers are answered, too, or their gateway would drop the link [STATUS-UNSERVED].
     await Promise.all(devices.map((device) => gateway.send(device, "all")));
     const all = await stage.record.statuses("car_1");
     assert.equal(all.filter((data) => data === "all").length, 60);
@@ -105,7 +105,7 @@ mosquittoTest(
 );
 
 mosquittoTest(
-  "statuses that come in any order are forwarded and answered in theirs (section 4.3)",
+  "statuses that come in any order are forwarded and answered in theirs [STATUS-ORDER]",
   async () => {
     await using stage = await Stage.set();
     await stage.serve({ cars: { car_1: {} } });
@@ -129,7 +129,7 @@ mosquittoTest(
 );
 
 mosquittoTest(
-  "a gateway that reorders and repeats at random loses nothing (section 4.3)",
+  "a gateway that reorders and repeats at random loses nothing [STATUS-EARLY] [STATUS-OLD]",
   async () => {
     await using stage = await Stage.set();
     await stage.serve({ cars: { car_1: { echo: 1 } } });
@@ -158,44 +158,47 @@ mosquittoTest(
   },
 );
 
-mosquittoTest("commands leave in order and are acknowledged in order (section 4.3)", async () => {
-  await using stage = await Stage.set();
-  await stage.serve({ cars: { car_1: { echo: 1 } } });
-  const gateway = stage.gateway("car_1", { answers: "connecting", clocks: PATIENT });
-  const device = deviceOf(gateway.devices);
-  await gateway.running();
-  for (const data of ["a", "b", "c", "d"]) await gateway.send(device, data);
+mosquittoTest(
+  "commands leave in order and are acknowledged in order [COMMAND-COUNTER] [COMMAND-ACK]",
+  async () => {
+    await using stage = await Stage.set();
+    await stage.serve({ cars: { car_1: { echo: 1 } } });
+    const gateway = stage.gateway("car_1", { answers: "connecting", clocks: PATIENT });
+    const device = deviceOf(gateway.devices);
+    await gateway.running();
+    for (const data of ["a", "b", "c", "d"]) await gateway.send(device, data);
 
-  // The first status was echoed, too: its command had to wait for the end of the sequence.
-  const commands = await Promise.all(
-    Array.from(
-      { length: 5 },
-      () => gateway.nextCommand({ where: ({ commandData }) => commandData.length > 0 }),
-    ),
-  );
-  assert.deepEqual(commands.map(({ commandData }) => text(commandData)), [
-    "{}",
-    "a",
-    "b",
-    "c",
-    "d",
-  ]);
-  assert.deepEqual(commands.map(({ messageCounter }) => messageCounter), [1, 2, 3, 4, 5]);
-  const [first, a, b, c, d] = commands;
-  assert.ok(first && a && b && c && d);
-  // Early responses wait for the first; a refused command is not acknowledged.
-  gateway.answer(d);
-  gateway.answer(b, CommandResponseType.INVALID_COMMAND);
-  gateway.answer(c);
-  gateway.answer(a);
-  gateway.answer(first);
-  const acknowledged = await stage.record.waitForCalls("command_ack", 4);
-  assert.deepEqual(acknowledged.map(({ data }) => data), ["{}", "a", "c", "d"]);
-  obeyed(gateway);
-});
+    // The first status was echoed, too: its command had to wait for the end of the sequence.
+    const commands = await Promise.all(
+      Array.from(
+        { length: 5 },
+        () => gateway.nextCommand({ where: ({ commandData }) => commandData.length > 0 }),
+      ),
+    );
+    assert.deepEqual(commands.map(({ commandData }) => text(commandData)), [
+      "{}",
+      "a",
+      "b",
+      "c",
+      "d",
+    ]);
+    assert.deepEqual(commands.map(({ messageCounter }) => messageCounter), [1, 2, 3, 4, 5]);
+    const [first, a, b, c, d] = commands;
+    assert.ok(first && a && b && c && d);
+    // Early responses wait for the first; a refused command is not acknowledged.
+    gateway.answer(d);
+    gateway.answer(b, CommandResponseType.INVALID_COMMAND);
+    gateway.answer(c);
+    gateway.answer(a);
+    gateway.answer(first);
+    const acknowledged = await stage.record.waitForCalls("command_ack", 4);
+    assert.deepEqual(acknowledged.map(({ data }) => data), ["{}", "a", "c", "d"]);
+    obeyed(gateway);
+  },
+);
 
 mosquittoTest(
-  "commands from before the first device are stale, all of them dropped (section 4.2)",
+  "commands from before the first device are stale, all of them dropped [CONNECT-STALE-COMMANDS]",
   async () => {
     await using stage = await Stage.set();
     const server = await stage.serve({ cars: { car_1: { commands_at_start: 5 } } });
@@ -213,7 +216,7 @@ mosquittoTest(
 );
 
 mosquittoTest(
-  "a device leaves and comes back while the session goes on (section 4.3)",
+  "a device leaves and comes back while the session goes on [STATUS-STATES]",
   async () => {
     await using stage = await Stage.set();
     await stage.serve({ cars: { car_1: {} } });
@@ -245,7 +248,7 @@ mosquittoTest(
 );
 
 mosquittoTest(
-  "the session ends with its last device, and the next one begins with any (section 4.3)",
+  "the session ends with its last device, and the next one begins with any [SESSION-LAST-DEVICE]",
   async () => {
     await using stage = await Stage.set();
     const server = await stage.serve({ cars: { car_1: {} } });

@@ -1,5 +1,5 @@
 // How the server ends: in order, in time when modules do not return, and at once when asked twice
-// (section 4.4).
+// [STOP-ORDER].
 import assert from "node:assert/strict";
 import { mosquittoTest } from "../support/mosquitto.ts";
 import { waitFor } from "../support/wait.ts";
@@ -16,7 +16,7 @@ async function gone(hosts: readonly number[]): Promise<void> {
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   mosquittoTest(
-    `${signal} ends sessions, contexts and hosts in order, with status 0, and tells no gateway (section 4.4)`,
+    `${signal} ends sessions, contexts and hosts in order, with status 0, and tells no gateway [STOP-ORDER] [TELL-STOP]`,
     async () => {
       await using stage = await Stage.set();
       const server = await stage.serve({ cars: { car_1: {}, car_2: {}, alone: {} } });
@@ -80,7 +80,7 @@ async function hung(stage: Stage) {
 }
 
 mosquittoTest(
-  "SIGTERM ends the server by itself while modules hang everywhere (section 4.4)",
+  "SIGTERM ends the server by itself while modules hang everywhere [STOP-ORDER]",
   async () => {
     await using stage = await Stage.set();
     const { server, hosts } = await hung(stage);
@@ -98,7 +98,7 @@ mosquittoTest(
 
 for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
   mosquittoTest(
-    `a second ${signal} ends the server at once, with status ${status} (section 4.4)`,
+    `a second ${signal} ends the server at once, with status ${status} [STOP-ORDER]`,
     async () => {
       await using stage = await Stage.set();
       const { server, hosts } = await hung(stage);

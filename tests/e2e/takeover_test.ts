@@ -1,13 +1,13 @@
 // Gateways and servers that come back while the other end believes in the old session, and a server
-// that dies (sections 4.1 and 4.2). Gateways here have clocks of ten minutes: whoever is back within
-// a test was told so, and did not just wait.
+// that dies [CONNECT-NEW-SESSION] [TELL-START]. Gateways here have clocks of ten minutes: whoever
+// is back within a test was told so, and did not just wait.
 import assert from "node:assert/strict";
 import { DeviceState } from "../../src/protocol/messages.ts";
 import { mosquittoTest } from "../support/mosquitto.ts";
 import { PATIENT, Stage } from "./stage.ts";
 
 mosquittoTest(
-  "a gateway that restarts takes over with its very first Connect (section 4.2)",
+  "a gateway that restarts takes over with its very first Connect [CONNECT-NEW-SESSION]",
   async () => {
     await using stage = await Stage.set();
     const server = await stage.serve({ cars: { car_1: {} } });
@@ -39,7 +39,7 @@ mosquittoTest(
 );
 
 mosquittoTest(
-  "a gateway that restarts in the middle of its sequence begins a new one (section 4.2)",
+  "a gateway that restarts in the middle of its sequence begins a new one [CONNECT-NEW-SESSION]",
   async () => {
     await using stage = await Stage.set();
     await stage.serve({ cars: { car_1: {} } });
@@ -60,7 +60,7 @@ mosquittoTest(
 );
 
 mosquittoTest(
-  "a gateway that believes in a session of a dead server is told by its next message (section 4.1)",
+  "a gateway that believes in a session of a dead server is told by its next message [TELL-STRAY]",
   async () => {
     await using stage = await Stage.set();
     const first = await stage.serve({ cars: { car_1: {} } });
@@ -96,7 +96,7 @@ mosquittoTest(
 );
 
 mosquittoTest(
-  "gateways of a killed server stay where they are until the next one has them all (section 4.6)",
+  "gateways of a killed server stay where they are until the next one has them all [TELL-STOP] [TELL-START]",
   async () => {
     await using stage = await Stage.set();
     const names = Array.from({ length: 20 }, (_, i) => `car_${i + 1}`);

@@ -1,5 +1,5 @@
 // What the server waits for in vain, and for how long: one server, a car for each way to be silent
-// (sections 4.2 and 4.3). Time limits are short here; which one ran out is what is tested.
+// [FAIL-REASONS]. Time limits are short here; which one ran out is what is tested.
 import assert from "node:assert/strict";
 import { type Command, DeviceState } from "../../src/protocol/messages.ts";
 import type { ScriptedGateway } from "../../src/simulator/scripted_gateway.ts";
@@ -29,7 +29,7 @@ async function failed(
 }
 
 mosquittoTest(
-  "what does not come in time fails the session, by name (sections 4.2 and 4.3)",
+  "what does not come in time fails the session, by name [FAIL-REASONS]",
   async (t) => {
     await using stage = await Stage.set();
     const names = ["silent", "no_status", "some_statuses", "no_first_response"].concat(

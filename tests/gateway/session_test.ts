@@ -1,4 +1,4 @@
-// What makes a gateway connect again, and what it says then (protocol section 4.5).
+// What makes a gateway connect again, and what it says then [GATEWAY-RECONNECT].
 import assert from "node:assert/strict";
 import { DeviceState } from "../../src/protocol/messages.ts";
 import { CoreGateway, endsOf, FRONT, left, REAR, said, sentOf, statusesOf } from "./support.ts";

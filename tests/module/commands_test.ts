@@ -18,7 +18,7 @@ async function balanceOf(path: string): Promise<string> {
   return (await Deno.readTextFile(path)).trim();
 }
 
-Deno.test("A command reaches its car with device and data; its memory is given back (section 3)", async () => {
+Deno.test("A command reaches its car with device and data; its memory is given back [MODULE-MEMORY]", async () => {
   await using folder = await TempFolder.make();
   const balance = folder.file("balance");
   await using test = await startHost();
@@ -36,7 +36,7 @@ Deno.test("A command reaches its car with device and data; its memory is given b
   assert.equal(await balanceOf(balance), "0");
 });
 
-Deno.test("10,000 commands at once arrive in order while calls go on (section 4.3)", async () => {
+Deno.test("10,000 commands at once arrive in order while calls go on [MODULE-CALLS]", async () => {
   await using folder = await TempFolder.make();
   const balance = folder.file("balance");
   await using test = await startHost();
@@ -54,7 +54,7 @@ Deno.test("10,000 commands at once arrive in order while calls go on (section 4.
   assert.equal(await balanceOf(balance), "0");
 });
 
-Deno.test("Commands without data, without role, with a name that is not UTF-8 arrive (section 4.3)", async () => {
+Deno.test("Commands without data, without role, with a name that is not UTF-8 arrive [COMMAND-DATA]", async () => {
   await using folder = await TempFolder.make();
   const balance = folder.file("balance");
   await using test = await startHost();
@@ -69,7 +69,7 @@ Deno.test("Commands without data, without role, with a name that is not UTF-8 ar
   assert.equal(await balanceOf(balance), "0");
 });
 
-Deno.test("A command whose pop fails partway is given back all the same (section 3)", async () => {
+Deno.test("A command whose pop fails partway is given back all the same [MODULE-MEMORY]", async () => {
   await using folder = await TempFolder.make();
   const balance = folder.file("balance");
   const record = folder.file("record");
@@ -117,7 +117,7 @@ Deno.test("holdCommands() leaves commands in the module until releaseCommands()"
   assert.equal(textOf((await commands.next("the second command")).data), "second");
 });
 
-Deno.test("A command of a module that is asked without waiting arrives (sections 3 and 5)", async () => {
+Deno.test("A command of a module that is asked without waiting arrives [CONFIG-DOCUMENTED]", async () => {
   await using test = await startHost();
   const spec = specOf("car_a", { echo: 1 }, { waitTimeoutMs: 0 });
   const { context, commands } = await openContext(test.host, spec);
@@ -146,7 +146,7 @@ const MANNERS = [
 ] as const;
 
 for (const [manner, config, waitTimeoutMs, complaints] of MANNERS) {
-  Deno.test(`A module with the manner "${manner}" is asked less and less, and complained of at most once (section 3)`, async () => {
+  Deno.test(`A module with the manner "${manner}" is asked less and less, and complained of at most once [MODULE-WAIT]`, async () => {
     await using folder = await TempFolder.make();
     const record = folder.file("record");
     await using test = await startHost();

@@ -20,7 +20,7 @@ function pressGarbageCollector(): void {
 }
 
 Deno.test({
-  name: "A call's arguments survive garbage collection while it runs (section 3)",
+  name: "A call's arguments survive garbage collection while it runs [MODULE-ABI]",
   // A host never unloads a library, and here the host is this process.
   sanitizeResources: false,
   fn: async () => {
@@ -84,7 +84,7 @@ Deno.test({
   },
 });
 
-Deno.test("CallArguments are laid out as the C structs are (section 3)", () => {
+Deno.test("CallArguments are laid out as the C structs are [MODULE-ABI]", () => {
   const out = new FrameWriter();
   out.begin(FrameKind.FORWARD_STATUS, 0, 0);
   out.deviceAndData({ ...DEVICE, module: -7, priority: 5 }, Uint8Array.of(1, 2, 3));
@@ -105,7 +105,7 @@ Deno.test("CallArguments are laid out as the C structs are (section 3)", () => {
   assert.equal(textAt(new DataView(args.data.buffer), 0), "\x01\x02\x03");
 });
 
-Deno.test("ConfigArgument lists keys and values in order (section 3)", () => {
+Deno.test("ConfigArgument lists keys and values in order [MODULE-CONFIG]", () => {
   const parameters = [["company_name", "acme"], ["car_name", "v\u00e9lo"], ["empty", ""]] as const;
   const argument = new ConfigArgument(parameters);
   const view = new DataView(argument.config.buffer);

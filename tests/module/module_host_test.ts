@@ -18,7 +18,7 @@ import {
   startHost,
 } from "./support.ts";
 
-Deno.test("ModuleContext passes device and data to every function (section 3)", async () => {
+Deno.test("ModuleContext passes device and data to every function [MODULE-FUNCTIONS]", async () => {
   await using folder = await TempFolder.make();
   const record = folder.file("record");
   await using test = await startHost();
@@ -55,7 +55,7 @@ Deno.test("ModuleContext passes device and data to every function (section 3)", 
   ]);
 });
 
-Deno.test("ModuleContext makes calls one after the other, in order (section 3)", async () => {
+Deno.test("ModuleContext makes calls one after the other, in order [MODULE-CALLS]", async () => {
   await using folder = await TempFolder.make();
   const record = folder.file("record");
   await using test = await startHost();
@@ -82,7 +82,7 @@ const CODES: readonly (readonly [number, CallOutcome])[] = [
   [7, "unknown_code"],
 ];
 
-Deno.test("ModuleContext puts return codes into words and counts them (section 3)", async () => {
+Deno.test("ModuleContext puts return codes into words and counts them [MODULE-CODES]", async () => {
   await using test = await startHost();
   for (const [code, outcome] of CODES) {
     const config = { forward_status_returns: code, device_connected_returns: code };
@@ -97,7 +97,7 @@ Deno.test("ModuleContext puts return codes into words and counts them (section 3
   assert.ok(counts.maxMs > 0 && counts.totalMs >= counts.maxMs);
 });
 
-Deno.test("connectDevice() says unsupported without connecting (section 4.2)", async () => {
+Deno.test("connectDevice() says unsupported without connecting [CONNECT-DEVICES]", async () => {
   await using folder = await TempFolder.make();
   const record = folder.file("record");
   await using test = await startHost();
@@ -137,7 +137,7 @@ const FAILURES: readonly (readonly [ModuleLoadErrorKind, string, RegExp, object]
   ["init", fixtures.module, /NULL/, { init_null: 1 }],
 ];
 
-Deno.test("createContext() says what is wrong with a library (section 3)", async () => {
+Deno.test("createContext() says what is wrong with a library [MODULE-FUNCTIONS] [MODULE-NUMBER]", async () => {
   await using test = await startHost();
   for (const [kind, libPath, detail, config] of FAILURES) {
     const spec = specOf("car_x", config as Record<string, number>, { libPath });

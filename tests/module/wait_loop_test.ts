@@ -38,7 +38,7 @@ async function end({ loop, letGo }: ReturnType<typeof scripted>): Promise<void> 
   await waitFor(stopped, "the loop to end");
 }
 
-Deno.test("WaitLoop pops until none remains, then waits again (section 4.3)", async () => {
+Deno.test("WaitLoop pops until none remains, then waits again [MODULE-POP]", async () => {
   const script = scripted(["ok", 2, 1, 0, "ok", 0]);
   script.loop.start();
   script.loop.release();
@@ -50,7 +50,7 @@ Deno.test("WaitLoop pops until none remains, then waits again (section 4.3)", as
   assert.equal(script.log.length, 7, "what came with the last OK stays in the module");
 });
 
-Deno.test("WaitLoop stops popping at a negative result and says so (section 3)", async () => {
+Deno.test("WaitLoop stops popping at a negative result and says so [MODULE-POP]", async () => {
   const script = scripted(["ok", 5, -3, "ok", 0]);
   script.loop.start();
   script.loop.release();
@@ -61,7 +61,7 @@ Deno.test("WaitLoop stops popping at a negative result and says so (section 3)",
   await end(script);
 });
 
-Deno.test("WaitLoop takes -2 for the end of a module's commands (section 3)", async () => {
+Deno.test("WaitLoop takes -2 for the end of a module's commands [MODULE-POP]", async () => {
   const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
   try {
     // No timer fires here: after a command nothing is paused for.

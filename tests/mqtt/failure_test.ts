@@ -1,4 +1,4 @@
-// What a broker can refuse, and the words we have for it (protocol section 4.1).
+// What a broker can refuse, and the words we have for it [WAIT-RETRY].
 import assert from "node:assert/strict";
 import type { BrokerConfig } from "../../src/config/form/model.ts";
 import type { TlsFiles } from "../../src/net/tls.ts";

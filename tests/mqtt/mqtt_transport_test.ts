@@ -1,11 +1,11 @@
-// The transport against a real Mosquitto (protocol sections 1 and 4.1).
+// The transport against a real Mosquitto [MQTT-SETTINGS] [WAIT-RETRY].
 import assert from "node:assert/strict";
 import { MAX_OUTSTANDING } from "../../src/transport/mqtt/message_lane.ts";
 import { Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
 import { localBroker, makeConnector, TestCar, TestGateway, textOf } from "../support/mqtt_peers.ts";
 import { Inbox, waitFor } from "../support/wait.ts";
 
-mosquittoTest("MqttTransport carries messages both ways (section 1)", async () => {
+mosquittoTest("MqttTransport carries messages both ways [MQTT-SETTINGS]", async () => {
   await using broker = await Mosquitto.start();
   const { connector } = await makeConnector(localBroker(broker.port));
   await using car = await new TestCar(connector).start();
@@ -64,7 +64,7 @@ mosquittoTest("MqttTransport discards a message that is too large, and goes on",
   assert.equal(car.transport.stats.oversize, 31);
 });
 
-mosquittoTest("publish() drops silently while the broker is away (section 4.1)", async () => {
+mosquittoTest("publish() drops silently while the broker is away [WAIT-RETRY]", async () => {
   await using broker = await Mosquitto.start();
   const { connector } = await makeConnector(localBroker(broker.port));
   await using car = await new TestCar(connector).start();

@@ -14,7 +14,7 @@ async function meet(script: (peer: RawPeer) => Promise<void>, greeting?: string)
   return { broker, car, lines };
 }
 
-Deno.test("MqttTransport connects without a will, and publishes before SUBSCRIBE (section 4.6)", async () => {
+Deno.test("MqttTransport connects without a will, and publishes before SUBSCRIBE [WAIT-NO-WILL] [TELL-START]", async () => {
   const packets: Uint8Array[] = [];
   const { broker, car } = await meet(async (peer) => {
     const connect = await peer.packet();

@@ -1,5 +1,5 @@
 // The server as a whole: all cars start together, nobody waits for anybody for long, and the stop
-// comes in order (section 4.4).
+// comes in order [STOP-ORDER].
 import assert from "node:assert/strict";
 import { ModuleLoadError } from "../../src/module/errors.ts";
 import { ServerStartError } from "../../src/server/errors.ts";
@@ -152,7 +152,7 @@ Deno.test("Server.start() succeeds when no host can be started, and the cars com
   await server.stop();
 });
 
-Deno.test("Server.stop() ends sessions, then leaves the broker, then destroys, then stops hosts (section 4.4)", async () => {
+Deno.test("Server.stop() ends sessions, then leaves the broker, then destroys, then stops hosts [STOP-ORDER] [MODULE-DESTROY]", async () => {
   const { server, hosts, transport, steps, clock } = fixture({ car_a: {} });
   await server.start();
   transport("car_a").up();

@@ -159,7 +159,7 @@ Deno.test("Supervisor hands on what libraries print, with the car when there is 
   ]);
 });
 
-Deno.test("Supervisor shows no secret that it gave to a library, though that prints it (section 5)", async () => {
+Deno.test("Supervisor shows no secret that it gave to a library, though that prints it [CONFIG-SECRETS]", async () => {
   const test = new ModulesFixture();
   const { car, remove } = test.add("car_a", []);
   const parameters = [["car_name", "car_a"], ["api_key", "S3CRET-VALUE"], ["pin", "1"]] as const;

@@ -1,4 +1,4 @@
-// The gateway's rules under virtual time, without a broker: every check and clock of section 4.5.
+// The gateway's rules under virtual time, without a broker: every check and clock [GATEWAY-TIMES].
 import assert from "node:assert/strict";
 import {
   CommandResponseType,
@@ -8,7 +8,7 @@ import {
 import { makeDevices } from "../../src/simulator/devices.ts";
 import { DriverFixture } from "./driver_fixture.ts";
 
-Deno.test("GatewayDriver sends Connect, one status a device, one answer a command (section 4.2)", () => {
+Deno.test("GatewayDriver sends Connect, one status a device, one answer a command [CONNECT-FIRST-STATUSES] [CONNECT-FIRST-COMMANDS]", () => {
   const test = new DriverFixture({ devices: 3 }).start();
   assert.equal(test.driver.phase, "connected");
   assert.deepEqual(test.sent.map((message) => message.kind), [
@@ -21,7 +21,7 @@ Deno.test("GatewayDriver sends Connect, one status a device, one answer a comman
   assert.equal(test.stats.sent, 0, "the connect sequence is not counted as load");
 });
 
-Deno.test("GatewayDriver waits 5 s for each message of the connect sequence (section 4.5)", () => {
+Deno.test("GatewayDriver waits 5 s for each message of the connect sequence [GATEWAY-TIMES]", () => {
   const reasons = ["connect_unanswered", "first_status_unanswered", "first_command_missing"];
   for (const [step, reason] of reasons.entries()) {
     const test = new DriverFixture({ mute: true }).start();
@@ -48,7 +48,7 @@ Deno.test("GatewayDriver waits 5 s for each message of the connect sequence (sec
   }
 });
 
-Deno.test("GatewayDriver tries again 10 s after a failure (section 4.5)", () => {
+Deno.test("GatewayDriver tries again 10 s after a failure [GATEWAY-TIMES]", () => {
   const test = new DriverFixture({ mute: true }).start();
   test.pass(5_000);
   assert.equal(test.driver.phase, "not_connected");
@@ -63,7 +63,7 @@ Deno.test("GatewayDriver tries again 10 s after a failure (section 4.5)", () => 
   assert.equal(test.driver.phase, "connect");
 });
 
-Deno.test("GatewayDriver waits 30 s for the oldest status response (section 4.5)", () => {
+Deno.test("GatewayDriver waits 30 s for the oldest status response [GATEWAY-TIMES]", () => {
   const test = new DriverFixture().start();
   test.server.answering = false;
   test.driver.send(test.device(0), new Uint8Array(1), {});
@@ -79,7 +79,7 @@ Deno.test("GatewayDriver waits 30 s for the oldest status response (section 4.5)
   assert.equal(test.driver.phase, "link", "it connects at once");
 });
 
-Deno.test("GatewayDriver says something for every device each 15 s (section 4.5)", () => {
+Deno.test("GatewayDriver says something for every device each 15 s [GATEWAY-TIMES]", () => {
   const test = new DriverFixture({ devices: 2 }).start();
   const before = test.statuses.length;
   test.pass(10_000);
@@ -97,7 +97,7 @@ Deno.test("GatewayDriver says something for every device each 15 s (section 4.5)
   assert.equal(test.stats.answered, test.stats.sent);
 });
 
-Deno.test("GatewayDriver counts statuses on from the connect sequence (section 4.3)", () => {
+Deno.test("GatewayDriver counts statuses on from the connect sequence [GATEWAY-COUNTERS]", () => {
   const test = new DriverFixture({ rate: 0, window: 3 });
   test.server.answering = false;
   test.start();
@@ -108,7 +108,7 @@ Deno.test("GatewayDriver counts statuses on from the connect sequence (section 4
   assert.deepEqual(test.violations(), []);
 });
 
-Deno.test("GatewayDriver drops the link upon an answer it does not expect (section 4.3)", () => {
+Deno.test("GatewayDriver drops the link upon an answer it does not expect [STATUS-OLD]", () => {
   const unexpected: Record<string, (test: DriverFixture) => void> = {
     "a second time": (test) => {
       test.driver.send(test.device(0), new Uint8Array(1), {});
@@ -128,7 +128,7 @@ Deno.test("GatewayDriver drops the link upon an answer it does not expect (secti
   }
 });
 
-Deno.test("GatewayDriver insists on consecutive command counters, wrap included (section 4.3)", () => {
+Deno.test("GatewayDriver insists on consecutive command counters, wrap included [COMMAND-COUNTER]", () => {
   const good = new DriverFixture({ devices: 1, commandCounter: 4_294_967_294 }).start();
   good.server.command(good.device(0), "a");
   good.server.command(good.device(0), "b");
@@ -149,7 +149,7 @@ Deno.test("GatewayDriver insists on consecutive command counters, wrap included 
   }
 });
 
-Deno.test("GatewayDriver takes any first command counter in each session (section 4.3)", () => {
+Deno.test("GatewayDriver takes any first command counter in each session [COMMAND-COUNTER]", () => {
   const test = new DriverFixture({ devices: 1 }).start();
   const { sessionId } = test;
   test.server.commandCounter = 1_000;
@@ -161,7 +161,7 @@ Deno.test("GatewayDriver takes any first command counter in each session (sectio
   assert.equal(test.driver.phase, "connected");
 });
 
-Deno.test("GatewayDriver refuses a command before every first status is answered (section 4.2)", () => {
+Deno.test("GatewayDriver refuses a command before every first status is answered [CONNECT-FIRST-COMMANDS]", () => {
   const test = new DriverFixture({ mute: true }).start();
   test.connectResponse();
   test.respond(1);
@@ -169,7 +169,7 @@ Deno.test("GatewayDriver refuses a command before every first status is answered
   assert.deepEqual(test.violations(), ["unexpected_command"]);
 });
 
-Deno.test("GatewayDriver expects one first command for each device (section 4.2)", () => {
+Deno.test("GatewayDriver expects one first command for each device [CONNECT-FIRST-COMMANDS]", () => {
   const test = new DriverFixture({ mute: true }).start();
   test.connectResponse();
   test.respond(1);
@@ -179,7 +179,7 @@ Deno.test("GatewayDriver expects one first command for each device (section 4.2)
   assert.deepEqual(test.violations(), ["unexpected_command"]);
 });
 
-Deno.test("GatewayDriver fails its sequence upon any ConnectResponse it does not expect (section 4.5)", () => {
+Deno.test("GatewayDriver fails its sequence upon any ConnectResponse it does not expect [GATEWAY-RECONNECT]", () => {
   const { OK, ALREADY_LOGGED } = ConnectResponseType;
   const early: [string, (test: DriverFixture) => void][] = [
     ["already_logged", (test) => test.connectResponse(ALREADY_LOGGED)],
@@ -208,7 +208,7 @@ Deno.test("GatewayDriver fails its sequence upon any ConnectResponse it does not
   assert.deepEqual(twice.violations(), ["unexpected_connect_response"]);
 });
 
-Deno.test("GatewayDriver drops the link upon messages of another session (section 4.5)", () => {
+Deno.test("GatewayDriver drops the link upon messages of another session [GATEWAY-COMMANDS]", () => {
   const test = new DriverFixture().start();
   test.respond(1, "another");
   assert.equal(test.stats.foreign, 1);
@@ -217,7 +217,7 @@ Deno.test("GatewayDriver drops the link upon messages of another session (sectio
   assert.equal(test.last("ended")?.reason, "violation");
 });
 
-Deno.test("GatewayDriver connects with its next status upon the notification (section 4.5)", () => {
+Deno.test("GatewayDriver connects with its next status upon the notification [GATEWAY-NOTIFICATION]", () => {
   const test = new DriverFixture().start();
   const { sessionId } = test;
   test.driver.notified();
@@ -234,7 +234,7 @@ Deno.test("GatewayDriver connects with its next status upon the notification (se
   assert.equal(test.stats.reconnects, 1);
 });
 
-Deno.test("GatewayDriver fails its sequence upon the notification, and waits 10 s (section 4.5)", () => {
+Deno.test("GatewayDriver fails its sequence upon the notification, and waits 10 s [GATEWAY-NOTIFICATION]", () => {
   const test = new DriverFixture({ mute: true }).start();
   test.driver.notified();
   assert.equal(test.last("ended")?.reason, "notified");
@@ -244,7 +244,7 @@ Deno.test("GatewayDriver fails its sequence upon the notification, and waits 10 
   assert.equal(test.driver.phase, "link");
 });
 
-Deno.test("GatewayDriver says DISCONNECT and CONNECTING for devices that come and go (section 4.3)", () => {
+Deno.test("GatewayDriver says DISCONNECT and CONNECTING for devices that come and go [STATUS-STATES]", () => {
   const test = new DriverFixture().start();
   const device = test.device(0);
   test.driver.disconnectDevice(device, {});
@@ -262,7 +262,7 @@ Deno.test("GatewayDriver says DISCONNECT and CONNECTING for devices that come an
   assert.equal(test.stats.answered, 2);
 });
 
-Deno.test("GatewayDriver sends nothing for 10 s after a device has left, then all of it (section 4.5)", () => {
+Deno.test("GatewayDriver sends nothing for 10 s after a device has left, then all of it [GATEWAY-LEAVING]", () => {
   const test = new DriverFixture({ devices: 2, rate: 1, window: 100 }).start();
   test.driver.disconnectDevice(test.device(0), {});
   test.talk();
@@ -326,7 +326,7 @@ Deno.test("GatewayDriver answers commands by what the devices' state says, or as
   assert.deepEqual(answers({ answers: "never" }), []);
 });
 
-Deno.test("GatewayDriver leaves a command for a module it does not have unanswered (section 4.5)", () => {
+Deno.test("GatewayDriver leaves a command for a module it does not have unanswered [GATEWAY-COMMANDS]", () => {
   const test = new DriverFixture({ devices: 1 }).start();
   const [foreign] = makeDevices(1, [77]);
   assert.ok(foreign);

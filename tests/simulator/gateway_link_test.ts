@@ -22,7 +22,7 @@ async function tried(broker: GatewayBroker): Promise<string> {
   }
 }
 
-mosquittoTest("GatewayLink.open() speaks TLS with a client certificate (section 6)", async () => {
+mosquittoTest("GatewayLink.open() speaks TLS with a client certificate [CLI-TLS]", async () => {
   await using certificates = await Certificates.make();
   const { caFile, server, client } = certificates;
   await using broker = await Mosquitto.start({

@@ -40,7 +40,7 @@ function deviceAt(gateway: Gateway, index: number) {
   return device;
 }
 
-mosquittoTest("Gateway goes through the connect sequence and runs (section 4.2)", async () => {
+mosquittoTest("Gateway goes through the connect sequence and runs [CONNECT-MESSAGE]", async () => {
   await using test = await setup();
   const { gateway, server } = test;
   const sessionId = await gateway.start().running();
@@ -158,7 +158,7 @@ mosquittoTest("Gateway comes back when the broker was killed and started again",
   await gateway.running();
 });
 
-mosquittoTest("Gateway drops its link when an answer comes twice (section 4.3)", async () => {
+mosquittoTest("Gateway drops its link when an answer comes twice [STATUS-OLD]", async () => {
   await using test = await setup();
   const { gateway, server } = test;
   await gateway.start().running();

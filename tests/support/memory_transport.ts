@@ -25,7 +25,7 @@ export class MemoryTransport implements CarTransport {
   #stopped = false;
   #waiting: Uint8Array[] = [];
 
-  /** The session ids of everything that told the gateway to connect again (section 4.6). */
+  /** The session ids of everything that told the gateway to connect again [TELL-ONCE]. */
   get told(): string[] {
     return this.published.map(decodeServerMessage).flatMap((message) =>
       message.kind === "connect_response" && message.type === ConnectResponseType.ALREADY_LOGGED

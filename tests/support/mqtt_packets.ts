@@ -8,7 +8,7 @@ export const PUBLISH_QOS1 = 0x32;
 /** First byte of a PUBLISH with QoS 2. */
 export const PUBLISH_QOS2 = 0x34;
 
-/** A CONNECT with a clean session; keep-alive 15 s as in the protocol's section 1, 0 for none. */
+/** A CONNECT with a clean session; keep-alive 15 s as in [MQTT-SETTINGS], 0 for none. */
 export function connectPacket(clientId: string, keepAliveS = 15): Uint8Array {
   // Protocol "MQTT" level 4, clean session.
   const head = [0, 4, 0x4d, 0x51, 0x54, 0x54, 4, 2, keepAliveS >> 8, keepAliveS & 255];

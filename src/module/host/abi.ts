@@ -1,4 +1,4 @@
-// The native module interface (protocol section 3): System V ABI, 64-bit Linux.
+// The native module interface [MODULE-ABI]: System V ABI, 64-bit Linux.
 
 /** `struct buffer { void *data; size_t size_in_bytes; }` */
 const BUFFER = { struct: ["pointer", "usize"] } as const;

@@ -52,7 +52,7 @@ const WITHDRAWN = 255;
 /**
  * A context in its host.
  *
- * Calls are serialized (protocol section 3): the next begins when the one before has returned.
+ * Calls are serialized [MODULE-CALLS]: the next begins when the one before has returned.
  * What a call needs in memory belongs to the context and is used for the next one again.
  */
 export class HostContext {

@@ -1,4 +1,4 @@
-// The one gate from a C return code to an outcome (protocol section 3).
+// The one gate from a C return code to an outcome [MODULE-CODES].
 import { CALL_OUTCOMES, type CallOutcome } from "../../protocol/mod.ts";
 
 /** What a module's return code means. */

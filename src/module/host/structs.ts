@@ -1,4 +1,4 @@
-// The structs of the native interface in memory (protocol section 3), reused from call to call.
+// The structs of the native interface in memory [MODULE-ABI], reused from call to call.
 import { DEVICE_HEAD_BYTES, type FrameWriter, readLayout } from "../wire/frames.ts";
 
 /** Sizes and offsets of 64-bit Linux. */

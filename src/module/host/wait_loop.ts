@@ -26,7 +26,7 @@ function pauses(): Generator<number, never, void> {
 }
 
 /**
- * The loop around `wait_for_command` of one context (protocol sections 3 and 4.3).
+ * The loop around `wait_for_command` of one context [MODULE-WAIT] [MODULE-POP].
  *
  * OK: pops until none remains, or -2 says so. A timeout: waits again. Errors, OK with nothing to pop,
  * and timeouts that come at once make pauses that grow from 10 ms to 1 s and start over after a

@@ -8,7 +8,7 @@ import { ConnectQueue, type Entrant } from "./connect_queue.ts";
 import type { FlushTicker, MessageLane } from "./message_lane.ts";
 import { FailureReporter } from "./reporter.ts";
 
-/** Protocol section 1. */
+/** Protocol [MQTT-SETTINGS] */
 const KEEP_ALIVE_S = 15;
 /** How long an acknowledgement waits for something to leave with, in milliseconds. */
 const FLUSH_AFTER_MS = 2;

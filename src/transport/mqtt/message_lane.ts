@@ -316,7 +316,7 @@ export class MessageLane extends Duplex implements PacketListener {
   }
 
   /**
-   * A broker may send messages before its SUBACK (MQTT 3.1.1, section 3.8.4): not reading any
+   * A broker may send messages before its SUBACK (MQTT 3.1.1, 3.8.4): not reading any
    * further would mean waiting for that SUBACK in vain. No session is lost with what is forgotten:
    * the gateway was told to connect again just before.
    */

@@ -42,7 +42,7 @@ type State =
   | { readonly phase: "stopped"; readonly gone: Promise<void> };
 
 /**
- * The {@linkcode CarTransport} over a real broker (protocol sections 1 and 4.1).
+ * The {@linkcode CarTransport} over a real broker [MQTT-SETTINGS] [WAIT-RETRY].
  *
  * A published payload is sent at the end of the current turn of the event loop and must not be
  * changed. What waits at the broker while reading is paused is acknowledged only when delivered.
