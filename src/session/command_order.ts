@@ -8,7 +8,7 @@ import {
 } from "../protocol/mod.ts";
 import type { Dropped, Effect } from "./effects.ts";
 import { hasDeviceOf, isConnected, type KnownDevices } from "./known_devices.ts";
-import { emptyQueue, enqueue, type Queue, queueOf, values } from "./queue.ts";
+import { dequeue, emptyQueue, enqueue, type Queue, queueOf, values } from "./queue.ts";
 import type { SessionSettings } from "./settings.ts";
 
 /** A command and the module it came from. */
@@ -21,6 +21,8 @@ export interface WaitingCommand {
 export interface CommandStore {
   /** Of modules that have a connected device, in the order in which they came. */
   readonly ready: Queue<WaitingCommand>;
+  /** What they hold together. */
+  readonly readyBytes: number;
   /** Of modules that have none: only the newest of each [COMMAND-NEWEST]. */
   readonly parked: ReadonlyMap<number, ModuleCommand>;
   /** Modules that have been told to keep their commands. */
@@ -30,6 +32,7 @@ export interface CommandStore {
 /** No command waits. */
 export const NO_COMMANDS: CommandStore = {
   ready: emptyQueue(),
+  readyBytes: 0,
   parked: new Map(),
   held: new Set(),
 };
@@ -44,6 +47,30 @@ export interface SentCommand {
   readonly sentAt: number;
   /** The type of its response; `null` until it has come. */
   readonly response: number | null;
+}
+
+/** Bytes a command holds while it waits; of texts, their characters. */
+export function commandBytes({ device, data }: ModuleCommand): number {
+  return data.length + device.deviceRole.length + device.deviceName.length;
+}
+
+function withReady(store: CommandStore, ready: readonly WaitingCommand[]): CommandStore {
+  const readyBytes = ready.reduce((sum, { command }) => sum + commandBytes(command), 0);
+  return { ...store, ready: queueOf(ready), readyBytes };
+}
+
+/** Takes out the oldest command that is ready; `null` when there is none. */
+export function takeReady(
+  store: CommandStore,
+): readonly [waiting: WaitingCommand, store: CommandStore] | null {
+  const taken = dequeue(store.ready);
+  if (taken === null) return null;
+  const [waiting, ready] = taken;
+  return [waiting, {
+    ...store,
+    ready,
+    readyBytes: store.readyBytes - commandBytes(waiting.command),
+  }];
 }
 
 function dropped(why: Dropped, device: Device, count = 1): Effect {
@@ -79,11 +106,13 @@ export function storeCommand(
     return store;
   }
   const ready = enqueue(store.ready, waiting);
-  if (ready.size < settings.maxWaitingCommands || store.held.has(module)) {
-    return { ...store, ready };
-  }
+  const readyBytes = store.readyBytes + commandBytes(command);
+  const next = { ...store, ready, readyBytes };
+  const isFull = ready.size >= settings.maxWaitingCommands ||
+    readyBytes >= settings.maxWaitingCommandBytes;
+  if (!isFull || store.held.has(module)) return next;
   effects.push({ type: "hold_commands", module });
-  return { ...store, ready, held: new Set(store.held).add(module) };
+  return { ...next, held: new Set(store.held).add(module) };
 }
 
 /** Lets held modules go on when half of what was waiting has left. */
@@ -92,7 +121,10 @@ export function releaseHeld(
   settings: SessionSettings,
   effects: Effect[],
 ): CommandStore {
-  if (store.held.size === 0 || store.ready.size > settings.maxWaitingCommands / 2) return store;
+  if (store.held.size === 0) return store;
+  const { ready, readyBytes } = store;
+  const { maxWaitingCommands, maxWaitingCommandBytes } = settings;
+  if (ready.size > maxWaitingCommands / 2 || readyBytes > maxWaitingCommandBytes / 2) return store;
   for (const module of store.held) effects.push({ type: "release_commands", module });
   return { ...store, held: new Set() };
 }
@@ -118,7 +150,7 @@ export function withoutModules(
     else effects.push(dropped("module_removed", waiting.command.device));
   }
   const held = new Set([...store.held].filter((module) => modules.has(module)));
-  return { ready: queueOf(kept), parked, held };
+  return withReady({ ...store, parked, held }, kept);
 }
 
 /** Drops what waited for a module that gets its first connected device: it is stale [CONNECT-STALE-COMMANDS]. */
@@ -158,7 +190,7 @@ export function parkOrphans(
   for (const { device, count } of superseded.values()) {
     effects.push(dropped("superseded", device, count));
   }
-  return releaseHeld({ ...store, ready: queueOf(kept), parked }, settings, effects);
+  return releaseHeld(withReady({ ...store, parked }, kept), settings, effects);
 }
 
 /**
@@ -185,7 +217,7 @@ export function takeFirstCommands(
       first.set(key, waiting);
     }
   }
-  return [first, { ...store, ready: queueOf(rest) }];
+  return [first, withReady(store, rest)];
 }
 
 /** Notes what is remarkable about a module's command that is sent all the same [COMMAND-UNCONNECTED]. */

@@ -14,10 +14,12 @@ import {
   withoutPriority,
 } from "../protocol/mod.ts";
 import {
+  commandBytes,
   noteDoubt,
   releaseHeld,
   sendCommand,
   settleCommands,
+  takeReady,
   withResponse,
 } from "./command_order.ts";
 import { onDeviceLeft, onDeviceResult, refusal } from "./device_life.ts";
@@ -305,11 +307,15 @@ export function sendCommands(session: Running, now: number, effects: Effect[]): 
   if (commands.ready.size === 0 && commands.held.size === 0) return session;
   const sent = [...session.sent];
   const time = gatewayTime(session, now);
-  while (sent.length < settings.maxUnansweredCommands) {
-    const taken = dequeue(commands.ready);
+  let sentBytes = sent.reduce((sum, { command }) => sum + commandBytes(command), 0);
+  while (
+    sent.length < settings.maxUnansweredCommands && sentBytes < settings.maxWaitingCommandBytes
+  ) {
+    const taken = takeReady(commands);
     if (taken === null) break;
-    const [waiting, ready] = taken;
-    commands = { ...commands, ready };
+    const [waiting, rest] = taken;
+    commands = rest;
+    sentBytes += commandBytes(waiting.command);
     noteDoubt(waiting.command, devices, effects);
     sent.push(sendCommand(waiting, commandCounter, sessionId, time, effects));
     commandCounter = nextCounter(commandCounter);

@@ -25,6 +25,8 @@ export interface SessionSettings {
   readonly maxWaitingBytes: number;
   /** Most commands that wait to be published before their module is asked to keep them. */
   readonly maxWaitingCommands: number;
+  /** Most bytes of commands that wait, and of those without a response. */
+  readonly maxWaitingCommandBytes: number;
   /** Most commands published without a response. */
   readonly maxUnansweredCommands: number;
 }

@@ -1,7 +1,17 @@
 // Commands and their responses in normal communication [COMMAND-PUBLISH] [COMMAND-ACK].
 import assert from "node:assert/strict";
 import { CommandResponseType, DeviceState } from "../../src/protocol/messages.ts";
-import { FOREIGN, FRONT, LAMP, REAR, runningCar, TestCar, waitingCar } from "./support.ts";
+import {
+  firstStatusesCar,
+  FOREIGN,
+  FRONT,
+  LAMP,
+  REAR,
+  runningCar,
+  SETTINGS,
+  TestCar,
+  waitingCar,
+} from "./support.ts";
 
 const { DEVICE_NOT_CONNECTED, DEVICE_NOT_SUPPORTED, INVALID_COMMAND } = CommandResponseType;
 
@@ -247,6 +257,62 @@ Deno.test("step() asks a module that floods to keep its commands, and again for 
   assert.deepEqual(car.respond(1).linesOf("release"), []);
   assert.deepEqual(car.respond(2).linesOf("release"), []);
   assert.deepEqual(car.respond(3).lines, ["acknowledge 7 c", "Command 4 7/1/front d", "release 7"]);
+});
+
+Deno.test("step() asks a module for no more commands when those that wait hold too many bytes", () => {
+  const car = runningCar([FRONT, LAMP], { maxUnansweredCommands: 1, maxWaitingCommandBytes: 1000 });
+  const large = "x".repeat(400);
+  car.command(FRONT, "sent");
+  car.command(FRONT, large);
+  assert.deepEqual(car.command(LAMP, large).linesOf("hold"), []);
+  // Role and name count as well.
+  assert.deepEqual(car.command(FRONT, "x".repeat(150)).lines, ["hold 7"]);
+  // What was on its way is kept, too, and another module is asked to stop by its own command.
+  for (let i = 0; i < 5; i++) {
+    assert.deepEqual(car.command(FRONT, large).lines, []);
+    assert.deepEqual(car.command(FRONT, large).noteCodes, []);
+  }
+  assert.deepEqual(car.command(LAMP, large).lines, ["hold 8"]);
+  const released: string[] = [];
+  for (let counter = 2; released.length === 0; counter++) {
+    released.push(...car.respond(counter).linesOf("release"));
+  }
+  assert.deepEqual(released, ["release 7", "release 8"]);
+  assert.equal(car.session.base.commands.ready.size, 1);
+});
+
+Deno.test("step() publishes no more commands while those without a response hold too many bytes", () => {
+  const car = runningCar([FRONT], { maxWaitingCommandBytes: 1000 });
+  const large = "x".repeat(600);
+  assert.equal(car.command(FRONT, large).linesOf("Command").length, 1);
+  assert.equal(car.command(FRONT, large).linesOf("Command").length, 1);
+  assert.deepEqual(car.command(FRONT, "small").lines, []);
+  assert.deepEqual(car.respond(1).linesOf("Command"), ["Command 3 7/1/front small"]);
+  // One that is too large by itself leaves alone.
+  car.respond(2);
+  car.respond(3);
+  assert.equal(car.command(FRONT, "x".repeat(5000)).linesOf("Command").length, 1);
+});
+
+Deno.test("step() gives bytes of commands back that it drops or sends first", () => {
+  const bytesOf = (car: TestCar) => car.session.base.commands.readyBytes;
+  const car = runningCar([FRONT, LAMP], { maxUnansweredCommands: 1 });
+  for (const text of ["sent", "b", "c"]) car.command(LAMP, text);
+  assert.ok(bytesOf(car) > 2);
+  car.status(LAMP, { state: DeviceState.DISCONNECT });
+  assert.equal(bytesOf(car), 0);
+  const first = firstStatusesCar([FRONT]);
+  for (const text of ["first", "later"]) first.command(FRONT, text);
+  const before = bytesOf(first);
+  first.status(FRONT);
+  assert.equal(bytesOf(first), before / 2);
+  const removed = runningCar([FRONT, LAMP], { maxUnansweredCommands: 1 });
+  for (const text of ["sent", "b"]) removed.command(LAMP, text);
+  removed.input({
+    type: "settings",
+    settings: { ...SETTINGS, modules: new Set([7]), maxUnansweredCommands: 1 },
+  });
+  assert.equal(bytesOf(removed), 0);
 });
 
 Deno.test("step() drops the newest when a held module floods all the same", () => {

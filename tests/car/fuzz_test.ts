@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Effect, Input } from "../../src/session/effects.ts";
 import { createSession, isSaturated, nextDeadline, step } from "../../src/session/session.ts";
+import { commandBytes } from "../../src/session/command_order.ts";
 import { values } from "../../src/session/queue.ts";
 import { type Session, stateName } from "../../src/session/state.ts";
 import { totalBytes } from "../../src/session/status_order.ts";
@@ -113,6 +114,7 @@ const anyInput: fc.Arbitrary<Input> = fc.oneof(
         maxStatusGap: fc.constantFrom(0, 3),
         maxWaitingBytes: fc.constantFrom(1, 50, 1_000_000),
         maxUnansweredCommands: fc.constantFrom(0, 2, 1000),
+        maxWaitingCommandBytes: fc.constantFrom(1, 1000),
         maxWaitingCommands: fc.constantFrom(1, 1000),
       }).map((some) => ({ ...SETTINGS, ...some })),
     }),
@@ -131,8 +133,12 @@ function result(effect: Effect): Input | undefined {
   }
 }
 
-/** Of bytes that were not given back, reading would pause for ever. */
+/** For bytes that were not given back, reading would pause and modules be held for ever. */
 function assertCounted(session: Session): void {
+  const { ready, readyBytes } = session.base.commands;
+  let waitingBytes = 0;
+  for (const { command } of values(ready)) waitingBytes += commandBytes(command);
+  assert.equal(readyBytes, waitingBytes);
   if (session.kind !== "running") return;
   const { waiting, begun, bytes } = session.statuses;
   assert.equal(bytes, totalBytes([...values(waiting), ...begun.map(({ status }) => status)]));

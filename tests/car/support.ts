@@ -30,6 +30,7 @@ export const SETTINGS: SessionSettings = {
   maxWaitingStatuses: 1000,
   maxWaitingBytes: 16_777_216,
   maxWaitingCommands: 1000,
+  maxWaitingCommandBytes: 16_777_216,
   maxUnansweredCommands: 1000,
 };
 

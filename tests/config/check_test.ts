@@ -92,6 +92,7 @@ Deno.test("runCheck() prints what counts, secrets masked, and returns 0", async 
       max_waiting_statuses: 1000,
       max_waiting_bytes: 16_777_216,
       max_waiting_commands: 10_000,
+      max_waiting_command_bytes: 16_777_216,
       max_unanswered_commands: 500,
       max_host_memory_bytes: 0,
     },

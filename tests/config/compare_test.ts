@@ -193,6 +193,7 @@ Deno.test("compareConfigs() finds every single setting, and touches no car for i
     "limits.max_waiting_statuses": "at_once",
     "limits.max_waiting_bytes": "at_once",
     "limits.max_waiting_commands": "at_once",
+    "limits.max_waiting_command_bytes": "at_once",
     "limits.max_unanswered_commands": "at_once",
     "limits.max_host_memory_bytes": "new_hosts",
     send_invalid_command: "at_once",

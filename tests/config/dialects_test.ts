@@ -17,6 +17,7 @@ const LEAST: ServerConfig = {
     maxWaitingStatuses: 1000,
     maxWaitingBytes: 16_777_216,
     maxWaitingCommands: 10_000,
+    maxWaitingCommandBytes: 16_777_216,
     maxUnansweredCommands: 500,
     maxHostMemoryBytes: 0,
   },

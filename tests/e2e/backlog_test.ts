@@ -1,9 +1,10 @@
 // Statuses that wait for a slow module when their session ends: nothing waits for them any more.
 import assert from "node:assert/strict";
-import { DeviceState } from "../../src/protocol/messages.ts";
+import { type Command, DeviceState } from "../../src/protocol/messages.ts";
 import type { ScriptedGateway } from "../../src/simulator/scripted_gateway.ts";
 import { mosquittoTest } from "../support/mosquitto.ts";
 import { waitFor } from "../support/wait.ts";
+import { holdingsOf } from "./processes.ts";
 import { Stage } from "./stage.ts";
 
 /** More than a slow module handles within any test. */
@@ -68,5 +69,48 @@ mosquittoTest(
     assert.equal((await stage.record.calls("device_disconnected")).length, 1);
     assert.equal((await stage.record.calls("destroy")).length, 1);
     assert.doesNotMatch(server.text, /Context not destroyed/);
+  },
+);
+
+mosquittoTest(
+  "large commands that nobody answers stay in their module, and none is lost",
+  async () => {
+    await using stage = await Stage.set();
+    const server = await stage.serve({
+      cars: { car_1: { echo: 1, record: "" } },
+      more: { timeout: 600, mqtt_timeout: 600 },
+    });
+    const gateway = await stage.scripted("car_1");
+    // What the first one echoes is sent behind the others.
+    await gateway.connectSequence();
+    const [device] = gateway.devices;
+    assert.ok(device);
+    const large = 100;
+    const commands: Command[] = [];
+    const take = async (kind: "status_response" | "command") => {
+      while (true) {
+        const message = await gateway.expectAny();
+        if (message.kind === "command") commands.push(message);
+        if (message.kind === kind) return;
+      }
+    };
+    for (let i = 0; i < large; i++) {
+      gateway.status(device, new Uint8Array(1_000_000).fill(i));
+      await take("status_response");
+    }
+    await server.line(/Module 1000 keeps its commands/);
+    // 16 MiB, and the one that goes beyond.
+    assert.ok(commands.length <= 18, `${commands.length} commands without a response`);
+    assert.ok((await holdingsOf(server.pid)).memoryKb < 400_000);
+    for (let answered = 0; answered <= large; answered++) {
+      if (commands.length === answered) await take("command");
+      const command = commands[answered];
+      assert.ok(command);
+      gateway.answer(command);
+    }
+    assert.deepEqual(
+      commands.map(({ commandData }) => commandData[0]),
+      ["{".charCodeAt(0), ...Array.from({ length: large }, (_, i) => i)],
+    );
   },
 );

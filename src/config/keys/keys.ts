@@ -44,6 +44,12 @@ export const LIMITS = {
       "With more commands waiting, modules keep theirs; with twice as many, the newest is dropped",
     takes: "at_once",
   }),
+  max_waiting_command_bytes: key(field.count(1).default(16_777_216), {
+    doc:
+      "With more bytes in commands waiting, modules keep theirs; with more in commands without a response, further ones wait",
+    takes: "at_once",
+    unit: "bytes",
+  }),
   max_unanswered_commands: key(field.count(1).default(500), {
     doc: "With more commands without a response, further ones wait",
     takes: "at_once",
