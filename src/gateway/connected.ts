@@ -112,20 +112,24 @@ export function onConnectedTimeout(
   environment: Environment,
   effects: Effect[],
 ): GatewayState {
-  const { now, settings } = environment;
+  const { now } = environment;
   if (state.reconnect !== null && now >= state.reconnect.at) {
     return reconnect(state, state.reconnect, environment, effects);
   }
+  const next = queueOverdue(state, environment);
+  const { silentUntil, waiting } = next;
+  if (silentUntil === null || now < silentUntil) return next;
+  return sendAll({ ...next, silentUntil: null, waiting: [] }, waiting, environment, effects);
+}
+
+/** Queues a reconnect if the oldest status has waited too long for its answer. */
+function queueOverdue(state: Connected, environment: Environment): Connected {
+  const { now, settings } = environment;
   const [oldest] = state.open;
-  if (oldest !== undefined && now >= oldest.sentAt + settings.times.responseMs) {
-    const waited = Math.round(now - oldest.sentAt);
-    const detail = `status ${oldest.status.messageCounter} had no answer for ${waited} ms`;
-    const queued = queueReconnect(state, { reason: "status_unanswered", detail }, environment);
-    if (queued !== state) return queued;
-  }
-  if (state.silentUntil === null || now < state.silentUntil) return state;
-  const { waiting } = state;
-  return sendAll({ ...state, silentUntil: null, waiting: [] }, waiting, environment, effects);
+  if (oldest === undefined || now < oldest.sentAt + settings.times.responseMs) return state;
+  const waited = Math.round(now - oldest.sentAt);
+  const detail = `status ${oldest.status.messageCounter} had no answer for ${waited} ms`;
+  return queueReconnect(state, { reason: "status_unanswered", detail }, environment);
 }
 
 function onStatusResponse(

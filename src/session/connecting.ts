@@ -344,7 +344,7 @@ function onFirstResponse(
   return awaited > 0 ? next : enterRunning(next, step.handled, step.kept, now, effects);
 }
 
-/** The message a step awaits has not come in time. */
+/** The message a step awaits has not come in time; nobody is told [TELL-GIVEN-UP]. */
 export function onStepTimeout(session: Connecting, now: number, effects: Effect[]): Waiting {
   const { step } = session;
   if (step.name === "responses") {
@@ -353,14 +353,16 @@ export function onStepTimeout(session: Connecting, now: number, effects: Effect[
       `${awaited} command ${awaited === 1 ? "response" : "responses"} of the connect ` +
       "sequence";
     const waitedMs = now - step.since;
-    return endSession(session, { reason: "command_unanswered", detail, waitedMs }, now, effects);
+    const ending = { reason: "command_unanswered", detail, waitedMs, word: "nothing" } as const;
+    return endSession(session, ending, now, effects);
   }
   const [missing, more] = step.name === "statuses"
     ? [[...step.missing].slice(0, 3).join(", "), step.missing.size - 3]
     : ["", 0];
   const detail = `First status of ${missing}${more > 0 ? ` and ${more} more devices` : ""}`;
   const waitedMs = step.name === "statuses" ? now - step.since : 0;
-  return endSession(session, { reason: "status_missing", detail, waitedMs }, now, effects);
+  const ending = { reason: "status_missing", detail, waitedMs, word: "nothing" } as const;
+  return endSession(session, ending, now, effects);
 }
 
 /** When the step under way has waited long enough, in milliseconds; Infinity in step 1. */

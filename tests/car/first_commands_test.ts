@@ -157,7 +157,6 @@ Deno.test("step() waits `timeout` for each next response [CONNECT-TIMEOUT]", () 
   assert.deepEqual(seen.lines, [
     "disconnect timeout 7/1/front",
     "disconnect timeout 8/1/lamp",
-    "ALREADY_LOGGED s1",
     "ended command_unanswered",
   ]);
   assert.equal(seen.failures[0]?.waitedMs, 10_000);

@@ -219,7 +219,6 @@ Deno.test("step() waits `timeout` for each next first status [CONNECT-TIMEOUT]",
     "disconnect timeout 7/1/front",
     "disconnect timeout 7/1/rear",
     "disconnect timeout 8/1/lamp",
-    "ALREADY_LOGGED s1",
     "ended status_missing",
   ]);
   assert.equal(seen.failures[0]?.waitedMs, 10_000);

@@ -46,6 +46,7 @@ mosquittoTest(
       devices: number,
       act: (gateway: ScriptedGateway) => Promise<unknown>,
       reason: RegExp,
+      isTold = true,
     ) =>
       await t.step({
         name: `${car}: ${reason.source}`,
@@ -55,8 +56,10 @@ mosquittoTest(
         fn: async () => {
           const gateway = await stage.scripted(car, { devices });
           await act(gateway);
-          assert.equal(await gateway.expectTold(), gateway.sessionId);
+          if (isTold) assert.equal(await gateway.expectTold(), gateway.sessionId);
           await failed(stage, server, gateway, reason);
+          // One that fell silent in its sequence may be in the next one by now: a word would fail it.
+          if (!isTold) assert.deepEqual(gateway.told, []);
         },
       });
 
@@ -67,28 +70,46 @@ mosquittoTest(
         (gateway) => gateway.connectSequence(),
         /session_timeout: Any message of the gateway within 10000 ms, waited \d+\.\d s for it/,
       ),
-      way("no_status", 1, async (gateway) => {
-        gateway.connect();
-        await gateway.expect("connect_response");
-      }, /status_missing: First status of 1000\/0\/role_1, waited \d+\.\d s for it/),
-      way("some_statuses", 3, async (gateway) => {
-        gateway.connect();
-        await gateway.expect("connect_response");
-        const [, device] = gateway.devices;
-        assert.ok(device);
-        gateway.status(device, "{}", { state: DeviceState.CONNECTING });
-        await gateway.expect("status_response");
-      }, /status_missing: First status of 1000\/0\/role_1, 1000\/0\/role_3, waited/),
-      way("no_first_response", 2, async (gateway) => {
-        gateway.connect();
-        await gateway.expect("connect_response");
-        for (const device of gateway.devices) {
+      way(
+        "no_status",
+        1,
+        async (gateway) => {
+          gateway.connect();
+          await gateway.expect("connect_response");
+        },
+        /status_missing: First status of 1000\/0\/role_1, waited \d+\.\d s for it/,
+        false,
+      ),
+      way(
+        "some_statuses",
+        3,
+        async (gateway) => {
+          gateway.connect();
+          await gateway.expect("connect_response");
+          const [, device] = gateway.devices;
+          assert.ok(device);
           gateway.status(device, "{}", { state: DeviceState.CONNECTING });
           await gateway.expect("status_response");
-        }
-        gateway.answer(await gateway.expect("command"));
-        await gateway.expect("command");
-      }, /command_unanswered: 1 command response of the connect sequence, waited/),
+        },
+        /status_missing: First status of 1000\/0\/role_1, 1000\/0\/role_3, waited/,
+        false,
+      ),
+      way(
+        "no_first_response",
+        2,
+        async (gateway) => {
+          gateway.connect();
+          await gateway.expect("connect_response");
+          for (const device of gateway.devices) {
+            gateway.status(device, "{}", { state: DeviceState.CONNECTING });
+            await gateway.expect("status_response");
+          }
+          gateway.answer(await gateway.expect("command"));
+          await gateway.expect("command");
+        },
+        /command_unanswered: 1 command response of the connect sequence, waited/,
+        false,
+      ),
       way("no_response", 1, async (gateway) => {
         await gateway.connectSequence();
         // The echo of the first status.
