@@ -13,7 +13,7 @@ export const configureDemo: Configure = (command, context, done) => {
     .option("--seconds <n>", "stop after this many seconds (default: run until Ctrl-C)", seconds)
     .option("--cars <n>", `simulated cars, at most ${MAX_CARS}`, cars, 3)
     .addOption(
-      new Option("--gateway <version>", "which version of the real gateway the cars have")
+      new Option("--gateway <version>", "version of the gateway to simulate")
         .choices(GATEWAY_VERSIONS).default("1.4"),
     )
     .action(async (options: DemoOptions) => {

@@ -1,18 +1,18 @@
-// What can be wrong with a configuration, and how it is collected: everything at once.
+// Problems of a configuration, collected to be reported all at once.
 
-/** One finding: where, and what was found and expected there. Both are one line, free of secrets. */
+/** One finding: where, and what was expected and found. Both are one line, without secrets. */
 export interface Problem {
   /** Such as `cars.car_1.specific_modules.7.lib_path`, `--ca` or the file itself; never empty. */
   readonly path: string;
   readonly message: string;
 }
 
-/** A configuration cannot be used; every reason is in {@linkcode ConfigError.problems}. */
+/** A configuration is unusable; {@linkcode ConfigError.problems} has every reason. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
   /** At least one. */
   readonly problems: readonly Problem[];
-  /** What was suspicious beside it. */
+  /** What else is suspicious. */
   readonly warnings: readonly Problem[];
 
   /** @param source what was read, for people: a file's path. */
@@ -30,22 +30,21 @@ export class ConfigError extends Error {
   }
 }
 
-/** Collects what is found wrong or suspicious while a configuration is read. */
+/** Collects problems and warnings while a configuration is read. */
 export class Faults {
   readonly #problems = new Map<string, Problem>();
   readonly #warnings: Problem[] = [];
 
-  /** Notes what keeps the server from starting. The first one at a path stands, it is the cause. */
+  /** Adds a reason not to start. Only the first one at each path is kept, as it is the cause. */
   problem(path: string, message: string): void {
     if (!this.#problems.has(path)) this.#problems.set(path, { path, message });
   }
 
-  /** Says whether something is wrong at exactly this path. */
+  /** Whether there is a problem at exactly this path. */
   hasProblem(path: string): boolean {
     return this.#problems.has(path);
   }
 
-  /** Notes what is only suspicious. */
   warning(path: string, message: string): void {
     this.#warnings.push({ path, message });
   }

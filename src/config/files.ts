@@ -1,5 +1,5 @@
-// What a configuration asks of the file system. Reading a configuration is pure: it asks a table,
-// which is filled in between, and asks again.
+// The file system as a configuration sees it. Reading a configuration is pure: it looks files up in a
+// table; missing entries are filled in, and it is read again.
 import { isAbsolute, resolve } from "node:path";
 import {
   describeFileError,
@@ -36,12 +36,12 @@ export interface FileSource {
   readText(path: string, options: { readonly maxBytes?: number }): Promise<string>;
 }
 
-/** The real file system: each look has a deadline. */
+/** The real file system; each access has a deadline. */
 export const systemFiles: FileSource = { kind: fileKind, readText };
 
 /**
- * Calls `parse` until it has asked for nothing that has not been looked at, and returns what it
- * returns then, or throws what it throws then.
+ * Calls `parse` again until all files that it asks for are known, then returns what it returns, or throws
+ * what it throws.
  */
 export async function withFiles<T>(
   source: FileSource,
@@ -62,7 +62,7 @@ export async function withFiles<T>(
   }
 }
 
-/** Answers with what was seen, and remembers what was asked for in vain. */
+/** Answers with what is known, and remembers what was asked for and is not. */
 class SeenFiles implements ConfigFiles {
   readonly #source: FileSource;
   readonly #kinds = new Map<string, FileKind>();
@@ -73,7 +73,7 @@ class SeenFiles implements ConfigFiles {
     this.#source = source;
   }
 
-  /** Looks at all that was asked for in vain; resolves with whether there was anything. */
+  /** Looks up what was asked for and is not known; resolves with whether there was anything. */
   async look(): Promise<boolean> {
     const wanted = [...this.#wanted.values()];
     this.#wanted.clear();

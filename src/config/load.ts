@@ -1,4 +1,4 @@
-// Turns a configuration of any dialect into the one form, or into everything that is wrong with it.
+// Turns a configuration of any dialect into the form, or into a list of all its problems.
 import { resolveBroker } from "./form/broker.ts";
 import { type CommonInput, type Dialect, readDialect } from "./dialects/dialect.ts";
 import { describeFileError, DOCUMENT_PATH, joinPath, quote } from "../text/mod.ts";
@@ -16,16 +16,16 @@ import type { Overrides } from "./overrides.ts";
 import { isObject } from "./dialects/read.ts";
 import { type ConfigSource, configSource } from "./source.ts";
 
-/** A configuration that can be used. */
+/** A usable configuration. */
 export interface LoadedConfig {
   readonly config: ServerConfig;
-  /** What is suspicious, but starts. */
+  /** Suspicious findings that do not prevent a start. */
   readonly warnings: readonly Problem[];
   readonly dialect: Dialect;
 }
 
 /**
- * Reads a configuration, whatever its dialect [CONFIG-DIALECTS].
+ * Reads a configuration of any dialect [CONFIG-DIALECTS].
  *
  * @param from where it is, or what a command line says of that ({@linkcode configSource})
  * @param overrides what the command line adds
@@ -113,7 +113,7 @@ export function parseConfig(
   };
 }
 
-/** Undefined when one is wrong, which has been noted. */
+/** Undefined when one is invalid, which has been reported. */
 function resolveTimeouts(input: CommonInput, sessionMs: number | undefined): Timeouts | undefined {
   const { timeout, module_call_timeout: call } = input;
   const pause = input.sleep_duration_after_connection_refused;
@@ -128,12 +128,12 @@ function resolveTimeouts(input: CommonInput, sessionMs: number | undefined): Tim
   };
 }
 
-/** Timers know whole milliseconds, and 0 would be no time at all. */
+/** Timers have whole milliseconds, and 0 would expire at once. */
 function atLeastOne(ms: number): number {
   return Math.max(1, Math.round(ms));
 }
 
-/** A key that objects of the language do not keep; as a car's name it would be lost on the way. */
+/** JavaScript objects do not keep this key; as a car's name it would be lost. */
 function refuseProto(value: unknown, path: string, faults: Faults): void {
   const open = [{ value, path }];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {

@@ -2,17 +2,17 @@
 
 /** What the command line adds to a configuration. */
 export interface Overrides {
-  /** Present when `--tls` is given: replaces what the document says about TLS. */
+  /** Present with `--tls`: replaces the document's TLS settings. */
   readonly tls?: {
-    /** `--ca`; required, but checked with everything else, so it may be absent here. */
+    /** `--ca`; required, but checked together with the rest, so it may be missing here. */
     readonly ca?: string | undefined;
     /** `--cert` and `--key`: only together. */
     readonly cert?: string | undefined;
     readonly key?: string | undefined;
   };
-  /** Present when `--broker` is given: the address is where the server itself listens. */
+  /** Present with `--broker`: the embedded broker listens at the broker's address. */
   readonly embeddedBroker?: {
-    /** Replaces the document's port; 0: one the system chooses. */
+    /** Replaces the document's port; 0: chosen by the system. */
     readonly port?: number | undefined;
   };
 }

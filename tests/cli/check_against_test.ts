@@ -78,9 +78,9 @@ Deno.test("runCheck() says against a file what a reload would do, in cars", asyn
     "car removed: removed, its session ends (stopped)",
     "car changed: module 2 changed (config.url), its session ends (module_lost)",
     "mqtt_timeout 30 s -> 20 s: at once, sessions go on",
-    "mqtt_username nothing -> es: every car connects to the broker again, its session ends " +
+    "mqtt_username nothing -> es: every car reconnects to the broker, its session ends " +
     "(broker_lost)",
-    "mqtt_password nothing -> ***: every car connects to the broker again, its session ends " +
+    "mqtt_password nothing -> ***: every car reconnects to the broker, its session ends " +
     "(broker_lost)",
     "log_files_to_keep 5 -> 1: needs a restart",
     "A reload would do this to cars: 1 added, 1 removed, 1 changed; 0 cars keep their sessions",

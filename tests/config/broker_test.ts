@@ -190,7 +190,7 @@ Deno.test("parseConfig() takes TLS from the command line [CLI-TLS]", () => {
 
 Deno.test("parseConfig() names what is wrong with TLS on the command line [CLI-TLS]", () => {
   const cases: readonly (readonly [Overrides["tls"], string[]])[] = [
-    [{}, ['--ca: Expected a file of certificates to trust, as "--tls" is given: found nothing']],
+    [{}, ['--ca: Expected a file of CA certificates, as "--tls" is given: found nothing']],
     [{ ca: "" }, ['--ca: Expected a file: found the text ""']],
     [{ ca: "ca2.pem" }, ['--ca: Expected an existing file: found none at "/srv/ca2.pem"']],
     [{ ca: "folder" }, ['--ca: Expected a file: found a directory at "/srv/folder"']],
@@ -218,6 +218,6 @@ Deno.test("parseConfig() lets the embedded broker have its own port, and asks fo
   ]);
   const overrides = { embeddedBroker: {}, tls: { ca: "ca.pem" } };
   assert.deepEqual(lines(failure(documented(), overrides).problems), [
-    "--cert: Expected a file with the embedded broker's certificate, as it speaks TLS: found nothing",
+    "--cert: Expected a file with the embedded broker's certificate, as TLS is on: found nothing",
   ]);
 });

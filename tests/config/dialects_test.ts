@@ -171,7 +171,7 @@ Deno.test("parseConfig() warns of what has no effect or is misspelled [CONFIG-UN
   const cases: readonly (readonly [Record<string, unknown>, string[]])[] = [
     [documented({ mqtt_tiemout: 3 }), ['mqtt_tiemout: Unknown key: did you mean "mqtt_timeout"?']],
     [documented({ MqttTimeout: 3 }), ['MqttTimeout: Unknown key: did you mean "mqtt_timeout"?']],
-    [documented({ whatever: 3 }), ["whatever: Unknown key: nothing reads it"]],
+    [documented({ whatever: 3 }), ["whatever: Unknown key: it is ignored"]],
     [documented({ max_devices: 3 }), ['max_devices: Unknown key: it belongs into "limits"']],
     [documented({ ca_certs_file: "ca.pem" }), [
       'ca_certs_file: Unknown key: it belongs into "external_communication"',
@@ -185,19 +185,19 @@ Deno.test("parseConfig() warns of what has no effect or is misspelled [CONFIG-UN
     [documented({ cars: { a: { specfic: {} }, b: {} } }), [
       'cars.a.specfic: Unknown key: did you mean "specific_modules"?',
     ]],
-    [documented({ "a b\n": 1 }), ['["a b\\n"]: Unknown key: nothing reads it']],
-    [documented({ car_name: "a" }), ['car_name: Key without effect: "cars" names the cars']],
+    [documented({ "a b\n": 1 }), ['["a b\\n"]: Unknown key: it is ignored']],
+    [documented({ car_name: "a" }), ['car_name: Key has no effect: "cars" names the cars']],
     [{ ...external(), mqtt_port: 1 }, [
-      'mqtt_port: Key without effect: "external_communication" names the broker',
+      'mqtt_port: Key has no effect: "external_communication" names the broker',
     ]],
     [external({ ca_certs_file: "" }), [
-      "external_communication.ca_certs_file: Key without effect: it is empty",
+      "external_communication.ca_certs_file: Key has no effect: it is empty",
     ]],
     [documented({ log_files_directory: "a", logging: { file: {} } }), [
-      'log_files_directory: Key without effect: "logging.file" decides',
+      'log_files_directory: Key has no effect: "logging.file" decides',
     ]],
     [documented({ mqtt_address: "mqtt://host:2" }), [
-      "mqtt_port: Two ports: 1883 is used, 2 in the address is not",
+      "mqtt_port: Two ports: 1883 is used, 2 in the address is ignored",
     ]],
     [documented({ $schema: "x" }), []],
   ];

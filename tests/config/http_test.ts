@@ -27,7 +27,7 @@ Deno.test("parseConfig() listens on loopback with an empty section, in every dia
 
 Deno.test("parseConfig() needs a key beyond loopback, whatever the address looks like", () => {
   for (const address of ["0.0.0.0", "::", "192.168.1.4", "fleet.example.org", "127.example.org"]) {
-    const expected = `a key, as "${address}" is reached from other machines`;
+    const expected = `a key, as "${address}" can be reached from other machines`;
     assert.deepEqual(problems({ address }), [`http.api_key: Expected ${expected}: found nothing`]);
     assert.equal(http({ address, api_key: KEY })?.apiKey, KEY);
   }
@@ -50,8 +50,8 @@ Deno.test("parseConfig() takes the longest key that a request may bring", () => 
 Deno.test("parseConfig() warns of a short key, and of one that crosses the network in the clear", () => {
   const { warnings } = load(documented({ http: { address: "::", api_key: "short" } }));
   assert.deepEqual(lines(warnings), [
-    "http.api_key: The key is easily guessed: it has less than 16 characters",
-    "http.tls_cert: The key crosses the network in the clear: TLS is off",
+    "http.api_key: The key is easy to guess: it has fewer than 16 characters",
+    "http.tls_cert: The key is sent over the network in clear text: TLS is off",
   ]);
 });
 
@@ -75,10 +75,10 @@ const WRONG: readonly (readonly [what: string, section: unknown, expected: strin
     'http.api_key_file: Expected either "api_key" or "api_key_file": found both',
   ]],
   ["has an empty key", { address: "::", api_key: "" }, [
-    "http.api_key: Expected a key of printable ASCII characters without spaces: found none",
+    "http.api_key: Expected a key of printable ASCII characters without spaces: found other characters",
   ]],
   ["has a key of two words", { api_key: `${KEY} ${KEY}` }, [
-    "http.api_key: Expected a key of printable ASCII characters without spaces: found none",
+    "http.api_key: Expected a key of printable ASCII characters without spaces: found other characters",
   ]],
   ["has a key that no request may bring", { api_key: "k".repeat(1025) }, [
     "http.api_key: Expected a key of at most 1024 characters: found one of 1025",

@@ -100,7 +100,7 @@ const CASES: readonly (readonly [what: string, document: unknown, expected: stri
       cars: { car_1: { specific_modules: { "07": { lib_path: "lib.so" } } } },
     }),
     [
-      "cars.car_1.specific_modules.07: Expected a module that is not common: found common_modules.7, too",
+      "cars.car_1.specific_modules.07: Expected a module that is not common: also found common_modules.7",
     ],
   ],
   [
@@ -108,7 +108,7 @@ const CASES: readonly (readonly [what: string, document: unknown, expected: stri
     documented({
       common_modules: { "7": { lib_path: "lib.so" }, "007": { lib_path: "lib.so" } },
     }),
-    ["common_modules.007: Expected each module once: found common_modules.7, too"],
+    ["common_modules.007: Expected each module once: also found common_modules.7"],
   ],
   [
     "has ids that are none",
@@ -198,7 +198,7 @@ const CASES: readonly (readonly [what: string, document: unknown, expected: stri
     'mqtt_address: Expected an address that begins with mqtt://, mqtts://, ws:// or wss://: found the text "http://host"',
     'common_modules.7.lib_path: Expected an existing file: found none at "/srv/none.so" and "/etc/fleet/none.so"',
     `cars.A: Expected a car's name: lowercase letters, digits and underscores, not empty: found the key "A"`,
-    "cars.A.specific_modules.07: Expected a module that is not common: found common_modules.7, too",
+    "cars.A.specific_modules.07: Expected a module that is not common: also found common_modules.7",
   ]],
 ];
 

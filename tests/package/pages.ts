@@ -179,9 +179,12 @@ const OPERATION: Trials = {
       assert.deepEqual(JSON.parse(await succeeds("schema")), JSON.parse(checkedIn));
     },
   },
-  "demo [--seconds N] [--cars N]": {
+  "demo [--seconds N] [--cars N] [--gateway 1.3]": {
     async run() {
-      assert.match(await succeeds("demo", "--seconds", "2", "--cars", "1"), /^1 cars?, /m);
+      assert.match(
+        await succeeds("demo", "--seconds", "2", "--cars", "1", "--gateway", "1.3"),
+        /^1 cars?, /m,
+      );
     },
   },
   "simulate --cars N --rate R ...": {

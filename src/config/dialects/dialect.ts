@@ -1,4 +1,4 @@
-// Finds out which dialect a document is written in, and reads it [CONFIG-DIALECTS].
+// Determines the dialect of a document, and reads it [CONFIG-DIALECTS].
 import { DOCUMENT_PATH, nearestKey, quote } from "../../text/mod.ts";
 import { documentedSchema, flatBroker, listedFleet } from "./documented.ts";
 import { externalBroker, externalSchema } from "./external.ts";
@@ -13,12 +13,12 @@ import { isObject, type Read, readAlong, type UnknownKeyHandler } from "./read.t
 /** The documented dialect, the newest one, and the old one for a single car. */
 export type Dialect = "A" | "B" | "C";
 
-/** The keys every dialect has. */
+/** Keys of all dialects. */
 export type CommonInput = Read<typeof commonSchema>;
 
 const commonSchema = objectOf(COMMON);
 
-/** A document, read; parts that are absent or wrong are undefined. */
+/** A document that was read; missing and invalid parts are undefined. */
 export interface DialectInput {
   readonly dialect: Dialect;
   readonly common: CommonInput;
@@ -26,7 +26,7 @@ export interface DialectInput {
   readonly fleet: FleetInput;
 }
 
-/** Reads a document, whatever its dialect; findings go into `faults`. */
+/** Reads a document of any dialect; findings go into `faults`. */
 export function readDialect(
   document: unknown,
   numbers: NumberTexts,
@@ -66,7 +66,7 @@ function input(
   return { dialect, common, broker, fleet };
 }
 
-/** Keys of sections, for whoever writes them at the top level. */
+/** Keys that belong into sections, to recognize them at the top level. */
 const SECTIONS: readonly (readonly [section: string, keys: object])[] = [
   ["external_communication", EXTERNAL_BROKER],
   ...Object.entries(COMMON as Table).flatMap(([name, entry]) =>
@@ -78,13 +78,13 @@ function unknownKeyHandler(faults: Faults, external: boolean, single: boolean): 
   return (path, key, known) => {
     const isTop = known.includes("company_name");
     if (isTop && external && Object.hasOwn(FLAT_BROKER, key)) {
-      return faults.warning(path, `Key without effect: "external_communication" names the broker`);
+      return faults.warning(path, `Key has no effect: "external_communication" names the broker`);
     }
     if (isTop && !single && key === "car_name") {
-      return faults.warning(path, `Key without effect: "cars" names the cars`);
+      return faults.warning(path, `Key has no effect: "cars" names the cars`);
     }
     if (isTop && !single && key === "modules") {
-      // A warning would be too little: the car would run without them.
+      // Not just a warning: the car would run without these modules.
       return faults.problem(
         path,
         `Expected modules in "common_modules" or in a car's "specific_modules": found "modules" beside "cars"`,
@@ -100,5 +100,5 @@ function advice(key: string, known: readonly string[], isTop: boolean): string {
   if (isTop && section !== undefined) return `it belongs into ${quote(section)}`;
   if (!isTop && Object.hasOwn(top, key)) return "it belongs to the top level";
   const nearest = nearestKey(key, known);
-  return nearest === undefined ? "nothing reads it" : `did you mean ${quote(nearest)}?`;
+  return nearest === undefined ? "it is ignored" : `did you mean ${quote(nearest)}?`;
 }

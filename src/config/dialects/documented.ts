@@ -12,7 +12,7 @@ export const documentedSchema = objectOf({ ...COMMON, ...FLAT_BROKER, ...FLEET }
 const flatBrokerSchema = objectOf(FLAT_BROKER);
 const fleetSchema = objectOf(FLEET);
 
-/** Brings the broker's keys of the top level to the common form. */
+/** Converts the broker's keys at the top level to the common input. */
 export function flatBroker(read: Read<typeof flatBrokerSchema>): BrokerInput {
   return {
     address: read.mqtt_address,
@@ -35,7 +35,7 @@ export function flatBroker(read: Read<typeof flatBrokerSchema>): BrokerInput {
   };
 }
 
-/** Brings `cars` and `common_modules` to the common form. */
+/** Converts `cars` and `common_modules` to the common input. */
 export function listedFleet(read: Read<typeof fleetSchema>): FleetInput {
   return {
     common: { path: "common_modules", modules: read.common_modules },

@@ -19,7 +19,7 @@ export const externalSchema = objectOf({ ...COMMON, ...FLEET }).extend(externalS
 
 const sectionSchema = z.strictObject(externalShape);
 
-/** Brings `external_communication` to the common form. */
+/** Converts `external_communication` to the common input. */
 export function externalBroker(read: Read<typeof sectionSchema>): BrokerInput {
   const section = read.external_communication ?? {};
   const at = (key: keyof typeof EXTERNAL_BROKER) => joinPath(SECTION, key);

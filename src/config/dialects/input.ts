@@ -1,8 +1,8 @@
-// What every dialect is brought to before it is checked: the same parts, each with its path.
+// The input that every dialect is converted to before it is checked: the same parts, with their paths.
 import type { modulesSchema } from "../keys/keys.ts";
 import type { Read } from "./read.ts";
 
-/** The broker as a dialect names it. */
+/** The broker as written in a document. */
 export interface BrokerInput {
   readonly address: string | undefined;
   readonly port: number | undefined;
@@ -12,7 +12,7 @@ export interface BrokerInput {
   readonly passwordFile: string | undefined;
   /** Undefined where the dialect has no keys for it. */
   readonly tls: TlsInput | undefined;
-  /** Where each of them stands. */
+  /** The path of each key. */
   readonly paths: Readonly<Record<BrokerKey, string>>;
 }
 
@@ -32,28 +32,28 @@ export interface TlsInput {
   readonly key: string | undefined;
 }
 
-/** Modules by id, as written; an entry that is wrong is undefined. */
+/** Modules by id, as written; invalid entries are undefined. */
 export type ModulesInput = NonNullable<Read<typeof modulesSchema>>;
 
-/** Modules and where they stand; undefined modules are absent or wrong. */
+/** Modules and their path; undefined modules are missing or invalid. */
 export interface ModulesAt {
   readonly path: string;
   readonly modules: ModulesInput | undefined;
 }
 
-/** One car as a dialect names it. */
+/** One car as written in a document. */
 export interface CarInput {
   readonly name: string;
   readonly path: string;
-  /** False when there is no telling what the car has. */
+  /** False when the car's modules could not be read. */
   readonly isRead: boolean;
   readonly specific: ModulesAt;
 }
 
-/** The cars and what they share. */
+/** The cars and their common modules. */
 export interface FleetInput {
   readonly common: ModulesAt | undefined;
-  /** Where the cars stand. */
+  /** The path of the cars. */
   readonly path: string;
   readonly cars: readonly CarInput[];
 }

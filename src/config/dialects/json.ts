@@ -1,12 +1,12 @@
-// Reads JSON so that a mistake is named by line and column, and keys written twice are seen.
-// The engine's own error texts are not used: they quote the document, and so its secrets.
+// Parses JSON, and reports errors by line and column, and duplicate keys. The engine's own messages are
+// not used, because they quote the document, secrets included.
 import { joinPath } from "../../text/mod.ts";
 import { type NumberTexts, parseNumbers } from "./number_texts.ts";
 
-/** Deeper documents are refused: no configuration is, and a walk must not run out of stack. */
+/** Deeper documents are refused: no configuration is that deep, and recursion must not exhaust the stack. */
 const MAX_DEPTH = 100;
 
-/** A key that stands twice in one object; the last one counts. */
+/** A duplicate key in an object; the last one counts. */
 export interface DuplicateKey {
   readonly path: string;
   readonly line: number;
@@ -22,7 +22,7 @@ export type JsonResult =
   }
   | { readonly ok: false; readonly message: string };
 
-/** Parses `text`; a mistake becomes a message with line and column (both from 1). Never throws. */
+/** Parses `text`; an error becomes a message with line and column, both from 1. Never throws. */
 export function readJson(text: string): JsonResult {
   const scanner = new Scanner(text);
   try {
@@ -36,7 +36,7 @@ export function readJson(text: string): JsonResult {
 
 class Mistake extends Error {}
 
-/** Walks through a JSON text without building anything (RFC 8259). */
+/** Checks the syntax of a JSON text (RFC 8259). */
 class Scanner {
   readonly duplicates: DuplicateKey[] = [];
   readonly #text: string;
@@ -147,7 +147,7 @@ class Scanner {
     );
   }
 
-  /** Only punctuation is shown: anything else may be part of a secret. */
+  /** Shows only punctuation: anything else may be part of a secret. */
   #found(): string {
     const character = this.#text[this.#at];
     if (character === undefined) return "the end of the file";

@@ -1,16 +1,16 @@
-// Parses JSON and keeps how its numbers are written: JSON.parse makes 5 of 5.0 and rounds what has
-// more than 15 digits, while a module's parameters are texts [MODULE-CONFIG].
+// Parses JSON and keeps the text of its numbers: JSON.parse turns 5.0 into 5 and rounds numbers of more
+// than 15 digits, while a module's parameters are texts [MODULE-CONFIG].
 
-/** How numbers of a document are written, where the program itself would write them otherwise. */
+/** The text of a document's numbers, where it differs from what the program would write. */
 export interface NumberTexts {
-  /** The text of the number that an object or a list has under a key; undefined: the usual one. */
+  /** The text of the number at a key of an object or list; undefined: the usual one. */
   textOf(holder: object, key: string): string | undefined;
 }
 
-/** For documents that were parsed elsewhere. */
+/** For documents that were parsed without it. */
 export const USUAL_TEXTS: NumberTexts = { textOf: () => undefined };
 
-/** What every supported runtime calls and the types do not know yet: numbers come with their text. */
+/** A reviver that gets the text of numbers; supported by all runtimes, but not by the types yet. */
 type Reviver = (
   this: object,
   key: string,
@@ -21,7 +21,7 @@ type Reviver = (
 /**
  * Parses like `JSON.parse`, which gives the same document.
  *
- * @throws {SyntaxError} when it is no JSON.
+ * @throws {SyntaxError} when it is not JSON.
  */
 export function parseNumbers(text: string): { document: unknown; numbers: NumberTexts } {
   const texts = new WeakMap<object, Map<string, string>>();

@@ -1,13 +1,13 @@
-// Reads a document along a schema: keeps what is right, and reports everything that is not.
-// (A plain parse gives nothing back when one key is wrong, so the checks that concern several keys
-// would have to wait until the user has mended it.)
+// Reads a document with a schema: keeps what is valid, and reports everything that is not. (A plain parse
+// returns nothing when one key is invalid, so checks across several keys would have to wait until the
+// user has corrected it.)
 import * as z from "zod";
 import { describeKind, describeValue, joinPath } from "../../text/mod.ts";
 import type { Faults } from "../errors.ts";
 import { AS_WRITTEN } from "../keys/fields.ts";
 import type { NumberTexts } from "./number_texts.ts";
 
-/** What is left of a value: wrong and absent parts are undefined, records are maps. */
+/** The valid part of a value: invalid and missing parts are undefined, records are maps. */
 export type Read<S> = S extends z.ZodOptional<infer Inner> ? Read<Inner>
   : S extends z.ZodDefault<infer Inner> ? Read<Inner>
   : S extends z.ZodObject<infer Shape>
@@ -15,10 +15,10 @@ export type Read<S> = S extends z.ZodOptional<infer Inner> ? Read<Inner>
   : S extends z.ZodRecord<infer _Key, infer Value> ? ReadonlyMap<string, Read<Value> | undefined>
   : z.output<S>;
 
-/** Called for each key a schema does not know, with the keys it does. */
+/** Called for each key that is not in the schema, with those that are. */
 export type UnknownKeyHandler = (path: string, key: string, known: readonly string[]) => void;
 
-/** Where findings go, and how the document's numbers are written. */
+/** Where findings go, and the text of the document's numbers. */
 export interface ReadSink {
   readonly numbers: NumberTexts;
   readonly faults: Faults;
@@ -26,9 +26,9 @@ export interface ReadSink {
 }
 
 /**
- * Reads `value` along `schema`. Objects, records, defaults and optional parts are taken apart, all
- * else is left to zod; its error text says what is expected. Undefined means absent or wrong, and
- * wrong has been noted.
+ * Reads `value` with `schema`. Handles objects, records, defaults and optional parts; everything else is
+ * left to zod, whose error text says what is expected. Undefined means missing or invalid; what is
+ * invalid has been reported.
  */
 export function readAlong<S extends z.ZodType>(
   schema: S,
@@ -88,13 +88,12 @@ function readRecord(schema: z.ZodRecord, value: unknown, path: string, to: ReadS
   return read;
 }
 
-/** Says only what kind of thing was found: it may be a section pasted as text, secrets included. */
+/** Names only the kind of what was found: it may be a section pasted as text, secrets included. */
 function noteWrongKind(value: unknown, path: string, to: ReadSink): undefined {
   to.faults.problem(path, `Expected an object: found ${describeKind(value)}`);
   return undefined;
 }
 
-/** Says whether a JSON value is an object. */
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -15,10 +15,10 @@ export const singleCarExternalSchema = objectOf({ ...COMMON, ...SINGLE_CAR }).ex
 
 const carSchema = objectOf(SINGLE_CAR);
 
-/** Brings `car_name` and `modules` to the common form; no car when its name is absent or wrong. */
+/** Converts `car_name` and `modules` to the common input; no car when its name is missing or invalid. */
 export function singleCar(read: Read<typeof carSchema>): FleetInput {
   const specific = { path: "modules", modules: read.modules };
-  // The name matters to nothing else that is checked, so modules are checked without one, too.
+  // Modules can be checked without the name.
   return {
     common: undefined,
     path: "car_name",

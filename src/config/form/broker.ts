@@ -1,4 +1,4 @@
-// Makes the broker's part of the form: address, port, credentials and TLS together.
+// Makes the broker's part of the form: address, port, credentials and TLS.
 import { isSecure, overTls, parseAddress, type TlsFiles } from "../../net/mod.ts";
 import type { Faults } from "../errors.ts";
 import { type ConfigPlace, findPem, readSecret } from "../files.ts";
@@ -6,7 +6,7 @@ import type { BrokerInput } from "../dialects/input.ts";
 import type { BrokerConfig } from "./model.ts";
 import type { Overrides } from "../overrides.ts";
 
-/** Ports of addresses that name none. */
+/** Default ports. */
 const PORT_DEFAULTS = {
   mqtt: 1883,
   mqtts: 8883,
@@ -14,7 +14,7 @@ const PORT_DEFAULTS = {
   wss: 443,
 } as const satisfies Readonly<Record<string, number>>;
 
-/** Checks what a document and the command line say about the broker; undefined when it is wrong. */
+/** Checks the broker in a document and on the command line; undefined when it is invalid. */
 export function resolveBroker(
   input: BrokerInput,
   overrides: Overrides,
@@ -33,7 +33,7 @@ export function resolveBroker(
   const secure = files !== undefined || isSecure(address.protocol);
   const protocol = secure ? overTls(address.protocol) : address.protocol;
   if (secure && overrides.embeddedBroker !== undefined && files?.certFile === undefined) {
-    const expected = "a file with the embedded broker's certificate, as it speaks TLS";
+    const expected = "a file with the embedded broker's certificate, as TLS is on";
     const path = overrides.tls === undefined ? input.paths.cert : "--cert";
     faults.problem(path, `Expected ${expected}: found nothing`);
   }
@@ -63,7 +63,7 @@ function resolvePort(
   if (input.port !== undefined && addressPort !== undefined && input.port !== addressPort) {
     faults.warning(
       input.paths.port,
-      `Two ports: ${input.port} is used, ${addressPort} in the address is not`,
+      `Two ports: ${input.port} is used, ${addressPort} in the address is ignored`,
     );
   }
   return input.port ?? addressPort;
@@ -88,7 +88,7 @@ function resolveCredentials(
     else password ??= read.text;
   }
   if (password !== undefined && username === undefined) {
-    // MQTT 3.1.1 has no password without a user name.
+    // MQTT 3.1.1 does not allow a password without a user name.
     faults.problem(paths.username, "Expected a text, as there is a password: found nothing");
   }
   return {
@@ -97,7 +97,7 @@ function resolveCredentials(
   };
 }
 
-/** The PEM files; undefined when neither the document nor the command line turns TLS on with one. */
+/** The PEM files; undefined when neither the document nor the command line names one. */
 function resolveTlsFiles(
   input: BrokerInput,
   overrides: Overrides,
@@ -108,7 +108,7 @@ function resolveTlsFiles(
   if (given === undefined) return undefined;
   const onCommandLine = overrides.tls !== undefined;
   const paths = onCommandLine ? { ca: "--ca", cert: "--cert", key: "--key" } : input.paths;
-  // Names on a command line mean the working directory only.
+  // Names on the command line are relative to the working directory only.
   const from = onCommandLine ? { ...place, folder: place.workingDirectory } : place;
   const resolved: { caFile?: string; certFile?: string; keyFile?: string } = {};
   const resolveFile = (part: "ca" | "cert" | "key") => {
@@ -116,7 +116,7 @@ function resolveTlsFiles(
     if (name === undefined) return;
     if (name === "") {
       if (onCommandLine) faults.problem(paths[part], 'Expected a file: found the text ""');
-      else faults.warning(paths[part], "Key without effect: it is empty");
+      else faults.warning(paths[part], "Key has no effect: it is empty");
       return;
     }
     const found = findPem(name, from);
@@ -129,7 +129,7 @@ function resolveTlsFiles(
   const missing = (part: "ca" | "cert" | "key", expected: string) =>
     faults.problem(paths[part], `Expected ${expected}: found nothing`);
   if (onCommandLine && !given.ca) {
-    missing("ca", 'a file of certificates to trust, as "--tls" is given');
+    missing("ca", 'a file of CA certificates, as "--tls" is given');
   }
   if (given.cert && !given.key) missing("key", "the key of the client certificate");
   if (given.key && !given.cert) missing("cert", "the client certificate of the key");

@@ -1,4 +1,4 @@
-// Makes the HTTP part of the form: where it listens, who may ask, and TLS.
+// Makes the HTTP part of the form: address, API key and TLS.
 import { isLoopback } from "../../net/mod.ts";
 import { quote } from "../../text/mod.ts";
 import type { CommonInput } from "../dialects/dialect.ts";
@@ -10,12 +10,12 @@ import type { HttpConfig } from "./model.ts";
 
 type HttpInput = NonNullable<CommonInput["http"]>;
 
-/** A shorter key is easily guessed, in characters. */
+/** A shorter key is easy to guess, in characters. */
 const SHORT_KEY = 16;
-/** No key is longer, in characters: a request with a longer one is refused without comparing. */
+/** Keys are at most so long, in characters: a request with a longer one is refused without comparing. */
 export const MAX_KEY_LENGTH = 1024;
 
-/** Checks the section `http`; undefined when it is absent, which leaves HTTP off, or wrong. */
+/** Checks the section `http`; undefined when it is absent, which leaves HTTP off, or invalid. */
 export function resolveHttp(
   input: CommonInput,
   place: ConfigPlace,
@@ -27,14 +27,14 @@ export function resolveHttp(
   const apiKey = resolveKey(http, place, faults);
   const local = isLoopback(address);
   const hasKey = http.api_key !== undefined || http.api_key_file !== undefined;
-  // Without a key, whoever reaches the port stops cars; so only this machine may reach it.
+  // Without a key, anyone who can reach the port can stop cars; so only this machine may reach it.
   if (!local && !hasKey && !faults.hasProblem("http.api_key")) {
-    const expected = `a key, as ${quote(address)} is reached from other machines`;
+    const expected = `a key, as ${quote(address)} can be reached from other machines`;
     faults.problem("http.api_key", `Expected ${expected}: found nothing`);
   }
   const tls = resolveTls(http, place, faults);
   if (!local && tls === undefined) {
-    faults.warning("http.tls_cert", "The key crosses the network in the clear: TLS is off");
+    faults.warning("http.tls_cert", "The key is sent over the network in clear text: TLS is off");
   }
   return {
     address,
@@ -59,9 +59,12 @@ function resolveKey(http: HttpInput, place: ConfigPlace, faults: Faults): string
 
 function checkedKey(key: string | undefined, path: string, faults: Faults): string | undefined {
   if (key === undefined) return undefined;
-  // It is sent in a header, and compared as it comes.
+  // It is sent in a header, and compared byte by byte.
   if (!/^[\x21-\x7e]+$/.test(key)) {
-    faults.problem(path, "Expected a key of printable ASCII characters without spaces: found none");
+    faults.problem(
+      path,
+      "Expected a key of printable ASCII characters without spaces: found other characters",
+    );
     return undefined;
   }
   if (key.length > MAX_KEY_LENGTH) {
@@ -70,7 +73,7 @@ function checkedKey(key: string | undefined, path: string, faults: Faults): stri
     return undefined;
   }
   if (key.length < SHORT_KEY) {
-    faults.warning(path, `The key is easily guessed: it has less than ${SHORT_KEY} characters`);
+    faults.warning(path, `The key is easy to guess: it has fewer than ${SHORT_KEY} characters`);
   }
   return key;
 }

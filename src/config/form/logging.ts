@@ -8,7 +8,7 @@ import { LOGGING } from "../keys/keys.ts";
 
 const { keys: KEYS } = LOGGING.console;
 
-/** Decides where lines go; the values have been checked. */
+/** Makes the logging settings from values that have been checked. */
 export function resolveLogging(
   input: CommonInput,
   workingDirectory: string,
@@ -17,7 +17,7 @@ export function resolveLogging(
   const console = input.logging?.console;
   const file = input.logging?.file;
   if (file !== undefined && input.log_files_directory !== undefined) {
-    faults.warning("log_files_directory", 'Key without effect: "logging.file" decides');
+    faults.warning("log_files_directory", 'Key has no effect: "logging.file" decides');
   }
   const directory = file?.path ?? input.log_files_directory;
   return {

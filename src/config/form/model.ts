@@ -1,16 +1,16 @@
-// The one immutable form every configuration dialect ends in [CONFIG-DIALECTS].
+// The immutable form that every dialect is converted to [CONFIG-DIALECTS].
 import type { FormOf } from "../keys/key.ts";
 import type { LIMITS } from "../keys/keys.ts";
 import type { LoggingConfig } from "../../log/mod.ts";
 import type { Endpoint, TlsFiles } from "../../net/mod.ts";
 
-/** A whole configuration, checked. Durations are milliseconds, sizes bytes. */
+/** A valid configuration. Durations are in milliseconds, sizes in bytes. */
 export interface ServerConfig {
   readonly company: string;
   readonly broker: BrokerConfig;
   readonly timeouts: Timeouts;
   readonly limits: FormOf<typeof LIMITS>;
-  /** Whether a command whose device names another module is sent all the same. */
+  /** Whether a command whose device names another module is sent anyway. */
   readonly sendInvalidCommand: boolean;
   readonly logging: LoggingConfig;
   /** Absent: no HTTP. */
@@ -27,7 +27,7 @@ export interface BrokerConfig extends Endpoint {
   readonly tls?: TlsFiles;
 }
 
-/** How long things may take, in milliseconds. */
+/** Deadlines and pauses, in milliseconds. */
 export interface Timeouts {
   /** `mqtt_timeout`: silence after which a session fails. */
   readonly sessionMs: number;
@@ -39,27 +39,25 @@ export interface Timeouts {
   readonly refusedPauseMs: number;
 }
 
-/** Where operators ask: `http`. */
+/** The section `http`. */
 export interface HttpConfig {
   /** A host name or an IP address, without brackets. */
   readonly address: string;
-  /** 0: one the system chooses. */
+  /** 0: chosen by the system. */
   readonly port: number;
-  /** Present whenever the address is reached from other machines. */
+  /** Always present when the address can be reached from other machines. */
   readonly apiKey?: string;
   /** Files in PEM form, absolute paths; absent: plain HTTP. */
   readonly tls?: { readonly certFile: string; readonly keyFile: string };
 }
 
-/** One car and the modules it has, common ones included; at least one. */
+/** A car and its modules, common ones included; at least one. */
 export interface CarConfig {
   readonly name: string;
   readonly modules: readonly ModuleConfig[];
 }
 
-/** One module of one car. */
 export interface ModuleConfig {
-  /** The module's number. */
   readonly id: number;
   /** Absolute path of the shared library. */
   readonly libPath: string;

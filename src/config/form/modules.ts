@@ -9,13 +9,13 @@ import type { CarConfig, ModuleConfig } from "./model.ts";
 /** Module ids are a C `int`. */
 const MAX_ID = 2_147_483_647;
 
-/** The modules of one section by id, with the path of each; undefined: it is wrong. */
+/** The modules of one section by id, with their paths; undefined: invalid. */
 type ResolvedModules = ReadonlyMap<
   number,
   { readonly path: string; readonly module: ModuleConfig | undefined }
 >;
 
-/** Checks cars and modules; what it returns is complete only when nothing was noted. */
+/** Checks cars and modules; the result is complete only when no problem was found. */
 export function resolveFleet(
   fleet: FleetInput,
   place: ConfigPlace,
@@ -33,7 +33,7 @@ export function resolveFleet(
     for (const [id, { path }] of own) {
       const other = shared.get(id);
       if (other === undefined) continue;
-      faults.problem(path, `Expected a module that is not common: found ${other.path}, too`);
+      faults.problem(path, `Expected a module that is not common: also found ${other.path}`);
     }
     const sections = common === undefined ? [car.specific] : [common, car.specific];
     const isEmpty = sections.every((section) => (section.modules?.size ?? 0) === 0);
@@ -49,7 +49,7 @@ export function resolveFleet(
   });
 }
 
-/** A car's name may be a key, which a schema for values does not see. */
+/** A car's name may be a key of an object, which schemas do not check. */
 function checkName(car: CarInput, faults: Faults): void {
   const result = fleetName("a car's name").safeParse(car.name);
   if (result.success) return;
@@ -73,7 +73,7 @@ function resolveModules(
     }
     const twin = resolved.get(id);
     if (twin === undefined) resolved.set(id, { path, module });
-    else faults.problem(path, `Expected each module once: found ${twin.path}, too`);
+    else faults.problem(path, `Expected each module once: also found ${twin.path}`);
   }
   return resolved;
 }
@@ -106,7 +106,7 @@ function resolveModule(
   return { id, libPath: library.path, parameters, waitTimeoutMs: entry.timeout_ms };
 }
 
-/** Every car's context would get the same name [MODULE-CONFIG]. */
+/** Warns when all cars' contexts would get the same name [MODULE-CONFIG]. */
 function warnOfSharedNames(common: ModulesAt, faults: Faults): void {
   for (const [id, entry] of common.modules ?? []) {
     for (const key of ["company_name", "car_name"]) {

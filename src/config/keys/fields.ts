@@ -1,7 +1,7 @@
-// The kinds of values a configuration has. Each carries, as its error text, what is expected there.
+// Schemas for the values of a configuration. The error text of each says what is expected.
 import * as z from "zod";
 
-/** Timers hold no more milliseconds than this: 24 days. */
+/** The longest timer, in milliseconds: 24 days. */
 const MAX_MS = 2_147_483_647;
 const MAX_SECONDS = Math.floor(MAX_MS / 1000);
 const MAX_INT32 = 2_147_483_647;
@@ -25,20 +25,18 @@ export function wholeMilliseconds() {
   return integer("a whole number of milliseconds", 0, MAX_MS);
 }
 
-/** How many there may be. */
 export function count(least: 0 | 1) {
   return integer("a whole number", least, MAX_INT32);
 }
 
-/** How large a file may become, in bytes. */
 export function fileSize() {
   return integer("a whole number of bytes", 0, Number.MAX_SAFE_INTEGER);
 }
 
-/** A host without any context has 40 to 70 MB: with less than this, it would be replaced for ever. */
+/** A host without contexts has 40 to 70 MB: with a lower limit, it would be replaced forever. */
 const MIN_HOST_MEMORY = 256 * 1024 * 1024;
 
-/** How much memory a module host may have, in bytes; 0: any. */
+/** Memory of a module host, in bytes; 0: unlimited. */
 export function hostMemory() {
   const most = Number.MAX_SAFE_INTEGER;
   const error = `0, or a whole number of bytes from ${MIN_HOST_MEMORY} to ${most}`;
@@ -79,18 +77,18 @@ export function text(what: string) {
   return z.string({ error: what });
 }
 
-/** A text with something in it. */
+/** A text that is not empty. */
 export function filledText(what: string) {
   const error = `${what}, not empty`;
   return z.string({ error }).min(1, { error });
 }
 
-/** A text of which `pattern` decides. */
+/** A text that matches `pattern`. */
 function patternText(what: string, pattern: RegExp) {
   return z.string({ error: what }).regex(pattern, { error: what });
 }
 
-/** Two names and what follows them must fit into a topic, which has 65,535 bytes at most. */
+/** Two names and a suffix must fit into a topic of at most 65,535 bytes. */
 const MAX_NAME = 30_000;
 
 /** A company's or a car's name: it is a level of a topic [CONFIG-DOCUMENTED]. */
@@ -118,7 +116,7 @@ export function word<const W extends readonly string[]>(words: W) {
   return z.enum(words, { error: `one of ${words.map((each) => `"${each}"`).join(", ")}` });
 }
 
-/** Schemas of values that become text: a number keeps the text the document has. */
+/** Schemas of values that become text: numbers keep the text of the document. */
 export const AS_WRITTEN = z.registry();
 
 /** A value of a module's `config`: everything becomes text. */

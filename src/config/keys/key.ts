@@ -1,30 +1,30 @@
-// What the table of keys (keys.ts) says of each key, and what is derived from it for all of them.
+// Types of the table of keys (keys.ts), and what is derived from it for all keys.
 import * as z from "zod";
 import type { ServerConfig } from "../form/model.ts";
 
 /**
- * When a changed setting counts: at once for every session, for module hosts or broker connections
- * made from now on, by connecting every car again, or only after a restart.
+ * When a change takes effect: at once in every session, for new module hosts or broker connections, after
+ * every car has reconnected, or only after a restart.
  */
 export type Takes = "at_once" | "new_hosts" | "new_connections" | "reconnect" | "restart";
 
-/** What an entry of the table says beside the schema, which holds type, unit's bounds and default. */
+/** An entry of the table without its schema, which has the type, the bounds and the default. */
 export interface KeyFacts<From> {
-  /** One sentence, for the JSON Schema and docs/configuration.md. */
+  /** One sentence, for the JSON Schema and docs/configuration_keys.md. */
   readonly doc: string;
-  /** What a change touches: nothing at all, the module contexts of the cars concerned, or a setting. */
+  /** What a change affects: nothing, the module contexts of the cars concerned, or a setting. */
   readonly takes: Takes | "contexts" | "nothing";
-  /** Of what the value is a number: seconds, bytes, files. */
+  /** Such as seconds, bytes or files. */
   readonly unit?: string;
   /** Never shown. */
   readonly secret?: boolean;
-  /** What the embedded broker listens with: there, a change counts after a restart. */
+  /** Used by the embedded broker to listen; then a change takes effect after a restart. */
   readonly listens?: boolean;
-  /** The key of dialects A and C at the top level, where it has another name there. */
+  /** Its name at the top level in dialects A and C, if it differs. */
   readonly flat?: string;
-  /** The value in the one form, as a document says it; absent: the document's alone. */
+  /** The value in the form, as written in a document; absent: only documents have it. */
   readonly of?: (from: From) => unknown;
-  /** What is compared instead; `null`: compared with another key. @default {of} */
+  /** The value to compare; `null`: compared as part of another key. @default {of} */
   readonly compared?: ((from: From) => unknown) | null;
 }
 
@@ -60,7 +60,7 @@ export function key<S extends z.ZodType, From = ServerConfig>(
   return { kind: "key", schema: schema.describe(facts.doc), ...facts };
 }
 
-/** Makes a section that may be absent, which then means something of its own. */
+/** Makes an optional section, whose absence has a meaning of its own. */
 export function optionalSection<T>(id: string | undefined, doc: string, keys: T) {
   const object = objectOf(keys);
   const schema = (id === undefined ? object : object.meta({ id })).optional().describe(doc);
@@ -84,7 +84,7 @@ export function section<T>(id: string, doc: string, keys: T) {
   return { kind: "section", doc, keys: Object.fromEntries(read) as T, schema } as const;
 }
 
-/** The form of such a section; undefined when one of its values is wrong, which has been noted. */
+/** The form of such a section; undefined when one of its values is invalid, which has been reported. */
 export function formOf<T>(
   { keys }: Pick<Section<T>, "keys">,
   values: Readonly<Record<string, unknown>> | undefined,
@@ -94,7 +94,7 @@ export function formOf<T>(
   return Object.fromEntries(form);
 }
 
-/** What counts when the key is absent. */
+/** The default of a key. */
 export function defaultOf<S extends z.ZodType>({ schema }: Pick<Key<S>, "schema">): z.output<S> {
   return schema.parse(undefined);
 }
@@ -123,13 +123,13 @@ function camelCase(name: string): string {
   return name.replaceAll(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }
 
-/** A key and where it stands in a document, such as `limits.max_devices`. */
+/** A key and its path in a document, such as `limits.max_devices`. */
 export interface KeyAt {
   readonly path: string;
   readonly key: Key;
 }
 
-/** Every key of a table, sections taken apart, in order. */
+/** Every key of a table and its sections, in order. */
 export function keysOf(table: object, prefix = ""): KeyAt[] {
   return Object.entries(table as Table).flatMap(([name, entry]) => {
     const path = prefix + name;

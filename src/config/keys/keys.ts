@@ -1,5 +1,5 @@
 // Every key of the configuration, described once. The schemas of the dialects, the JSON Schema, the
-// defaults, the effective document, the comparison and docs/configuration.md are made from this.
+// defaults, the effective document, the comparison and docs/configuration_keys.md derive from this.
 import * as z from "zod";
 import { brokerAddress, formatAddress } from "../../net/mod.ts";
 import * as field from "./fields.ts";
@@ -9,7 +9,7 @@ import type { ModuleConfig, ServerConfig } from "../form/model.ts";
 
 const DEFAULT_SESSION_S = 30;
 
-/** What is bounded, for each car or module host. */
+/** Limits of each car or module host. */
 export const LIMITS = {
   max_message_bytes: key(field.count(1).default(1_048_576), {
     doc: "A larger message of a gateway is discarded unread",
@@ -30,7 +30,8 @@ export const LIMITS = {
     takes: "at_once",
   }),
   max_waiting_statuses: key(field.count(1).default(1000), {
-    doc: "With more statuses waiting for modules, reading pauses and the gateway keeps them",
+    doc:
+      "With more statuses waiting for modules, reading pauses, and the gateway keeps further ones",
     takes: "at_once",
   }),
   max_waiting_bytes: key(field.count(1).default(16_777_216), {
@@ -103,7 +104,7 @@ export const FLAT_BROKER = {
   mqtt_address: ADDRESS,
   mqtt_port: PORT,
   mqtt_timeout: key(field.seconds().default(DEFAULT_SESSION_S), {
-    doc: "Seconds without a message of a car before its session fails",
+    doc: "Seconds without a message from a car until its session fails",
     takes: "at_once",
     unit: "s",
     of: ({ timeouts }) => timeouts.sessionMs / 1000,
@@ -113,22 +114,22 @@ export const FLAT_BROKER = {
 
 const pemFile = () => field.text("the path of a PEM file").optional();
 
-/** Files for TLS, which the command line may name in every dialect. */
+/** TLS files, which the command line can name in every dialect. */
 export const BROKER_TLS = {
   ca_certs_file: key(pemFile(), {
-    doc: "Certificates to trust; turns TLS on",
+    doc: "Additional CA certificates to trust, PEM; turns TLS on",
     takes: "new_connections",
     listens: true,
     of: ({ broker }) => broker.tls?.caFile,
   }),
   cert_file: key(pemFile(), {
-    doc: "Client certificate, together with key_file; turns TLS on",
+    doc: "Client certificate, PEM; requires key_file; turns TLS on",
     takes: "new_connections",
     listens: true,
     of: ({ broker }) => broker.tls?.certFile,
   }),
   key_file: key(pemFile(), {
-    doc: "Key of the client certificate",
+    doc: "Private key of the client certificate, PEM",
     takes: "new_connections",
     listens: true,
     of: ({ broker }) => broker.tls?.keyFile,
@@ -145,7 +146,7 @@ export const EXTERNAL_BROKER = {
   server_address: ADDRESS,
   server_port: PORT,
   timeout_ms: key(field.milliseconds().default(DEFAULT_SESSION_S * 1000), {
-    doc: "Milliseconds without a message of a car before its session fails",
+    doc: "Milliseconds without a message from a car until its session fails",
     takes: "at_once",
     unit: "ms",
     of: ({ timeouts }) => timeouts.sessionMs,
@@ -160,17 +161,17 @@ type Destination = ServerConfig["logging"]["console" | "file"];
 function destination(of: (config: ServerConfig) => Destination) {
   return {
     use: key(field.flag().default(true), {
-      doc: "Whether lines go there",
+      doc: "Whether lines are written there",
       takes: "restart",
       of: (config) => of(config).use,
     }),
     level: key(field.anyCaseWord(LOG_LEVELS).default("INFO"), {
-      doc: "The least level that is written: DEBUG, INFO, WARNING, ERROR or CRITICAL",
+      doc: "The lowest level that is written: DEBUG, INFO, WARNING, ERROR or CRITICAL",
       takes: "at_once",
       of: (config) => of(config).level,
     }),
     format: key(field.word(["text", "json"]).default("text"), {
-      doc: "Lines for people, or one JSON object a line",
+      doc: "Text lines, or one JSON object per line",
       takes: "restart",
       of: (config) => of(config).format,
     }),
@@ -181,7 +182,7 @@ function destination(of: (config: ServerConfig) => Destination) {
 export const LOGGING = {
   console: optionalSection(
     undefined,
-    "Lines on the console; on unless told",
+    "Lines on the console; on by default",
     destination(({ logging }) => logging.console),
   ),
   file: optionalSection(undefined, "Lines in a file; off when absent", {
@@ -194,20 +195,20 @@ export const LOGGING = {
   }),
 };
 
-/** Where operators ask. */
+/** The HTTP server. */
 export const HTTP = {
   address: key(field.hostName().default("127.0.0.1"), {
-    doc: "Where it listens: an IP address or a host name; beyond loopback a key is needed",
+    doc: "Where it listens: an IP address or a host name; beyond loopback, a key is required",
     takes: "restart",
     of: ({ http }) => http?.address,
   }),
   port: key(field.anyPort().default(8080), {
-    doc: "The port; 0: one the system chooses",
+    doc: "The port; 0: chosen by the system",
     takes: "restart",
     of: ({ http }) => http?.port,
   }),
   api_key: key(field.text("a text").optional(), {
-    doc: "Key that every request needs",
+    doc: "The API key that requests must have",
     takes: "restart",
     secret: true,
     of: ({ http }) => http?.apiKey,
@@ -217,7 +218,7 @@ export const HTTP = {
     takes: "restart",
   }),
   tls_cert: key(field.filledText("the path of a file").optional(), {
-    doc: "Certificate chain, PEM; turns HTTPS on, needs tls_key",
+    doc: "Certificate chain, PEM; turns HTTPS on; requires tls_key",
     takes: "restart",
     of: ({ http }) => http?.tls?.certFile,
   }),
@@ -246,32 +247,32 @@ export const COMMON = {
     of: ({ timeouts }) => timeouts.responseMs / 1000,
   }),
   module_call_timeout: key(field.seconds().default(30), {
-    doc: "Seconds for one call of a module, wait_for_command excepted",
+    doc: "Seconds that one call of a module may take, except wait_for_command",
     takes: "new_hosts",
     unit: "s",
     of: ({ timeouts }) => timeouts.moduleCallMs / 1000,
   }),
   send_invalid_command: key(field.flag().default(false), {
-    doc: "Whether a command whose device names another module is sent all the same",
+    doc: "Whether a command whose device names another module is sent anyway",
     takes: "at_once",
     of: ({ sendInvalidCommand }) => sendInvalidCommand,
   }),
   sleep_duration_after_connection_refused: key(field.seconds({ zero: true }).default(0.5), {
-    doc: "Seconds until a broker that refused is tried again; grows to at most 30",
+    doc: "Seconds until a broker that refused is tried again; the pause grows to at most 30",
     takes: "at_once",
     unit: "s",
     of: ({ timeouts }) => timeouts.refusedPauseMs / 1000,
   }),
-  limits: section("limits", "What is bounded, for each car or module host", LIMITS),
+  limits: section("limits", "Limits of each car or module host", LIMITS),
   logging: optionalSection("logging", "Where log lines go", LOGGING),
   http: optionalSection("http", "Page, API and metrics for operators; off when absent", HTTP),
   log_files_directory: key(field.text("the path of a directory").optional(), {
     doc:
-      "Turns the log file on; empty: the working directory. logging.file decides when both are given",
+      "Turns the log file on; empty: the working directory. Ignored when logging.file is present",
     takes: "restart",
   }),
   log_files_to_keep: key(field.count(0).default(5), {
-    doc: "Rotated log files kept beside the current one",
+    doc: "Number of rotated log files to keep",
     takes: "restart",
     of: ({ logging }) => logging.file.keep,
   }),
@@ -283,7 +284,7 @@ export const COMMON = {
   }),
 };
 
-/** The keys of one module of a car; a change exchanges the contexts of that car alone. */
+/** The keys of one module of a car; a change replaces the contexts of that car only. */
 export const MODULE = {
   lib_path: key(field.filledText("the path of a shared library"), {
     doc:
@@ -299,7 +300,7 @@ export const MODULE = {
   }),
   timeout_ms: key(field.wholeMilliseconds().default(1000), {
     doc:
-      "What wait_for_command is called with, in milliseconds; 0: it is asked without waiting, ever less often down to once a second",
+      "Timeout that wait_for_command is called with; 0: it is polled, less and less often, down to once a second",
     takes: "contexts",
     unit: "ms",
     of: ({ waitTimeoutMs }: ModuleConfig) => waitTimeoutMs,
@@ -312,7 +313,7 @@ export const modulesSchema = z.record(z.string(), objectOf(MODULE))
 
 const CAR = {
   specific_modules: key(modulesSchema.optional(), {
-    doc: "Modules only this car has, by id",
+    doc: "Modules of this car only, by id",
     takes: "contexts",
   }),
 };
@@ -320,7 +321,7 @@ const CAR = {
 /** The cars and their modules, in dialects A and B. */
 export const FLEET = {
   common_modules: key(modulesSchema.optional(), {
-    doc: "Modules every car has, by module id",
+    doc: "Modules of every car, by id",
     takes: "contexts",
   }),
   cars: key(
@@ -340,7 +341,7 @@ export const SINGLE_CAR = {
     takes: "contexts",
   }),
   modules: key(modulesSchema, {
-    doc: "The car's modules, by module id",
+    doc: "The car's modules, by id",
     takes: "contexts",
   }),
 };

@@ -1,4 +1,4 @@
-// What differs between two configurations, in cars and in settings, and when each difference counts.
+// Compares two configurations: cars and settings that differ, and when each change takes effect.
 import { type KeyAt, keysOf, type Takes } from "../keys/key.ts";
 import { BROKER_TLS, COMMON, FLAT_BROKER } from "../keys/keys.ts";
 import type { CarConfig, ModuleConfig, ServerConfig } from "../form/model.ts";
@@ -13,7 +13,7 @@ export interface SettingChange {
   readonly takes: Takes;
 }
 
-/** A module of a car that stays. */
+/** A change of a module of a car that is in both. */
 export interface ModuleChange {
   readonly module: number;
   readonly what: "added" | "removed" | "changed";
@@ -21,14 +21,14 @@ export interface ModuleChange {
   readonly keys: readonly string[];
 }
 
-/** A car that stays, and whose modules differ. */
+/** A car that is in both, and whose modules differ. */
 export interface CarChange {
   readonly car: string;
   /** At least one. */
   readonly modules: readonly ModuleChange[];
 }
 
-/** Everything that differs; names of cars are in the order of their document. */
+/** All differences; names of cars are in the order of their document. */
 export interface ConfigDifference {
   readonly added: readonly string[];
   readonly removed: readonly string[];
@@ -38,16 +38,15 @@ export interface ConfigDifference {
   readonly settings: readonly SettingChange[];
 }
 
-/** What changes the meaning of a difference. */
 export interface CompareOptions {
-  /** The server runs the broker itself: what is said about it is what it listens on. */
+  /** The server runs the broker itself: the broker's settings say where it listens. */
   readonly embeddedBroker?: boolean;
 }
 
 /** Every setting, in the order of the table; cars and modules are compared by themselves. */
 const SETTINGS: readonly KeyAt[] = keysOf({ ...FLAT_BROKER, ...BROKER_TLS, ...COMMON });
 
-/** Compares what runs with what shall run. With another company, all cars are other cars. */
+/** Compares the running configuration with a new one. With another company, all cars are different cars. */
 export function compareConfigs(
   from: ServerConfig,
   to: ServerConfig,
@@ -75,12 +74,12 @@ export function compareConfigs(
   return { added, removed, changed, same, settings };
 }
 
-/** Whether there is nothing to do. */
+/** Whether nothing differs. */
 export function isSame({ added, removed, changed, settings }: ConfigDifference): boolean {
   return added.length + removed.length + changed.length + settings.length === 0;
 }
 
-/** What runs after a change to `to` without a restart: the rest stays as it is in `from`. */
+/** What runs after a change to `to` without a restart: settings that need one stay as in `from`. */
 export function withoutRestart(
   from: ServerConfig,
   to: ServerConfig,
@@ -142,7 +141,7 @@ function compareModules(from: CarConfig, to: CarConfig): ModuleChange[] {
   return changes;
 }
 
-/** The order of parameters does not count. */
+/** Ignores the order of parameters. */
 function changedKeys(from: ModuleConfig, to: ModuleConfig): string[] {
   const keys: string[] = [];
   if (from.libPath !== to.libPath) keys.push("lib_path");

@@ -1,19 +1,19 @@
-// Puts the differences between two configurations into words, for `check --against` and the log.
+// Describes the differences between two configurations, for `check --against` and the log.
 import type { CarChange, ConfigDifference, SettingChange } from "./compare.ts";
 import type { Takes } from "../keys/key.ts";
 
-/** Names in a line; with more, the rest is counted. */
+/** So many names are listed; the rest are counted. */
 const MAX_NAMES = 10;
 
 const WHEN: Readonly<Record<Takes, string>> = {
   at_once: "at once, sessions go on",
-  new_hosts: "for module hosts started from now on",
-  new_connections: "for broker connections made from now on",
-  reconnect: "every car connects to the broker again, its session ends (broker_lost)",
+  new_hosts: "for module hosts that start from now on",
+  new_connections: "for broker connections from now on",
+  reconnect: "every car reconnects to the broker, its session ends (broker_lost)",
   restart: "needs a restart",
 };
 
-/** A line for every change, in the order in which operators care. */
+/** One line per change, the most important first. */
 export function differenceLines(difference: ConfigDifference): string[] {
   const { added, removed, changed, settings } = difference;
   return [
@@ -44,7 +44,7 @@ export function namesText(names: readonly string[]): string {
   return names.length > MAX_NAMES ? `${shown} and ${names.length - MAX_NAMES} more` : shown;
 }
 
-/** Whether every car connects to the broker again. */
+/** Whether every car reconnects to the broker. */
 export function reconnects({ settings }: ConfigDifference): boolean {
   return settings.some(({ takes }) => takes === "reconnect");
 }

@@ -1,4 +1,4 @@
-// Writes the form back as a document of dialect B, so that a user sees what counts in the end.
+// Writes the form as a document of dialect B, so that a user sees the effective configuration.
 import type { Key, Table } from "../keys/key.ts";
 import { COMMON, EXTERNAL_BROKER } from "../keys/keys.ts";
 import type { ModuleConfig, ServerConfig } from "../form/model.ts";
@@ -8,13 +8,13 @@ import { MASK, maskValue } from "../../text/mod.ts";
 export interface EffectiveOptions {
   /** Whether secrets are shown; for tests. @default {false} */
   readonly showSecrets?: boolean;
-  /** Whether values of modules' `config` are shown whatever they are. @default {showSecrets} */
+  /** Whether all values of modules' `config` are shown. @default {showSecrets} */
   readonly showConfigValues?: boolean | undefined;
 }
 
 /**
- * The form as a document that says every key: paths absolute, times in the units of the keys, the
- * order always the same, secrets masked. With secrets shown it loads into the same form again.
+ * The form as a document with every key: absolute paths, times in the units of the keys, always in the
+ * same order, secrets masked. With secrets shown, it loads into the same form again.
  */
 export function effectiveDocument(
   config: ServerConfig,
@@ -35,7 +35,7 @@ export function effectiveDocument(
   };
 }
 
-/** The values of a table's keys; those the form does not have are left out, and empty sections. */
+/** The values of a table's keys, without missing ones and empty sections. */
 function write(table: object, config: ServerConfig, showSecrets: boolean): Record<string, unknown> {
   const document: Record<string, unknown> = {};
   for (const [name, entry] of Object.entries(table as Table)) {

@@ -1,4 +1,4 @@
-// Configurations as others may see them: with secrets masked, and files that are on another machine.
+// Configurations as others see them: with secrets masked, and with files on another machine.
 import { effectiveDocument } from "./effective.ts";
 import type { ConfigFiles } from "../files.ts";
 import { keysOf } from "../keys/key.ts";
@@ -10,14 +10,14 @@ import { MASK } from "../../text/mod.ts";
 /** Settings that are never shown. */
 const SECRETS = keysOf({ ...FLAT_BROKER, ...COMMON }).filter(({ key }) => key.secret);
 
-/** Every file is there, as it is where the document comes from. */
+/** All files exist where the document comes from. */
 const ELSEWHERE: ConfigFiles = { kind: () => "file", readText: () => "" };
 
 /**
- * Reads what {@linkcode effectiveDocument} has written, perhaps on another machine.
+ * Reads a result of {@linkcode effectiveDocument}, perhaps from another machine.
  *
  * @param source what it is called in the error
- * @throws {ConfigError} when it is something else
+ * @throws {ConfigError} when it is not one
  */
 export function parseEffective(document: unknown, source: string): ServerConfig {
   const place = { workingDirectory: "/", folder: "/", files: ELSEWHERE };
