@@ -1,5 +1,6 @@
 // Who tries to connect, and when, while a broker is away and when it is back [WAIT-RETRY].
 import assert from "node:assert/strict";
+import { newAdmission, nextAttempt, stepAdmission } from "../../src/transport/mqtt/admission.ts";
 import { type Attempt, ConnectQueue } from "../../src/transport/mqtt/connect_queue.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 
@@ -106,19 +107,61 @@ Deno.test("ConnectQueue tries every second though each attempt hangs, with ten a
   await scene.clock.advance(20_000);
   assert.ok(Math.max(...gaps(scene.tries)) <= 1_001);
   assert.equal(scene.mostUnderWay, 10);
+  await scene.clock.advance(3_600_000);
+  const late = gaps(scene.tries.filter((at) => at > 120_000));
+  assert.ok(Math.min(...late) >= 15_000, "Attempts that end late are no reason to try more often");
+  assert.ok(Math.max(...late) <= 40_000);
 });
 
 Deno.test("ConnectQueue takes a refusal for none when the broker has accepted since it was asked", async () => {
   const scene = new Scene();
   scene.back();
-  const attempts: Attempt[] = [];
-  scene.queue.enter((attempt) => attempts.push(attempt));
+  const hung: Attempt[] = [];
+  const hang = () => void scene.queue.enter((attempt) => hung.push(attempt));
+  hang();
   await scene.clock.advance(1_000);
   scene.enter(1);
   await scene.clock.advance(1);
-  attempts[0]?.refused();
-  scene.enter(50);
-  assert.ok(scene.tries.length > 20, "One that had hung made the broker doubtful");
+  hung[0]?.refused();
+  hang();
+  await scene.clock.advance(1_000);
+  scene.enter(1);
+  await scene.clock.advance(1);
+  hung[1]?.refused();
+  const before = scene.tries.length;
+  scene.enter(20);
+  assert.equal(scene.tries.length, before + 20, "One that had hung made the broker doubtful");
+});
+
+Deno.test("ConnectQueue pauses after the first refusal of a broker that had accepted", async () => {
+  const scene = new Scene();
+  scene.back();
+  scene.enter(1);
+  await scene.clock.advance(60_000);
+  const refused: Attempt[] = [];
+  scene.queue.enter((attempt) => refused.push(attempt));
+  refused[0]?.refused();
+  scene.enter(1);
+  await scene.clock.advance(249);
+  assert.equal(scene.tries.length, 1);
+  await scene.clock.advance(251);
+  assert.equal(scene.tries.length, 2);
+});
+
+Deno.test("nextAttempt() lets 100 in at once after a while, and one every 2 ms from then on", () => {
+  const at = (now: number) => ({ now, random: 0, firstPauseMs: 500 });
+  let state = newAdmission(at(0));
+  const attempt = (now: number) => {
+    state = stepAdmission(state, { type: "begun" }, at(now));
+    state = stepAdmission(state, { type: "accepted" }, at(now));
+  };
+  attempt(0);
+  let burst = 0;
+  for (; (nextAttempt(state) ?? 0) <= 10_000; burst++) attempt(10_000);
+  assert.equal(burst, 100);
+  assert.equal(nextAttempt(state), 10_002);
+  attempt(10_002);
+  assert.equal(nextAttempt(state), 10_004);
 });
 
 Deno.test("ConnectQueue.lost() lets one car see whether the broker is there, at once", async () => {
@@ -135,13 +178,36 @@ Deno.test("ConnectQueue.lost() lets one car see whether the broker is there, at 
   assert.equal(scene.clock.timers, 0);
 });
 
-Deno.test("ConnectQueue.forget() tries another broker at once", async () => {
+Deno.test("ConnectQueue lets ten try at a time at most when a broker that had accepted hangs", async () => {
+  const scene = new Scene(1);
+  scene.back();
+  scene.enter(1);
+  await scene.clock.advance(10);
+  scene.queue.lost();
+  let hanging = 0;
+  for (let car = 0; car < 50; car++) scene.queue.enter(() => void hanging++);
+  await scene.clock.advance(60_000);
+  assert.equal(hanging, 10);
+});
+
+Deno.test("ConnectQueue.forget() tries another broker at once, and knows what is under way", async () => {
   const scene = new Scene();
-  scene.enter(5);
+  const attempts: Attempt[] = [];
+  const hang = (cars: number) => {
+    for (let car = 0; car < cars; car++) {
+      scene.queue.enter((attempt) => void attempts.push(attempt));
+    }
+  };
+  hang(5);
   await scene.clock.advance(600_000);
-  const before = scene.tries.length;
+  assert.equal(attempts.length, 5);
+  hang(20);
+  assert.equal(attempts.length, 6);
   scene.queue.forget();
-  assert.equal(scene.tries.length, before + 1);
+  assert.equal(attempts.length, 7);
+  for (const attempt of attempts) attempt.left();
+  await scene.clock.advance(600_000);
+  assert.equal(attempts.length, 17);
 });
 
 Deno.test("ConnectQueue makes room for another when an attempt is given up, once", async () => {

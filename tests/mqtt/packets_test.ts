@@ -83,6 +83,41 @@ Deno.test("PacketReader.push() finds the same packets however the bytes are cut"
   ));
 });
 
+Deno.test("PacketReader.push() finds packets of every length cut at any two places", () => {
+  const pingresp = { bytes: new Uint8Array([0xd0, 0]), found: "control 208 0" };
+  const message = (id: number, size: number) => {
+    const payload = new Uint8Array(size).fill(id);
+    const kind = size > 20 ? `oversize ${id} ${size}` : `publish ${id} ${size} ${sum(payload)}`;
+    return { bytes: publish(id, payload), found: kind };
+  };
+  // At the limit, one byte beyond it, and far beyond it, with what takes two bytes before and behind.
+  const list = [
+    pingresp,
+    message(1, 20),
+    pingresp,
+    message(2, 21),
+    { bytes: puback(9), found: "puback" },
+    message(3, 130),
+    message(4, 0),
+    pingresp,
+  ];
+  const bytes = new Uint8Array(list.flatMap(({ bytes }) => [...bytes]));
+  for (let first = 0; first <= bytes.length; first++) {
+    for (let second = first; second <= bytes.length; second++) {
+      const recorder = new Recorder();
+      const reader = new PacketReader(recorder, 20);
+      for (const [from, to] of [[0, first], [first, second], [second, bytes.length]] as const) {
+        reader.push(bytes.slice(from, to));
+      }
+      assert.deepEqual(
+        recorder.found,
+        list.map(({ found }) => found),
+        `cut at ${first}, ${second}`,
+      );
+    }
+  }
+});
+
 Deno.test("PacketReader.push() takes any bytes, or throws MalformedPacketError", () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 20 }), (chunks) => {

@@ -74,6 +74,37 @@ Deno.test("RateLimit lets a burst pass after silence, once, and takes another li
   assert.equal(did.length, 3);
 });
 
+Deno.test("RateLimit pauses once, and longer, when more comes that was read already", async () => {
+  const { clock, did, arrive } = limited();
+  arrive(200);
+  arrive(200);
+  assert.equal(clock.timers, 1);
+  await clock.advance(399);
+  assert.ok(!did.some((each) => each.startsWith("resume")));
+  await clock.advance(1);
+  assert.equal(did.at(-1), "resume 400");
+});
+
+Deno.test("MqttTransport slows down, too, when what comes is too large to be taken", async () => {
+  await using broker = new RawBroker(async (peer) => {
+    await peer.acceptConnect();
+    await peer.acceptSubscribe();
+    for (let i = 0; i < 1_000; i++) await peer.send(publishPacket(new Uint8Array(2), PUBLISH_QOS0));
+    await peer.drain();
+  });
+  const clock = new VirtualClock();
+  const { connector } = await makeConnector(localBroker(broker.port), 20, 15, clock);
+  const floods = new Inbox<true>();
+  await using car = new TestCar(connector, "car_1", {
+    maxMessageBytes: 1,
+    maxMessagesPerSecond: 100,
+    onFlood: () => floods.push(true),
+  });
+  car.begin();
+  await floods.next("the car to be slowed down");
+  assert.equal(car.messages.size, 0);
+});
+
 Deno.test("MqttTransport reads a flood at the limit's pace, loses nothing, and stops in the middle", async () => {
   const clock = new VirtualClock();
   const messages = 20_000;

@@ -72,7 +72,7 @@ export function newAdmission({ now, firstPauseMs }: AdmissionEnvironment): Admis
 /** When the next car may try, in milliseconds; `null` when an attempt has to end before. */
 export function nextAttempt({ attempts, doubt, dueMs, nextMs }: Admission): number | null {
   if (attempts >= (doubt ? MAX_TRIES : MAX_ATTEMPTS)) return null;
-  return doubt ? nextMs : dueMs - BURST * INTERVAL_MS;
+  return doubt ? nextMs : dueMs - (BURST - 1) * INTERVAL_MS;
 }
 
 /** Takes what has happened. */
@@ -119,7 +119,9 @@ function refused(
   if (beganMs < state.acceptedMs) return state;
   const doubt = state.doubt ?? { sinceMs: now, pauseMs: firstPauseMs };
   const pauseMs = pauseOf(doubt, now);
-  const nextMs = beganMs + pauseMs * (1 - JITTER * random);
+  // Every second means from one try to the next, however long each of them takes.
+  const fromMs = isEager(doubt, now) ? beganMs : now;
+  const nextMs = fromMs + pauseMs * (1 - JITTER * random);
   return {
     ...state,
     doubt: { ...doubt, pauseMs: 2 * pauseMs },
@@ -127,9 +129,13 @@ function refused(
   };
 }
 
+function isEager({ sinceMs }: NonNullable<Admission["doubt"]>, now: number): boolean {
+  return now - sinceMs < EAGER_MS;
+}
+
 /** How long the pause is before chance shortens it. */
 function pauseOf(doubt: Admission["doubt"], now: number): number {
   if (!doubt) return 0;
-  const longestMs = now - doubt.sinceMs < EAGER_MS ? EAGER_PAUSE_MS : MAX_PAUSE_MS;
+  const longestMs = isEager(doubt, now) ? EAGER_PAUSE_MS : MAX_PAUSE_MS;
   return Math.max(MIN_PAUSE_MS, Math.min(doubt.pauseMs, longestMs));
 }
