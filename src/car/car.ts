@@ -242,7 +242,7 @@ export class Car {
 
   #onMessage(payload: Uint8Array): void {
     if (payload.length > this.#maxMessageBytes) {
-      const size = `${payload.length} bytes, at most ${this.#maxMessageBytes} are taken`;
+      const size = `${payload.length} bytes, at most ${this.#maxMessageBytes} are allowed`;
       this.#reject("too_large", () => `Discarded a message: it has ${size}`);
       return;
     }

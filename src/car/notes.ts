@@ -19,12 +19,12 @@ const IGNORED: Record<Ignored, string> = {
   no_session: "the car has no session; its gateway is told to connect again",
   other_session: "it belongs to another session",
   device_not_listed: "its device was not in the Connect",
-  counter_handled: "its counter was handled before",
+  counter_handled: "its counter has been handled already",
   unexpected_here: "it is not expected at this point",
   no_room: "too many statuses wait for the end of the connect sequence, see limits",
   unknown_counter: "no open command has its counter",
   too_often: "the gateway begins connect sequences too often",
-  modules_away: "the car's modules did not come back in time",
+  modules_away: "the car's modules were not restored in time",
   paused: "an operator has paused the car",
   other_car: "its sender calls itself another car, and this car has a session",
   bad_connect: "it lacks a session id or has no, or too many, devices",
@@ -37,7 +37,7 @@ const NOT_FORWARDED: Record<NotForwarded, string> = {
   unknown_module: "the car has no such module in the configuration",
   unsupported_type: "the module does not support this device type",
   device_refused: "the module refused the device",
-  too_many_devices: "so many devices are connected already, see limits.max_devices",
+  too_many_devices: "the maximum number of devices is connected, see limits.max_devices",
   device_not_connected: "the device is not connected",
   unknown_state: "its state is neither CONNECTING, RUNNING nor DISCONNECT",
 };
@@ -128,7 +128,7 @@ export function noteLine(note: Note): NoteLine {
       return {
         level: "INFO",
         text: () =>
-          `The gateway counts statuses anew from ${note.counter}, ${note.expected} was expected`,
+          `The gateway started counting statuses again at ${note.counter}: expected ${note.expected}`,
       };
     case "command_dropped":
       return {

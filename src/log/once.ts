@@ -81,5 +81,5 @@ export class Once {
 
 /** Text to append to a line for the count that {@linkcode Once.ask} gave; empty for 0. */
 export function andSuppressed(count: number): string {
-  return count === 0 ? "" : ` (and ${count} more like this since it was last said)`;
+  return count === 0 ? "" : ` (and ${count} more like this since the last line)`;
 }

@@ -139,7 +139,7 @@ export const FAMILIES: readonly Family[] = [
   one(
     "cars_paused",
     "gauge",
-    "Cars an operator keeps out",
+    "Cars paused by an operator",
     ({ server }) => server.cars.filter(({ paused }) => paused).length,
   ),
   perCar(
@@ -152,7 +152,7 @@ export const FAMILIES: readonly Family[] = [
   perCar(
     "sessions_started_total",
     "counter",
-    "Connect sequences that came to their end",
+    "Connect sequences completed",
     ({ statistics }) => statistics.sessionsStarted,
   ),
   perCarAndReason(
@@ -164,18 +164,18 @@ export const FAMILIES: readonly Family[] = [
   perCar(
     "statuses_received_total",
     "counter",
-    "Statuses that arrived",
+    "Statuses received",
     ({ statistics }) => statistics.statusesReceived,
   ),
   perCar(
     "statuses_forwarded_total",
     "counter",
-    "Statuses handed to modules",
+    "Statuses forwarded to modules",
     ({ statistics }) => statistics.statusesForwarded,
   ),
   perCarAndReason(
     "statuses_not_forwarded_total",
-    "Statuses answered that no module got, by reason",
+    "Statuses answered but not forwarded, by reason",
     NOT_FORWARDED_REASONS,
     ({ statistics }) => statistics.notForwardedByReason,
   ),
@@ -188,7 +188,7 @@ export const FAMILIES: readonly Family[] = [
   {
     name: "status_response_seconds",
     type: "histogram",
-    help: "From the arrival of a status to its answer",
+    help: "Time from the arrival of a status to its response",
     samples: ({ server, responses }, name) =>
       server.cars.flatMap(({ car }) => {
         const { bounds, counts, sum } = responses(car);
@@ -198,7 +198,7 @@ export const FAMILIES: readonly Family[] = [
   perCar(
     "messages_rejected_total",
     "counter",
-    "Messages discarded: too large, or none of the protocol's",
+    "Messages discarded because they were too large or malformed",
     ({ statistics }) => statistics.messagesRejected,
   ),
   perCar(
@@ -210,13 +210,13 @@ export const FAMILIES: readonly Family[] = [
   perCar(
     "commands_acknowledged_total",
     "counter",
-    "Commands of modules answered with OK",
+    "Commands answered with OK",
     ({ statistics }) => statistics.commandsAcknowledged,
   ),
   perCar(
     "commands_refused_total",
     "counter",
-    "Commands of modules answered with something else than OK",
+    "Commands answered with anything but OK",
     ({ statistics }) => statistics.commandsRefused,
   ),
   perCar(
@@ -227,26 +227,26 @@ export const FAMILIES: readonly Family[] = [
   ),
   perCarAndReason(
     "commands_dropped_total",
-    "Commands of modules never published, by reason",
+    "Commands dropped before they were published, by reason",
     DROPPED_REASONS,
     ({ statistics }) => statistics.droppedByReason,
   ),
   perCar(
     "waiting_statuses",
     "gauge",
-    "Statuses that have arrived and are not answered",
+    "Statuses received but not answered yet",
     ({ queues }) => queues.statuses,
   ),
   perCar(
     "waiting_commands",
     "gauge",
-    "Commands that are not published yet",
+    "Commands waiting to be published",
     ({ queues }) => queues.commands,
   ),
   perCar(
     "unanswered_commands",
     "gauge",
-    "Commands published that wait for their answer",
+    "Commands published but not answered yet",
     ({ queues }) => queues.unansweredCommands,
   ),
   {
@@ -264,7 +264,7 @@ export const FAMILIES: readonly Family[] = [
   {
     name: "module_call_seconds",
     type: "histogram",
-    help: "Time calls of modules spent in their library",
+    help: "Time that calls of modules spent in their library",
     samples: ({ calls }, name) =>
       calls.flatMap((call) => {
         const labels = { module: call.module, function: call.functionName };
@@ -274,7 +274,7 @@ export const FAMILIES: readonly Family[] = [
   {
     name: "open_module_calls",
     type: "gauge",
-    help: "Calls of modules that have not come back, those that wait for their turn included",
+    help: "Calls of modules in progress or queued",
     samples: ({ server, calls }) => {
       const open = new Map(calls.map(({ module }) => [module, 0]));
       for (const { module, openCalls } of server.hosts.flatMap(contexts)) {
@@ -292,7 +292,7 @@ export const FAMILIES: readonly Family[] = [
   one(
     "module_host_restarts_total",
     "counter",
-    "Module hosts lost, each of which another one replaced",
+    "Module hosts lost and replaced",
     ({ server }) => server.hostsLost,
   ),
   one(
@@ -304,25 +304,25 @@ export const FAMILIES: readonly Family[] = [
   perCar(
     "mqtt_connected",
     "gauge",
-    "Whether the car's connection to the broker stands (1) or not (0)",
+    "Whether the car is connected to the broker (1) or not (0)",
     ({ brokerConnected }) => brokerConnected ? 1 : 0,
   ),
   perCar(
     "mqtt_connects_total",
     "counter",
-    "Times the connection to the broker came up",
+    "Connections to the broker that were established",
     ({ transport }) => transport?.connects ?? 0,
   ),
   perCar(
     "mqtt_disconnects_total",
     "counter",
-    "Times the connection to the broker was lost",
+    "Connections to the broker that were lost",
     ({ transport }) => transport?.disconnects ?? 0,
   ),
   perCar(
     "mqtt_received_bytes_total",
     "counter",
-    "Bytes the broker sent",
+    "Bytes received from the broker",
     ({ transport }) => transport?.bytesIn ?? 0,
   ),
   perCar(
@@ -334,13 +334,13 @@ export const FAMILIES: readonly Family[] = [
   one(
     "event_loop_lag_seconds",
     "gauge",
-    "How late the event loop was when last looked at",
+    "Lag of the event loop at the last sample",
     ({ lagMs }) => lagMs.last / 1000,
   ),
   one(
     "event_loop_lag_max_seconds",
     "gauge",
-    "How late the event loop was at the worst in the last minute",
+    "Maximum lag of the event loop in the last minute",
     ({ lagMs }) => lagMs.max / 1000,
   ),
   one(
@@ -352,7 +352,7 @@ export const FAMILIES: readonly Family[] = [
   one(
     "start_time_seconds",
     "gauge",
-    "When the server started, in seconds since the epoch",
+    "Start time of the server, in seconds since the epoch",
     ({ process }) => process.startedAt / 1000,
   ),
 ];

@@ -89,7 +89,7 @@ export function reportLine(report: ReloadReport): string {
         })`,
       ]
       : []),
-    ...(reconnecting > 0 ? [`${count(reconnecting)} connecting to the broker again`] : []),
+    ...(reconnecting > 0 ? [`${count(reconnecting)} reconnecting to the broker`] : []),
   ];
   const texts = [
     ...cars,

@@ -161,7 +161,7 @@ export class Server {
       const what = this.#stopped ? "stopping" : "starting";
       throw new ChangeRefusedError([`The server is ${what}`]);
     }
-    if (this.#coming !== null) throw new ChangeRefusedError(["Another change is under way"]);
+    if (this.#coming !== null) throw new ChangeRefusedError(["Another change is in progress"]);
     this.#coming = next;
     const work = this.#change(next, difference, onSwitch);
     this.#changing = work.catch(() => {});
@@ -219,7 +219,7 @@ export class Server {
       return car === undefined ? [] : [[name, car]];
     }));
     for (const { config, car } of changed.values()) {
-      car.releaseModules("Its modules are configured anew");
+      car.releaseModules("Its modules were reconfigured");
       configure(car, next, config);
       leaving.push(this.#supervisor.takeOver(car));
     }

@@ -111,7 +111,7 @@ function onStatus(session: Running, status: Status, now: number, effects: Effect
       return ignore(session, "counter_handled", status, effects);
     case "too_far": {
       const detail = `Status counter ${status.messageCounter} is ${taken.distance} ahead of ` +
-        `${statuses.expected}, at most ${maxStatusGap} are taken`;
+        `${statuses.expected}, at most ${maxStatusGap} are allowed`;
       return endSession(session, { reason: "status_gap", detail }, now, effects);
     }
     case "too_much": {

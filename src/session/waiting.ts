@@ -22,7 +22,7 @@ export function connectProblem(connect: Connect, settings: SessionSettings): End
   if (devices.length > settings.maxDevices) {
     return {
       reason: "protocol_violation",
-      detail: `Connect lists ${devices.length} devices, at most ${settings.maxDevices} are taken`,
+      detail: `Connect lists ${devices.length} devices, at most ${settings.maxDevices} are allowed`,
     };
   }
   return null;

@@ -48,7 +48,7 @@ Deno.test("Car logs malformed and oversize payloads once per minute each, counts
   }
   assert.equal(test.log.texts("WARNING").length, 2);
   assert.match(test.log.texts("WARNING")[0] ?? "", /^Discarded a message: Cannot decode 3 bytes/);
-  assert.match(test.log.texts("WARNING")[1] ?? "", /it has 1001 bytes, at most 1000 are taken/);
+  assert.match(test.log.texts("WARNING")[1] ?? "", /it has 1001 bytes, at most 1000 are allowed/);
   assert.equal(test.car.statistics.messagesRejected, 200);
   await test.clock.advance(20_000);
   test.status(FRONT);

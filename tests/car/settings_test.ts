@@ -123,7 +123,7 @@ Deno.test("step() drops commands that wait for a module the car no longer has", 
 Deno.test("step() connects devices of a module the car has been given", () => {
   const car = waitingCar({ modules: new Set([7]) });
   assert.deepEqual(car.connect([FRONT, LAMP]).linesOf("connect"), ["connect 7/1/front"]);
-  car.input({ type: "module_lost", detail: "Its modules are configured anew" });
+  car.input({ type: "module_lost", detail: "Its modules were reconfigured" });
   configure(car, { modules: new Set([7, 8]) });
   car.input({ type: "modules_ready" });
   assert.deepEqual(car.connect([FRONT, LAMP], "s2").linesOf("connect"), [

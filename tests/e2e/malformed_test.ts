@@ -165,7 +165,7 @@ mosquittoTest(
     await server.stop();
     assert.deepEqual(warnings(server, "car_1"), [
       "Session ended: connect_incomplete: Connect without a session id",
-      "Session ended: protocol_violation: Connect lists 100000 devices, at most 1000 are taken",
+      "Session ended: protocol_violation: Connect lists 100000 devices, at most 1000 are allowed",
       "Ignored Connect: it lacks a session id or has no, or too many, devices",
     ]);
   },

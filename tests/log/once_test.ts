@@ -51,5 +51,5 @@ Deno.test("ask() stays bounded, in memory and in lines, when every kind is new",
 
 Deno.test("andSuppressed() says nothing for the first line of a kind", () => {
   assert.equal(andSuppressed(0), "");
-  assert.equal(andSuppressed(3), " (and 3 more like this since it was last said)");
+  assert.equal(andSuppressed(3), " (and 3 more like this since the last line)");
 });

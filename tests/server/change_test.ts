@@ -246,7 +246,7 @@ Deno.test("Server.change() is refused while the server starts, stops, or changes
   await test.server.start();
   test.hosts.init = () => new Promise(() => {});
   const first = assert.rejects(test.change(next), /The server is stopping/);
-  await refused(/Another change is under way/);
+  await refused(/Another change is in progress/);
   await settled();
   // The change under way is given up, and leaves nothing behind.
   await waitFor(test.server.stop(), "the stop");

@@ -195,7 +195,7 @@ Deno.test("A car whose modules are configured anew is suspect no more, where it 
   test.hosts.of("car_1").die();
   await test.clock.advance(0);
   await test.supervisor.prepare(member.car, [specOf("car_1")]);
-  member.car.releaseModules("Its modules are configured anew");
+  member.car.releaseModules("Its modules were reconfigured");
   await test.supervisor.takeOver(member.car);
   for (const other of ["car_2", "car_3"]) await test.add(other).started;
   assert.deepEqual(test.placement, [{ car_0: 1, car_2: 1 }, { car_1: 1, car_3: 1 }]);
