@@ -1,6 +1,6 @@
 // Starting in order, running until asked to stop, stopping in reverse, and all of that in time.
 import type { Log } from "../log/mod.ts";
-import { type Clock, systemClock, within } from "../time/mod.ts";
+import { type Clock, firstOf, systemClock, within } from "../time/mod.ts";
 
 /** A part of the program that is started and stopped. */
 export interface Part {
@@ -42,7 +42,7 @@ export async function runUntilStopped(
   const starting = lifetime.start();
   try {
     // A stop during the start waits for the part that is starting, so that it can be undone.
-    await Promise.race([starting, stopAsked]);
+    await firstOf(starting, stopAsked);
     if (stop.aborted && !await lifetime.inTime(starting)) return false;
   } catch (error) {
     await lifetime.inTime(lifetime.stop());

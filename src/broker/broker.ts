@@ -10,6 +10,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { BrokerConfig } from "../config/mod.ts";
 import type { Log } from "../log/mod.ts";
 import { brokerAddress, type BrokerPeer } from "../net/mod.ts";
+import { systemClock, within } from "../time/mod.ts";
 import { BrokerClients, type ClientLimits, PACKET_OVERHEAD_BYTES } from "./clients.ts";
 import { type BrokerListener, listen } from "./listener.ts";
 
@@ -107,9 +108,7 @@ export class EmbeddedBroker {
     this.#listening = undefined;
     const left = Promise.withResolvers<void>();
     this.#aedes.close(left.resolve);
-    const timer = setTimeout(left.resolve, STOP_MS);
-    await left.promise;
-    clearTimeout(timer);
+    await within(left.promise, STOP_MS, systemClock);
     this.#clients.destroy();
   }
 

@@ -96,7 +96,7 @@ export class Car {
   readonly #calls: ModuleCalls;
   readonly #inputs: Input[] = [];
   #session: Session;
-  #since = Date.now();
+  #since: number;
   #busy = false;
   #readingPaused = false;
   #timer: TimerHandle | null = null;
@@ -107,6 +107,7 @@ export class Car {
     this.name = options.settings.car;
     this.#transport = options.transport;
     this.#clock = options.clock ?? systemClock;
+    this.#since = Math.floor(this.#clock.now());
     this.#maxMessageBytes = options.maxMessageBytes;
     this.#journal = new CarJournal({
       log: options.log.forCar(this.name),
@@ -295,7 +296,7 @@ export class Car {
       }
     }
     if (before !== this.state) {
-      this.#since = Date.now();
+      this.#since = Math.floor(this.#clock.now());
       this.#journal.stateChanged(before, this.state);
     }
     if (

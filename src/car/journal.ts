@@ -28,12 +28,14 @@ const MAX_FAILURES = 10;
 /** Writes the log of one car; a level that is off costs one comparison. */
 export class CarJournal {
   readonly #log: Log;
+  readonly #clock: Clock;
   readonly #once: Once;
   readonly #sessionId: () => string | null;
   readonly #failures: PastFailure[] = [];
 
   constructor({ log, clock, sessionId }: JournalOptions) {
     this.#log = log;
+    this.#clock = clock;
     this.#once = new Once({ clock });
     this.#sessionId = sessionId;
   }
@@ -93,7 +95,7 @@ export class CarJournal {
     const again = last?.reason === failure.reason && last.detail === failure.detail;
     if (again) this.#failures.pop();
     const times = again ? last.times + 1 : 1;
-    this.#failures.push({ ...failure, at: Date.now(), times });
+    this.#failures.push({ ...failure, at: Math.floor(this.#clock.now()), times });
     if (this.#failures.length > MAX_FAILURES) this.#failures.shift();
   }
 

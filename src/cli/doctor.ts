@@ -3,6 +3,7 @@ import { CHECKS, countByStatus, examine, type Finding, STATUSES } from "../docto
 import type { ConfigOptions } from "./config_options.ts";
 import type { ProgramContext } from "./context.ts";
 import { printText } from "../text/mod.ts";
+import { firstOf } from "../time/mod.ts";
 
 /** What `doctor` is told on the command line. */
 export interface DoctorOptions extends ConfigOptions {
@@ -27,7 +28,7 @@ export async function doctorCommand(
   }
   const stopped = Promise.withResolvers<undefined>();
   stop.addEventListener("abort", () => stopped.resolve(undefined), { once: true });
-  const findings = await Promise.race([examine({ ...options, signal: stop }), stopped.promise]);
+  const findings = await firstOf(examine({ ...options, signal: stop }), stopped.promise);
   if (findings === undefined) {
     output.err("Stopped before the end");
     return 1;

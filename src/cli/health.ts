@@ -6,6 +6,7 @@ import { connect as connectPlain, isIP } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { hostPort, reachableHost } from "../net/mod.ts";
 import { describeFileError, type Output, readText } from "../text/mod.ts";
+import { deadline, systemClock } from "../time/mod.ts";
 import { DEFAULT_CONFIG } from "./config_options.ts";
 
 /** Where the server listens by default. */
@@ -93,7 +94,8 @@ function ask({ url, anyCertificate }: Target): Promise<{ status: number; text: s
   const name = hostname.replace(/^\[(.*)\]$/, "$1");
   const to = { host: name, port: Number(port) || (secure ? 443 : 80) };
   const { promise, resolve, reject } = Promise.withResolvers<{ status: number; text: string }>();
-  const fail = (reason: string) => reject(new Error(`Cannot reach "${url}": ${reason}`));
+  const unreachable = (reason: string) => new Error(`Cannot reach "${url}": ${reason}`);
+  const fail = (reason: string) => reject(unreachable(reason));
   let answer = "";
   const finish = () => {
     const [, status] = /^HTTP\/1\.[01] (\d{3})/.exec(answer) ?? [];
@@ -104,7 +106,6 @@ function ask({ url, anyCertificate }: Target): Promise<{ status: number; text: s
   const socket = secure
     ? connectTls({ ...to, servername: isIP(name) ? "" : name, rejectUnauthorized: !anyCertificate })
     : connectPlain(to);
-  const timer = setTimeout(() => fail(`no answer within ${TIMEOUT_MS} ms`), TIMEOUT_MS);
   socket.setEncoding("utf8");
   socket.on("data", (part: string) => {
     answer += part;
@@ -114,8 +115,6 @@ function ask({ url, anyCertificate }: Target): Promise<{ status: number; text: s
   socket.on("close", () => fail("the connection was closed"));
   socket.on("error", (error: Error) => fail(error.message));
   socket.write(`GET ${pathname}${search} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
-  return promise.finally(() => {
-    clearTimeout(timer);
-    socket.destroy();
-  });
+  const late = () => unreachable(`no answer within ${TIMEOUT_MS} ms`);
+  return deadline(promise, TIMEOUT_MS, systemClock, late).finally(() => socket.destroy());
 }

@@ -1,5 +1,5 @@
 // `simulate`: gateways against any broker, with live rates and a summary.
-import { systemClock, within } from "../time/mod.ts";
+import { every, systemClock, within } from "../time/mod.ts";
 import { Fleet } from "../simulator/mod.ts";
 import { whenAborted } from "../app/mod.ts";
 import type { Output } from "../text/mod.ts";
@@ -26,16 +26,16 @@ export async function runSimulate(
   await using fleet = new Fleet({
     gateways: cars.map(({ name: car, devices }) => ({ ...shared, car, devices })),
   });
-  const startedAt = performance.now();
-  const secondsSince = () => (performance.now() - startedAt) / 1000;
+  const startedAt = systemClock.now();
+  const secondsSince = () => (systemClock.now() - startedAt) / 1000;
   fleet.start();
-  const live = setInterval(() => output.err(liveLine(fleet, secondsSince())), LIVE_EVERY_MS);
+  const endLive = every(LIVE_EVERY_MS, () => output.err(liveLine(fleet, secondsSince())));
   try {
     const asked = whenAborted(signal);
     if (limit === undefined) await asked;
     else await within(asked, limit * 1000, systemClock);
   } finally {
-    clearInterval(live);
+    endLive();
   }
   const seconds = secondsSince();
   await fleet.drain(DRAIN_MS);

@@ -1,4 +1,5 @@
 // Checks whether this machine's clock can be right: TLS and logs depend on it.
+import { wallTime } from "../time/mod.ts";
 import { Findings } from "./findings.ts";
 import { outputOf } from "./system.ts";
 
@@ -10,7 +11,7 @@ export async function checkClock(): Promise<Findings> {
   const said = await outputOf("timedatectl", ["show", "--property=NTPSynchronized", "--value"]);
   const synchronized = said?.trim();
   return judgeClock(
-    new Date(),
+    new Date(wallTime()),
     synchronized === "yes" ? true : synchronized === "no" ? false : undefined,
   );
 }

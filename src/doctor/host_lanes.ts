@@ -6,7 +6,7 @@ import {
   ModuleLoadError,
   type ModuleLoadErrorKind,
 } from "../module/mod.ts";
-import { Gate } from "../time/mod.ts";
+import { Semaphore } from "../time/mod.ts";
 
 /** Hosts at the same time. */
 const LANES = 4;
@@ -29,7 +29,7 @@ interface Lane {
 export class HostLanes {
   readonly #callMs: number;
   readonly #signal: AbortSignal;
-  readonly #gate = new Gate(LANES);
+  readonly #lanes = new Semaphore(LANES);
   readonly #idle: Lane[] = [];
   readonly #hosts = new Set<ModuleHost>();
 
@@ -41,7 +41,7 @@ export class HostLanes {
 
   /** Tries a library as `ModuleHost.tryLibrary`; resolves with what is wrong. Never rejects. */
   async attempt(spec: ContextSpec, purpose: "load" | "init"): Promise<Trouble | undefined> {
-    const leave = await new Promise<() => void>((resolve) => this.#gate.enter(resolve));
+    const leave = await this.#lanes.acquire();
     let lane: Lane | undefined;
     try {
       this.#signal.throwIfAborted();

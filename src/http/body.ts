@@ -1,4 +1,5 @@
 // Reads the body of a request, neither more nor longer than wanted.
+import { deadline, systemClock } from "../time/mod.ts";
 import { RequestError } from "./errors.ts";
 
 /** What may be left of a request's body without its connection being closed, in bytes. */
@@ -27,36 +28,39 @@ export async function readBody(
   maxBytes: number,
   maxMs: number,
 ): Promise<string> {
-  const tooLarge = () =>
-    new RequestError(413, "too_large", `Expected at most ${maxBytes} bytes: found more`);
-  if (Number(request.headers.get("content-length") ?? 0) > maxBytes) throw tooLarge();
+  if (Number(request.headers.get("content-length") ?? 0) > maxBytes) throw tooLarge(maxBytes);
   const reader = request.body?.getReader();
   if (reader === undefined) return "";
-  const tooSlow = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
-    const message = `Expected the body within ${maxMs} ms: it has not come`;
-    tooSlow.reject(new RequestError(408, "timeout", message));
-  }, maxMs);
-  const decoder = new TextDecoder();
-  let text = "";
-  let bytes = 0;
+  const tooSlow = () =>
+    new RequestError(408, "timeout", `Expected the body within ${maxMs} ms: it has not come`);
   try {
-    while (true) {
-      const { done, value } = await Promise.race([reader.read(), tooSlow.promise]);
-      if (done) {
-        whole.add(request);
-        return text + decoder.decode();
-      }
-      bytes += value.length;
-      if (bytes > maxBytes) throw tooLarge();
-      text += decoder.decode(value, { stream: true });
-    }
+    const text = await deadline(readAll(reader, maxBytes), maxMs, systemClock, tooSlow);
+    whole.add(request);
+    return text;
   } catch (error) {
     // Nobody waits for what else may come; that it cannot be refused any more does not matter.
     reader.cancel().catch(() => {});
     if (error instanceof RequestError) throw error;
     throw new RequestError(400, "bad_request", "Expected a whole body: it broke off");
-  } finally {
-    clearTimeout(timer);
   }
+}
+
+async function readAll(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  maxBytes: number,
+): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  let bytes = 0;
+  while (true) {
+    const { done, value } = await reader.read();
+    if (done) return text + decoder.decode();
+    bytes += value.length;
+    if (bytes > maxBytes) throw tooLarge(maxBytes);
+    text += decoder.decode(value, { stream: true });
+  }
+}
+
+function tooLarge(maxBytes: number): RequestError {
+  return new RequestError(413, "too_large", `Expected at most ${maxBytes} bytes: found more`);
 }

@@ -65,7 +65,7 @@ export class EventStream implements FleetListener {
 
   onChanged(cars: readonly string[]): void {
     if (this.#tellFleet()) return;
-    const at = Date.now();
+    const at = this.#now();
     for (const car of carSummaries(this.#source, new Set(cars))) {
       this.#send({ type: "car", at, car });
     }
@@ -82,7 +82,7 @@ export class EventStream implements FleetListener {
 
   onSecond({ fleet, cars }: SecondOfFleet): void {
     this.#tellFleet();
-    this.#send({ type: "rates", at: Date.now(), fleet, cars: Object.fromEntries(cars) });
+    this.#send({ type: "rates", at: this.#now(), fleet, cars: Object.fromEntries(cars) });
   }
 
   /** Says everything anew when the configuration is another one; then rows need not be told. */
@@ -92,6 +92,10 @@ export class EventStream implements FleetListener {
     this.#config = config;
     this.#send({ type: "fleet", ...carList(this.#source) });
     return true;
+  }
+
+  #now(): number {
+    return Math.floor(this.#source.clock.now());
   }
 
   #add(client: Client): void {

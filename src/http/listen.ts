@@ -2,7 +2,7 @@
 import { hostPort } from "../net/mod.ts";
 import type { HttpConfig } from "../config/mod.ts";
 import { describeFileError, MAX_PEM_BYTES, readText } from "../text/mod.ts";
-import { type Clock, systemClock, type TimerHandle, within } from "../time/mod.ts";
+import { type Clock, systemClock, within } from "../time/mod.ts";
 import { type Log, silentLog } from "../log/mod.ts";
 import { errorResponse, withCommonHeaders } from "./answers.ts";
 import { hasMuchUnread } from "./body.ts";
@@ -161,17 +161,9 @@ async function inTime(
   clock: Clock,
 ): Promise<Response> {
   if (answer instanceof Response) return answer;
-  let timer: TimerHandle | undefined;
-  const late = new Promise<Response>((resolve) => {
-    const message = `Expected an answer within ${ANSWER_MS} ms: there is none yet`;
-    const error = new RequestError(503, "timeout", message);
-    timer = clock.set(() => resolve(errorResponse(error)), ANSWER_MS);
-  });
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    if (timer !== undefined) clock.clear(timer);
-  }
+  if (await within(answer, ANSWER_MS, clock)) return await answer;
+  const message = `Expected an answer within ${ANSWER_MS} ms: there is none yet`;
+  return errorResponse(new RequestError(503, "timeout", message));
 }
 
 async function readPem(file: string): Promise<string> {

@@ -35,13 +35,14 @@ export class Operators {
   readonly #options: OperatorsOptions;
   readonly #lag: LoopLag;
   readonly #clock: Clock;
-  readonly #startedAt = Date.now();
+  readonly #startedAt: number;
   #events: EventStream | undefined;
   #listening: HttpListening | undefined;
 
   constructor(options: OperatorsOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.#startedAt = Math.floor(this.#clock.now());
     this.watch = new FleetWatch(this.#clock);
     this.#lag = new LoopLag(this.#clock);
   }
@@ -59,8 +60,9 @@ export class Operators {
   async start(operated: Operated): Promise<void> {
     const { config, log, maxConnections } = this.#options;
     const { watch, statistics } = this;
+    const clock = this.#clock;
     const startedAt = this.#startedAt;
-    const source: MethodSource = { ...operated, watch, statistics, startedAt, log };
+    const source: MethodSource = { ...operated, watch, statistics, clock, startedAt, log };
     const events = new EventStream(source);
     const metrics = new Metrics(() => ({
       server: operated.fleet.snapshot(),
@@ -74,11 +76,11 @@ export class Operators {
       events,
       metrics,
       assets,
-      guard: new Guard(config.apiKey, this.#clock),
+      guard: new Guard(config.apiKey, clock),
       health: () => ({
         status: "ok",
         version: VERSION,
-        uptimeMs: Date.now() - startedAt,
+        uptimeMs: Math.floor(clock.now() - startedAt),
         eventLoopLagMs: this.#lag.lagMs,
       }),
       readiness: () => readinessOf(operated.fleet.snapshot()),
@@ -86,7 +88,7 @@ export class Operators {
     this.#listening = await listenHttp(
       config,
       (request, client) => app.fetch(request, { client }),
-      { clock: this.#clock, log, maxConnections },
+      { clock, log, maxConnections },
     );
     this.#events = events;
     this.#lag.start();

@@ -1,5 +1,5 @@
 // One connection of a client of HTTP, and the one behind it to the HTTP server: bytes pass both ways.
-import { type Clock, ReadShare, type TimerHandle } from "../time/mod.ts";
+import { type Clock, firstOf, ReadShare, type TimerHandle } from "../time/mod.ts";
 
 /** Bytes read at once. */
 const CHUNK = 16 * 1024;
@@ -54,7 +54,7 @@ export class Passage {
     const up = copy(outer, inner, () => {}, (size) => this.#passesUp(size));
     try {
       // A client that says no more may still listen.
-      await Promise.race([up.then(() => inner.closeWrite()).then(() => down), down]);
+      await firstOf(up.then(() => inner.closeWrite()).then(() => down), down);
     } catch (error) {
       if (this.#dismissed === null) throw error;
     }

@@ -2,7 +2,7 @@
 import type { LogRecord, TextFormatter } from "@logtape/logtape";
 import { join } from "node:path";
 import type { LogFormat, LoggingConfig } from "./settings.ts";
-import { type Clock, systemClock } from "../time/mod.ts";
+import { type Clock, systemClock, wallTime, within } from "../time/mod.ts";
 import { CarLog, type Levels } from "./car_log.ts";
 import { LogDirectoryError } from "./errors.ts";
 import {
@@ -25,7 +25,7 @@ export const LOG_FILE_NAME = "external_server.log";
 export interface LoggingOptions {
   /** Times the flushing. @default {systemClock} */
   readonly clock?: Clock;
-  /** The date that lines carry, in milliseconds since 1970. @default {Date.now} */
+  /** The date that lines carry, in milliseconds since 1970. @default {wallTime} */
   readonly date?: () => number;
   /** Where console lines go. @default {Deno.stderr.write} */
   readonly writeConsole?: WriteBytes;
@@ -94,7 +94,7 @@ class SinkLogging implements Logging {
   #stopping: Promise<void> | undefined;
 
   constructor(config: LoggingConfig, options: LoggingOptions) {
-    this.#date = options.date ?? Date.now;
+    this.#date = options.date ?? wallTime;
     this.#clock = options.clock ?? systemClock;
     this.#troubles = new Once({ clock: this.#clock });
     if (config.file.use) this.#addFile(config.file);
@@ -142,10 +142,7 @@ class SinkLogging implements Logging {
 
   /** Waits for all, but no longer than the timeout: a sink may be stuck for good. */
   async #bounded(work: Promise<void>[]): Promise<void> {
-    const timeout = Promise.withResolvers<void>();
-    const timer = this.#clock.set(timeout.resolve, FLUSH_TIMEOUT_MS);
-    await Promise.race([Promise.allSettled(work), timeout.promise]);
-    this.#clock.clear(timer);
+    await within(Promise.allSettled(work), FLUSH_TIMEOUT_MS, this.#clock);
   }
 
   #addFile(file: LoggingConfig["file"]): void {

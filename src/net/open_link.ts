@@ -3,6 +3,7 @@ import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { type Endpoint, isWebSocket } from "./address.ts";
 import { ConnLink, type Link } from "./link.ts";
+import { firstOf } from "../time/mod.ts";
 import type { TlsMaterial } from "./tls.ts";
 import { openWebSocket } from "./websocket.ts";
 
@@ -41,7 +42,7 @@ export async function openLink(
   signal.addEventListener("abort", onAbort);
   try {
     signal.throwIfAborted();
-    return await Promise.race([open(), aborted.promise]);
+    return await firstOf(open(), aborted.promise);
   } catch (error) {
     close();
     throw signal.aborted ? signal.reason : error;

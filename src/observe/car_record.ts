@@ -182,7 +182,7 @@ export class CarRecord {
 
   /** Takes a new state. */
   onState(text: string): void {
-    this.events.push({ at: Date.now(), level: "INFO", text, device: null });
+    this.events.push({ at: this.#now().at, level: "INFO", text, device: null });
   }
 
   /** Ends the second under way. */
@@ -204,7 +204,8 @@ export class CarRecord {
   }
 
   #now(): Moment {
-    return { ms: this.#clock.now(), at: Date.now() };
+    const ms = this.#clock.now();
+    return { ms, at: Math.floor(ms) };
   }
 
   #onStatus(status: Status): void {
@@ -265,7 +266,7 @@ export class CarRecord {
   }
 
   #onNote(note: Note): boolean {
-    const at = Date.now();
+    const at = this.#now().at;
     const changed = this.devices.onNote(note, at);
     if (note.code === "not_forwarded" && !note.first) return changed;
     const { level, text, device, kind } = noteLine(note);
@@ -277,7 +278,7 @@ export class CarRecord {
   }
 
   #onEnded(failure: Failure): void {
-    const at = Date.now();
+    const at = this.#now().at;
     const last = this.failures.newest;
     const again = last?.reason === failure.reason && last.detail === failure.detail;
     const refused = this.devices.refused();

@@ -1,5 +1,5 @@
 // How late the event loop is: a timer that should come at its time, and when it does come.
-import { type Clock, systemClock, type TimerHandle } from "../time/mod.ts";
+import { type Clock, every, systemClock } from "../time/mod.ts";
 import { Ring } from "./ring.ts";
 
 /** How often it is looked, in milliseconds. */
@@ -11,8 +11,7 @@ const LOOKS = 60_000 / INTERVAL_MS;
 export class LoopLag {
   readonly #clock: Clock;
   readonly #looks = new Ring<number>(LOOKS);
-  #timer: TimerHandle | null = null;
-  #dueAt = 0;
+  #end: () => void = () => {};
 
   constructor(clock: Clock = systemClock) {
     this.#clock = clock;
@@ -20,17 +19,17 @@ export class LoopLag {
 
   /** Starts to look. */
   start(): void {
-    this.#dueAt = this.#clock.now() + INTERVAL_MS;
-    this.#timer = this.#clock.set(() => {
-      this.#looks.push(Math.max(0, this.#clock.now() - this.#dueAt));
-      this.start();
-    }, INTERVAL_MS);
+    let before = this.#clock.now();
+    this.#end = every(INTERVAL_MS, () => {
+      const now = this.#clock.now();
+      this.#looks.push(Math.max(0, now - before - INTERVAL_MS));
+      before = now;
+    }, this.#clock);
   }
 
   /** Looks no more. */
   stop(): void {
-    if (this.#timer !== null) this.#clock.clear(this.#timer);
-    this.#timer = null;
+    this.#end();
   }
 
   /** How late the last look was, and the latest of the last minute; milliseconds. */

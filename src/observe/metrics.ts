@@ -1,4 +1,5 @@
 // The metrics as Prometheus reads them.
+import { setImmediate } from "node:timers/promises";
 import { type Metric, Registry } from "prom-client";
 import { FAMILIES, type Family, type Sample, type Scrape } from "./metric_families.ts";
 
@@ -75,19 +76,14 @@ export class Metrics {
       metric.collect(scrape);
       parts.push(await this.#registry.getSingleMetricAsString(metric.name));
       while (metric.hasMore) {
-        await turn();
+        await setImmediate();
         const [_help, _type, ...lines] = (await this.#registry.getSingleMetricAsString(metric.name))
           .split("\n");
         parts.push(lines.join("\n"));
       }
       parts.push("");
-      await turn();
+      await setImmediate();
     }
     return parts.join("\n");
   }
-}
-
-/** Lets the event loop go around once. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
 }

@@ -11,7 +11,7 @@ import {
 import type { ContextSpec } from "../module/mod.ts";
 import type { CarTransport, MessageLimits } from "../transport/mod.ts";
 import type { Log } from "../log/mod.ts";
-import { type Clock, systemClock, within } from "../time/mod.ts";
+import { type Clock, firstOf, systemClock, within } from "../time/mod.ts";
 import { ChangeRefusedError, ServerStartError } from "./errors.ts";
 import type { Host, HostEvents } from "./hosts.ts";
 import { type HostPlacement, type OpenWatch, Supervisor } from "./supervisor.ts";
@@ -245,7 +245,7 @@ export class Server {
         supervisor.prepare(car, contextSpecs(next, config), watch)
       ),
     ];
-    const end = Promise.race([Promise.all(opened), this.#stopAsked.promise]);
+    const end = firstOf<unknown>(Promise.all(opened), this.#stopAsked.promise);
     await within(end, CHANGE_GATE_MS, this.#clock);
     if (found.length === 0 && !this.#stopped) return;
     await Promise.all([

@@ -1,4 +1,5 @@
 // Many simulated gateways in one process, counted together.
+import { every, systemClock } from "../time/mod.ts";
 import type { GatewayEvent, Violation } from "./events.ts";
 import { Gateway } from "./gateway.ts";
 import type { GatewayOptions } from "./gateway_options.ts";
@@ -36,7 +37,7 @@ export class Fleet {
   readonly #allRunning = new Waiters<void>();
   readonly #running = new Set<Gateway>();
   readonly #everRan = new Set<Gateway>();
-  #starter: ReturnType<typeof setInterval> | undefined;
+  #endStarting: (() => void) | undefined;
   #lookedAt = 0;
   #seen = { sent: 0, answered: 0, commands: 0 };
 
@@ -67,17 +68,17 @@ export class Fleet {
 
   /** Starts the gateways, a few every 10 ms. */
   start(): this {
-    if (this.#starter !== undefined) return this;
-    this.#lookedAt = performance.now();
+    if (this.#endStarting !== undefined) return this;
+    this.#lookedAt = systemClock.now();
     const startedAt = this.#lookedAt;
     let started = 0;
     const startDue = () => {
-      const seconds = (performance.now() - startedAt + START_TICK_MS) / 1000;
+      const seconds = (systemClock.now() - startedAt + START_TICK_MS) / 1000;
       const due = Math.min(this.gateways.length, Math.ceil(seconds * this.#startsPerSecond));
       while (started < due) this.gateways[started++]?.start();
-      if (started >= this.gateways.length) clearInterval(this.#starter);
+      if (started >= this.gateways.length) this.#endStarting?.();
     };
-    this.#starter = setInterval(startDue, START_TICK_MS);
+    this.#endStarting = every(START_TICK_MS, startDue);
     startDue();
     return this;
   }
@@ -94,7 +95,7 @@ export class Fleet {
 
   /** Rates since the last call, or the start. */
   rates(): FleetRates {
-    const now = performance.now();
+    const now = systemClock.now();
     const seconds = (now - this.#lookedAt) / 1000;
     const { sent, answered, commands } = this.stats;
     const per = (count: number) => seconds > 0 ? count / seconds : 0;
@@ -113,20 +114,20 @@ export class Fleet {
   resetStats(): void {
     this.stats.reset();
     this.#seen = { sent: 0, answered: 0, commands: 0 };
-    this.#lookedAt = performance.now();
+    this.#lookedAt = systemClock.now();
   }
 
   /** Sends nothing more, and resolves with whether every status was answered that can be. */
   async drain(timeoutMs: number): Promise<boolean> {
-    clearInterval(this.#starter);
+    this.#endStarting?.();
     const drained = await Promise.all(this.gateways.map((gateway) => gateway.drain(timeoutMs)));
     return drained.every((done) => done);
   }
 
   /** Stops all gateways, each in at most a second; nothing is left. Idempotent. */
   async stop(): Promise<void> {
-    clearInterval(this.#starter);
-    this.#starter = undefined;
+    this.#endStarting?.();
+    this.#endStarting = undefined;
     await Promise.all(this.gateways.map((gateway) => gateway.stop()));
   }
 

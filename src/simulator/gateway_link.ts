@@ -4,6 +4,7 @@ import { Buffer } from "node:buffer";
 import mqtt, { type IClientOptions, MqttClient } from "mqtt";
 import { BrokerStream } from "./broker_stream.ts";
 import { type CarTopics, carTopics } from "../protocol/mod.ts";
+import { systemClock, within } from "../time/mod.ts";
 
 /** How to reach the broker; the server's own `BrokerConfig` fits. */
 export interface GatewayBroker {
@@ -196,14 +197,11 @@ function setNoDelay(client: MqttClient): void {
   stream.setNoDelay?.(true);
 }
 
-function leave(client: MqttClient): Promise<void> {
-  return new Promise((resolve) => {
-    const giveUp = setTimeout(() => client.stream.destroy(), LEAVE_TIMEOUT_MS);
-    client.once("close", () => {
-      clearTimeout(giveUp);
-      resolve();
-    });
-    // A connection that was never made has nothing to say goodbye to.
-    client.end(!client.connected);
-  });
+async function leave(client: MqttClient): Promise<void> {
+  const closed = new Promise<void>((resolve) => client.once("close", () => resolve()));
+  // A connection that was never made has nothing to say goodbye to.
+  client.end(!client.connected);
+  if (await within(closed, LEAVE_TIMEOUT_MS, systemClock)) return;
+  client.stream.destroy();
+  await closed;
 }

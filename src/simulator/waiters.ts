@@ -1,4 +1,5 @@
 // Waiting for something to happen, never for longer than said.
+import { deadline, systemClock } from "../time/mod.ts";
 import { GatewayTimeoutError } from "./errors.ts";
 
 interface Waiter<T> {
@@ -24,29 +25,16 @@ export class Waiters<T> {
    */
   next(what: string, timeoutMs: number, match: (value: T) => boolean = () => true): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
-    const timer = setTimeout(() => {
-      waiter.reject(
-        new GatewayTimeoutError(`Cannot wait any longer for ${what}: ${timeoutMs} ms have passed`),
-      );
-    }, timeoutMs);
-    const settle = () => {
-      clearTimeout(timer);
-      this.#waiters.delete(waiter);
-    };
-    const waiter: Waiter<T> = {
-      match,
-      resolve: (value) => {
-        settle();
-        resolve(value);
-      },
-      reject: (error) => {
-        settle();
-        reject(error);
-      },
-    };
+    const waiter: Waiter<T> = { match, resolve, reject };
     this.#waiters.add(waiter);
-    promise.catch(() => {});
-    return promise;
+    const awaited = deadline(promise, timeoutMs, systemClock, () => {
+      this.#waiters.delete(waiter);
+      return new GatewayTimeoutError(
+        `Cannot wait any longer for ${what}: ${timeoutMs} ms have passed`,
+      );
+    });
+    awaited.catch(() => {});
+    return awaited;
   }
 
   /** Gives a value to everyone it suits, or to the first of them only. */
@@ -54,6 +42,7 @@ export class Waiters<T> {
     let taken = false;
     for (const waiter of this.#waiters) {
       if (!waiter.match(value)) continue;
+      this.#waiters.delete(waiter);
       waiter.resolve(value);
       taken = true;
       if (to === "first") break;
@@ -64,5 +53,6 @@ export class Waiters<T> {
   /** Ends every wait with this error. */
   fail(error: Error): void {
     for (const waiter of this.#waiters) waiter.reject(error);
+    this.#waiters.clear();
   }
 }

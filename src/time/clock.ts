@@ -3,9 +3,12 @@
 /** A timer that has been set; only {@linkcode Clock.clear} looks inside. */
 export type TimerHandle = object;
 
-/** Time as the server sees it: monotonic, in milliseconds. */
+/** Time as the server sees it: dates that never go back, in milliseconds. */
 export interface Clock {
-  /** Milliseconds since an arbitrary start; never goes back, so not a date. */
+  /**
+   * Milliseconds since 1970, with fractions. Counts from when the process started, so it never goes
+   * back; corrections of the machine's date that come later do not show.
+   */
   now(): number;
   /** Calls `callback` once after `delayMs` milliseconds. */
   set(callback: () => void, delayMs: number): TimerHandle;
@@ -13,9 +16,11 @@ export interface Clock {
   clear(handle: TimerHandle): void;
 }
 
+const { timeOrigin } = performance;
+
 /** The machine's own clock. */
 export const systemClock: Clock = {
-  now: () => performance.now(),
+  now: () => timeOrigin + performance.now(),
   set: (callback, delayMs) => new SystemTimer(callback, delayMs),
   clear: (handle) => (handle as SystemTimer).clear(),
 };
@@ -37,4 +42,30 @@ class SystemTimer {
     this.#callback = null;
     clearTimeout(this.#id);
   }
+}
+
+/**
+ * Milliseconds since 1970 as the machine's date is now. For what is compared with dates of others,
+ * such as log lines: it may jump, so nothing is timed with it.
+ */
+export function wallTime(): number {
+  return Date.now();
+}
+
+/** Waits so many milliseconds. */
+export function sleep(ms: number, clock: Clock = systemClock): Promise<void> {
+  return new Promise((resolve) => void clock.set(resolve, ms));
+}
+
+/** Calls back every `intervalMs` milliseconds; the result ends it. */
+export function every(
+  intervalMs: number,
+  callback: () => void,
+  clock: Clock = systemClock,
+): () => void {
+  let timer = clock.set(function onDue() {
+    timer = clock.set(onDue, intervalMs);
+    callback();
+  }, intervalMs);
+  return () => clock.clear(timer);
 }

@@ -1,7 +1,7 @@
-// Clocks, deadlines, backoff, pauseMs, and fair shares of the event loop.
+// Clocks, deadlines, backoff, and fair shares of the event loop.
 export { Alarm } from "./alarm.ts";
 export { backoff, pauseMs } from "./backoff.ts";
-export { type Clock, systemClock, type TimerHandle } from "./clock.ts";
-export { type Entrant, Gate } from "./gate.ts";
+export { type Clock, every, sleep, systemClock, type TimerHandle, wallTime } from "./clock.ts";
+export { deadline, DeadlineError, firstOf, within } from "./deadline.ts";
 export { ReadShare } from "./read_share.ts";
-export { within } from "./within.ts";
+export { Semaphore } from "./semaphore.ts";

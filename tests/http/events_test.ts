@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { EventStream, MAX_EVENT_CLIENTS } from "../../src/http/event_stream.ts";
 import { FleetWatch } from "../../src/observe/fleet_watch.ts";
 import { FRONT } from "../car/support.ts";
+import { systemClock } from "../../src/time/clock.ts";
 import { settled, VirtualClock } from "../support/virtual_clock.ts";
 import { waitFor } from "../support/wait.ts";
 import { eventOf, Fixture, TestGateway } from "./fixture.ts";
@@ -59,7 +60,10 @@ Deno.test("EventStream drops a client that does not read, and goes on for the ot
   await using fixture = await Fixture.start();
   const clock = new VirtualClock();
   const watch = new FleetWatch(clock);
-  const stream = new EventStream({ fleet: fixture.server, watch, startedAt: 0 }, 1000);
+  const stream = new EventStream(
+    { fleet: fixture.server, watch, clock: systemClock, startedAt: 0 },
+    1000,
+  );
   watch.start(() => true);
   const slow = stream.connect().getReader();
   const reader = stream.connect().getReader();
@@ -90,7 +94,7 @@ Deno.test("EventStream says everything anew when the configuration is another on
     },
     snapshot: () => fixture.server.snapshot(),
   };
-  const stream = new EventStream({ fleet, watch, startedAt: 0 });
+  const stream = new EventStream({ fleet, watch, clock: systemClock, startedAt: 0 });
   watch.start(() => true);
   const reader = stream.connect().getReader();
   const next = async () => new TextDecoder().decode((await reader.read()).value).split("\n")[0];

@@ -4,6 +4,7 @@ import { isIP } from "node:net";
 import type { BrokerConfig, ServerConfig } from "../../config/mod.ts";
 import { brokerAdvice, describeFailure } from "../../transport/mod.ts";
 import { brokerAddress, openLink, type TlsMaterial } from "../../net/mod.ts";
+import { deadline, systemClock, within } from "../../time/mod.ts";
 import { Findings } from "../findings.ts";
 import { MqttSession } from "./mqtt_session.ts";
 
@@ -80,11 +81,9 @@ async function listenForAlert(
   const limited = AbortSignal.any([signal, AbortSignal.timeout(ALERT_MS)]);
   try {
     const link = await openLink(plain, tls, limited);
-    const timer = setTimeout(() => link.destroy(), ALERT_MS);
     link.start({ onData() {}, onClosed: closed.resolve });
-    const alert = await closed.promise;
-    clearTimeout(timer);
-    return alert;
+    if (!await within(closed.promise, ALERT_MS, systemClock)) link.destroy();
+    return await closed.promise;
   } catch (error) {
     return asError(error);
   }
@@ -122,18 +121,14 @@ async function tryTcp(
 ): Promise<Map<string, unknown>> {
   const refused = new Map<string, unknown>();
   await Promise.all(addresses.map(async (hostname) => {
-    const late = Promise.withResolvers<never>();
-    const timer = setTimeout(() => late.reject(new Error("connection timed out")), TCP_MS);
     const connecting = Deno.connect({ hostname, port });
+    const late = () => new Error("connection timed out");
     try {
-      const conn = await Promise.race([connecting, late.promise]);
-      conn.close();
+      (await deadline(connecting, TCP_MS, systemClock, late)).close();
     } catch (error) {
       refused.set(hostname, error);
       // The system may still connect, much later.
       connecting.then((conn) => conn.close(), () => {});
-    } finally {
-      clearTimeout(timer);
     }
   }));
   return refused;

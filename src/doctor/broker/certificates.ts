@@ -6,6 +6,7 @@ import { isIP } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
 import { isLoopback, readTls, type TlsFiles, type TlsMaterial } from "../../net/mod.ts";
 import type { ServerConfig } from "../../config/mod.ts";
+import { deadline, systemClock, wallTime } from "../../time/mod.ts";
 import { Findings } from "../findings.ts";
 
 /** A certificate that expires sooner is a warning, in days. */
@@ -122,7 +123,7 @@ function judgeValidity(
   const days = daysLeft(certificate);
   const until = new Date(certificate.validTo).toISOString().slice(0, 10);
   const name = `${what} ${nameOf(certificate)}`;
-  if (new Date(certificate.validFrom).getTime() > Date.now()) {
+  if (new Date(certificate.validFrom).getTime() > wallTime()) {
     const from = new Date(certificate.validFrom).toISOString();
     findings.failed(subject, `${name}: not valid before ${from}`, "Check this machine's clock");
   } else if (days <= 0) {
@@ -149,7 +150,7 @@ async function judgeKeyFile({ keyFile = "" }: TlsFiles, findings: Findings): Pro
 }
 
 function daysLeft(certificate: X509Certificate): number {
-  return (new Date(certificate.validTo).getTime() - Date.now()) / DAY_MS;
+  return (new Date(certificate.validTo).getTime() - wallTime()) / DAY_MS;
 }
 
 /** The subject on one line; node puts each part on a line of its own. */
@@ -176,12 +177,11 @@ async function brokerChain(
     ...(isIP(host) ? {} : { servername: host }),
     ...(cert === undefined || key === undefined ? {} : { cert, key }),
   });
-  const timer = setTimeout(() => socket.destroy(new Error("timed out")), SHOWN_MS);
   socket.on("error", secured.reject);
   socket.on("close", () => secured.reject(new Error("closed")));
   socket.on("secureConnect", () => secured.resolve());
   try {
-    await secured.promise;
+    await deadline(secured.promise, SHOWN_MS, systemClock);
     const chain: X509Certificate[] = [];
     const seen = new Set<string>();
     let next: ReturnType<TLSSocket["getPeerCertificate"]> | undefined = socket
@@ -200,7 +200,6 @@ async function brokerChain(
     }
     return chain;
   } finally {
-    clearTimeout(timer);
     socket.destroy();
   }
 }

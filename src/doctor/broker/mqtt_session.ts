@@ -11,6 +11,7 @@ import {
   openLink,
   type TlsMaterial,
 } from "../../net/mod.ts";
+import { deadline, firstOf, systemClock, within } from "../../time/mod.ts";
 
 /** Deadline for each answer of the broker, in milliseconds. */
 const ANSWER_MS = 10_000;
@@ -123,35 +124,20 @@ export class MqttSession implements AsyncDisposable {
 
   /** Resolves after so many milliseconds, or with `enough`; rejects when the connection is lost. */
   async listen(limitMs: number, enough: Promise<void>): Promise<void> {
-    const over = Promise.withResolvers<void>();
-    const timer = setTimeout(over.resolve, limitMs);
-    try {
-      await Promise.race([over.promise, enough, this.#lost.promise]);
-    } finally {
-      clearTimeout(timer);
-    }
+    await within(firstOf(enough, this.#lost.promise), limitMs, systemClock);
   }
 
   /** Leaves the broker in order, within a second. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#client.end(!this.#client.connected);
-    const timer = setTimeout(() => this.#client.stream.destroy(), LEAVE_MS);
+    if (await within(this.#closed.promise, LEAVE_MS, systemClock)) return;
+    this.#client.stream.destroy();
     await this.#closed.promise;
-    clearTimeout(timer);
   }
 
-  async #answered<T>(answer: Promise<T>, to: string): Promise<T> {
-    const late = Promise.withResolvers<never>();
-    const timer = setTimeout(
-      () => late.reject(new BrokerStalledError(`no answer to ${to} within ${ANSWER_MS / 1000} s`)),
-      ANSWER_MS,
-    );
-    answer.catch(() => {});
-    try {
-      return await Promise.race([answer, late.promise, this.#lost.promise]);
-    } finally {
-      clearTimeout(timer);
-    }
+  #answered<T>(answer: Promise<T>, to: string): Promise<T> {
+    const late = () => new BrokerStalledError(`no answer to ${to} within ${ANSWER_MS / 1000} s`);
+    return deadline(firstOf(answer, this.#lost.promise), ANSWER_MS, systemClock, late);
   }
 }
 

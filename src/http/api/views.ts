@@ -10,6 +10,7 @@ import {
 } from "../../observe/mod.ts";
 import type { ServerSnapshot } from "../../server/mod.ts";
 import { CommandResponseType, DeviceState } from "../../protocol/mod.ts";
+import type { Clock } from "../../time/mod.ts";
 import { VERSION } from "../../version.ts";
 import { deviceAdvice, failureAdvice } from "./failure_advice.ts";
 import type {
@@ -31,19 +32,20 @@ export interface ViewSource {
     snapshot(): ServerSnapshot;
   };
   readonly watch: FleetWatch;
+  readonly clock: Clock;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
 }
 
 /** The whole fleet. */
-export function carList({ fleet, watch, startedAt }: ViewSource): CarList {
+export function carList({ fleet, watch, clock, startedAt }: ViewSource): CarList {
   const { company } = fleet.config;
   const modules = modulesByCar(fleet.config);
   const { cars } = fleet.snapshot();
   return {
     company,
     version: VERSION,
-    at: Date.now(),
+    at: Math.floor(clock.now()),
     startedAt,
     cars: cars.map((car) => summary(car, modules.get(car.car) ?? [], watch)),
   };

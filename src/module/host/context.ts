@@ -10,6 +10,7 @@ import {
 } from "../wire/frames.ts";
 import type { Link } from "../wire/link.ts";
 import type { CallOutcome } from "../../protocol/mod.ts";
+import { systemClock } from "../../time/mod.ts";
 import type { FunctionName } from "./abi.ts";
 import type { Library } from "./library.ts";
 import { outcomeIndex, outcomeOf } from "./return_code.ts";
@@ -40,7 +41,7 @@ interface WaitingCall {
 /** A call under way, for those who watch over it. */
 export interface RunningCall {
   readonly functionName: FunctionName;
-  /** As of `performance.now()`. */
+  /** As of `systemClock`. */
   readonly since: number;
 }
 
@@ -220,7 +221,7 @@ export class HostContext {
 
   #mark(functionName: FunctionName): void {
     this.#function = functionName;
-    this.#since = performance.now();
+    this.#since = systemClock.now();
   }
 
   #begin(kind: number, id: number, argument: number): void {
@@ -304,7 +305,7 @@ export class HostContext {
 
   /** The call under way has come back. */
   #done(outcome: CallOutcome): void {
-    const tookUs = this.#function === null ? 0 : (performance.now() - this.#since) * 1000;
+    const tookUs = this.#function === null ? 0 : (systemClock.now() - this.#since) * 1000;
     this.#answer(this.#id, outcome, Math.min(tookUs, 0xffffffff));
     this.#arguments.release();
     this.#function = null;

@@ -6,7 +6,7 @@ import {
   FrameKind,
   type OverdueReport,
 } from "../wire/frames.ts";
-import { systemClock } from "../../time/mod.ts";
+import { every, systemClock } from "../../time/mod.ts";
 import { type Duplex, Link, type LinkHandler } from "../wire/link.ts";
 import { HostContext, type RunningCall } from "./context.ts";
 import { Libraries, type Library, LibraryError } from "./library.ts";
@@ -39,7 +39,7 @@ export class HostServer implements LinkHandler {
   readonly #contexts = new Map<number, Watched>();
   /** The `init` calls under way, by context. */
   readonly #starting = new Map<number, RunningCall>();
-  #watch: ReturnType<typeof setInterval> | undefined;
+  #endWatch: () => void = () => {};
   #watchIntervalMs = 0;
   #watchedAt = 0;
   /** When this process went on after it had been stopped; that time counts for no call. */
@@ -58,8 +58,8 @@ export class HostServer implements LinkHandler {
   start(): void {
     this.#link.start();
     this.#watchIntervalMs = Math.min(1000, Math.max(10, this.#options.moduleCallTimeoutMs / 8));
-    this.#watchedAt = performance.now();
-    this.#watch = setInterval(() => this.#findOverdue(), this.#watchIntervalMs);
+    this.#watchedAt = systemClock.now();
+    this.#endWatch = every(this.#watchIntervalMs, () => this.#findOverdue());
   }
 
   onFrame(frame: Frame): void {
@@ -79,7 +79,7 @@ export class HostServer implements LinkHandler {
   }
 
   onClosed(): void {
-    clearInterval(this.#watch);
+    this.#endWatch();
     this.#spareMemory.stop();
     this.#resolveClosed();
   }
@@ -127,7 +127,7 @@ export class HostServer implements LinkHandler {
   /** @throws {LibraryError} when `init` returns NULL. */
   async #init(index: number, library: Library, request: CreateRequest): Promise<HostContext> {
     const config = new ConfigArgument(request.parameters);
-    this.#starting.set(index, { functionName: "init", since: performance.now() });
+    this.#starting.set(index, { functionName: "init", since: systemClock.now() });
     const pointer = await library.symbols.init(config.config);
     if (pointer === null) throw new LibraryError("init", "init returned NULL");
     return new HostContext(
@@ -145,7 +145,7 @@ export class HostServer implements LinkHandler {
 
   /** Ends a context of a trial at once, watched as its making was. */
   async #end(index: number, context: HostContext): Promise<void> {
-    this.#starting.set(index, { functionName: "destroy", since: performance.now() });
+    this.#starting.set(index, { functionName: "destroy", since: systemClock.now() });
     await context.destroy();
   }
 
@@ -168,7 +168,7 @@ export class HostServer implements LinkHandler {
   /** Reports calls that execute for too long, and waits that do not come back. */
   #findOverdue(): void {
     const { moduleCallTimeoutMs } = this.#options;
-    const now = performance.now();
+    const now = systemClock.now();
     if (now - this.#watchedAt > this.#watchIntervalMs + STOPPED_MS) this.#resumedAt = now;
     this.#watchedAt = now;
     for (const [index, call] of this.#starting) this.#checkCall(index, call, now);

@@ -1,5 +1,5 @@
 // Asks one context for commands, again and again, without ever becoming a busy loop.
-import { backoff } from "../../time/mod.ts";
+import { backoff, systemClock, type TimerHandle } from "../../time/mod.ts";
 import type { CallOutcome } from "../../protocol/mod.ts";
 
 /** What the loop needs of its context. */
@@ -95,11 +95,11 @@ export class WaitLoop {
   }
 
   async #wait(): Promise<void> {
-    const before = performance.now();
+    const before = systemClock.now();
     this.#waitingSince = before;
     const outcome = await this.#source.wait();
     this.#waitingSince = null;
-    const tookMs = performance.now() - before;
+    const tookMs = systemClock.now() - before;
     if (outcome === "ok") {
       this.#known = 1;
       this.#popped = false;
@@ -144,11 +144,13 @@ export class WaitLoop {
   /** Waits until the time is over or somebody wakes the loop; null: only the latter. */
   #pause(durationMs: number | null): Promise<void> {
     return new Promise((resolve) => {
-      const timer = durationMs === null ? null : setTimeout(resolve, durationMs);
+      const timer: TimerHandle | null = durationMs === null
+        ? null
+        : systemClock.set(resolve, durationMs);
       this.#wake = () => {
         // A release must not cut a pause short that keeps the loop from spinning.
         if (timer !== null && !this.#stopped) return;
-        if (timer !== null) clearTimeout(timer);
+        if (timer !== null) systemClock.clear(timer);
         this.#wake = null;
         resolve();
       };
@@ -156,7 +158,7 @@ export class WaitLoop {
   }
 
   #complain(kind: string, text: string): void {
-    const now = performance.now();
+    const now = systemClock.now();
     const last = this.#complaints.get(kind);
     if (last !== undefined && now - last < COMPLAINT_INTERVAL_MS) return;
     this.#complaints.set(kind, now);

@@ -1,5 +1,5 @@
 // Starts a module host's process and waits until it is connected.
-import { systemClock } from "../../time/mod.ts";
+import { deadline, firstOf, systemClock } from "../../time/mod.ts";
 import { VERSION } from "../../version.ts";
 import { Endpoint } from "../wire/endpoint.ts";
 import { ModuleHostError } from "../errors.ts";
@@ -40,10 +40,7 @@ export async function connectHost(
   } = options;
   let endpoint: Endpoint | null = null;
   let process: HostProcess | null = null;
-  const late = Promise.withResolvers<never>();
-  const timer = systemClock.set(() => {
-    late.reject(new Error(`it is not connected after ${startTimeoutMs} ms`));
-  }, startTimeoutMs);
+  const late = () => new Error(`it is not connected after ${startTimeoutMs} ms`);
   try {
     endpoint = await Endpoint.open();
     let failure: string | undefined;
@@ -56,10 +53,11 @@ export async function connectHost(
     const ended = process.exited.then((exit): never => {
       throw new Error(`it ${describeExit(exit)}${describeFailure(failure)}`);
     });
-    const [connection] = await Promise.all([
-      Promise.race([endpoint.accept(), ended, late.promise]),
+    const connecting = Promise.all([
+      firstOf(endpoint.accept(), ended),
       process.invite({ version: VERSION, address, token, parentPid, moduleCallTimeoutMs }),
     ]);
+    const [connection] = await deadline(connecting, startTimeoutMs, systemClock, late);
     return { process, connection };
   } catch (cause) {
     endpoint?.close();
@@ -67,8 +65,6 @@ export async function connectHost(
     await process?.exited;
     const detail = cause instanceof Error ? cause.message : cause;
     throw new ModuleHostError(`Cannot start module host: ${detail}`, { cause });
-  } finally {
-    systemClock.clear(timer);
   }
 }
 

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import { MqttClient } from "mqtt";
 import type { CarTopics } from "../../protocol/mod.ts";
-import type { TimerHandle } from "../../time/mod.ts";
+import { firstOf, type TimerHandle, within } from "../../time/mod.ts";
 import type { BrokerConnector } from "./broker_connector.ts";
 import { BrokerRefusedError, BrokerStalledError } from "../../net/mod.ts";
 import { type BrokerFailure, describeFailure } from "./failure.ts";
@@ -96,15 +96,9 @@ export class BrokerConnection {
     if (!client?.connected || !lane) {
       this.#fail(undefined);
     } else {
-      const bounded = async (wait: Promise<void>, timeoutMs: number) => {
-        const expired = Promise.withResolvers<void>();
-        const timer = clock.set(expired.resolve, timeoutMs);
-        await Promise.race([wait, expired.promise, this.#closed.promise]);
-        clock.clear(timer);
-      };
-      await bounded(lane.settle(), SETTLE_MS);
+      await within(firstOf(lane.settle(), this.#closed.promise), SETTLE_MS, clock);
       client.end(false);
-      await bounded(this.#closed.promise, LEAVE_MS);
+      await within(this.#closed.promise, LEAVE_MS, clock);
       lane.destroy();
       // mqtt.js still ends the stream in a later turn when the broker has closed it before that.
       await setImmediate();

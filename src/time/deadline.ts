@@ -1,0 +1,55 @@
+// Waiting for something, but not forever.
+import { type Clock, systemClock } from "./clock.ts";
+
+/** Something did not happen in time; the message says what. */
+export class DeadlineError extends Error {
+  override readonly name = "DeadlineError";
+}
+
+/**
+ * Waits for `promise`, at most `limitMs` milliseconds; leaves no timer behind. What the promise does
+ * later is ignored, a rejection included.
+ *
+ * @param late Makes the error for what comes too late. @default {a DeadlineError with the limit}
+ */
+export async function deadline<T>(
+  promise: Promise<T>,
+  limitMs: number,
+  clock: Clock = systemClock,
+  late: () => Error = () => new DeadlineError(`Expected it within ${limitMs} ms`),
+): Promise<T> {
+  const { promise: limit, reject } = Promise.withResolvers<never>();
+  const timer = clock.set(() => reject(late()), limitMs);
+  promise.catch(() => {});
+  try {
+    return await Promise.race([promise, limit]);
+  } finally {
+    clock.clear(timer);
+  }
+}
+
+/**
+ * Waits until `promise` settles, at most `limitMs` milliseconds.
+ *
+ * @returns Whether it was fulfilled in time. A promise that is rejected in time rejects this one.
+ */
+export async function within(
+  promise: Promise<unknown>,
+  limitMs: number,
+  clock: Clock = systemClock,
+): Promise<boolean> {
+  const tooLate = new DeadlineError();
+  try {
+    await deadline(promise, limitMs, clock, () => tooLate);
+    return true;
+  } catch (error) {
+    if (error === tooLate) return false;
+    throw error;
+  }
+}
+
+/** Waits for whichever settles first; what the others do later is ignored. */
+export function firstOf<T>(...promises: readonly Promise<T>[]): Promise<T> {
+  for (const promise of promises) promise.catch(() => {});
+  return Promise.race(promises);
+}
