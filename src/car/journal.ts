@@ -25,18 +25,37 @@ export interface PastFailure extends Failure {
 /** Failures a snapshot remembers. */
 const MAX_FAILURES = 10;
 
-/** Writes the log of one car; a level that is off costs one comparison. */
+/** Lines of one code in a minute; what a gateway, or a module, causes faster is counted. */
+const MAX_LINES = 30;
+
+/** What a line is about, beside its code. */
+interface Subject {
+  /** What is told apart within the code, and said once a minute. */
+  readonly kind?: string | undefined;
+  readonly device?: Device | undefined;
+  /** @default the session there is */
+  readonly session?: string | undefined;
+}
+
+/**
+ * Writes the log of one car; a level that is off costs one comparison.
+ *
+ * Nothing that comes from outside can write more than 30 lines of one code in a minute, or one of a
+ * kind. The next line says how many were left out.
+ */
 export class CarJournal {
   readonly #log: Log;
   readonly #clock: Clock;
-  readonly #once: Once;
+  readonly #kinds: Once;
+  readonly #codes: Once;
   readonly #sessionId: () => string | null;
   readonly #failures: PastFailure[] = [];
 
   constructor({ log, clock, sessionId }: JournalOptions) {
     this.#log = log;
     this.#clock = clock;
-    this.#once = new Once({ clock });
+    this.#kinds = new Once({ clock });
+    this.#codes = new Once({ clock, times: MAX_LINES });
     this.#sessionId = sessionId;
   }
 
@@ -45,12 +64,12 @@ export class CarJournal {
     return [...this.#failures];
   }
 
-  /** Writes what may happen thousands of times a second: once per kind and minute. */
-  once(level: LogLevel, kind: string, text: () => string, device?: Device): void {
-    if (!this.#log.isEnabled(level)) return;
-    const suppressed = this.#once.ask(kind);
-    if (suppressed === undefined) return;
-    this.#write(level, () => text() + andSuppressed(suppressed), device);
+  /**
+   * Writes what may happen thousands of times a second: once per kind and minute. Without a kind the
+   * code is one.
+   */
+  once(level: LogLevel, code: string, text: () => string, subject: Subject = {}): void {
+    this.#write(level, code, text, { kind: code, ...subject });
   }
 
   /** Writes that something threw which must not, once per place and minute. */
@@ -61,15 +80,14 @@ export class CarJournal {
 
   /** Writes that the car is in another state now. */
   stateChanged(before: string, now: string): void {
-    this.#log.debug(() => `State ${before} is now ${now}`);
+    this.#write("DEBUG", "state", () => `State ${before} is now ${now}`, {});
   }
 
   /** Writes what a session noticed. */
   note(note: Note): void {
     if (note.code === "not_forwarded" && !note.first && !this.#log.isEnabled("DEBUG")) return;
-    const { level, text, device, kind } = noteLine(note);
-    if (kind === undefined) this.#write(level, text, device);
-    else this.once(level, kind, text, device);
+    const { level, text, ...subject } = noteLine(note);
+    this.#write(level, note.code, text, subject);
   }
 
   /** Writes that a session ended and why, and remembers it. */
@@ -79,14 +97,10 @@ export class CarJournal {
     const waited = waitedMs > 0 ? `, waited ${(waitedMs / 1000).toFixed(1)} s for it` : "";
     const level = reason === "stopped" || reason === "new_session" ? "INFO" : "WARNING";
     const text = () => `Session ended: ${reason}: ${detail}${waited}`;
+    const code = `ended ${reason}`;
     // A gateway may send Connects that cannot be used as fast as it likes.
     const often = reason === "connect_incomplete" || reason === "protocol_violation";
-    const count = often ? this.#once.ask(`ended ${reason}`) : 0;
-    if (count === undefined) return;
-    const line = () => text() + andSuppressed(count);
-    const session = sessionId === "" ? undefined : sessionId;
-    if (level === "INFO") this.#log.info(line, { session });
-    else this.#log.warning(line, { session });
+    this.#write(level, code, text, { kind: often ? code : undefined, session: sessionId });
   }
 
   /** Keeps the last failures; one that repeats itself takes one place. */
@@ -99,23 +113,29 @@ export class CarJournal {
     if (this.#failures.length > MAX_FAILURES) this.#failures.shift();
   }
 
-  #write(level: LogLevel, text: () => string, device: Device | undefined): void {
+  #write(level: LogLevel, code: string, text: () => string, subject: Subject): void {
     if (!this.#log.isEnabled(level)) return;
+    const { kind, device, session = this.#sessionId() } = subject;
+    const ofKind = kind === undefined ? 0 : this.#kinds.ask(kind);
+    if (ofKind === undefined) return;
+    const suppressed = this.#codes.ask(`${level} ${code}`, ofKind + 1);
+    if (suppressed === undefined) return;
+    const line = suppressed === 0 ? text : () => text() + andSuppressed(suppressed);
     const context = {
-      session: this.#sessionId() ?? undefined,
+      session: session === null || session === "" ? undefined : session,
       device: device === undefined ? undefined : deviceKey(device),
     };
     switch (level) {
       case "DEBUG":
-        return this.#log.debug(text, context);
+        return this.#log.debug(line, context);
       case "INFO":
-        return this.#log.info(text, context);
+        return this.#log.info(line, context);
       case "WARNING":
-        return this.#log.warning(text, context);
+        return this.#log.warning(line, context);
       case "ERROR":
-        return this.#log.error(text, context);
+        return this.#log.error(line, context);
       case "CRITICAL":
-        return this.#log.critical(text, context);
+        return this.#log.critical(line, context);
     }
   }
 }

@@ -141,11 +141,9 @@ export class ModuleCalls {
   #watch(call: string, device: Device, outcome: CallOutcome): void {
     if (outcome === "ok" || !wasMade(outcome)) return;
     this.#statistics.moduleCallsFailed++;
-    this.#journal.once(
-      "WARNING",
-      `${call} ${outcome} ${deviceKey(device)}`,
-      () => `Module ${device.module}: ${call} returned ${outcome}`,
-      device,
-    );
+    const code = `${call} ${outcome}`;
+    const text = () => `Module ${device.module}: ${call} returned ${outcome}`;
+    const kind = `${code} ${deviceKey(device)}`;
+    this.#journal.once("WARNING", code, text, { kind, device });
   }
 }

@@ -10,7 +10,8 @@ export interface NoteLine {
   readonly text: () => string;
   readonly device?: Device;
   /**
-   * Present for what a gateway or module can cause at will: it is logged once per kind and minute.
+   * Present for what a gateway or module can cause at will: it is logged once per kind and minute,
+   * everything else 30 times.
    */
   readonly kind?: string;
 }

@@ -5,14 +5,18 @@ import { type Clock, systemClock } from "../time/mod.ts";
 export interface OnceOptions {
   /** @default {systemClock} */
   readonly clock?: Clock;
-  /** Silence after a kind was logged, in milliseconds. @default {60000} */
+  /** In milliseconds. @default {60000} */
   readonly intervalMs?: number;
+  /** How often a kind is logged in an interval, which begins with the first time. @default {1} */
+  readonly times?: number;
   /** Kinds told apart at a time; all further ones share one place. @default {256} */
   readonly maxKeys?: number;
 }
 
 interface Entry {
-  readonly loggedAt: number;
+  /** When its interval began. */
+  readonly since: number;
+  times: number;
   suppressed: number;
 }
 
@@ -20,32 +24,35 @@ interface Entry {
 const OTHERS = "\0others";
 
 /**
- * Says whether a kind may be logged now: once per interval and kind.
+ * Says whether a kind may be logged now: once per interval and kind, or so often.
  *
  * The number of kinds is bounded, because they may come from the network: when all places are taken
  * by kinds logged within the interval, further kinds count as one, so that a flood of new kinds
- * writes `maxKeys + 1` lines per interval at most.
+ * writes `maxKeys + 1` times as many lines per interval at most.
  */
 export class Once {
   readonly #clock: Clock;
   readonly #intervalMs: number;
+  readonly #times: number;
   readonly #maxKeys: number;
-  /** In the order of `loggedAt`, so that the first one is the first to expire. */
+  /** In the order of `since`, so that the first one is the first to expire. */
   readonly #entries = new Map<string, Entry>();
 
   constructor(options: OnceOptions = {}) {
     this.#clock = options.clock ?? systemClock;
     this.#intervalMs = options.intervalMs ?? 60_000;
+    this.#times = options.times ?? 1;
     this.#maxKeys = options.maxKeys ?? 256;
   }
 
   /**
    * Asks for a kind that just happened.
    *
+   * @param count How often, where others have been left out already.
    * @returns How many times the kind was suppressed since it was last logged, 0 the first time:
    * log it now, with that count. `undefined`: say nothing.
    */
-  ask(kind: string): number | undefined {
+  ask(kind: string, count = 1): number | undefined {
     const now = this.#clock.now();
     let key = kind;
     let entry = this.#entries.get(key);
@@ -53,13 +60,14 @@ export class Once {
       key = OTHERS;
       entry = this.#entries.get(key);
     }
-    if (entry !== undefined && now - entry.loggedAt < this.#intervalMs) {
-      entry.suppressed++;
+    if (entry !== undefined && now - entry.since < this.#intervalMs) {
+      if (entry.times++ < this.#times) return count - 1;
+      entry.suppressed += count;
       return undefined;
     }
     this.#entries.delete(key);
-    this.#entries.set(key, { loggedAt: now, suppressed: 0 });
-    return entry?.suppressed ?? 0;
+    this.#entries.set(key, { since: now, times: 1, suppressed: 0 });
+    return (entry?.suppressed ?? 0) + count - 1;
   }
 
   /** How many kinds are remembered; never more than `maxKeys + 1`. */
@@ -71,7 +79,7 @@ export class Once {
   #isFull(now: number): boolean {
     if (this.#entries.size < this.#maxKeys) return false;
     for (const [key, entry] of this.#entries) {
-      if (now - entry.loggedAt < this.#intervalMs) break;
+      if (now - entry.since < this.#intervalMs) break;
       this.#entries.delete(key);
       break;
     }

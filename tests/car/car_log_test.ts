@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { DeviceState } from "../../src/protocol/messages.ts";
 import { settled } from "../support/virtual_clock.ts";
 import { CarFixture, MESSAGE_BYTES } from "./car_fixture.ts";
-import { bytes, FRONT, LAMP, REAR } from "./support.ts";
+import { bytes, device, FRONT, LAMP, REAR } from "./support.ts";
 
 Deno.test("Car logs a failing return code once per kind and minute, and answers all the same [STATUS-FORWARD]", async () => {
   const test = await new CarFixture().up().run([FRONT, REAR]);
@@ -101,6 +101,42 @@ Deno.test("Car says a status that is not forwarded once per device and reason [S
     [["WARNING", "7/1/rear"], ["WARNING", "7/1/front"]],
   );
   assert.equal(test.answers.length, 20);
+});
+
+Deno.test("Car writes no more than 30 lines of a code in a minute, whatever a gateway does, and counts the rest", async () => {
+  const devices = Array.from({ length: 100 }, (_, index) => device(7, `role ${index}`));
+  const test = new CarFixture({ maxMessageBytes: 100_000 }).up();
+  const lines = (text: RegExp) => test.log.matching(text).map(({ text }) => text);
+  test.context(7).outcome = (line) => line.startsWith("status") ? "not_ok" : "ok";
+  for (let i = 0; i < 45; i++) {
+    await test.run(devices, `s${i}`);
+    await test.clock.advance(1300);
+  }
+  // Of 45 sessions with 100 devices each.
+  const minute = [
+    /^Device connected$/,
+    /^Connect sequence done/,
+    /^Session ended: new_session/,
+    /^Module 7: forward_status returned not_ok$/,
+    /^Connect answered/,
+    /^State \w+ is now/,
+  ];
+  for (const text of minute) assert.equal(lines(text).length, 30, `${text}`);
+  assert.ok(test.log.lines.length < 300, `${test.log.lines.length} lines`);
+
+  await test.clock.advance(60_000);
+  const before = test.log.lines.length;
+  await test.run(devices.slice(0, 2), "later");
+  const rest = test.log.lines.slice(before).map(({ text }) => text);
+  assert.deepEqual(rest.filter((text) => text.startsWith("Device connected")), [
+    "Device connected (and 4470 more like this since it was last said)",
+    "Device connected",
+  ]);
+  assert.deepEqual(rest.filter((text) => text.startsWith("Module 7: forward_status")), [
+    // 44 of the first device, and 70 devices that were never said.
+    "Module 7: forward_status returned not_ok (and 114 more like this since it was last said)",
+    "Module 7: forward_status returned not_ok (and 44 more like this since it was last said)",
+  ]);
 });
 
 Deno.test("Car.snapshot() shows the session, its devices and what has been counted", async () => {

@@ -31,6 +31,33 @@ Deno.test("ask() tells kinds apart", () => {
   assert.equal(once.ask("a"), undefined);
 });
 
+Deno.test("ask() lets a kind pass so many times in an interval, and counts the rest", () => {
+  const { clock, advance } = handClock();
+  const once = new Once({ clock, times: 3 });
+  const passed = [];
+  for (let i = 0; i < 10; i++) {
+    passed.push(once.ask("a"));
+    advance(100);
+  }
+  assert.deepEqual(passed, [0, 0, 0, ...Array(7).fill(undefined)]);
+  assert.equal(once.ask("b"), 0);
+  advance(60_000);
+  assert.deepEqual([once.ask("a"), once.ask("a"), once.ask("a"), once.ask("a")], [
+    7,
+    0,
+    0,
+    undefined,
+  ]);
+});
+
+Deno.test("ask() adds up what was left out before it was asked", () => {
+  const { clock, advance } = handClock();
+  const once = new Once({ clock, times: 2 });
+  assert.deepEqual([once.ask("a", 5), once.ask("a", 3), once.ask("a", 10)], [4, 2, undefined]);
+  advance(60_000);
+  assert.equal(once.ask("a", 2), 11);
+});
+
 Deno.test("ask() stays bounded, in memory and in lines, when every kind is new", () => {
   const { clock, advance } = handClock();
   const once = new Once({ clock, maxKeys: 10 });
