@@ -1,5 +1,5 @@
-// Commands on their way to a car: those that wait, and those published without a response.
-// Counters are consecutive, responses settle in counter order [COMMAND-COUNTER] [COMMAND-ACK].
+// Commands on their way to a car: those that wait, and those published but not answered. Counters are
+// consecutive, and responses are settled in counter order [COMMAND-COUNTER] [COMMAND-ACK].
 import {
   CommandResponseType,
   type Device,
@@ -17,15 +17,15 @@ export interface WaitingCommand {
   readonly command: ModuleCommand;
 }
 
-/** Commands that have not been published. Immutable. */
+/** Commands that wait to be published. Immutable. */
 export interface CommandStore {
-  /** Of modules that have a connected device, in the order in which they came. */
+  /** Of modules with a connected device, in order of arrival. */
   readonly ready: Queue<WaitingCommand>;
-  /** What they hold together. */
+  /** Bytes of all of them. */
   readonly readyBytes: number;
-  /** Of modules that have none: only the newest of each [COMMAND-NEWEST]. */
+  /** Of modules without one: only the newest of each [COMMAND-NEWEST]. */
   readonly parked: ReadonlyMap<number, ModuleCommand>;
-  /** Modules that have been told to keep their commands. */
+  /** Modules that were told to keep their commands. */
   readonly held: ReadonlySet<number>;
 }
 
@@ -49,7 +49,7 @@ export interface SentCommand {
   readonly response: number | null;
 }
 
-/** Bytes a command holds while it waits; of texts, their characters. */
+/** Bytes of memory that a waiting command takes; texts count by characters. */
 export function commandBytes({ device, data }: ModuleCommand): number {
   return data.length + device.deviceRole.length + device.deviceName.length;
 }
@@ -59,7 +59,7 @@ function withReady(store: CommandStore, ready: readonly WaitingCommand[]): Comma
   return { ...store, ready: queueOf(ready), readyBytes };
 }
 
-/** Takes out the oldest command that is ready; `null` when there is none. */
+/** Takes the oldest ready command; `null` when there is none. */
 export function takeReady(
   store: CommandStore,
 ): readonly [waiting: WaitingCommand, store: CommandStore] | null {
@@ -77,7 +77,7 @@ function dropped(why: Dropped, device: Device, count = 1): Effect {
   return { type: "note", note: { code: "command_dropped", why, device, count } };
 }
 
-/** Stores what `module` wants delivered; drops by the named policies, holds a module that floods. */
+/** Stores a command of `module`, drops one if the limits require it, and holds a module that floods. */
 export function storeCommand(
   store: CommandStore,
   devices: KnownDevices,
@@ -115,7 +115,7 @@ export function storeCommand(
   return { ...next, held: new Set(store.held).add(module) };
 }
 
-/** Lets held modules go on when half of what was waiting has left. */
+/** Releases held modules when half of the waiting commands have left. */
 export function releaseHeld(
   store: CommandStore,
   settings: SessionSettings,
@@ -129,7 +129,7 @@ export function releaseHeld(
   return { ...store, held: new Set() };
 }
 
-/** Drops what waits of modules that a car no longer has; the same store when there is nothing. */
+/** Drops commands of modules that the car no longer has; the same store when there are none. */
 export function withoutModules(
   store: CommandStore,
   modules: ReadonlySet<number>,
@@ -153,7 +153,7 @@ export function withoutModules(
   return withReady({ ...store, parked, held }, kept);
 }
 
-/** Drops what waited for a module that gets its first connected device: it is stale [CONNECT-STALE-COMMANDS]. */
+/** Drops commands that are stale because their module gets its first device [CONNECT-STALE-COMMANDS]. */
 export function dropStale(store: CommandStore, module: number, effects: Effect[]): CommandStore {
   const old = store.parked.get(module);
   if (old === undefined) return store;
@@ -194,9 +194,9 @@ export function parkOrphans(
 }
 
 /**
- * Takes out the oldest command of each connected device; drops those of devices not listed
- * [CONNECT-FIRST-COMMANDS]. One for a listed device that is not connected stays, like further ones
- * of the same device.
+ * Takes the oldest command of each connected device; drops those of devices not listed
+ * [CONNECT-FIRST-COMMANDS]. Commands for listed devices that are not connected stay, and so do
+ * further ones of the same device.
  */
 export function takeFirstCommands(
   store: CommandStore,
@@ -220,7 +220,7 @@ export function takeFirstCommands(
   return [first, withReady(store, rest)];
 }
 
-/** Notes what is remarkable about a module's command that is sent all the same [COMMAND-UNCONNECTED]. */
+/** Notes a command that is sent although something is wrong with it [COMMAND-UNCONNECTED]. */
 export function noteDoubt(
   { device, data }: ModuleCommand,
   connected: KnownDevices,
@@ -235,7 +235,7 @@ export function noteDoubt(
   effects.push({ type: "note", note: { code: "command_doubtful", why, device } });
 }
 
-/** Publishes a command under its counter, which is used up by it whatever happens. */
+/** Publishes a command under its counter, which is used up even if publishing fails. */
 export function sendCommand(
   { module, command }: { readonly module: number | null; readonly command: ModuleCommand },
   counter: number,
@@ -264,7 +264,7 @@ export function withResponse(
 ): readonly SentCommand[] {
   const first = sent[0];
   if (first === undefined) return sent;
-  // Counters are consecutive, so the place follows from the distance.
+  // Counters are consecutive, so the distance is the index.
   const index = (counter - first.counter) >>> 0;
   const command = sent[index];
   if (command === undefined || command.response !== null) return sent;
@@ -272,8 +272,8 @@ export function withResponse(
 }
 
 /**
- * Settles commands from the oldest on, as far as they are answered: OK is acknowledged to the module
- * the command came from, everything else is noted [COMMAND-REFUSED].
+ * Settles answered commands, from the oldest up to the first without an answer: OK is acknowledged to
+ * the command's module, everything else is noted [COMMAND-REFUSED].
  */
 export function settleCommands(
   sent: readonly SentCommand[],
@@ -283,7 +283,7 @@ export function settleCommands(
   for (const { counter, module, command, response } of sent) {
     if (response === null) break;
     settled++;
-    // Nobody waits for the answer to an empty command of our own.
+    // An empty command of our own needs no acknowledgement.
     if (module === null) continue;
     if (response === CommandResponseType.OK) {
       effects.push({ type: "acknowledge", module, command });

@@ -1,19 +1,19 @@
-// How often connect sequences may begin: a gateway that begins one after the other would keep its
-// modules busy with devices that come and go, and takes growing pauses instead.
+// Rate limit of connect sequences: a gateway that begins one after the other would keep its modules busy
+// connecting and disconnecting devices, so it must pause, longer each time.
 
-/** What one car's Connects have used up. */
+/** The state of one car's rate limit. */
 export interface ConnectRate {
   /** Sequences that may begin without a pause. */
   readonly credit: number;
   /** When the last Connect came, in milliseconds; `null`: none has. */
   readonly lastAt: number | null;
-  /** The pause behind the next sequence that has no credit, in milliseconds. */
+  /** The pause after the next sequence without credit, in milliseconds. */
   readonly pauseMs: number;
-  /** No sequence begins before, in milliseconds; `null`: no pause. */
+  /** No sequence may begin earlier, in milliseconds; `null`: no pause. */
   readonly notBefore: number | null;
 }
 
-/** Sequences that may follow each other at once. */
+/** Sequences that may follow each other without a pause. */
 const BURST = 20;
 /** Credit grows by one in so many milliseconds without a Connect ... */
 const CREDIT_MS = 1000;
@@ -34,14 +34,14 @@ export const NO_CONNECTS: ConnectRate = {
 export function withConnect(rate: ConnectRate, now: number): ConnectRate {
   const calmMs = rate.lastAt === null ? 0 : Math.max(0, now - rate.lastAt - STORM_GAP_MS);
   const credit = Math.min(BURST, rate.credit + calmMs / CREDIT_MS);
-  // The pauses start over only when all is as it was in the beginning.
+  // The pauses start over only when all credit is back.
   const pauseMs = credit === BURST ? FIRST_PAUSE_MS : rate.pauseMs;
-  // A gateway that has waited by itself need not wait for us, too.
+  // A gateway that has waited by itself need not wait again.
   const notBefore = credit >= 1 ? null : rate.notBefore;
   return { credit, lastAt: now, pauseMs, notBefore };
 }
 
-/** A sequence begins: what it costs those that follow. */
+/** A sequence begins, and uses up credit. */
 export function withSequence(rate: ConnectRate, now: number): ConnectRate {
   const credit = Math.max(0, rate.credit - 1);
   if (credit >= 1) return { ...rate, credit, notBefore: null };

@@ -43,17 +43,17 @@ import { statusBytes, totalBytes } from "./status_order.ts";
 
 type Next = Connecting | Running | Waiting;
 
-/** What a gateway calls itself. */
+/** Company and vehicle as the gateway gives them. */
 export function senderOf({ company, vehicleName }: Connect): string {
   return `${company}/${vehicleName}`;
 }
 
-/** What the gateway of this car's topic should call itself. */
+/** Company and vehicle that match the car's topic. */
 export function ownSender({ company, car }: SessionSettings): string {
   return `${company}/${car}`;
 }
 
-/** Step 1: a Connect that can be used begins a session. */
+/** Step 1: a valid Connect begins a session. */
 export function beginSequence(
   base: Base,
   connect: Connect,
@@ -87,7 +87,7 @@ export function beginSequence(
   }
   const session: Connecting = {
     kind: "connecting",
-    // Whatever the gateway was told, it has answered.
+    // This is the gateway's answer to whatever it was told.
     base: { ...base, toldAt: null },
     sessionId,
     sender,
@@ -98,7 +98,7 @@ export function beginSequence(
   return pending.size > 0 ? session : answerConnect(session, [], now, effects);
 }
 
-/** Step 1: `device_connected` has come back for one device. */
+/** Step 1: `device_connected` has returned for one device. */
 export function onDeviceResultConnecting(
   session: Connecting,
   device: Device,
@@ -116,7 +116,7 @@ export function onDeviceResultConnecting(
   return pending.size > 0 ? next : answerConnect(next, step.early, now, effects);
 }
 
-/** The end of step 1: the answer is OK in any case; without a device the sequence fails after it. */
+/** The end of step 1: the answer is always OK; without a connected device, the sequence then fails. */
 function answerConnect(
   session: Connecting,
   early: readonly Status[],
@@ -149,7 +149,7 @@ function answerConnect(
   return next;
 }
 
-/** A message of the gateway while its connect sequence runs. */
+/** A message of the gateway during its connect sequence. */
 export function onMessageConnecting(
   session: Connecting,
   message: ClientMessage,
@@ -159,7 +159,7 @@ export function onMessageConnecting(
   const { step, sessionId } = session;
   if (message.sessionId !== sessionId) return ignore(session, "other_session", message, effects);
   if (message.kind === "connect") {
-    // In step 1 it can only be a second delivery of the one that is being answered.
+    // In step 1, it can only be a second delivery of the Connect that is being answered.
     if (step.name === "devices") return ignore(session, "unexpected_here", message, effects);
     const detail = "Connect with the session id of the running sequence";
     return endSession(session, { reason: "protocol_violation", detail }, now, effects);
@@ -180,7 +180,7 @@ export function onMessageConnecting(
   }
 }
 
-/** Step 1: keeps a status for the next step, bounded like those for normal communication. */
+/** Step 1: keeps a status for the next step, within the limits of normal communication. */
 function keepEarly(
   session: Connecting,
   step: ConnectingDevices,
@@ -201,18 +201,18 @@ function onFirstStatus(
 ): Next {
   const { messageCounter, deviceState, device } = status;
   const key = deviceKey(device);
-  // Who has not been heard is heard, whatever the counter; anybody else's counts once.
+  // The first status of a device counts whatever its counter; others count once per counter.
   if (!step.missing.has(key) && isHandled(step, messageCounter)) {
     return ignore(session, "counter_handled", status, effects);
   }
   if (!session.listed.has(key)) {
     ignore(session, "device_not_listed", status, effects);
-    // Bounded like a gap: what is not remembered is missing later, and the session fails for it.
+    // Limited like a gap: a counter that is not remembered is missing later, and fails the session.
     if (step.skipped.size >= session.base.settings.maxStatusGap) return session;
     const skipped = new Set(step.skipped).add(messageCounter);
     return { ...session, step: { ...step, skipped } };
   }
-  // A device that has been heard goes on before the others have spoken: its turn comes later.
+  // A further status of a device, while others are still awaited: it is handled later.
   if (!step.missing.has(key)) return keepStatus(session, step, status, effects);
   if (deviceState !== DeviceState.CONNECTING) {
     const detail = `First status of ${key} has state ${deviceState}, expected CONNECTING (0)`;
@@ -242,20 +242,20 @@ function isHandled({ heard, skipped }: AwaitingStatuses, counter: number): boole
   return false;
 }
 
-/** Step 3: a status that normal communication will handle, unless step 2 has set it aside. */
+/** Step 3: a status for normal communication, unless step 2 has set it aside. */
 function onNextStatus(
   session: Connecting,
   step: AwaitingResponses,
   status: Status,
   effects: Effect[],
 ): Connecting {
-  // Of a listed device, it may be the first one of a gateway that counts anew.
+  // From a listed device, it may be the first one of a gateway that started counting again.
   return step.handled.has(status.messageCounter) && !session.listed.has(deviceKey(status.device))
     ? ignore(session, "counter_handled", status, effects)
     : keepStatus(session, step, status, effects);
 }
 
-/** Whether one more status may be kept for later, bounded like those ahead of a gap. */
+/** Whether one more status may be kept, within the limits of a gap. */
 function hasRoom({ base }: Connecting, kept: readonly Status[], status: Status): boolean {
   const { maxStatusGap, maxWaitingBytes } = base.settings;
   return kept.length < maxStatusGap &&
@@ -275,7 +275,7 @@ function keepStatus<S extends AwaitingStatuses | AwaitingResponses>(
   return { ...session, step: { ...step, kept: [...step.kept, status] } };
 }
 
-/** Step 3: a command to every listed device, the oldest its module has waiting or an empty one. */
+/** Step 3: a command for every listed device, the oldest one waiting or an empty one. */
 function sendFirstCommands(
   session: Connecting,
   step: AwaitingStatuses,
@@ -325,12 +325,12 @@ function onFirstResponse(
   const { messageCounter, type } = response;
   const marked = withResponse(step.sent, messageCounter, type);
   const command = step.sent.find(({ counter }) => counter === messageCounter);
-  // Of a counter that was answered already, nobody knows whose device it is about.
+  // With a counter that was answered already, it is not known which device is meant.
   const gone = command !== undefined && marked !== step.sent &&
     type === CommandResponseType.DEVICE_NOT_CONNECTED;
   const known = gone ? onDeviceLeft(session, command.command.device, effects) : session;
   const awaited = step.awaited - 1;
-  // A response with another counter stood for a command's own: that one blocks nobody.
+  // A response with another counter stood in for a command's own, which must not block others.
   const open = awaited > 0 ? marked : marked.filter(({ response }) => response !== null);
   const sent = settleCommands(open, effects);
   const next: Connecting = {
@@ -344,7 +344,7 @@ function onFirstResponse(
   return awaited > 0 ? next : enterRunning(next, step.handled, step.kept, now, effects);
 }
 
-/** The message a step awaits has not come in time; nobody is told [TELL-GIVEN-UP]. */
+/** The message that a step awaits has not come in time; the gateway is not told [TELL-GIVEN-UP]. */
 export function onStepTimeout(session: Connecting, now: number, effects: Effect[]): Waiting {
   const { step } = session;
   if (step.name === "responses") {
@@ -365,9 +365,9 @@ export function onStepTimeout(session: Connecting, now: number, effects: Effect[
   return endSession(session, ending, now, effects);
 }
 
-/** When the step under way has waited long enough, in milliseconds; Infinity in step 1. */
+/** The deadline of the current step, in milliseconds; Infinity in step 1. */
 export function stepDeadline(session: Connecting): number {
-  // Step 1 waits for modules only, and those have a timeout of their own.
+  // Step 1 waits only for modules, which have a timeout of their own.
   if (session.step.name === "devices") return Infinity;
   return session.step.since + session.base.settings.responseMs;
 }

@@ -1,4 +1,4 @@
-// Devices coming and going within a session [CONNECT-DEVICES] [STATUS-STATES].
+// Connecting and disconnecting devices within a session [CONNECT-DEVICES] [STATUS-STATES].
 import {
   type CallOutcome,
   type Device,
@@ -12,7 +12,7 @@ import { hasDeviceOf, type KnownDevices } from "./known_devices.ts";
 import { withDevice, withoutDevice } from "./known_devices.ts";
 import type { Base, Established } from "./state.ts";
 
-/** Takes the result of `device_connected`; the device counts as connected when it is OK. */
+/** Takes the result of `device_connected`; OK makes the device connected. */
 export function onDeviceResult<S extends Established>(
   session: S,
   device: Device,
@@ -32,18 +32,18 @@ export function onDeviceResult<S extends Established>(
   return { ...session, base: { ...base, commands }, devices: withDevice(devices, device) };
 }
 
-/** Why a device is not served when `device_connected` had this outcome, which is not `ok`. */
+/** Why a device is not served after an outcome of `device_connected` other than `ok`. */
 export function refusal(outcome: CallOutcome): NotForwarded {
   return outcome === "unsupported" ? "unsupported_type" : "device_refused";
 }
 
-/** Disconnects a device whose gateway said that it has left; nothing happens when it is not known. */
+/** Disconnects a device that has left; does nothing when it is not connected. */
 export function onDeviceLeft<S extends { readonly base: Base; readonly devices: KnownDevices }>(
   session: S,
   device: Device,
   effects: Effect[],
 ): S {
-  // The module is told of the device as it came, whatever name it has been given since.
+  // The module gets the device as it connected, even if its name has changed since.
   const known = session.devices.get(deviceKey(device));
   if (known === undefined) return session;
   effects.push(

@@ -1,4 +1,4 @@
-// What goes into a session and what comes out of it: plain data, both ways.
+// Inputs and effects of a session: plain data.
 import type {
   CallOutcome,
   ClientMessage,
@@ -16,39 +16,39 @@ export type Input =
   | { readonly type: "broker_connected" }
   /** Subscribed. */
   | { readonly type: "broker_up" }
-  /** The connection is about to be given up for another one, and still stands. */
+  /** The connection is about to be replaced, but still works. */
   | { readonly type: "broker_leaving"; readonly detail: string }
   | { readonly type: "broker_lost"; readonly detail: string }
   | { readonly type: "message"; readonly message: ClientMessage }
-  /** A `connect_device` effect came to its end. */
+  /** A `connect_device` effect has ended. */
   | {
     readonly type: "device_result";
     readonly epoch: number;
     readonly device: Device;
     readonly outcome: CallOutcome;
   }
-  /** A `forward` effect came to its end, whatever the module returned. */
+  /** A `forward` effect has ended, whatever the module returned. */
   | { readonly type: "forwarded"; readonly epoch: number; readonly counter: number }
   | { readonly type: "command"; readonly module: number; readonly command: ModuleCommand }
-  /** Every context of the car is there. */
+  /** The car has all its contexts. */
   | { readonly type: "modules_ready" }
   | { readonly type: "module_lost"; readonly detail: string }
-  /** Other timeouts, limits or modules from now on; company and car stay. */
+  /** New timeouts, limits or modules; company and car stay the same. */
   | { readonly type: "settings"; readonly settings: SessionSettings }
-  /** An operator wants the session to begin anew. */
+  /** An operator restarts the session. */
   | { readonly type: "restart" }
-  /** An operator keeps gateways out, until `resume`. */
+  /** An operator pauses the car, until `resume`. */
   | { readonly type: "pause" }
   | { readonly type: "resume" }
-  /** Time has passed: some deadline may have been reached. */
+  /** A deadline may have been reached. */
   | { readonly type: "tick" }
   /**
-   * For good. `detail` says why, for people, when the car goes and the server stays; its gateway is
-   * told then. A server that stops may be back before its gateways miss it.
+   * The end. `detail` says why, for people, when the car is removed and the server stays; the gateway is
+   * then told. A server that stops may be back before its gateways notice.
    */
   | { readonly type: "stop"; readonly detail?: string };
 
-/** Everything a session wants done, in order. */
+/** What a session wants done. */
 export type Effect =
   | { readonly type: "publish"; readonly message: ServerMessage }
   /** Publish the disconnect notification. */
@@ -59,7 +59,7 @@ export type Effect =
     readonly type: "disconnect_device";
     readonly disconnect: DisconnectType;
     readonly device: Device;
-    /** Only when the module has it by then: `device_connected` may still fail. */
+    /** Only if the module has the device by then: `device_connected` may still fail. */
     readonly ifConnected: boolean;
   }
   /**
@@ -76,8 +76,8 @@ export type Effect =
     readonly errorMessage: Uint8Array;
   }
   /**
-   * Calls of the session that ends and that have not begun are taken back, so that the next session
-   * does not wait for them: the gateway keeps what was not answered, and sends it again.
+   * Calls of the ended session that have not begun are withdrawn, so that the next session does not wait
+   * for them: the gateway keeps what was not answered, and sends it again.
    */
   | { readonly type: "withdraw_calls" }
   /** `command_ack` to the module the command came from. */
@@ -85,7 +85,7 @@ export type Effect =
   /** The module keeps its commands until `release_commands`. */
   | { readonly type: "hold_commands"; readonly module: number }
   | { readonly type: "release_commands"; readonly module: number }
-  /** Something people may want to know of; never needed for the protocol. */
+  /** Information for people; not needed for the protocol. */
   | { readonly type: "note"; readonly note: Note }
   /** A session ended, or a connect sequence failed. */
   | { readonly type: "ended"; readonly failure: Failure };
@@ -103,7 +103,7 @@ export const NOT_FORWARDED_REASONS = [
 /** See {@linkcode NOT_FORWARDED_REASONS}. */
 export type NotForwarded = typeof NOT_FORWARDED_REASONS[number];
 
-/** Why a message was set aside without an answer. */
+/** Why a message was ignored. */
 export type Ignored =
   | "no_session"
   | "other_session"
@@ -131,13 +131,12 @@ export const DROPPED_REASONS = [
 /** See {@linkcode DROPPED_REASONS}. */
 export type Dropped = typeof DROPPED_REASONS[number];
 
-/** What is remarkable about a command that was sent all the same. */
+/** What was wrong with a command that was sent anyway. */
 export type Doubtful = "other_module" | "device_not_connected" | "empty";
 
-/** What a session noticed. */
 export type Note =
   | { readonly code: "connect_accepted"; readonly devices: number }
-  /** A Connect waits: too many connect sequences have begun before it. */
+  /** A Connect waits, because too many connect sequences have begun before it. */
   | { readonly code: "connect_held"; readonly pauseMs: number }
   | { readonly code: "running"; readonly connected: number; readonly listed: number }
   | { readonly code: "identity_mismatch"; readonly company: string; readonly vehicle: string }

@@ -1,5 +1,4 @@
-// How a session ends: devices disconnected, gateway told, everything of it forgotten
-// [FAIL-CLEANUP].
+// Ends a session: disconnects its devices, tells the gateway, and forgets the rest [FAIL-CLEANUP].
 import { type Device, DisconnectType, withoutPriority } from "../protocol/mod.ts";
 import { parkOrphans } from "./command_order.ts";
 import type { Effect } from "./effects.ts";
@@ -9,14 +8,14 @@ import type { Base, Established, Waiting } from "./state.ts";
 import { forwardHeard } from "./status_forward.ts";
 import { tell, type Word } from "./telling.ts";
 
-/** What ended a session. */
+/** Why a session ends. */
 export interface Ending {
   readonly reason: FailureReason;
   /** What was awaited or found, for people. */
   readonly detail: string;
-  /** How long it had been awaited, in milliseconds. */
+  /** For how long it was awaited, in milliseconds. */
   readonly waitedMs?: number;
-  /** What the gateway is told, if it is not what the reason alone calls for. */
+  /** What the gateway is told; by default, the reason decides. */
   readonly word?: Word;
 }
 
@@ -87,7 +86,7 @@ function isForwarding(session: Established): boolean {
     session.statuses.begun.some(({ stage }) => stage === "forwarding");
 }
 
-/** Devices whose `device_connected` is under way, or waits for its turn. */
+/** Devices whose `device_connected` is in progress or queued. */
 function comingDevices(session: Established): Device[] {
   if (session.kind === "running") {
     return session.statuses.begun
@@ -99,7 +98,6 @@ function comingDevices(session: Established): Device[] {
   return [...session.listed].filter(([key]) => pending.has(key)).map(([, device]) => device);
 }
 
-/** The record of an ending. */
 export function failureOf(sessionId: string, ending: Ending): Failure {
   const { reason, detail, waitedMs = 0 } = ending;
   return { reason, sessionId, detail, waitedMs };

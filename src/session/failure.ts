@@ -1,6 +1,5 @@
 // Why a session ended: one coded reason, the same in log, metrics and snapshot [FAIL-REASONS].
 
-/** Every reason a session can end for. */
 export const FAILURE_REASONS = [
   "session_timeout",
   "status_missing",
@@ -19,13 +18,13 @@ export const FAILURE_REASONS = [
 /** See {@linkcode FAILURE_REASONS}. */
 export type FailureReason = typeof FAILURE_REASONS[number];
 
-/** The end of a session, as data. */
+/** How a session ended. */
 export interface Failure {
   readonly reason: FailureReason;
-  /** The session that ended; "" when it ended before it had an id. */
+  /** The session's id; "" when it had none yet. */
   readonly sessionId: string;
   /** What was awaited or found, for people: `status of 7/1/front`, `module 7: host killed`. */
   readonly detail: string;
-  /** How long it had been awaited, in milliseconds; 0 where nothing was. */
+  /** For how long it was awaited, in milliseconds; 0 when nothing was. */
   readonly waitedMs: number;
 }

@@ -1,8 +1,8 @@
-// Setting a message aside without an answer.
+// Ignoring a message.
 import type { ClientMessage } from "../protocol/mod.ts";
 import type { Effect, Ignored } from "./effects.ts";
 
-/** Notes why a message changes nothing; returns the session as it is. */
+/** Notes why a message is ignored; returns the session unchanged. */
 export function ignore<S>(
   session: S,
   why: Ignored,

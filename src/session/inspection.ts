@@ -1,13 +1,13 @@
-// What a session looks like from outside, for snapshots.
+// A view of a session, for snapshots.
 import type { Session } from "./state.ts";
 
-/** How much waits in one car. */
+/** Queue lengths of one car. */
 export interface QueueDepths {
-  /** Statuses that have arrived and are not answered. */
+  /** Statuses received but not answered yet. */
   readonly statuses: number;
-  /** Commands of modules not published yet. */
+  /** Commands waiting to be published. */
   readonly commands: number;
-  /** Commands published and not answered. */
+  /** Commands published but not answered yet. */
   readonly unansweredCommands: number;
 }
 
@@ -17,7 +17,7 @@ export function connectedDevices(session: Session): string[] {
   return established ? [...session.devices.keys()] : [];
 }
 
-/** How much waits; the commands of modules without a connected device count as well. */
+/** The queue lengths; commands of modules without a connected device count as well. */
 export function queueDepths(session: Session): QueueDepths {
   const { ready, parked } = session.base.commands;
   const commands = ready.size + parked.size;

@@ -7,13 +7,13 @@ export type KnownDevices = ReadonlyMap<string, Device>;
 /** No device at all. */
 export const NO_DEVICES: KnownDevices = new Map();
 
-/** The devices and `device`; the same map when it is there already. */
+/** Adds a device; the same map when it is there already. */
 export function withDevice(devices: KnownDevices, device: Device): KnownDevices {
   const key = deviceKey(device);
   return devices.has(key) ? devices : new Map(devices).set(key, device);
 }
 
-/** The devices without `device`; the same map when it is not there. */
+/** Removes a device; the same map when it is not there. */
 export function withoutDevice(devices: KnownDevices, device: Device): KnownDevices {
   const key = deviceKey(device);
   if (!devices.has(key)) return devices;
@@ -22,12 +22,12 @@ export function withoutDevice(devices: KnownDevices, device: Device): KnownDevic
   return rest;
 }
 
-/** Says whether `device` is connected; name and priority do not count. */
+/** Whether `device` is connected; name and priority do not count. */
 export function isConnected(devices: KnownDevices, device: Device): boolean {
   return devices.has(deviceKey(device));
 }
 
-/** Says whether the module has a connected device. */
+/** Whether the module has a connected device. */
 export function hasDeviceOf(devices: KnownDevices, module: number): boolean {
   for (const device of devices.values()) if (device.module === module) return true;
   return false;

@@ -1,10 +1,10 @@
-// What operators do to a car: end its session, keep gateways out, let them in again.
+// Actions of operators: restart, pause and resume a car.
 import type { Effect } from "./effects.ts";
 import { endSession, waiting } from "./ending.ts";
 import type { Session } from "./state.ts";
 import { tellOnce } from "./telling.ts";
 
-/** Ends the session; the gateway connects anew. A car without a session has nothing to restart. */
+/** Ends the session; the gateway connects again. Does nothing without a session. */
 export function onRestart(session: Session, now: number, effects: Effect[]): Session {
   if (session.kind !== "connecting" && session.kind !== "running") return session;
   const detail = "An operator restarted the session";
@@ -18,7 +18,7 @@ export function onPause(session: Session, now: number, effects: Effect[]): Sessi
   return { ...next, base: { ...next.base, paused: true } };
 }
 
-/** Answers Connects again. The gateway is told nothing: it tries by itself. */
+/** Answers Connects again. The gateway is not told: it tries again by itself. */
 export function onResume(session: Session): Session {
   if (!session.base.paused) return session;
   return { ...session, base: { ...session.base, paused: false } };
@@ -33,7 +33,7 @@ function sendAway(session: Session, now: number, effects: Effect[]): Session {
       return endSession(session, { reason: "stopped", detail, word }, now, effects);
     }
     case "waiting":
-      // A Connect that waits for modules is given up with everything else.
+      // A Connect that waits for modules is dropped as well.
       return waiting(tellOnce(session.base, word, "", now, effects));
     default:
       return session;

@@ -1,27 +1,27 @@
-// While statuses pile up nothing more is read of the gateway [SESSION-READING]: its silence is
-// ours, so what is awaited of it waits, too. What may not take any longer then is the module.
+// Backpressure [SESSION-READING]: while statuses pile up, the gateway is not read. Its silence then
+// does not count, so its timers stand still; instead, there is a deadline for the module.
 import type { BegunStatus } from "./status_order.ts";
 import type { Running } from "./state.ts";
 
-/** How reading went in one session. */
+/** Pauses in reading during one session. */
 export interface Reading {
-  /** For how long it was paused before, in milliseconds. */
+  /** Total duration of past pauses, in milliseconds. */
   readonly pausedMs: number;
-  /** Since when it is paused; `null`: it is not. */
+  /** Start of the current pause; `null`: none. */
   readonly pausedSince: number | null;
-  /** The newest status when reading paused, until it is answered; `null`: none is watched. */
+  /** The newest status when reading paused, until it is answered; `null`: none. */
   readonly watched: { readonly counter: number; readonly since: number } | null;
 }
 
-/** Nothing was paused. */
+/** No pauses. */
 export const ALWAYS_READING: Reading = { pausedMs: 0, pausedSince: null, watched: null };
 
-/** The time as the gateway has had it: it stands still while nothing is read. */
+/** The gateway's time, which stands still while it is not read. */
 export function gatewayTime({ reading }: Running, now: number): number {
   return (reading.pausedSince ?? now) - reading.pausedMs;
 }
 
-/** When the gateway's time will be `at`; Infinity while it stands still. */
+/** When the gateway's time reaches `at`; Infinity while it stands still. */
 export function whenGatewayTime({ reading }: Running, at: number): number {
   return reading.pausedSince === null ? at + reading.pausedMs : Infinity;
 }
@@ -41,7 +41,7 @@ export function withReading(session: Running, now: number): Running {
   return { ...session, reading: { pausedMs, pausedSince: now, watched } };
 }
 
-/** Looks on when the first `count` of `begun` have been answered; the session has them no longer. */
+/** Updates the watched status after the first `count` of `begun` were answered and removed. */
 export function withAnswered(
   session: Running,
   begun: readonly BegunStatus[],

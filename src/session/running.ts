@@ -1,4 +1,4 @@
-// Normal communication: statuses in order, commands and their responses, timers.
+// Normal communication: statuses in order, commands and their responses.
 import {
   type CallOutcome,
   type ClientMessage,
@@ -36,10 +36,10 @@ import { type BegunStatus, orderAfterConnect, statusBytes, takeStatus } from "./
 
 type Next = Running | Waiting;
 
-/** Devices and reasons told apart in the notes of one session; a gateway may invent devices. */
+/** Limit of device and reason pairs noted in one session: a gateway may invent devices. */
 const MAX_NOTED = 1000;
 
-/** The connect sequence is done: what it kept is handled, and commands that waited leave. */
+/** The connect sequence is done: handles the statuses it kept, and publishes waiting commands. */
 export function enterRunning(
   session: Connecting,
   handled: ReadonlySet<number>,
@@ -54,8 +54,8 @@ export function enterRunning(
   });
   let next: Next = {
     kind: "running",
-    // First statuses were answered: when their modules return, nothing follows from it, also for a
-    // gateway that counts anew and uses their counters again.
+    // First statuses are answered already: the results of their modules are not needed, also when a
+    // gateway starts counting again and reuses their counters.
     base: { ...base, epoch: base.epoch + 1 },
     sessionId,
     sender,
@@ -129,13 +129,13 @@ function onStatus(session: Running, status: Status, now: number, effects: Effect
   }
 }
 
-/** Begins statuses that wait in order, as far as those before them allow it. */
+/** Begins waiting statuses in order, as far as earlier ones allow. */
 function pump(session: Running, now: number, effects: Effect[]): Next {
   let next = session;
   while (true) {
     const { begun, waiting } = next.statuses;
     const last = begun.at(-1);
-    // A device that comes or goes decides what may be done with the statuses behind it.
+    // Whether a device connects decides how later statuses are handled.
     if (last !== undefined && (last.stage === "connecting" || last.leaving)) break;
     if (begun.length >= FORWARD_WINDOW) break;
     const taken = dequeue(waiting);
@@ -150,7 +150,7 @@ function pump(session: Running, now: number, effects: Effect[]): Next {
   return next;
 }
 
-/** Begins to handle a status whose turn it is, by its state [STATUS-STATES]. */
+/** Begins to handle the next status, by its state [STATUS-STATES]. */
 function begin(session: Running, status: Status, effects: Effect[]): Running {
   const { device, deviceState } = status;
   const connected = isConnected(session.devices, device);
@@ -194,7 +194,7 @@ function withBegun(session: Running, begun: BegunStatus): Running {
   return { ...session, statuses: { ...statuses, begun: [...statuses.begun, begun] } };
 }
 
-/** A status that does not pass is answered all the same, in its turn, and noted once. */
+/** Answers a status that is not forwarded, in its turn, and notes it once. */
 function passOver(
   session: Running,
   status: Status,
@@ -217,7 +217,7 @@ function noteNotForwarded(
   return first ? { ...session, noted: new Set(session.noted).add(key) } : session;
 }
 
-/** Answers, in counter order, all statuses whose handling has come to its end. */
+/** Answers all statuses that have been handled, in counter order. */
 function answer(session: Running, now: number, effects: Effect[]): Next {
   const { sessionId, statuses } = session;
   let next = session;
@@ -244,7 +244,7 @@ function allGone(session: Running, now: number, effects: Effect[]): Waiting {
   return endSession(session, { reason: "all_devices_gone", detail }, now, effects);
 }
 
-/** The module has returned from `forward_status`, with whatever code. */
+/** `forward_status` has returned, with any code. */
 export function onForwarded(
   session: Running,
   counter: number,
@@ -259,7 +259,7 @@ export function onForwarded(
   return finish(session, index, "done", now, effects);
 }
 
-/** The module has returned from `device_connected` for a device that came in normal communication. */
+/** `device_connected` has returned for a device that connected in normal communication. */
 export function onDeviceResultRunning(
   session: Running,
   device: Device,
@@ -299,7 +299,7 @@ function finish(
   return answered.kind === "running" ? pump(answered, now, effects) : answered;
 }
 
-/** Publishes commands that wait, as long as not too many are unanswered. */
+/** Publishes waiting commands, unless too many are unanswered. */
 export function sendCommands(session: Running, now: number, effects: Effect[]): Running {
   const { base, sessionId, devices } = session;
   const { settings } = base;
@@ -335,7 +335,7 @@ function onCommandResponse(
   if (marked === session.sent) return ignore(session, "unknown_counter", response, effects);
   let next = session;
   if (type === CommandResponseType.DEVICE_NOT_CONNECTED) {
-    // At once, without waiting for the responses before it.
+    // Immediately, without waiting for earlier responses.
     const command = session.sent.find(({ counter }) => counter === messageCounter);
     if (command !== undefined) next = onDeviceLeft(next, command.command.device, effects);
   }

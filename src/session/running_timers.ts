@@ -1,5 +1,4 @@
-// What normal communication waits for, and what follows when it does not come [SESSION-TIMEOUT]
-// [STATUS-MISSING] [COMMAND-TIMEOUT].
+// Timers of normal communication [SESSION-TIMEOUT] [STATUS-MISSING] [COMMAND-TIMEOUT].
 import { deviceKey } from "../protocol/mod.ts";
 import type { Effect } from "./effects.ts";
 import { type Ending, endSession } from "./ending.ts";
@@ -7,7 +6,7 @@ import { gatewayTime, whenGatewayTime } from "./reading.ts";
 import { GATEWAY_ANSWER_MS } from "./settings.ts";
 import type { Running, Waiting } from "./state.ts";
 
-/** When the session must have heard something next, in milliseconds. */
+/** The next deadline, in milliseconds. */
 export function runningDeadline(session: Running): number {
   const { base: { settings }, reading, sent, statuses: { gapSince } } = session;
   if (reading.pausedSince !== null) {
@@ -22,12 +21,12 @@ export function runningDeadline(session: Running): number {
   return whenGatewayTime(session, at);
 }
 
-/** The first of the session's timers has run out. */
+/** The first timer has expired. */
 export function onRunningTimeout(session: Running, now: number, effects: Effect[]): Waiting {
   return endSession(session, whatIsOver(session, now), now, effects);
 }
 
-/** After so long without an answer its gateway has dropped the link, and we do not read that. */
+/** After so long without an answer, the gateway has dropped the link, unnoticed as it is not read. */
 function moduleMs({ base: { settings } }: Running): number {
   return Math.max(GATEWAY_ANSWER_MS, settings.sessionMs);
 }

@@ -39,7 +39,7 @@ export interface Step {
   readonly effects: readonly Effect[];
 }
 
-/** A car that has neither broker nor module contexts yet. */
+/** A car without a broker connection and module contexts. */
 export function createSession(settings: SessionSettings): Session {
   const base: Base = {
     settings,
@@ -55,9 +55,9 @@ export function createSession(settings: SessionSettings): Session {
 }
 
 /**
- * Takes one input at `now` (milliseconds of a monotonic clock) and says what follows from it.
+ * Takes one input at `now` (milliseconds of a monotonic clock).
  *
- * Every input is allowed in every state; a stopped session takes none. Never throws.
+ * Accepts every input in every state; a stopped session ignores all. Never throws.
  */
 export function step(session: Session, input: Input, now: number): Step {
   const effects: Effect[] = [];
@@ -66,8 +66,8 @@ export function step(session: Session, input: Input, now: number): Step {
 }
 
 /**
- * When the session wants a `tick` at the latest, in milliseconds; Infinity when it waits for nothing
- * but inputs. Asking is cheap: one timer a car, armed anew only when it fires, is enough.
+ * When the session needs a `tick` at the latest, in milliseconds; Infinity when it waits only for inputs.
+ * Calling this is cheap: one timer per car, set again only when it fires, is enough.
  */
 export function nextDeadline(session: Session): number {
   switch (session.kind) {
@@ -82,7 +82,7 @@ export function nextDeadline(session: Session): number {
   }
 }
 
-/** Whether so many statuses wait for modules that the gateway should not be read any further. */
+/** Whether so many statuses wait for modules that reading must pause. */
 export function isSaturated(session: Session): boolean {
   return session.kind === "running" && session.reading.pausedSince !== null;
 }
@@ -138,8 +138,8 @@ function transition(session: Session, input: Input, now: number, effects: Effect
 }
 
 /**
- * A gateway that believes in a session of before, or whose Connect came while nobody listened, is
- * told; one that is to stay away, to go.
+ * Tells a gateway that believes in an earlier session, or whose Connect was missed, to connect again; and
+ * one of a paused car to stop.
  */
 function onBrokerConnected(session: Offline, now: number, effects: Effect[]): Offline {
   const word = session.base.paused ? "notification" : "already_logged";
@@ -158,7 +158,7 @@ function onMessage(
       if (message.kind === "connect" && message.sessionId !== session.sessionId) {
         const why = refusal(session, message);
         if (why !== null) return ignore(session, why, message, effects);
-        // A gateway that restarted: this very message begins its new session [CONNECT-NEW-SESSION].
+        // The gateway has restarted: this message begins its new session [CONNECT-NEW-SESSION].
         const detail = `Connect with the new session id "${message.sessionId}"`;
         const waiting = endSession(session, { reason: "new_session", detail }, now, effects);
         return onMessageWaiting(waiting, message, now, effects);
@@ -174,10 +174,10 @@ function onMessage(
   }
 }
 
-/** Why a Connect with another session id must not end this session, if there is a reason. */
+/** Why a Connect with another session id must not end this session; undefined: it may. */
 function refusal(session: Established, connect: Connect): Ignored | null {
   if (connectProblem(connect, session.base.settings) !== null) return "bad_connect";
-  // A gateway may call itself what it likes, but not go between another one and its session.
+  // A gateway may use any name, but must not interrupt another one's session.
   const sender = senderOf(connect);
   return sender === ownSender(session.base.settings) || sender === session.sender
     ? null
@@ -190,7 +190,7 @@ function onDeviceResult(
   now: number,
   effects: Effect[],
 ): Session {
-  // A call that was not made says nothing about the device; `module_lost` is on its way, or has come.
+  // A call that was not made says nothing about the device; `module_lost` has come or will come.
   if (epoch !== session.base.epoch || !wasMade(outcome)) return session;
   switch (session.kind) {
     case "connecting":
@@ -246,7 +246,7 @@ function isEstablished(session: Session): session is Established {
   return session.kind === "connecting" || session.kind === "running";
 }
 
-/** Ends the session if there is one; a car that waits or is offline stays as it is. */
+/** Ends the session if there is one; otherwise changes nothing. */
 function ended(session: Session, ending: Ending, now: number, effects: Effect[]): Session {
   return isEstablished(session) ? endSession(session, ending, now, effects) : session;
 }

@@ -1,6 +1,6 @@
-// What a session is told once: its names, its clocks and its bounds.
+// Settings of a session: names, timeouts and limits.
 
-/** Settings of one car's sessions. Durations are milliseconds. */
+/** Settings of one car's sessions. Durations are in milliseconds. */
 export interface SessionSettings {
   readonly company: string;
   readonly car: string;
@@ -8,40 +8,40 @@ export interface SessionSettings {
   readonly modules: ReadonlySet<number>;
   /** Silence after which a session fails (`mqtt_timeout`). */
   readonly sessionMs: number;
-  /** How long each awaited response may take (`timeout`). */
+  /** Deadline for each awaited response (`timeout`). */
   readonly responseMs: number;
-  /** Whether a command whose device names another module is sent all the same. */
+  /** Whether a command whose device names another module is sent anyway. */
   readonly sendInvalidCommand: boolean;
-  /** Most devices in one Connect, and connected at a time. */
+  /** Maximum number of devices in a Connect, and of connected devices. */
   readonly maxDevices: number;
-  /** Furthest a status counter may be ahead of the expected one. */
+  /** How far a status counter may be ahead of the expected one. */
   readonly maxStatusGap: number;
-  /** Most statuses that wait in order for their module before reading pauses. */
+  /** With more statuses waiting for their module, reading pauses. */
   readonly maxWaitingStatuses: number;
   /**
-   * Most bytes of statuses kept: with more in order, reading pauses; with more ahead of a gap, or in
-   * the connect sequence, the session fails.
+   * Limit of the bytes of statuses: with more waiting, reading pauses; with more ahead of a gap, or in the
+   * connect sequence, the session fails.
    */
   readonly maxWaitingBytes: number;
-  /** Most commands that wait to be published before their module is asked to keep them. */
+  /** With more commands waiting to be published, their module is told to keep them. */
   readonly maxWaitingCommands: number;
-  /** Most bytes of commands that wait, and of those without a response. */
+  /** Limit of the bytes of waiting commands, and of those without a response. */
   readonly maxWaitingCommandBytes: number;
-  /** Most commands published without a response. */
+  /** Maximum number of commands without a response. */
   readonly maxUnansweredCommands: number;
 }
 
-/** Statuses of one car handed to modules at a time; the rest wait in order. */
+/** Statuses of one car that modules have at a time; the rest wait in order. */
 export const FORWARD_WINDOW = 64;
 
 /**
- * After a gateway was told to connect again it is told nothing for so long: a second message would
- * meet its new connect sequence, and fail it [TELL-ONCE].
+ * Silence after a gateway was told to connect again: a second message would meet its new connect sequence
+ * and fail it [TELL-ONCE].
  */
 export const SILENCE_MS = 5000;
 
-/** So long a gateway waits for the answer to a status; then it drops the link [GATEWAY-TIMES]. */
+/** A gateway waits so long for a StatusResponse, then it drops the link [GATEWAY-TIMES]. */
 export const GATEWAY_ANSWER_MS = 30_000;
 
-/** How long a Connect is kept while it cannot be taken up; its gateway gives up after 5 s [CONNECT-HOLD]. */
+/** How long a Connect is held; its gateway gives up after 5 s [CONNECT-HOLD]. */
 export const HOLD_CONNECT_MS = 4500;

@@ -1,4 +1,4 @@
-// New settings for a session that goes on: they count at once, and end nothing by themselves.
+// New settings for a running session: they take effect at once, and end nothing by themselves.
 import { withoutModules } from "./command_order.ts";
 import type { Effect } from "./effects.ts";
 import { gatewayTime } from "./reading.ts";
@@ -9,9 +9,8 @@ import type { Connecting, Running, Session } from "./state.ts";
 /**
  * Takes new settings; company and car must be the same.
  *
- * A wait that is over by the new measure begins anew, so that a shorter timeout never ends a session
- * for a silence that was allowed until now. Commands that waited for a module the car no longer has
- * are dropped.
+ * A wait that is over by the new settings starts over, so that a shorter timeout never ends a session for
+ * a silence that was allowed until now. Commands of modules that the car no longer has are dropped.
  */
 export function onSettings(
   session: Session,

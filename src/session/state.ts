@@ -7,12 +7,12 @@ import type { Reading } from "./reading.ts";
 import type { SessionSettings } from "./settings.ts";
 import type { StatusOrder } from "./status_order.ts";
 
-/** What outlives a session: it is handed from each state to the next. */
+/** What outlives a session, passed on from state to state. */
 export interface Base {
   readonly settings: SessionSettings;
   /**
-   * Grows with every session, and once more with its normal communication, so that results of
-   * module calls made before are told apart.
+   * Incremented with every session, and again with its normal communication, to recognize results of
+   * earlier module calls.
    */
   readonly epoch: number;
   /** Counter of the next command; no session resets it [COMMAND-COUNTER]. */
@@ -24,11 +24,11 @@ export interface Base {
    * since.
    */
   readonly toldAt: number | null;
-  /** How often connect sequences have begun lately. */
+  /** The rate limit of connect sequences. */
   readonly rate: ConnectRate;
-  /** Whether every module context of the car is there. */
+  /** Whether the car has all its module contexts. */
   readonly modulesReady: boolean;
-  /** An operator keeps gateways out: no Connect is answered. */
+  /** Paused by an operator: no Connect is answered. */
   readonly paused: boolean;
 }
 
@@ -43,7 +43,7 @@ export interface Waiting {
   readonly kind: "waiting";
   readonly base: Base;
   /**
-   * A Connect that came while module contexts were away, or too soon after others; kept as long as its
+   * A Connect that came while module contexts were missing, or too soon after others; held as long as its
    * gateway waits.
    */
   readonly held: { readonly connect: Connect; readonly until: number } | null;
@@ -54,7 +54,7 @@ export interface Connecting {
   readonly kind: "connecting";
   readonly base: Base;
   readonly sessionId: string;
-  /** What the gateway called itself in its Connect: `company/vehicle`. */
+  /** The gateway's name in its Connect: `company/vehicle`. */
   readonly sender: string;
   /** Devices of the Connect by identity, in its order. */
   readonly listed: ReadonlyMap<string, Device>;
@@ -62,15 +62,15 @@ export interface Connecting {
   readonly step: ConnectStep;
 }
 
-/** Where the connect sequence is. */
+/** The step of the connect sequence. */
 export type ConnectStep = ConnectingDevices | AwaitingStatuses | AwaitingResponses;
 
 /** Step 1: `device_connected` was called for the devices of configured modules. */
 export interface ConnectingDevices {
   readonly name: "devices";
-  /** Identities of devices whose call has not come back. */
+  /** Identities of devices whose call has not returned. */
   readonly pending: ReadonlySet<string>;
-  /** Statuses that came before our ConnectResponse left, for the next step. */
+  /** Statuses that came before the ConnectResponse was sent, for the next step. */
   readonly early: readonly Status[];
 }
 
@@ -115,12 +115,12 @@ export interface Running {
   /** Published commands without a settled response, in counter order. */
   readonly sent: readonly SentCommand[];
   /**
-   * When the gateway was last heard; starts the timer of `mqtt_timeout`. This moment, and those of
-   * gaps and commands, are of the gateway's time, which stands still while nothing is read.
+   * When the gateway was last heard; starts the timer of `mqtt_timeout`. This moment, and those of gaps
+   * and commands, are in the gateway's time, which stands still while it is not read.
    */
   readonly heardAt: number;
   readonly reading: Reading;
-  /** Device and reason pairs that were noted already. */
+  /** Device and reason pairs that have been noted. */
   readonly noted: ReadonlySet<string>;
 }
 
@@ -136,7 +136,7 @@ export type Session = Offline | Waiting | Connecting | Running | Stopped;
 /** A state in which a gateway has a session, or is about to. */
 export type Established = Connecting | Running;
 
-/** The names the states have had in the field [CAR-STATES]. */
+/** The states as operators know them [CAR-STATES]. */
 export const STATE_NAMES = [
   "UNINITIALIZED",
   "CONNECTED",
@@ -149,7 +149,7 @@ export const STATE_NAMES = [
 /** See {@linkcode STATE_NAMES}. */
 export type StateName = typeof STATE_NAMES[number];
 
-/** The state as operators know it; INITIALIZED lasts no time, ERROR means module contexts lack. */
+/** The state as operators know it. INITIALIZED has no duration; ERROR means that contexts are missing. */
 export function stateName(session: Session): StateName {
   switch (session.kind) {
     case "offline":

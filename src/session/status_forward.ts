@@ -1,13 +1,13 @@
-// Handing statuses to modules, as an effect.
+// Forwarding statuses to modules.
 import { counterDistance, type Status, withoutPriority } from "../protocol/mod.ts";
 import type { Effect } from "./effects.ts";
 import { isConnected } from "./known_devices.ts";
 import type { Connecting } from "./state.ts";
 
 /**
- * The effect that hands a status, and its error message if it has one, to its module.
+ * The effect that forwards a status, and its error message if it has one, to its module.
  *
- * @param answered Whether the gateway has its answer already.
+ * @param answered whether the gateway already has its answer
  */
 export function forward(epoch: number, status: Status, answered = false): Effect {
   return {
@@ -23,7 +23,7 @@ export function forward(epoch: number, status: Status, answered = false): Effect
 
 /**
  * Forwards the first statuses of connected devices in counter order [CONNECT-STATUS-FORWARD]. They
- * have been answered already, so they are forwarded also when the sequence fails behind them.
+ * have been answered already, so they are forwarded even if the sequence fails later.
  */
 export function forwardHeard(
   session: Connecting,

@@ -1,5 +1,5 @@
-// Statuses strictly in counter order, each once [STATUS-ORDER]: what is early waits, what is late
-// is ignored, and only what is next goes on. Pure bookkeeping; session rules live in running.ts.
+// Statuses strictly in counter order, each once [STATUS-ORDER]: early ones wait, late ones are
+// ignored. Pure bookkeeping; the rules of the session are in running.ts.
 import { counterDistance, DeviceState, nextCounter, type Status } from "../protocol/mod.ts";
 import { emptyQueue, enqueue, type Queue } from "./queue.ts";
 
@@ -7,18 +7,18 @@ import { emptyQueue, enqueue, type Queue } from "./queue.ts";
 export interface BegunStatus {
   readonly status: Status;
   /**
-   * `connecting`: `device_connected` is out; `forwarding`: the module has it; `done`: to be answered.
+   * `connecting`: `device_connected` was called; `forwarding`: the module has it; `done`: to be answered.
    */
   readonly stage: "connecting" | "forwarding" | "done";
-  /** Whether the device leaves when it has been answered. */
+  /** Whether the device disconnects after the answer. */
   readonly leaving: boolean;
 }
 
 /** The order of one session's statuses. Immutable. */
 export interface StatusOrder {
-  /** The counter that is taken next. */
+  /** The expected counter. */
   readonly expected: number;
-  /** Whether no status of normal communication has been taken yet. */
+  /** Whether no status of normal communication has been accepted yet. */
   readonly fresh: boolean;
   /** Counters from `expected` on that the connect sequence handled. */
   readonly handled: ReadonlySet<number>;
@@ -30,31 +30,31 @@ export interface StatusOrder {
   readonly waiting: Queue<Status>;
   /** In order, begun, not answered yet. */
   readonly begun: readonly BegunStatus[];
-  /** What `waiting` and `begun` hold together. */
+  /** Bytes of `waiting` and `begun` together. */
   readonly bytes: number;
 }
 
-/** How far ahead of a gap statuses may be, and how many bytes they may hold together. */
+/** How far ahead of a gap statuses may be, and how many bytes they may have together. */
 export interface GapLimits {
   readonly maxGap: number;
   readonly maxBytes: number;
 }
 
-/** Bytes a status holds while it waits; of texts, their characters. */
+/** Bytes of memory that a waiting status takes; texts count by characters. */
 export function statusBytes({ statusData, errorMessage, sessionId, device }: Status): number {
   const { deviceRole, deviceName } = device;
   return statusData.length + errorMessage.length + sessionId.length + deviceRole.length +
     deviceName.length;
 }
 
-/** Bytes that statuses hold together. */
+/** Bytes of statuses together. */
 export function totalBytes(statuses: Iterable<Status>): number {
   let total = 0;
   for (const status of statuses) total += statusBytes(status);
   return total;
 }
 
-/** The order behind a connect sequence that handled these counters (at least one). */
+/** The order after a connect sequence that handled these counters (at least one). */
 export function orderAfterConnect(handled: ReadonlySet<number>, now: number): StatusOrder {
   let expected = lowest(handled);
   const rest = new Set(handled);
@@ -71,7 +71,7 @@ export function orderAfterConnect(handled: ReadonlySet<number>, now: number): St
   };
 }
 
-/** The counter that comes before all others, with the wrap at 2^32 taken into account. */
+/** The counter that comes before all others, wrapping at 2^32. */
 function lowest(counters: ReadonlySet<number>): number {
   let result: number | undefined;
   for (const counter of counters) {
@@ -81,9 +81,8 @@ function lowest(counters: ReadonlySet<number>): number {
   return result;
 }
 
-/** What became of a status that arrived. */
 export type Taken =
-  /** It is next, early for the first time, or (`anew`) the gateway counts anew from it. */
+  /** It is the expected one, a new early one, or (`anew`) the gateway started counting again with it. */
   | { readonly result: "taken"; readonly order: StatusOrder; readonly anew: boolean }
   /** It was handled or kept before. */
   | { readonly result: "handled_before" }
@@ -104,7 +103,7 @@ export function takeStatus(
     return { result: "taken", order: advance(order, status, now), anew: false };
   }
   if (distance < 0) {
-    // [CONNECT-COUNTER]: the one case in which a low counter is not an old one.
+    // The one case in which a low counter is not an old one [CONNECT-COUNTER].
     if (!order.fresh || status.deviceState === DeviceState.CONNECTING) {
       return { result: "handled_before" };
     }
@@ -155,7 +154,7 @@ function advance(order: StatusOrder, status: Status, now: number): StatusOrder {
     }
     expected = nextCounter(expected);
   }
-  // The counter that is missing now is another one: it has the whole time to come.
+  // Now another counter is missing, which has the full time to arrive.
   const gapSince = early.size > 0 || handled.size > 0 ? now : null;
   return { ...order, fresh: false, expected, waiting, bytes, early, handled, gapSince };
 }

@@ -4,11 +4,11 @@ import { type Base, type Effect, SILENCE_MS } from "./mod.ts";
 
 /**
  * How a gateway learns that its session is over: `already_logged` brings every version back at once,
- * `notification` makes those that know it leave the broker, `nothing` lets it find out by itself.
+ * `notification` makes newer versions leave the broker, `nothing` lets it find out by itself.
  */
 export type Word = "already_logged" | "notification" | "nothing";
 
-/** Says it, whatever was said before; the silence begins anew. */
+/** Tells it, whatever was told before; the silence starts over. */
 export function tell(
   base: Base,
   word: Word,
@@ -30,7 +30,7 @@ export function tell(
   return { ...base, toldAt: now };
 }
 
-/** Says it unless something was said just now that the gateway has not answered with a Connect. */
+/** Tells it, unless something was told recently that the gateway has not answered with a Connect. */
 export function tellOnce(
   base: Base,
   word: Word,

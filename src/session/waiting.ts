@@ -1,4 +1,4 @@
-// Waiting for a car's gateway [WAIT-CONNECT]: the only message that counts is Connect.
+// Waiting for a car's gateway [WAIT-CONNECT]: only a Connect is accepted.
 import type { ClientMessage, Connect } from "../protocol/mod.ts";
 import { withConnect, withSequence } from "./connect_rate.ts";
 import { beginSequence } from "./connecting.ts";
@@ -10,7 +10,7 @@ import { HOLD_CONNECT_MS, type SessionSettings } from "./settings.ts";
 import type { Session, Waiting } from "./state.ts";
 import { tellOnce } from "./telling.ts";
 
-/** What is wrong with a Connect, or `null` when a sequence can begin with it [CONNECT-MESSAGE]. */
+/** What is wrong with a Connect; `null` when it is valid [CONNECT-MESSAGE]. */
 export function connectProblem(connect: Connect, settings: SessionSettings): Ending | null {
   const { sessionId, devices } = connect;
   if (sessionId === "") {
@@ -39,7 +39,7 @@ export function onMessageWaiting(
   if (base.paused) return ignore(session, "paused", message, effects);
   if (message.kind !== "connect") {
     const next = ignore(session, "no_session", message, effects);
-    // Once a gateway has a Connect under way, anything else is a straggler: a word would fail it.
+    // When the gateway has sent a Connect, anything else is late: telling it now would fail its sequence.
     return held === null ? tellSender(next, message.sessionId, now, effects) : next;
   }
   const problem = connectProblem(message, base.settings);
@@ -64,7 +64,7 @@ function takeUp(session: Waiting, connect: Connect, now: number, effects: Effect
   return beginSequence(next, connect, now, effects);
 }
 
-/** Every module context is there: a Connect that waited for them is taken up. */
+/** The car has all its contexts: begins a sequence with the Connect that waited for them. */
 export function onModulesReady(session: Waiting, now: number, effects: Effect[]): Session {
   const ready: Waiting = { ...session, base: { ...session.base, modulesReady: true } };
   return now < waitingDeadline(ready) ? ready : onWaitingTimeout(ready, now, effects);
@@ -80,19 +80,19 @@ function tellSender(
   return { ...session, base };
 }
 
-/** When a held Connect can be taken up, or gets too old, in milliseconds. */
+/** When a held Connect can begin a sequence, or is too old, in milliseconds. */
 export function waitingDeadline({ base, held }: Waiting): number {
   if (held === null) return Infinity;
-  // Without a pause only the modules have kept it.
+  // Without a pause, it waits only for the modules.
   return base.modulesReady ? Math.min(held.until, base.rate.notBefore ?? -Infinity) : held.until;
 }
 
-/** What waitingDeadline() names has come. */
+/** The moment of waitingDeadline() has come. */
 export function onWaitingTimeout(session: Waiting, now: number, effects: Effect[]): Session {
   const { base, held } = session;
   if (held === null) return session;
   const next = { ...session, held: null };
   if (now < held.until) return takeUp(next, held.connect, now, effects);
-  // Its gateway has given up waiting: an answer would only confuse it.
+  // Its gateway has given up: an answer would only confuse it.
   return ignore(next, base.modulesReady ? "too_often" : "modules_away", held.connect, effects);
 }

@@ -129,13 +129,13 @@ Deno.test("Car writes no more than 30 lines of a code in a minute, whatever a ga
   await test.run(devices.slice(0, 2), "later");
   const rest = test.log.lines.slice(before).map(({ text }) => text);
   assert.deepEqual(rest.filter((text) => text.startsWith("Device connected")), [
-    "Device connected (and 4470 more like this since it was last said)",
+    "Device connected (and 4470 more like this since the last line)",
     "Device connected",
   ]);
   assert.deepEqual(rest.filter((text) => text.startsWith("Module 7: forward_status")), [
     // 44 of the first device, and 70 devices that were never said.
-    "Module 7: forward_status returned not_ok (and 114 more like this since it was last said)",
-    "Module 7: forward_status returned not_ok (and 44 more like this since it was last said)",
+    "Module 7: forward_status returned not_ok (and 114 more like this since the last line)",
+    "Module 7: forward_status returned not_ok (and 44 more like this since the last line)",
   ]);
 });
 
