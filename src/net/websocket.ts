@@ -12,8 +12,11 @@ const TEXT = 1;
 const BINARY = 2;
 const CLOSE = 8;
 const PING = 9;
+const PONG = 10;
 /** Control frames carry no more than this, says the RFC. */
 const MAX_CONTROL_BYTES = 125;
+/** With more unsent, pings get no answer: who does not read them may send any number. */
+const MAX_UNSENT_PONG_BYTES = 65_536;
 /** The answer to our request is not longer. */
 const MAX_RESPONSE_BYTES = 16_384;
 /** The RFC's constant with which a server proves that it understood. */
@@ -175,8 +178,9 @@ class WebSocketLink implements Link, LinkListener {
   }
 
   #control(opcode: number, payload: Uint8Array): void {
-    if (opcode === PING) this.#link.write(frame(10, payload));
-    else if (opcode === CLOSE) this.#link.destroy();
+    if (opcode === PING) {
+      if (this.#link.unsentBytes < MAX_UNSENT_PONG_BYTES) this.#link.write(frame(PONG, payload));
+    } else if (opcode === CLOSE) this.#link.destroy();
   }
 }
 
@@ -191,7 +195,7 @@ function readHeader(bytes: Uint8Array, at: number): FrameHeader | undefined {
   const second = bytes[at + 1] as number;
   const opcode = (bytes[at] as number) & 15;
   if (second > 127) throw new MalformedFrameError("Cannot read a masked frame from a server");
-  if (![CONTINUATION, TEXT, BINARY, CLOSE, PING, 10].includes(opcode)) {
+  if (![CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG].includes(opcode)) {
     throw new MalformedFrameError(`Cannot read a WebSocket frame: opcode ${opcode}`);
   }
   if (second < 126) return { opcode, length: second, payloadStart: at + 2 };

@@ -35,6 +35,16 @@ const BROKERS: readonly [string, BrokerScript, RegExp][] = [
     sendsAfterSuback(new Uint8Array([0x32, 0xff, 0xff, 0xff, 0xff, 1])),
     /length/,
   ],
+  [
+    "answers pings that were not sent",
+    sendsAfterSuback(new Uint8Array(20_000).map((_, i) => i % 2 === 0 ? 0xd0 : 0)),
+    /type 13: nothing asked for it/,
+  ],
+  [
+    "sends a packet of QoS 2",
+    sendsAfterSuback(new Uint8Array([0x62, 2, 0, 5])),
+    /type 6: nothing asked for it/,
+  ],
 ];
 
 for (const [what, script, reason] of BROKERS) {

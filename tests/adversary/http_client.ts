@@ -5,6 +5,9 @@ const PIECE_BYTES = 65_536;
 /** Connections are opened so many at a time. */
 const AT_ONCE = 100;
 
+/** Requests that are written at once. */
+const PIPELINED = 500;
+
 /** Who is attacked, and with how many connections. */
 export interface HttpTarget {
   readonly port: number;
@@ -106,4 +109,17 @@ export function idleConnections(target: HttpTarget): Promise<Attack> {
 function request(method: string, path: string, header: string): Uint8Array {
   const lines = [`${method} ${path} HTTP/1.1`, "Host: localhost", header, "", ""];
   return new TextEncoder().encode(lines.join("\r\n"));
+}
+
+/** Sends one whole request after the other without waiting for answers, which it reads. */
+export function pipelinedRequests(target: HttpTarget & { readonly path: string }): Promise<Attack> {
+  const requests = new TextEncoder().encode(
+    `GET ${target.path} HTTP/1.1\r\nHost: localhost\r\n\r\n`.repeat(PIPELINED),
+  );
+  return withAll(target, async (conn, counts, signal) => {
+    while (!signal.aborted) {
+      await send(conn, requests);
+      counts.sentBytes += requests.length;
+    }
+  });
 }

@@ -1,8 +1,11 @@
 // Giving up while a connection is being opened: brokers that accept and then say nothing.
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import type { BrokerConfig } from "../../src/config/form/model.ts";
+import type { Link, LinkListener } from "../../src/net/link.ts";
 import { openLink } from "../../src/net/open_link.ts";
 import type { TlsMaterial } from "../../src/net/tls.ts";
+import { openWebSocket } from "../../src/net/websocket.ts";
 import { Certificates } from "../support/certificates.ts";
 import { waitFor } from "../support/wait.ts";
 
@@ -74,4 +77,43 @@ Deno.test("openLink() closes what comes of a TCP handshake that nobody waits for
   await assert.rejects(openLink(broker, undefined, AbortSignal.abort(reason)), reason);
   using guest = await listener.accept();
   await waitFor(readToEnd(guest), "the end of the connection");
+});
+
+/** A link whose other end sends what a test says, and reads nothing. */
+class UnreadLink implements Link {
+  readonly written: Uint8Array[] = [];
+  listener: LinkListener | undefined;
+
+  unsentBytes = 0;
+
+  start(listener: LinkListener): void {
+    this.listener = listener;
+  }
+
+  write(bytes: Uint8Array): void {
+    this.written.push(bytes);
+    this.unsentBytes += bytes.length;
+  }
+
+  pause(): void {}
+  resume(): void {}
+  end(): void {}
+  destroy(): void {}
+}
+
+Deno.test("openWebSocket() answers pings, but keeps no endless number of answers that nobody reads", async () => {
+  const link = new UnreadLink();
+  const opening = openWebSocket(link, { protocol: "ws", host: "127.0.0.1", port: 1, path: "" });
+  const request = new TextDecoder().decode(link.written.pop());
+  const [, key = ""] = /^Sec-WebSocket-Key: (\S+)/m.exec(request) ?? [];
+  const proof = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`);
+  const answer = `HTTP/1.1 101 \r\nSec-WebSocket-Accept: ${proof.digest("base64")}\r\n\r\n`;
+  link.listener?.onData(new TextEncoder().encode(answer));
+  await opening;
+  const ping = new Uint8Array([0x89, 2, 7, 8]);
+  link.listener?.onData(ping);
+  const [[first, length, ...rest] = []] = link.written;
+  assert.deepEqual([first, length, rest.length], [0x8a, 0x82, 6]);
+  for (let i = 0; i < 100_000; i++) link.listener?.onData(ping);
+  assert.ok(link.unsentBytes < 70_000, `${link.unsentBytes} bytes`);
 });

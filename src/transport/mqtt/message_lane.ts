@@ -2,7 +2,7 @@
 import { Buffer } from "node:buffer";
 import { Duplex } from "node:stream";
 import type { Clock } from "../../time/mod.ts";
-import { BrokerStalledError, concatenate, type Link } from "../../net/mod.ts";
+import { BrokerStalledError, concatenate, type Link, MalformedPacketError } from "../../net/mod.ts";
 import {
   type PacketListener,
   PacketReader,
@@ -61,6 +61,11 @@ const MAX_HELD_MESSAGES = 1_000;
 /** ... or so many bytes; then the connection is not read at all. Before SUBACK the newest stay. */
 const MAX_HELD_BYTES = 1024 * 1024;
 
+/** What a broker answers to a packet of mqtt.js's: CONNACK, SUBACK and PINGRESP. */
+const ANSWERS: readonly number[] = [2, 9, 13];
+/** Each packet of mqtt.js's has one; a few more are let pass. */
+const MAX_ANSWERS = 8;
+
 /** The packet id of SUBSCRIBE; messages have all lower ones. */
 export const SUBSCRIBE_ID = 65_535;
 
@@ -101,6 +106,8 @@ export class MessageLane extends Duplex implements PacketListener {
   #closing = false;
   #heard = false;
   readonly #rate: RateLimit;
+  /** Packets beside messages since mqtt.js's last one. */
+  #answers = 0;
 
   constructor(link: Link, options: MessageLaneOptions) {
     super({ allowHalfOpen: true });
@@ -245,7 +252,12 @@ export class MessageLane extends Duplex implements PacketListener {
     if (this.#outstanding === 0) this.#whenIdle?.();
   }
 
+  /** A packet costs mqtt.js a thousand times what its two bytes cost a broker, which may send any number. */
   onControl(packet: Uint8Array): void {
+    const type = (packet[0] as number) >> 4;
+    if (!ANSWERS.includes(type) || ++this.#answers > MAX_ANSWERS) {
+      throw new MalformedPacketError(`Cannot take a packet of type ${type}: nothing asked for it`);
+    }
     this.push(Buffer.from(packet));
   }
 
@@ -254,11 +266,13 @@ export class MessageLane extends Duplex implements PacketListener {
   }
 
   override _write(chunk: Uint8Array, _encoding: string, done: () => void): void {
+    this.#answers = 0;
     this.flush(chunk);
     done();
   }
 
   override _writev(chunks: { chunk: Uint8Array }[], done: () => void): void {
+    this.#answers = 0;
     // In one piece: between the pieces of a packet nothing of ours may get.
     this.flush(concatenate(chunks.map(({ chunk }) => chunk)));
     done();
