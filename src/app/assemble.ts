@@ -1,5 +1,5 @@
 // Assembles a server: MQTT for the cars, processes for their modules.
-import type { CarObserver } from "../car/mod.ts";
+import type { TurnSubscriber } from "../car/mod.ts";
 import type { CarConfig, ServerConfig } from "../config/mod.ts";
 import { type CallStatistics, CONTEXTS_PER_HOST, ModuleHost } from "../module/mod.ts";
 import { BrokerConnector, MqttTransport } from "../transport/mod.ts";
@@ -17,7 +17,7 @@ export interface AssembleOptions {
   readonly config: ServerConfig;
   readonly log: Log;
   /** Observes all cars. */
-  readonly observer?: CarObserver;
+  readonly subscribers?: readonly TurnSubscriber[];
   /** Counts the calls of all modules. @default {a new one for each host} */
   readonly statistics?: CallStatistics;
   /** The way to the broker. @default {a new one, as the configuration says} */

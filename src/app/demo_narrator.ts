@@ -1,6 +1,7 @@
 // Tells what cars do as it happens, for someone who has never seen the protocol.
-import type { Effect, StateName } from "../session/mod.ts";
-import type { Command, Device } from "../protocol/mod.ts";
+import type { Turn, TurnSubscriber } from "../car/mod.ts";
+import type { Effect } from "../session/mod.ts";
+import { type Command, type Device, DeviceState, type Status } from "../protocol/mod.ts";
 import type { Clock } from "../time/mod.ts";
 import type { Output } from "../text/mod.ts";
 
@@ -11,21 +12,14 @@ export interface DemoCounts {
   readonly acknowledged: number;
 }
 
-interface OpenStatus {
-  readonly device: Device;
-  readonly data: Uint8Array;
-  readonly since: number;
-}
-
 /** Longer texts are cut, in characters. */
 const MAX_DATA = 48;
 
 /** Turns effects of sessions into lines such as `0.52 s  car_1  status of "led" ...`. */
-export class DemoNarrator {
+export class DemoNarrator implements TurnSubscriber {
   readonly #output: Output;
   readonly #clock: Clock;
   readonly #startedAt: number;
-  readonly #open = new Map<string, OpenStatus>();
   readonly #listeners = new Map<string, PromiseWithResolvers<void>>();
   #statuses = 0;
   #commands = 0;
@@ -50,23 +44,17 @@ export class DemoNarrator {
     for (const car of cars) await this.#listening(car).promise;
   }
 
-  /** Takes the state of a car. */
-  watch(car: string, state: StateName): void {
-    if (state === "CONNECTED" || state === "ERROR") this.#listening(car).resolve();
+  /** See {@linkcode TurnSubscriber}. */
+  onTurn({ car, at, after, effects }: Turn): void {
+    if (after.kind === "waiting") this.#listening(car).resolve();
+    for (const effect of effects) this.#tell(car, effect, at);
   }
 
-  tell(car: string, effect: Effect): void {
+  #tell(car: string, effect: Effect, at: number): void {
     switch (effect.type) {
-      case "forward":
-        this.#open.set(`${car} ${effect.counter}`, {
-          device: effect.device,
-          data: effect.data,
-          since: this.#clock.now(),
-        });
-        return;
       case "publish":
-        if (effect.message.kind === "status_response") {
-          this.#tellAnswered(car, effect.message.messageCounter);
+        if (effect.answers !== undefined) {
+          this.#tellAnswered(car, effect.answers, at);
         } else if (effect.message.kind === "command") {
           this.#tellCommand(car, effect.message);
         }
@@ -98,18 +86,14 @@ export class DemoNarrator {
     return listening;
   }
 
-  #tellAnswered(car: string, counter: number): void {
-    const key = `${car} ${counter}`;
-    const status = this.#open.get(key);
-    if (status === undefined) return;
-    this.#open.delete(key);
+  #tellAnswered(car: string, status: Status, at: number): void {
+    // First statuses only complete the connect sequence.
+    if (status.deviceState === DeviceState.CONNECTING) return;
     this.#statuses++;
-    const tookMs = (this.#clock.now() - status.since).toFixed(1);
-    const text = shown(status.data);
-    this.#line(
-      car,
-      `status of ${named(status.device)} forwarded to the module in ${tookMs} ms: ${text}`,
-    );
+    const { device, statusData, receivedAt = at } = status;
+    const tookMs = (at - receivedAt).toFixed(1);
+    const text = shown(statusData);
+    this.#line(car, `status of ${named(device)} forwarded to the module in ${tookMs} ms: ${text}`);
   }
 
   #tellCommand(car: string, { device, commandData }: Command): void {

@@ -105,11 +105,7 @@ export class Demo {
   async #startServer(): Promise<void> {
     const { config } = await demoConfig(this.#cars, this.#libPath, this.#broker.port);
     const narrator = this.#narrator;
-    const observer = {
-      onEffect: narrator.tell.bind(narrator),
-      onState: narrator.watch.bind(narrator),
-    };
-    this.#server = await assembleServer({ config, log: this.#log, observer });
+    this.#server = await assembleServer({ config, log: this.#log, subscribers: [narrator] });
     await this.#server.start();
   }
 

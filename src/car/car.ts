@@ -8,7 +8,7 @@ import type {
   TransportStats,
 } from "../transport/mod.ts";
 import type { Log } from "../log/mod.ts";
-import type { ClientMessage, ModuleCommand } from "../protocol/mod.ts";
+import type { ModuleCommand } from "../protocol/mod.ts";
 import { encodeServerMessage, readClientMessage } from "../protocol/codec/mod.ts";
 import { type Clock, systemClock, type TimerHandle } from "../time/mod.ts";
 import { type CarCounts, CarStatistics } from "./car_statistics.ts";
@@ -27,8 +27,10 @@ import {
   stateName,
   step,
 } from "../session/mod.ts";
-import { CarJournal, type PastFailure } from "./journal.ts";
+import { sessionIdOf } from "./events.ts";
+import { CarJournal } from "./journal.ts";
 import { ModuleCalls } from "./module_calls.ts";
+import type { Turn, TurnSubscriber } from "./turn.ts";
 
 /** What a car is made of. */
 export interface CarOptions {
@@ -39,18 +41,8 @@ export interface CarOptions {
   readonly maxMessageBytes: number;
   /** @default {systemClock} */
   readonly clock?: Clock;
-  /** Looks on. */
-  readonly observer?: CarObserver | undefined;
-}
-
-/** Looks on while a car lives. What one of these throws is logged, and disturbs nothing. */
-export interface CarObserver {
-  /** A message of the gateway has come; the session has not seen it. */
-  onMessage?(car: string, message: ClientMessage): void;
-  /** Everything the session wants done, before it is done. */
-  onEffect?(car: string, effect: Effect): void;
-  /** The state of the car, or whether it is paused, has changed. */
-  onState?(car: string, state: StateName, paused: boolean): void;
+  /** Look on, in this order. */
+  readonly subscribers?: readonly TurnSubscriber[];
 }
 
 /** A car as plain data. */
@@ -68,7 +60,6 @@ export interface CarSnapshot {
   readonly sessionId: string | null;
   /** Connected devices, `module/type/role`. */
   readonly devices: readonly string[];
-  readonly lastFailures: readonly PastFailure[];
   readonly queues: QueueDepths;
   readonly statistics: CarCounts;
   /** `null` when the transport does not count. */
@@ -92,7 +83,7 @@ export class Car {
   readonly #journal: CarJournal;
   readonly #clock: Clock;
   #maxMessageBytes: number;
-  readonly #observer: CarObserver | undefined;
+  readonly #subscribers: readonly TurnSubscriber[];
   readonly #calls: ModuleCalls;
   readonly #inputs: Input[] = [];
   #session: Session;
@@ -112,14 +103,10 @@ export class Car {
     this.#journal = new CarJournal({
       log: options.log.forCar(this.name),
       clock: this.#clock,
-      sessionId: () => this.#sessionId,
+      sessionId: () => sessionIdOf(this.#session),
     });
-    this.#calls = new ModuleCalls({
-      statistics: this.statistics,
-      journal: this.#journal,
-      take: (input) => this.#take(input),
-    });
-    this.#observer = options.observer;
+    this.#subscribers = [this.statistics, this.#journal, ...options.subscribers ?? []];
+    this.#calls = new ModuleCalls((input) => this.#take(input));
     this.#session = createSession(options.settings);
   }
 
@@ -227,47 +214,27 @@ export class Car {
       paused: session.base.paused,
       brokerConnected: session.kind !== "offline" && session.kind !== "stopped",
       modulesReady: session.base.modulesReady,
-      sessionId: this.#sessionId,
+      sessionId: sessionIdOf(session),
       devices: connectedDevices(session),
-      lastFailures: this.#journal.failures,
       queues: queueDepths(session),
       statistics: this.statistics.snapshot(),
       transport: this.#transport.stats === undefined ? null : { ...this.#transport.stats },
     };
   }
 
-  get #sessionId(): string | null {
-    const session = this.#session;
-    return session.kind === "connecting" || session.kind === "running" ? session.sessionId : null;
-  }
-
   #onMessage(payload: Uint8Array): void {
     if (payload.length > this.#maxMessageBytes) {
-      const size = `${payload.length} bytes, at most ${this.#maxMessageBytes} are allowed`;
-      this.#reject("too_large", () => `Discarded a message: it has ${size}`);
-      return;
+      const detail = `it has ${payload.length} bytes, at most ${this.#maxMessageBytes} are allowed`;
+      return this.#take({ type: "rejected", why: "too_large", detail });
     }
     let message;
     try {
-      message = readClientMessage(payload);
+      message = readClientMessage(payload, this.#clock.now());
     } catch (error) {
       message = { kind: "malformed", reason: (error as Error).message } as const;
     }
-    if (message.kind === "malformed") {
-      const { reason } = message;
-      this.#reject("malformed", () => `Discarded a message: ${reason}`);
-      return;
-    }
-    if (message.kind === "status") this.statistics.statusesReceived++;
-    if (this.#observer !== undefined) {
-      this.#show((observer) => observer.onMessage?.(this.name, message));
-    }
-    this.#take({ type: "message", message });
-  }
-
-  #reject(kind: string, text: () => string): void {
-    this.statistics.messagesRejected++;
-    this.#journal.once("WARNING", kind, text);
+    if (message.kind !== "malformed") return this.#take({ type: "message", message });
+    this.#take({ type: "rejected", why: "malformed", detail: message.reason });
   }
 
   /** Takes one input, and those that come while its effects are carried out, one after the other. */
@@ -285,9 +252,10 @@ export class Car {
   }
 
   #advance(input: Input): void {
-    const before = this.state;
-    const { paused } = this.#session.base;
-    for (const effect of this.#step(input)) {
+    const at = this.#clock.now();
+    const before = this.#session;
+    const effects = this.#step(input, at);
+    for (const effect of effects) {
       try {
         this.#perform(effect);
       } catch (error) {
@@ -295,14 +263,9 @@ export class Car {
         this.#calls.giveUp(effect);
       }
     }
-    if (before !== this.state) {
-      this.#since = Math.floor(this.#clock.now());
-      this.#journal.stateChanged(before, this.state);
-    }
-    if (
-      this.#observer !== undefined &&
-      (before !== this.state || paused !== this.#session.base.paused)
-    ) this.#show((by) => by.onState?.(this.name, this.state, this.#session.base.paused));
+    const after = this.#session;
+    if (stateName(before) !== stateName(after)) this.#since = Math.floor(at);
+    this.#tell({ car: this.name, at, input, before, after, effects });
     try {
       this.#watchQueue();
       this.#arm();
@@ -312,8 +275,7 @@ export class Car {
   }
 
   /** Lets the session take an input; after a defect it stays as it was. */
-  #step(input: Input): readonly Effect[] {
-    const now = this.#clock.now();
+  #step(input: Input, now: number): readonly Effect[] {
     try {
       const { session, effects } = step(this.#session, input, now);
       this.#session = session;
@@ -325,21 +287,23 @@ export class Car {
     }
   }
 
+  #tell(turn: Turn): void {
+    for (const subscriber of this.#subscribers) {
+      try {
+        subscriber.onTurn(turn);
+      } catch (error) {
+        this.#journal.defect("a subscriber", error);
+      }
+    }
+  }
+
   /** Statuses that pile up wait in the gateway: nothing is dropped, it is just not read. */
   #watchQueue(): void {
     const saturated = isSaturated(this.#session);
     if (saturated === this.#readingPaused) return;
     this.#readingPaused = saturated;
-    if (saturated) {
-      this.#journal.once(
-        "WARNING",
-        "saturated",
-        () => "Reading paused: the car sends faster than its modules take",
-      );
-      this.#transport.pause();
-    } else {
-      this.#transport.resume();
-    }
+    if (saturated) this.#transport.pause();
+    else this.#transport.resume();
   }
 
   /** Keeps one timer, set anew only when it must fire earlier than it would. */
@@ -363,33 +327,17 @@ export class Car {
   }
 
   #perform(effect: Effect): void {
-    if (this.#observer !== undefined) {
-      this.#show((observer) => observer.onEffect?.(this.name, effect));
-    }
     switch (effect.type) {
       case "publish":
-        this.statistics.countPublished(effect.message);
-        this.#transport.publish(encodeServerMessage(effect.message));
-        return;
+        return this.#transport.publish(encodeServerMessage(effect.message));
       case "notify":
         return this.#transport.notifyDisconnect();
+      // What only tells something is for those who look on.
       case "note":
-        this.statistics.countNote(effect.note);
-        return this.#journal.note(effect.note);
       case "ended":
-        this.statistics.countFailure(effect.failure.reason);
-        return this.#journal.ended(effect.failure);
+        return;
       default:
         return this.#calls.perform(effect);
-    }
-  }
-
-  /** Whoever looks on must not keep anything from being done. */
-  #show(what: (observer: CarObserver) => void): void {
-    try {
-      if (this.#observer !== undefined) what(this.#observer);
-    } catch (error) {
-      this.#journal.defect("an observer", error);
     }
   }
 }

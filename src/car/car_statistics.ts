@@ -1,10 +1,11 @@
 // Plain counters of one car, cheap enough to be always on.
 import type { ServerMessage } from "../protocol/mod.ts";
 import type { Dropped, FailureReason, Note, NotForwarded } from "../session/mod.ts";
+import type { Turn, TurnSubscriber } from "./turn.ts";
 
 /** The counters as plain data. */
 export type CarCounts = Readonly<
-  Omit<CarStatistics, "countPublished" | "countFailure" | "countNote" | "snapshot">
+  Omit<CarStatistics, "onTurn" | "snapshot">
 >;
 
 function add<K extends string>(counts: Partial<Record<K, number>>, key: K, count: number): void {
@@ -12,7 +13,7 @@ function add<K extends string>(counts: Partial<Record<K, number>>, key: K, count
 }
 
 /** What has happened to a car since the server started. */
-export class CarStatistics {
+export class CarStatistics implements TurnSubscriber {
   sessionsStarted = 0;
   sessionsFailed = 0;
   statusesReceived = 0;
@@ -47,23 +48,44 @@ export class CarStatistics {
     };
   }
 
-  /** Counts a message on its way to the gateway. */
-  countPublished(message: ServerMessage): void {
+  /** See {@linkcode TurnSubscriber}. */
+  onTurn({ input, effects }: Turn): void {
+    if (input.type === "message") {
+      if (input.message.kind === "status") this.statusesReceived++;
+    } else if (input.type === "forwarded") this.statusesForwarded++;
+    for (const effect of effects) {
+      switch (effect.type) {
+        case "publish":
+          this.#countPublished(effect.message);
+          break;
+        case "note":
+          this.#countNote(effect.note);
+          break;
+        case "acknowledge":
+          this.commandsAcknowledged++;
+          break;
+        case "ended":
+          this.sessionsFailed++;
+          add(this.failuresByReason, effect.failure.reason, 1);
+      }
+    }
+  }
+
+  #countPublished(message: ServerMessage): void {
     if (message.kind === "status_response") this.statusesAnswered++;
     else if (message.kind === "command") this.commandsSent++;
   }
 
-  /** Counts the end of a session. */
-  countFailure(reason: FailureReason): void {
-    this.sessionsFailed++;
-    add(this.failuresByReason, reason, 1);
-  }
-
-  /** Counts what a session noticed. */
-  countNote(note: Note): void {
+  #countNote(note: Note): void {
     switch (note.code) {
       case "running":
         this.sessionsStarted++;
+        return;
+      case "call_failed":
+        this.moduleCallsFailed++;
+        return;
+      case "rejected":
+        this.messagesRejected++;
         return;
       case "not_forwarded":
         this.statusesNotForwarded++;

@@ -1,9 +1,7 @@
 // The module contexts of a car, and the effects that are calls of them.
 import type { ModuleContext } from "../module/mod.ts";
-import { type CallOutcome, type Device, deviceKey, wasMade } from "../protocol/mod.ts";
-import type { CarStatistics } from "./car_statistics.ts";
+import { type CallOutcome, type Device, wasMade } from "../protocol/mod.ts";
 import type { Effect, Input } from "../session/mod.ts";
-import type { CarJournal } from "./journal.ts";
 
 /** Effects that are for modules. */
 export type ModuleEffect = Extract<
@@ -20,25 +18,14 @@ export type ModuleEffect = Extract<
   }
 >;
 
-/** What calls are counted and logged with, and where their results go. */
-export interface ModuleCallsOptions {
-  readonly statistics: CarStatistics;
-  readonly journal: CarJournal;
-  /** Takes what a call leads to. */
-  readonly take: (input: Input) => void;
-}
-
 /** Calls the contexts of one car; a context that is away is not called. */
 export class ModuleCalls {
-  readonly #statistics: CarStatistics;
-  readonly #journal: CarJournal;
   readonly #take: (input: Input) => void;
   readonly #contexts = new Map<number, ModuleContext>();
 
-  constructor(options: ModuleCallsOptions) {
-    this.#statistics = options.statistics;
-    this.#journal = options.journal;
-    this.#take = options.take;
+  /** @param take Takes what a call leads to. */
+  constructor(take: (input: Input) => void) {
+    this.#take = take;
   }
 
   /** Takes the context of one module. */
@@ -76,7 +63,6 @@ export class ModuleCalls {
         for (const context of this.#contexts.values()) context.withdrawCalls();
         return;
       case "acknowledge": {
-        this.#statistics.commandsAcknowledged++;
         const { module, command: { device, data } } = effect;
         return this.#contexts.get(module)?.acknowledgeCommand(
           device,
@@ -85,11 +71,6 @@ export class ModuleCalls {
         );
       }
       case "hold_commands":
-        this.#journal.once(
-          "WARNING",
-          `held ${effect.module}`,
-          () => `Module ${effect.module} keeps its commands: too many wait for the car`,
-        );
         return this.#contexts.get(effect.module)?.holdCommands();
       case "release_commands":
         return this.#contexts.get(effect.module)?.releaseCommands();
@@ -116,7 +97,6 @@ export class ModuleCalls {
       if (wasMade(outcome)) this.#take({ type: "forwarded", epoch, counter });
     };
     const onStatus = (outcome: CallOutcome) => {
-      if (wasMade(outcome)) this.#statistics.statusesForwarded++;
       this.#watch("forward_status", device, outcome);
       if (isAlone) done(outcome);
     };
@@ -137,13 +117,9 @@ export class ModuleCalls {
     else context.connectDevice(device, finish);
   }
 
-  /** Logs and counts what a module refused; changes nothing in what follows [STATUS-FORWARD]. */
+  /** Tells what a module refused; it changes nothing in what follows [STATUS-FORWARD]. */
   #watch(call: string, device: Device, outcome: CallOutcome): void {
     if (outcome === "ok" || !wasMade(outcome)) return;
-    this.#statistics.moduleCallsFailed++;
-    const code = `${call} ${outcome}`;
-    const text = () => `Module ${device.module}: ${call} returned ${outcome}`;
-    const kind = `${code} ${deviceKey(device)}`;
-    this.#journal.once("WARNING", code, text, { kind, device });
+    this.#take({ type: "call_failed", call, device, outcome });
   }
 }

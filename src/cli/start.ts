@@ -183,7 +183,7 @@ async function createOperators(
 }
 
 function observedBy(operators: Operators | undefined) {
-  return operators && { observer: operators.watch, statistics: operators.statistics };
+  return operators && { subscribers: [operators.watch], statistics: operators.statistics };
 }
 
 /** The configuration of a server that connects to its own embedded broker. */

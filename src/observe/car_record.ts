@@ -1,7 +1,7 @@
 // What is remembered of one car for operators: kept only while somebody can ask for it.
-import type { Effect, Failure, Note } from "../session/mod.ts";
-import { noteLine } from "../car/mod.ts";
-import { type ClientMessage, deviceKey, type ServerMessage, type Status } from "../protocol/mod.ts";
+import type { Failure } from "../session/mod.ts";
+import { type CarEvent, eventsOf, sessionIdOf, type Turn } from "../car/mod.ts";
+import { type ClientMessage, type Command, deviceKey, type Status } from "../protocol/mod.ts";
 import { type Clock, systemClock } from "../time/mod.ts";
 import { Buckets } from "./buckets.ts";
 import { CarDevices } from "./car_devices.ts";
@@ -14,8 +14,6 @@ const MAX_COMMANDS = 20;
 const MAX_EVENTS = 50;
 const MAX_FAILURES = 10;
 const MAX_SECONDS = 60;
-/** Statuses and commands without an answer that are timed at once. */
-const MAX_OPEN = 4096;
 /** Bytes of a payload that are kept. */
 const MAX_KEPT_BYTES = 1024;
 
@@ -116,17 +114,6 @@ export function addSeconds(seconds: Iterable<SecondOfCar>): SecondOfCar {
   return { statuses, commands, responseMeanMs: sumMs / statuses, responseMaxMs: maxMs };
 }
 
-/** A moment by the clock that measures and by the one that tells the date. */
-interface Moment {
-  readonly ms: number;
-  readonly at: number;
-}
-
-interface Open<T> {
-  readonly since: number;
-  readonly seen: T;
-}
-
 /** The memory of one car; everything in it is bounded. */
 export class CarRecord {
   readonly devices = new CarDevices();
@@ -137,52 +124,40 @@ export class CarRecord {
   readonly history = new Ring<SecondOfCar>(MAX_SECONDS);
   /** In seconds, since the record began. */
   readonly responses = new Buckets(RESPONSE_BOUNDS);
-  readonly #clock: Clock;
   readonly #once: Once;
-  readonly #openStatuses = new Map<number, Open<SeenStatus>>();
-  readonly #openCommands = new Map<number, Open<SeenCommand>>();
-  #sessionId: string | null = null;
   #answered = 0;
   #sent = 0;
   #sumMs = 0;
   #maxMs = 0;
 
   constructor(clock: Clock = systemClock) {
-    this.#clock = clock;
     this.#once = new Once({ clock });
   }
 
-  /** Takes a message of the gateway, before the session does. */
-  onMessage(message: ClientMessage): void {
-    if (message.sessionId !== this.#sessionId) return;
-    if (message.kind === "status") this.#onStatus(message);
-    else if (message.kind === "command_response") {
-      const open = this.#openCommands.get(message.messageCounter);
-      if (open === undefined) return;
-      this.#openCommands.delete(message.messageCounter);
-      open.seen.response = message.type;
-      open.seen.responseMs = this.#clock.now() - open.since;
+  /** Takes a turn of the car. @returns Whether its row may have changed. */
+  onTurn(turn: Turn): boolean {
+    const { input, before, after, effects } = turn;
+    const at = Math.floor(turn.at);
+    let changed = before.kind !== after.kind || before.base.paused !== after.base.paused ||
+      before.base.modulesReady !== after.base.modulesReady;
+    if (input.type === "message") this.#onMessage(turn, input.message, at);
+    for (const effect of effects) {
+      switch (effect.type) {
+        case "publish":
+          if (effect.answers !== undefined) this.#onAnswer(effect.answers, turn.at);
+          else if (effect.message.kind === "command") this.#onCommand(effect.message, at);
+          else changed = true;
+          break;
+        case "note":
+          if (this.devices.onNote(effect.note, at)) changed = true;
+          break;
+        case "ended":
+          this.#onEnded(effect.failure, at);
+          changed = true;
+      }
     }
-  }
-
-  /** Takes what the session wants done. @returns Whether the car's row may have changed. */
-  onEffect(effect: Effect): boolean {
-    switch (effect.type) {
-      case "publish":
-        return this.#onPublish(effect.message);
-      case "note":
-        return this.#onNote(effect.note);
-      case "ended":
-        this.#onEnded(effect.failure);
-        return true;
-      default:
-        return false;
-    }
-  }
-
-  /** Takes a new state. */
-  onState(text: string): void {
-    this.events.push({ at: this.#now().at, level: "INFO", text, device: null });
+    for (const event of eventsOf(turn)) this.#tell(event, at);
+    return changed;
   }
 
   /** Ends the second under way. */
@@ -203,18 +178,23 @@ export class CarRecord {
     return second;
   }
 
-  #now(): Moment {
-    const ms = this.#clock.now();
-    return { ms, at: Math.floor(ms) };
+  /** A status or a command response of the session; second deliveries change nothing. */
+  #onMessage({ before, effects }: Turn, message: ClientMessage, at: number): void {
+    if (message.sessionId !== sessionIdOf(before)) return;
+    if (effects.some((effect) => effect.type === "note" && effect.note.code === "ignored")) return;
+    if (message.kind === "status") this.#onStatus(message, at);
+    else if (message.kind === "command_response") {
+      const seen = newest(this.commands, message.messageCounter);
+      if (seen === undefined) return;
+      seen.response = message.type;
+      seen.responseMs = at - seen.at;
+    }
   }
 
-  #onStatus(status: Status): void {
+  #onStatus(status: Status, at: number): void {
     const { messageCounter: counter, deviceState: state } = status;
-    // A second delivery is answered with the first one.
-    if (this.#openStatuses.has(counter)) return;
-    const { ms, at } = this.#now();
     const device = deviceKey(status.device);
-    const seen: SeenStatus = {
+    this.statuses.push({
       at,
       device,
       state,
@@ -222,81 +202,56 @@ export class CarRecord {
       data: keep(status.statusData),
       errorMessage: keep(status.errorMessage),
       responseMs: null,
-    };
-    this.statuses.push(seen);
+    });
     this.devices.heard(device, at, counter);
-    if (this.#openStatuses.size < MAX_OPEN) this.#openStatuses.set(counter, { since: ms, seen });
   }
 
-  #onPublish(message: ServerMessage): boolean {
-    switch (message.kind) {
-      case "connect_response":
-        this.#sessionId = message.sessionId;
-        return true;
-      case "status_response": {
-        this.#answered++;
-        const open = this.#openStatuses.get(message.messageCounter);
-        if (open === undefined) return false;
-        this.#openStatuses.delete(message.messageCounter);
-        const tookMs = this.#clock.now() - open.since;
-        open.seen.responseMs = tookMs;
-        this.#sumMs += tookMs;
-        if (tookMs > this.#maxMs) this.#maxMs = tookMs;
-        this.responses.observe(tookMs / 1000);
-        return false;
-      }
-      case "command": {
-        this.#sent++;
-        const { ms, at } = this.#now();
-        const seen: SeenCommand = {
-          at,
-          device: deviceKey(message.device),
-          counter: message.messageCounter,
-          data: keep(message.commandData),
-          response: null,
-          responseMs: null,
-        };
-        this.commands.push(seen);
-        if (this.#openCommands.size < MAX_OPEN) {
-          this.#openCommands.set(message.messageCounter, { since: ms, seen });
-        }
-        return false;
-      }
-    }
+  #onAnswer({ messageCounter, receivedAt }: Status, now: number): void {
+    this.#answered++;
+    if (receivedAt === undefined) return;
+    const tookMs = now - receivedAt;
+    const seen = newest(this.statuses, messageCounter);
+    if (seen !== undefined) seen.responseMs = tookMs;
+    this.#sumMs += tookMs;
+    if (tookMs > this.#maxMs) this.#maxMs = tookMs;
+    this.responses.observe(tookMs / 1000);
   }
 
-  #onNote(note: Note): boolean {
-    const at = this.#now().at;
-    const changed = this.devices.onNote(note, at);
-    if (note.code === "not_forwarded" && !note.first) return changed;
-    const { level, text, device, kind } = noteLine(note);
+  #onCommand({ device, messageCounter, commandData }: Command, at: number): void {
+    this.#sent++;
+    this.commands.push({
+      at,
+      device: deviceKey(device),
+      counter: messageCounter,
+      data: keep(commandData),
+      response: null,
+      responseMs: null,
+    });
+  }
+
+  #tell({ level, text, device, kind }: CarEvent, at: number): void {
     const suppressed = kind === undefined ? 0 : this.#once.ask(kind);
-    if (suppressed === undefined) return changed;
+    if (suppressed === undefined) return;
     const about = device === undefined ? null : deviceKey(device);
     this.events.push({ at, level, text: text() + andSuppressed(suppressed), device: about });
-    return changed || note.code === "running";
   }
 
-  #onEnded(failure: Failure): void {
-    const at = this.#now().at;
+  #onEnded(failure: Failure, at: number): void {
     const last = this.failures.newest;
     const again = last?.reason === failure.reason && last.detail === failure.detail;
     const refused = this.devices.refused();
     if (again) this.failures.replaceNewest({ ...failure, at, times: last.times + 1, refused });
     else this.failures.push({ ...failure, at, times: 1, refused });
-    const level = failure.reason === "stopped" || failure.reason === "new_session"
-      ? "INFO"
-      : "WARNING";
-    const suppressed = again ? this.#once.ask(`ended ${failure.reason}`) : 0;
-    if (suppressed !== undefined) {
-      const text = `Session ended: ${failure.reason}: ${failure.detail}`;
-      this.events.push({ at, level, text: text + andSuppressed(suppressed), device: null });
-    }
     this.devices.ended();
-    this.#openStatuses.clear();
-    this.#openCommands.clear();
-    this.#sessionId = null;
   }
+}
+
+/** The newest with this counter that has no answer, if it is still remembered. */
+function newest<T extends { readonly counter: number; readonly responseMs: number | null }>(
+  ring: Ring<T>,
+  counter: number,
+): T | undefined {
+  return ring.newestWhere((one) => one.counter === counter && one.responseMs === null);
 }
 
 const NOTHING: KeptPayload = { data: new Uint8Array(), bytes: 0 };

@@ -1,7 +1,5 @@
 // Looks on while cars live, and remembers what operators may ask for; made only when they can ask.
-import type { CarObserver } from "../car/mod.ts";
-import type { Effect, StateName } from "../session/mod.ts";
-import type { ClientMessage } from "../protocol/mod.ts";
+import type { Turn, TurnSubscriber } from "../car/mod.ts";
 import { type Clock, systemClock, type TimerHandle } from "../time/mod.ts";
 import { addSeconds, CarRecord, QUIET, type SecondOfCar } from "./car_record.ts";
 
@@ -25,7 +23,7 @@ export interface FleetListener {
 }
 
 /** The memory of all cars. */
-export class FleetWatch implements CarObserver {
+export class FleetWatch implements TurnSubscriber {
   readonly #clock: Clock;
   readonly #records = new Map<string, CarRecord>();
   readonly #listeners = new Set<FleetListener>();
@@ -76,18 +74,11 @@ export class FleetWatch implements CarObserver {
     return () => void this.#listeners.delete(listener);
   }
 
-  onMessage(car: string, message: ClientMessage): void {
-    this.record(car).onMessage(message);
-  }
-
-  onEffect(car: string, effect: Effect): void {
-    if (!this.record(car).onEffect(effect)) return;
-    if (effect.type === "ended") this.#failed.add(car);
-    this.#change(car);
-  }
-
-  onState(car: string, state: StateName, paused: boolean): void {
-    this.record(car).onState(`The car is ${state}${paused ? ", paused by an operator" : ""}`);
+  /** See {@linkcode TurnSubscriber}. */
+  onTurn(turn: Turn): void {
+    const { car, effects } = turn;
+    if (!this.record(car).onTurn(turn)) return;
+    if (effects.some(({ type }) => type === "ended")) this.#failed.add(car);
     this.#change(car);
   }
 

@@ -32,6 +32,16 @@ export class Ring<T> {
     else this.#items[(this.#first + this.#items.length - 1) % this.#items.length] = item;
   }
 
+  /** The newest that `fits`. */
+  newestWhere(fits: (item: T) => boolean): T | undefined {
+    const { length } = this.#items;
+    for (let age = 1; age <= length; age++) {
+      const item = this.#items[(this.#first + length - age) % length];
+      if (item !== undefined && fits(item)) return item;
+    }
+    return undefined;
+  }
+
   /** All of them, oldest first. */
   oldestFirst(): T[] {
     return [...this.#items.slice(this.#first), ...this.#items.slice(0, this.#first)];

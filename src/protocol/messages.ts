@@ -45,6 +45,8 @@ export interface Status {
   readonly statusData: Uint8Array;
   /** Empty when the gateway sent none. */
   readonly errorMessage: Uint8Array;
+  /** When it arrived, in milliseconds of the reader's clock; not part of the message. */
+  readonly receivedAt?: number;
 }
 
 /** A gateway answers a command. */

@@ -1,6 +1,6 @@
 // The server: every car of the configuration with its transport and its modules, started together,
 // each on its own from then on, and stopped in order [STOP-ORDER].
-import { Car, type CarObserver, type CarSnapshot } from "../car/mod.ts";
+import { Car, type CarSnapshot, type TurnSubscriber } from "../car/mod.ts";
 import type { SessionSettings } from "../session/mod.ts";
 import {
   type CarConfig,
@@ -29,7 +29,7 @@ export interface ServerOptions {
   /** @default {systemClock} */
   readonly clock?: Clock;
   /** Looks on while cars live. */
-  readonly observer?: CarObserver;
+  readonly subscribers?: readonly TurnSubscriber[];
 }
 
 /** The server as plain data. */
@@ -279,14 +279,14 @@ export class Server {
   }
 
   #createCar(carConfig: CarConfig, config: ServerConfig): Car {
-    const { log, createTransport, observer } = this.#options;
+    const { log, createTransport, subscribers = [] } = this.#options;
     return new Car({
       settings: sessionSettings(config, carConfig),
       transport: createTransport(carConfig, config),
       maxMessageBytes: config.limits.maxMessageBytes,
       log,
       clock: this.#clock,
-      observer,
+      subscribers,
     });
   }
 

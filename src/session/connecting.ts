@@ -227,6 +227,7 @@ function onFirstStatus(
   effects.push({
     type: "publish",
     message: { kind: "status_response", sessionId: session.sessionId, messageCounter },
+    answers: status,
   });
   const missing = new Set(step.missing);
   missing.delete(key);

@@ -6,6 +6,7 @@ import type {
   DisconnectType,
   ModuleCommand,
   ServerMessage,
+  Status,
 } from "../protocol/mod.ts";
 import type { Failure } from "./failure.ts";
 import type { SessionSettings } from "./settings.ts";
@@ -20,6 +21,8 @@ export type Input =
   | { readonly type: "broker_leaving"; readonly detail: string }
   | { readonly type: "broker_lost"; readonly detail: string }
   | { readonly type: "message"; readonly message: ClientMessage }
+  /** A payload is not a message of the protocol, or is too large. */
+  | { readonly type: "rejected"; readonly why: Rejected; readonly detail: string }
   /** A `connect_device` effect has ended. */
   | {
     readonly type: "device_result";
@@ -29,6 +32,13 @@ export type Input =
   }
   /** A `forward` effect has ended, whatever the module returned. */
   | { readonly type: "forwarded"; readonly epoch: number; readonly counter: number }
+  /** A module returned something else than OK; what follows from it comes as another input. */
+  | {
+    readonly type: "call_failed";
+    readonly call: string;
+    readonly device: Device;
+    readonly outcome: CallOutcome;
+  }
   | { readonly type: "command"; readonly module: number; readonly command: ModuleCommand }
   /** The car has all its contexts. */
   | { readonly type: "modules_ready" }
@@ -50,7 +60,8 @@ export type Input =
 
 /** What a session wants done. */
 export type Effect =
-  | { readonly type: "publish"; readonly message: ServerMessage }
+  /** `answers`: the status that a StatusResponse is for. */
+  | { readonly type: "publish"; readonly message: ServerMessage; readonly answers?: Status }
   /** Publish the disconnect notification. */
   | { readonly type: "notify" }
   /** `device_connected`; answered by a `device_result` of the same epoch. */
@@ -89,6 +100,9 @@ export type Effect =
   | { readonly type: "note"; readonly note: Note }
   /** A session ended, or a connect sequence failed. */
   | { readonly type: "ended"; readonly failure: Failure };
+
+/** Why a payload was not taken for a message. */
+export type Rejected = "malformed" | "too_large";
 
 /** Why a status was not forwarded, though answered [STATUS-UNSERVED]. */
 export const NOT_FORWARDED_REASONS = [
@@ -156,6 +170,13 @@ export type Note =
     /** The first time in this session for this device and reason. */
     readonly first: boolean;
   }
+  | {
+    readonly code: "call_failed";
+    readonly call: string;
+    readonly device: Device;
+    readonly outcome: CallOutcome;
+  }
+  | { readonly code: "rejected"; readonly why: Rejected; readonly detail: string }
   | { readonly code: "counts_anew"; readonly expected: number; readonly counter: number }
   | {
     readonly code: "command_dropped";

@@ -230,6 +230,7 @@ function answer(session: Running, now: number, effects: Effect[]): Next {
     effects.push({
       type: "publish",
       message: { kind: "status_response", sessionId, messageCounter: status.messageCounter },
+      answers: status,
     });
     if (leaving) next = onDeviceLeft(next, status.device, effects);
   }

@@ -12,7 +12,7 @@ import {
 } from "./connecting.ts";
 import { type Connect, wasMade } from "../protocol/mod.ts";
 import { NO_CONNECTS } from "./connect_rate.ts";
-import type { Effect, Ignored, Input } from "./effects.ts";
+import type { Effect, Ignored, Input, Note } from "./effects.ts";
 import { type Ending, endSession, waiting } from "./ending.ts";
 import { ignore } from "./ignore.ts";
 import { NO_DEVICES } from "./known_devices.ts";
@@ -92,6 +92,14 @@ function transition(session: Session, input: Input, now: number, effects: Effect
   switch (input.type) {
     case "message":
       return onMessage(session, input, now, effects);
+    case "rejected": {
+      const { why, detail } = input;
+      return noted(session, { code: "rejected", why, detail }, effects);
+    }
+    case "call_failed": {
+      const { call, device, outcome } = input;
+      return noted(session, { code: "call_failed", call, device, outcome }, effects);
+    }
     case "forwarded":
       if (session.kind !== "running" || input.epoch !== session.base.epoch) return session;
       return onForwarded(session, input.counter, now, effects);
@@ -240,6 +248,11 @@ function onStop(
     ? { reason: "stopped", detail: "The server stops" }
     : { reason: "stopped", detail: why, word: "already_logged" };
   return { kind: "stopped", base: ended(session, ending, now, effects).base };
+}
+
+function noted(session: Session, note: Note, effects: Effect[]): Session {
+  effects.push({ type: "note", note });
+  return session;
 }
 
 function isEstablished(session: Session): session is Established {

@@ -6,25 +6,19 @@ import { settled } from "../support/virtual_clock.ts";
 import { CarFixture } from "./car_fixture.ts";
 import { bytes, FRONT, LAMP } from "./support.ts";
 
-Deno.test("Car goes on when an observer throws: everything is done all the same", async () => {
+Deno.test("Car goes on when a subscriber throws: everything is done all the same", async () => {
   const test = await new CarFixture({
-    observer: {
-      onMessage: () => {
+    subscribers: [{
+      onTurn: () => {
         throw new Error("blind");
       },
-      onEffect: () => {
-        throw new Error("blind");
-      },
-      onState: () => {
-        throw new Error("blind");
-      },
-    },
+    }],
   }).up().run([FRONT]);
   test.status(FRONT);
   await settled();
   assert.deepEqual(test.answers, [1]);
   const [text, ...more] = test.log.texts("CRITICAL");
-  assert.match(text ?? "", /^Defect in an observer: Error: blind/);
+  assert.match(text ?? "", /^Defect in a subscriber: Error: blind/);
   assert.deepEqual(more, []);
 });
 
@@ -136,7 +130,10 @@ Deno.test("Car takes what its own effects bring after them, not between them", a
   const done: string[] = [];
   const test = new CarFixture({
     transport,
-    observer: { onEffect: (_, { type }) => void (type === "note" || done.push(type)) },
+    subscribers: [{
+      onTurn: ({ effects }) =>
+        void done.push(...effects.map(({ type }) => type).filter((type) => type !== "note")),
+    }],
   }).up();
   test.connect([FRONT, LAMP]);
   await settled();

@@ -1,5 +1,6 @@
 // A whole car without broker, modules and waiting: the test is all three.
 import { Car, type CarOptions } from "../../src/car/car.ts";
+import { CarRecord, type SeenFailure } from "../../src/observe/car_record.ts";
 import type { SessionSettings } from "../../src/session/settings.ts";
 import type { LogLevel } from "../../src/log/settings.ts";
 import type { ContextListener } from "../../src/module/context.ts";
@@ -34,12 +35,15 @@ export class CarFixture {
   readonly transport: MemoryTransport;
   readonly log: ListLog;
   readonly car: Car;
+  /** What the operators' side remembers of the car. */
+  readonly record = new CarRecord(this.clock);
   counter = 0;
   sessionId = "s1";
   readonly #contexts = new Map<number, FakeContext>();
 
   constructor(options: CarFixtureOptions = {}) {
     const { settings, logLevel = "DEBUG", transport = new MemoryTransport(), ...rest } = options;
+    const { subscribers = [] } = rest;
     this.transport = transport as MemoryTransport;
     this.log = new ListLog(logLevel);
     this.car = new Car({
@@ -47,9 +51,15 @@ export class CarFixture {
       log: this.log,
       maxMessageBytes: MESSAGE_BYTES,
       ...rest,
+      subscribers: [this.record, ...subscribers],
       transport,
       settings: { ...SETTINGS, ...settings },
     });
+  }
+
+  /** Why sessions ended, the last ones, oldest first. */
+  get lastFailures(): SeenFailure[] {
+    return this.record.failures.oldestFirst();
   }
 
   /** The context of a module; one that has not been opened is made and attached. */

@@ -50,7 +50,7 @@ Deno.test("Car does not answer a status that was lost with its host", async () =
   await settled();
   assert.deepEqual(test.published, [{ kind: "connect_response", sessionId: "s1", type: 1 }]);
   assert.equal(test.car.state, "ERROR");
-  const [failure] = test.car.snapshot().lastFailures;
+  const [failure] = test.lastFailures;
   assert.equal(failure?.reason, "module_lost");
   assert.equal(failure?.detail, "Module 7: it was ended by SIGSEGV");
 });
@@ -151,7 +151,7 @@ Deno.test("Car keeps one timer while there is something to wait for, and none af
   }
   await test.clock.advance(30_000);
   assert.equal(test.car.state, "CONNECTED");
-  assert.equal(test.car.snapshot().lastFailures[0]?.reason, "session_timeout");
+  assert.equal(test.lastFailures[0]?.reason, "session_timeout");
   assert.equal(test.clock.timers, 0);
 });
 
@@ -169,7 +169,7 @@ Deno.test("Car tells its gateway through a connection that it is about to leave 
   const test = await new CarFixture().up().run([FRONT]);
   test.transport.leave("The configuration names another broker");
   assert.deepEqual(test.published, [{ kind: "connect_response", sessionId: "s1", type: 1 }]);
-  const [failure] = test.car.snapshot().lastFailures;
+  const [failure] = test.lastFailures;
   assert.equal(failure?.reason, "broker_lost");
   assert.equal(failure?.detail, "The configuration names another broker");
   assert.equal(test.car.snapshot().brokerConnected, false);

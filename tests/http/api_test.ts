@@ -131,7 +131,7 @@ Deno.test("GET /api/cars/{car} shows devices, statuses, commands, modules and ev
   assert.deepEqual(car.moduleContexts, [
     { module: 7, libPath: "/srv/lib.so", host: 1, hostPid: 4711, openCalls: 0 },
   ]);
-  assert.ok(car.events.some(({ text }) => text === "The car is RUNNING"));
+  assert.ok(car.events.some(({ text }) => text === "State CONNECTED is now RUNNING"));
   assert.equal(car.counts.commandsRefused, 1);
   assert.deepEqual(car.queues, { statuses: 0, commands: 0, unansweredCommands: 0 });
 });

@@ -27,7 +27,7 @@ async function timersOf(http: boolean): Promise<number> {
       transports.push(transport);
       return transport;
     },
-    ...(operators === undefined ? {} : { observer: operators.watch }),
+    ...(operators === undefined ? {} : { subscribers: [operators.watch] }),
   });
   await server.start();
   await operators?.start({ fleet: server, setLogLevel: () => {} });

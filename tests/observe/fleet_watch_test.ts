@@ -1,6 +1,8 @@
 // What is remembered of cars that the server has, and of those it no longer has.
 import assert from "node:assert/strict";
 import { FleetWatch } from "../../src/observe/fleet_watch.ts";
+import { createSession } from "../../src/session/session.ts";
+import { SETTINGS } from "../car/support.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 
 Deno.test("FleetWatch forgets cars that the server does not have any more", async () => {
@@ -8,7 +10,11 @@ Deno.test("FleetWatch forgets cars that the server does not have any more", asyn
   const watch = new FleetWatch(clock);
   const served = new Set(["car_a", "car_b"]);
   watch.start((car) => served.has(car));
-  for (const car of served) watch.onState(car, "RUNNING", false);
+  const session = createSession(SETTINGS);
+  for (const car of served) {
+    const turn = { car, at: 0, before: session, after: session, effects: [] };
+    watch.onTurn({ ...turn, input: { type: "tick" } });
+  }
   const [a, b] = [watch.record("car_a"), watch.record("car_b")];
   await clock.advance(1000);
   assert.equal(watch.record("car_b"), b);

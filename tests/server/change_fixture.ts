@@ -3,6 +3,7 @@ import { compareConfigs, type ConfigDifference } from "../../src/config/plan/com
 import type { ServerConfig } from "../../src/config/form/model.ts";
 import { decodeServerMessage, encodeClientMessage } from "../../src/protocol/codec/codec.ts";
 import { type Device, DeviceState } from "../../src/protocol/messages.ts";
+import { FleetWatch } from "../../src/observe/fleet_watch.ts";
 import { Server } from "../../src/server/server.ts";
 import { bytes } from "../car/support.ts";
 import { documented, load } from "../config/support.ts";
@@ -52,6 +53,7 @@ export class ChangeFixture {
   readonly clock = new VirtualClock();
   readonly log = new ListLog();
   readonly hosts = new FakeHosts();
+  readonly watch = new FleetWatch(this.clock);
   readonly server: Server;
   /** The module call timeout each host was started with, in milliseconds. */
   readonly callTimeouts: number[] = [];
@@ -63,6 +65,7 @@ export class ChangeFixture {
       log: this.log,
       clock: this.clock,
       contextsPerHost,
+      subscribers: [this.watch],
       startHost: (events, { timeouts }) => {
         this.callTimeouts.push(timeouts.moduleCallMs);
         return this.hosts.start(events);
@@ -134,7 +137,6 @@ export class ChangeFixture {
 
   /** Why sessions of a car ended, oldest first. */
   failures(car: string): string[] {
-    const snapshot = this.server.snapshot().cars.find((one) => one.car === car);
-    return snapshot?.lastFailures.map(({ reason }) => reason) ?? [];
+    return this.watch.record(car).failures.oldestFirst().map(({ reason }) => reason);
   }
 }

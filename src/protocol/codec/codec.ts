@@ -105,15 +105,19 @@ export interface Malformed {
  * Reads what a gateway sent. Nothing of the result refers to `payload`. What is malformed is read as
  * fast as a status: bytes that are not an `ExternalClient`, or hold no message.
  *
+ * @param receivedAt see {@linkcode Status.receivedAt}
  * @throws {MalformedMessageError} at a name of more than 1,024 characters.
  */
-export function readClientMessage(payload: Uint8Array): ClientMessage | Malformed {
+export function readClientMessage(
+  payload: Uint8Array,
+  receivedAt?: number,
+): ClientMessage | Malformed {
   const wrong = malformation(payload, CLIENT_SHAPE);
   if (wrong !== undefined) {
     return malformed(`Cannot decode ${payload.length} bytes as ExternalClient: ${wrong}`);
   }
   const record = decode(ExternalClient, payload) as ClientRecord;
-  if (record.status) return plainStatus(record.status);
+  if (record.status) return plainStatus(record.status, receivedAt);
   if (record.commandResponse) {
     const { type, messageCounter } = record.commandResponse;
     const sessionId = named("session id", record.commandResponse.sessionId);
@@ -148,9 +152,12 @@ export function decodeClientMessage(payload: Uint8Array): ClientMessage {
   return message;
 }
 
-function plainStatus(record: NonNullable<ClientRecord["status"]>): Status {
+function plainStatus(
+  record: NonNullable<ClientRecord["status"]>,
+  receivedAt: number | undefined,
+): Status {
   const { deviceStatus } = record;
-  return {
+  const status: Status = {
     kind: "status",
     sessionId: named("session id", record.sessionId),
     deviceState: record.deviceState,
@@ -159,6 +166,7 @@ function plainStatus(record: NonNullable<ClientRecord["status"]>): Status {
     statusData: ownBytes(deviceStatus?.statusData),
     errorMessage: ownBytes(record.errorMessage),
   };
+  return receivedAt === undefined ? status : { ...status, receivedAt };
 }
 
 /** Writes what the server says, ready to be published. */

@@ -1,17 +1,32 @@
-// What a session noticed, in words: level, text and device of every note.
+// What happens to a car, in words: level, text and device of everything that a turn tells.
 import type { LogLevel } from "../log/mod.ts";
 import { type ClientMessage, type Device, deviceKey } from "../protocol/mod.ts";
-import type { Doubtful, Dropped, Ignored, Note, NotForwarded } from "../session/mod.ts";
+import {
+  type Doubtful,
+  type Dropped,
+  type Failure,
+  type Ignored,
+  isSaturated,
+  type Note,
+  type NotForwarded,
+  type Session,
+  stateName,
+} from "../session/mod.ts";
+import type { Turn } from "./turn.ts";
 
-/** A note as a log line will have it. */
-export interface NoteLine {
+/** Something that happened to a car. */
+export interface CarEvent {
+  /** The sort of event, such as `device_connected` or `ended session_timeout`. */
+  readonly code: string;
   readonly level: LogLevel;
-  /** Built only when the line is written. */
+  /** Built only when somebody reads it. */
   readonly text: () => string;
+  /** The session it belongs to. */
+  readonly session: string | null;
   readonly device?: Device;
   /**
-   * Present for what a gateway or module can cause at will: it is logged once per kind and minute,
-   * everything else 30 times.
+   * Present for what a gateway or module can cause at will: it is told once per kind and minute,
+   * everything else 30 times per code.
    */
   readonly kind?: string;
 }
@@ -70,8 +85,87 @@ function named(message: ClientMessage): string {
   }
 }
 
-/** Puts a note into words; only called when somebody will read them. */
-export function noteLine(note: Note): NoteLine {
+const NOTHING: readonly CarEvent[] = [];
+const known = new WeakMap<Turn, readonly CarEvent[]>();
+
+/** What a turn tells, in order; put into words once, whoever asks. */
+export function eventsOf(turn: Turn): readonly CarEvent[] {
+  if (isQuiet(turn)) return NOTHING;
+  let events = known.get(turn);
+  if (events === undefined) known.set(turn, events = describe(turn));
+  return events;
+}
+
+/** The session of a car, if there is one. */
+export function sessionIdOf(session: Session): string | null {
+  return session.kind === "connecting" || session.kind === "running" ? session.sessionId : null;
+}
+
+/** Whether it only moves messages, as most do. */
+function isQuiet({ before, after, effects }: Turn): boolean {
+  if (before.kind !== after.kind || before.base.paused !== after.base.paused) return false;
+  for (const { type } of effects) {
+    if (type === "note" || type === "ended" || type === "hold_commands") return false;
+  }
+  return before.base.modulesReady === after.base.modulesReady && !isSaturated(after);
+}
+
+function describe({ before, after, effects }: Turn): CarEvent[] {
+  const events: CarEvent[] = [];
+  const session = sessionIdOf(after);
+  for (const effect of effects) {
+    if (effect.type === "note") {
+      events.push({ code: effect.note.code, session, ...noteEvent(effect.note) });
+    } else if (effect.type === "ended") events.push(endOfSession(effect.failure));
+    else if (effect.type === "hold_commands") {
+      const { module } = effect;
+      const text = () => `Module ${module} keeps its commands: too many wait for the car`;
+      events.push({
+        code: "commands_held",
+        level: "WARNING",
+        text,
+        session,
+        kind: `held ${module}`,
+      });
+    }
+  }
+  if (isSaturated(after) && !isSaturated(before)) {
+    const text = () => "Reading paused: the car sends faster than its modules take";
+    events.push({ code: "reading_paused", level: "WARNING", text, session, kind: "saturated" });
+  }
+  const [from, to] = [stateText(before), stateText(after)];
+  if (from !== to) {
+    events.push({
+      code: "state",
+      level: "DEBUG",
+      text: () => `State ${from} is now ${to}`,
+      session,
+    });
+  }
+  return events;
+}
+
+function stateText(session: Session): string {
+  return stateName(session) + (session.base.paused ? ", paused by an operator" : "");
+}
+
+/** Gateways that start again and stops are intended; the rest is worth a look. */
+function endOfSession({ reason, detail, waitedMs, sessionId }: Failure): CarEvent {
+  const waited = waitedMs > 0 ? `, waited ${(waitedMs / 1000).toFixed(1)} s for it` : "";
+  // A gateway may send Connects that cannot be used as fast as it likes.
+  const often = reason === "connect_incomplete" || reason === "protocol_violation";
+  const code = `ended ${reason}`;
+  return {
+    code,
+    level: reason === "stopped" || reason === "new_session" ? "INFO" : "WARNING",
+    text: () => `Session ended: ${reason}: ${detail}${waited}`,
+    session: sessionId === "" ? null : sessionId,
+    ...(often ? { kind: code } : {}),
+  };
+}
+
+/** A note; failing calls are told apart by what was called, and what came of it. */
+function noteEvent(note: Note): Omit<CarEvent, "session" | "code"> & { readonly code?: string } {
   switch (note.code) {
     case "connect_accepted":
       return { level: "DEBUG", text: () => `Connect answered, ${note.devices} devices listed` };
@@ -112,11 +206,11 @@ export function noteLine(note: Note): NoteLine {
     }
     case "ignored": {
       const { message, why } = note;
-      const line: NoteLine = {
+      const line = {
         level: USUAL.has(why) ? "DEBUG" : "WARNING",
         text: () => `Ignored ${named(message)}: ${IGNORED[why]}`,
         kind: `ignored ${why} ${message.kind}`,
-      };
+      } as const;
       return message.kind === "status" ? { ...line, device: message.device } : line;
     }
     case "not_forwarded":
@@ -124,6 +218,23 @@ export function noteLine(note: Note): NoteLine {
         level: note.first ? "WARNING" : "DEBUG",
         text: () => `Status answered but not forwarded: ${NOT_FORWARDED[note.why]}`,
         device: note.device,
+      };
+    case "call_failed": {
+      const code = `${note.call} ${note.outcome}`;
+      return {
+        code,
+        level: "WARNING",
+        text: () => `Module ${note.device.module}: ${note.call} returned ${note.outcome}`,
+        device: note.device,
+        kind: `${code} ${deviceKey(note.device)}`,
+      };
+    }
+    case "rejected":
+      return {
+        code: note.why,
+        level: "WARNING",
+        text: () => `Discarded a message: ${note.detail}`,
+        kind: note.why,
       };
     case "counts_anew":
       return {

@@ -1,0 +1,22 @@
+// A turn: one step of a car's session, as those who look on see it.
+import type { Effect, Input, Session } from "../session/mod.ts";
+
+/** One step of a car's session; a plain value. */
+export interface Turn {
+  readonly car: string;
+  /** When the input came, in milliseconds of the car's clock. */
+  readonly at: number;
+  readonly input: Input;
+  readonly before: Session;
+  readonly after: Session;
+  /** In the order in which they were carried out. */
+  readonly effects: readonly Effect[];
+}
+
+/**
+ * Looks on while cars live: gets every turn, one after the other, when its effects have been carried
+ * out. What it throws is logged, and disturbs nobody.
+ */
+export interface TurnSubscriber {
+  onTurn(turn: Turn): void;
+}
