@@ -1,5 +1,5 @@
 // `start`: serves the cars of a configuration until the program is asked to stop.
-import { ListenError, reachableHost, TlsFileError } from "../net/mod.ts";
+import { HttpListenError, ListenError, reachableHost, TlsFileError } from "../net/mod.ts";
 import {
   ConfigError,
   type ConfigSource,
@@ -9,7 +9,7 @@ import {
   type ServerConfig,
 } from "../config/mod.ts";
 import { type ConnectionShares, shareFiles } from "../doctor/mod.ts";
-import { HttpListenError, type Operators } from "../http/mod.ts";
+import type { Operators } from "../http/mod.ts";
 import type { EmbeddedBroker } from "../broker/mod.ts";
 import { ModuleLoadError } from "../module/mod.ts";
 import { type Log, LogDirectoryError, type Logging, startLogging } from "../log/mod.ts";

@@ -1,15 +1,6 @@
 // What can go wrong on the HTTP side.
 import type { ErrorBody } from "./api/schemas.ts";
 
-/** The server cannot listen. */
-export class HttpListenError extends Error {
-  override readonly name = "HttpListenError";
-
-  constructor(address: string, reason: string, options?: ErrorOptions) {
-    super(`Cannot listen for HTTP on "${address}": ${reason}`, options);
-  }
-}
-
 /** A request that is answered with an error. */
 export class RequestError extends Error {
   override readonly name = "RequestError";

@@ -1,12 +1,12 @@
 // Listens for HTTP: every request is bounded in time, and there are never too many at once.
-import { hostPort } from "../net/mod.ts";
+import { hostPort, HttpListenError } from "../net/mod.ts";
 import type { HttpConfig } from "../config/mod.ts";
 import { describeFileError, MAX_PEM_BYTES, readText } from "../text/mod.ts";
 import { type Clock, systemClock, within } from "../time/mod.ts";
 import { type Log, silentLog } from "../log/mod.ts";
 import { errorResponse, withCommonHeaders } from "./answers.ts";
 import { hasMuchUnread } from "./body.ts";
-import { HttpListenError, RequestError } from "./errors.ts";
+import { RequestError } from "./errors.ts";
 import { FrontDoor } from "./front_door.ts";
 import { RestartingServer } from "./inner_server.ts";
 

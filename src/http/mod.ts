@@ -2,5 +2,4 @@
 export { apiPage, openApiDocument } from "./api/describe.ts";
 export { METHODS } from "./api/methods.ts";
 export { fetchConfig, RunningConfigError } from "./client.ts";
-export { HttpListenError } from "./errors.ts";
 export { Operators } from "./operators.ts";

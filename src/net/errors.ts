@@ -43,3 +43,12 @@ export class TlsFileError extends Error {
 export class ListenError extends Error {
   override readonly name = "ListenError";
 }
+
+/** The server cannot listen. */
+export class HttpListenError extends Error {
+  override readonly name = "HttpListenError";
+
+  constructor(address: string, reason: string, options?: ErrorOptions) {
+    super(`Cannot listen for HTTP on "${address}": ${reason}`, options);
+  }
+}

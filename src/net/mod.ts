@@ -15,6 +15,7 @@ export {
   BrokerClosedError,
   BrokerRefusedError,
   BrokerStalledError,
+  HttpListenError,
   ListenError,
   MalformedFrameError,
   MalformedPacketError,

@@ -1,7 +1,8 @@
 // Who gets an answer: keys, hosts, limits and headers.
 import assert from "node:assert/strict";
 import { Guard, RateLimit } from "../../src/http/guard.ts";
-import { HttpListenError, RequestError } from "../../src/http/errors.ts";
+import { RequestError } from "../../src/http/errors.ts";
+import { HttpListenError } from "../../src/net/errors.ts";
 import { Operators } from "../../src/http/operators.ts";
 import { Certificates } from "../support/certificates.ts";
 import { ListLog } from "../support/list_log.ts";
