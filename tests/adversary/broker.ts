@@ -1,5 +1,5 @@
 // Brokers that take a car in and then let it down, each a script for a RawBroker.
-import { packetType, PUBLISH, type RawPeer, SUBSCRIBE } from "../mqtt/raw_broker.ts";
+import { packetType, PUBLISH, publishPacket, type RawPeer, SUBSCRIBE } from "../mqtt/raw_broker.ts";
 
 /** What one of them does with a connection. */
 export type BrokerScript = (peer: RawPeer) => Promise<void>;
@@ -18,6 +18,15 @@ export const closesAtPublish: BrokerScript = async (peer) => {
     if (packetType(packet) === SUBSCRIBE) await peer.grant(packet);
   }
 };
+
+/** Delivers a message of a gateway, and closes at the first answer. */
+export function closesAtAnswer(message: Uint8Array): BrokerScript {
+  return async (peer) => {
+    await takeIn(peer);
+    await peer.send(publishPacket(message));
+    while (packetType(await peer.packet()) !== PUBLISH);
+  };
+}
 
 /** Closes as soon as the subscription is granted. */
 export const closesAfterSuback: BrokerScript = takeIn;

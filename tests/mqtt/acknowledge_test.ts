@@ -81,6 +81,26 @@ Deno.test("publish() takes exactly as many messages without acknowledgement as m
   assert.match(await car.downs.next("the loss"), /8193 messages are unanswered/);
 });
 
+Deno.test("publish() gives up a connection that takes nothing any more", async () => {
+  const over = Promise.withResolvers<void>();
+  await using broker = new RawBroker(async (peer) => {
+    await peer.acceptConnect();
+    await peer.acceptSubscribe();
+    await over.promise;
+  });
+  const { connector } = await makeConnector(localBroker(broker.port), 20, 15, new VirtualClock());
+  await using car = await new TestCar(connector).start();
+  const payload = new Uint8Array(1024 * 1024);
+  let sent = 0;
+  for (; car.downs.size === 0 && sent < 200; sent++) {
+    car.transport.publish(payload);
+    await settled();
+  }
+  assert.match(await car.downs.next("the loss"), /Cannot send any more: \d+ messages .* \d+ bytes/);
+  assert.ok(sent > 64, `Given up after ${sent} MiB`);
+  over.resolve();
+});
+
 Deno.test("stop() waits for the last acknowledgement, and no longer", async () => {
   await using scene = new Scene();
   const { car, peer } = await scene.car();

@@ -209,13 +209,6 @@ export class MessageLane extends Duplex implements PacketListener {
     this.#payloads = [];
     this.#topics = [];
     this.#send(out);
-    if (this.#outstanding > MAX_OUTSTANDING || this.#link.unsentBytes > MAX_UNSENT_BYTES) {
-      this.destroy(
-        new BrokerStalledError(
-          `Cannot publish any more: ${this.#outstanding} messages are unanswered and ${this.#link.unsentBytes} bytes unsent`,
-        ),
-      );
-    }
   }
 
   /** Takes and delivers no more messages; resolves when the broker has all of ours. */
@@ -295,6 +288,10 @@ export class MessageLane extends Duplex implements PacketListener {
   #send(bytes: Uint8Array): void {
     this.#options.stats.bytesOut += bytes.length;
     this.#link.write(bytes);
+    const { unsentBytes } = this.#link;
+    if (this.#outstanding <= MAX_OUTSTANDING && unsentBytes <= MAX_UNSENT_BYTES) return;
+    const found = `${this.#outstanding} messages are unanswered and ${unsentBytes} bytes unsent`;
+    this.destroy(new BrokerStalledError(`Cannot send any more: ${found}`));
   }
 
   #flushSoon(): void {
