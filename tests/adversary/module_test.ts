@@ -1,10 +1,12 @@
 // Libraries that reach beyond their car: what the server, and cars on the same host, notice.
 import assert from "node:assert/strict";
 import { isAlive } from "../e2e/processes.ts";
+import { configDocument, type TestModule } from "../e2e/server_process.ts";
+import { buildFixtures } from "../fixtures/build.ts";
 import { mosquittoTest } from "../support/mosquitto.ts";
 import { TempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
-import { Stage } from "../e2e/stage.ts";
+import { PATIENT, Stage } from "../e2e/stage.ts";
 import { answered, stops } from "./support.ts";
 
 mosquittoTest("a library that signals its process group ends no server", async () => {
@@ -52,3 +54,29 @@ for (const [flood_text, flood_to] of [["z\n", "stdout"], ["z", "stderr"]] as con
     await stops(server);
   });
 }
+
+mosquittoTest("a reload that adds a car whose init crashes ends nobody's session", async () => {
+  await using stage = await Stage.set();
+  const names = Array.from({ length: 12 }, (_, i) => `car_${i + 1}`);
+  const good = Object.fromEntries(names.map((name) => [name, {}]));
+  const server = await stage.serve({ cars: good });
+  const gateways = names.map((name) => stage.gateway(name, { clocks: PATIENT }));
+  const sessions = await Promise.all(gateways.map((gateway) => gateway.running()));
+  const { module: lib_path } = await buildFixtures();
+  const bad: TestModule = { lib_path, config: { crash_in: "init" } };
+  const cars = Object.fromEntries([
+    ...names.map((name) => {
+      const config = { record: stage.record.file };
+      return [name, { 1000: { lib_path, config, timeout_ms: 200 } }];
+    }),
+    ["car_13", { 1000: bad }],
+  ]);
+  const document = configDocument({ port: stage.broker.port, cars });
+  await Deno.writeTextFile(server.configFile, JSON.stringify(document));
+  server.signal("SIGHUP");
+  await server.line(/\tConfiguration (not )?re/);
+  await server.line(/\(car_13\).*(lost|crash|ended|SIGSEGV)/);
+  for (const gateway of gateways) await answered(gateway, 3);
+  assert.deepEqual(gateways.map(({ sessionId }) => sessionId), sessions);
+  await stops(server);
+});
