@@ -7,6 +7,7 @@ import { connects, junk, reconnects, subscribers } from "./rows/hostile.ts";
 import * as hostileLocal from "./rows/hostile_local.ts";
 import * as http from "./rows/http.ts";
 import * as isolation from "./rows/isolation.ts";
+import { recovery } from "./rows/recovery.ts";
 import type { Row } from "./rows/row.ts";
 import * as scale from "./rows/scale.ts";
 import * as statuses from "./rows/statuses.ts";
@@ -25,6 +26,7 @@ const ROWS: readonly Row[] = [
   ...Object.values(isolation),
   ...Object.values(scale),
   ...Object.values(http),
+  recovery,
   reconnects,
   junk,
   connects,
