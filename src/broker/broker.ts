@@ -14,28 +14,28 @@ import { systemClock, within } from "../time/mod.ts";
 import { BrokerClients, type ClientLimits, PACKET_OVERHEAD_BYTES } from "./clients.ts";
 import { type BrokerListener, listen } from "./listener.ts";
 
-/** How long a client may take to say CONNECT, in milliseconds. */
+/** Deadline for a client's CONNECT, in milliseconds. */
 const CONNECT_MS = 10_000;
-/** What a client may send before its CONNECT is answered, in packets. */
+/** Packets that a client may send before its CONNECT is answered. */
 const EARLY_PACKETS = 42;
-/** Parts of a topic; the protocol's have three. */
+/** Maximum number of levels of a topic; the protocol's have three. */
 const MAX_TOPIC_LEVELS = 20;
-/** How long clients may take to be gone, in milliseconds. */
+/** Deadline for closing all clients, in milliseconds. */
 const STOP_MS = 2_000;
 const BAD_USER_NAME_OR_PASSWORD = 4;
 
 /** What an {@linkcode EmbeddedBroker} is made from. */
 export interface EmbeddedBrokerOptions {
   /**
-   * Where to listen (port 0: any free one) and how; its user name and password are demanded when
-   * set; `certFile` and `keyFile` are the server's own.
+   * Where to listen (port 0: any free one); user name and password are required of clients when set;
+   * `certFile` and `keyFile` are the broker's own.
    */
   readonly broker: BrokerConfig;
-  /** A client that sends a longer payload is thrown out. */
+  /** A client that sends a larger payload is disconnected. */
   readonly maxMessageBytes: number;
   /** Clients for which there are file descriptors. @default {Infinity} */
   readonly maxClients?: number | undefined;
-  /** How much clients may hold. @default {fit for a fleet} */
+  /** Limits for clients. @default {suitable for a fleet} */
   readonly limits?: Partial<ClientLimits>;
   readonly log: Log;
 }
@@ -142,11 +142,11 @@ export class EmbeddedBroker {
     };
   }
 
-  /** What keeps a client from publishing a message. */
+  /** Why a client may not publish a message; undefined when it may. */
   #forbidden(client: Client, { topic, qos, cmd }: PublishPacket): Error | null {
     if (topic.startsWith("$SYS/")) return new Error("$SYS/ is the broker's own");
     if (!this.#clients.mayPublish(client, topic)) return new Error("too long a topic");
-    // Unlike a last will, a message at QoS 2 is kept for as long as its client likes.
+    // Unlike a last will, a message at QoS 2 is kept for as long as its client wants.
     if (qos < 2 || cmd !== "publish") return null;
     this.#clients.drop(client, "it published at QoS 2: 0 and 1 are served");
     return new Error("QoS 2 is not served");
@@ -160,7 +160,7 @@ export class EmbeddedBroker {
   }
 }
 
-/** Compares in a time that does not tell how much was right. */
+/** Compares in constant time. */
 function same(given: string | Uint8Array, wanted: string): boolean {
   const digest = (text: string | Uint8Array) => createHash("sha256").update(text).digest();
   return timingSafeEqual(digest(given), digest(wanted));

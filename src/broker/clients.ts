@@ -1,4 +1,4 @@
-// What the clients of the embedded broker may hold of its memory. A client that goes too far is
+// Limits of the memory that clients of the embedded broker may use. A client that exceeds them is
 // dropped; no other client waits for it.
 import type { Client } from "aedes";
 import type { Duplex } from "node:stream";
@@ -8,11 +8,11 @@ import { type Clock, systemClock } from "../time/mod.ts";
 import type { BrokerPeer } from "../net/mod.ts";
 import { PacketLimit } from "./packet_limit.ts";
 
-/** Bounds of the clients. */
+/** Limits for clients. */
 export interface ClientLimits {
   /** Connections at a time. */
   readonly clients: number;
-  /** Bytes that wait until one client reads them, and until all have. */
+  /** Bytes that wait to be read by one client, and by all. */
   readonly unreadBytes: number;
   readonly allBytes: number;
   /** Topic filters of one client, and of all. */
@@ -21,7 +21,7 @@ export interface ClientLimits {
 }
 
 const MIB = 1024 * 1024;
-/** Least bounds; those in bytes grow with the largest message. */
+/** Minimum limits; those in bytes grow with the largest message. */
 const DEFAULTS: ClientLimits = {
   clients: 10_000,
   unreadBytes: 8 * MIB,
@@ -31,13 +31,13 @@ const DEFAULTS: ClientLimits = {
 };
 /** So many of the largest messages may wait for one client, and for all. */
 const MESSAGES = { client: 4, all: 32 } as const;
-/** Bytes that pass before what all clients hold is added up again. */
+/** After so many bytes, the memory of all clients is added up again. */
 const ADD_UP_BYTES = MIB;
-/** Topic and header of a message, beside its payload, in bytes. */
+/** Topic and header of a message, without its payload, in bytes. */
 export const PACKET_OVERHEAD_BYTES = 65_536 + 16;
 /** Characters of a topic or a topic filter. */
 export const MAX_TOPIC_LENGTH = 1_024;
-/** Clients named in the log within a minute. */
+/** Clients named in the log per minute. */
 const MAX_NAMED = 32;
 
 /** What clients are bounded by. */
@@ -51,7 +51,7 @@ export interface BrokerClientsOptions {
 interface Member {
   readonly peer: BrokerPeer;
   readonly packets: PacketLimit;
-  /** At least as many as there are; counted anew when they seem too many. */
+  /** An upper bound; counted again when it seems too high. */
   subscriptions: number;
 }
 
@@ -62,7 +62,7 @@ export class BrokerClients {
   readonly #members = new Map<Duplex, Member>();
   readonly #once: Once;
   #passedBytes = 0;
-  /** At least as many as there are, of all clients. */
+  /** An upper bound for all clients. */
   #subscriptions = 0;
 
   constructor(options: BrokerClientsOptions) {
@@ -77,7 +77,7 @@ export class BrokerClients {
     };
   }
 
-  /** Bounds what passes through a connection from now on, both ways. */
+  /** Applies the limits to a connection, in both directions. */
   add(peer: BrokerPeer): void {
     const { stream } = peer;
     const maxPacketBytes = this.#options.maxMessageBytes + PACKET_OVERHEAD_BYTES;
@@ -96,7 +96,7 @@ export class BrokerClients {
   /** Whether a client may subscribe to a topic filter; one that may not is dropped. */
   maySubscribe(client: Client, topic: string): boolean {
     const member = this.#members.get(client.conn);
-    // Without a connection, nothing is kept.
+    // Nothing is kept for clients without a connection.
     if (member === undefined || client.closed) return false;
     if (topic.length > MAX_TOPIC_LENGTH) return this.#dropForTopic(client, topic);
     if (topic in filtersOf(member)) return true;
@@ -147,8 +147,8 @@ export class BrokerClients {
   }
 
   /**
-   * aedes waits for a client whose stream is full, and whoever publishes waits for aedes: all of
-   * them for the slowest. So no stream is ever full, up to the bytes with which its client is dropped.
+   * aedes waits for a client whose stream is full, and publishers wait for aedes: all of them for the
+   * slowest client. So no stream ever reports that it is full; at its limit, the client is dropped.
    */
   #boundWrites(member: Member): void {
     const { stream } = member.peer;
@@ -216,7 +216,7 @@ export class BrokerClients {
   }
 }
 
-/** What aedes has and does not declare: the client of a stream, and its topic filters. */
+/** Undeclared members of aedes: the client of a stream, and its topic filters. */
 type ClientStream = Duplex & { readonly client?: Client & { readonly subscriptions: object } };
 
 function clientOf({ peer }: Member): ClientStream["client"] {

@@ -1,4 +1,4 @@
-// Where the embedded broker takes connections: TCP, TLS or WebSocket, each as a node stream.
+// Accepts connections for the embedded broker: TCP, TLS or WebSocket, each as a node stream.
 import type { Duplex } from "node:stream";
 import {
   brokerAddress,
@@ -13,26 +13,25 @@ import type { BrokerConfig } from "../config/mod.ts";
 import { andSuppressed, type Log, Once } from "../log/mod.ts";
 import { type Clock, systemClock } from "../time/mod.ts";
 
-/** The pause after a connection that could not be taken, in milliseconds. */
+/** The pause after a connection that could not be accepted, in milliseconds. */
 const AGAIN_MS = 50;
 
 /** Takes what connects. */
 export interface ListenOptions {
   readonly broker: BrokerConfig;
-  /** A WebSocket client that sends a larger message is thrown out. */
+  /** A WebSocket client that sends a larger message is disconnected. */
   readonly maxFrameBytes: number;
-  /** More connections at a time are turned away. */
+  /** Further connections are refused. */
   readonly maxClients: number;
   readonly log: Log;
   readonly accept: (peer: BrokerPeer) => void;
   readonly clock?: Clock;
 }
 
-/** A place that takes connections. */
 export interface BrokerListener {
   /** The port, also when the system chose it. */
   readonly port: number;
-  /** Takes no more connections; those that exist stay, but for those that have only begun. */
+  /** Accepts no more connections; established ones stay. */
   close(): void;
 }
 
@@ -105,7 +104,7 @@ class Acceptor implements BrokerListener {
         this.#take(await this.#listener.accept());
       } catch (error) {
         if (this.#closed) return;
-        // The client is gone again, or there are no file descriptors left for the moment.
+        // The client is gone, or no file descriptors are left.
         this.#warn("accept", () => `cannot take a connection: ${reasonOf(error)}`);
         await new Promise<void>((resolve) => this.#clock.set(resolve, AGAIN_MS));
       }

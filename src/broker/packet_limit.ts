@@ -1,4 +1,4 @@
-// Watches the lengths of MQTT packets as their bytes pass, without keeping any.
+// Checks the lengths of MQTT packets in a stream, without keeping bytes.
 
 const PUBLISH = 3;
 /**
@@ -9,10 +9,10 @@ const MAX_BYTES: Readonly<Record<number, number>> = { 1: 16_384, 8: 65_536, 10: 
 /** Bytes of every further packet; MQTT 3.1.1 needs two. */
 const MAX_OTHER_BYTES = 128;
 
-/** Tells when a packet begins that is longer than allowed. */
+/** Detects packets that are longer than allowed. */
 export class PacketLimit {
   readonly #maxPublishBytes: number;
-  /** Bytes of the current packet that are still to come. */
+  /** Remaining bytes of the current packet. */
   #left = 0;
   /** The length so far and its next bit, while its bytes are being read; -1: at the first byte. */
   #length = 0;
@@ -23,7 +23,7 @@ export class PacketLimit {
     this.#maxPublishBytes = maxPublishBytes;
   }
 
-  /** Bytes of a packet that has not come to its end: somebody keeps them until it has. */
+  /** Bytes of the incomplete packet, which a parser keeps until it is complete. */
   get incompleteBytes(): number {
     return this.#left === 0 ? 0 : this.#length - this.#left;
   }

@@ -1,5 +1,5 @@
-// Takes a broker's address apart: a host, or mqtt://, mqtts://, ws:// and wss:// addresses. And what
-// is to be known of protocols, hosts and ports wherever addresses are used or shown.
+// Parses and formats broker addresses: a host, or mqtt://, mqtts://, ws:// and wss:// addresses; and
+// facts about protocols, hosts and ports.
 import { maskText, quote } from "../text/mod.ts";
 
 /** How to reach a broker. */
@@ -13,7 +13,7 @@ export interface Endpoint {
 
 type Protocol = Endpoint["protocol"];
 
-/** An address, taken apart. */
+/** The parts of an address. */
 export interface BrokerAddress {
   readonly protocol: Protocol;
   readonly host: string;
@@ -22,7 +22,7 @@ export interface BrokerAddress {
   readonly path: string;
 }
 
-/** What {@linkcode parseAddress} made of a text; `message` is free of secrets. */
+/** Result of {@linkcode parseAddress}; `message` has no secrets. */
 export type AddressResult =
   | { readonly ok: true; readonly address: BrokerAddress }
   | { readonly ok: false; readonly message: string };
@@ -37,7 +37,6 @@ const PROTOCOLS: Readonly<Record<string, Protocol>> = {
 /** Scheme, credentials, host, port, and the rest. */
 const URL_PARTS = /^([A-Za-z][\w+.-]*):\/\/(?:(.*)@)?(\[[^\]]*\]|[^:/?#]*)(?::(\d*))?([/?#].*)?$/s;
 
-/** Takes `text` apart. */
 export function parseAddress(text: string): AddressResult {
   const shown = quote(maskText(text));
   const fail = (expected: string): AddressResult => ({
@@ -93,40 +92,40 @@ function parsePath(protocol: Protocol, rest: string): string | undefined {
   return /^\/[^\s?#]*$/.test(rest) ? rest : undefined;
 }
 
-/** Says whether an address can be reached from this machine alone. */
+/** Whether an address can be reached only from this machine. */
 export function isLoopback(address: string): boolean {
   return address === "localhost" || address === "::1" || /^127(?:\.\d{1,3}){3}$/.test(address);
 }
 
-/** Writes an address so that {@linkcode parseAddress} takes it apart into the same parts. */
+/** Formats an address; the inverse of {@linkcode parseAddress}. */
 export function formatAddress(broker: Omit<Endpoint, "port">): string {
   if (broker.protocol === "mqtt") return broker.host;
   return `${broker.protocol}://${bracketed(broker.host)}${broker.path}`;
 }
 
-/** How a broker is called in logs: `mqtts://broker.test:8883`. */
+/** A broker's name in logs: `mqtts://broker.test:8883`. */
 export function brokerAddress(
   { protocol, host, port, path }: Endpoint,
 ): string {
   return `${protocol}://${hostPort(host, port)}${path}`;
 }
 
-/** A host and its port, as they stand in addresses and in HTTP's `Host`: an IPv6 host in brackets. */
+/** A host and its port, as in addresses and in HTTP's `Host`: an IPv6 host in brackets. */
 export function hostPort(host: string, port: number): string {
   return `${bracketed(host)}:${port}`;
 }
 
-/** No name and no IPv4 address has a colon. */
+/** Only IPv6 addresses have colons. */
 function bracketed(host: string): string {
   return host.includes(":") ? `[${host}]` : host;
 }
 
-/** Says whether a protocol is spoken over TLS. */
+/** Whether a protocol uses TLS. */
 export function isSecure(protocol: Protocol): boolean {
   return protocol === "mqtts" || protocol === "wss";
 }
 
-/** Says whether MQTT is carried by a WebSocket. */
+/** Whether a protocol uses a WebSocket. */
 export function isWebSocket(protocol: Protocol): boolean {
   return protocol === "ws" || protocol === "wss";
 }
@@ -136,7 +135,7 @@ export function overTls(protocol: Protocol): "mqtts" | "wss" {
   return isWebSocket(protocol) ? "wss" : "mqtts";
 }
 
-/** Where to reach, from this machine, what listens on `host`: all addresses are none to connect to. */
+/** The host to connect to, from this machine, when `host` is listened on: 0.0.0.0 is not one. */
 export function reachableHost(host: string): string {
   if (host === "0.0.0.0") return "127.0.0.1";
   return host === "::" ? "::1" : host;

@@ -1,11 +1,11 @@
-// One of the runtime's connections as a node stream, for libraries that take nothing else.
+// A Deno connection as a node stream, for libraries that require one.
 import { Buffer } from "node:buffer";
 import { Duplex } from "node:stream";
 import { ReadShare } from "../time/mod.ts";
 import { concatenate } from "./link.ts";
 
 const READ_BYTES = 16_384;
-/** Small pieces are sent together up to here, in bytes. */
+/** Small writes are combined up to this size, in bytes. */
 const WRITE_BYTES = 65_536;
 
 /** A connection as a stream of bytes. */
@@ -13,7 +13,7 @@ export class ConnStream extends Duplex {
   readonly #conn: Deno.Conn;
   readonly #buffer = new Uint8Array(READ_BYTES);
   readonly #share = new ReadShare();
-  /** When it may read again, after its share of a turn. */
+  /** Shares turns of the event loop among reads. */
   #turn: Promise<void> | undefined;
   #bytesRead = 0;
 

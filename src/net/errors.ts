@@ -1,26 +1,26 @@
-// What can go wrong between us and a broker.
+// Errors of broker connections.
 
-/** Bytes from the broker that are not MQTT 3.1.1, or that we did not ask for. */
+/** The broker sent bytes that are not MQTT 3.1.1, or an unexpected packet. */
 export class MalformedPacketError extends Error {
   override readonly name: string = "MalformedPacketError";
 }
 
-/** Bytes from the broker that are no frames of a WebSocket, or not those that MQTT is sent in. */
+/** The broker sent bytes that are not WebSocket frames, or frames that MQTT does not use. */
 export class MalformedFrameError extends MalformedPacketError {
   override readonly name: string = "MalformedFrameError";
 }
 
-/** The broker answered with a refusal; trying again sooner than planned is of no use. */
+/** The broker refused; trying again early is of no use. */
 export class BrokerRefusedError extends Error {
   override readonly name: string = "BrokerRefusedError";
 }
 
-/** No WebSocket comes about. */
+/** The WebSocket handshake failed. */
 export class WebSocketRefusedError extends BrokerRefusedError {
   override readonly name: string = "WebSocketRefusedError";
 }
 
-/** The broker has closed the connection without a word. */
+/** The broker closed the connection without a reason. */
 export class BrokerClosedError extends Error {
   override readonly name = "BrokerClosedError";
 
@@ -29,17 +29,17 @@ export class BrokerClosedError extends Error {
   }
 }
 
-/** The broker, or what is between, has stopped taking or answering. */
+/** The broker or the network has stopped responding. */
 export class BrokerStalledError extends Error {
   override readonly name = "BrokerStalledError";
 }
 
-/** A file for TLS that cannot be read or used; the message names it. */
+/** A TLS file cannot be read or used; the message names it. */
 export class TlsFileError extends Error {
   override readonly name = "TlsFileError";
 }
 
-/** The embedded broker cannot listen where it should. */
+/** The embedded broker cannot listen at its address. */
 export class ListenError extends Error {
   override readonly name = "ListenError";
 }

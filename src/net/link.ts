@@ -1,35 +1,35 @@
-// A connection that carries bytes, TCP or TLS, with as little between us and the runtime as can be.
+// A byte connection over TCP or TLS, with as little as possible between us and the runtime.
 import { ReadShare } from "../time/mod.ts";
 
 /** What a {@linkcode Link} tells its owner. */
 export interface LinkListener {
   /** Bytes arrived; they are overwritten after the call. What it throws ends the link. */
   onData(bytes: Uint8Array): void;
-  /** It is closed, by whomever; the last call. Without an error when the other end closed it. */
+  /** It was closed by either side; the last call. Without an error when the other end closed it. */
   onClosed(error: Error | undefined): void;
 }
 
-/** A byte connection that is open already. */
+/** An open byte connection. */
 export interface Link {
   /** Starts reading; called once. */
   start(listener: LinkListener): void;
   /** Sends in order; `bytes` must not be changed afterwards. */
   write(bytes: Uint8Array): void;
-  /** Bytes given to `write` that the runtime has not taken yet. */
+  /** Bytes given to `write` that the runtime has not accepted yet. */
   readonly unsentBytes: number;
   /** Stops reading. */
   pause(): void;
   /** Reads again. */
   resume(): void;
-  /** Says that nothing follows, once everything is sent; the other end closes then. */
+  /** Half-closes once everything is sent; the other end then closes. */
   end(): void;
   /** Closes at once. Idempotent. */
   destroy(error?: Error): void;
 }
 
-/** The size of the first buffer to read into: enough for a few dozen statuses. */
+/** Initial size of the read buffer, in bytes: enough for a few dozen statuses. */
 const FIRST_READ_BYTES = 4_096;
-/** The buffer grows up to here while reads fill it; one read delays everything else so long. */
+/** Maximum size of the read buffer, in bytes: one read delays everything else. */
 const LARGEST_READ_BYTES = 32_768;
 
 /** A {@linkcode Link} over the runtime's own TCP or TLS connection. */
@@ -112,7 +112,7 @@ export class ConnLink implements Link {
     }
   }
 
-  /** Sends what is queued, and what comes while it does; then, when ending, says so. */
+  /** Sends everything queued; then half-closes when ending. */
   async #send(): Promise<void> {
     this.#writing = true;
     try {
@@ -134,7 +134,7 @@ export class ConnLink implements Link {
   }
 }
 
-/** Several pieces as one. */
+/** Concatenates byte arrays. */
 export function concatenate(pieces: readonly Uint8Array[]): Uint8Array {
   let length = 0;
   for (const piece of pieces) length += piece.length;

@@ -10,9 +10,9 @@ import { openWebSocket } from "./websocket.ts";
 /**
  * Connects, through the TLS and WebSocket handshakes; rejects with the runtime's error.
  *
- * `signal` ends it at any moment, but for the TCP handshake, which the system gives up after two
- * minutes: a connection that comes of it is closed. One that ends in its TLS handshake is kept by the
- * runtime until the other end closes it.
+ * `signal` aborts it at any moment, except during the TCP handshake, which the system gives up after two
+ * minutes; a connection that results from it is closed. One that is aborted in its TLS handshake is kept
+ * by the runtime until the other end closes it.
  */
 export async function openLink(
   broker: Endpoint,
@@ -20,7 +20,7 @@ export async function openLink(
   signal: AbortSignal,
 ): Promise<Link> {
   const conn = await openTcp(broker, tls);
-  // What has to be closed to end whatever is waited for.
+  // To be closed on abort.
   let close = () => closeQuietly(conn);
   const aborted = Promise.withResolvers<never>();
   const onAbort = () => {
@@ -28,7 +28,7 @@ export async function openLink(
     aborted.reject(signal.reason);
   };
   const open = async () => {
-    // Not every supported runtime has it on TLS connections.
+    // Some supported runtimes lack it on TLS connections.
     if ("setNoDelay" in conn) (conn as Deno.TcpConn).setNoDelay(true);
     const secure = tls ? await startTls(conn, broker, tls) : conn;
     close = () => closeQuietly(secure);
@@ -51,11 +51,11 @@ export async function openLink(
   }
 }
 
-/** Tries every address the host has, as the runtime itself tries only the first. */
+/** Tries every address of the host; the runtime itself tries only the first. */
 async function openTcp(broker: Endpoint, tls: TlsMaterial | undefined): Promise<Deno.Conn> {
   const { host, port } = broker;
   if (tls?.cert !== undefined && tls.key !== undefined) {
-    // Only this function takes a client certificate, and it wants the name, not an address.
+    // Only this function accepts a client certificate, and it requires the name, not an address.
     const { cert, key } = tls;
     return await Deno.connectTls({ hostname: host, port, ...authorities(tls), cert, key });
   }
@@ -71,7 +71,7 @@ async function openTcp(broker: Endpoint, tls: TlsMaterial | undefined): Promise<
   throw failure;
 }
 
-/** Makes it a TLS connection where it is none yet; the handshake is still to come. */
+/** Wraps a plain connection in TLS; the handshake follows. */
 async function startTls(
   conn: Deno.Conn,
   { host }: Endpoint,
@@ -89,6 +89,6 @@ function closeQuietly(conn: Deno.Conn): void {
   try {
     conn.close();
   } catch {
-    // It is closed, or has become a TLS connection.
+    // It was closed, or has become a TLS connection.
   }
 }

@@ -1,4 +1,4 @@
-// The files behind a TLS connection, read once and checked together.
+// Reads and checks the files of a TLS connection.
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
 import { describeFileError, MAX_PEM_BYTES, readText } from "../text/mod.ts";
 import { TlsFileError } from "./errors.ts";
@@ -12,9 +12,9 @@ export interface TlsFiles {
   readonly keyFile?: string;
 }
 
-/** What the files say, as PEM text. */
+/** The contents of the files, as PEM text. */
 export interface TlsMaterial {
-  /** Authorities beside those that the runtime trusts anyway. */
+  /** Authorities in addition to those that the runtime trusts. */
   readonly ca?: string;
   readonly cert?: string;
   readonly key?: string;

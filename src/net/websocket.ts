@@ -1,7 +1,7 @@
 // MQTT over WebSocket, the client's side of RFC 6455: just enough to carry a stream of bytes.
 //
-// The runtimes' own clients take no private authority, no client certificate or no path of ours
-// in some supported version; and what is needed is little: binary frames out, any frames in.
+// In some supported version, the runtime's own client accepts no private authority, no client certificate
+// or no path; and little is needed: binary frames out, any frames in.
 import { createHash, randomBytes } from "node:crypto";
 import { type Endpoint, hostPort } from "./address.ts";
 import { BrokerClosedError, MalformedFrameError, WebSocketRefusedError } from "./errors.ts";
@@ -13,16 +13,16 @@ const BINARY = 2;
 const CLOSE = 8;
 const PING = 9;
 const PONG = 10;
-/** Control frames carry no more than this, says the RFC. */
+/** Maximum payload of control frames (RFC 6455). */
 const MAX_CONTROL_BYTES = 125;
 /** With more unsent, pings get no answer: who does not read them may send any number. */
 const MAX_UNSENT_PONG_BYTES = 65_536;
-/** The answer to our request is not longer. */
+/** Maximum size of the response, in bytes. */
 const MAX_RESPONSE_BYTES = 16_384;
-/** The RFC's constant with which a server proves that it understood. */
+/** The constant for Sec-WebSocket-Accept (RFC 6455). */
 const PROOF_SUFFIX = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/** Asks for the upgrade, and resolves with a link that carries what is inside the frames. */
+/** Sends the upgrade request; resolves with a link that carries the frames' payloads. */
 export function openWebSocket(link: Link, { host, port, path }: Endpoint): Promise<Link> {
   const opened = Promise.withResolvers<Link>();
   const key = randomBytes(16).toString("base64");
@@ -50,9 +50,9 @@ class WebSocketLink implements Link, LinkListener {
   #upgraded = false;
   /** The beginning of the response or of a frame's header or of a control frame. */
   #rest: Uint8Array = new Uint8Array(0);
-  /** What the current data frame still brings. */
+  /** Remaining bytes of the current data frame. */
   #payloadLeft = 0;
-  /** What came between the upgrade and `start`. */
+  /** Bytes that arrived between the upgrade and `start`. */
   #early: Uint8Array[] = [];
 
   constructor(
@@ -117,7 +117,7 @@ class WebSocketLink implements Link, LinkListener {
     this.#rest = this.#readFrames(bytes).slice();
   }
 
-  /** Returns where the frames begin, or nothing when the response is not all there. */
+  /** Returns where the frames begin; undefined while the response is incomplete. */
   #readResponse(bytes: Uint8Array): number | undefined {
     const text = new TextDecoder("latin1").decode(bytes);
     const end = text.indexOf("\r\n\r\n");
@@ -129,7 +129,7 @@ class WebSocketLink implements Link, LinkListener {
     const proof = createHash("sha1").update(this.#key + PROOF_SUFFIX).digest("base64");
     const [, proven] = text.match(/^sec-websocket-accept:[ \t]*(\S+)/im) ?? [];
     if (proven !== proof) {
-      // Not quoted: a wrong proof may be another one each time, but a cause always has the same words.
+      // Not quoted: the same cause must always have the same text.
       const found = proven === undefined
         ? "no Sec-WebSocket-Accept"
         : "a wrong Sec-WebSocket-Accept";
@@ -140,7 +140,7 @@ class WebSocketLink implements Link, LinkListener {
     return end + 4;
   }
 
-  /** Passes payloads on and returns what is left: the beginning of a frame. */
+  /** Passes payloads on, and returns the rest: the beginning of a frame. */
   #readFrames(bytes: Uint8Array): Uint8Array {
     let at = 0;
     while (at < bytes.length) {

@@ -1,4 +1,4 @@
-// The embedded broker's side of a WebSocket's beginning: one small HTTP request in a bounded time.
+// The server's side of a WebSocket upgrade, for the embedded broker: one small HTTP request with a deadline.
 import type { Duplex } from "node:stream";
 import { Buffer } from "node:buffer";
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
@@ -6,31 +6,31 @@ import { createWebSocketStream, type WebSocket, WebSocketServer } from "ws";
 import type { Clock, TimerHandle } from "../time/mod.ts";
 import type { ConnStream } from "./conn_stream.ts";
 
-/** A connection that is ready to carry MQTT. */
+/** A connection that can carry MQTT. */
 export interface BrokerPeer {
   readonly stream: Duplex;
   /** The other end's address. */
   readonly address: string;
-  /** Bytes that are kept until the rest of their frame is there. */
+  /** Bytes that are kept until their frame is complete. */
   framingBytes(): number;
 }
 
-/** How long a client may take to ask for the upgrade, in milliseconds. */
+/** Deadline for the upgrade request, in milliseconds. */
 export const UPGRADE_MS = 10_000;
-/** How long its request may be, in bytes. */
+/** Maximum size of the request, in bytes. */
 const MAX_REQUEST_BYTES = 8_192;
-/** Pieces of one message: an MQTT client sends few, and each costs more than its bytes. */
+/** Maximum number of fragments of a message: MQTT clients send few, and each costs more than its bytes. */
 const MAX_FRAGMENTS = 1_024;
 const HEAD_END = "\r\n\r\n";
 
-/** Turns connections into streams of what is inside their WebSocket's frames. */
+/** Turns connections into streams of their WebSocket frames' payloads. */
 export class WebSocketUpgrade {
   readonly #server: WebSocketServer;
   readonly #clock: Clock;
-  /** Connections that have not asked yet. */
+  /** Connections without a request yet. */
   readonly #waiting = new Set<ConnStream>();
 
-  /** @param maxPayload bytes of a message; a client that sends a larger one is thrown out */
+  /** @param maxPayload bytes of a message; a client that sends a larger one is disconnected */
   constructor(maxPayload: number, clock: Clock) {
     this.#clock = clock;
     this.#server = new WebSocketServer({
@@ -43,7 +43,7 @@ export class WebSocketUpgrade {
     });
   }
 
-  /** Reads the request, and passes the client on when it has been answered. */
+  /** Reads and answers the request, then passes the client on. */
   take(stream: ConnStream, accept: (peer: BrokerPeer) => void): void {
     let request: Buffer = Buffer.alloc(0);
     const timer: TimerHandle = this.#clock.set(() => stream.destroy(), UPGRADE_MS);
@@ -70,7 +70,7 @@ export class WebSocketUpgrade {
     });
   }
 
-  /** Ends those that have not asked yet. */
+  /** Closes connections without a request. */
   close(): void {
     for (const stream of [...this.#waiting]) stream.destroy();
     this.#server.close();

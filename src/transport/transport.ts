@@ -1,8 +1,8 @@
-// The seam between a car and its broker connection, so that cars run over an in-memory pair, too.
+// The interface between a car and its broker connection; tests have one in memory.
 
 import type { TransportStats } from "./mqtt/message_lane.ts";
 
-/** What a car's gateway may send. */
+/** Limits of a gateway's messages. */
 export interface MessageLimits {
   /** A larger payload is discarded unread. */
   readonly maxMessageBytes: number;
@@ -10,7 +10,7 @@ export interface MessageLimits {
   readonly maxMessagesPerSecond: number;
 }
 
-/** What a transport tells its car. None of these may throw. */
+/** Callbacks of a transport. None of these may throw. */
 export interface TransportListener {
   /** The broker has accepted the connection: what is published now goes out before SUBSCRIBE. */
   onConnected(): void;
@@ -18,7 +18,7 @@ export interface TransportListener {
   onUp(): void;
   /** The transport is about to leave the broker for `reason`; what is published now still goes out. */
   onLeaving(reason: string): void;
-  /** The broker connection is gone; the transport keeps trying by itself. `reason` is for people. */
+  /** The connection was lost; the transport keeps trying by itself. `reason` is for people. */
   onDown(reason: string): void;
   /** One payload from the car's gateway topic, valid until the call returns unless copied. */
   onMessage(payload: Uint8Array): void;
@@ -26,9 +26,9 @@ export interface TransportListener {
 
 /** One car's connection to the broker [WAIT-RETRY]. */
 export interface CarTransport {
-  /** Counters since it was made, where it counts. */
+  /** Counters since it was made; absent when it has none. */
   readonly stats?: Readonly<TransportStats>;
-  /** Starts connecting, and never gives up until {@linkcode stop}. */
+  /** Starts connecting, and keeps trying until {@linkcode stop}. */
   start(listener: TransportListener): void;
   /** Sends an encoded `ExternalServer` with QoS 1; dropped silently while the broker is away. */
   publish(payload: Uint8Array): void;
@@ -38,7 +38,7 @@ export interface CarTransport {
   pause(): void;
   /** Reads again. Idempotent. */
   resume(): void;
-  /** What the gateway may send from now on. */
+  /** Sets the limits from now on. */
   limitMessages?(limits: MessageLimits): void;
   /**
    * Leaves the broker in order at a random moment within so many milliseconds, after

@@ -1,55 +1,53 @@
 // When the next car may try to connect to a broker [WAIT-RETRY]. Pure.
 //
-// While nobody knows that the broker accepts connections, one car tries for all. When it does, the
-// others follow, at a bounded rate.
+// While it is not known whether the broker accepts connections, one car tries for all. When it does, the
+// others follow at a bounded rate.
 
-/** So long the broker is tried every second at least, in milliseconds. */
+/** For so long, the broker is tried at least once a second, in milliseconds. */
 const EAGER_MS = 30_000;
-/** The longest pause between two tries by then, in milliseconds ... */
+/** The longest pause between attempts during that time, in milliseconds ... */
 const EAGER_PAUSE_MS = 1_000;
-/** ... and after that. */
+/** ... and after it. */
 export const MAX_PAUSE_MS = 30_000;
-/** Also a configuration that wants no pause at all must not make a busy loop, in milliseconds. */
+/** The shortest pause: a configuration without one must not cause a busy loop, in milliseconds. */
 export const MIN_PAUSE_MS = 10;
-/** The share of each pause that is left to chance. */
+/** Jitter: the random share of each pause. */
 const JITTER = 0.5;
-/** Tries that take longer than the pause overlap, up to so many. */
+/** Attempts that take longer than the pause overlap, up to this number. */
 const MAX_TRIES = 10;
-/** Cars that connect at the same time: more would not be faster, and hard on the broker. */
+/** Cars that connect at a time: more would not be faster, and strain the broker. */
 const MAX_ATTEMPTS = 32;
-/** 500 cars a second, in milliseconds for each ... */
+/** 500 cars per second, as milliseconds per car ... */
 const INTERVAL_MS = 2;
-/** ... of which so many may come at once. */
+/** ... with bursts of this size. */
 const BURST = 100;
 
 /** What is known of a broker. */
 export interface Admission {
-  /** Attempts under way. */
+  /** Attempts in progress. */
   readonly attempts: number;
   /** When the broker last accepted a connection. */
   readonly acceptedMs: number;
-  /** Where the rate stands: when the next car would be due if there were no bursts. */
+  /** When the next car would be due if there were no bursts. */
   readonly dueMs: number;
-  /** While it is not known to accept connections: since when, and how long pauses are by now. */
+  /** While it is not known to accept connections: since when, and the current pause. */
   readonly doubt: { readonly sinceMs: number; readonly pauseMs: number } | null;
-  /** In doubt, the earliest moment for another try. */
+  /** The earliest moment for the next attempt while in doubt. */
   readonly nextMs: number;
 }
 
-/** What may happen. */
 export type AdmissionInput =
   /** A car tries to connect. */
   | { readonly type: "begun" }
-  /** The broker has accepted a connection, whatever became of it. */
+  /** The broker has accepted a connection. */
   | { readonly type: "accepted" }
   /** An attempt that began then has failed. */
   | { readonly type: "refused"; readonly beganMs: number }
   /** An attempt was given up. */
   | { readonly type: "left" }
-  /** A connection that had lasted is gone. */
+  /** A stable connection was lost. */
   | { readonly type: "lost" };
 
-/** What a step depends on beside the state. */
 export interface AdmissionEnvironment {
   readonly now: number;
   /** From 0 up to 1. */
@@ -69,7 +67,7 @@ export function newAdmission({ now, firstPauseMs }: AdmissionEnvironment): Admis
   };
 }
 
-/** When the next car may try, in milliseconds; `null` when an attempt has to end before. */
+/** When the next car may try, in milliseconds; `null` when an attempt must end first. */
 export function nextAttempt({ attempts, doubt, dueMs, nextMs }: Admission): number | null {
   if (attempts >= (doubt ? MAX_TRIES : MAX_ATTEMPTS)) return null;
   return doubt ? nextMs : dueMs - (BURST - 1) * INTERVAL_MS;
@@ -105,7 +103,7 @@ function begun(state: Admission, { now }: AdmissionEnvironment): Admission {
   const attempts = state.attempts + 1;
   const dueMs = Math.max(state.dueMs, now) + INTERVAL_MS;
   const next = { ...state, attempts, dueMs };
-  // An attempt that hangs keeps the others from trying no longer than this.
+  // A hanging attempt blocks others no longer than this.
   const patienceMs = Math.max(EAGER_PAUSE_MS, pauseOf(state.doubt, now));
   return state.doubt ? { ...next, nextMs: now + patienceMs } : next;
 }
@@ -115,11 +113,11 @@ function refused(
   beganMs: number,
   { now, random, firstPauseMs }: AdmissionEnvironment,
 ): Admission {
-  // It had hung since before the broker came back.
+  // It had been hanging since before the broker came back.
   if (beganMs < state.acceptedMs) return state;
   const doubt = state.doubt ?? { sinceMs: now, pauseMs: firstPauseMs };
   const pauseMs = pauseOf(doubt, now);
-  // Every second means from one try to the next, however long each of them takes.
+  // Pauses count from one attempt to the next, however long each takes.
   const fromMs = isEager(doubt, now) ? beganMs : now;
   const nextMs = fromMs + pauseMs * (1 - JITTER * random);
   return {
@@ -133,7 +131,7 @@ function isEager({ sinceMs }: NonNullable<Admission["doubt"]>, now: number): boo
   return now - sinceMs < EAGER_MS;
 }
 
-/** How long the pause is before chance shortens it. */
+/** The pause before jitter. */
 function pauseOf(doubt: Admission["doubt"], now: number): number {
   if (!doubt) return 0;
   const longestMs = isEager(doubt, now) ? EAGER_PAUSE_MS : MAX_PAUSE_MS;

@@ -1,4 +1,4 @@
-// What to do when a broker cannot be used.
+// Advice for failures of a broker connection.
 import type { BrokerFailureCode } from "./failure.ts";
 
 const CHECK_WAY = "Check address and port, routes, and every firewall on the way";
@@ -38,7 +38,6 @@ const ADVICE: Readonly<Record<BrokerFailureCode, string>> = {
   other: LOOK_AT_LOG,
 };
 
-/** What to do about a failure. */
 export function brokerAdvice(code: BrokerFailureCode): string {
   return ADVICE[code];
 }

@@ -1,4 +1,4 @@
-// One connection to the broker, from the first packet to the last: never used again after that.
+// A single connection to the broker, never reused.
 import { randomUUID } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import { MqttClient } from "mqtt";
@@ -10,14 +10,14 @@ import { type BrokerFailure, describeFailure } from "./failure.ts";
 import { MessageLane, SUBSCRIBE_ID, type TransportStats } from "./message_lane.ts";
 import type { MessageLimits } from "../transport.ts";
 
-/** How long connecting and subscribing may take together, in milliseconds. */
+/** Deadline for connecting and subscribing together, in milliseconds. */
 const ATTEMPT_MS = 10_000;
-/** How long the broker may take for the last acknowledgements, in milliseconds. */
+/** Deadline for the last acknowledgements, in milliseconds. */
 const SETTLE_MS = 2_000;
-/** How long the broker may take to close after DISCONNECT, in milliseconds. */
+/** Deadline for closing after DISCONNECT, in milliseconds. */
 const LEAVE_MS = 1_000;
 
-/** What mqtt.js gives its SUBSCRIBE; it sends nothing else that has an id. */
+/** The packet id of mqtt.js's SUBSCRIBE, the only packet with an id that it sends. */
 const SUBSCRIBE_IDS = {
   allocate: () => SUBSCRIBE_ID,
   getLastAllocated: () => SUBSCRIBE_ID,
@@ -26,7 +26,6 @@ const SUBSCRIBE_IDS = {
   clear() {},
 };
 
-/** What a connection tells its transport. */
 export interface BrokerConnectionListener {
   /** Accepted by the broker: what is published now goes out before SUBSCRIBE. */
   onAccepted(): void;
@@ -38,7 +37,7 @@ export interface BrokerConnectionListener {
   onOversize(payloadBytes: number): void;
   /** More messages arrive than allowed: reading slows down. */
   onFlood(): void;
-  /** It is closed, or never came to be: the last call. */
+  /** It was closed, or could not be opened: the last call. */
   onClosed(failure: BrokerFailure): void;
 }
 
@@ -51,7 +50,7 @@ export interface BrokerConnectionOptions {
   readonly listener: BrokerConnectionListener;
 }
 
-/** Connects once, when asked to; what comes of it is told to the listener. */
+/** Connects once; the listener gets the result. */
 export class BrokerConnection {
   readonly #options: BrokerConnectionOptions;
   readonly #abort = new AbortController();
@@ -78,17 +77,17 @@ export class BrokerConnection {
     void this.#open();
   }
 
-  /** Whether the broker has accepted the connection, whatever became of it. */
+  /** Whether the broker accepted the connection, even if it was lost since. */
   get accepted(): boolean {
     return this.#stage === "SUBSCRIBE";
   }
 
-  /** The way for messages; undefined while there is no connection. */
+  /** Carries messages; undefined while there is no connection. */
   get lane(): MessageLane | undefined {
     return this.#lane;
   }
 
-  /** Waits for what was published to arrive, says DISCONNECT, closes; all of it bounded. */
+  /** Waits until everything published was acknowledged, sends DISCONNECT, closes; each with a deadline. */
   async leave(): Promise<void> {
     const { clock } = this.#options.connector;
     const client = this.#client;
@@ -128,7 +127,7 @@ export class BrokerConnection {
       const client = new MqttClient(() => lane, {
         protocolVersion: 4,
         clean: true,
-        // The gateway's own id is <company>/<car>: with the same, each would throw the other out.
+        // The gateway uses <company>/<car>: with the same id, the two would disconnect each other.
         clientId: `es-${randomUUID().slice(0, 18)}`,
         keepalive: connector.keepAliveS,
         ...(username === undefined ? {} : { username }),
@@ -144,7 +143,7 @@ export class BrokerConnection {
       this.#client = client;
       client.on("error", (error) => this.#fail(error));
       client.on("connect", () => {
-        // In one piece: a gateway that hears it must not answer before the broker has the SUBSCRIBE.
+        // In one write: a gateway must not answer before the broker has the SUBSCRIBE.
         lane.joinNextPacket();
         listener.onAccepted();
         if (!this.#isClosed) this.#subscribe(client);
@@ -172,7 +171,7 @@ export class BrokerConnection {
     });
   }
 
-  /** No answer to a ping; but it may be on its way behind a large message, or wait for us to read. */
+  /** No answer to a ping; but it may be queued behind a large message, or reading may be paused. */
   #onSilence(client: MqttClient, lane: MessageLane): void {
     if (lane.takeHeard()) {
       client.sendPing();
@@ -180,7 +179,7 @@ export class BrokerConnection {
     } else this.#fail(new BrokerStalledError("the broker does not answer pings"));
   }
 
-  /** The first failure is the reason; what follows are its consequences. */
+  /** The first failure is the reason; later ones are its consequences. */
   #fail(error: Error | undefined): void {
     this.#failure ??= error;
     if (this.#lane) this.#lane.destroy();

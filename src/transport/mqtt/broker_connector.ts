@@ -1,4 +1,4 @@
-// What all cars at one broker share: its address, the TLS files, and manners when it is away.
+// What all cars at one broker share: its address, the TLS files, and the admission of attempts.
 import type { BrokerConfig } from "../../config/mod.ts";
 import type { Log } from "../../log/mod.ts";
 import { type Clock, systemClock, type TimerHandle } from "../../time/mod.ts";
@@ -8,9 +8,9 @@ import { ConnectQueue, type Entrant } from "./connect_queue.ts";
 import type { FlushTicker, MessageLane } from "./message_lane.ts";
 import { FailureReporter } from "./reporter.ts";
 
-/** Protocol [MQTT-SETTINGS] */
+/** [MQTT-SETTINGS] */
 const KEEP_ALIVE_S = 15;
-/** How long an acknowledgement waits for something to leave with, in milliseconds. */
+/** How long an acknowledgement waits to be sent together with something else, in milliseconds. */
 const FLUSH_AFTER_MS = 2;
 
 /** What a {@linkcode BrokerConnector} is made from. */
@@ -25,7 +25,7 @@ export interface BrokerConnectorOptions {
   readonly clock?: Clock;
 }
 
-/** A way to the broker, with the TLS files read. */
+/** How to reach a broker, with the contents of the TLS files. */
 export interface BrokerWay {
   readonly broker: BrokerConfig;
   readonly refusedPauseMs: number;
@@ -79,7 +79,7 @@ export class BrokerConnector implements FlushTicker {
     return this.#way.broker;
   }
 
-  /** How it is called in logs. */
+  /** Its name in logs. */
   get address(): string {
     return brokerAddress(this.#way.broker);
   }
@@ -88,13 +88,13 @@ export class BrokerConnector implements FlushTicker {
     return this.#way.refusedPauseMs;
   }
 
-  /** Whether this way is made of other TLS files, or other contents of the same, than the present. */
+  /** Whether this way has other TLS files than the current one, or other contents of the same files. */
   hasOtherTls({ tls }: BrokerWay): boolean {
     const now = this.#way.tls;
     return now?.ca !== tls?.ca || now?.cert !== tls?.cert || now?.key !== tls?.key;
   }
 
-  /** Goes another way, where it says something else, with every connection that is opened from now on. */
+  /** Uses another way for every connection from now on; missing parts stay as they are. */
   take(way: Partial<BrokerWay>): void {
     const before = this.address;
     this.#way = { ...this.#way, ...way };
@@ -108,22 +108,22 @@ export class BrokerConnector implements FlushTicker {
     return openLink(this.#way.broker, this.#way.tls, signal);
   }
 
-  /** Waits for a turn to connect; the result takes that back. */
+  /** Queues for a turn to connect; the result leaves the queue. */
   enter(entrant: Entrant): () => void {
     return this.#queue.enter(entrant);
   }
 
-  /** A car could not connect, or lost its connection soon after. */
+  /** A car could not connect, or soon lost its connection. */
   failed(car: string, failure: BrokerFailure): void {
     this.#reporter.failed(car, failure, this.#queue.size);
   }
 
-  /** A car has lost a connection that had lasted. */
+  /** A car has lost a stable connection. */
   lost(): void {
     this.#queue.lost();
   }
 
-  /** A car has a connection that can be relied on. */
+  /** A car has a stable connection. */
   connected(car: string): void {
     this.#reporter.done(car, true);
   }

@@ -1,14 +1,14 @@
-// The cars that want to connect to one broker, let in one by one as `admission.ts` says.
+// The queue of cars that want to connect to one broker, admitted as `admission.ts` decides.
 import type { Clock, TimerHandle } from "../../time/mod.ts";
 import { type AdmissionInput, newAdmission, nextAttempt, stepAdmission } from "./admission.ts";
 
-/** One car's attempt to connect; what became of it is said once, the rest is ignored. */
+/** One car's attempt to connect; only the first result counts. */
 export interface Attempt {
   /** The broker has accepted the connection. */
   accepted(): void;
-  /** It has not. */
+  /** It could not be connected. */
   refused(): void;
-  /** Given up: nothing is known. */
+  /** Given up without a result. */
   left(): void;
 }
 
@@ -49,12 +49,12 @@ export class ConnectQueue {
     };
   }
 
-  /** A connection that had lasted is gone: the broker may be, too. */
+  /** A stable connection was lost: the broker may be gone. */
   lost(): void {
     this.#step({ type: "lost" });
   }
 
-  /** Another broker: what is known of this one says nothing about it. */
+  /** The broker is another one: nothing is known about it. */
   forget(): void {
     const { attempts } = this.#admission;
     this.#admission = { ...newAdmission(this.#environment()), attempts };

@@ -1,4 +1,4 @@
-// Why a broker connection failed, in words for the person who has to mend it.
+// Why a broker connection failed, in words for the person who must fix it.
 import {
   BrokerClosedError,
   BrokerRefusedError,
@@ -7,7 +7,7 @@ import {
   WebSocketRefusedError,
 } from "../../net/mod.ts";
 
-/** Every kind of failure that is told apart; `other` has words of its own, but no advice. */
+/** The kinds of failures; `other` has a message, but no advice. */
 export const BROKER_FAILURE_CODES = [
   "connection_refused",
   "timed_out",
@@ -39,9 +39,9 @@ export type BrokerFailureCode = typeof BROKER_FAILURE_CODES[number];
 /** One failed attempt, or a connection that was lost. */
 export interface BrokerFailure {
   readonly code: BrokerFailureCode;
-  /** For people; the same cause has the same words. */
+  /** For people; the same cause always has the same text. */
   readonly reason: string;
-  /** The broker is there and said no: other cars' success changes nothing for this one. */
+  /** The broker answered with a refusal, which other cars' success does not change. */
   readonly refused: boolean;
 }
 
@@ -51,7 +51,7 @@ type Meaning = readonly [
   reason: string | ((found: RegExpMatchArray) => string),
 ];
 
-/** Patterns of what the runtime, rustls and mqtt.js say, and what it means. */
+/** Patterns of messages of the runtime, rustls and mqtt.js, and what they mean. */
 const MEANINGS: readonly Meaning[] = [
   [/connection refused|ECONNREFUSED/i, "connection_refused", "connection refused"],
   [/connection reset|reset by peer|ECONNRESET|broken pipe|EPIPE/i, "reset", "connection reset"],
@@ -123,7 +123,7 @@ export function endedEarly({ code, reason, refused }: BrokerFailure): BrokerFail
   };
 }
 
-/** Of errors of ours, whose words are for people already. */
+/** For our own errors, whose messages are written for people. */
 function codeOf(error: Error): BrokerFailureCode | undefined {
   if (error instanceof WebSocketRefusedError) return "web_socket";
   if (error instanceof MalformedFrameError) return "web_socket";

@@ -1,4 +1,4 @@
-// The fast lane of one broker connection: messages go straight through, the rest is mqtt.js's.
+// The fast lane of one broker connection: PUBLISH and PUBACK bypass mqtt.js, which handles the rest.
 import { Buffer } from "node:buffer";
 import { Duplex } from "node:stream";
 import type { Clock } from "../../time/mod.ts";
@@ -16,9 +16,9 @@ import type { MessageLimits } from "../transport.ts";
 
 /** Plain counters of one transport, over all its connections. */
 export interface TransportStats {
-  /** Times the broker connection stood and was subscribed. */
+  /** Connections that were established and subscribed. */
   connects: number;
-  /** Times it was lost. */
+  /** Connections that were lost. */
   disconnects: number;
   bytesIn: number;
   bytesOut: number;
@@ -32,7 +32,7 @@ export interface TransportStats {
 export interface FlushTicker {
   /** Calls `lane.flush()` within a few milliseconds. */
   soon(lane: MessageLane): void;
-  /** Takes that back. */
+  /** Cancels that. */
   never(lane: MessageLane): void;
 }
 
@@ -52,13 +52,13 @@ export interface MessageLaneOptions {
 
 /** More messages than this without the broker's PUBACK: the connection is given up. */
 export const MAX_OUTSTANDING = 8_192;
-/** More bytes than this not taken by the network: the connection is given up. */
+/** More bytes than this not accepted by the network: the connection is given up. */
 const MAX_UNSENT_BYTES = 64 * 1024 * 1024;
-/** So many acknowledgements leave at once; the broker sends no more than 20 without any. */
+/** With so many acknowledgements, they are sent at once; brokers send at most 20 messages without one. */
 const ACKNOWLEDGE_AT = 8;
-/** While paused, so much is read and kept, so that pings still get through ... */
+/** While paused, this much is still read and kept, so that pings get through ... */
 const MAX_HELD_MESSAGES = 1_000;
-/** ... or so many bytes; then the connection is not read at all. Before SUBACK the newest stay. */
+/** ... or this many bytes; then the connection is not read at all. Before SUBACK, the newest stay. */
 const MAX_HELD_BYTES = 1024 * 1024;
 
 /** What a broker answers to a packet of mqtt.js's: CONNACK, SUBACK and PINGRESP. */
@@ -79,10 +79,9 @@ interface Held {
 /**
  * What mqtt.js takes for its socket.
  *
- * PUBLISH and PUBACK are dealt with here in both directions. What one turn of the event loop
- * publishes and acknowledges leaves in one write; an acknowledgement alone waits a moment for an
- * answer that it can leave with. Message ids cannot clash with mqtt.js's: its SUBSCRIBE has one of its
- * own.
+ * Handles PUBLISH and PUBACK in both directions. Everything that one turn of the event loop publishes
+ * and acknowledges is sent in one write; an acknowledgement alone waits a moment for a response that it
+ * can be sent with. Message ids cannot clash with mqtt.js's, whose SUBSCRIBE has an id of its own.
  */
 export class MessageLane extends Duplex implements PacketListener {
   readonly #link: Link;
@@ -133,7 +132,7 @@ export class MessageLane extends Duplex implements PacketListener {
     });
   }
 
-  /** Whether anything arrived since the last call, or nothing is being read on purpose. */
+  /** Whether anything arrived since the last call, or reading is paused. */
   takeHeard(): boolean {
     const heard = this.#heard || this.#heldTooMuch() || this.#rate.pausing;
     this.#heard = false;
@@ -146,19 +145,19 @@ export class MessageLane extends Duplex implements PacketListener {
     this.#rate.maxPerSecond = maxMessagesPerSecond;
   }
 
-  /** Messages may be delivered from now on; those that came before follow in a moment. */
+  /** Starts delivery; messages that came before follow in a moment. */
   open(): void {
     this.#open = true;
     this.#release();
   }
 
-  /** Keeps messages back, unacknowledged: the broker sends a few more, then waits. */
+  /** Holds messages back without acknowledging them: the broker sends a few more, then waits. */
   holdMessages(): void {
     this.#paused = true;
     this.#holding = true;
   }
 
-  /** Delivers again, beginning in a moment. */
+  /** Resumes delivery in a moment. */
   releaseMessages(): void {
     this.#paused = false;
     this.#release();
@@ -174,7 +173,7 @@ export class MessageLane extends Duplex implements PacketListener {
     this.#flushSoon();
   }
 
-  /** What is published from now on leaves in one piece with mqtt.js's next packet, before it. */
+  /** Sends what is published from now on in one write with mqtt.js's next packet, before it. */
   joinNextPacket(): void {
     this.#flushing = true;
   }
@@ -211,7 +210,7 @@ export class MessageLane extends Duplex implements PacketListener {
     this.#send(out);
   }
 
-  /** Takes and delivers no more messages; resolves when the broker has all of ours. */
+  /** Delivers no more messages; resolves when the broker has acknowledged all that were published. */
   settle(): Promise<void> {
     this.flush();
     this.#closing = true;

@@ -1,4 +1,4 @@
-// One car's connection to the broker, kept up for as long as the car lives.
+// One car's connection to the broker, restored whenever it is lost.
 import { type CarTopics, carTopics } from "../../protocol/mod.ts";
 import { backoff, type TimerHandle } from "../../time/mod.ts";
 import { MAX_PAUSE_MS, MIN_PAUSE_MS } from "./admission.ts";
@@ -10,7 +10,7 @@ import type { TransportStats } from "./message_lane.ts";
 import { topicField } from "./packets.ts";
 import type { CarTransport, MessageLimits, TransportListener } from "../transport.ts";
 
-/** A connection that has stood so long has proved itself, in milliseconds; the pauses start over. */
+/** After so long, a connection is stable and pauses start over, in milliseconds. */
 export const PROVEN_MS = 10_000;
 const NO_PAYLOAD = new Uint8Array(0);
 
@@ -26,7 +26,6 @@ export interface MqttTransportOptions extends MessageLimits {
   readonly onFlood?: () => void;
 }
 
-/** Where the transport stands. */
 type State =
   | { readonly phase: "idle" }
   | { readonly phase: "queued"; readonly cancel: () => void }
@@ -34,7 +33,7 @@ type State =
     readonly phase: "connecting";
     readonly connection: BrokerConnection;
     readonly attempt: Attempt;
-    /** Whether the broker has accepted the connection; SUBSCRIBE is still to come. */
+    /** Whether the broker has accepted the connection, before SUBSCRIBE. */
     readonly accepted: boolean;
   }
   | { readonly phase: "up"; readonly connection: BrokerConnection; readonly sinceMs: number }
@@ -44,8 +43,8 @@ type State =
 /**
  * The {@linkcode CarTransport} over a real broker [MQTT-SETTINGS] [WAIT-RETRY].
  *
- * A published payload is sent at the end of the current turn of the event loop and must not be
- * changed. What waits at the broker while reading is paused is acknowledged only when delivered.
+ * A published payload is sent at the end of the current turn of the event loop and must not be changed.
+ * Messages are acknowledged only when they are delivered, also after a pause in reading.
  */
 export class MqttTransport implements CarTransport {
   /** Counters since it was made. */
@@ -67,15 +66,15 @@ export class MqttTransport implements CarTransport {
   #state: State = { phase: "idle" };
   /** Between connections that ended soon after they were accepted. */
   #pauses: Generator<number, never, void>;
-  /** Fires when a connection has proved itself that followed on one that had not. */
+  /** Fires when a connection after an unstable one is stable. */
   #proving: TimerHandle | undefined;
-  /** Whether the last connection ended before it had proved itself. */
+  /** Whether the last connection was unstable. */
   #endedEarly = false;
   #paused = false;
   #limits: MessageLimits;
-  /** Goes over to another connection when it fires. */
+  /** Moves to another connection when it fires. */
   #moving: TimerHandle | undefined;
-  /** The connection before this one, on its way out. */
+  /** The previous connection, which is closing. */
   #leaving: Promise<void> | undefined;
 
   constructor(options: MqttTransportOptions) {
@@ -161,7 +160,7 @@ export class MqttTransport implements CarTransport {
     }
   }
 
-  /** Goes over to what the connector says now, wherever the old way had got to. */
+  /** Moves to the connector's current way, whatever the state of the old connection. */
   #move(reason: string): void {
     const state = this.#state;
     if (state.phase === "idle" || state.phase === "stopped") return;
@@ -219,7 +218,7 @@ export class MqttTransport implements CarTransport {
     connection.open();
   }
 
-  /** Whether this is the connection; one that is on its way out speaks no longer. */
+  /** Whether this is the current connection; one that is closing is ignored. */
   #has(connection: BrokerConnection): boolean {
     const state = this.#state;
     return (state.phase === "up" || state.phase === "connecting") &&
@@ -259,7 +258,7 @@ export class MqttTransport implements CarTransport {
     } else if (state.phase === "connecting") this.#onFailed(state, failure);
   }
 
-  /** An attempt has come to nothing. */
+  /** An attempt has failed. */
   #onFailed(
     { connection, attempt }: State & { phase: "connecting" },
     failure: BrokerFailure,
@@ -271,11 +270,11 @@ export class MqttTransport implements CarTransport {
     const { connector, car } = this.#options;
     attempt.refused();
     connector.failed(car, failure);
-    // Behind those who wait already: the next try is another car's.
+    // At the end of the queue: the next attempt is another car's.
     this.#connect();
   }
 
-  /** The broker takes others, so this car waits by itself. */
+  /** The broker accepts others, so this car backs off by itself. */
   #onEndedEarly(failure: BrokerFailure): void {
     const { connector, car } = this.#options;
     const { clock } = connector;

@@ -1,8 +1,8 @@
 // The MQTT 3.1.1 packets that carry messages, on the level of bytes: PUBLISH and PUBACK.
 //
-// Everything else (CONNECT, SUBSCRIBE, pings, ...) is mqtt.js's. These two are read and written
-// here because every status takes two of each, and mqtt.js's way through streams, stores and
-// events costs more than all the rest of what happens to a status.
+// mqtt.js handles everything else (CONNECT, SUBSCRIBE, pings, ...). These two are read and written here
+// because every status takes two of each, and mqtt.js's path through streams, stores and events costs
+// more than everything else that a status needs.
 import { MalformedPacketError } from "../../net/mod.ts";
 
 const PUBLISH = 3;
@@ -30,17 +30,17 @@ export interface PacketListener {
   onControl(packet: Uint8Array): void;
 }
 
-/** Cuts what arrives into packets. */
+/** Splits a stream of bytes into packets. */
 export class PacketReader {
   readonly #listener: PacketListener;
   /** A larger payload is discarded unread; counts from the next packet on. */
   maxPayloadBytes: number;
-  /** The beginning of a packet whose rest has not come. */
+  /** The beginning of an incomplete packet. */
   #partial = new Uint8Array(0);
   #partialLength = 0;
-  /** So many bytes make it worth looking at the partial packet again. */
+  /** The partial packet is looked at again when it has this many bytes. */
   #wanted = 0;
-  /** What is left of an oversize packet. */
+  /** Remaining bytes of an oversized packet. */
   #skip = 0;
 
   /** @param maxPayloadBytes a larger payload is discarded unread */

@@ -1,10 +1,9 @@
-// How many messages a car's gateway may send: with more, reading stops for a while, so that they wait
-// at the broker, which drops those of QoS 0 and sends no more than a few of QoS 1.
+// Rate limit of a gateway's messages: with more, reading pauses, so that they wait at the broker, which
+// drops those at QoS 0 and sends only a few at QoS 1.
 import type { Clock, TimerHandle } from "../../time/mod.ts";
 
 /**
- * A car may be ahead of its rate by as many messages as may come in so long, in milliseconds; nor is
- * the clock looked at before.
+ * The size of bursts, as milliseconds at the full rate; the clock is not read more often.
  */
 const WINDOW_MS = 100;
 
@@ -35,7 +34,7 @@ export class RateLimit {
     this.#dueMs = this.#sinceMs;
   }
 
-  /** Whether nothing is read for now. */
+  /** Whether reading is paused. */
   get pausing(): boolean {
     return this.#timer !== undefined;
   }
@@ -45,7 +44,7 @@ export class RateLimit {
     this.#messages++;
   }
 
-  /** Pauses, if too many came, until they should have come by the rate. */
+  /** If too many came, pauses until they are due at the allowed rate. */
   check(): void {
     if (this.#messages * 1_000 <= this.maxPerSecond * WINDOW_MS) return;
     const { clock } = this.#options;

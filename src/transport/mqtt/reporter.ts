@@ -1,22 +1,22 @@
-// Says that a broker cannot be reached: once at first, then once a minute, for all cars together.
+// Reports that a broker cannot be reached: at once, then once a minute, for all cars together.
 import type { Log } from "../../log/mod.ts";
 import type { Clock } from "../../time/mod.ts";
 import { brokerAdvice } from "./broker_advice.ts";
 import type { BrokerFailure } from "./failure.ts";
 
-/** How long nothing more is said about the same reason, in milliseconds. */
+/** How long the same reason is not reported again, in milliseconds. */
 const REPORT_EVERY_MS = 60_000;
 /** More reasons at a time are counted as one. */
 const MAX_REASONS = 20;
 const OTHER = { code: "other", reason: "other reasons" } as const;
 
-/** One reason and whom it holds up. */
+/** One reason and the cars it affects. */
 interface Trouble {
   readonly cars: Set<string>;
   sinceMs: number;
   reportedMs: number;
   attempts: number;
-  /** The last line about it said that it is there. */
+  /** Whether the last line about it reported it. */
   announced: boolean;
 }
 
@@ -65,7 +65,7 @@ export class FailureReporter {
     const extent = first
       ? `car ${car}`
       : `${size} ${size === 1 ? "car" : "cars"}, ${attempts} attempts since the last report`;
-    // What to do is said once; who reads the later lines knows.
+    // The advice is given only once.
     const advice = first ? `. ${brokerAdvice(code)}` : "";
     this.#log.warning(`Cannot use the broker ${this.#address}: ${reason} (${extent})${advice}`);
     trouble.reportedMs = now;
@@ -82,7 +82,7 @@ export class FailureReporter {
         this.#log.info(`The broker ${this.#address} works again after ${seconds} s: ${reason}`);
         trouble.announced = false;
       }
-      // Kept for a minute, so that what comes and goes is not reported each time.
+      // Kept for a minute, so that an intermittent failure is not reported each time.
       const forgotten = now - trouble.reportedMs >= REPORT_EVERY_MS;
       if (trouble.cars.size === 0 && forgotten) this.#troubles.delete(reason);
     }
