@@ -114,7 +114,7 @@ Deno.test("loadConfig() names line and column of a mistake in the JSON", async (
   await using folder = await TempFolder.make();
   const path = await folder.write("config.json", '{\n  "mqtt_password": hunter2\n}');
   assert.deepEqual((await problemsOf(path)).problems, [
-    `${path}: Expected a value at line 2, column 20: found a bare word`,
+    `${path}: Expected a value or a quoted key at line 2, column 20: found a bare word`,
   ]);
 });
 

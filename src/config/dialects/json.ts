@@ -1,12 +1,13 @@
-// Parses JSON, and reports errors by line and column, and duplicate keys. The engine's own messages are
-// not used, because they quote the document, secrets included.
+// Reads JSON so that a mistake is named by line and column, and keys written twice are seen.
+// The engine's own error texts are not used: they quote the document, and so its secrets.
+import { printParseErrorCode, visit } from "jsonc-parser";
 import { joinPath } from "../../text/mod.ts";
 import { type NumberTexts, parseNumbers } from "./number_texts.ts";
 
-/** Deeper documents are refused: no configuration is that deep, and recursion must not exhaust the stack. */
+/** Deeper documents are refused: no configuration is, and a walk must not run out of stack. */
 const MAX_DEPTH = 100;
 
-/** A duplicate key in an object; the last one counts. */
+/** A key that stands twice in one object; the last one counts. */
 export interface DuplicateKey {
   readonly path: string;
   readonly line: number;
@@ -22,137 +23,72 @@ export type JsonResult =
   }
   | { readonly ok: false; readonly message: string };
 
-/** Parses `text`; an error becomes a message with line and column, both from 1. Never throws. */
+/** What the parser misses, by its name for the error; where it is not said: a value. */
+const EXPECTED: Readonly<Record<string, string>> = {
+  InvalidSymbol: "a value or a quoted key",
+  PropertyNameExpected: "a key in double quotes",
+  ColonExpected: '":"',
+  CommaExpected: '",", "]" or "}"',
+  CloseBraceExpected: '"," or "}"',
+  CloseBracketExpected: '"," or "]"',
+  EndOfFileExpected: "the end of the file",
+  InvalidCommentToken: "no comment",
+  UnexpectedEndOfComment: "no comment",
+  UnexpectedEndOfString: 'a closing " for the text that begins',
+  InvalidUnicode: "valid escapes in the text that begins",
+  InvalidEscapeCharacter: "valid escapes in the text that begins",
+  InvalidCharacter: "no control characters in the text that begins",
+};
+
+class Mistake extends Error {}
+
+/** Parses `text`; a mistake becomes a message with line and column (both from 1). Never throws. */
 export function readJson(text: string): JsonResult {
-  const scanner = new Scanner(text);
   try {
-    scanner.scanDocument();
-    return { ok: true, ...parseNumbers(text), duplicates: scanner.duplicates };
+    const duplicates = findDuplicates(text);
+    return { ok: true, ...parseNumbers(text), duplicates };
   } catch (error) {
     if (error instanceof Mistake) return { ok: false, message: error.message };
     return { ok: false, message: "Expected a JSON document: found something else" };
   }
 }
 
-class Mistake extends Error {}
-
-/** Checks the syntax of a JSON text (RFC 8259). */
-class Scanner {
-  readonly duplicates: DuplicateKey[] = [];
-  readonly #text: string;
-  #at = 0;
-
-  constructor(text: string) {
-    this.#text = text;
-  }
-
-  scanDocument(): void {
-    this.#skipSpace();
-    this.#scanValue("", 0);
-    this.#skipSpace();
-    if (this.#at < this.#text.length) this.#fail("the end of the file");
-  }
-
-  #scanValue(path: string, depth: number): void {
-    if (depth > MAX_DEPTH) this.#fail(`at most ${MAX_DEPTH} nested levels`);
-    switch (this.#text[this.#at]) {
-      case "{":
-        return this.#scanObject(path, depth);
-      case "[":
-        return this.#scanList(path, depth);
-      case '"':
-        this.#scanText();
-        return;
-    }
-    if (!this.#take(/true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y)) {
-      this.#fail("a value");
-    }
-  }
-
-  #scanObject(path: string, depth: number): void {
-    const keys = new Set<string>();
-    this.#at++;
-    this.#skipSpace();
-    if (this.#skip("}")) return;
-    do {
-      this.#skipSpace();
-      if (this.#text[this.#at] !== '"') this.#fail("a key in double quotes");
-      const start = this.#at;
-      this.#scanText();
-      const key: string = JSON.parse(this.#text.slice(start, this.#at));
-      const keyPath = joinPath(path, key);
-      if (keys.has(key)) this.duplicates.push({ path: keyPath, line: this.#position(start).line });
-      keys.add(key);
-      this.#skipSpace();
-      if (!this.#skip(":")) this.#fail('":"');
-      this.#skipSpace();
-      this.#scanValue(keyPath, depth + 1);
-      this.#skipSpace();
-    } while (this.#skip(","));
-    if (!this.#skip("}")) this.#fail('"," or "}"');
-  }
-
-  #scanList(path: string, depth: number): void {
-    this.#at++;
-    this.#skipSpace();
-    if (this.#skip("]")) return;
-    let index = 0;
-    do {
-      this.#skipSpace();
-      this.#scanValue(joinPath(path, String(index++)), depth + 1);
-      this.#skipSpace();
-    } while (this.#skip(","));
-    if (!this.#skip("]")) this.#fail('"," or "]"');
-  }
-
-  #scanText(): void {
-    this.#at++;
-    for (;;) {
-      // deno-lint-ignore no-control-regex
-      this.#take(/[^"\\\u0000-\u001f]+/y);
-      if (this.#skip('"')) return;
-      if (!this.#take(/\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y)) {
-        this.#fail(this.#text[this.#at] === "\\" ? "a valid escape" : 'a closing "');
+/** @throws {Mistake} at the first one. */
+function findDuplicates(text: string): DuplicateKey[] {
+  const duplicates: DuplicateKey[] = [];
+  /** The keys of what is open at the moment; a list has none. */
+  const open: Set<string>[] = [];
+  const fail = (expected: string, offset: number, line: number, column: number): never => {
+    const place = `line ${line + 1}, column ${column + 1}`;
+    throw new Mistake(`Expected ${expected} at ${place}: found ${describeFound(text[offset])}`);
+  };
+  const begin = (offset: number, _length: number, line: number, column: number) => {
+    if (open.push(new Set()) <= MAX_DEPTH) return;
+    fail(`at most ${MAX_DEPTH} nested levels`, offset, line, column);
+  };
+  visit(text, {
+    onObjectBegin: begin,
+    onArrayBegin: begin,
+    onObjectEnd: () => void open.pop(),
+    onArrayEnd: () => void open.pop(),
+    onObjectProperty(key, _offset, _length, line, _column, pathOfObject) {
+      const keys = open.at(-1);
+      if (keys?.has(key)) {
+        const path = [...pathOfObject(), key].map(String).reduce(joinPath, "");
+        duplicates.push({ path, line: line + 1 });
       }
-    }
-  }
+      keys?.add(key);
+    },
+    onError: (code, offset, _length, line, column) =>
+      fail(EXPECTED[printParseErrorCode(code)] ?? "a value", offset, line, column),
+  }, { disallowComments: true });
+  return duplicates;
+}
 
-  #skipSpace(): void {
-    this.#take(/[ \t\r\n]+/y);
-  }
-
-  #skip(character: string): boolean {
-    if (this.#text[this.#at] !== character) return false;
-    this.#at++;
-    return true;
-  }
-
-  #take(pattern: RegExp): boolean {
-    pattern.lastIndex = this.#at;
-    if (!pattern.test(this.#text)) return false;
-    this.#at = pattern.lastIndex;
-    return true;
-  }
-
-  #position(offset: number): { line: number; column: number } {
-    const before = this.#text.slice(0, offset);
-    const lineStart = before.lastIndexOf("\n") + 1;
-    return { line: before.split("\n").length, column: offset - lineStart + 1 };
-  }
-
-  #fail(expected: string): never {
-    const { line, column } = this.#position(this.#at);
-    throw new Mistake(
-      `Expected ${expected} at line ${line}, column ${column}: found ${this.#found()}`,
-    );
-  }
-
-  /** Shows only punctuation: anything else may be part of a secret. */
-  #found(): string {
-    const character = this.#text[this.#at];
-    if (character === undefined) return "the end of the file";
-    if ("{}[],:\"'/\\".includes(character)) return character === '"' ? "'\"'" : `"${character}"`;
-    if (character === "\n" || character === "\r") return "the end of the line";
-    return /[\w$+.-]/.test(character) ? "a bare word" : "another character";
-  }
+/** Only punctuation is shown: anything else may be part of a secret. */
+function describeFound(character: string | undefined): string {
+  if (character === undefined) return "the end of the file";
+  if ("{}[],:\"'/\\".includes(character)) return character === '"' ? "'\"'" : `"${character}"`;
+  if (character === "\n" || character === "\r") return "the end of the line";
+  return /[\w$+.-]/.test(character) ? "a bare word" : "another character";
 }
