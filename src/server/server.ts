@@ -1,6 +1,6 @@
 // The server: every car of the configuration with its transport and its modules, started together,
 // each on its own from then on, and stopped in order [STOP-ORDER].
-import { Car, type CarSnapshot, type TurnSubscriber } from "../car/mod.ts";
+import { Car, type CarSnapshot, sessionIdOf, type Turn, type TurnSubscriber } from "../car/mod.ts";
 import type { SessionSettings } from "../session/mod.ts";
 import {
   type CarConfig,
@@ -280,14 +280,19 @@ export class Server {
 
   #createCar(carConfig: CarConfig, config: ServerConfig): Car {
     const { log, createTransport, subscribers = [] } = this.#options;
-    return new Car({
+    const onTurn = ({ before, after }: Turn) => {
+      const isActive = sessionIdOf(after) !== null;
+      if (isActive !== (sessionIdOf(before) !== null)) this.#supervisor.onSession(car, isActive);
+    };
+    const car = new Car({
       settings: sessionSettings(config, carConfig),
       transport: createTransport(carConfig, config),
       maxMessageBytes: config.limits.maxMessageBytes,
       log,
       clock: this.#clock,
-      subscribers,
+      subscribers: [{ onTurn }, ...subscribers],
     });
+    return car;
   }
 
   async #stopCar(car: Car | undefined, why?: string): Promise<void> {

@@ -10,16 +10,18 @@ import type { ModuleCommand } from "../protocol/mod.ts";
 import type { Log } from "../log/mod.ts";
 import { Alarm, type Clock, systemClock } from "../time/mod.ts";
 import { type HostFacts, Hosts, type StartHost } from "./hosts.ts";
-import { carsOf } from "./quarantine.ts";
-import { nextDeadline, step } from "./supervisor_core.ts";
-import type { ContextInput, SupervisorEffect, SupervisorInput } from "./supervisor_effects.ts";
-import { describeHost, hostOf } from "./supervisor_hosts.ts";
-import { NOBODY, type SupervisorState } from "./supervisor_state.ts";
+import { carsOf } from "./supervision/quarantine.ts";
+import { nextDeadline, step } from "./supervision/core.ts";
+import type { ContextInput, SupervisorEffect, SupervisorInput } from "./supervision/effects.ts";
+import { describeHost, hostOf } from "./supervision/places.ts";
+import { NOBODY, type SupervisorState } from "./supervision/state.ts";
 
 /** A car as the supervisor needs it; `Car` is one. */
 export interface SupervisedCar {
   readonly name: string;
   attach(context: ModuleContext): void;
+  /** Gives up every context; a session ends for it. */
+  releaseModules(detail: string): void;
   /** Every context has been attached. */
   modulesReady(): void;
   takeCommand(module: number, command: ModuleCommand): void;
@@ -143,6 +145,12 @@ export class Supervisor {
     return this.#part(car, "give_up");
   }
 
+  /** The car has a session, or no longer: its contexts may move while it has none. */
+  onSession(car: SupervisedCar, active: boolean): void {
+    const id = this.#ids.get(car);
+    if (id !== undefined) this.#take({ type: "session", car: id, active });
+  }
+
   /** The car goes. Resolves when its contexts have been destroyed; never rejects. */
   remove(car: SupervisedCar): Promise<void> {
     const parting = this.#part(car, "remove");
@@ -166,7 +174,7 @@ export class Supervisor {
   snapshot(): HostPlacement[] {
     return this.#state.hosts.filter(({ dead }) => !dead).map(({ id, tenants }) => {
       const cars: Record<string, number> = {};
-      for (const { car } of tenants) cars[car] = (cars[car] ?? 0) + 1;
+      for (const { name } of tenants) cars[name] = (cars[name] ?? 0) + 1;
       return { id, cars, facts: this.#hosts.snapshot(id) };
     });
   }
@@ -198,7 +206,7 @@ export class Supervisor {
       }
     }
     this.#busy = false;
-    this.#alarm.set(nextDeadline(this.#state) ?? Infinity);
+    this.#alarm.set(nextDeadline(this.#state, this.#contextsPerHost) ?? Infinity);
   }
 
   /** After a defect the state stays as it was. */
@@ -234,6 +242,8 @@ export class Supervisor {
         return this.#startToOpen(effect);
       case "destroy":
         return this.#destroy(effect);
+      case "release":
+        return this.#cars.get(effect.car)?.releaseModules(effect.detail);
       case "attach":
         return this.#attach(effect.car, effect.context);
       case "ready":

@@ -273,3 +273,30 @@ Deno.test("Server.change() takes a car along whose contexts are lost meanwhile",
   await test.server.stop();
   assert.equal(test.clock.timers, 0);
 });
+
+Deno.test("A host that a change has left is emptied when its cars have had no session for five minutes", async () => {
+  const test = await ChangeFixture.serve(fleet({ car_a: {} }));
+  await test.change(fleet({ car_a: {}, car_b: {} }));
+  await test.connect("car_b");
+  const [shared, apart] = test.hosts.living;
+  assert.deepEqual([shared?.cars, apart?.cars], [["car_a"], ["car_b"]]);
+  // Sessions that hear nothing end after 30 s.
+  await test.clock.advance(30_000);
+  assert.deepEqual(test.sessions, { car_a: null, car_b: null });
+  await test.clock.advance(299_999);
+  assert.deepEqual(test.hosts.living, [shared, apart]);
+  const leaving = Promise.withResolvers<void>();
+  for (const car of ["car_a", "car_b"]) test.hosts.context(car).destroying = leaving.promise;
+  await test.clock.advance(1);
+  const moving = shared?.cars.length === 0 ? "car_a" : "car_b";
+  leaving.resolve();
+  await settled();
+  await test.connect(moving, "after");
+  assert.equal(test.sessions[moving], "after");
+  assert.deepEqual(test.hosts.living.map(({ cars }) => cars), [["car_a", "car_b"]]);
+  assert.deepEqual(test.log.matching(/has room/).map(({ level, car }) => [level, car]), [
+    ["INFO", moving],
+  ]);
+  assert.ok(!test.failures(moving).includes("module_lost"));
+  await test.server.stop();
+});

@@ -1,7 +1,7 @@
 // Where contexts go.
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { placeContexts } from "../../src/server/placement.ts";
+import { placeContexts } from "../../src/server/supervision/placement.ts";
 
 Deno.test("placeContexts() uses spare places first, the tightest that suffice", () => {
   const hosts = [{ id: 1, free: 9 }, { id: 2, free: 3 }, { id: 3, free: 1 }];

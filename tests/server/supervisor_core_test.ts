@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Blame } from "../../src/module/context.ts";
+import { nextDeadline } from "../../src/server/supervision/core.ts";
 import { versioned, World } from "./supervisor_world.ts";
 
 const anyStep = fc.record({
@@ -18,13 +19,14 @@ const anyStep = fc.record({
     "crash",
     "destroy",
     "block",
+    "session",
     "wait",
   ),
   /** Chooses among what there is. */
   choice: fc.nat({ max: 1000 }),
   modules: fc.uniqueArray(fc.integer({ min: 1, max: 5 }), { maxLength: 4 }),
   blame: fc.constantFrom<Blame[]>("likely", "possible", "none"),
-  ms: fc.constantFrom(0, 10, 1000, 30_000, 60_000),
+  ms: fc.constantFrom(0, 10, 1000, 60_000, 300_000),
 }, { noNullPrototype: true });
 
 function pick<T>(list: readonly T[], choice: number): T | undefined {
@@ -34,7 +36,7 @@ function pick<T>(list: readonly T[], choice: number): T | undefined {
 Deno.test("Whatever happens, contexts are placed as they must be, and come back when it is over", () => {
   fc.assert(
     fc.property(
-      fc.array(anyStep, { maxLength: 80 }),
+      fc.array(anyStep, { maxLength: 150, size: "max" }),
       fc.integer({ min: 1, max: 5 }),
       (steps, perHost) => {
         const world = new World(perHost);
@@ -54,7 +56,7 @@ Deno.test("Whatever happens, contexts are placed as they must be, and come back 
               }
               break;
             case "take over":
-              if (car) world.take({ type: "take_over", car: car.id });
+              if (car) world.takeOver(car.id);
               break;
             case "give up":
               if (car) world.take({ type: "give_up", car: car.id });
@@ -63,7 +65,7 @@ Deno.test("Whatever happens, contexts are placed as they must be, and come back 
               if (car) world.take({ type: "remove", car: car.id });
               break;
             case "open":
-              if (opening) world.opened(opening);
+              if (opening) world.open(opening);
               break;
             case "fail":
               if (opening) world.failed(opening);
@@ -76,10 +78,12 @@ Deno.test("Whatever happens, contexts are placed as they must be, and come back 
               break;
             case "block":
               if (host) {
-                const count = choice % (perHost - world.on(host).length + 1);
-                world.hosts.set(host, count);
-                world.take({ type: "blocked", host, count });
+                const entry = world.state.hosts.find(({ id }) => id === host);
+                world.block(host, choice % (perHost - (entry?.tenants.length ?? 0) + 1));
               }
+              break;
+            case "session":
+              if (car) world.session(car.id, !world.active.has(car.id));
               break;
             case "wait":
               world.until(world.now + ms);
@@ -92,6 +96,18 @@ Deno.test("Whatever happens, contexts are placed as they must be, and come back 
           }
           assert.ok(world.ready.has(id));
         }
+        // When all are at rest, no host is left that is not needed.
+        for (const host of world.hosts.keys()) world.block(host, 0);
+        for (const { id } of world.state.cars) world.take({ type: "give_up", car: id });
+        world.settle();
+        world.restSessions();
+        world.rest();
+        const sets = world.state.cars.map(({ serving }) => serving);
+        const count = sets.reduce((sum, { specs }) => sum + specs.length, 0);
+        if (sets.every(({ specs }) => specs.length <= 1)) {
+          assert.equal(world.hosts.size, Math.ceil(count / perHost));
+        }
+        for (const { id } of world.state.cars) assert.ok(world.ready.has(id));
         for (const { id } of world.state.cars) world.take({ type: "remove", car: id });
         world.settle();
         assert.deepEqual([...world.hosts.keys()], []);
@@ -153,11 +169,12 @@ Deno.test("Only what is new about a car has to prove itself", () => {
 Deno.test("Contexts are put beside others unproven as well when 32 hosts are nearly empty", () => {
   const world = new World(15);
   const served = world.add([1]);
+  world.session(served, true);
   world.settle();
   // Three would do for 35 contexts.
   for (let change = 0; change < 34; change++) {
     world.until(world.now + 60_000);
-    world.add([1], true);
+    world.session(world.add([1], true), true);
     world.settle();
   }
   assert.equal(world.state.hosts.length, 35);
@@ -190,4 +207,122 @@ Deno.test("A suspect that needs several hosts does not exceed the 32 that are ke
   world.crash(world.hostsOf(small)[0] ?? 0, () => "likely");
   world.until(world.now);
   assert.equal(world.state.hosts.filter(({ alone }) => alone).length, 32);
+});
+
+/** Two hosts with a car each, both there for long enough to be trusted. */
+function divided(modules: readonly number[] = [1]) {
+  const world = new World(4);
+  const first = world.add([1, 2]);
+  const second = world.add(modules, true);
+  world.settle();
+  world.restSessions();
+  world.session(first, true);
+  return { world, first, second };
+}
+
+Deno.test("A host is emptied when its cars have had no session for five minutes: destroyed, then opened elsewhere", () => {
+  const { world, first, second } = divided([1, 2]);
+  assert.deepEqual([first, second].flatMap((car) => world.hostsOf(car)), [1, 1, 2, 2]);
+  world.until(299_999);
+  assert.deepEqual(world.at("leaving"), []);
+  world.until(300_000);
+  const leaving = world.at("leaving");
+  assert.deepEqual(leaving.map(({ car, host }) => [car, host]), [[second, 2], [second, 2]]);
+  assert.deepEqual(world.at("opening"), []);
+  assert.ok(!world.ready.has(second));
+  for (const context of leaving) world.destroyed(context);
+  assert.deepEqual([...world.hosts.keys()], [1]);
+  assert.deepEqual(world.at("opening").map(({ car, host }) => [car, host]), [
+    [second, 1],
+    [second, 1],
+  ]);
+  world.settle();
+  assert.ok(world.ready.has(second));
+  assert.equal(nextDeadline(world.state, 4), null);
+});
+
+Deno.test("A host is not emptied while one of its cars has a session, or is given other contexts", () => {
+  const { world, second } = divided();
+  const third = world.add([1], true);
+  world.settle();
+  world.until(200_000);
+  world.session(third, true);
+  world.until(1_000_000);
+  world.session(third, false);
+  world.until(1_299_999);
+  assert.deepEqual(world.hostsOf(second), [2]);
+  world.take({ type: "prepare", car: second, specs: [versioned("car_2", 1, 1)] });
+  world.settle();
+  world.until(2_000_000);
+  assert.deepEqual(world.hostsOf(second), [2, 3]);
+  world.take({ type: "give_up", car: second });
+  world.rest();
+  assert.deepEqual([second, third].flatMap((car) => world.hostsOf(car)), [1, 1]);
+});
+
+Deno.test("A host is left as it is when there is no room for all contexts of one of its cars", () => {
+  const world = new World(4);
+  for (const modules of [[1, 2], [1, 2, 3], [1, 2, 3]]) world.add(modules);
+  world.settle();
+  world.restSessions();
+  // Two hosts would have room for all eight, but not for each car's together.
+  world.rest();
+  assert.equal(world.now, 300_000);
+  assert.equal(world.hosts.size, 3);
+  // That there is no room is known until something changes.
+  const small = world.add([1], true);
+  world.settle();
+  world.restSessions();
+  world.rest();
+  assert.deepEqual(world.hostsOf(small), [2]);
+  assert.equal(world.hosts.size, 3);
+});
+
+Deno.test("Contexts of a car that do not move serve it again, together with those that did", () => {
+  const world = new World(3);
+  const car = world.add([1, 2, 3, 4]);
+  const busy = world.add([1, 2], true);
+  world.session(busy, true);
+  world.settle();
+  assert.deepEqual(world.hostsOf(car), [1, 1, 1, 2]);
+  const staying = world.on(1);
+  world.session(car, true);
+  world.session(car, false);
+  world.rest();
+  assert.deepEqual(world.hostsOf(car), [1, 1, 1, 3]);
+  assert.deepEqual(world.on(1), staying);
+  assert.ok(world.ready.has(car));
+});
+
+Deno.test("Contexts that cannot be opened where they have moved to are tried again", () => {
+  const { world, second } = divided();
+  world.until(300_000);
+  const [leaving] = world.at("leaving");
+  assert.ok(leaving);
+  world.destroyed(leaving);
+  const [opening] = world.at("opening");
+  assert.ok(opening);
+  world.failed(opening, "likely");
+  world.settle();
+  assert.ok(world.ready.has(second));
+  // Its init may have been why: it is not put beside the others again.
+  assert.equal(world.hosts.size, 2);
+});
+
+Deno.test("A host that dies while contexts move into it is replaced", () => {
+  const { world, first, second } = divided();
+  world.until(300_000);
+  world.session(first, false);
+  world.crash(1);
+  world.settle();
+  assert.deepEqual([first, second].map((car) => world.ready.has(car)), [true, true]);
+});
+
+Deno.test("A car that goes while its contexts move leaves nothing behind", () => {
+  const { world, first, second } = divided();
+  world.until(300_000);
+  world.take({ type: "remove", car: second });
+  world.take({ type: "remove", car: first });
+  world.settle();
+  assert.deepEqual(world.state.hosts, []);
 });

@@ -2,10 +2,10 @@
 // every step what must hold at any time.
 import assert from "node:assert/strict";
 import type { Blame, ContextSpec } from "../../src/module/context.ts";
-import { standingOf } from "../../src/server/quarantine.ts";
-import { nextDeadline, step } from "../../src/server/supervisor_core.ts";
-import type { SupervisorEffect, SupervisorInput } from "../../src/server/supervisor_effects.ts";
-import { type CarEntry, NOBODY, type SupervisorState } from "../../src/server/supervisor_state.ts";
+import { standingOf } from "../../src/server/supervision/quarantine.ts";
+import { nextDeadline, step } from "../../src/server/supervision/core.ts";
+import type { SupervisorEffect, SupervisorInput } from "../../src/server/supervision/effects.ts";
+import { type CarEntry, NOBODY, type SupervisorState } from "../../src/server/supervision/state.ts";
 import { specOf } from "./modules_fixture.ts";
 
 /** More than any world needs to settle. */
@@ -37,6 +37,8 @@ export class World {
   /** Contexts that serve their cars: `car/module`. */
   readonly serving = new Map<string, number>();
   readonly ready = new Set<number>();
+  /** Cars that have a session. */
+  readonly active = new Set<number>();
   #nextCar = 1;
 
   constructor(contextsPerHost = 15) {
@@ -54,6 +56,33 @@ export class World {
 
   car(id: number): CarEntry | undefined {
     return this.state.cars.find((car) => car.id === id);
+  }
+
+  /** A car has a session, or no longer. */
+  session(car: number, active: boolean): void {
+    if (active) this.active.add(car);
+    else this.active.delete(car);
+    this.take({ type: "session", car, active });
+  }
+
+  /** A car ends its session, and takes what was prepared for it. */
+  takeOver(car: number): void {
+    if (this.car(car)?.coming === null) return;
+    this.session(car, false);
+    this.#release(car);
+    this.take({ type: "take_over", car });
+  }
+
+  /** So many places of a host cannot be used. */
+  block(host: number, count: number): void {
+    this.hosts.set(host, count);
+    this.take({ type: "blocked", host, count });
+  }
+
+  /** Every car has had a session, and has none any more. */
+  restSessions(): void {
+    for (const { id } of this.state.cars) this.session(id, true);
+    for (const { id } of this.state.cars) this.session(id, false);
   }
 
   /** Contexts at a stage, oldest first. */
@@ -108,7 +137,7 @@ export class World {
   /** Goes to a moment, by way of everything that is due before. */
   until(moment: number): void {
     for (let ticks = 0;; ticks++) {
-      const due = nextDeadline(this.state);
+      const due = nextDeadline(this.state, this.contextsPerHost);
       if (due === null || due > moment) break;
       assert.ok(ticks < MANY, "a tick changes nothing");
       this.now = Math.max(this.now, due);
@@ -117,19 +146,33 @@ export class World {
     this.now = moment;
   }
 
-  /** Lets everything succeed until nothing is left to be done. */
+  /** Lets a context come into being, if its host is alive. */
+  open(opening: WorldContext): void {
+    if (this.hosts.has(opening.host)) this.opened(opening);
+    else this.failed(opening);
+  }
+
+  /** Lets everything succeed until every context is there and nothing is to be destroyed. */
   settle(): void {
     for (let steps = 0;; steps++) {
       assert.ok(steps < MANY, "it does not come to an end");
       const [opening] = this.at("opening");
       const [leaving] = this.at("leaving");
-      if (opening) this.opened(opening);
+      if (opening) this.open(opening);
       else if (leaving) this.destroyed(leaving);
-      else {
-        const due = nextDeadline(this.state);
-        if (due === null) return;
-        this.until(due);
-      }
+      else if (this.state.cars.every(({ serving: { retryAt } }) => retryAt === null)) return;
+      else this.until(nextDeadline(this.state, this.contextsPerHost) ?? this.now);
+    }
+  }
+
+  /** Lets time pass until nothing is due any more, and everything succeed. */
+  rest(): void {
+    for (let steps = 0;; steps++) {
+      assert.ok(steps < MANY, "it does not come to an end");
+      this.settle();
+      const due = nextDeadline(this.state, this.contextsPerHost);
+      if (due === null) return;
+      this.until(due);
     }
   }
 
@@ -158,10 +201,17 @@ export class World {
         return;
       case "open": {
         const { car, context, host, spec } = effect;
-        assert.ok(this.hosts.has(host), "a context was opened on a host that is gone");
+        const entry = this.car(car)?.serving.contexts.find(({ id }) => id === context);
+        assert.ok(
+          !this.contexts.has(entry?.replaces ?? 0),
+          "a context moves before it is destroyed",
+        );
         this.contexts.set(context, { car, context, host, spec, stage: "opening" });
         return this.#checkCompany(effect);
       }
+      case "release":
+        assert.ok(!this.active.has(effect.car), "a session was ended for a move");
+        return this.#release(effect.car);
       case "attach": {
         const context = this.contexts.get(effect.context);
         assert.ok(context?.car === effect.car && context.stage !== "leaving");
@@ -185,6 +235,13 @@ export class World {
     }
   }
 
+  #release(car: number): void {
+    this.ready.delete(car);
+    for (const key of this.serving.keys()) {
+      if (key.startsWith(`${car}/`)) this.serving.delete(key);
+    }
+  }
+
   /** Who is trusted, or has to prove itself, shares with its like only. */
   #checkCompany({ car, context, host }: SupervisorEffect & { type: "open" }): void {
     const sets = this.state.cars.flatMap(({ serving, coming }) =>
@@ -200,7 +257,8 @@ export class World {
     const opening = setOf(context)?.contexts.filter(({ stage }) => stage === "opening") ?? [];
     const mine = kindOf(context, opening.map(({ spec }) => spec.module));
     for (const other of this.on(host)) {
-      if (other.car === car || other.stage === "leaving") continue;
+      // Nobody wants those that leave, or that will when they are there.
+      if (other.car === car || setOf(other.context) === undefined) continue;
       assert.equal(kindOf(other.context, [other.spec.module]), mine, "it shares with others");
     }
   }

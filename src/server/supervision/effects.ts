@@ -1,5 +1,5 @@
 // What goes into the supervisor's core and what comes out of it: plain data, both ways.
-import type { Blame, ContextSpec } from "../module/mod.ts";
+import type { Blame, ContextSpec } from "../../module/mod.ts";
 
 /** Everything that can happen to contexts and hosts. */
 export type SupervisorInput =
@@ -24,6 +24,8 @@ export type SupervisorInput =
   | { readonly type: "take_over"; readonly car: number }
   /** What was opened ahead is not wanted any more. */
   | { readonly type: "give_up"; readonly car: number }
+  /** The car has a session, or no longer. */
+  | { readonly type: "session"; readonly car: number; readonly active: boolean }
   /** The car goes, with all its contexts. */
   | { readonly type: "remove"; readonly car: number }
   /** An `open` effect came to its end. */
@@ -59,13 +61,15 @@ export type SupervisorEffect =
   | ContextInput<"open"> & { readonly spec: ContextSpec }
   /** Answered by `destroyed`. */
   | ContextInput<"destroy">
+  /** The car, which has no session, gives up all its contexts. */
+  | { readonly type: "release"; readonly car: number; readonly detail: string }
   /** The car is served by a context, and gets its commands. */
   | { readonly type: "attach"; readonly car: number; readonly context: number }
   /** Every context of the car is attached: gateways may connect. */
   | { readonly type: "ready"; readonly car: number }
   | {
     readonly type: "log";
-    readonly level: "error" | "critical";
+    readonly level: "info" | "error" | "critical";
     /** Whom it concerns; `null`: no car in particular. */
     readonly car: string | null;
     readonly module: number | null;

@@ -1,12 +1,6 @@
 // With whom a context may share a host. Whoever may be why a host crashed does not take along those
 // who have nothing to do with it, and neither does what has not proved itself.
-import type {
-  CarEntry,
-  HostEntry,
-  ModuleSet,
-  SupervisorState,
-  Tenant,
-} from "./supervisor_state.ts";
+import type { CarEntry, HostEntry, ModuleSet, SupervisorState, Tenant } from "./state.ts";
 
 /**
  * What a context has to do with crashes: nothing; it was opened beside cars that are served, and has
@@ -100,7 +94,7 @@ export function mayLiveAlone(
 
 /** The names of the cars that have these places. */
 export function carsOf(tenants: readonly Tenant[]): string[] {
-  return [...new Set(tenants.map(({ car }) => car))];
+  return [...new Set(tenants.map(({ name }) => name))];
 }
 
 /** The standing of every context that is not trusted. */

@@ -2,12 +2,14 @@
 // value. Contexts, hosts and cars are addressed by numbers that are never used again.
 //
 // Hosts are children of this process, so moments are those of its own clock.
-import { type ContextSpec, isSameSpec } from "../module/mod.ts";
+import { type ContextSpec, isSameSpec } from "../../module/mod.ts";
 
 /** All cars and hosts; lists are in the order of their numbers. */
 export interface SupervisorState {
   readonly cars: readonly CarEntry[];
   readonly hosts: readonly HostEntry[];
+  /** When to look for hosts that can be emptied; `null`: not until a car has become idle. */
+  readonly lookAt: number | null;
   /** Hosts that are gone though nobody stopped them: crashed, killed, or never started. */
   readonly hostsLost: number;
   /** The next number for a context. */
@@ -21,6 +23,8 @@ export interface CarEntry {
   readonly id: number;
   /** Two cars may have the same name while one replaces the other. */
   readonly name: string;
+  /** Since when it has had no session; `null` while it has one. */
+  readonly idleSince: number | null;
   readonly serving: ModuleSet;
   /** What will take over, opened ahead; `null`: nothing. */
   readonly coming: ModuleSet | null;
@@ -54,7 +58,9 @@ export interface ContextEntry {
   readonly id: number;
   readonly host: number;
   readonly spec: ContextSpec;
-  readonly stage: "opening" | "open";
+  /** `moving`: it is opened when the context that it `replaces` has been destroyed. */
+  readonly stage: "moving" | "opening" | "open";
+  readonly replaces: number | null;
 }
 
 /** A host that has, or is to have, contexts. */
@@ -73,7 +79,9 @@ export interface HostEntry {
 /** A place that is taken. */
 export interface Tenant {
   readonly context: number;
-  readonly car: string;
+  readonly car: number;
+  /** The car's. */
+  readonly name: string;
   /** Nobody wants the context any more: the place is free once it has been destroyed. */
   readonly leaving: boolean;
 }
@@ -92,6 +100,7 @@ export interface Environment {
 export const NOBODY: SupervisorState = {
   cars: [],
   hosts: [],
+  lookAt: null,
   hostsLost: 0,
   nextContext: 1,
   nextHost: 1,
@@ -124,6 +133,11 @@ export function includesSpec(specs: readonly ContextSpec[], spec: ContextSpec): 
 /** Whether every context of a set is there. */
 export function isComplete({ specs, contexts }: ModuleSet): boolean {
   return contexts.length === specs.length && contexts.every(({ stage }) => stage === "open");
+}
+
+/** The state with another entry of a car. */
+export function withCar(state: SupervisorState, car: CarEntry): SupervisorState {
+  return { ...state, cars: replaced(state.cars, car) };
 }
 
 /** The entry with a number; lists are in the order of their numbers. */

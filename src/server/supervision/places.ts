@@ -2,15 +2,16 @@
 // stopped after the last.
 import { placeContexts } from "./placement.ts";
 import { carsOf, mayLiveAlone, openTo, type Standing } from "./quarantine.ts";
-import type { SupervisorEffect } from "./supervisor_effects.ts";
+import type { SupervisorEffect } from "./effects.ts";
 import {
   type CarEntry,
   type Environment,
   type HostEntry,
   replaced,
   type SupervisorState,
+  type Tenant,
   withId,
-} from "./supervisor_state.ts";
+} from "./state.ts";
 
 /**
  * Finds hosts for contexts of a car, together as far as they fit; starts hosts where there is no room.
@@ -22,7 +23,7 @@ import {
  */
 export function reserve(
   state: SupervisorState,
-  { name }: CarEntry,
+  car: CarEntry,
   contexts: readonly number[],
   standing: Standing,
   { now, contextsPerHost }: Environment,
@@ -32,25 +33,45 @@ export function reserve(
   const alone = standing === "suspect" &&
     mayLiveAlone(Math.ceil(count / contextsPerHost), state, now);
   const isOpen = openTo(standing, state.cars, now);
-  const free = ({ tenants, blocked }: HostEntry) => contextsPerHost - tenants.length - blocked;
-  const spaces = state.hosts.filter((host) => !alone && free(host) > 0 && isOpen(host))
-    .map((host) => ({ id: host.id, free: free(host) }));
+  const spaces = state.hosts
+    .map((host) => ({ id: host.id, host, free: freePlaces(host, contextsPerHost) }))
+    .filter(({ free, host }) => !alone && free > 0 && isOpen(host));
   let { hosts, nextHost } = state;
   const chosen: number[] = [];
   for (const share of placeContexts(count, spaces, contextsPerHost)) {
     const id = share.host ?? nextHost++;
     const tenants = contexts.slice(chosen.length, chosen.length + share.count)
-      .map((context) => ({ context, car: name, leaving: false }));
+      .map((context) => tenantOf(car, context));
     if (share.host === null) {
       effects.push({ type: "start_host", host: id });
       hosts = [...hosts, { id, tenants, blocked: 0, alone, dead: false }];
     } else {
-      const host = withId(hosts, id) as HostEntry;
-      hosts = replaced(hosts, { ...host, tenants: [...host.tenants, ...tenants] });
+      hosts = moveIn(hosts, id, tenants);
     }
     for (const _ of tenants) chosen.push(id);
   }
   return [{ ...state, hosts, nextHost }, chosen];
+}
+
+/** A place of a car. */
+export function tenantOf({ id, name }: CarEntry, context: number): Tenant {
+  return { context, car: id, name, leaving: false };
+}
+
+/** Takes places of a host. */
+export function moveIn(
+  hosts: readonly HostEntry[],
+  id: number,
+  tenants: readonly Tenant[],
+): readonly HostEntry[] {
+  const host = withId(hosts, id);
+  if (host === undefined) return hosts;
+  return replaced(hosts, { ...host, tenants: [...host.tenants, ...tenants] });
+}
+
+/** How many more contexts a host takes. */
+export function freePlaces({ tenants, blocked }: HostEntry, contextsPerHost: number): number {
+  return contextsPerHost - tenants.length - blocked;
 }
 
 /** Gives a place back; the last one to leave stops the host. */

@@ -1,0 +1,197 @@
+// Attempts to open what a car lacks, and what becomes of contexts: opened, failed, lost.
+import { pauseMs } from "../../time/mod.ts";
+import { lookLater } from "./consolidation.ts";
+import type { ContextInput, SupervisorEffect, SupervisorInput } from "./effects.ts";
+import { markDead, release, reserve } from "./places.ts";
+import { hasBeenWell, mayStayApart, standingOf } from "./quarantine.ts";
+import {
+  type CarEntry,
+  type ContextEntry,
+  type Environment,
+  includesSpec,
+  isComplete,
+  type ModuleSet,
+  replaced,
+  type SupervisorState,
+  withCar,
+  withId,
+} from "./state.ts";
+
+/** Pauses between attempts; the very first new attempt is made at once. */
+const PAUSES = { firstMs: 1000, maxMs: 60_000 } as const;
+
+/** Which contexts of a car. */
+type SetName = "serving" | "coming";
+
+/** Opens the contexts that a set lacks, all at once. */
+export function attempt(
+  state: SupervisorState,
+  car: CarEntry,
+  setName: SetName,
+  environment: Environment,
+  effects: SupervisorEffect[],
+): SupervisorState {
+  const wanted = car[setName];
+  if (wanted === null) return state;
+  const apart = wanted.unproven.length > 0 && mayStayApart(state, environment.contextsPerHost);
+  const set = apart ? wanted : { ...wanted, unproven: [] };
+  // What serves the car already is taken over.
+  const alike = setName === "coming" ? car.serving.specs : [];
+  const lacking = set.specs.filter((spec) =>
+    !set.contexts.some((context) => context.spec.module === spec.module) &&
+    !includesSpec(alike, spec)
+  );
+  const standing = standingOf(set, lacking.map(({ module }) => module), environment.now);
+  const ids = lacking.map((_, index) => state.nextContext + index);
+  const [placed, hosts] = reserve(state, car, ids, standing, environment, effects);
+  const opening = lacking.map((spec, index): ContextEntry => {
+    const [id = 0, host = 0] = [ids[index], hosts[index]];
+    effects.push({ type: "open", car: car.id, context: id, host, spec });
+    return { id, host, spec, stage: "opening", replaces: null };
+  });
+  const contexts = [...set.contexts, ...opening];
+  const attempting = { ...set, contexts, crashed: false, attempting: true };
+  const next = withCar(
+    { ...placed, nextContext: state.nextContext + ids.length },
+    { ...car, [setName]: attempting },
+  );
+  return afterAttempt(next, car.id, setName, environment, effects);
+}
+
+/** Once each context has been tried: the car is told, or there will be another attempt. */
+export function afterAttempt(
+  state: SupervisorState,
+  id: number,
+  setName: SetName,
+  environment: Environment,
+  effects: SupervisorEffect[],
+): SupervisorState {
+  const car = withId(state.cars, id);
+  const set = car?.[setName];
+  if (car === undefined || !set?.attempting) return state;
+  if (set.contexts.some(({ stage }) => stage !== "open")) return state;
+  const tried: ModuleSet = { ...set, attempting: false };
+  if (!isComplete(tried)) {
+    const next = retry(car, setName, tried, environment, effects);
+    return withCar(state, { ...car, [setName]: next });
+  }
+  const next = withCar(state, { ...car, [setName]: { ...tried, wellSince: environment.now } });
+  if (setName === "coming") return next;
+  effects.push({ type: "ready", car: id });
+  // It may have got a host of its own, and may not have a session for long.
+  return set.failuresInRow > 0 && car.idleSince !== null ? lookLater(next, environment) : next;
+}
+
+/** What lacks is opened at once the first time, and after a growing pause when it goes on. */
+function retry(
+  { name }: CarEntry,
+  setName: SetName,
+  set: ModuleSet,
+  { now, random }: Environment,
+  effects: SupervisorEffect[],
+): ModuleSet {
+  // Nobody waits for those who have not taken over.
+  if (set.attempting || set.retryAt !== null || setName === "coming") return set;
+  const failuresInRow = set.failuresInRow + 1;
+  const pause = failuresInRow === 1 ? 0 : pauseMs(failuresInRow - 2, PAUSES, random);
+  if (failuresInRow > 1) {
+    const seconds = (pause / 1000).toFixed(1);
+    const text = `Modules failed ${failuresInRow} times in a row, next attempt in ${seconds} s`;
+    effects.push({ type: "log", level: "critical", car: name, module: null, text });
+  }
+  return { ...set, failuresInRow, retryAt: now + pause };
+}
+
+export function onOpened(
+  state: SupervisorState,
+  input: SupervisorInput & { type: "opened" },
+  environment: Environment,
+  effects: SupervisorEffect[],
+): SupervisorState {
+  const owner = ownerOf(state, input);
+  if (owner === null) {
+    // Nobody wants it any more.
+    effects.push({ ...input, type: "destroy" });
+    return state;
+  }
+  const { car, setName, set, context } = owner;
+  const contexts = replaced(set.contexts, { ...context, stage: "open", replaces: null });
+  const opened = withCar(state, { ...car, [setName]: { ...set, contexts } });
+  if (setName === "serving") effects.push({ type: "attach", car: car.id, context: context.id });
+  const next = afterAttempt(opened, car.id, setName, environment, effects);
+  // It has moved: the next host may be emptied.
+  return context.replaces === null ? next : { ...next, lookAt: environment.now };
+}
+
+export function onFailed(
+  state: SupervisorState,
+  input: SupervisorInput & { type: "failed" },
+  environment: Environment,
+  effects: SupervisorEffect[],
+): SupervisorState {
+  const released = release(state, input, effects);
+  const owner = ownerOf(released, input);
+  // A host that stops refuses what it was asked for; nobody needs to hear of that.
+  if (owner === null) return released;
+  const { car, setName, set, context } = owner;
+  const { module } = context.spec;
+  effects.push({ type: "log", level: "error", car: car.name, module, text: input.message });
+  // The host died over it: maybe `init` crashes, and would take the same neighbors along again.
+  const suspect = set.suspect || input.blame === "likely";
+  const next = withCar(released, { ...car, [setName]: { ...without(set, context), suspect } });
+  return afterAttempt(next, car.id, setName, environment, effects);
+}
+
+export function onLost(
+  state: SupervisorState,
+  input: SupervisorInput & { type: "lost" },
+  environment: Environment,
+  effects: SupervisorEffect[],
+): SupervisorState {
+  const released = release(markDead(state, input.host), input, effects);
+  const owner = ownerOf(released, input);
+  if (owner === null) return released;
+  const { car, setName, set, context } = owner;
+  const { reason, blame } = input;
+  const { module } = context.spec;
+  const text = `Module context lost: ${reason}`;
+  effects.push({ type: "log", level: "error", car: car.name, module, text });
+  const past = hasBeenWell(set, environment.now) ? forgiven(set) : set;
+  // A car's contexts on one host are lost together: that is one crash.
+  const counts = blame !== "none" && !past.crashed;
+  const less: ModuleSet = {
+    ...without(past, context),
+    wellSince: null,
+    crashesInRow: past.crashesInRow + (counts ? 1 : 0),
+    crashed: past.crashed || counts,
+    suspect: past.suspect || blame === "likely",
+  };
+  const next = retry(car, setName, less, environment, effects);
+  return afterAttempt(
+    withCar(released, { ...car, [setName]: next }),
+    car.id,
+    setName,
+    environment,
+    effects,
+  );
+}
+
+/** Whoever wants a context; `null`: nobody any more. */
+function ownerOf(state: SupervisorState, input: ContextInput<string>) {
+  const car = withId(state.cars, input.car);
+  for (const setName of ["serving", "coming"] as const) {
+    const set = car?.[setName];
+    const context = set && withId(set.contexts, input.context);
+    if (car && set && context) return { car, setName, set, context };
+  }
+  return null;
+}
+
+function without(set: ModuleSet, context: ContextEntry): ModuleSet {
+  return { ...set, contexts: set.contexts.filter(({ id }) => id !== context.id) };
+}
+
+/** What has been well for long enough begins without a history. */
+export function forgiven(set: ModuleSet): ModuleSet {
+  return { ...set, unproven: [], failuresInRow: 0, crashesInRow: 0, suspect: false };
+}
