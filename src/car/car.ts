@@ -1,5 +1,5 @@
-// A car: drives the pure session with what transport, modules and clock bring, and carries out what
-// the session wants done.
+// The driver of a car's session: feeds it inputs from transport, modules and clock, and carries out its
+// effects.
 import type { ModuleContext } from "../module/mod.ts";
 import type {
   CarTransport,
@@ -32,7 +32,7 @@ import { CarJournal } from "./journal.ts";
 import { ModuleCalls } from "./module_calls.ts";
 import type { Turn, TurnSubscriber } from "./turn.ts";
 
-/** What a car is made of. */
+/** The parts of a car. */
 export interface CarOptions {
   readonly settings: SessionSettings;
   readonly transport: CarTransport;
@@ -51,30 +51,29 @@ export interface CarSnapshot {
   readonly state: StateName;
   /** Milliseconds since the epoch. */
   readonly since: number;
-  /** Whether an operator keeps gateways out. */
+  /** Whether an operator has paused the car. */
   readonly paused: boolean;
-  /** Whether the connection to the broker stands. */
+  /** Whether the car is connected to the broker. */
   readonly brokerConnected: boolean;
-  /** Whether every module context of the car is there. */
+  /** Whether the car has all its module contexts. */
   readonly modulesReady: boolean;
   readonly sessionId: string | null;
   /** Connected devices, `module/type/role`. */
   readonly devices: readonly string[];
   readonly queues: QueueDepths;
   readonly statistics: CarCounts;
-  /** `null` when the transport does not count. */
+  /** `null` when the transport has no counters. */
   readonly transport: Readonly<TransportStats> | null;
 }
 
-/** After a defect in the session the timer rests so long, in milliseconds: it may fire for ever. */
+/** After a defect in the session, the timer pauses so long, as it might fire forever; in milliseconds. */
 const DEFECT_REST_MS = 1000;
 
 /**
  * One car of the fleet.
  *
- * Whatever a gateway, a module or the broker does ends in one queue of inputs, so that the session
- * sees one thing after the other. Nothing here throws at its callers: a defect is logged, and what
- * can be done without the part that failed is done.
+ * All events of gateway, modules and broker go into one queue of inputs, which the session gets one after
+ * the other. Nothing here throws: a defect is logged, and the rest goes on.
  */
 export class Car {
   readonly name: string;
@@ -110,7 +109,7 @@ export class Car {
     this.#session = createSession(options.settings);
   }
 
-  /** Connects to the broker, and keeps connecting until {@linkcode stop}. */
+  /** Connects to the broker, again and again until {@linkcode stop}. */
   start(): void {
     const listener: TransportListener = {
       onConnected: () => this.#take({ type: "broker_connected" }),
@@ -123,10 +122,11 @@ export class Car {
   }
 
   /**
-   * Ends the session in order and leaves the broker [STOP-ORDER]; module contexts are their owner's
-   * to destroy afterwards. Never rejects.
+   * Ends the session in order and leaves the broker [STOP-ORDER]; the owner of the module contexts
+   * destroys them afterwards. Never rejects.
    *
-   * @param detail Why the car goes, for people; without it the server stops, and a gateway is not told.
+   * @param detail why the car is removed, for people; absent when the server stops, which gateways are not
+   * told
    */
   async stop(detail?: string): Promise<void> {
     this.#take({ type: "stop", ...(detail === undefined ? {} : { detail }) });
@@ -142,13 +142,13 @@ export class Car {
     this.#take({ type: "command", module, command });
   }
 
-  /** The context of one module is gone; every open call has ended as `host_lost`. */
+  /** The context of a module was lost; every open call has ended as `host_lost`. */
   loseModule(module: number, reason: string): void {
     this.#calls.detach(module);
     this.#take({ type: "module_lost", detail: `Module ${module}: ${reason}` });
   }
 
-  /** Takes the context of one module. */
+  /** Adds the context of a module. */
   attach(context: ModuleContext): void {
     this.#calls.attach(context);
   }
@@ -158,7 +158,7 @@ export class Car {
     this.#take({ type: "modules_ready" });
   }
 
-  /** Takes new settings and limits, which count from now on; the session goes on. */
+  /** Applies new settings and limits; the session goes on. */
   configure(settings: SessionSettings, limits: MessageLimits): void {
     this.#maxMessageBytes = limits.maxMessageBytes;
     this.#transport.limitMessages?.(limits);
@@ -166,8 +166,8 @@ export class Car {
   }
 
   /**
-   * Ends the session, so that contexts can be exchanged: the old ones still hear of it. Gateways may
-   * connect again after {@linkcode modulesReady}.
+   * Ends the session, so that contexts can be replaced; the old ones are still called. Gateways may connect
+   * again after {@linkcode modulesReady}.
    *
    * @param detail Why, for people.
    */
@@ -177,14 +177,14 @@ export class Car {
   }
 
   /**
-   * Connects to the broker anew at a random moment within so many milliseconds: the session goes on
-   * until then, and ends as `broker_lost`. The gateway is told while the old connection stands.
+   * Reconnects to the broker at a random moment within so many milliseconds: the session goes on until
+   * then, and ends as `broker_lost`. The gateway is told through the old connection.
    */
   reconnect(reason: string, withinMs: number): void {
     this.#transport.reconnect?.(reason, withinMs);
   }
 
-  /** Ends the session, so that the gateway connects anew. */
+  /** Ends the session, so that the gateway connects again. */
   restart(): void {
     this.#take({ type: "restart" });
   }
@@ -204,7 +204,7 @@ export class Car {
     return stateName(this.#session);
   }
 
-  /** The car as plain data; costs nothing until it is asked for. */
+  /** The car as plain data. */
   snapshot(): CarSnapshot {
     const session = this.#session;
     return {
@@ -237,7 +237,7 @@ export class Car {
     this.#take({ type: "rejected", why: "malformed", detail: message.reason });
   }
 
-  /** Takes one input, and those that come while its effects are carried out, one after the other. */
+  /** Takes an input, and those that arrive while its effects are carried out, one after the other. */
   #take(input: Input): void {
     this.#inputs.push(input);
     if (this.#busy) return;
@@ -274,7 +274,7 @@ export class Car {
     }
   }
 
-  /** Lets the session take an input; after a defect it stays as it was. */
+  /** Steps the session; after a defect it stays as it was. */
   #step(input: Input, now: number): readonly Effect[] {
     try {
       const { session, effects } = step(this.#session, input, now);
@@ -297,7 +297,7 @@ export class Car {
     }
   }
 
-  /** Statuses that pile up wait in the gateway: nothing is dropped, it is just not read. */
+  /** Backpressure: statuses wait in the gateway, nothing is dropped. */
   #watchQueue(): void {
     const saturated = isSaturated(this.#session);
     if (saturated === this.#readingPaused) return;
@@ -306,7 +306,7 @@ export class Car {
     else this.#transport.resume();
   }
 
-  /** Keeps one timer, set anew only when it must fire earlier than it would. */
+  /** Keeps one timer, moved only when it must fire earlier. */
   #arm(): void {
     const deadline = Math.max(nextDeadline(this.#session), this.#restUntil);
     if (deadline === Infinity) {

@@ -1,4 +1,4 @@
-// Plain counters of one car, cheap enough to be always on.
+// Counters of one car, cheap enough to be always on.
 import type { ServerMessage } from "../protocol/mod.ts";
 import type { Dropped, FailureReason, Note, NotForwarded } from "../session/mod.ts";
 import type { Turn, TurnSubscriber } from "./turn.ts";
@@ -12,33 +12,33 @@ function add<K extends string>(counts: Partial<Record<K, number>>, key: K, count
   counts[key] = (counts[key] ?? 0) + count;
 }
 
-/** What has happened to a car since the server started. */
+/** Counters of a car since the server started. */
 export class CarStatistics implements TurnSubscriber {
   sessionsStarted = 0;
   sessionsFailed = 0;
   statusesReceived = 0;
   statusesForwarded = 0;
-  /** Answered, though no module got them. */
+  /** Answered but not forwarded. */
   statusesNotForwarded = 0;
   statusesAnswered = 0;
   commandsSent = 0;
-  /** Answered with OK, as their modules were told. */
+  /** Answered with OK. */
   commandsAcknowledged = 0;
   commandsRefused = 0;
-  /** Published, but their session ended before they were answered. */
+  /** Published, but not answered before their session ended. */
   commandsUnanswered = 0;
   commandsDropped = 0;
   moduleCallsFailed = 0;
-  /** Payloads that were no message of the protocol, or too large. */
+  /** Payloads that were malformed or too large. */
   messagesRejected = 0;
-  /** What {@linkcode sessionsFailed} is made of; reasons without any are absent. */
+  /** {@linkcode sessionsFailed} by reason; reasons without any are absent. */
   readonly failuresByReason: Partial<Record<FailureReason, number>> = {};
-  /** What {@linkcode statusesNotForwarded} is made of. */
+  /** {@linkcode statusesNotForwarded} by reason. */
   readonly notForwardedByReason: Partial<Record<NotForwarded, number>> = {};
-  /** What {@linkcode commandsDropped} is made of. */
+  /** {@linkcode commandsDropped} by reason. */
   readonly droppedByReason: Partial<Record<Dropped, number>> = {};
 
-  /** The counters as they are now. */
+  /** A copy of the counters. */
   snapshot(): CarCounts {
     return {
       ...this,

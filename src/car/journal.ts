@@ -5,16 +5,15 @@ import type { Clock } from "../time/mod.ts";
 import { type CarEvent, eventsOf } from "./events.ts";
 import type { Turn, TurnSubscriber } from "./turn.ts";
 
-/** What a journal is made of. */
 export interface JournalOptions {
-  /** Names the car already. */
+  /** The log of this car. */
   readonly log: Log;
   readonly clock: Clock;
   /** The session of a defect. */
   readonly sessionId: () => string | null;
 }
 
-/** Lines of one code in a minute; what a gateway, or a module, causes faster is counted. */
+/** Lines of one code per minute; further ones are only counted. */
 const MAX_LINES = 30;
 
 /**
@@ -41,7 +40,7 @@ export class CarJournal implements TurnSubscriber {
     for (const event of eventsOf(turn)) this.#write(event);
   }
 
-  /** Writes that something threw which must not, once per place and minute. */
+  /** Writes an unexpected error, once per place and minute. */
   defect(where: string, error: unknown): void {
     const text = () => `Defect in ${where}: ${error instanceof Error ? error.stack : error}`;
     const code = `defect ${where}`;

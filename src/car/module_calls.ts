@@ -1,9 +1,8 @@
-// The module contexts of a car, and the effects that are calls of them.
+// Calls the module contexts of a car as effects demand.
 import type { ModuleContext } from "../module/mod.ts";
 import { type CallOutcome, type Device, wasMade } from "../protocol/mod.ts";
 import type { Effect, Input } from "../session/mod.ts";
 
-/** Effects that are for modules. */
 export type ModuleEffect = Extract<
   Effect,
   {
@@ -18,7 +17,7 @@ export type ModuleEffect = Extract<
   }
 >;
 
-/** Calls the contexts of one car; a context that is away is not called. */
+/** Calls the contexts of one car; missing contexts are skipped. */
 export class ModuleCalls {
   readonly #take: (input: Input) => void;
   readonly #contexts = new Map<number, ModuleContext>();
@@ -28,22 +27,22 @@ export class ModuleCalls {
     this.#take = take;
   }
 
-  /** Takes the context of one module. */
+  /** Adds the context of a module. */
   attach(context: ModuleContext): void {
     this.#contexts.set(context.spec.module, context);
   }
 
-  /** Forgets the context of one module. */
+  /** Removes the context of a module. */
   detach(module: number): void {
     this.#contexts.delete(module);
   }
 
-  /** Forgets every context. */
+  /** Removes all contexts. */
   detachAll(): void {
     this.#contexts.clear();
   }
 
-  /** Makes the call that an effect is. Throws what a context throws, which none should. */
+  /** Carries out an effect. */
   perform(effect: ModuleEffect): void {
     switch (effect.type) {
       case "forward":
@@ -77,7 +76,7 @@ export class ModuleCalls {
     }
   }
 
-  /** A call that could not even be made has failed: the session must not wait for it. */
+  /** A call that could not be made has failed: the session must not wait for it. */
   giveUp(effect: Effect): void {
     if (effect.type === "forward") {
       this.#take({ type: "forwarded", epoch: effect.epoch, counter: effect.counter });
@@ -93,7 +92,7 @@ export class ModuleCalls {
     if (context === undefined) return;
     const isAlone = errorMessage.length === 0;
     const done = (outcome: CallOutcome) => {
-      // The status did not reach a module: the gateway keeps it, and the session ends or has ended.
+      // The status did not reach the module: the gateway keeps it, and the session ends.
       if (wasMade(outcome)) this.#take({ type: "forwarded", epoch, counter });
     };
     const onStatus = (outcome: CallOutcome) => {

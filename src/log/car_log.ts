@@ -1,17 +1,17 @@
-// The Log of one car, or of none: one comparison for a level that is off, and no more.
+// The Log of one car, or of none. A level that is off costs one comparison.
 import type { LineProperties } from "./format.ts";
 import { LOG_LEVELS, type LogLevel } from "./settings.ts";
 import type { Log, LogContext, LogMessage } from "./log.ts";
 
 /** Which levels count for one car, or for lines without one; read for every line. */
 export interface Levels {
-  /** The lowest rank any target takes. */
+  /** The lowest rank that any target accepts. */
   lowest: number;
   /** Replaces the targets' own ranks. */
   override: number | undefined;
 }
 
-/** Writes a line that somebody listens to. */
+/** Writes a line whose level is on. */
 export type WriteLine = (
   levels: Levels,
   rank: number,

@@ -1,6 +1,6 @@
-// What can go wrong in this room.
+// Errors of logging.
 
-/** The log directory cannot be made, or nothing can be written there. */
+/** The log directory cannot be created or written to. */
 export class LogDirectoryError extends Error {
   override readonly name = "LogDirectoryError";
   /** The directory as configured. */

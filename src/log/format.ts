@@ -1,10 +1,10 @@
-// The two shapes of a log line, as LogTape formatters [LOG-LINE].
+// The two formats of log lines, as LogTape formatters [LOG-LINE].
 import type { LogLevel as LogTapeLevel, LogRecord, TextFormatter } from "@logtape/logtape";
 import type { LogLevel } from "./settings.ts";
 import { escapeUnsafe } from "../text/mod.ts";
 import type { LogContext } from "./log.ts";
 
-/** The name that stands in every line. */
+/** The logger's name in every line. */
 export const LOGGER_NAME = "external-server";
 
 /** LogTape's name for each of our levels. */
@@ -30,7 +30,7 @@ export interface LineProperties extends LogContext, Record<string, unknown> {
   readonly car?: string | undefined;
 }
 
-/** Longer messages are cut, in characters, so that no peer can fill the disk with one line. */
+/** Longer messages are cut, so that no peer can fill the disk with one line; in characters. */
 const MAX_MESSAGE = 16_384;
 /** The same for a session id or a device, which come from the network. */
 const MAX_VALUE = 200;
@@ -42,17 +42,17 @@ const PLAIN_VALUE = /^[\p{L}\p{N}_./:+-]+$/u;
  *
  * `[2026-11-20 23:46:42.669] [external-server] [INFO]\t (car_a)\tmessage [session=s device=2/1/r]`
  *
- * A line without a car leaves the place between the two tabs empty (`\t \tmessage`), so that
- * splitting at tabs gives three columns always. Session, device and module follow the message
- * where they are known. Control and format characters are
- * escaped: nobody can forge a line or a column, or turn the direction of writing around.
+ * A line without a car leaves the column between the two tabs empty (`\t \tmessage`), so that splitting at
+ * tabs always gives three columns. Session, device and module follow the message if they are known.
+ * Control and format characters are escaped, so that nobody can forge a line or a column, or reverse the
+ * direction of writing.
  */
 export function textFormatter(): TextFormatter {
   let second = NaN;
   let prefix = "";
   return (record) => {
     const wholeSecond = Math.floor(record.timestamp / 1000);
-    // Lines come in bursts, and taking a date apart costs more than all the rest of a line.
+    // Lines come in bursts, and splitting up a date costs more than the rest of a line.
     if (wholeSecond !== second) {
       second = wholeSecond;
       prefix = localSecond(record.timestamp);
@@ -65,7 +65,7 @@ export function textFormatter(): TextFormatter {
   };
 }
 
-/** One JSON object a line: timestamp (UTC), level, logger, car, session, device, module, message. */
+/** One JSON object per line: timestamp (UTC), level, logger, car, session, device, module, message. */
 export function jsonFormatter(): TextFormatter {
   return (record) => {
     const { car, session, device, module } = record.properties as LineProperties;
@@ -79,7 +79,7 @@ export function jsonFormatter(): TextFormatter {
       module,
       message: messageOf(record),
     });
-    // JSON leaves characters alone that some readers take for line breaks, or act on.
+    // JSON does not escape all characters that readers take for line breaks or act on.
     return `${escapeUnsafe(line)}\n`;
   };
 }

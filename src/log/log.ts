@@ -1,7 +1,7 @@
-// The logger as every room sees it; logging.ts stands behind it.
+// The logger's interface; logging.ts implements it.
 import type { LogLevel } from "./settings.ts";
 
-/** What a line is about, beside its text; `car` is bound with {@linkcode Log.forCar}. */
+/** The context of a line; `car` is bound with {@linkcode Log.forCar}. */
 export interface LogContext {
   readonly session?: string | undefined;
   /** `module/type/role`. */
@@ -9,7 +9,7 @@ export interface LogContext {
   readonly module?: number | undefined;
 }
 
-/** A text, or a function that is only called when somebody listens to the level. */
+/** A text, or a function that is called only when the level is on. */
 export type LogMessage = string | (() => string);
 
 /** Writes log lines [LOG-LINE]. A level that is off costs one comparison. */
@@ -19,13 +19,13 @@ export interface Log {
   warning(message: LogMessage, context?: LogContext): void;
   error(message: LogMessage, context?: LogContext): void;
   critical(message: LogMessage, context?: LogContext): void;
-  /** Says whether any sink takes this level, for callers that would have to prepare more. */
+  /** Whether any sink accepts this level. */
   isEnabled(level: LogLevel): boolean;
-  /** The same log, with every line naming the car. */
+  /** The same log, with the car in every line. */
   forCar(car: string): Log;
 }
 
-/** A log nobody reads. */
+/** A log that discards everything. */
 export const silentLog: Log = {
   debug() {},
   info() {},

@@ -1,4 +1,4 @@
-// The logger behind the Log interface: levels, sinks, and the lines' way to them.
+// Implements the Log interface: levels, sinks, and the queues of lines between them.
 import type { LogRecord, TextFormatter } from "@logtape/logtape";
 import { join } from "node:path";
 import type { LogFormat, LoggingConfig } from "./settings.ts";
@@ -21,27 +21,27 @@ import { ConsoleSink, FileSink, type LineSink, type WriteBytes } from "./sinks.t
 /** Name of the current log file in its directory; old ones add `.1`, `.2` and so on. */
 export const LOG_FILE_NAME = "external_server.log";
 
-/** What tests replace. */
+/** For tests. */
 export interface LoggingOptions {
   /** Times the flushing. @default {systemClock} */
   readonly clock?: Clock;
-  /** The date that lines carry, in milliseconds since 1970. @default {wallTime} */
+  /** The timestamp of lines, in milliseconds since 1970. @default {wallTime} */
   readonly date?: () => number;
   /** Where console lines go. @default {Deno.stderr.write} */
   readonly writeConsole?: WriteBytes;
 }
 
-/** A running logger. Several may run in one process, without knowing of each other. */
+/** A running logger. Several may run independently in one process. */
 export interface Logging {
   readonly log: Log;
   /**
-   * Changes what is logged, in every sink, from the next line on; `undefined` goes back to the
-   * configured levels. With a car, for that car only, where it goes before the level for all.
+   * Overrides the level of every sink, from the next line on; `undefined` restores the configured levels.
+   * With a car, for that car only, where it takes precedence over the level for all.
    */
   setLevel(level: LogLevel | undefined, car?: string): void;
   /**
-   * Takes other configured levels, from the next line on; what {@linkcode setLevel} has set goes
-   * before them as it did. Nothing else of the configuration can change while it runs.
+   * Changes the configured levels, from the next line on; {@linkcode setLevel} still takes precedence.
+   * Nothing else of the configuration can change while it runs.
    */
   configureLevels(config: LoggingConfig): void;
   /** Resolves when all lines so far are written, or after 2 s. */
@@ -54,7 +54,7 @@ export interface Logging {
 const FLUSH_INTERVAL_MS = 250;
 /** How long flushing, and closing, may take each before the rest is given up. */
 const FLUSH_TIMEOUT_MS = 2000;
-/** With more waiting for a sink that is stuck, lines are lost and counted. */
+/** With more waiting for a stuck sink, lines are dropped and counted; in characters. */
 const MAX_WAITING_CHARS = 4 * 1024 * 1024;
 const CHUNK_CHARS = 64 * 1024;
 /** Above every level. */
@@ -71,12 +71,10 @@ interface Target {
 }
 
 /**
- * Opens the configured sinks and returns the logger that writes to them. With none in use it is a
- * logger that costs nothing.
+ * Opens the configured sinks and returns the logger that writes to them. Without sinks, logging costs
+ * nothing. Console lines go to standard error.
  *
- * Console lines go to standard error, where Python's logging writes them, too.
- *
- * @throws {LogDirectoryError} when the directory cannot be made, or its file not be written.
+ * @throws {LogDirectoryError} when the directory cannot be created, or its file cannot be written.
  */
 export function startLogging(config: LoggingConfig, options: LoggingOptions = {}): Logging {
   return new SinkLogging(config, options);
@@ -140,7 +138,7 @@ class SinkLogging implements Logging {
     await this.#bounded(this.#targets.map(({ sink }) => sink.close()));
   }
 
-  /** Waits for all, but no longer than the timeout: a sink may be stuck for good. */
+  /** Waits for all, up to the timeout: a sink may be stuck. */
   async #bounded(work: Promise<void>[]): Promise<void> {
     await within(Promise.allSettled(work), FLUSH_TIMEOUT_MS, this.#clock);
   }
@@ -148,7 +146,7 @@ class SinkLogging implements Logging {
   #addFile(file: LoggingConfig["file"]): void {
     const { directory, maxBytes, keep } = file;
     const path = join(directory, LOG_FILE_NAME);
-    // Small files are rotated in time only if what is written at once is smaller still.
+    // Small files are rotated in time only if chunks are even smaller.
     const chunkChars = maxBytes === 0 ? CHUNK_CHARS : Math.min(CHUNK_CHARS, maxBytes / 4);
     const onTrouble = (text: string) => {
       const count = this.#troubles.ask(text);

@@ -1,4 +1,4 @@
-// Log lines: levels, formats, destinations, and how often the same line is written.
+// Logging: levels, formats, sinks, and rate limits.
 export { LogDirectoryError } from "./errors.ts";
 export { type Log, silentLog } from "./log.ts";
 export { type Logging, startLogging } from "./logging.ts";

@@ -1,15 +1,15 @@
-// Keeps what happens thousands of times a second from being logged thousands of times a second.
+// Limits how often lines of the same kind are logged.
 import { type Clock, systemClock } from "../time/mod.ts";
 
-/** How often a kind may be logged, and how many kinds are told apart. */
+/** How often a kind may be logged, and how many kinds are distinguished. */
 export interface OnceOptions {
   /** @default {systemClock} */
   readonly clock?: Clock;
   /** In milliseconds. @default {60000} */
   readonly intervalMs?: number;
-  /** How often a kind is logged in an interval, which begins with the first time. @default {1} */
+  /** Lines of a kind per interval, which begins with the first. @default {1} */
   readonly times?: number;
-  /** Kinds told apart at a time; all further ones share one place. @default {256} */
+  /** Kinds distinguished at a time; all others share one entry. @default {256} */
   readonly maxKeys?: number;
 }
 
@@ -20,15 +20,15 @@ interface Entry {
   suppressed: number;
 }
 
-/** The place that kinds share when every other place is taken; no caller's key contains it. */
+/** The shared entry when all others are in use; never a caller's key. */
 const OTHERS = "\0others";
 
 /**
- * Says whether a kind may be logged now: once per interval and kind, or so often.
+ * Decides whether a kind may be logged now: once per interval and kind, or as often as configured.
  *
- * The number of kinds is bounded, because they may come from the network: when all places are taken
- * by kinds logged within the interval, further kinds count as one, so that a flood of new kinds
- * writes `maxKeys + 1` times as many lines per interval at most.
+ * The number of kinds is bounded, because they may come from the network: when all entries are in use by
+ * kinds logged within the interval, further kinds count as one, so that a flood of new kinds writes at
+ * most `maxKeys + 1` times as many lines per interval.
  */
 export class Once {
   readonly #clock: Clock;

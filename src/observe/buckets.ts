@@ -1,10 +1,10 @@
-// A histogram as plain numbers: what is observed falls into buckets, which metrics show later.
+// A histogram as plain numbers, for metrics.
 
 /** Counts observations by size. */
 export class Buckets {
-  /** Upper bounds, rising; the last bucket beyond them has none. */
+  /** Ascending upper bounds; the last bucket has none. */
   readonly bounds: readonly number[];
-  /** One for each bound, and one for what is above the last. */
+  /** One per bound, and one above the last. */
   readonly counts: number[];
   sum = 0;
 
@@ -13,7 +13,7 @@ export class Buckets {
     this.counts = new Array(bounds.length + 1).fill(0);
   }
 
-  /** Counts one. */
+  /** Counts one observation. */
   observe(value: number): void {
     let index = 0;
     for (const bound of this.bounds) {

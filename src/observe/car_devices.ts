@@ -1,11 +1,11 @@
-// The devices a gateway has listed, as operators see them: also those that are not connected.
+// The devices that a gateway has listed, as operators see them, including those that are not connected.
 import type { Note } from "../session/mod.ts";
 import { type Device, deviceKey } from "../protocol/mod.ts";
 
-/** Devices remembered of one car; a gateway may invent more. */
+/** Maximum number of devices per car; a gateway may invent more. */
 const MAX_DEVICES = 1000;
 
-/** A device of the session, or of the last one. Times are milliseconds since the epoch. */
+/** A device of the current or last session. Times are in milliseconds since the epoch. */
 export interface SeenDevice {
   readonly device: Device;
   connectedSince: number | null;
@@ -35,7 +35,7 @@ export class CarDevices {
     seen.lastStatusCounter = counter;
   }
 
-  /** Takes what a session noticed. @returns Whether devices have come or gone. */
+  /** Takes a note of the session. @returns whether devices have connected or disconnected */
   onNote(note: Note, at: number): boolean {
     switch (note.code) {
       case "device_connected":
@@ -59,7 +59,7 @@ export class CarDevices {
     }
   }
 
-  /** The session is over: its devices are shown until the next one begins. */
+  /** The session has ended: its devices are shown until the next one begins. */
   ended(): void {
     for (const seen of this.#devices.values()) {
       if (seen.connectedSince === null) continue;

@@ -1,4 +1,4 @@
-// What is remembered of one car for operators: kept only while somebody can ask for it.
+// The recent history of one car, for operators; kept only while HTTP is on.
 import type { Failure } from "../session/mod.ts";
 import { type CarEvent, eventsOf, sessionIdOf, type Turn } from "../car/mod.ts";
 import { type ClientMessage, type Command, deviceKey, type Status } from "../protocol/mod.ts";
@@ -8,7 +8,7 @@ import { CarDevices } from "./car_devices.ts";
 import { andSuppressed, type LogLevel, Once } from "../log/mod.ts";
 import { Ring } from "./ring.ts";
 
-/** How many are remembered. */
+/** How many entries are kept. */
 const MAX_STATUSES = 20;
 const MAX_COMMANDS = 20;
 const MAX_EVENTS = 50;
@@ -42,7 +42,7 @@ export interface KeptPayload {
   readonly bytes: number;
 }
 
-/** A status that came. Times are milliseconds since the epoch, durations milliseconds. */
+/** A received status. Times are in milliseconds since the epoch, durations in milliseconds. */
 export interface SeenStatus {
   readonly at: number;
   readonly device: string;
@@ -53,7 +53,7 @@ export interface SeenStatus {
   responseMs: number | null;
 }
 
-/** A command that went. */
+/** A published command. */
 export interface SeenCommand {
   readonly at: number;
   readonly device: string;
@@ -64,7 +64,7 @@ export interface SeenCommand {
   responseMs: number | null;
 }
 
-/** Something that happened, in words. */
+/** An event, in words. */
 export interface SeenEvent {
   readonly at: number;
   readonly level: LogLevel;
@@ -72,7 +72,7 @@ export interface SeenEvent {
   readonly device: string | null;
 }
 
-/** The end of a session, and what its gateway had listed in vain. */
+/** The end of a session, and devices of it that could not be connected. */
 export interface SeenFailure extends Failure {
   /** The last time. */
   readonly at: number;
@@ -82,7 +82,7 @@ export interface SeenFailure extends Failure {
   readonly refused: readonly { readonly module: number; readonly why: string }[];
 }
 
-/** What one second brought. */
+/** Counts of one second. */
 export interface SecondOfCar {
   readonly statuses: number;
   readonly commands: number;
@@ -98,7 +98,7 @@ export const QUIET: SecondOfCar = {
   responseMaxMs: null,
 };
 
-/** Adds seconds of several cars up. */
+/** Adds up the counts of several cars. */
 export function addSeconds(seconds: Iterable<SecondOfCar>): SecondOfCar {
   let statuses = 0;
   let commands = 0;
@@ -114,7 +114,7 @@ export function addSeconds(seconds: Iterable<SecondOfCar>): SecondOfCar {
   return { statuses, commands, responseMeanMs: sumMs / statuses, responseMaxMs: maxMs };
 }
 
-/** The memory of one car; everything in it is bounded. */
+/** The history of one car; everything in it is bounded. */
 export class CarRecord {
   readonly devices = new CarDevices();
   readonly statuses = new Ring<SeenStatus>(MAX_STATUSES);
@@ -160,7 +160,7 @@ export class CarRecord {
     return changed;
   }
 
-  /** Ends the second under way. */
+  /** Ends the current second. */
   second(): SecondOfCar {
     const quiet = this.#answered === 0 && this.#sent === 0;
     const second = quiet ? QUIET : {
@@ -256,7 +256,7 @@ function newest<T extends { readonly counter: number; readonly responseMs: numbe
 
 const NOTHING: KeptPayload = { data: new Uint8Array(), bytes: 0 };
 
-/** A copy: what a payload is part of is much larger and must not be kept. */
+/** Copies a payload: the buffer that it is a view of is much larger and must not be kept. */
 function keep(data: Uint8Array): KeptPayload {
   if (data.length === 0) return NOTHING;
   return { data: data.slice(0, MAX_KEPT_BYTES), bytes: data.length };

@@ -1,19 +1,19 @@
-// Looks on while cars live, and remembers what operators may ask for; made only when they can ask.
+// Observes all cars, and keeps their recent history for operators; exists only while HTTP is on.
 import type { Turn, TurnSubscriber } from "../car/mod.ts";
 import { type Clock, systemClock, type TimerHandle } from "../time/mod.ts";
 import { addSeconds, CarRecord, QUIET, type SecondOfCar } from "./car_record.ts";
 
-/** What happens is gathered so long before listeners are told, in milliseconds. */
+/** How long changes are collected before listeners are told, in milliseconds. */
 const GATHER_MS = 100;
 
-/** What a second brought to all. */
+/** Counts of one second, of all cars. */
 export interface SecondOfFleet {
   readonly fleet: SecondOfCar;
-  /** Cars to which it brought anything. */
+  /** Cars with any. */
   readonly cars: ReadonlyMap<string, SecondOfCar>;
 }
 
-/** Who wants to know at once. None of these may throw. */
+/** Callbacks for live views. None of these may throw. */
 export interface FleetListener {
   /** The rows of these cars may have changed. */
   onChanged(cars: readonly string[]): void;
@@ -22,7 +22,7 @@ export interface FleetListener {
   onSecond(second: SecondOfFleet): void;
 }
 
-/** The memory of all cars. */
+/** The history of all cars. */
 export class FleetWatch implements TurnSubscriber {
   readonly #clock: Clock;
   readonly #records = new Map<string, CarRecord>();
@@ -38,7 +38,7 @@ export class FleetWatch implements TurnSubscriber {
   }
 
   /**
-   * Starts to count by the second.
+   * Starts counting per second.
    *
    * @param isServed Whether the server has a car of that name; the others are forgotten.
    */
@@ -49,26 +49,26 @@ export class FleetWatch implements TurnSubscriber {
     }, 1000);
   }
 
-  /** Counts no more, and tells nobody any more. */
+  /** Stops counting and calling listeners. */
   stop(): void {
     for (const timer of [this.#ticker, this.#gather]) if (timer !== null) this.#clock.clear(timer);
     this.#ticker = this.#gather = null;
     this.#listeners.clear();
   }
 
-  /** The memory of one car. */
+  /** The history of one car. */
   record(car: string): CarRecord {
     let record = this.#records.get(car);
     if (record === undefined) this.#records.set(car, record = new CarRecord(this.#clock));
     return record;
   }
 
-  /** What the last whole second brought. */
+  /** Counts of the last full second. */
   get lastSecond(): SecondOfFleet {
     return this.#second;
   }
 
-  /** Tells `listener` what happens from now on, until the function returned is called. */
+  /** Adds a listener; the returned function removes it. */
   listen(listener: FleetListener): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);

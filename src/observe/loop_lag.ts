@@ -1,10 +1,10 @@
-// How late the event loop is: a timer that should come at its time, and when it does come.
+// The event loop's lag: how much later than due a timer fires.
 import { type Clock, every, systemClock } from "../time/mod.ts";
 import { Ring } from "./ring.ts";
 
-/** How often it is looked, in milliseconds. */
+/** The interval of samples, in milliseconds. */
 const INTERVAL_MS = 500;
-/** Looks of one minute. */
+/** Samples per minute. */
 const LOOKS = 60_000 / INTERVAL_MS;
 
 /** Measures the event loop's lag from `start()` to `stop()`. */
@@ -17,7 +17,6 @@ export class LoopLag {
     this.#clock = clock;
   }
 
-  /** Starts to look. */
   start(): void {
     let before = this.#clock.now();
     this.#end = every(INTERVAL_MS, () => {
@@ -27,12 +26,11 @@ export class LoopLag {
     }, this.#clock);
   }
 
-  /** Looks no more. */
   stop(): void {
     this.#end();
   }
 
-  /** How late the last look was, and the latest of the last minute; milliseconds. */
+  /** The lag of the last sample, and the maximum of the last minute, in milliseconds. */
   get lagMs(): { readonly last: number; readonly max: number } {
     const looks = this.#looks.oldestFirst();
     return { last: looks.at(-1) ?? 0, max: Math.max(0, ...looks) };

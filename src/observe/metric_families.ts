@@ -1,8 +1,8 @@
-// The metrics: name, help, type and where each number comes from. All of them are read from counters
-// that exist anyway, when somebody asks.
+// The metrics: name, help, type and source of each number. All are read on demand from counters that
+// exist anyway.
 //
-// Names follow Prometheus' guidelines: base units, `_total` for what only grows. Labels are bounded:
-// cars and modules of the configuration, and closed sets.
+// Names follow Prometheus' guidelines: base units, `_total` for counters. Labels are bounded: cars and
+// modules of the configuration, and closed sets.
 import type { CarSnapshot } from "../car/mod.ts";
 import {
   DROPPED_REASONS,
@@ -15,7 +15,7 @@ import { CALL_OUTCOMES } from "../protocol/mod.ts";
 import type { Buckets } from "./buckets.ts";
 import type { ServerSnapshot } from "../server/mod.ts";
 
-/** What one scrape looks at. */
+/** The data for one scrape. */
 export interface Scrape {
   readonly server: ServerSnapshot;
   readonly calls: readonly CallCounts[];
@@ -27,7 +27,7 @@ export interface Scrape {
 
 /** One line of the exposition. */
 export interface Sample {
-  /** When it is not the family's. */
+  /** Overrides the name of the family. */
   readonly metricName?: string;
   readonly labels: Readonly<Record<string, string | number>>;
   readonly value: number;
@@ -66,7 +66,7 @@ function perCar(
   };
 }
 
-/** Every reason is there from the beginning, so that the first increase can be seen as one. */
+/** Every reason exists from the start, so that the first increase is visible as one. */
 function perCarAndReason(
   name: string,
   help: string,
@@ -110,7 +110,7 @@ function histogram(
   ];
 }
 
-/** Bounds of call durations: each takes two of the powers of two that are counted. */
+/** Bounds of call durations: each combines two of the powers of two that are counted. */
 const CALL_BITS = [4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26];
 const CALL_BOUNDS = CALL_BITS.map((bits) => 2 ** bits / 1e6);
 

@@ -1,17 +1,17 @@
-// The metrics as Prometheus reads them.
+// Writes metrics in Prometheus' text format.
 import { setImmediate } from "node:timers/promises";
 import { type Metric, Registry } from "prom-client";
 import { FAMILIES, type Family, type Sample, type Scrape } from "./metric_families.ts";
 
-/** Stands before every name. */
+/** Prefix of every name. */
 const PREFIX = "external_server_";
 
-/** Lines that are written before anything else gets its turn. */
+/** Lines that are written before the event loop turns. */
 const CHUNK = 500;
 
 /**
- * A metric whose values are read when it is asked for, a chunk at a time. prom-client's own classes
- * keep values and would have to be told each of them first; its registry only needs this much.
+ * A metric whose values are read on demand, in chunks. prom-client's own classes store values, which
+ * would have to be copied there first; its registry needs only this.
  */
 class CollectedMetric {
   readonly name: string;
@@ -32,12 +32,12 @@ class CollectedMetric {
     this.#left = this.#samples(scrape, this.name);
   }
 
-  /** Whether the registry has not written everything yet. */
+  /** Whether the registry still has chunks to write. */
   get hasMore(): boolean {
     return this.#left.length > 0;
   }
 
-  /** What the registry writes: the next chunk. */
+  /** The next chunk. */
   get(): Promise<{ name: string; help: string; type: string; values: readonly Sample[] }> {
     const { name, help, type } = this;
     const values = this.#left.slice(0, CHUNK);
@@ -62,13 +62,13 @@ export class Metrics {
     }
   }
 
-  /** All metrics; whoever asks while a text is being written gets that one. */
+  /** All metrics; concurrent calls share one text. */
   text(): Promise<string> {
     this.#writing ??= this.#write().finally(() => this.#writing = undefined);
     return this.#writing;
   }
 
-  /** With many cars this takes a while: what else is to be done is done between the chunks. */
+  /** With many cars this takes a while, so the event loop turns between chunks. */
   async #write(): Promise<string> {
     const scrape = this.#look();
     const parts: string[] = [];

@@ -1,4 +1,4 @@
-// Looks on while cars live: records, rates, metrics.
+// Observers of cars: history, rates, metrics.
 export {
   type KeptPayload,
   QUIET,

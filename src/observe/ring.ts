@@ -1,17 +1,17 @@
-// The last few of what keeps happening.
+// A ring buffer.
 
-/** Keeps the newest `capacity` items; adding costs the same however many there were. */
+/** Keeps the newest `capacity` items; adding takes constant time. */
 export class Ring<T> {
   readonly #capacity: number;
   readonly #items: T[] = [];
-  /** Where the oldest item is, once it is full. */
+  /** Index of the oldest item, once it is full. */
   #first = 0;
 
   constructor(capacity: number) {
     this.#capacity = capacity;
   }
 
-  /** Adds the newest; the oldest leaves when there is no room. */
+  /** Adds an item; drops the oldest when full. */
   push(item: T): void {
     if (this.#items.length < this.#capacity) {
       this.#items.push(item);
@@ -21,12 +21,12 @@ export class Ring<T> {
     this.#first = (this.#first + 1) % this.#capacity;
   }
 
-  /** The newest, if there is any. */
+  /** The newest item, if any. */
   get newest(): T | undefined {
     return this.#items.at(this.#first - 1);
   }
 
-  /** Puts another in the newest one's place; adds it when there is none. */
+  /** Replaces the newest item; adds it when there is none. */
   replaceNewest(item: T): void {
     if (this.#items.length === 0) this.push(item);
     else this.#items[(this.#first + this.#items.length - 1) % this.#items.length] = item;

@@ -1,4 +1,4 @@
-// uint32 counters that wrap [STATUS-WRAP] [COMMAND-COUNTER]: the next one, and which came first.
+// uint32 counters that wrap [STATUS-WRAP] [COMMAND-COUNTER].
 
 /** The counter after this one; 4294967295 is followed by 0. */
 export function nextCounter(counter: number): number {

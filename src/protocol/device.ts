@@ -1,4 +1,4 @@
-// Who a device is: two devices are the same when module, type and role agree [DEVICE-IDENTITY].
+// The identity of a device: module, type and role [DEVICE-IDENTITY].
 import type { Device } from "./messages.ts";
 
 /**
@@ -9,7 +9,7 @@ export function deviceKey(device: Device): string {
   return `${device.module}/${device.deviceType}/${device.deviceRole}`;
 }
 
-/** Says whether two descriptions mean the same device. */
+/** Whether two descriptions mean the same device. */
 export function sameDevice(a: Device, b: Device): boolean {
   return a.module === b.module && a.deviceType === b.deviceType && a.deviceRole === b.deviceRole;
 }

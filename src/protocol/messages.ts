@@ -1,6 +1,6 @@
 // The messages of Fleet Protocol v2 as plain readonly data [MSG-EXTERNAL] [MSG-INTERNAL].
 
-/** A device of a car as it travels on the wire. Enums are open: any module number is valid. */
+/** A device of a car, as in messages. Enums are open: any module number is valid. */
 export interface Device {
   readonly module: number;
   readonly deviceType: number;
@@ -9,14 +9,13 @@ export interface Device {
   readonly priority: number;
 }
 
-/** What a device says of itself with a status; any other number may arrive, too. */
+/** The state of a device in a status; other numbers may arrive as well. */
 export const DeviceState = { CONNECTING: 0, RUNNING: 1, ERROR: 2, DISCONNECT: 3 } as const;
 
-/** How the server answers a Connect. */
 export const ConnectResponseType = { OK: 0, ALREADY_LOGGED: 1 } as const;
 export type ConnectResponseType = typeof ConnectResponseType[keyof typeof ConnectResponseType];
 
-/** How a gateway answers a command; any other number may arrive, too. */
+/** A gateway's answer to a command; other numbers may arrive as well. */
 export const CommandResponseType = {
   OK: 0,
   DEVICE_NOT_CONNECTED: 1,
@@ -88,5 +87,5 @@ export interface Command {
 /** All that the server may send (`ExternalServer`). */
 export type ServerMessage = ConnectResponse | StatusResponse | Command;
 
-/** No bytes; shared, so that nobody allocates for nothing. */
+/** An empty array, shared to avoid allocations. */
 export const NO_BYTES: Uint8Array = new Uint8Array(0);

@@ -1,5 +1,5 @@
-// The words of the module interface that sessions know: what became of a call, why a device is
-// disconnected, and commands [MODULE-FUNCTIONS].
+// The part of the module interface that sessions know: outcomes of calls, why a device is disconnected, and
+// commands [MODULE-FUNCTIONS].
 import type { Device } from "./messages.ts";
 
 /**
@@ -22,7 +22,7 @@ export const CALL_OUTCOMES = [
   "withdrawn",
 ] as const;
 
-/** Whether the module has been called, and has come back. */
+/** Whether the module was called and has returned. */
 export function wasMade(outcome: CallOutcome): boolean {
   return outcome !== "host_lost" && outcome !== "withdrawn";
 }
@@ -35,7 +35,7 @@ export const DisconnectType = { ANNOUNCED: 0, TIMEOUT: 1, ERROR: 2 } as const;
 /** See {@linkcode DisconnectType}. */
 export type DisconnectType = typeof DisconnectType[keyof typeof DisconnectType];
 
-/** A command a module wants delivered. */
+/** A command of a module. */
 export interface ModuleCommand {
   /** As the module named it; its own module number may differ from the context's. */
   readonly device: Device;

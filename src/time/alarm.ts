@@ -1,22 +1,22 @@
-// One timer for whoever has many deadlines and asks for the next one after everything it does.
+// One timer for an object with many deadlines that computes the next one after each step.
 import type { Clock, TimerHandle } from "./clock.ts";
 
-/** Calls back at a moment that may be moved as often as one likes, at next to no cost. */
+/** Calls back at a moment that can be moved often, at almost no cost. */
 export class Alarm {
   readonly #clock: Clock;
   readonly #onDue: () => void;
   #timer: TimerHandle | undefined;
   #setFor = Infinity;
 
-  /** @param onDue called no later than what was last set, perhaps earlier; it sets the alarm anew */
+  /** @param onDue called no later than the moment last set, perhaps earlier; it sets the alarm again */
   constructor(clock: Clock, onDue: () => void) {
     this.#clock = clock;
     this.#onDue = onDue;
   }
 
   /**
-   * Is due at `at`, on the clock; Infinity: never, and no timer is left. A timer that would fire
-   * earlier is left alone: moving it for every message would cost more than one call too many.
+   * Sets the moment on the clock; Infinity: never, and no timer is left. A timer that fires earlier is
+   * kept: moving it for every message would cost more than a superfluous call.
    */
   set(at: number): void {
     if (at === Infinity) return this.#clear();

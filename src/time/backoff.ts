@@ -1,14 +1,14 @@
-// Growing pauses between attempts, as an iterable of intervals that a test can simply list.
+// Exponential backoff with jitter, as an iterable of pauses that a test can list.
 
 /** How pauses grow. */
 export interface Pauses {
   /** The first pause, in milliseconds. */
   readonly firstMs: number;
-  /** No pause is longer, in milliseconds. */
+  /** The longest pause, in milliseconds. */
   readonly maxMs: number;
   /** Each pause is this many times the one before. @default {2} */
   readonly factor?: number;
-  /** The share of each pause that is left to chance, 0 to 1. @default {0.5} */
+  /** The random share of each pause, 0 to 1. @default {0.5} */
   readonly jitter?: number;
 }
 
@@ -21,8 +21,8 @@ export interface BackoffOptions extends Pauses {
 /**
  * The pause before one attempt, in milliseconds; `index` 0 is the first.
  *
- * With jitter `j`, a pause of `d` becomes one between `d * (1 - j)` and `d`, so that many cars
- * which lost their broker in the same moment do not come back in the same moment.
+ * With jitter `j`, a pause of `d` becomes one between `d * (1 - j)` and `d`, so that cars that lost their
+ * broker at the same moment do not all come back at the same moment.
  *
  * @param random From 0 up to 1.
  */

@@ -1,18 +1,18 @@
-// Where time comes from: everything that waits takes a Clock, so that tests can replace it.
+// The source of time: everything that waits takes a Clock, so that tests can replace it.
 
-/** A timer that has been set; only {@linkcode Clock.clear} looks inside. */
+/** A timer; opaque but for {@linkcode Clock.clear}. */
 export type TimerHandle = object;
 
-/** Time as the server sees it: dates that never go back, in milliseconds. */
+/** The server's time: dates that never go back, in milliseconds. */
 export interface Clock {
   /**
-   * Milliseconds since 1970, with fractions. Counts from when the process started, so it never goes
-   * back; corrections of the machine's date that come later do not show.
+   * Milliseconds since 1970, with fractions. Monotonic from the start of the process: later corrections
+   * of the machine's clock have no effect.
    */
   now(): number;
   /** Calls `callback` once after `delayMs` milliseconds. */
   set(callback: () => void, delayMs: number): TimerHandle;
-  /** Takes a timer back: it does not fire any more. Does nothing when it has fired already. */
+  /** Cancels a timer. Does nothing when it has fired. */
   clear(handle: TimerHandle): void;
 }
 
@@ -26,8 +26,8 @@ export const systemClock: Clock = {
 };
 
 /**
- * A timer that, once taken back, does not fire. In Deno 2.4, those of the runtime do: when a read and
- * a timer are due in the same turn, clearing the timer upon the read is too late.
+ * A timer that never fires once cancelled. In Deno 2.4, the runtime's timers may: when a read and a timer
+ * are due in the same turn, clearing the timer upon the read is too late.
  */
 class SystemTimer {
   #callback: (() => void) | null;
@@ -45,8 +45,8 @@ class SystemTimer {
 }
 
 /**
- * Milliseconds since 1970 as the machine's date is now. For what is compared with dates of others,
- * such as log lines: it may jump, so nothing is timed with it.
+ * Milliseconds since 1970 by the machine's clock. For comparison with others' dates, such as in log lines:
+ * it may jump, so nothing is timed with it.
  */
 export function wallTime(): number {
   return Date.now();
@@ -57,7 +57,7 @@ export function sleep(ms: number, clock: Clock = systemClock): Promise<void> {
   return new Promise((resolve) => void clock.set(resolve, ms));
 }
 
-/** Calls back every `intervalMs` milliseconds; the result ends it. */
+/** Calls back every `intervalMs` milliseconds, until the returned function is called. */
 export function every(
   intervalMs: number,
   callback: () => void,

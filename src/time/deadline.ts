@@ -1,4 +1,4 @@
-// Waiting for something, but not forever.
+// Waiting with a deadline.
 import { type Clock, systemClock } from "./clock.ts";
 
 /** Something did not happen in time; the message says what. */
@@ -7,10 +7,10 @@ export class DeadlineError extends Error {
 }
 
 /**
- * Waits for `promise`, at most `limitMs` milliseconds; leaves no timer behind. What the promise does
- * later is ignored, a rejection included.
+ * Waits for `promise`, at most `limitMs` milliseconds; leaves no timer behind. A later result or
+ * rejection of the promise is ignored.
  *
- * @param late Makes the error for what comes too late. @default {a DeadlineError with the limit}
+ * @param late makes the error when the deadline has passed @default {a DeadlineError with the limit}
  */
 export async function deadline<T>(
   promise: Promise<T>,
@@ -48,7 +48,7 @@ export async function within(
   }
 }
 
-/** Waits for whichever settles first; what the others do later is ignored. */
+/** Waits for the first to settle; later results of the others are ignored. */
 export function firstOf<T>(...promises: readonly Promise<T>[]): Promise<T> {
   for (const promise of promises) promise.catch(() => {});
   return Promise.race(promises);

@@ -1,20 +1,20 @@
-// Keeps a connection that always has data from starving everything else. A read that finds data goes
-// on in a microtask, so a loop of such reads never lets the event loop turn: no timer fires, no signal
-// is noticed, no other connection is read.
+// Keeps a connection that always has data from starving everything else. A read that finds data continues
+// in a microtask, so a loop of such reads never lets the event loop turn: no timer fires, no signal is
+// handled, no other connection is read.
 
 /** Bytes a loop may read before the event loop turns. */
 const SHARE_BYTES = 32_768;
-/** What a read counts for beside its bytes, as many small ones take time, too. */
+/** Added to the bytes of each read, as many small ones take time as well. */
 const BYTES_PER_READ = 256;
 
-/** Loops that have used up their share, in the order in which they go on. */
+/** Loops that have used up their share, in the order in which they continue. */
 const waiting: (() => void)[] = [];
 
 /**
- * What one loop may read before others get a turn; one for each loop that awaits reads.
+ * The share of one loop that awaits reads, before others get a turn.
  *
- * Loops that used up their share go on one after the other, each in a turn of its own, so that a
- * hundred busy connections delay the rest no more than one does.
+ * Loops that have used up their share continue one after the other, each in its own turn, so that a hundred
+ * busy connections delay the rest no more than one does.
  */
 export class ReadShare {
   #left = SHARE_BYTES;

@@ -1,16 +1,16 @@
-// Lets only so many in at a time, in the order in which they came.
+// A counting semaphore, first come, first served.
 
 /** A counting semaphore. */
 export class Semaphore {
   #free: number;
   readonly #waiting: (() => void)[] = [];
 
-  /** @param permits How many may be in at a time. */
+  /** @param permits how many may hold it at a time */
   constructor(permits: number) {
     this.#free = permits;
   }
 
-  /** Waits for room; the result leaves again, once. */
+  /** Waits for a permit; the returned function releases it, once. */
   async acquire(): Promise<() => void> {
     if (this.#free > 0) this.#free--;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));

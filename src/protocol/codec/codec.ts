@@ -1,4 +1,4 @@
-// Bytes to messages and back, through protobufjs [MSG-EXTERNAL]. The only file that knows it.
+// Decodes and encodes messages with protobufjs [MSG-EXTERNAL]. The only file that uses it.
 import protobuf from "protobufjs/light";
 import descriptor from "./descriptor.json" with { type: "json" };
 import { MalformedMessageError } from "./errors.ts";
@@ -16,7 +16,7 @@ const ExternalClient = root.lookupType("ExternalProtocol.ExternalClient");
 const ExternalServer = root.lookupType("ExternalProtocol.ExternalServer");
 const CLIENT_SHAPE = shapeOf(ExternalClient);
 
-/** What protobufjs makes of an `ExternalClient`: scalars have their defaults, messages may lack. */
+/** An `ExternalClient` as protobufjs decodes it: scalars have defaults, messages may be missing. */
 interface ClientRecord {
   connect?: {
     sessionId: string;
@@ -34,7 +34,7 @@ interface ClientRecord {
   commandResponse?: { sessionId: string; type: number; messageCounter: number } | null;
 }
 
-/** What protobufjs makes of an `ExternalServer`. */
+/** An `ExternalServer` as protobufjs decodes it. */
 interface ServerRecord {
   connectResponse?: { sessionId: string; type: number } | null;
   statusResponse?: { sessionId: string; type: number; messageCounter: number } | null;
@@ -54,12 +54,12 @@ const NO_DEVICE: Device = {
 };
 
 /**
- * Most characters of a name that a gateway chooses: session, company, car, role or name of a device.
- * Names are remembered and shown in many places; a message may be a thousand times as long.
+ * Maximum length of a name that a gateway chooses, in characters: session, company, car, role or name of a
+ * device. Names are kept and shown in many places; a message may be a thousand times as long.
  */
 const MAX_NAME = 1024;
 
-/** Copies the five fields, so that nobody holds a protobufjs object or what came with it. */
+/** Copies the five fields, so that no protobufjs object is kept alive. */
 function plainDevice(device: Device | null | undefined): Device {
   if (!device) return NO_DEVICE;
   const { module, deviceType, priority } = device;
@@ -89,12 +89,12 @@ function decode(type: protobuf.Type, payload: Uint8Array): unknown {
   }
 }
 
-/** A status may wait for its turn long after the transport has reused the buffer it came in. */
+/** A status may wait long after the transport has reused its buffer. */
 function ownBytes(bytes: Uint8Array | null | undefined): Uint8Array {
   return bytes && bytes.length > 0 ? new Uint8Array(bytes) : NO_BYTES;
 }
 
-/** What is not a message. */
+/** Bytes that are not a message. */
 export interface Malformed {
   readonly kind: "malformed";
   /** For people. */
@@ -102,8 +102,8 @@ export interface Malformed {
 }
 
 /**
- * Reads what a gateway sent. Nothing of the result refers to `payload`. What is malformed is read as
- * fast as a status: bytes that are not an `ExternalClient`, or hold no message.
+ * Decodes a gateway's message. The result does not refer to `payload`. Malformed bytes (not an
+ * `ExternalClient`, or one without a message) take no longer than a status.
  *
  * @param receivedAt see {@linkcode Status.receivedAt}
  * @throws {MalformedMessageError} at a name of more than 1,024 characters.
@@ -142,7 +142,7 @@ function malformed(reason: string): Malformed {
 }
 
 /**
- * As {@linkcode readClientMessage}, for those who expect a message.
+ * Like {@linkcode readClientMessage}, but throws when there is no message.
  *
  * @throws {MalformedMessageError} when it is none.
  */
@@ -169,7 +169,7 @@ function plainStatus(
   return receivedAt === undefined ? status : { ...status, receivedAt };
 }
 
-/** Writes what the server says, ready to be published. */
+/** Encodes a message of the server. */
 export function encodeServerMessage(message: ServerMessage): Uint8Array {
   return ExternalServer.encode(serverRecord(message)).finish();
 }
@@ -192,7 +192,7 @@ function serverRecord(message: ServerMessage): ServerRecord {
   }
 }
 
-/** Writes what a gateway says; for simulated gateways and tests. */
+/** Encodes a message of a gateway; for simulated gateways and tests. */
 export function encodeClientMessage(message: ClientMessage): Uint8Array {
   return ExternalClient.encode(clientRecord(message)).finish();
 }
@@ -224,7 +224,7 @@ function clientRecord(message: ClientMessage): ClientRecord {
 }
 
 /**
- * Reads what the server sent; for simulated gateways and tests.
+ * Decodes a message of the server; for simulated gateways and tests.
  *
  * @throws {MalformedMessageError} when the bytes are not an `ExternalServer`, or hold no message.
  */

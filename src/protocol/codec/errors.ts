@@ -1,4 +1,4 @@
-// What can be wrong with bytes from the wire.
+// Errors of decoding.
 
 /** A payload is not a message of the protocol. */
 export class MalformedMessageError extends Error {

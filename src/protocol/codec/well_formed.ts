@@ -1,5 +1,5 @@
-// Whether bytes can be decoded, asked before the decoder is: it throws at what is malformed, which
-// takes eight times as long as decoding a status, and a hostile gateway sends a lot of it.
+// Checks whether bytes can be decoded, before they are: the decoder throws on malformed ones, which takes
+// eight times as long as decoding a status, and a hostile gateway may send many of them.
 import { isUtf8 } from "node:buffer";
 import protobuf from "protobufjs/light";
 
@@ -7,11 +7,11 @@ const VARINT = 0;
 const FIXED64 = 1;
 const DELIMITED = 2;
 const FIXED32 = 5;
-/** Most bytes of a number in a field, and of a tag or a length. */
+/** Maximum bytes of a number in a field, and of a tag or a length. */
 const NUMBER_BYTES = 10;
 const HEADER_BYTES = 5;
 
-/** What the fields of a message are, by their numbers, as far as it matters here. */
+/** The kinds of a message's fields, by number, as far as it matters here. */
 export interface Shape {
   readonly fields: readonly (Shape | "text" | undefined)[];
 }
@@ -27,12 +27,12 @@ export function shapeOf(type: protobuf.Type): Shape {
   return { fields };
 }
 
-/** Where {@linkcode readVarint} stopped; one for all, as nothing here waits. */
+/** Where {@linkcode readVarint} stopped; shared, as nothing here is asynchronous. */
 let at = 0;
 
 /**
- * Says what is wrong with bytes that should be a message; undefined when nothing is. Groups, which
- * no message of the protocol has, count as malformed.
+ * What is wrong with bytes that should be a message; undefined when nothing is. Groups, which no message of
+ * the protocol has, count as malformed.
  */
 export function malformation(bytes: Uint8Array, shape: Shape): string | undefined {
   return malformationIn(bytes, 0, bytes.length, shape);
@@ -82,7 +82,7 @@ function malformationIn(
 
 const CUT = "a field in it does not end where it should";
 
-/** Reads an unsigned number of so many bytes at most from `at` on; negative when it has no end. */
+/** Reads a varint of at most so many bytes at `at`; negative when it does not end. */
 function readVarint(bytes: Uint8Array, end: number, maxBytes: number): number {
   let value = 0;
   let factor = 1;
