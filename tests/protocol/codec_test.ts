@@ -243,6 +243,35 @@ Deno.test("malformation() finds exactly what the decoder would throw at, groups 
   assert.ok(counts.whole > 100 && counts.broken > 100, JSON.stringify(counts));
 });
 
+Deno.test("malformation() finds the decoder's limits to the byte", () => {
+  const cases = [
+    ["12 03 0a 01 7f", true],
+    ["12 03 0a 01 80", false],
+    ["12 04 0a 02 c3 a4", true],
+    // Numbers of 10 and of 11 bytes, tags of 5 and of 6, the largest tag and one beyond it.
+    ["12 0b 10 ff ff ff ff ff ff ff ff ff 01", true],
+    ["12 0c 10 ff ff ff ff ff ff ff ff ff ff 01", false],
+    ["92 80 80 80 00 02 18 05", true],
+    ["92 80 80 80 80 00 02 18 05", false],
+    ["f8 ff ff ff 0f 00", true],
+    ["f8 ff ff ff 1f 00", false],
+    // A length of 5 bytes, and of 6.
+    ["12 82 80 80 80 00 18 05", true],
+    ["12 82 80 80 80 80 00 18 05", false],
+    // Fields of 8 and of 4 bytes that end where the message does, and one byte too early.
+    ["39 00 00 00 00 00 00 00 00", true],
+    ["39 00 00 00 00 00 00 00", false],
+    ["3d 00 00 00 00", true],
+    ["3d 00 00 00", false],
+  ] as const;
+  const shape = shapeOf(CLIENT);
+  for (const [text, whole] of cases) {
+    const payload = hex(text);
+    assert.equal(decodes(payload), whole, `The decoder at ${text}`);
+    assert.equal(malformation(payload, shape) === undefined, whole, text);
+  }
+});
+
 Deno.test("readClientMessage() throws at nothing that is malformed, and says what is wrong", () => {
   const reasons = [
     ["", /none of its messages is set in 0 bytes/],
