@@ -86,6 +86,7 @@ export class Car {
   readonly #calls: ModuleCalls;
   readonly #inputs: Input[] = [];
   #session: Session;
+  #settings: SessionSettings;
   #since: number;
   #busy = false;
   #readingPaused = false;
@@ -106,7 +107,8 @@ export class Car {
     });
     this.#subscribers = [this.statistics, this.#journal, ...options.subscribers ?? []];
     this.#calls = new ModuleCalls((input) => this.#take(input));
-    this.#session = createSession(options.settings);
+    this.#settings = options.settings;
+    this.#session = createSession();
   }
 
   /** Connects to the broker, again and again until {@linkcode stop}. */
@@ -162,7 +164,8 @@ export class Car {
   configure(settings: SessionSettings, limits: MessageLimits): void {
     this.#maxMessageBytes = limits.maxMessageBytes;
     this.#transport.limitMessages?.(limits);
-    this.#take({ type: "settings", settings });
+    this.#settings = settings;
+    this.#take({ type: "settings" });
   }
 
   /**
@@ -253,6 +256,7 @@ export class Car {
 
   #advance(input: Input): void {
     const at = this.#clock.now();
+    const settings = this.#settings;
     const before = this.#session;
     const effects = this.#step(input, at);
     for (const effect of effects) {
@@ -265,7 +269,7 @@ export class Car {
     }
     const after = this.#session;
     if (stateName(before) !== stateName(after)) this.#since = Math.floor(at);
-    this.#tell({ car: this.name, at, input, before, after, effects });
+    this.#tell({ car: this.name, at, settings, input, before, after, effects });
     try {
       this.#watchQueue();
       this.#arm();
@@ -277,7 +281,7 @@ export class Car {
   /** Steps the session; after a defect it stays as it was. */
   #step(input: Input, now: number): readonly Effect[] {
     try {
-      const { session, effects } = step(this.#session, input, now);
+      const { session, effects } = step(this.#session, input, { now, settings: this.#settings });
       this.#session = session;
       return effects;
     } catch (error) {
@@ -308,7 +312,7 @@ export class Car {
 
   /** Keeps one timer, moved only when it must fire earlier. */
   #arm(): void {
-    const deadline = Math.max(nextDeadline(this.#session), this.#restUntil);
+    const deadline = Math.max(nextDeadline(this.#session, this.#settings), this.#restUntil);
     if (deadline === Infinity) {
       if (this.#timer !== null) this.#clock.clear(this.#timer);
       this.#timer = null;

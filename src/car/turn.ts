@@ -1,11 +1,13 @@
 // A turn: one step of a car's session, as those who look on see it.
-import type { Effect, Input, Session } from "../session/mod.ts";
+import type { Effect, Input, Session, SessionSettings } from "../session/mod.ts";
 
 /** One step of a car's session; a plain value. */
 export interface Turn {
   readonly car: string;
   /** When the input came, in milliseconds of the car's clock. */
   readonly at: number;
+  /** What the session was driven with; the same object until it changes. */
+  readonly settings: SessionSettings;
   readonly input: Input;
   readonly before: Session;
   readonly after: Session;

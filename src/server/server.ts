@@ -326,7 +326,7 @@ function sessionSettings(config: ServerConfig, car: CarConfig): SessionSettings 
   return {
     company,
     car: car.name,
-    modules: new Set(car.modules.map(({ id }) => id)),
+    modules: car.modules.map(({ id }) => id),
     sessionMs: timeouts.sessionMs,
     responseMs: timeouts.responseMs,
     sendInvalidCommand,

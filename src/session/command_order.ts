@@ -3,13 +3,12 @@
 import {
   CommandResponseType,
   type Device,
-  deviceKey,
   type ModuleCommand,
+  sameDevice,
 } from "../protocol/mod.ts";
-import type { Dropped, Effect } from "./effects.ts";
-import { hasDeviceOf, isConnected, type KnownDevices } from "./known_devices.ts";
+import type { Dropped, Effect, StepContext } from "./effects.ts";
+import { hasDevice, hasDeviceOf, type KnownDevices } from "./known_devices.ts";
 import { dequeue, emptyQueue, enqueue, type Queue, queueOf, values } from "./queue.ts";
-import type { SessionSettings } from "./settings.ts";
 
 /** A command and the module it came from. */
 export interface WaitingCommand {
@@ -24,17 +23,17 @@ export interface CommandStore {
   /** Bytes of all of them. */
   readonly readyBytes: number;
   /** Of modules without one: only the newest of each [COMMAND-NEWEST]. */
-  readonly parked: ReadonlyMap<number, ModuleCommand>;
+  readonly parked: readonly WaitingCommand[];
   /** Modules that were told to keep their commands. */
-  readonly held: ReadonlySet<number>;
+  readonly held: readonly number[];
 }
 
 /** No command waits. */
 export const NO_COMMANDS: CommandStore = {
   ready: emptyQueue(),
   readyBytes: 0,
-  parked: new Map(),
-  held: new Set(),
+  parked: [],
+  held: [],
 };
 
 /** A published command whose response has not been settled. */
@@ -73,6 +72,19 @@ export function takeReady(
   }];
 }
 
+function parkedOf(parked: readonly WaitingCommand[], module: number): WaitingCommand | undefined {
+  return parked.find((one) => one.module === module);
+}
+
+/** A command takes the place of an older one of its module. */
+function withParked(
+  parked: readonly WaitingCommand[],
+  waiting: WaitingCommand,
+): readonly WaitingCommand[] {
+  const index = parked.findIndex(({ module }) => module === waiting.module);
+  return index < 0 ? [...parked, waiting] : parked.with(index, waiting);
+}
+
 function dropped(why: Dropped, device: Device, count = 1): Effect {
   return { type: "note", note: { code: "command_dropped", why, device, count } };
 }
@@ -82,27 +94,27 @@ export function storeCommand(
   store: CommandStore,
   devices: KnownDevices,
   waiting: WaitingCommand,
-  settings: SessionSettings,
-  effects: Effect[],
+  context: StepContext,
 ): CommandStore {
   const { module, command } = waiting;
+  const { settings } = context;
   if (command.device.module !== module) {
     if (!settings.sendInvalidCommand) {
-      effects.push(dropped("other_module", command.device));
+      context.effects.push(dropped("other_module", command.device));
       return store;
     }
-    effects.push({
+    context.effects.push({
       type: "note",
       note: { code: "command_doubtful", why: "other_module", device: command.device },
     });
   }
   if (!hasDeviceOf(devices, module)) {
-    const old = store.parked.get(module);
-    if (old !== undefined) effects.push(dropped("superseded", old.device));
-    return { ...store, parked: new Map(store.parked).set(module, command) };
+    const old = parkedOf(store.parked, module);
+    if (old !== undefined) context.effects.push(dropped("superseded", old.command.device));
+    return { ...store, parked: withParked(store.parked, waiting) };
   }
   if (store.ready.size >= 2 * settings.maxWaitingCommands) {
-    effects.push(dropped("queue_full", command.device));
+    context.effects.push(dropped("queue_full", command.device));
     return store;
   }
   const ready = enqueue(store.ready, waiting);
@@ -110,87 +122,72 @@ export function storeCommand(
   const next = { ...store, ready, readyBytes };
   const isFull = ready.size >= settings.maxWaitingCommands ||
     readyBytes >= settings.maxWaitingCommandBytes;
-  if (!isFull || store.held.has(module)) return next;
-  effects.push({ type: "hold_commands", module });
-  return { ...next, held: new Set(store.held).add(module) };
+  if (!isFull || store.held.includes(module)) return next;
+  context.effects.push({ type: "hold_commands", module });
+  return { ...next, held: [...store.held, module] };
 }
 
 /** Releases held modules when half of the waiting commands have left. */
-export function releaseHeld(
-  store: CommandStore,
-  settings: SessionSettings,
-  effects: Effect[],
-): CommandStore {
-  if (store.held.size === 0) return store;
+export function releaseHeld(store: CommandStore, context: StepContext): CommandStore {
+  if (store.held.length === 0) return store;
   const { ready, readyBytes } = store;
-  const { maxWaitingCommands, maxWaitingCommandBytes } = settings;
+  const { maxWaitingCommands, maxWaitingCommandBytes } = context.settings;
   if (ready.size > maxWaitingCommands / 2 || readyBytes > maxWaitingCommandBytes / 2) return store;
-  for (const module of store.held) effects.push({ type: "release_commands", module });
-  return { ...store, held: new Set() };
+  for (const module of store.held) context.effects.push({ type: "release_commands", module });
+  return { ...store, held: [] };
 }
 
 /** Drops commands of modules that the car no longer has; the same store when there are none. */
 export function withoutModules(
   store: CommandStore,
-  modules: ReadonlySet<number>,
-  effects: Effect[],
+  modules: readonly number[],
+  context: StepContext,
 ): CommandStore {
-  const gone = [...store.parked.keys(), ...store.held].some((module) => !modules.has(module)) ||
-    values(store.ready).some(({ module }) => !modules.has(module));
-  if (!gone) return store;
-  const parked = new Map(store.parked);
-  for (const [module, { device }] of store.parked) {
-    if (modules.has(module)) continue;
-    parked.delete(module);
-    effects.push(dropped("module_removed", device));
-  }
-  const kept: WaitingCommand[] = [];
-  for (const waiting of values(store.ready)) {
-    if (modules.has(waiting.module)) kept.push(waiting);
-    else effects.push(dropped("module_removed", waiting.command.device));
-  }
-  const held = new Set([...store.held].filter((module) => modules.has(module)));
-  return withReady({ ...store, parked, held }, kept);
+  const isGone = ({ module }: { readonly module: number }) => !modules.includes(module);
+  const ready = values(store.ready);
+  const gone = [...store.parked, ...ready].filter(isGone);
+  const held = store.held.filter((module) => modules.includes(module));
+  if (gone.length === 0 && held.length === store.held.length) return store;
+  for (const { command } of gone) context.effects.push(dropped("module_removed", command.device));
+  const parked = store.parked.filter((one) => !isGone(one));
+  return withReady({ ...store, parked, held }, ready.filter((one) => !isGone(one)));
 }
 
 /** Drops commands that are stale because their module gets its first device [CONNECT-STALE-COMMANDS]. */
-export function dropStale(store: CommandStore, module: number, effects: Effect[]): CommandStore {
-  const old = store.parked.get(module);
+export function dropStale(store: CommandStore, module: number, context: StepContext): CommandStore {
+  const old = parkedOf(store.parked, module);
   if (old === undefined) return store;
-  effects.push(dropped("stale", old.device));
-  const parked = new Map(store.parked);
-  parked.delete(module);
-  return { ...store, parked };
+  context.effects.push(dropped("stale", old.command.device));
+  return { ...store, parked: store.parked.filter((one) => one !== old) };
 }
 
 /** Keeps only the newest waiting command of every module without a connected device. */
 export function parkOrphans(
   store: CommandStore,
   devices: KnownDevices,
-  settings: SessionSettings,
-  effects: Effect[],
+  context: StepContext,
 ): CommandStore {
-  if (store.ready.size === 0) return releaseHeld(store, settings, effects);
-  const parked = new Map(store.parked);
+  if (store.ready.size === 0) return releaseHeld(store, context);
+  let { parked } = store;
   const kept: WaitingCommand[] = [];
   const superseded = new Map<number, { device: Device; count: number }>();
   for (const waiting of values(store.ready)) {
-    const { module, command } = waiting;
+    const { module } = waiting;
     if (hasDeviceOf(devices, module)) {
       kept.push(waiting);
       continue;
     }
-    const old = parked.get(module);
+    const old = parkedOf(parked, module);
     if (old !== undefined) {
       const count = (superseded.get(module)?.count ?? 0) + 1;
-      superseded.set(module, { device: old.device, count });
+      superseded.set(module, { device: old.command.device, count });
     }
-    parked.set(module, command);
+    parked = withParked(parked, waiting);
   }
   for (const { device, count } of superseded.values()) {
-    effects.push(dropped("superseded", device, count));
+    context.effects.push(dropped("superseded", device, count));
   }
-  return releaseHeld(withReady({ ...store, parked }, kept), settings, effects);
+  return releaseHeld(withReady({ ...store, parked }, kept), context);
 }
 
 /**
@@ -200,39 +197,47 @@ export function parkOrphans(
  */
 export function takeFirstCommands(
   store: CommandStore,
-  listed: ReadonlyMap<string, Device>,
+  listed: KnownDevices,
   connected: KnownDevices,
-  effects: Effect[],
-): readonly [first: ReadonlyMap<string, WaitingCommand>, store: CommandStore] {
-  if (store.ready.size === 0) return [new Map(), store];
-  const first = new Map<string, WaitingCommand>();
+  context: StepContext,
+): readonly [first: readonly WaitingCommand[], store: CommandStore] {
+  if (store.ready.size === 0) return [[], store];
+  const first: WaitingCommand[] = [];
   const rest: WaitingCommand[] = [];
   for (const waiting of values(store.ready)) {
-    const key = deviceKey(waiting.command.device);
-    if (!listed.has(key)) {
-      effects.push(dropped("device_not_listed", waiting.command.device));
-    } else if (first.has(key) || !connected.has(key)) {
+    const { device } = waiting.command;
+    if (!hasDevice(listed, device)) {
+      context.effects.push(dropped("device_not_listed", device));
+    } else if (firstOf(first, device) !== undefined || !hasDevice(connected, device)) {
       rest.push(waiting);
     } else {
-      first.set(key, waiting);
+      first.push(waiting);
     }
   }
   return [first, withReady(store, rest)];
+}
+
+/** The command for a device among those that {@linkcode takeFirstCommands} took. */
+export function firstOf(
+  first: readonly WaitingCommand[],
+  device: Device,
+): WaitingCommand | undefined {
+  return first.find(({ command }) => sameDevice(command.device, device));
 }
 
 /** Notes a command that is sent although something is wrong with it [COMMAND-UNCONNECTED]. */
 export function noteDoubt(
   { device, data }: ModuleCommand,
   connected: KnownDevices,
-  effects: Effect[],
+  context: StepContext,
 ): void {
   const why = data.length === 0
     ? "empty"
-    : isConnected(connected, device)
+    : hasDevice(connected, device)
     ? null
     : "device_not_connected";
   if (why === null) return;
-  effects.push({ type: "note", note: { code: "command_doubtful", why, device } });
+  context.effects.push({ type: "note", note: { code: "command_doubtful", why, device } });
 }
 
 /** Publishes a command under its counter, which is used up even if publishing fails. */
@@ -240,10 +245,10 @@ export function sendCommand(
   { module, command }: { readonly module: number | null; readonly command: ModuleCommand },
   counter: number,
   sessionId: string,
-  now: number,
-  effects: Effect[],
+  sentAt: number,
+  context: StepContext,
 ): SentCommand {
-  effects.push({
+  context.effects.push({
     type: "publish",
     message: {
       kind: "command",
@@ -253,7 +258,7 @@ export function sendCommand(
       commandData: command.data,
     },
   });
-  return { counter, module, command, sentAt: now, response: null };
+  return { counter, module, command, sentAt, response: null };
 }
 
 /** Notes the response for `counter`; the same list when no unanswered command has that counter. */
@@ -277,7 +282,7 @@ export function withResponse(
  */
 export function settleCommands(
   sent: readonly SentCommand[],
-  effects: Effect[],
+  context: StepContext,
 ): readonly SentCommand[] {
   let settled = 0;
   for (const { counter, module, command, response } of sent) {
@@ -286,10 +291,10 @@ export function settleCommands(
     // An empty command of our own needs no acknowledgement.
     if (module === null) continue;
     if (response === CommandResponseType.OK) {
-      effects.push({ type: "acknowledge", module, command });
+      context.effects.push({ type: "acknowledge", module, command });
     } else {
       const { device } = command;
-      effects.push({
+      context.effects.push({
         type: "note",
         note: { code: "command_refused", device, responseType: response, counter },
       });

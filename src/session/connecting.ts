@@ -15,6 +15,7 @@ import {
   withoutPriority,
 } from "../protocol/mod.ts";
 import {
+  firstOf,
   noteDoubt,
   sendCommand,
   type SentCommand,
@@ -23,10 +24,10 @@ import {
   withResponse,
 } from "./command_order.ts";
 import { onDeviceLeft, onDeviceResult } from "./device_life.ts";
-import type { Effect } from "./effects.ts";
+import type { StepContext } from "./effects.ts";
 import { endSession } from "./ending.ts";
 import { ignore } from "./ignore.ts";
-import { NO_DEVICES } from "./known_devices.ts";
+import { hasDevice, NO_DEVICES, withoutDevice } from "./known_devices.ts";
 import { enterRunning } from "./running.ts";
 import type { SessionSettings } from "./settings.ts";
 import type {
@@ -57,29 +58,31 @@ export function ownSender({ company, car }: SessionSettings): string {
 export function beginSequence(
   base: Base,
   connect: Connect,
-  now: number,
-  effects: Effect[],
+  context: StepContext,
 ): Next {
-  const { modules } = base.settings;
+  const { modules } = context.settings;
   const { sessionId, company, vehicleName } = connect;
   const sender = senderOf(connect);
-  if (sender !== ownSender(base.settings)) {
-    effects.push({
+  if (sender !== ownSender(context.settings)) {
+    context.effects.push({
       type: "note",
       note: { code: "identity_mismatch", company, vehicle: vehicleName },
     });
   }
-  const listed = new Map<string, Device>();
-  const pending = new Set<string>();
+  const listed: Device[] = [];
+  const pending: Device[] = [];
   for (const device of connect.devices) {
-    const key = deviceKey(device);
-    if (listed.has(key)) continue;
-    listed.set(key, device);
-    if (modules.has(device.module)) {
-      pending.add(key);
-      effects.push({ type: "connect_device", epoch: base.epoch, device: withoutPriority(device) });
+    if (hasDevice(listed, device)) continue;
+    listed.push(device);
+    if (modules.includes(device.module)) {
+      pending.push(device);
+      context.effects.push({
+        type: "connect_device",
+        epoch: base.epoch,
+        device: withoutPriority(device),
+      });
     } else {
-      effects.push({
+      context.effects.push({
         type: "note",
         note: { code: "device_not_connected", device, why: "unknown_module", outcome: null },
       });
@@ -95,7 +98,7 @@ export function beginSequence(
     devices: NO_DEVICES,
     step: { name: "devices", pending, early: [] },
   };
-  return pending.size > 0 ? session : answerConnect(session, [], now, effects);
+  return pending.length > 0 ? session : answerConnect(session, [], context);
 }
 
 /** Step 1: `device_connected` has returned for one device. */
@@ -103,48 +106,47 @@ export function onDeviceResultConnecting(
   session: Connecting,
   device: Device,
   outcome: CallOutcome,
-  now: number,
-  effects: Effect[],
+  context: StepContext,
 ): Next {
   const { step } = session;
-  const key = deviceKey(device);
-  if (step.name !== "devices" || !step.pending.has(key)) return session;
-  const pending = new Set(step.pending);
-  pending.delete(key);
-  const known = onDeviceResult(session, device, outcome, effects);
+  if (step.name !== "devices" || !hasDevice(step.pending, device)) return session;
+  const pending = withoutDevice(step.pending, device);
+  const known = onDeviceResult(session, device, outcome, context);
   const next: Connecting = { ...known, step: { ...step, pending } };
-  return pending.size > 0 ? next : answerConnect(next, step.early, now, effects);
+  return pending.length > 0 ? next : answerConnect(next, step.early, context);
 }
 
 /** The end of step 1: the answer is always OK; without a connected device, the sequence then fails. */
 function answerConnect(
   session: Connecting,
   early: readonly Status[],
-  now: number,
-  effects: Effect[],
+  context: StepContext,
 ): Next {
   const { sessionId, listed } = session;
   const message = { kind: "connect_response", sessionId, type: ConnectResponseType.OK } as const;
-  effects.push({ type: "publish", message });
-  if (session.devices.size === 0) {
-    const detail = `None of the ${listed.size} listed devices could be connected`;
-    return endSession(session, { reason: "connect_incomplete", detail }, now, effects);
+  context.effects.push({ type: "publish", message });
+  if (session.devices.length === 0) {
+    const detail = `None of the ${listed.length} listed devices could be connected`;
+    return endSession(session, { reason: "connect_incomplete", detail }, context);
   }
-  effects.push({ type: "note", note: { code: "connect_accepted", devices: listed.size } });
+  context.effects.push({
+    type: "note",
+    note: { code: "connect_accepted", devices: listed.length },
+  });
   let next: Next = {
     ...session,
     step: {
       name: "statuses",
-      missing: new Set(listed.keys()),
-      heard: new Map(),
-      skipped: new Set(),
+      missing: listed,
+      heard: [],
+      skipped: [],
       kept: [],
-      since: now,
+      since: context.now,
     },
   };
   for (const status of early) {
     if (next.kind !== "connecting") break;
-    next = onMessageConnecting(next, status, now, effects);
+    next = onMessageConnecting(next, status, context);
   }
   return next;
 }
@@ -153,30 +155,29 @@ function answerConnect(
 export function onMessageConnecting(
   session: Connecting,
   message: ClientMessage,
-  now: number,
-  effects: Effect[],
+  context: StepContext,
 ): Next {
   const { step, sessionId } = session;
-  if (message.sessionId !== sessionId) return ignore(session, "other_session", message, effects);
+  if (message.sessionId !== sessionId) return ignore(session, "other_session", message, context);
   if (message.kind === "connect") {
     // In step 1, it can only be a second delivery of the Connect that is being answered.
-    if (step.name === "devices") return ignore(session, "unexpected_here", message, effects);
+    if (step.name === "devices") return ignore(session, "unexpected_here", message, context);
     const detail = "Connect with the session id of the running sequence";
-    return endSession(session, { reason: "protocol_violation", detail }, now, effects);
+    return endSession(session, { reason: "protocol_violation", detail }, context);
   }
   switch (step.name) {
     case "devices":
       return message.kind === "status"
-        ? keepEarly(session, step, message, effects)
-        : ignore(session, "unexpected_here", message, effects);
+        ? keepEarly(session, step, message, context)
+        : ignore(session, "unexpected_here", message, context);
     case "statuses":
       return message.kind === "status"
-        ? onFirstStatus(session, step, message, now, effects)
-        : ignore(session, "unexpected_here", message, effects);
+        ? onFirstStatus(session, step, message, context)
+        : ignore(session, "unexpected_here", message, context);
     case "responses":
       return message.kind === "status"
-        ? onNextStatus(session, step, message, effects)
-        : onFirstResponse(session, step, message, now, effects);
+        ? onNextStatus(session, step, message, context)
+        : onFirstResponse(session, step, message, context);
   }
 }
 
@@ -185,9 +186,9 @@ function keepEarly(
   session: Connecting,
   step: ConnectingDevices,
   status: Status,
-  effects: Effect[],
+  context: StepContext,
 ): Connecting {
-  if (!hasRoom(session, step.early, status)) return ignore(session, "no_room", status, effects);
+  if (!hasRoom(step.early, status, context)) return ignore(session, "no_room", status, context);
   return { ...session, step: { ...step, early: [...step.early, status] } };
 }
 
@@ -196,51 +197,50 @@ function onFirstStatus(
   session: Connecting,
   step: AwaitingStatuses,
   status: Status,
-  now: number,
-  effects: Effect[],
+  context: StepContext,
 ): Next {
   const { messageCounter, deviceState, device } = status;
-  const key = deviceKey(device);
+  const isFirst = hasDevice(step.missing, device);
   // The first status of a device counts whatever its counter; others count once per counter.
-  if (!step.missing.has(key) && isHandled(step, messageCounter)) {
-    return ignore(session, "counter_handled", status, effects);
+  if (!isFirst && isHandled(step, messageCounter)) {
+    return ignore(session, "counter_handled", status, context);
   }
-  if (!session.listed.has(key)) {
-    ignore(session, "device_not_listed", status, effects);
+  if (!hasDevice(session.listed, device)) {
+    ignore(session, "device_not_listed", status, context);
     // Limited like a gap: a counter that is not remembered is missing later, and fails the session.
-    if (step.skipped.size >= session.base.settings.maxStatusGap) return session;
-    const skipped = new Set(step.skipped).add(messageCounter);
+    if (step.skipped.length >= context.settings.maxStatusGap) return session;
+    const skipped = [...step.skipped, messageCounter];
     return { ...session, step: { ...step, skipped } };
   }
   // A further status of a device, while others are still awaited: it is handled later.
-  if (!step.missing.has(key)) return keepStatus(session, step, status, effects);
+  if (!isFirst) return keepStatus(session, step, status, context);
   if (deviceState !== DeviceState.CONNECTING) {
-    const detail = `First status of ${key} has state ${deviceState}, expected CONNECTING (0)`;
-    return endSession(session, { reason: "protocol_violation", detail }, now, effects);
+    const detail = `First status of ${
+      deviceKey(device)
+    } has state ${deviceState}, expected CONNECTING (0)`;
+    return endSession(session, { reason: "protocol_violation", detail }, context);
   }
-  const bytes = totalBytes(step.heard.values()) + statusBytes(status);
-  const { maxWaitingBytes } = session.base.settings;
+  const bytes = totalBytes(step.heard) + statusBytes(status);
+  const { maxWaitingBytes } = context.settings;
   if (bytes > maxWaitingBytes) {
     const detail = `First statuses have ${bytes} bytes, at most ${maxWaitingBytes} are kept`;
-    return endSession(session, { reason: "protocol_violation", detail }, now, effects);
+    return endSession(session, { reason: "protocol_violation", detail }, context);
   }
-  effects.push({
+  context.effects.push({
     type: "publish",
     message: { kind: "status_response", sessionId: session.sessionId, messageCounter },
     answers: status,
   });
-  const missing = new Set(step.missing);
-  missing.delete(key);
-  const heard = new Map(step.heard).set(key, status);
-  const next: AwaitingStatuses = { ...step, missing, heard, since: now };
-  if (missing.size > 0) return { ...session, step: next };
-  return sendFirstCommands(session, next, now, effects);
+  const missing = withoutDevice(step.missing, device);
+  const heard = [...step.heard, status];
+  const next: AwaitingStatuses = { ...step, missing, heard, since: context.now };
+  if (missing.length > 0) return { ...session, step: next };
+  return sendFirstCommands(session, next, context);
 }
 
 function isHandled({ heard, skipped }: AwaitingStatuses, counter: number): boolean {
-  if (skipped.has(counter)) return true;
-  for (const { messageCounter } of heard.values()) if (messageCounter === counter) return true;
-  return false;
+  return skipped.includes(counter) ||
+    heard.some(({ messageCounter }) => messageCounter === counter);
 }
 
 /** Step 3: a status for normal communication, unless step 2 has set it aside. */
@@ -248,17 +248,20 @@ function onNextStatus(
   session: Connecting,
   step: AwaitingResponses,
   status: Status,
-  effects: Effect[],
+  context: StepContext,
 ): Connecting {
   // From a listed device, it may be the first one of a gateway that started counting again.
-  return step.handled.has(status.messageCounter) && !session.listed.has(deviceKey(status.device))
-    ? ignore(session, "counter_handled", status, effects)
-    : keepStatus(session, step, status, effects);
+  return step.handled.includes(status.messageCounter) && !hasDevice(session.listed, status.device)
+    ? ignore(session, "counter_handled", status, context)
+    : keepStatus(session, step, status, context);
 }
 
 /** Whether one more status may be kept, within the limits of a gap. */
-function hasRoom({ base }: Connecting, kept: readonly Status[], status: Status): boolean {
-  const { maxStatusGap, maxWaitingBytes } = base.settings;
+function hasRoom(
+  kept: readonly Status[],
+  status: Status,
+  { settings: { maxStatusGap, maxWaitingBytes } }: StepContext,
+): boolean {
   return kept.length < maxStatusGap &&
     totalBytes(kept) + statusBytes(status) <= maxWaitingBytes;
 }
@@ -268,10 +271,10 @@ function keepStatus<S extends AwaitingStatuses | AwaitingResponses>(
   session: Connecting,
   step: S,
   status: Status,
-  effects: Effect[],
+  context: StepContext,
 ): Connecting {
-  if (!hasRoom(session, step.kept, status)) {
-    return ignore(session, "no_room", status, effects);
+  if (!hasRoom(step.kept, status, context)) {
+    return ignore(session, "no_room", status, context);
   }
   return { ...session, step: { ...step, kept: [...step.kept, status] } };
 }
@@ -280,21 +283,20 @@ function keepStatus<S extends AwaitingStatuses | AwaitingResponses>(
 function sendFirstCommands(
   session: Connecting,
   step: AwaitingStatuses,
-  now: number,
-  effects: Effect[],
+  context: StepContext,
 ): Connecting {
-  forwardHeard(session, step.heard, effects);
+  forwardHeard(session, step.heard, context);
   const { listed, sessionId, devices } = session;
-  const [first, commands] = takeFirstCommands(session.base.commands, listed, devices, effects);
+  const [first, commands] = takeFirstCommands(session.base.commands, listed, devices, context);
   let { commandCounter } = session.base;
-  const counters = [...step.heard.values()].map(({ messageCounter }) => messageCounter);
+  const counters = step.heard.map(({ messageCounter }) => messageCounter);
   const sent: SentCommand[] = [];
-  for (const [key, device] of listed) {
-    const waiting = first.get(key);
+  for (const device of listed) {
+    const waiting = firstOf(first, device);
     const command = waiting?.command ?? { device, data: NO_BYTES };
-    if (waiting !== undefined) noteDoubt(command, devices, effects);
+    if (waiting !== undefined) noteDoubt(command, devices, context);
     const module = waiting?.module ?? null;
-    sent.push(sendCommand({ module, command }, commandCounter, sessionId, now, effects));
+    sent.push(sendCommand({ module, command }, commandCounter, sessionId, context.now, context));
     commandCounter = nextCounter(commandCounter);
   }
   return {
@@ -304,9 +306,9 @@ function sendFirstCommands(
       name: "responses",
       sent,
       awaited: sent.length,
-      handled: new Set([...counters, ...step.skipped]),
+      handled: [...counters, ...step.skipped],
       kept: step.kept,
-      since: now,
+      since: context.now,
     },
   };
 }
@@ -320,8 +322,7 @@ function onFirstResponse(
   session: Connecting,
   step: AwaitingResponses,
   response: CommandResponse,
-  now: number,
-  effects: Effect[],
+  context: StepContext,
 ): Next {
   const { messageCounter, type } = response;
   const marked = withResponse(step.sent, messageCounter, type);
@@ -329,46 +330,46 @@ function onFirstResponse(
   // With a counter that was answered already, it is not known which device is meant.
   const gone = command !== undefined && marked !== step.sent &&
     type === CommandResponseType.DEVICE_NOT_CONNECTED;
-  const known = gone ? onDeviceLeft(session, command.command.device, effects) : session;
+  const known = gone ? onDeviceLeft(session, command.command.device, context) : session;
   const awaited = step.awaited - 1;
   // A response with another counter stood in for a command's own, which must not block others.
   const open = awaited > 0 ? marked : marked.filter(({ response }) => response !== null);
-  const sent = settleCommands(open, effects);
+  const sent = settleCommands(open, context);
   const next: Connecting = {
     ...known,
-    step: { ...step, sent, awaited, since: now },
+    step: { ...step, sent, awaited, since: context.now },
   };
-  if (next.devices.size === 0) {
-    const detail = `The gateway answered that ${session.devices.size} devices are not connected`;
-    return endSession(next, { reason: "all_devices_gone", detail }, now, effects);
+  if (next.devices.length === 0) {
+    const detail = `The gateway answered that ${session.devices.length} devices are not connected`;
+    return endSession(next, { reason: "all_devices_gone", detail }, context);
   }
-  return awaited > 0 ? next : enterRunning(next, step.handled, step.kept, now, effects);
+  return awaited > 0 ? next : enterRunning(next, step.handled, step.kept, context);
 }
 
 /** The message that a step awaits has not come in time; the gateway is not told [TELL-GIVEN-UP]. */
-export function onStepTimeout(session: Connecting, now: number, effects: Effect[]): Waiting {
+export function onStepTimeout(session: Connecting, context: StepContext): Waiting {
   const { step } = session;
   if (step.name === "responses") {
     const { awaited } = step;
     const detail =
       `${awaited} command ${awaited === 1 ? "response" : "responses"} of the connect ` +
       "sequence";
-    const waitedMs = now - step.since;
+    const waitedMs = context.now - step.since;
     const ending = { reason: "command_unanswered", detail, waitedMs, word: "nothing" } as const;
-    return endSession(session, ending, now, effects);
+    return endSession(session, ending, context);
   }
   const [missing, more] = step.name === "statuses"
-    ? [[...step.missing].slice(0, 3).join(", "), step.missing.size - 3]
+    ? [step.missing.slice(0, 3).map(deviceKey).join(", "), step.missing.length - 3]
     : ["", 0];
   const detail = `First status of ${missing}${more > 0 ? ` and ${more} more devices` : ""}`;
-  const waitedMs = step.name === "statuses" ? now - step.since : 0;
+  const waitedMs = step.name === "statuses" ? context.now - step.since : 0;
   const ending = { reason: "status_missing", detail, waitedMs, word: "nothing" } as const;
-  return endSession(session, ending, now, effects);
+  return endSession(session, ending, context);
 }
 
 /** The deadline of the current step, in milliseconds; Infinity in step 1. */
-export function stepDeadline(session: Connecting): number {
+export function stepDeadline(session: Connecting, { responseMs }: SessionSettings): number {
   // Step 1 waits only for modules, which have a timeout of their own.
   if (session.step.name === "devices") return Infinity;
-  return session.step.since + session.base.settings.responseMs;
+  return session.step.since + responseMs;
 }

@@ -1,15 +1,14 @@
 // Connecting and disconnecting devices within a session [CONNECT-DEVICES] [STATUS-STATES].
-import {
-  type CallOutcome,
-  type Device,
-  deviceKey,
-  DisconnectType,
-  withoutPriority,
-} from "../protocol/mod.ts";
+import { type CallOutcome, type Device, DisconnectType, withoutPriority } from "../protocol/mod.ts";
 import { dropStale, parkOrphans } from "./command_order.ts";
-import type { Effect, NotForwarded } from "./effects.ts";
-import { hasDeviceOf, type KnownDevices } from "./known_devices.ts";
-import { withDevice, withoutDevice } from "./known_devices.ts";
+import type { NotForwarded, StepContext } from "./effects.ts";
+import {
+  findDevice,
+  hasDeviceOf,
+  type KnownDevices,
+  withDevice,
+  withoutDevice,
+} from "./known_devices.ts";
 import type { Base, Established } from "./state.ts";
 
 /** Takes the result of `device_connected`; OK makes the device connected. */
@@ -17,18 +16,21 @@ export function onDeviceResult<S extends Established>(
   session: S,
   device: Device,
   outcome: CallOutcome,
-  effects: Effect[],
+  context: StepContext,
 ): S {
   if (outcome !== "ok") {
     const why = refusal(outcome);
-    effects.push({ type: "note", note: { code: "device_not_connected", device, why, outcome } });
+    context.effects.push({
+      type: "note",
+      note: { code: "device_not_connected", device, why, outcome },
+    });
     return session;
   }
-  effects.push({ type: "note", note: { code: "device_connected", device } });
+  context.effects.push({ type: "note", note: { code: "device_connected", device } });
   const { devices, base } = session;
   const commands = hasDeviceOf(devices, device.module)
     ? base.commands
-    : dropStale(base.commands, device.module, effects);
+    : dropStale(base.commands, device.module, context);
   return { ...session, base: { ...base, commands }, devices: withDevice(devices, device) };
 }
 
@@ -41,12 +43,12 @@ export function refusal(outcome: CallOutcome): NotForwarded {
 export function onDeviceLeft<S extends { readonly base: Base; readonly devices: KnownDevices }>(
   session: S,
   device: Device,
-  effects: Effect[],
+  context: StepContext,
 ): S {
   // The module gets the device as it connected, even if its name has changed since.
-  const known = session.devices.get(deviceKey(device));
+  const known = findDevice(session.devices, device);
   if (known === undefined) return session;
-  effects.push(
+  context.effects.push(
     {
       type: "disconnect_device",
       disconnect: DisconnectType.ANNOUNCED,
@@ -57,6 +59,6 @@ export function onDeviceLeft<S extends { readonly base: Base; readonly devices: 
   );
   const { base } = session;
   const devices = withoutDevice(session.devices, device);
-  const commands = parkOrphans(base.commands, devices, base.settings, effects);
+  const commands = parkOrphans(base.commands, devices, context);
   return { ...session, base: { ...base, commands }, devices };
 }

@@ -43,8 +43,8 @@ export type Input =
   /** The car has all its contexts. */
   | { readonly type: "modules_ready" }
   | { readonly type: "module_lost"; readonly detail: string }
-  /** New timeouts, limits or modules; company and car stay the same. */
-  | { readonly type: "settings"; readonly settings: SessionSettings }
+  /** The environment has new timeouts, limits or modules; company and car stay the same. */
+  | { readonly type: "settings" }
   /** An operator restarts the session. */
   | { readonly type: "restart" }
   /** An operator pauses the car, until `resume`. */
@@ -57,6 +57,19 @@ export type Input =
    * then told. A server that stops may be back before its gateways notice.
    */
   | { readonly type: "stop"; readonly detail?: string };
+
+/** What a step gets beside state and input, and nothing of which the state keeps. */
+export interface Environment {
+  /** The time, in milliseconds of a clock that never goes back. */
+  readonly now: number;
+  readonly settings: SessionSettings;
+}
+
+/** What the functions of one step share. */
+export interface StepContext extends Environment {
+  /** What is to be done, in order; they add to it. */
+  readonly effects: Effect[];
+}
 
 /** What a session wants done. */
 export type Effect =

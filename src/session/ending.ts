@@ -1,7 +1,7 @@
 // Ends a session: disconnects its devices, tells the gateway, and forgets the rest [FAIL-CLEANUP].
 import { type Device, DisconnectType, withoutPriority } from "../protocol/mod.ts";
 import { parkOrphans } from "./command_order.ts";
-import type { Effect } from "./effects.ts";
+import type { Effect, StepContext } from "./effects.ts";
 import type { Failure, FailureReason } from "./failure.ts";
 import { NO_DEVICES } from "./known_devices.ts";
 import type { Base, Established, Waiting } from "./state.ts";
@@ -38,38 +38,37 @@ function wordFor({ reason, word }: Ending): Word {
 export function endSession(
   session: Established,
   ending: Ending,
-  now: number,
-  effects: Effect[],
+  context: StepContext,
 ): Waiting {
   if (session.kind === "connecting" && session.step.name === "statuses") {
-    forwardHeard(session, session.step.heard, effects);
+    forwardHeard(session, session.step.heard, context);
   }
   const coming = comingDevices(session);
-  if (coming.length > 0 || isForwarding(session)) effects.push({ type: "withdraw_calls" });
-  for (const device of session.devices.values()) effects.push(timedOut(device, false));
-  for (const device of coming) effects.push(timedOut(device, true));
-  noteUnanswered(session, effects);
-  const { settings } = session.base;
-  const commands = parkOrphans(session.base.commands, NO_DEVICES, settings, effects);
+  if (coming.length > 0 || isForwarding(session)) context.effects.push({ type: "withdraw_calls" });
+  for (const device of session.devices) context.effects.push(timedOut(device, false));
+  for (const device of coming) context.effects.push(timedOut(device, true));
+  noteUnanswered(session, context);
+  const commands = parkOrphans(session.base.commands, NO_DEVICES, context);
   const base = tell(
     { ...session.base, commands },
     wordFor(ending),
     session.sessionId,
-    now,
-    effects,
+    context,
   );
-  effects.push({ type: "ended", failure: failureOf(session.sessionId, ending) });
+  context.effects.push({ type: "ended", failure: failureOf(session.sessionId, ending) });
   return waiting(base);
 }
 
-function noteUnanswered(session: Established, effects: Effect[]): void {
+function noteUnanswered(session: Established, context: StepContext): void {
   const sent = session.kind === "running"
     ? session.sent
     : session.step.name === "responses"
     ? session.step.sent
     : [];
   const count = sent.filter(({ response }) => response === null).length;
-  if (count > 0) effects.push({ type: "note", note: { code: "commands_unanswered", count } });
+  if (count > 0) {
+    context.effects.push({ type: "note", note: { code: "commands_unanswered", count } });
+  }
 }
 
 function timedOut(device: Device, ifConnected: boolean): Effect {
@@ -87,15 +86,13 @@ function isForwarding(session: Established): boolean {
 }
 
 /** Devices whose `device_connected` is in progress or queued. */
-function comingDevices(session: Established): Device[] {
+function comingDevices(session: Established): readonly Device[] {
   if (session.kind === "running") {
     return session.statuses.begun
       .filter(({ stage }) => stage === "connecting")
       .map(({ status }) => status.device);
   }
-  if (session.step.name !== "devices") return [];
-  const { pending } = session.step;
-  return [...session.listed].filter(([key]) => pending.has(key)).map(([, device]) => device);
+  return session.step.name === "devices" ? session.step.pending : [];
 }
 
 export function failureOf(sessionId: string, ending: Ending): Failure {

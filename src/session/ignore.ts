@@ -1,14 +1,14 @@
 // Ignoring a message.
 import type { ClientMessage } from "../protocol/mod.ts";
-import type { Effect, Ignored } from "./effects.ts";
+import type { Ignored, StepContext } from "./effects.ts";
 
 /** Notes why a message is ignored; returns the session unchanged. */
 export function ignore<S>(
   session: S,
   why: Ignored,
   message: ClientMessage,
-  effects: Effect[],
+  context: StepContext,
 ): S {
-  effects.push({ type: "note", note: { code: "ignored", why, message } });
+  context.effects.push({ type: "note", note: { code: "ignored", why, message } });
   return session;
 }

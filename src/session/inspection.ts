@@ -1,4 +1,5 @@
 // A view of a session, for snapshots.
+import { deviceKey } from "../protocol/mod.ts";
 import type { Session } from "./state.ts";
 
 /** Queue lengths of one car. */
@@ -14,16 +15,16 @@ export interface QueueDepths {
 /** Identities of the devices that are connected, `module/type/role`. */
 export function connectedDevices(session: Session): string[] {
   const established = session.kind === "connecting" || session.kind === "running";
-  return established ? [...session.devices.keys()] : [];
+  return established ? session.devices.map(deviceKey) : [];
 }
 
 /** The queue lengths; commands of modules without a connected device count as well. */
 export function queueDepths(session: Session): QueueDepths {
   const { ready, parked } = session.base.commands;
-  const commands = ready.size + parked.size;
+  const commands = ready.size + parked.length;
   if (session.kind === "running") {
     const { waiting, begun, early } = session.statuses;
-    const statuses = waiting.size + begun.length + early.size;
+    const statuses = waiting.size + begun.length + early.length;
     return { statuses, commands, unansweredCommands: open(session.sent) };
   }
   if (session.kind === "connecting" && session.step.name === "responses") {

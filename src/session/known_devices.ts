@@ -1,34 +1,34 @@
-// The connected devices of a session, and which modules have any.
-import { type Device, deviceKey } from "../protocol/mod.ts";
+// Devices of a session. Lists are short but for the largest Connects, and plain lists are quick to search
+// and to write down.
+import { type Device, sameDevice } from "../protocol/mod.ts";
 
-/** Connected devices by identity, in the order in which they connected. Immutable. */
-export type KnownDevices = ReadonlyMap<string, Device>;
+/** Devices, each identity once, in the order in which they connected or were listed. Immutable. */
+export type KnownDevices = readonly Device[];
 
 /** No device at all. */
-export const NO_DEVICES: KnownDevices = new Map();
+export const NO_DEVICES: KnownDevices = [];
 
-/** Adds a device; the same map when it is there already. */
+/** The device with the same identity; name and priority do not count. */
+export function findDevice(devices: KnownDevices, device: Device): Device | undefined {
+  return devices.find((one) => sameDevice(one, device));
+}
+
+/** Whether a device with the same identity is there; name and priority do not count. */
+export function hasDevice(devices: KnownDevices, device: Device): boolean {
+  return findDevice(devices, device) !== undefined;
+}
+
+/** The devices and `device`; the same list when it is there already. */
 export function withDevice(devices: KnownDevices, device: Device): KnownDevices {
-  const key = deviceKey(device);
-  return devices.has(key) ? devices : new Map(devices).set(key, device);
+  return hasDevice(devices, device) ? devices : [...devices, device];
 }
 
-/** Removes a device; the same map when it is not there. */
+/** The devices without `device`; the same list when it is not there. */
 export function withoutDevice(devices: KnownDevices, device: Device): KnownDevices {
-  const key = deviceKey(device);
-  if (!devices.has(key)) return devices;
-  const rest = new Map(devices);
-  rest.delete(key);
-  return rest;
+  return hasDevice(devices, device) ? devices.filter((one) => !sameDevice(one, device)) : devices;
 }
 
-/** Whether `device` is connected; name and priority do not count. */
-export function isConnected(devices: KnownDevices, device: Device): boolean {
-  return devices.has(deviceKey(device));
-}
-
-/** Whether the module has a connected device. */
+/** Whether the module has a device. */
 export function hasDeviceOf(devices: KnownDevices, module: number): boolean {
-  for (const device of devices.values()) if (device.module === module) return true;
-  return false;
+  return devices.some((device) => device.module === module);
 }

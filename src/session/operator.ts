@@ -1,20 +1,20 @@
 // Actions of operators: restart, pause and resume a car.
-import type { Effect } from "./effects.ts";
+import type { StepContext } from "./effects.ts";
 import { endSession, waiting } from "./ending.ts";
 import type { Session } from "./state.ts";
 import { tellOnce } from "./telling.ts";
 
 /** Ends the session; the gateway connects again. Does nothing without a session. */
-export function onRestart(session: Session, now: number, effects: Effect[]): Session {
+export function onRestart(session: Session, context: StepContext): Session {
   if (session.kind !== "connecting" && session.kind !== "running") return session;
   const detail = "An operator restarted the session";
-  return endSession(session, { reason: "stopped", detail, word: "already_logged" }, now, effects);
+  return endSession(session, { reason: "stopped", detail, word: "already_logged" }, context);
 }
 
 /** Ends the session and sends the gateway away; no Connect is answered until {@linkcode onResume}. */
-export function onPause(session: Session, now: number, effects: Effect[]): Session {
+export function onPause(session: Session, context: StepContext): Session {
   if (session.base.paused) return session;
-  const next = sendAway(session, now, effects);
+  const next = sendAway(session, context);
   return { ...next, base: { ...next.base, paused: true } };
 }
 
@@ -24,17 +24,17 @@ export function onResume(session: Session): Session {
   return { ...session, base: { ...session.base, paused: false } };
 }
 
-function sendAway(session: Session, now: number, effects: Effect[]): Session {
+function sendAway(session: Session, context: StepContext): Session {
   const word = "notification";
   switch (session.kind) {
     case "connecting":
     case "running": {
       const detail = "An operator paused the car";
-      return endSession(session, { reason: "stopped", detail, word }, now, effects);
+      return endSession(session, { reason: "stopped", detail, word }, context);
     }
     case "waiting":
       // A Connect that waits for modules is dropped as well.
-      return waiting(tellOnce(session.base, word, "", now, effects));
+      return waiting(tellOnce(session.base, word, "", context));
     default:
       return session;
   }

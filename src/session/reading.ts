@@ -1,5 +1,6 @@
 // Backpressure [SESSION-READING]: while statuses pile up, the gateway is not read. Its silence then
 // does not count, so its timers stand still; instead, there is a deadline for the module.
+import type { Environment } from "./effects.ts";
 import type { BegunStatus } from "./status_order.ts";
 import type { Running } from "./state.ts";
 
@@ -27,8 +28,8 @@ export function whenGatewayTime({ reading }: Running, at: number): number {
 }
 
 /** Pauses and resumes the gateway's time with the reading. */
-export function withReading(session: Running, now: number): Running {
-  const { reading, statuses, base: { settings } } = session;
+export function withReading(session: Running, { now, settings }: Environment): Running {
+  const { reading, statuses } = session;
   const { waiting, bytes } = statuses;
   const isFull = waiting.size >= settings.maxWaitingStatuses || bytes >= settings.maxWaitingBytes;
   const { pausedMs, pausedSince } = reading;

@@ -23,10 +23,10 @@ import {
   withResponse,
 } from "./command_order.ts";
 import { onDeviceLeft, onDeviceResult, refusal } from "./device_life.ts";
-import type { Effect, NotForwarded } from "./effects.ts";
+import type { NotForwarded, StepContext } from "./effects.ts";
 import { endSession } from "./ending.ts";
 import { ignore } from "./ignore.ts";
-import { isConnected } from "./known_devices.ts";
+import { hasDevice } from "./known_devices.ts";
 import { dequeue } from "./queue.ts";
 import { ALWAYS_READING, gatewayTime, withAnswered } from "./reading.ts";
 import { FORWARD_WINDOW } from "./settings.ts";
@@ -42,15 +42,14 @@ const MAX_NOTED = 1000;
 /** The connect sequence is done: handles the statuses it kept, and publishes waiting commands. */
 export function enterRunning(
   session: Connecting,
-  handled: ReadonlySet<number>,
+  handled: readonly number[],
   kept: readonly Status[],
-  now: number,
-  effects: Effect[],
+  context: StepContext,
 ): Next {
   const { base, sessionId, sender, devices, listed } = session;
-  effects.push({
+  context.effects.push({
     type: "note",
-    note: { code: "running", connected: devices.size, listed: listed.size },
+    note: { code: "running", connected: devices.length, listed: listed.length },
   });
   let next: Next = {
     kind: "running",
@@ -60,38 +59,40 @@ export function enterRunning(
     sessionId,
     sender,
     devices,
-    statuses: orderAfterConnect(handled, now),
+    statuses: orderAfterConnect(handled, context.now),
     sent: [],
-    heardAt: now,
+    heardAt: context.now,
     reading: ALWAYS_READING,
-    noted: new Set(),
+    noted: [],
   };
   for (const status of kept) {
     if (next.kind !== "running") return next;
-    next = onStatus(next, status, now, effects);
+    next = onStatus(next, status, context);
   }
-  return next.kind === "running" ? sendCommands(next, now, effects) : next;
+  return next.kind === "running" ? sendCommands(next, context) : next;
 }
 
 /** A message of the gateway in normal communication. */
 export function onMessageRunning(
   session: Running,
   message: ClientMessage,
-  now: number,
-  effects: Effect[],
+  context: StepContext,
 ): Next {
   if (message.sessionId !== session.sessionId) {
-    return ignore(session, "other_session", message, effects);
+    return ignore(session, "other_session", message, context);
   }
   switch (message.kind) {
     case "status":
-      return onStatus(heard(session, now), message, now, effects);
+      return onStatus(heard(session, context.now), message, context);
     case "command_response":
-      return onCommandResponse(heard(session, now), message, now, effects);
+      return onCommandResponse(heard(session, context.now), message, context);
     case "connect": {
       const { sessionId } = session;
       const type = ConnectResponseType.ALREADY_LOGGED;
-      effects.push({ type: "publish", message: { kind: "connect_response", sessionId, type } });
+      context.effects.push({
+        type: "publish",
+        message: { kind: "connect_response", sessionId, type },
+      });
       return session;
     }
   }
@@ -101,36 +102,36 @@ function heard(session: Running, now: number): Running {
   return { ...session, heardAt: gatewayTime(session, now) };
 }
 
-function onStatus(session: Running, status: Status, now: number, effects: Effect[]): Next {
-  const { statuses, base } = session;
-  const { maxStatusGap, maxWaitingBytes } = base.settings;
+function onStatus(session: Running, status: Status, context: StepContext): Next {
+  const { statuses } = session;
+  const { maxStatusGap, maxWaitingBytes } = context.settings;
   const limits = { maxGap: maxStatusGap, maxBytes: maxWaitingBytes };
-  const taken = takeStatus(statuses, status, limits, gatewayTime(session, now));
+  const taken = takeStatus(statuses, status, limits, gatewayTime(session, context.now));
   switch (taken.result) {
     case "handled_before":
-      return ignore(session, "counter_handled", status, effects);
+      return ignore(session, "counter_handled", status, context);
     case "too_far": {
       const detail = `Status counter ${status.messageCounter} is ${taken.distance} ahead of ` +
         `${statuses.expected}, at most ${maxStatusGap} are allowed`;
-      return endSession(session, { reason: "status_gap", detail }, now, effects);
+      return endSession(session, { reason: "status_gap", detail }, context);
     }
     case "too_much": {
       const detail = `Statuses of ${taken.bytes} bytes came ahead of counter ` +
         `${statuses.expected}, at most ${maxWaitingBytes} are kept`;
-      return endSession(session, { reason: "status_gap", detail }, now, effects);
+      return endSession(session, { reason: "status_gap", detail }, context);
     }
     case "taken":
       if (taken.anew) {
         const { expected } = statuses;
         const counter = status.messageCounter;
-        effects.push({ type: "note", note: { code: "counts_anew", expected, counter } });
+        context.effects.push({ type: "note", note: { code: "counts_anew", expected, counter } });
       }
-      return pump({ ...session, statuses: taken.order }, now, effects);
+      return pump({ ...session, statuses: taken.order }, context);
   }
 }
 
 /** Begins waiting statuses in order, as far as earlier ones allow. */
-function pump(session: Running, now: number, effects: Effect[]): Next {
+function pump(session: Running, context: StepContext): Next {
   let next = session;
   while (true) {
     const { begun, waiting } = next.statuses;
@@ -140,9 +141,9 @@ function pump(session: Running, now: number, effects: Effect[]): Next {
     if (begun.length >= FORWARD_WINDOW) break;
     const taken = dequeue(waiting);
     if (taken === null) break;
-    next = begin({ ...next, statuses: { ...next.statuses, waiting: taken[1] } }, taken[0], effects);
+    next = begin({ ...next, statuses: { ...next.statuses, waiting: taken[1] } }, taken[0], context);
     if (next.statuses.begun[0]?.stage === "done") {
-      const answered = answer(next, now, effects);
+      const answered = answer(next, context);
       if (answered.kind !== "running") return answered;
       next = answered;
     }
@@ -151,20 +152,20 @@ function pump(session: Running, now: number, effects: Effect[]): Next {
 }
 
 /** Begins to handle the next status, by its state [STATUS-STATES]. */
-function begin(session: Running, status: Status, effects: Effect[]): Running {
+function begin(session: Running, status: Status, context: StepContext): Running {
   const { device, deviceState } = status;
-  const connected = isConnected(session.devices, device);
+  const connected = hasDevice(session.devices, device);
   switch (deviceState) {
     case DeviceState.CONNECTING:
       if (connected) break;
-      if (!session.base.settings.modules.has(device.module)) {
-        return passOver(session, status, "unknown_module", effects);
+      if (!context.settings.modules.includes(device.module)) {
+        return passOver(session, status, "unknown_module", context);
       }
       // No other device is coming: this one waits for its turn behind it.
-      if (session.devices.size >= session.base.settings.maxDevices) {
-        return passOver(session, status, "too_many_devices", effects);
+      if (session.devices.length >= context.settings.maxDevices) {
+        return passOver(session, status, "too_many_devices", context);
       }
-      effects.push({
+      context.effects.push({
         type: "connect_device",
         epoch: session.base.epoch,
         device: withoutPriority(device),
@@ -176,15 +177,15 @@ function begin(session: Running, status: Status, effects: Effect[]): Running {
       return passOver(
         session,
         status,
-        session.base.settings.modules.has(device.module)
+        context.settings.modules.includes(device.module)
           ? "device_not_connected"
           : "unknown_module",
-        effects,
+        context,
       );
     default:
-      return passOver(session, status, "unknown_state", effects);
+      return passOver(session, status, "unknown_state", context);
   }
-  effects.push(forward(session.base.epoch, status));
+  context.effects.push(forward(session.base.epoch, status));
   const leaving = deviceState === DeviceState.DISCONNECT;
   return withBegun(session, { status, stage: "forwarding", leaving });
 }
@@ -199,26 +200,26 @@ function passOver(
   session: Running,
   status: Status,
   why: NotForwarded,
-  effects: Effect[],
+  context: StepContext,
 ): Running {
   const next = withBegun(session, { status, stage: "done", leaving: false });
-  return noteNotForwarded(next, status.device, why, effects);
+  return noteNotForwarded(next, status.device, why, context);
 }
 
 function noteNotForwarded(
   session: Running,
   device: Device,
   why: NotForwarded,
-  effects: Effect[],
+  context: StepContext,
 ): Running {
   const key = `${why} ${deviceKey(device)}`;
-  const first = !session.noted.has(key) && session.noted.size < MAX_NOTED;
-  effects.push({ type: "note", note: { code: "not_forwarded", why, device, first } });
-  return first ? { ...session, noted: new Set(session.noted).add(key) } : session;
+  const first = !session.noted.includes(key) && session.noted.length < MAX_NOTED;
+  context.effects.push({ type: "note", note: { code: "not_forwarded", why, device, first } });
+  return first ? { ...session, noted: [...session.noted, key] } : session;
 }
 
 /** Answers all statuses that have been handled, in counter order. */
-function answer(session: Running, now: number, effects: Effect[]): Next {
+function answer(session: Running, context: StepContext): Next {
   const { sessionId, statuses } = session;
   let next = session;
   let answered = 0;
@@ -227,37 +228,36 @@ function answer(session: Running, now: number, effects: Effect[]): Next {
     if (stage !== "done") break;
     answered++;
     bytes -= statusBytes(status);
-    effects.push({
+    context.effects.push({
       type: "publish",
       message: { kind: "status_response", sessionId, messageCounter: status.messageCounter },
       answers: status,
     });
-    if (leaving) next = onDeviceLeft(next, status.device, effects);
+    if (leaving) next = onDeviceLeft(next, status.device, context);
   }
   if (answered === 0) return next;
   next = { ...next, statuses: { ...statuses, begun: statuses.begun.slice(answered), bytes } };
-  next = withAnswered(next, statuses.begun, answered, now);
-  return next.devices.size > 0 ? next : allGone(next, now, effects);
+  next = withAnswered(next, statuses.begun, answered, context.now);
+  return next.devices.length > 0 ? next : allGone(next, context);
 }
 
-function allGone(session: Running, now: number, effects: Effect[]): Waiting {
+function allGone(session: Running, context: StepContext): Waiting {
   const detail = "The last connected device has left";
-  return endSession(session, { reason: "all_devices_gone", detail }, now, effects);
+  return endSession(session, { reason: "all_devices_gone", detail }, context);
 }
 
 /** `forward_status` has returned, with any code. */
 export function onForwarded(
   session: Running,
   counter: number,
-  now: number,
-  effects: Effect[],
+  context: StepContext,
 ): Next {
   const { begun } = session.statuses;
   const index = begun.findIndex((one) =>
     one.stage === "forwarding" && one.status.messageCounter === counter
   );
   if (index < 0) return session;
-  return finish(session, index, "done", now, effects);
+  return finish(session, index, "done", context);
 }
 
 /** `device_connected` has returned for a device that connected in normal communication. */
@@ -265,8 +265,7 @@ export function onDeviceResultRunning(
   session: Running,
   device: Device,
   outcome: CallOutcome,
-  now: number,
-  effects: Effect[],
+  context: StepContext,
 ): Next {
   const { begun } = session.statuses;
   const index = begun.findIndex(({ stage, status }) =>
@@ -274,40 +273,39 @@ export function onDeviceResultRunning(
   );
   const one = begun[index];
   if (one === undefined) return session;
-  const known = onDeviceResult(session, device, outcome, effects);
+  const known = onDeviceResult(session, device, outcome, context);
   if (outcome !== "ok") {
-    const noted = noteNotForwarded(known, one.status.device, refusal(outcome), effects);
-    return finish(noted, index, "done", now, effects);
+    const noted = noteNotForwarded(known, one.status.device, refusal(outcome), context);
+    return finish(noted, index, "done", context);
   }
-  effects.push(forward(known.base.epoch, one.status));
-  const next = finish(known, index, "forwarding", now, effects);
-  return next.kind === "running" ? sendCommands(next, now, effects) : next;
+  context.effects.push(forward(known.base.epoch, one.status));
+  const next = finish(known, index, "forwarding", context);
+  return next.kind === "running" ? sendCommands(next, context) : next;
 }
 
 function finish(
   session: Running,
   index: number,
   stage: BegunStatus["stage"],
-  now: number,
-  effects: Effect[],
+  context: StepContext,
 ): Next {
   const { statuses } = session;
   const one = statuses.begun[index];
   if (one === undefined) return session;
   const begun = statuses.begun.with(index, { ...one, stage });
   const next = { ...session, statuses: { ...statuses, begun } };
-  const answered = index === 0 ? answer(next, now, effects) : next;
-  return answered.kind === "running" ? pump(answered, now, effects) : answered;
+  const answered = index === 0 ? answer(next, context) : next;
+  return answered.kind === "running" ? pump(answered, context) : answered;
 }
 
 /** Publishes waiting commands, unless too many are unanswered. */
-export function sendCommands(session: Running, now: number, effects: Effect[]): Running {
+export function sendCommands(session: Running, context: StepContext): Running {
   const { base, sessionId, devices } = session;
-  const { settings } = base;
+  const { settings } = context;
   let { commands, commandCounter } = base;
-  if (commands.ready.size === 0 && commands.held.size === 0) return session;
+  if (commands.ready.size === 0 && commands.held.length === 0) return session;
   const sent = [...session.sent];
-  const time = gatewayTime(session, now);
+  const time = gatewayTime(session, context.now);
   let sentBytes = sent.reduce((sum, { command }) => sum + commandBytes(command), 0);
   while (
     sent.length < settings.maxUnansweredCommands && sentBytes < settings.maxWaitingCommandBytes
@@ -317,29 +315,28 @@ export function sendCommands(session: Running, now: number, effects: Effect[]): 
     const [waiting, rest] = taken;
     commands = rest;
     sentBytes += commandBytes(waiting.command);
-    noteDoubt(waiting.command, devices, effects);
-    sent.push(sendCommand(waiting, commandCounter, sessionId, time, effects));
+    noteDoubt(waiting.command, devices, context);
+    sent.push(sendCommand(waiting, commandCounter, sessionId, time, context));
     commandCounter = nextCounter(commandCounter);
   }
-  commands = releaseHeld(commands, settings, effects);
+  commands = releaseHeld(commands, context);
   return { ...session, base: { ...base, commands, commandCounter }, sent };
 }
 
 function onCommandResponse(
   session: Running,
   response: CommandResponse,
-  now: number,
-  effects: Effect[],
+  context: StepContext,
 ): Next {
   const { messageCounter, type } = response;
   const marked = withResponse(session.sent, messageCounter, type);
-  if (marked === session.sent) return ignore(session, "unknown_counter", response, effects);
+  if (marked === session.sent) return ignore(session, "unknown_counter", response, context);
   let next = session;
   if (type === CommandResponseType.DEVICE_NOT_CONNECTED) {
     // Immediately, without waiting for earlier responses.
     const command = session.sent.find(({ counter }) => counter === messageCounter);
-    if (command !== undefined) next = onDeviceLeft(next, command.command.device, effects);
+    if (command !== undefined) next = onDeviceLeft(next, command.command.device, context);
   }
-  next = { ...next, sent: settleCommands(marked, effects) };
-  return next.devices.size > 0 ? sendCommands(next, now, effects) : allGone(next, now, effects);
+  next = { ...next, sent: settleCommands(marked, context) };
+  return next.devices.length > 0 ? sendCommands(next, context) : allGone(next, context);
 }

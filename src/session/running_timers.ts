@@ -1,16 +1,16 @@
 // Timers of normal communication [SESSION-TIMEOUT] [STATUS-MISSING] [COMMAND-TIMEOUT].
 import { deviceKey } from "../protocol/mod.ts";
-import type { Effect } from "./effects.ts";
+import type { Environment, StepContext } from "./effects.ts";
 import { type Ending, endSession } from "./ending.ts";
 import { gatewayTime, whenGatewayTime } from "./reading.ts";
-import { GATEWAY_ANSWER_MS } from "./settings.ts";
+import { GATEWAY_ANSWER_MS, type SessionSettings } from "./settings.ts";
 import type { Running, Waiting } from "./state.ts";
 
 /** The next deadline, in milliseconds. */
-export function runningDeadline(session: Running): number {
-  const { base: { settings }, reading, sent, statuses: { gapSince } } = session;
+export function runningDeadline(session: Running, settings: SessionSettings): number {
+  const { reading, sent, statuses: { gapSince } } = session;
   if (reading.pausedSince !== null) {
-    return reading.watched === null ? Infinity : reading.watched.since + moduleMs(session);
+    return reading.watched === null ? Infinity : reading.watched.since + moduleMs(settings);
   }
   const oldest = sent[0];
   const at = Math.min(
@@ -22,19 +22,19 @@ export function runningDeadline(session: Running): number {
 }
 
 /** The first timer has expired. */
-export function onRunningTimeout(session: Running, now: number, effects: Effect[]): Waiting {
-  return endSession(session, whatIsOver(session, now), now, effects);
+export function onRunningTimeout(session: Running, context: StepContext): Waiting {
+  return endSession(session, whatIsOver(session, context), context);
 }
 
 /** After so long without an answer, the gateway has dropped the link, unnoticed as it is not read. */
-function moduleMs({ base: { settings } }: Running): number {
-  return Math.max(GATEWAY_ANSWER_MS, settings.sessionMs);
+function moduleMs({ sessionMs }: SessionSettings): number {
+  return Math.max(GATEWAY_ANSWER_MS, sessionMs);
 }
 
-function whatIsOver(session: Running, now: number): Ending {
-  const { heardAt, statuses, sent, reading, base } = session;
+function whatIsOver(session: Running, { now, settings }: Environment): Ending {
+  const { heardAt, statuses, sent, reading } = session;
   const { waiting, begun, early, handled, gapSince, expected } = statuses;
-  const { responseMs, sessionMs } = base.settings;
+  const { responseMs, sessionMs } = settings;
   if (reading.pausedSince !== null && reading.watched !== null) {
     const { counter, since } = reading.watched;
     const slow = begun.find(({ stage }) => stage !== "done")?.status.device.module ?? "";
@@ -49,7 +49,9 @@ function whatIsOver(session: Running, now: number): Ending {
     return { reason: "command_unanswered", detail, waitedMs: time - oldest.sentAt };
   }
   if (gapSince !== null && time >= gapSince + responseMs) {
-    const detail = `Status with counter ${expected}, ${early.size + handled.size} came after it`;
+    const detail = `Status with counter ${expected}, ${
+      early.length + handled.length
+    } came after it`;
     return { reason: "status_gap", detail, waitedMs: time - gapSince };
   }
   const detail = `Any message of the gateway within ${sessionMs} ms`;

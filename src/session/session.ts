@@ -12,7 +12,7 @@ import {
 } from "./connecting.ts";
 import { type Connect, wasMade } from "../protocol/mod.ts";
 import { NO_CONNECTS } from "./connect_rate.ts";
-import type { Effect, Ignored, Input, Note } from "./effects.ts";
+import type { Effect, Environment, Ignored, Input, Note, StepContext } from "./effects.ts";
 import { type Ending, endSession, waiting } from "./ending.ts";
 import { ignore } from "./ignore.ts";
 import { NO_DEVICES } from "./known_devices.ts";
@@ -40,9 +40,8 @@ export interface Step {
 }
 
 /** A car without a broker connection and module contexts. */
-export function createSession(settings: SessionSettings): Session {
+export function createSession(): Session {
   const base: Base = {
-    settings,
     epoch: 0,
     commandCounter: 0,
     commands: NO_COMMANDS,
@@ -55,28 +54,27 @@ export function createSession(settings: SessionSettings): Session {
 }
 
 /**
- * Takes one input at `now` (milliseconds of a monotonic clock).
- *
- * Accepts every input in every state; a stopped session ignores all. Never throws.
+ * Takes one input. Accepts every input in every state; a stopped session ignores all. Never throws.
  */
-export function step(session: Session, input: Input, now: number): Step {
-  const effects: Effect[] = [];
-  const next = transition(session, input, now, effects);
-  return { session: next.kind === "running" ? withReading(next, now) : next, effects };
+export function step(session: Session, input: Input, { now, settings }: Environment): Step {
+  const context: StepContext = { now, settings, effects: [] };
+  const next = transition(session, input, context);
+  const { effects } = context;
+  return { session: next.kind === "running" ? withReading(next, context) : next, effects };
 }
 
 /**
  * When the session needs a `tick` at the latest, in milliseconds; Infinity when it waits only for inputs.
  * Calling this is cheap: one timer per car, set again only when it fires, is enough.
  */
-export function nextDeadline(session: Session): number {
+export function nextDeadline(session: Session, settings: SessionSettings): number {
   switch (session.kind) {
     case "waiting":
       return waitingDeadline(session);
     case "connecting":
-      return stepDeadline(session);
+      return stepDeadline(session, settings);
     case "running":
-      return runningDeadline(session);
+      return runningDeadline(session, settings);
     default:
       return Infinity;
   }
@@ -87,61 +85,61 @@ export function isSaturated(session: Session): boolean {
   return session.kind === "running" && session.reading.pausedSince !== null;
 }
 
-function transition(session: Session, input: Input, now: number, effects: Effect[]): Session {
+function transition(session: Session, input: Input, context: StepContext): Session {
   if (session.kind === "stopped") return session;
   switch (input.type) {
     case "message":
-      return onMessage(session, input, now, effects);
+      return onMessage(session, input, context);
     case "rejected": {
       const { why, detail } = input;
-      return noted(session, { code: "rejected", why, detail }, effects);
+      return noted(session, { code: "rejected", why, detail }, context);
     }
     case "call_failed": {
       const { call, device, outcome } = input;
-      return noted(session, { code: "call_failed", call, device, outcome }, effects);
+      return noted(session, { code: "call_failed", call, device, outcome }, context);
     }
     case "forwarded":
       if (session.kind !== "running" || input.epoch !== session.base.epoch) return session;
-      return onForwarded(session, input.counter, now, effects);
+      return onForwarded(session, input.counter, context);
     case "device_result":
-      return onDeviceResult(session, input, now, effects);
+      return onDeviceResult(session, input, context);
     case "command":
-      return onCommand(session, input, now, effects);
+      return onCommand(session, input, context);
     case "tick":
-      return onTick(session, now, effects);
+      return onTick(session, context);
     case "broker_connected":
-      return session.kind === "offline" ? onBrokerConnected(session, now, effects) : session;
+      return session.kind === "offline" ? onBrokerConnected(session, context) : session;
     case "broker_up":
       return session.kind === "offline" ? waiting(session.base) : session;
     case "broker_leaving": {
       const { detail } = input;
       const ending = { reason: "broker_lost", detail, word: "already_logged" } as const;
-      const { base } = ended(session, ending, now, effects);
+      const { base } = ended(session, ending, context);
       return { kind: "offline", base };
     }
     case "broker_lost": {
       const ending = { reason: "broker_lost", detail: input.detail } as const;
-      const { base } = ended(session, ending, now, effects);
+      const { base } = ended(session, ending, context);
       return { kind: "offline", base };
     }
     case "module_lost": {
       const ending = { reason: "module_lost", detail: input.detail } as const;
-      const next = ended(session, ending, now, effects);
+      const next = ended(session, ending, context);
       return { ...next, base: { ...next.base, modulesReady: false } };
     }
     case "modules_ready":
-      if (session.kind === "waiting") return onModulesReady(session, now, effects);
+      if (session.kind === "waiting") return onModulesReady(session, context);
       return { ...session, base: { ...session.base, modulesReady: true } };
     case "settings":
-      return onSettings(session, input.settings, now, effects);
+      return onSettings(session, context);
     case "restart":
-      return onRestart(session, now, effects);
+      return onRestart(session, context);
     case "pause":
-      return onPause(session, now, effects);
+      return onPause(session, context);
     case "resume":
       return onResume(session);
     case "stop":
-      return onStop(session, input.detail, now, effects);
+      return onStop(session, input.detail, context);
   }
 }
 
@@ -149,62 +147,62 @@ function transition(session: Session, input: Input, now: number, effects: Effect
  * Tells a gateway that believes in an earlier session, or whose Connect was missed, to connect again; and
  * one of a paused car to stop.
  */
-function onBrokerConnected(session: Offline, now: number, effects: Effect[]): Offline {
+function onBrokerConnected(session: Offline, context: StepContext): Offline {
   const word = session.base.paused ? "notification" : "already_logged";
-  return { ...session, base: tellOnce(session.base, word, "", now, effects) };
+  return { ...session, base: tellOnce(session.base, word, "", context) };
 }
 
 function onMessage(
   session: Session,
   { message }: Input & { type: "message" },
-  now: number,
-  effects: Effect[],
+  context: StepContext,
 ): Session {
   switch (session.kind) {
     case "running":
     case "connecting": {
       if (message.kind === "connect" && message.sessionId !== session.sessionId) {
-        const why = refusal(session, message);
-        if (why !== null) return ignore(session, why, message, effects);
+        const why = refusal(session, message, context);
+        if (why !== null) return ignore(session, why, message, context);
         // The gateway has restarted: this message begins its new session [CONNECT-NEW-SESSION].
         const detail = `Connect with the new session id "${message.sessionId}"`;
-        const waiting = endSession(session, { reason: "new_session", detail }, now, effects);
-        return onMessageWaiting(waiting, message, now, effects);
+        const waiting = endSession(session, { reason: "new_session", detail }, context);
+        return onMessageWaiting(waiting, message, context);
       }
       return session.kind === "running"
-        ? onMessageRunning(session, message, now, effects)
-        : onMessageConnecting(session, message, now, effects);
+        ? onMessageRunning(session, message, context)
+        : onMessageConnecting(session, message, context);
     }
     case "waiting":
-      return onMessageWaiting(session, message, now, effects);
+      return onMessageWaiting(session, message, context);
     default:
       return session;
   }
 }
 
 /** Why a Connect with another session id must not end this session; undefined: it may. */
-function refusal(session: Established, connect: Connect): Ignored | null {
-  if (connectProblem(connect, session.base.settings) !== null) return "bad_connect";
+function refusal(
+  session: Established,
+  connect: Connect,
+  { settings }: Environment,
+): Ignored | null {
+  if (connectProblem(connect, settings) !== null) return "bad_connect";
   // A gateway may use any name, but must not interrupt another one's session.
   const sender = senderOf(connect);
-  return sender === ownSender(session.base.settings) || sender === session.sender
-    ? null
-    : "other_car";
+  return sender === ownSender(settings) || sender === session.sender ? null : "other_car";
 }
 
 function onDeviceResult(
   session: Session,
   { epoch, device, outcome }: Input & { type: "device_result" },
-  now: number,
-  effects: Effect[],
+  context: StepContext,
 ): Session {
   // A call that was not made says nothing about the device; `module_lost` has come or will come.
   if (epoch !== session.base.epoch || !wasMade(outcome)) return session;
   switch (session.kind) {
     case "connecting":
-      return onDeviceResultConnecting(session, device, outcome, now, effects);
+      return onDeviceResultConnecting(session, device, outcome, context);
     case "running":
-      return onDeviceResultRunning(session, device, outcome, now, effects);
+      return onDeviceResultRunning(session, device, outcome, context);
     default:
       return session;
   }
@@ -213,26 +211,25 @@ function onDeviceResult(
 function onCommand(
   session: Session,
   { module, command }: Input & { type: "command" },
-  now: number,
-  effects: Effect[],
+  context: StepContext,
 ): Session {
   const { base } = session;
   const devices = isEstablished(session) ? session.devices : NO_DEVICES;
   const waiting = { module, command };
-  const commands = storeCommand(base.commands, devices, waiting, base.settings, effects);
+  const commands = storeCommand(base.commands, devices, waiting, context);
   const next = { ...session, base: { ...base, commands } };
-  return next.kind === "running" ? sendCommands(next, now, effects) : next;
+  return next.kind === "running" ? sendCommands(next, context) : next;
 }
 
-function onTick(session: Session, now: number, effects: Effect[]): Session {
-  if (now < nextDeadline(session)) return session;
+function onTick(session: Session, context: StepContext): Session {
+  if (context.now < nextDeadline(session, context.settings)) return session;
   switch (session.kind) {
     case "waiting":
-      return onWaitingTimeout(session, now, effects);
+      return onWaitingTimeout(session, context);
     case "connecting":
-      return onStepTimeout(session, now, effects);
+      return onStepTimeout(session, context);
     case "running":
-      return onRunningTimeout(session, now, effects);
+      return onRunningTimeout(session, context);
     default:
       return session;
   }
@@ -241,17 +238,16 @@ function onTick(session: Session, now: number, effects: Effect[]): Session {
 function onStop(
   session: Session,
   why: string | undefined,
-  now: number,
-  effects: Effect[],
+  context: StepContext,
 ): Session {
   const ending: Ending = why === undefined
     ? { reason: "stopped", detail: "The server stops" }
     : { reason: "stopped", detail: why, word: "already_logged" };
-  return { kind: "stopped", base: ended(session, ending, now, effects).base };
+  return { kind: "stopped", base: ended(session, ending, context).base };
 }
 
-function noted(session: Session, note: Note, effects: Effect[]): Session {
-  effects.push({ type: "note", note });
+function noted(session: Session, note: Note, context: StepContext): Session {
+  context.effects.push({ type: "note", note });
   return session;
 }
 
@@ -260,6 +256,6 @@ function isEstablished(session: Session): session is Established {
 }
 
 /** Ends the session if there is one; otherwise changes nothing. */
-function ended(session: Session, ending: Ending, now: number, effects: Effect[]): Session {
-  return isEstablished(session) ? endSession(session, ending, now, effects) : session;
+function ended(session: Session, ending: Ending, context: StepContext): Session {
+  return isEstablished(session) ? endSession(session, ending, context) : session;
 }

@@ -5,7 +5,7 @@ export interface SessionSettings {
   readonly company: string;
   readonly car: string;
   /** Numbers of the modules this car is configured with. */
-  readonly modules: ReadonlySet<number>;
+  readonly modules: readonly number[];
   /** Silence after which a session fails (`mqtt_timeout`). */
   readonly sessionMs: number;
   /** Deadline for each awaited response (`timeout`). */

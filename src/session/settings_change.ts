@@ -1,43 +1,38 @@
 // New settings for a running session: they take effect at once, and end nothing by themselves.
 import { withoutModules } from "./command_order.ts";
-import type { Effect } from "./effects.ts";
+import type { Environment, StepContext } from "./effects.ts";
 import { gatewayTime } from "./reading.ts";
 import { sendCommands } from "./running.ts";
-import type { SessionSettings } from "./settings.ts";
 import type { Connecting, Running, Session } from "./state.ts";
 
 /**
- * Takes new settings; company and car must be the same.
+ * Takes the new settings of the environment; company and car must be the same.
  *
  * A wait that is over by the new settings starts over, so that a shorter timeout never ends a session for
  * a silence that was allowed until now. Commands of modules that the car no longer has are dropped.
  */
-export function onSettings(
-  session: Session,
-  settings: SessionSettings,
-  now: number,
-  effects: Effect[],
-): Session {
-  const commands = withoutModules(session.base.commands, settings.modules, effects);
-  const base = { ...session.base, settings, commands };
+export function onSettings(session: Session, context: StepContext): Session {
+  const commands = withoutModules(session.base.commands, context.settings.modules, context);
+  const base = { ...session.base, commands };
   switch (session.kind) {
     case "connecting":
-      return withWaitsInTime({ ...session, base }, now);
+      return withWaitsInTime({ ...session, base }, context);
     case "running":
-      return sendCommands(withRunningWaitsInTime({ ...session, base }, now), now, effects);
+      return sendCommands(withRunningWaitsInTime({ ...session, base }, context), context);
     default:
       return { ...session, base };
   }
 }
 
-function withWaitsInTime(session: Connecting, now: number): Connecting {
-  const { step, base: { settings: { responseMs } } } = session;
+function withWaitsInTime(session: Connecting, { now, settings }: Environment): Connecting {
+  const { step } = session;
+  const { responseMs } = settings;
   if (step.name === "devices" || now < step.since + responseMs) return session;
   return { ...session, step: { ...step, since: now } };
 }
 
-function withRunningWaitsInTime(session: Running, now: number): Running {
-  const { sessionMs, responseMs } = session.base.settings;
+function withRunningWaitsInTime(session: Running, { now, settings }: Environment): Running {
+  const { sessionMs, responseMs } = settings;
   const { heardAt, statuses, sent } = session;
   const { gapSince } = statuses;
   const time = gatewayTime(session, now);

@@ -1,15 +1,13 @@
 // The states of a car's session: a tagged union of readonly records [CAR-STATES].
-import type { Connect, Device, Status } from "../protocol/mod.ts";
+import type { Connect, Status } from "../protocol/mod.ts";
 import type { CommandStore, SentCommand } from "./command_order.ts";
 import type { ConnectRate } from "./connect_rate.ts";
 import type { KnownDevices } from "./known_devices.ts";
 import type { Reading } from "./reading.ts";
-import type { SessionSettings } from "./settings.ts";
 import type { StatusOrder } from "./status_order.ts";
 
 /** What outlives a session, passed on from state to state. */
 export interface Base {
-  readonly settings: SessionSettings;
   /**
    * Incremented with every session, and again with its normal communication, to recognize results of
    * earlier module calls.
@@ -57,7 +55,7 @@ export interface Connecting {
   /** The gateway's name in its Connect: `company/vehicle`. */
   readonly sender: string;
   /** Devices of the Connect by identity, in its order. */
-  readonly listed: ReadonlyMap<string, Device>;
+  readonly listed: KnownDevices;
   readonly devices: KnownDevices;
   readonly step: ConnectStep;
 }
@@ -69,7 +67,7 @@ export type ConnectStep = ConnectingDevices | AwaitingStatuses | AwaitingRespons
 export interface ConnectingDevices {
   readonly name: "devices";
   /** Identities of devices whose call has not returned. */
-  readonly pending: ReadonlySet<string>;
+  readonly pending: KnownDevices;
   /** Statuses that came before the ConnectResponse was sent, for the next step. */
   readonly early: readonly Status[];
 }
@@ -78,14 +76,14 @@ export interface ConnectingDevices {
 export interface AwaitingStatuses {
   readonly name: "statuses";
   /** Identities of devices not heard yet. */
-  readonly missing: ReadonlySet<string>;
+  readonly missing: KnownDevices;
   /**
    * First statuses by device: answered, and forwarded in counter order when the step ends. Some
    * clients give all of them the same counter.
    */
-  readonly heard: ReadonlyMap<string, Status>;
+  readonly heard: readonly Status[];
   /** Counters of this session that were set aside: their devices were not listed. */
-  readonly skipped: ReadonlySet<number>;
+  readonly skipped: readonly number[];
   /** Further statuses of devices already heard, for normal communication. */
   readonly kept: readonly Status[];
   readonly since: number;
@@ -99,7 +97,7 @@ export interface AwaitingResponses {
   /** How many responses are still awaited. */
   readonly awaited: number;
   /** Counters of statuses that step 2 handled. */
-  readonly handled: ReadonlySet<number>;
+  readonly handled: readonly number[];
   readonly kept: readonly Status[];
   readonly since: number;
 }
@@ -121,7 +119,7 @@ export interface Running {
   readonly heardAt: number;
   readonly reading: Reading;
   /** Device and reason pairs that have been noted. */
-  readonly noted: ReadonlySet<string>;
+  readonly noted: readonly string[];
 }
 
 /** Stopped for good. */

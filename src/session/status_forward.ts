@@ -1,7 +1,7 @@
 // Forwarding statuses to modules.
 import { counterDistance, type Status, withoutPriority } from "../protocol/mod.ts";
-import type { Effect } from "./effects.ts";
-import { isConnected } from "./known_devices.ts";
+import type { Effect, StepContext } from "./effects.ts";
+import { hasDevice } from "./known_devices.ts";
 import type { Connecting } from "./state.ts";
 
 /**
@@ -27,15 +27,13 @@ export function forward(epoch: number, status: Status, answered = false): Effect
  */
 export function forwardHeard(
   session: Connecting,
-  heard: ReadonlyMap<string, Status>,
-  effects: Effect[],
+  heard: readonly Status[],
+  context: StepContext,
 ): void {
-  const inOrder = [...heard.values()].sort((a, b) =>
-    counterDistance(a.messageCounter, b.messageCounter)
-  );
+  const inOrder = heard.toSorted((a, b) => counterDistance(a.messageCounter, b.messageCounter));
   for (const status of inOrder) {
-    if (isConnected(session.devices, status.device)) {
-      effects.push(forward(session.base.epoch, status, true));
+    if (hasDevice(session.devices, status.device)) {
+      context.effects.push(forward(session.base.epoch, status, true));
     }
   }
 }

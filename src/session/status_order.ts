@@ -21,9 +21,9 @@ export interface StatusOrder {
   /** Whether no status of normal communication has been accepted yet. */
   readonly fresh: boolean;
   /** Counters from `expected` on that the connect sequence handled. */
-  readonly handled: ReadonlySet<number>;
+  readonly handled: readonly number[];
   /** Statuses ahead of a gap, by counter. */
-  readonly early: ReadonlyMap<number, Status>;
+  readonly early: readonly Status[];
   /** Since when `expected` is known to be missing; `null`: there is no gap. */
   readonly gapSince: number | null;
   /** In order, not begun yet. */
@@ -55,16 +55,16 @@ export function totalBytes(statuses: Iterable<Status>): number {
 }
 
 /** The order after a connect sequence that handled these counters (at least one). */
-export function orderAfterConnect(handled: ReadonlySet<number>, now: number): StatusOrder {
+export function orderAfterConnect(handled: readonly number[], now: number): StatusOrder {
   let expected = lowest(handled);
-  const rest = new Set(handled);
-  while (rest.delete(expected)) expected = nextCounter(expected);
+  while (handled.includes(expected)) expected = nextCounter(expected);
+  const rest = handled.filter((counter) => counterDistance(counter, expected) > 0);
   return {
     expected,
     fresh: true,
     handled: rest,
-    early: new Map(),
-    gapSince: rest.size > 0 ? now : null,
+    early: [],
+    gapSince: rest.length > 0 ? now : null,
     waiting: emptyQueue(),
     begun: [],
     bytes: 0,
@@ -72,7 +72,7 @@ export function orderAfterConnect(handled: ReadonlySet<number>, now: number): St
 }
 
 /** The counter that comes before all others, wrapping at 2^32. */
-function lowest(counters: ReadonlySet<number>): number {
+function lowest(counters: readonly number[]): number {
   let result: number | undefined;
   for (const counter of counters) {
     if (result === undefined || counterDistance(counter, result) < 0) result = counter;
@@ -110,27 +110,31 @@ export function takeStatus(
     const anew = {
       ...order,
       expected: status.messageCounter,
-      handled: new Set<number>(),
+      handled: [],
       gapSince: null,
     };
     return { result: "taken", order: advance(anew, status, now), anew: true };
   }
   if (distance > maxGap) return { result: "too_far", distance };
-  if (order.handled.has(status.messageCounter) || order.early.has(status.messageCounter)) {
+  if (order.handled.includes(status.messageCounter) || earlyAt(order, status.messageCounter)) {
     return { result: "handled_before" };
   }
-  const bytes = totalBytes(order.early.values()) + statusBytes(status);
+  const bytes = totalBytes(order.early) + statusBytes(status);
   if (bytes > maxBytes) return { result: "too_much", bytes };
   return {
     result: "taken",
     order: {
       ...order,
       fresh: false,
-      early: new Map(order.early).set(status.messageCounter, status),
+      early: [...order.early, status],
       gapSince: order.gapSince ?? now,
     },
     anew: false,
   };
+}
+
+function earlyAt({ early }: StatusOrder, counter: number): Status | undefined {
+  return early.find(({ messageCounter }) => messageCounter === counter);
 }
 
 /** Queues the expected status, and all early ones that now follow without a gap. */
@@ -138,23 +142,23 @@ function advance(order: StatusOrder, status: Status, now: number): StatusOrder {
   let expected = nextCounter(order.expected);
   let waiting = enqueue(order.waiting, status);
   let bytes = order.bytes + statusBytes(status);
-  if (order.early.size === 0 && order.handled.size === 0) {
+  if (order.early.length === 0 && order.handled.length === 0) {
     return { ...order, fresh: false, expected, waiting, bytes, gapSince: null };
   }
-  const early = new Map(order.early);
-  const handled = new Set(order.handled);
   while (true) {
-    const next = early.get(expected);
+    const next = earlyAt(order, expected);
     if (next !== undefined) {
-      early.delete(expected);
       waiting = enqueue(waiting, next);
       bytes += statusBytes(next);
-    } else if (!handled.delete(expected)) {
+    } else if (!order.handled.includes(expected)) {
       break;
     }
     expected = nextCounter(expected);
   }
+  const isAhead = (counter: number) => counterDistance(counter, expected) > 0;
+  const early = order.early.filter(({ messageCounter }) => isAhead(messageCounter));
+  const handled = order.handled.filter(isAhead);
   // Now another counter is missing, which has the full time to arrive.
-  const gapSince = early.size > 0 || handled.size > 0 ? now : null;
+  const gapSince = early.length > 0 || handled.length > 0 ? now : null;
   return { ...order, fresh: false, expected, waiting, bytes, early, handled, gapSince };
 }

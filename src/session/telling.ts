@@ -1,6 +1,8 @@
 // Telling a gateway to connect again: once for each situation, then silence [TELL-ONCE].
 import { ConnectResponseType } from "../protocol/mod.ts";
-import { type Base, type Effect, SILENCE_MS } from "./mod.ts";
+import type { StepContext } from "./effects.ts";
+import { SILENCE_MS } from "./settings.ts";
+import type { Base } from "./state.ts";
 
 /**
  * How a gateway learns that its session is over: `already_logged` brings every version back at once,
@@ -13,21 +15,23 @@ export function tell(
   base: Base,
   word: Word,
   sessionId: string,
-  now: number,
-  effects: Effect[],
+  context: StepContext,
 ): Base {
   switch (word) {
     case "nothing":
       return base;
     case "notification":
-      effects.push({ type: "notify" });
+      context.effects.push({ type: "notify" });
       break;
     case "already_logged": {
       const type = ConnectResponseType.ALREADY_LOGGED;
-      effects.push({ type: "publish", message: { kind: "connect_response", sessionId, type } });
+      context.effects.push({
+        type: "publish",
+        message: { kind: "connect_response", sessionId, type },
+      });
     }
   }
-  return { ...base, toldAt: now };
+  return { ...base, toldAt: context.now };
 }
 
 /** Tells it, unless something was told recently that the gateway has not answered with a Connect. */
@@ -35,10 +39,9 @@ export function tellOnce(
   base: Base,
   word: Word,
   sessionId: string,
-  now: number,
-  effects: Effect[],
+  context: StepContext,
 ): Base {
   const { toldAt } = base;
-  if (toldAt !== null && now < toldAt + SILENCE_MS) return base;
-  return tell(base, word, sessionId, now, effects);
+  if (toldAt !== null && context.now < toldAt + SILENCE_MS) return base;
+  return tell(base, word, sessionId, context);
 }

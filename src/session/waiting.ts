@@ -2,7 +2,7 @@
 import type { ClientMessage, Connect } from "../protocol/mod.ts";
 import { withConnect, withSequence } from "./connect_rate.ts";
 import { beginSequence } from "./connecting.ts";
-import type { Effect } from "./effects.ts";
+import type { StepContext } from "./effects.ts";
 import { failureOf } from "./ending.ts";
 import type { Ending } from "./ending.ts";
 import { ignore } from "./ignore.ts";
@@ -32,51 +32,51 @@ export function connectProblem(connect: Connect, settings: SessionSettings): End
 export function onMessageWaiting(
   session: Waiting,
   message: ClientMessage,
-  now: number,
-  effects: Effect[],
+  context: StepContext,
 ): Session {
   const { base, held } = session;
-  if (base.paused) return ignore(session, "paused", message, effects);
+  if (base.paused) return ignore(session, "paused", message, context);
   if (message.kind !== "connect") {
-    const next = ignore(session, "no_session", message, effects);
-    // When the gateway has sent a Connect, anything else is late: telling it now would fail its sequence.
-    return held === null ? tellSender(next, message.sessionId, now, effects) : next;
+    const next = ignore(session, "no_session", message, context);
+    // When the gateway has sent a Connect, anything else is late: telling it context.now would fail its sequence.
+    return held === null ? tellSender(next, message.sessionId, context) : next;
   }
-  const problem = connectProblem(message, base.settings);
+  const problem = connectProblem(message, context.settings);
   if (problem !== null) {
-    effects.push({ type: "ended", failure: failureOf(message.sessionId, problem) });
-    return tellSender({ ...session, held: null }, message.sessionId, now, effects);
+    context.effects.push({ type: "ended", failure: failureOf(message.sessionId, problem) });
+    return tellSender({ ...session, held: null }, message.sessionId, context);
   }
-  const rate = withConnect(base.rate, now);
-  return takeUp({ ...session, base: { ...base, rate } }, message, now, effects);
+  const rate = withConnect(base.rate, context.now);
+  return takeUp({ ...session, base: { ...base, rate } }, message, context);
 }
 
 /** Begins a sequence, or holds the Connect until modules and rate allow one. */
-function takeUp(session: Waiting, connect: Connect, now: number, effects: Effect[]): Session {
+function takeUp(session: Waiting, connect: Connect, context: StepContext): Session {
   const { base } = session;
   const { rate } = base;
-  const pauseMs = (rate.notBefore ?? now) - now;
+  const pauseMs = (rate.notBefore ?? context.now) - context.now;
   if (!base.modulesReady || pauseMs > 0) {
-    if (pauseMs > 0) effects.push({ type: "note", note: { code: "connect_held", pauseMs } });
-    return { ...session, held: { connect, until: now + HOLD_CONNECT_MS } };
+    if (pauseMs > 0) {
+      context.effects.push({ type: "note", note: { code: "connect_held", pauseMs } });
+    }
+    return { ...session, held: { connect, until: context.now + HOLD_CONNECT_MS } };
   }
-  const next = { ...base, epoch: base.epoch + 1, rate: withSequence(rate, now) };
-  return beginSequence(next, connect, now, effects);
+  const next = { ...base, epoch: base.epoch + 1, rate: withSequence(rate, context.now) };
+  return beginSequence(next, connect, context);
 }
 
 /** The car has all its contexts: begins a sequence with the Connect that waited for them. */
-export function onModulesReady(session: Waiting, now: number, effects: Effect[]): Session {
+export function onModulesReady(session: Waiting, context: StepContext): Session {
   const ready: Waiting = { ...session, base: { ...session.base, modulesReady: true } };
-  return now < waitingDeadline(ready) ? ready : onWaitingTimeout(ready, now, effects);
+  return context.now < waitingDeadline(ready) ? ready : onWaitingTimeout(ready, context);
 }
 
 function tellSender(
   session: Waiting,
   sessionId: string,
-  now: number,
-  effects: Effect[],
+  context: StepContext,
 ): Waiting {
-  const base = tellOnce(session.base, "already_logged", sessionId, now, effects);
+  const base = tellOnce(session.base, "already_logged", sessionId, context);
   return { ...session, base };
 }
 
@@ -88,11 +88,11 @@ export function waitingDeadline({ base, held }: Waiting): number {
 }
 
 /** The moment of waitingDeadline() has come. */
-export function onWaitingTimeout(session: Waiting, now: number, effects: Effect[]): Session {
+export function onWaitingTimeout(session: Waiting, context: StepContext): Session {
   const { base, held } = session;
   if (held === null) return session;
   const next = { ...session, held: null };
-  if (now < held.until) return takeUp(next, held.connect, now, effects);
+  if (context.now < held.until) return takeUp(next, held.connect, context);
   // Its gateway has given up: an answer would only confuse it.
-  return ignore(next, base.modulesReady ? "too_often" : "modules_away", held.connect, effects);
+  return ignore(next, base.modulesReady ? "too_often" : "modules_away", held.connect, context);
 }

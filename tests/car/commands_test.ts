@@ -8,7 +8,6 @@ import {
   LAMP,
   REAR,
   runningCar,
-  SETTINGS,
   TestCar,
   waitingCar,
 } from "./support.ts";
@@ -213,8 +212,8 @@ Deno.test("step() keeps the newest command of a module without devices [COMMAND-
   assert.deepEqual(car.command(LAMP, "other").noteCodes, []);
   assert.deepEqual(car.command(REAR, "b").noteCodes, ["command_dropped superseded"]);
   const { parked, ready } = car.session.base.commands;
-  assert.deepEqual([...parked.keys()], [7, 8]);
-  assert.equal(parked.get(7)?.device, REAR);
+  assert.deepEqual(parked.map(({ module }) => module), [7, 8]);
+  assert.equal(parked.find(({ module }) => module === 7)?.command.device, REAR);
   assert.equal(ready.size, 0);
 });
 
@@ -308,10 +307,7 @@ Deno.test("step() gives bytes of commands back that it drops or sends first", ()
   assert.equal(bytesOf(first), before / 2);
   const removed = runningCar([FRONT, LAMP], { maxUnansweredCommands: 1 });
   for (const text of ["sent", "b"]) removed.command(LAMP, text);
-  removed.input({
-    type: "settings",
-    settings: { ...SETTINGS, modules: new Set([7]), maxUnansweredCommands: 1 },
-  });
+  removed.configure({ modules: [7], maxUnansweredCommands: 1 });
   assert.equal(bytesOf(removed), 0);
 });
 

@@ -1,7 +1,7 @@
 // Gateways that begin one connect sequence after the other [CONNECT-RATE]: growing pauses for
 // storms, none for those that come back after a failure.
 import assert from "node:assert/strict";
-import { isSaturated, nextDeadline } from "../../src/session/session.ts";
+import { isSaturated } from "../../src/session/session.ts";
 import { FRONT, LAMP, runningCar, TestCar, waitingCar } from "./support.ts";
 
 const BURST = 20;
@@ -66,13 +66,13 @@ Deno.test("step() takes a gateway up at once that has waited by itself after a s
   assert.deepEqual(car.connect([FRONT], "calm").linesOf("ConnectResponse"), ["ConnectResponse OK"]);
   // But the pauses do not start over before it was calm for long.
   car.connect([FRONT], "hasty");
-  assert.equal(nextDeadline(car.session), car.now + 4500);
+  assert.equal(car.deadline, car.now + 4500);
   car.now += 30_000;
   for (let i = 0; i < BURST; i++) {
     assert.deepEqual(car.connect([FRONT], `calm ${i}`).linesOf("connect").length, 1);
   }
   car.connect([FRONT], "held");
-  assert.equal(nextDeadline(car.session), car.now + 500);
+  assert.equal(car.deadline, car.now + 500);
 });
 
 Deno.test("step() forgets a Connect that was held longer than its gateway waits", () => {
@@ -81,17 +81,17 @@ Deno.test("step() forgets a Connect that was held longer than its gateway waits"
   const seen = car.advance(4500);
   assert.deepEqual(seen.noteCodes, ["ignored too_often"]);
   assert.equal(car.session.kind, "waiting");
-  assert.equal(nextDeadline(car.session), Infinity);
+  assert.equal(car.deadline, Infinity);
 });
 
 Deno.test("step() holds a Connect until modules and rate both allow it", () => {
   const car = stormedCar();
   car.input({ type: "module_lost", detail: "gone" });
   car.connect([FRONT], "held");
-  assert.equal(nextDeadline(car.session), car.now + 4500);
+  assert.equal(car.deadline, car.now + 4500);
   car.advance(200);
   assert.deepEqual(car.input({ type: "modules_ready" }).lines, []);
-  assert.equal(nextDeadline(car.session), car.now + 300);
+  assert.equal(car.deadline, car.now + 300);
   assert.deepEqual(car.advance(300).linesOf("ConnectResponse"), ["ConnectResponse OK"]);
 });
 

@@ -1,8 +1,8 @@
 // How sessions end [FAIL-CLEANUP] [FAIL-REASONS]: one coded reason, everything undone, nothing left
 // behind.
 import assert from "node:assert/strict";
+import { deviceKey } from "../../src/protocol/device.ts";
 import type { Input } from "../../src/session/effects.ts";
-import { nextDeadline } from "../../src/session/session.ts";
 import { CommandResponseType, DeviceState } from "../../src/protocol/messages.ts";
 import {
   connectingCar,
@@ -59,7 +59,7 @@ Deno.test("step() undoes a session wherever it is when modules are lost [FAIL-CL
       waitedMs: 0,
     }]);
     assert.equal(car.session.kind, "waiting");
-    assert.equal(nextDeadline(car.session), Infinity);
+    assert.equal(car.deadline, Infinity);
   }
 });
 
@@ -73,7 +73,7 @@ Deno.test("step() undoes a session wherever it is when the broker is lost [SESSI
     ]);
     assert.equal(seen.failures[0]?.detail, "connection reset");
     assert.equal(car.session.kind, "offline");
-    assert.equal(nextDeadline(car.session), Infinity);
+    assert.equal(car.deadline, Infinity);
   }
 });
 
@@ -86,7 +86,7 @@ Deno.test("step() undoes a session wherever it is when the server stops [STOP-OR
       "ended stopped",
     ]);
     assert.equal(car.session.kind, "stopped");
-    assert.equal(nextDeadline(car.session), Infinity);
+    assert.equal(car.deadline, Infinity);
   }
 });
 
@@ -120,7 +120,7 @@ Deno.test("step() forgets devices, counters and statuses with the session [FAIL-
   car.automatic = true;
   car.input({ type: "modules_ready" });
   car.run([FRONT], "s2");
-  assert.deepEqual([...car.running().devices.keys()], ["7/1/front"]);
+  assert.deepEqual(car.running().devices.map(deviceKey), ["7/1/front"]);
   assert.deepEqual(car.status(FRONT, { counter: 1 }).answers, [1]);
 });
 

@@ -1,6 +1,6 @@
 // While nothing is read of a gateway, its silence is ours [SESSION-READING].
 import assert from "node:assert/strict";
-import { isSaturated, nextDeadline } from "../../src/session/session.ts";
+import { isSaturated } from "../../src/session/session.ts";
 import { GATEWAY_ANSWER_MS } from "../../src/session/settings.ts";
 import { FRONT, LAMP, REAR, runningCar, type TestCar } from "./support.ts";
 
@@ -47,12 +47,12 @@ Deno.test("step() counts what had passed before reading paused", () => {
   fill(car, 1);
   car.advance(10_000);
   car.modulesReturn(1);
-  assert.equal(nextDeadline(car.session), car.now + 6000);
+  assert.equal(car.deadline, car.now + 6000);
   // And a second pause beside the first.
   fill(car, 1);
   car.advance(10_000);
   car.modulesReturn(1);
-  assert.equal(nextDeadline(car.session), car.now + 6000);
+  assert.equal(car.deadline, car.now + 6000);
 });
 
 Deno.test("step() awaits no command response and no missing status while reading is paused", () => {
@@ -75,15 +75,14 @@ Deno.test("step() awaits no command response and no missing status while reading
 Deno.test("step() gives a new timeout its time also while reading is paused", () => {
   const car = pausedCar();
   car.advance(9000);
-  const { settings } = car.session.base;
-  car.input({ type: "settings", settings: { ...settings, sessionMs: 5000 } });
+  car.configure({ sessionMs: 5000 });
   car.modulesReturn(1);
-  assert.equal(nextDeadline(car.session), car.now + 5000);
+  assert.equal(car.deadline, car.now + 5000);
 });
 
 Deno.test("step() ends a session whose module is slower than any gateway waits, and names it", () => {
   const car = pausedCar();
-  assert.equal(nextDeadline(car.session), car.now + GATEWAY_ANSWER_MS);
+  assert.equal(car.deadline, car.now + GATEWAY_ANSWER_MS);
   assert.deepEqual(car.advance(GATEWAY_ANSWER_MS - 1).lines, []);
   const seen = car.advance(1);
   assert.deepEqual(seen.linesOf("ALREADY_LOGGED", "ended"), [
@@ -116,7 +115,7 @@ Deno.test("step() measures a slow module by one status, through all pauses of re
     assert.equal(isSaturated(car.session), false);
     fill(car, 1);
   }
-  assert.equal(nextDeadline(car.session), since + GATEWAY_ANSWER_MS);
+  assert.equal(car.deadline, since + GATEWAY_ANSWER_MS);
   assert.deepEqual(car.advance(1000).linesOf("ended"), ["ended module_slow"]);
 });
 
@@ -136,14 +135,14 @@ Deno.test("step() watches the next status when one is answered while reading sta
   car.automatic = false;
   car.status(FRONT, { data: "x".repeat(500) });
   const first = car.now + GATEWAY_ANSWER_MS;
-  assert.equal(nextDeadline(car.session), first);
+  assert.equal(car.deadline, first);
   car.advance(5000);
   // Sent before the gateway could be stopped.
   car.status(REAR, { data: "y".repeat(500) });
-  assert.equal(nextDeadline(car.session), first);
+  assert.equal(car.deadline, first);
   car.modulesReturn(1);
   assert.equal(isSaturated(car.session), true);
-  assert.equal(nextDeadline(car.session), car.now + GATEWAY_ANSWER_MS);
+  assert.equal(car.deadline, car.now + GATEWAY_ANSWER_MS);
   car.modulesReturn(1);
   assert.equal(isSaturated(car.session), false);
   assert.equal(car.running().reading.watched, null);

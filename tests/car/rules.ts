@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import type { Effect, Input } from "../../src/session/effects.ts";
 import type { Failure } from "../../src/session/failure.ts";
+import { SETTINGS } from "./support.ts";
 import { nextDeadline } from "../../src/session/session.ts";
 import type { Session } from "../../src/session/state.ts";
 import { counterDistance, nextCounter } from "../../src/protocol/counter.ts";
@@ -125,12 +126,20 @@ export class Rules {
     if (input.type === "forwarded") this.#forwarding.delete(`${input.epoch} ${input.counter}`);
     for (const effect of effects) this.#onEffect(effect, before);
     if (after.kind !== before.kind && after.kind === "running") this.counts.running++;
-    assert.ok(!Number.isNaN(nextDeadline(after)), "A deadline is a number");
+    assert.ok(!Number.isNaN(nextDeadline(after, SETTINGS)), "A deadline is a number");
     if (after.kind === "offline" || after.kind === "stopped") {
-      assert.equal(nextDeadline(after), Infinity, `A car that is ${after.kind} waits for nothing`);
+      assert.equal(
+        nextDeadline(after, SETTINGS),
+        Infinity,
+        `A car that is ${after.kind} waits for nothing`,
+      );
     }
     if (after.kind === "waiting" && after.held === null) {
-      assert.equal(nextDeadline(after), Infinity, "A car that waits for a gateway has no timer");
+      assert.equal(
+        nextDeadline(after, SETTINGS),
+        Infinity,
+        "A car that waits for a gateway has no timer",
+      );
     }
   }
 
@@ -276,7 +285,7 @@ export class Rules {
 
   /** The session has ended and every call has returned. */
   atEnd(session: Session): void {
-    assert.equal(nextDeadline(session), Infinity, "No deadline is left");
+    assert.equal(nextDeadline(session, SETTINGS), Infinity, "No deadline is left");
     for (const [key, { connected }] of this.#atModule) {
       assert.ok(!connected, `${key} was disconnected`);
     }

@@ -8,7 +8,6 @@ import {
   FRONT,
   LAMP,
   runningCar,
-  SETTINGS,
   type TestCar,
   waitingCar,
 } from "./support.ts";
@@ -16,7 +15,7 @@ import {
 /** Gives the car other settings and expects that nothing ended. */
 function configure(car: TestCar, settings: Partial<SessionSettings>) {
   const { kind } = car.session;
-  const seen = car.input({ type: "settings", settings: { ...SETTINGS, ...settings } });
+  const seen = car.configure(settings);
   assert.equal(car.session.kind, kind);
   assert.deepEqual(seen.failures, []);
   return seen;
@@ -103,8 +102,8 @@ Deno.test("step() keeps counters, devices and the session id across new settings
   const car = runningCar();
   const before = car.running();
   configure(car, { sessionMs: 1000, responseMs: 1000, maxWaitingStatuses: 1 });
-  const { base: { settings: _, ...base }, ...rest } = car.running();
-  const { base: { settings: __, ...baseBefore }, ...restBefore } = before;
+  const { base, ...rest } = car.running();
+  const { base: baseBefore, ...restBefore } = before;
   assert.deepEqual({ ...base, ...rest }, { ...baseBefore, ...restBefore });
   const seen = car.status(FRONT, { state: DeviceState.RUNNING, data: "x" });
   assert.equal(seen.linesOf("StatusResponse").length, 1);
@@ -114,17 +113,17 @@ Deno.test("step() drops commands that wait for a module the car no longer has", 
   const car = waitingCar();
   car.command(FRONT, "old");
   car.command(LAMP, "kept");
-  const seen = configure(car, { modules: new Set([8]) });
+  const seen = configure(car, { modules: [8] });
   assert.deepEqual(seen.noteCodes, ["command_dropped module_removed"]);
-  assert.deepEqual([...car.session.base.commands.parked.keys()], [8]);
-  assert.deepEqual(configure(car, { modules: new Set([8]) }).effects, []);
+  assert.deepEqual(car.session.base.commands.parked.map(({ module }) => module), [8]);
+  assert.deepEqual(configure(car, { modules: [8] }).effects, []);
 });
 
 Deno.test("step() connects devices of a module the car has been given", () => {
-  const car = waitingCar({ modules: new Set([7]) });
+  const car = waitingCar({ modules: [7] });
   assert.deepEqual(car.connect([FRONT, LAMP]).linesOf("connect"), ["connect 7/1/front"]);
   car.input({ type: "module_lost", detail: "Its modules were reconfigured" });
-  configure(car, { modules: new Set([7, 8]) });
+  configure(car, { modules: [7, 8] });
   car.input({ type: "modules_ready" });
   assert.deepEqual(car.connect([FRONT, LAMP], "s2").linesOf("connect"), [
     "connect 7/1/front",
@@ -136,6 +135,6 @@ Deno.test("step() takes no settings once it is stopped", () => {
   const car = runningCar();
   car.input({ type: "stop" });
   const { session } = car;
-  car.input({ type: "settings", settings: { ...SETTINGS, sessionMs: 1 } });
+  car.configure({ sessionMs: 1 });
   assert.equal(car.session, session);
 });

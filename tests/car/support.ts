@@ -21,7 +21,7 @@ import {
 export const SETTINGS: SessionSettings = {
   company: "acme",
   car: "car_1",
-  modules: new Set([7, 8]),
+  modules: [7, 8],
   sessionMs: 30_000,
   responseMs: 10_000,
   sendInvalidCommand: false,
@@ -162,6 +162,7 @@ export class TestCar {
   /** Milliseconds. */
   now = 1_000_000;
   session: Session;
+  settings: SessionSettings;
   /** Everything since the beginning. */
   readonly effects: Effect[] = [];
   /** Whether module calls return at once. */
@@ -175,7 +176,19 @@ export class TestCar {
   counter = 0;
 
   constructor(settings: Partial<SessionSettings> = {}) {
-    this.session = createSession({ ...SETTINGS, ...settings });
+    this.settings = { ...SETTINGS, ...settings };
+    this.session = createSession();
+  }
+
+  /** When the session wants a tick. */
+  get deadline(): number {
+    return nextDeadline(this.session, this.settings);
+  }
+
+  /** Gives the session other settings. */
+  configure(settings: Partial<SessionSettings>): Seen {
+    this.settings = { ...SETTINGS, ...settings };
+    return this.input({ type: "settings" });
   }
 
   /** Takes one input, and the module results it leads to when they come by themselves. */
@@ -191,7 +204,7 @@ export class TestCar {
   }
 
   #step(input: Input): void {
-    const { session, effects } = step(this.session, input, this.now);
+    const { session, effects } = step(this.session, input, this);
     this.session = session;
     for (const effect of effects) {
       this.effects.push(effect);
@@ -223,10 +236,10 @@ export class TestCar {
   advance(ms: number): Seen {
     const from = this.effects.length;
     const until = this.now + ms;
-    for (let at = nextDeadline(this.session); at <= until; at = nextDeadline(this.session)) {
+    for (let at = this.deadline; at <= until; at = this.deadline) {
       this.now = Math.max(this.now, at);
       this.input({ type: "tick" });
-      if (nextDeadline(this.session) <= this.now) {
+      if (this.deadline <= this.now) {
         throw new Error("A tick at the deadline left a deadline that has passed");
       }
     }
@@ -259,7 +272,7 @@ export class TestCar {
   connect(devices: readonly Device[], sessionId = "s1"): Seen {
     this.sessionId = sessionId;
     this.counter = 0;
-    const { company, car } = this.session.base.settings;
+    const { company, car } = this.settings;
     return this.message({ kind: "connect", sessionId, company, vehicleName: car, devices });
   }
 

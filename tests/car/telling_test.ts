@@ -1,7 +1,6 @@
 // Telling a gateway to connect again [TELL-ONCE]: once for each situation, then silence.
 import assert from "node:assert/strict";
 import type { Input } from "../../src/session/effects.ts";
-import { nextDeadline } from "../../src/session/session.ts";
 import { SILENCE_MS } from "../../src/session/settings.ts";
 import { DeviceState } from "../../src/protocol/messages.ts";
 import {
@@ -32,7 +31,7 @@ Deno.test("step() says nothing more for 5 s after the start, and no timer is set
   car.brokerUp();
   car.now += SILENCE_MS - 1;
   assert.deepEqual(car.status(FRONT, { session: "old" }).lines, []);
-  assert.equal(nextDeadline(car.session), Infinity);
+  assert.equal(car.deadline, Infinity);
   car.now += 1;
   assert.deepEqual(car.status(FRONT, { session: "old" }).lines, ["ALREADY_LOGGED old"]);
 });

@@ -1,12 +1,11 @@
 // Waiting for a car's gateway [WAIT-CONNECT].
 import assert from "node:assert/strict";
 import { stateName } from "../../src/session/state.ts";
-import { nextDeadline } from "../../src/session/session.ts";
 import { FRONT, runningCar, TestCar, waitingCar } from "./support.ts";
 
 Deno.test("step() waits for a Connect as long as it takes [WAIT-CONNECT]", () => {
   const car = waitingCar();
-  assert.equal(nextDeadline(car.session), Infinity);
+  assert.equal(car.deadline, Infinity);
   assert.deepEqual(car.advance(365 * 24 * 3600 * 1000).lines, []);
   assert.deepEqual(car.connect([FRONT]).lines, ["connect 7/1/front", "ConnectResponse OK"]);
 });
@@ -30,7 +29,7 @@ Deno.test("step() discards a status nobody waits for [WAIT-STRAY]", () => {
   const seen = car.status(FRONT, { session: "old" });
   assert.deepEqual(seen.noteCodes, ["ignored no_session"]);
   assert.equal(car.session.kind, "waiting");
-  assert.equal(nextDeadline(car.session), Infinity);
+  assert.equal(car.deadline, Infinity);
 });
 
 Deno.test("step() takes no message without a broker [SESSION-BROKER]", () => {
@@ -58,7 +57,7 @@ Deno.test("step() forgets a held Connect when its gateway has given up [CONNECT-
   car.connect([FRONT]);
   const seen = car.advance(4500);
   assert.deepEqual(seen.noteCodes, ["ignored modules_away"]);
-  assert.equal(nextDeadline(car.session), Infinity);
+  assert.equal(car.deadline, Infinity);
   assert.deepEqual(car.input({ type: "modules_ready" }).lines, []);
   assert.equal(car.session.kind, "waiting");
 });
@@ -69,7 +68,7 @@ Deno.test("step() does not answer a held Connect whose time is over before its t
   car.connect([FRONT]);
   car.now += 4500;
   assert.deepEqual(car.input({ type: "modules_ready" }).lines, []);
-  assert.equal(nextDeadline(car.session), Infinity);
+  assert.equal(car.deadline, Infinity);
 });
 
 Deno.test("step() holds the newest Connect only [CONNECT-HOLD]", () => {
@@ -86,7 +85,7 @@ Deno.test("step() drops a held Connect with the broker [CONNECT-HOLD]", () => {
   car.input({ type: "broker_up" });
   car.connect([FRONT]);
   car.input({ type: "broker_lost", detail: "gone" });
-  assert.equal(nextDeadline(car.session), Infinity);
+  assert.equal(car.deadline, Infinity);
   car.input({ type: "modules_ready" });
   assert.deepEqual(car.input({ type: "broker_up" }).lines, []);
 });

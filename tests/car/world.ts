@@ -51,7 +51,8 @@ type ModuleCall = Effect & { readonly type: "connect_device" | "disconnect_devic
 /** The world of one car. */
 export class World {
   now = 0;
-  session: Session = createSession({ ...SETTINGS, maxUnansweredCommands: 5 });
+  readonly settings = { ...SETTINGS, maxUnansweredCommands: 5 };
+  session: Session = createSession();
   readonly rules = new Rules();
   /** Whether the gateway answers every command with OK. */
   willing = false;
@@ -125,11 +126,15 @@ export class World {
   /** Lets time pass, with a tick at every deadline on the way. */
   advance(ms: number): void {
     const until = this.now + ms;
-    for (let at = nextDeadline(this.session); at <= until; at = nextDeadline(this.session)) {
+    for (let at = this.#deadline; at <= until; at = this.#deadline) {
       this.now = Math.max(this.now, at);
       this.#input({ type: "tick" });
     }
     this.now = until;
+  }
+
+  get #deadline(): number {
+    return nextDeadline(this.session, this.settings);
   }
 
   #brokerComesAndGoes(): void {
@@ -146,7 +151,7 @@ export class World {
 
   #input(input: Input): void {
     const before = this.session;
-    const { session, effects } = step(before, input, this.now);
+    const { session, effects } = step(before, input, this);
     this.session = session;
     this.#inspect(session);
     this.rules.onStep(before, input, effects, session, this.now);

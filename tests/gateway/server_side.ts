@@ -41,7 +41,7 @@ class OneProcess {
 
   constructor(options: ServerSideOptions) {
     this.#options = options;
-    this.session = createSession(options.settings);
+    this.session = createSession();
     this.#connect();
     this.loseModules(0);
   }
@@ -62,10 +62,13 @@ class OneProcess {
 
   take(input: Input): void {
     const now = this.#options.network.timeline.now();
-    const { session, effects } = step(this.session, input, now);
+    const { session, effects } = step(this.session, input, {
+      now,
+      settings: this.#options.settings,
+    });
     this.session = session;
     for (const effect of effects) this.#perform(effect);
-    const due = nextDeadline(session);
+    const due = nextDeadline(session, this.#options.settings);
     if (due >= this.#tickAt) return;
     this.#tickAt = due;
     this.#after(Math.max(0, due - now), () => {

@@ -10,9 +10,9 @@ Deno.test("FleetWatch forgets cars that the server does not have any more", asyn
   const watch = new FleetWatch(clock);
   const served = new Set(["car_a", "car_b"]);
   watch.start((car) => served.has(car));
-  const session = createSession(SETTINGS);
+  const session = createSession();
   for (const car of served) {
-    const turn = { car, at: 0, before: session, after: session, effects: [] };
+    const turn = { car, at: 0, settings: SETTINGS, before: session, after: session, effects: [] };
     watch.onTurn({ ...turn, input: { type: "tick" } });
   }
   const [a, b] = [watch.record("car_a"), watch.record("car_b")];

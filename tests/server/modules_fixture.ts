@@ -36,7 +36,7 @@ export class ModulesFixture {
   add(name: string, modules: readonly number[] = [7]): TestMember {
     const { clock, log, supervisor } = this;
     const transport = new MemoryTransport();
-    const settings = { ...SETTINGS, car: name, modules: new Set(modules) };
+    const settings = { ...SETTINGS, car: name, modules };
     const car = new Car({ settings, transport, log, clock, maxMessageBytes: 1000 });
     const specs = modules.map((module) => specOf(name, module));
     const unusable: string[] = [];
