@@ -1,9 +1,9 @@
-// What every answer has in common, whoever makes it.
+// What all answers have in common.
 import type { ErrorBody } from "./api/schemas.ts";
 import type { RequestError } from "./errors.ts";
 import { CONTENT_SECURITY_POLICY } from "./page/assets.ts";
 
-/** Nothing but what this server sends itself, and not inside anybody else's page. */
+/** Only content of this server, and not inside another page. */
 const HEADERS: Readonly<Record<string, string>> = {
   "content-security-policy": CONTENT_SECURITY_POLICY,
   "x-content-type-options": "nosniff",
@@ -15,13 +15,13 @@ const HEADERS: Readonly<Record<string, string>> = {
   "cache-control": "no-store",
 };
 
-/** Adds what every answer has. */
+/** Adds the common headers. */
 export function withCommonHeaders(answer: Response): Response {
   for (const [name, value] of Object.entries(HEADERS)) answer.headers.set(name, value);
   return answer;
 }
 
-/** An error as every client gets it. */
+/** Makes the answer for an error. */
 export function errorResponse(error: RequestError): Response {
   const body: ErrorBody = { error: { code: error.code, message: error.message } };
   return Response.json(body, { status: error.status, headers: error.headers });

@@ -1,4 +1,4 @@
-// The routes: which request gets which answer, and what every answer has in common.
+// The routes of the HTTP server.
 import { type Context, Hono } from "hono";
 import { quote } from "../text/mod.ts";
 import { errorResponse } from "./answers.ts";
@@ -15,7 +15,6 @@ import type { Asset } from "./page/assets.ts";
 /** Files of the page by path. */
 export type Assets = ReadonlyMap<string, Asset>;
 
-/** What routes need. */
 export interface AppOptions {
   readonly source: MethodSource;
   readonly guard: Guard;
@@ -26,7 +25,6 @@ export interface AppOptions {
   readonly assets: Assets;
 }
 
-/** What comes with a request. */
 export interface RequestInfo {
   /** The other end's address. */
   readonly client: string;
@@ -35,9 +33,9 @@ export interface RequestInfo {
 type Bindings = { readonly Bindings: RequestInfo };
 type Ask = Context<Bindings>;
 
-/** A request of JSON-RPC may have so many bytes. */
+/** Maximum size of a JSON-RPC request, in bytes. */
 const MAX_BODY_BYTES = 256 * 1024;
-/** Its body may take so long, in milliseconds. */
+/** Deadline for its body, in milliseconds. */
 const BODY_MS = 5000;
 
 /** Makes the routes. */
@@ -57,7 +55,7 @@ export function createApp(options: AppOptions): Hono<Bindings> {
   return app;
 }
 
-/** What needs no key. */
+/** Routes without a key. */
 function addOpen(app: Hono<Bindings>, { health, readiness, assets }: AppOptions): void {
   app.get("/healthz", (ask) => ask.json(health()));
   app.get("/readyz", (ask) => {
@@ -69,7 +67,7 @@ function addOpen(app: Hono<Bindings>, { health, readiness, assets }: AppOptions)
   }
 }
 
-/** What needs the key, where there is one. */
+/** Routes with a key, if there is one. */
 function addLocked(
   app: Hono<Bindings>,
   { source, guard, events, metrics }: AppOptions,
@@ -92,7 +90,7 @@ function addLocked(
   app.get(
     "/api/events",
     locked((ask) => {
-      // Nobody reads what would be the answer to HEAD.
+      // The body of an answer to HEAD is not read.
       const body = ask.req.method === "HEAD" ? null : events.connect();
       return new Response(body, { headers: { "content-type": "text/event-stream" } });
     }),
@@ -101,7 +99,7 @@ function addLocked(
   app.post("/rpc", locked((ask) => rpc(ask, source)));
 }
 
-/** A path as the router has it: `/api/cars/:car`. */
+/** A path in the router's syntax: `/api/cars/:car`. */
 function route(path: string): string {
   return path.replaceAll(/\{(\w+)\}/g, ":$1");
 }
@@ -126,7 +124,7 @@ async function rest(ask: Ask, { name }: Method, source: MethodSource): Promise<o
 
 async function rpc(ask: Ask, source: MethodSource): Promise<Response> {
   const type = ask.req.header("content-type") ?? "";
-  // A foreign page cannot send this type without asking first, and the answer to that is no.
+  // Another origin cannot send this type without a CORS preflight, which is refused.
   if (!/^application\/json(?:\s*;|$)/i.test(type)) {
     const message = `Expected the content type application/json: found ${quote(type)}`;
     throw new RequestError(415, "unsupported_media_type", message);

@@ -1,14 +1,14 @@
-// Reads the body of a request, neither more nor longer than wanted.
+// Reads the body of a request, within limits of size and time.
 import { deadline, systemClock } from "../time/mod.ts";
 import { RequestError } from "./errors.ts";
 
-/** What may be left of a request's body without its connection being closed, in bytes. */
+/** With more of a body unread, the connection is closed; in bytes. */
 const MAX_LEFT_BYTES = 64 * 1024;
 
-/** Requests whose body has been read to its end. */
+/** Requests whose body was read to its end. */
 const whole = new WeakSet<Request>();
 
-/** Whether the client of a request that has been answered may still send much, or without end. */
+/** Whether the client of an answered request may still send much, or without end. */
 export function hasMuchUnread(request: Request): boolean {
   if (whole.has(request)) return false;
   const { headers, body } = request;
@@ -21,7 +21,7 @@ export function hasMuchUnread(request: Request): boolean {
 /**
  * Reads a body as text.
  *
- * @throws {RequestError} when it has more than `maxBytes`, is not there within `maxMs`, or breaks off.
+ * @throws {RequestError} when it has more than `maxBytes`, takes longer than `maxMs`, or is incomplete.
  */
 export async function readBody(
   request: Request,
@@ -38,7 +38,7 @@ export async function readBody(
     whole.add(request);
     return text;
   } catch (error) {
-    // Nobody waits for what else may come; that it cannot be refused any more does not matter.
+    // The rest of the body is not awaited, and an error while cancelling it does not matter.
     reader.cancel().catch(() => {});
     if (error instanceof RequestError) throw error;
     throw new RequestError(400, "bad_request", "Expected a whole body: it broke off");

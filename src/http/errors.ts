@@ -1,4 +1,4 @@
-// What can go wrong on the HTTP side.
+// Errors of the HTTP server.
 import type { ErrorBody } from "./api/schemas.ts";
 
 /** A request that is answered with an error. */
@@ -6,7 +6,7 @@ export class RequestError extends Error {
   override readonly name = "RequestError";
   readonly status: number;
   readonly code: ErrorBody["error"]["code"];
-  /** Headers the answer has beside. */
+  /** Additional headers of the answer. */
   readonly headers: Readonly<Record<string, string>>;
 
   constructor(

@@ -1,4 +1,4 @@
-// Server-sent events: tells every client what happens to the fleet, and drops those that are slow.
+// Server-sent events: sends events of the fleet to every client, and drops slow clients.
 import type { ServerConfig } from "../config/mod.ts";
 import type { FleetListener, SecondOfFleet } from "../observe/mod.ts";
 import type { ServerEvent } from "./api/schemas.ts";
@@ -7,20 +7,20 @@ import { carList, carSummaries, failureView, type ViewSource } from "./api/views
 
 /** Clients at a time. */
 export const MAX_EVENT_CLIENTS = 32;
-/** A client that has so many bytes waiting beside its first event is too slow. */
+/** A client with more bytes waiting, besides its first event, is too slow. */
 const MAX_WAITING_BYTES = 1024 * 1024;
 
 type Client = ReadableStreamDefaultController<Uint8Array>;
 
 const utf8 = new TextEncoder();
 
-/** Everybody who listens to events; costs nothing while nobody does. */
+/** All clients of events; without any, it costs nothing. */
 export class EventStream implements FleetListener {
   readonly #source: ViewSource;
   readonly #maxWaitingBytes: number;
   readonly #clients = new Set<Client>();
   #unlisten: (() => void) | undefined;
-  /** What the clients were last told of. */
+  /** The configuration that clients were last told. */
   #config: ServerConfig | undefined;
 
   constructor(source: ViewSource, maxWaitingBytes = MAX_WAITING_BYTES) {
@@ -28,7 +28,7 @@ export class EventStream implements FleetListener {
     this.#maxWaitingBytes = maxWaitingBytes;
   }
 
-  /** How many clients listen. */
+  /** The number of clients. */
   get size(): number {
     return this.#clients.size;
   }
@@ -85,7 +85,7 @@ export class EventStream implements FleetListener {
     this.#send({ type: "rates", at: this.#now(), fleet, cars: Object.fromEntries(cars) });
   }
 
-  /** Says everything anew when the configuration is another one; then rows need not be told. */
+  /** Sends everything again after a change of the configuration; then rows need not be sent. */
   #tellFleet(): boolean {
     const { config } = this.#source.fleet;
     if (config === this.#config) return false;
@@ -119,7 +119,7 @@ export class EventStream implements FleetListener {
         client.enqueue(bytes);
         continue;
       }
-      // What waits is of no use to somebody who does not read, and would only grow.
+      // The client does not read, and its queue would only grow.
       this.#remove(client);
       client.error(new Error("Cannot keep up with the events"));
     }

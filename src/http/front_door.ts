@@ -1,7 +1,7 @@
-// Stands before the HTTP server, which bounds requests but not connections: it waits for ever for the
-// rest of a header, and takes as many clients as there are file descriptors, which the cars'
-// connections need. Every connection comes through here and is passed on, byte by byte, to the HTTP
-// server's own port on the loopback interface.
+// A proxy in front of Deno's HTTP server, which bounds requests but not connections: it waits forever for
+// the rest of a header, and accepts clients until it runs out of file descriptors, which the cars'
+// connections need. Every connection is accepted here, and its bytes are passed on to the HTTP server's
+// own port on the loopback interface.
 import { andSuppressed, type Log, Once, silentLog } from "../log/mod.ts";
 import { type Clock, ReadShare, systemClock, type TimerHandle } from "../time/mod.ts";
 import { RateLimit } from "./guard.ts";
@@ -14,24 +14,24 @@ export interface ConnectionLimits {
 }
 /** New connections of one client. */
 const NEW_CONNECTIONS = { perSecond: 100, burst: 512 } as const;
-/** What taking a connection counts for in a turn, in bytes that are read. */
+/** What accepting a connection counts for in a share of a turn, in bytes. */
 const ACCEPT_BYTES = 4096;
 /**
- * A connection on which the server has said nothing, or could not for as long, is closed; in
+ * A connection on which the server has sent nothing for so long, or could not, is closed; in
  * milliseconds. Longer than any answer takes, and than the pause between two events.
  */
 export const SILENCE_MS = 90_000;
-/** The same before the first request is there with its header, which may come byte by byte. */
+/** The same until the first header is complete, which may come byte by byte. */
 export const FIRST_REQUEST_MS = 20_000;
-/** How often silence is looked for, in milliseconds. */
+/** How often connections are checked for silence, in milliseconds. */
 const LOOK_MS = 10_000;
-/** The pause after a connection that could not be taken, in milliseconds. */
+/** The pause after a connection that could not be accepted, in milliseconds. */
 const AGAIN_MS = 50;
-/** The HTTP server behind the door. */
+/** The HTTP server behind the proxy. */
 export interface InnerServer {
   /** Its port on 127.0.0.1. */
   readonly port: number;
-  /** Nobody listens at this port any more. */
+  /** Reports that nothing listens at this port any more. */
   onRefused(port: number): void;
 }
 
@@ -61,7 +61,7 @@ export class FrontDoor {
   #looking: TimerHandle | null = null;
   #stopped = false;
 
-  /** Takes the port; nobody is let in before {@linkcode FrontDoor.open}. */
+  /** Binds the port; connections are accepted after {@linkcode FrontDoor.open}. */
   constructor(options: FrontDoorOptions) {
     const { hostname, port, limits, clock = systemClock, log = silentLog } = options;
     this.#clock = clock;
@@ -77,19 +77,19 @@ export class FrontDoor {
     return this.#listener.addr.port;
   }
 
-  /** How many connections there are. */
+  /** The number of connections. */
   get size(): number {
     return this.#passages.size;
   }
 
-  /** Lets clients in. */
+  /** Starts accepting connections. */
   open(inner: InnerServer): void {
     this.#accepting = this.#accept(inner);
   }
 
   /**
-   * Takes note of a request that came from this port, and says whose it is; undefined when it did not
-   * come through here, or after its client was dismissed.
+   * Notes a request from this port, and returns its client; undefined when it did not come through the
+   * proxy, or when its client was dismissed.
    */
   requested(port: number): string | undefined {
     const passage = this.#byPort.get(port);
@@ -99,15 +99,15 @@ export class FrontDoor {
   }
 
   /**
-   * Closes the connection whose bytes come from this port as soon as `answered` has settled: nothing
-   * the client sends from now on is passed on. Closing is up to us, as some supported runtimes read
-   * what is left of a body for as long as it comes.
+   * Closes the connection from this port as soon as `answered` has settled; nothing that the client sends
+   * from now on is passed on. The proxy must close it, as some supported runtimes read the rest of a body
+   * for as long as it comes.
    */
   dismiss(port: number, answered: Promise<unknown>): void {
     this.#byPort.get(port)?.dismiss(answered);
   }
 
-  /** Takes no more connections, and cuts off those there are. Never rejects. */
+  /** Accepts no more connections, and closes all. Never rejects. */
   async stop(): Promise<void> {
     this.#stopped = true;
     closeQuietly(this.#listener);
@@ -125,7 +125,7 @@ export class FrontDoor {
         outer = await this.#listener.accept();
       } catch (error) {
         if (this.#stopped) return;
-        // The client is gone again, or there are no file descriptors left for the moment.
+        // The client is gone, or no file descriptors are left.
         this.#warn("accept", () => `Cannot take a connection for operators: ${textOf(error)}`);
         await new Promise<void>((resolve) => this.#clock.set(resolve, AGAIN_MS));
         continue;
@@ -164,7 +164,7 @@ export class FrontDoor {
       this.#byPort.set(port, passage);
       await passage.run(inner);
     } catch {
-      // One of the two is gone: nothing to do but to let the other one go.
+      // One of the two was closed: close the other one.
     } finally {
       passage.close();
       this.#passages.delete(passage);

@@ -1,4 +1,4 @@
-// Who may ask, and how often.
+// Authentication, rate limits, and protection against DNS rebinding.
 import { createHash, timingSafeEqual } from "node:crypto";
 import { isLoopback } from "../net/mod.ts";
 import { quote } from "../text/mod.ts";
@@ -6,11 +6,11 @@ import { MAX_KEY_LENGTH } from "../config/mod.ts";
 import type { Clock } from "../time/mod.ts";
 import { RequestError } from "./errors.ts";
 
-/** Requests a second of one client in the long run, and how many may come at once. */
+/** Rate limit of requests per client: requests per second, and the size of bursts. */
 const REQUESTS = { perSecond: 50, burst: 200 } as const;
-/** The same for wrong keys. */
+/** The same for invalid keys. */
 const WRONG_KEYS = { perSecond: 1, burst: 10 } as const;
-/** Clients that are told apart; the one that was quiet longest is forgotten first. */
+/** Number of clients that are tracked; the least recently active one is dropped first. */
 const MAX_CLIENTS = 1000;
 
 interface Bucket {
@@ -18,7 +18,7 @@ interface Bucket {
   at: number;
 }
 
-/** Lets each client do something so many times a second. */
+/** A token bucket per client. */
 export class RateLimit {
   readonly #clock: Clock;
   readonly #perSecond: number;
@@ -31,7 +31,7 @@ export class RateLimit {
     this.#burst = limit.burst;
   }
 
-  /** Whether the client has any left; takes one when `take` says so. */
+  /** Whether the client has a token left; takes one if `take`. */
   allows(client: string, take = true): boolean {
     const now = this.#clock.now();
     const known = this.#buckets.get(client);
@@ -51,34 +51,34 @@ export class RateLimit {
   }
 }
 
-/** Decides about every request before anything is done for it. */
+/** Checks every request before it is handled. */
 export class Guard {
   readonly #digest: Uint8Array | undefined;
   readonly #requests: RateLimit;
   readonly #wrongKeys: RateLimit;
 
-  /** @param apiKey absent: everybody who reaches the port may ask */
+  /** @param apiKey absent: no authentication */
   constructor(apiKey: string | undefined, clock: Clock) {
     this.#digest = apiKey === undefined ? undefined : digest(apiKey);
     this.#requests = new RateLimit(clock, REQUESTS);
     this.#wrongKeys = new RateLimit(clock, WRONG_KEYS);
   }
 
-  /** @throws {RequestError} when the client asks too often. */
+  /** @throws {RequestError} when the client exceeds its rate limit. */
   admit(client: string): void {
     if (!this.#requests.allows(client)) throw tooMany();
   }
 
   /**
-   * Checks the key, in a time that does not depend on it.
+   * Checks the key in constant time.
    *
-   * @throws {RequestError} when it is missing or wrong, or was wrong too often.
+   * @throws {RequestError} when it is missing or invalid, or was invalid too often.
    */
   authorize(request: Request, client: string): void {
     if (this.#digest === undefined) return checkHost(request);
     const key = keyOf(request.headers);
     if (key === undefined) throw unauthorized("Expected a key: found none");
-    // Whoever guesses is slowed down, and learns nothing from being slowed down.
+    // Guessing is slowed down, with an answer that reveals nothing.
     if (!this.#wrongKeys.allows(client, false)) throw tooMany();
     if (timingSafeEqual(digest(key), this.#digest)) return;
     this.#wrongKeys.allows(client);
@@ -98,12 +98,12 @@ function keyOf(headers: Headers): string | undefined {
   return key === "" ? undefined : key;
 }
 
-/** Of equal length whatever the key's is. */
+/** A digest: its length does not depend on the key's. */
 function digest(key: string): Uint8Array {
   return createHash("sha256").update(key).digest();
 }
 
-/** Without a key, a foreign page must not get here under a name that leads to this machine. */
+/** Without a key, DNS rebinding must not let a foreign page in: only names of this machine are allowed. */
 function checkHost(request: Request): void {
   const hostname = URL.parse(request.url)?.hostname;
   if (hostname === undefined) {

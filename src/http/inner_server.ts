@@ -1,11 +1,11 @@
-// The runtime's HTTP server, on a port of the loopback interface that only the front door uses. It
-// ends when it cannot take a connection, such as for want of file descriptors; then it is started anew.
+// Deno's HTTP server, on a loopback port that only the front door uses. It ends when it cannot accept a
+// connection, for example without file descriptors; then it is restarted.
 import { andSuppressed, type Log, Once } from "../log/mod.ts";
 import { backoff, type Clock, type TimerHandle, within } from "../time/mod.ts";
 
-/** The pauses before it is started anew, in milliseconds. */
+/** The pauses before a restart, in milliseconds. */
 const PAUSES = { firstMs: 100, maxMs: 10_000 } as const;
-/** A server that lived for so long begins with the first pause again, in milliseconds. */
+/** After a server has lived so long, pauses start over; in milliseconds. */
 const PROVEN_MS = 60_000;
 
 /** What an {@linkcode RestartingServer} is made from. */
@@ -15,11 +15,11 @@ export interface RestartingServerOptions {
   readonly log: Log;
 }
 
-/** An HTTP server that comes back. */
+/** An HTTP server that restarts. */
 export class RestartingServer {
   readonly #options: RestartingServerOptions;
   readonly #once: Once;
-  /** Those that have not ended: one that takes nobody any more goes on with those it has. */
+  /** Servers that have not ended: one that accepts no more connections still serves those it has. */
   readonly #servers = new Map<Deno.HttpServer<Deno.NetAddr>, AbortController>();
   #current: Deno.HttpServer<Deno.NetAddr>;
   #startedAt: number;
@@ -35,12 +35,12 @@ export class RestartingServer {
     this.#startedAt = options.clock.now();
   }
 
-  /** Its port; another one once it had to be started anew. */
+  /** Its port, which changes with a restart. */
   get port(): number {
     return this.#current.addr.port;
   }
 
-  /** Nobody listens at this port: not every runtime says so when its server ends. */
+  /** Reports that nothing listens at this port: not every runtime reports that its server ended. */
   onRefused(port: number): void {
     if (port === this.port) this.#startAnew("it takes no more connections");
   }
@@ -53,7 +53,7 @@ export class RestartingServer {
       abort.abort();
       return server.finished.catch(() => {});
     });
-    // Not with shutdown(): it waits for clients that stall, and nothing can end it then.
+    // Not with shutdown(), which waits for stalled clients and cannot be aborted.
     await within(Promise.all(ended), withinMs, this.#options.clock);
   }
 

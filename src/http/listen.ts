@@ -1,4 +1,4 @@
-// Listens for HTTP: every request is bounded in time, and there are never too many at once.
+// Listens for HTTP, with limits for the number of requests and for their time.
 import { hostPort, HttpListenError } from "../net/mod.ts";
 import type { HttpConfig } from "../config/mod.ts";
 import { describeFileError, MAX_PEM_BYTES, readText } from "../text/mod.ts";
@@ -10,13 +10,13 @@ import { RequestError } from "./errors.ts";
 import { FrontDoor } from "./front_door.ts";
 import { RestartingServer } from "./inner_server.ts";
 
-/** Requests that are being answered at once; event streams do not count. */
+/** Maximum number of concurrent requests, without event streams. */
 export const MAX_OPEN = 256;
-/** Connections at a time, unless the machine allows fewer. */
+/** Maximum number of connections, unless the machine allows fewer. */
 export const MAX_CONNECTIONS = 1024;
-/** How long an answer may take, in milliseconds: reading a configuration again takes longest. */
+/** Deadline for an answer, in milliseconds: a reload takes longest. */
 export const ANSWER_MS = 60_000;
-/** How long open answers may take when it stops, in milliseconds. */
+/** Deadline for open answers when stopping, in milliseconds. */
 export const STOP_MS = 1000;
 
 const TOO_MANY = 429;
@@ -24,11 +24,10 @@ const TOO_MANY = 429;
 /** Answers one request. */
 export type Answer = (request: Request, client: string) => Response | Promise<Response>;
 
-/** A place that takes requests. */
 export interface HttpListening {
   /** Such as `http://127.0.0.1:8080`, also when the system chose the port. */
   readonly url: string;
-  /** Takes no more requests and ends those under way, within a second or so. Never rejects. */
+  /** Accepts no more requests, and ends those in progress within about a second. Never rejects. */
   stop(): Promise<void>;
 }
 
@@ -57,7 +56,7 @@ export async function listenHttp(
       cert: await readPem(tls.certFile),
       key: await readPem(tls.keyFile),
     };
-    // Nobody alone keeps everybody else away.
+    // No client may use up all connections.
     const all = Math.min(maxConnections, MAX_CONNECTIONS);
     const limits = { all, client: Math.ceil(all / 2) };
     const front = new FrontDoor({ hostname: address, port, limits, clock, log });
@@ -86,14 +85,14 @@ export async function listenHttp(
   }
 }
 
-/** The requests that are being answered. */
+/** Requests in progress. */
 class Requests {
   readonly #answer: Answer;
   readonly #door: FrontDoor;
   readonly #clock: Clock;
-  /** Answers that are being made. */
+  /** Answers in preparation. */
   #open = 0;
-  /** One for each answer that is not sent to its last byte. */
+  /** One per answer that is not sent completely. */
   readonly #unsent = new Set<Promise<void>>();
 
   constructor(answer: Answer, door: FrontDoor, clock: Clock) {
@@ -103,8 +102,8 @@ class Requests {
   }
 
   /**
-   * Answers in time, or refuses; and ends the connection of a client that asks too often, or of whose
-   * request too much is unread.
+   * Answers within the deadline, or refuses; closes the connection of a client that exceeds its rate limit,
+   * or when too much of the request is unread.
    */
   async take(
     request: Request,
@@ -120,7 +119,7 @@ class Requests {
   }
 
   /**
-   * @param client absent: whoever asks has not come in by the port, or is to leave
+   * @param client absent: the request did not come through the proxy, or its client was dismissed
    * @param completed settles with the end of the answer
    */
   async #answered(
@@ -142,7 +141,7 @@ class Requests {
     }
   }
 
-  /** Waits until every answer is sent, but no longer than this, in milliseconds. */
+  /** Waits until every answer is sent, up to so many milliseconds. */
   async sent(withinMs: number): Promise<void> {
     await within(Promise.all(this.#unsent), withinMs, this.#clock);
   }

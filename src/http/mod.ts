@@ -1,4 +1,4 @@
-// What operators ask over HTTP: page, API, metrics, health.
+// The HTTP server: page, API, metrics, health.
 export { apiPage, openApiDocument } from "./api/describe.ts";
 export { METHODS } from "./api/methods.ts";
 export { fetchConfig, RunningConfigError } from "./client.ts";

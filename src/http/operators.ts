@@ -1,4 +1,4 @@
-// The operators' side as a whole: what it remembers of the fleet, and the port it listens on.
+// The HTTP server as a whole: the history of the fleet, and the port.
 import type { HttpConfig } from "../config/mod.ts";
 import { CallStatistics } from "../module/mod.ts";
 import { FleetWatch, LoopLag, Metrics } from "../observe/mod.ts";
@@ -13,7 +13,6 @@ import type { MethodSource } from "./api/methods.ts";
 import { assets } from "./page/assets.ts";
 import { readinessOf } from "./readiness.ts";
 
-/** What the operators' side is made of. */
 export interface OperatorsOptions {
   readonly config: HttpConfig;
   readonly log: Log;
@@ -22,7 +21,7 @@ export interface OperatorsOptions {
   readonly maxConnections?: number | undefined;
 }
 
-/** The server it is about, and what operators may do with it. */
+/** The server, and what operators can do with it. */
 export type Operated = Pick<MethodSource, "fleet" | "reload" | "setLogLevel">;
 
 /**
@@ -53,7 +52,7 @@ export class Operators {
   }
 
   /**
-   * Listens, and begins to count by the second.
+   * Listens, and starts counting per second.
    *
    * @throws {HttpListenError} when it cannot.
    */
@@ -96,7 +95,7 @@ export class Operators {
     log.info(() => `Listening for operators on ${this.url}`);
   }
 
-  /** Ends every request, and counts no more. Never rejects. */
+  /** Ends every request, and stops counting. Never rejects. */
   async stop(): Promise<void> {
     this.#events?.stop();
     await this.#listening?.stop();

@@ -1,27 +1,26 @@
-// One connection of a client of HTTP, and the one behind it to the HTTP server: bytes pass both ways.
+// A client's connection and the one behind it to the HTTP server; passes bytes in both directions.
 import { type Clock, firstOf, ReadShare, type TimerHandle } from "../time/mod.ts";
 
-/** Bytes read at once. */
+/** Size of reads, in bytes. */
 const CHUNK = 16 * 1024;
 /**
- * A client that is dismissed while it sends gets so much time to take its answer, in milliseconds, and
- * may send so many bytes until then: closed at once, it would lose the answer.
+ * A dismissed client that is still sending gets so much time to receive its answer, in milliseconds, and may
+ * send so many bytes until then: if closed at once, it would lose the answer.
  */
 export const LINGER_MS = 2000;
 const LINGER_BYTES = 256 * 1024;
 
-/** A connection from its being taken to its end. */
 export class Passage {
   /** The other end's address. */
   readonly client: string;
-  /** Whether a whole request has come. */
+  /** Whether a complete request has come. */
   hasAsked = false;
   readonly #clock: Clock;
   readonly #outer: Deno.TcpConn;
   readonly #closed = Promise.withResolvers<void>();
   #inner: Deno.TcpConn | undefined;
   #heardAt: number;
-  /** Closes it, once what the client says is passed on no more. */
+  /** Closes it after dismissal. */
   #dismissed: TimerHandle | null = null;
   #lingeringBytes = 0;
 
@@ -32,17 +31,17 @@ export class Passage {
     this.#heardAt = clock.now();
   }
 
-  /** When the client last took what the server said. */
+  /** When the client last accepted bytes of the server. */
   get heardAt(): number {
     return this.#heardAt;
   }
 
-  /** Whether what the client says is passed on no more. */
+  /** Whether the client was dismissed: its bytes are no longer passed on. */
   get isDismissed(): boolean {
     return this.#dismissed !== null;
   }
 
-  /** Passes bytes on until both sides are done; rejects when one of them is gone. */
+  /** Passes bytes on until both sides have ended; rejects when one was closed. */
   async run(inner: Deno.TcpConn): Promise<void> {
     const outer = this.#outer;
     this.#inner = inner;
@@ -53,7 +52,7 @@ export class Passage {
     });
     const up = copy(outer, inner, () => {}, (size) => this.#passesUp(size));
     try {
-      // A client that says no more may still listen.
+      // A client that has ended its side may still read.
       await firstOf(up.then(() => inner.closeWrite()).then(() => down), down);
     } catch (error) {
       if (this.#dismissed === null) throw error;
@@ -64,7 +63,7 @@ export class Passage {
   }
 
   /**
-   * Passes on nothing more that the client says, and closes as soon as `answered` has settled and the
+   * Dismisses the client: passes on none of its bytes, and closes as soon as `answered` has settled and the
    * client has the answer.
    */
   dismiss(answered: Promise<unknown>): void {
@@ -87,12 +86,12 @@ export class Passage {
   #passesUp(size: number): boolean | Promise<void> {
     if (this.#dismissed === null) return true;
     this.#lingeringBytes += size;
-    // What is sent in spite of it is read no more, after a while.
+    // After a while, even what it still sends is not read.
     return this.#lingeringBytes > LINGER_BYTES ? this.#closed.promise : false;
   }
 }
 
-/** Passes bytes on, those that `passes` lets, until there are no more, or one end is gone. */
+/** Passes on the bytes that `passes` allows, until there are no more, or one end was closed. */
 async function copy(
   from: Deno.TcpConn,
   to: Deno.TcpConn,
@@ -114,7 +113,7 @@ async function copy(
   }
 }
 
-/** Closes what may be closed already. */
+/** Closes a connection that may be closed already. */
 export function closeQuietly(end: { close(): void }): void {
   try {
     end.close();

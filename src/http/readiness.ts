@@ -1,16 +1,15 @@
-// Whether the server is ready: the broker is reached and hosts are up.
+// Whether the server is ready: connected to the broker, with module hosts running.
 import type { ServerSnapshot } from "../server/mod.ts";
 import type { Readiness } from "./api/schemas.ts";
 
 /**
  * Judges a snapshot.
  *
- * Whoever asks (a load balancer, Kubernetes) acts on the whole server, so what only some cars lack
- * must not count: a module that crashes, or a login the broker refuses, would take the fleet down
- * with its car. Something lacks when more than half of the cars lack it; below that it is listed as
- * degraded, and the server is ready.
+ * A load balancer or Kubernetes acts on the whole server, so problems of a few cars must not count: a
+ * module that crashes, or a login that the broker refuses, would take the fleet down with its car. The
+ * server is not ready when more than half of the cars lack something; below that, it is ready and degraded.
  *
- * Names no cars: whoever reaches the port may ask.
+ * Names no cars, as no key is required.
  */
 export function readinessOf({ cars }: ServerSnapshot): Readiness {
   const reasons: string[] = [];

@@ -1,4 +1,4 @@
-// What can keep a server from starting, or from taking another configuration.
+// Errors of starting a server and of changing its configuration.
 
 /** The server cannot start; nothing is left running. */
 export class ServerStartError extends Error {
@@ -16,7 +16,7 @@ export class ServerStartError extends Error {
   }
 }
 
-/** The server does not take the other configuration; nothing has changed. */
+/** The server refused the new configuration; nothing has changed. */
 export class ChangeRefusedError extends Error {
   override readonly name = "ChangeRefusedError";
   /** Every reason, a sentence each. */

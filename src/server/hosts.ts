@@ -1,4 +1,4 @@
-// The module hosts of the server as processes: started, listened to, stopped.
+// The processes of module hosts.
 import { maskSecrets, secretValues } from "../text/mod.ts";
 import type {
   ContextListener,
@@ -7,25 +7,24 @@ import type {
   ModuleHostSnapshot,
 } from "../module/mod.ts";
 
-/** A module host as the server needs it; `ModuleHost` is one. */
+/** The interface of a module host; `ModuleHost` implements it. */
 export interface Host {
-  /** Makes a context; its commands wait until they are released. Rejects with what is wrong. */
+  /** Makes a context; its commands wait until they are released. Rejects with the reason. */
   createContext(spec: ContextSpec, listener: ContextListener): Promise<ModuleContext>;
-  /** Ends the process in order, within a bound. Idempotent, never rejects. */
+  /** Ends the process in order, with a deadline. Idempotent, never rejects. */
   stop(): Promise<void>;
   snapshot(): HostFacts;
 }
 
-/** What operators want to know of a host. */
+/** The state of a host, for operators. */
 export type HostFacts = Pick<ModuleHostSnapshot, "pid" | "residentBytes" | "contexts">;
 
-/** What a host tells the server. */
 export interface HostEvents {
-  /** A line a library printed. */
+  /** A library printed a line. */
   onOutput(line: string, stream: "stdout" | "stderr"): void;
-  /** How many of its places cannot be used, though nobody is there; called when that changes. */
+  /** The number of unusable free places has changed. */
   onBlocked(count: number): void;
-  /** The process is gone, whether it was stopped, killed or crashed. */
+  /** The process has ended: stopped, killed or crashed. */
   onExit(reason: string): void;
 }
 
@@ -36,7 +35,7 @@ export type StartHost = (events: HostEvents) => Promise<Host>;
 interface Started {
   readonly starting: Promise<Host>;
   host: Host | null;
-  /** What libraries there were given and must not be shown, whatever they print. */
+  /** Secrets that its libraries were given, masked in what they print. */
   secrets: readonly string[];
 }
 
@@ -50,7 +49,7 @@ export class Hosts {
     this.#startHost = startHost;
   }
 
-  /** Starts a host; one that cannot be started is gone. Lines it prints come without secrets. */
+  /** Starts a host; one that cannot be started counts as gone. Secrets in its output are masked. */
   start(id: number, { onOutput, onBlocked, onExit }: HostEvents): void {
     const onGone = (reason: string) => {
       this.#started.delete(id);
@@ -65,12 +64,12 @@ export class Hosts {
     this.#started.set(id, started);
     starting.then(
       (host) => started.host = host,
-      // Whoever opens a context there gets the reason; here it only must not be used again.
+      // Opening a context there reports the reason; here, it must only not be used again.
       () => onGone("it could not be started"),
     );
   }
 
-  /** Makes a context once its host has started. Rejects with what is wrong. */
+  /** Makes a context once its host has started. Rejects with the reason. */
   async createContext(
     id: number,
     spec: ContextSpec,
@@ -91,17 +90,17 @@ export class Hosts {
     this.#stopping.add(tracked);
   }
 
-  /** Resolves when every host that was to stop has stopped. Never rejects. */
+  /** Resolves when all stopping hosts have stopped. Never rejects. */
   async stopped(): Promise<void> {
     await Promise.all(this.#stopping);
   }
 
-  /** What a host says of itself; `null` while it starts. */
+  /** The state of a host; `null` while it starts. */
   snapshot(id: number): HostFacts | null {
     return this.#started.get(id)?.host?.snapshot() ?? null;
   }
 
-  /** Also what is thrown at once is a host that could not be started, and no more than that. */
+  /** A synchronous error also only means that the host could not be started. */
   async #start(events: HostEvents): Promise<Host> {
     return await this.#startHost(events);
   }

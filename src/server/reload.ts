@@ -1,5 +1,5 @@
-// Reloads the configuration of a running server: read whole, checked whole, and only what differs
-// is touched.
+// Reloads the configuration of a running server: reads and checks all of it, and changes only what
+// differs.
 import {
   compareConfigs,
   ConfigError,
@@ -16,30 +16,29 @@ import { ChangeRefusedError } from "./errors.ts";
 import { appliedReport, refusedReport, type ReloadReport, reportLine } from "./reload_report.ts";
 import type { Server } from "./server.ts";
 
-/** What is reloaded, and from where. */
 export interface ReloaderOptions {
-  /** Reads and checks the configuration as the start did; throws {@linkcode ConfigError}. */
+  /** Reads and checks the configuration, as at the start; throws {@linkcode ConfigError}. */
   readonly load: () => Promise<LoadedConfig>;
-  /** What was loaded last. */
+  /** The configuration that was loaded last. */
   readonly running: ServerConfig;
-  /** Started. */
+  /** A started server. */
   readonly server: Pick<Server, "config" | "change">;
   readonly connector: Pick<BrokerConnector, "hasOtherTls" | "take">;
   readonly logging: Pick<Logging, "log" | "configureLevels">;
-  /** Whether the server runs the broker itself, which stays as it is until a restart. */
+  /** Whether the server runs the broker itself, which only a restart changes. */
   readonly embeddedBroker: boolean;
 }
 
 /**
- * Reloads, one after the other. A configuration that cannot be used changes nothing; one that is the
- * same does nothing. TLS files are read anew each time, as their contents may have changed.
+ * Runs reloads one after the other. An unusable configuration changes nothing, and neither does the same
+ * one. TLS files are read again each time, as their contents may have changed.
  */
 export class Reloader {
   readonly #options: ReloaderOptions;
-  /** What counts, as it was loaded. */
+  /** The effective configuration. */
   #running: ServerConfig;
   #current: Promise<ReloadReport> | null = null;
-  /** The one after that, for all who have asked meanwhile. */
+  /** The next one, shared by all requests meanwhile. */
   #next: Promise<ReloadReport> | null = null;
 
   constructor(options: ReloaderOptions) {
@@ -48,8 +47,8 @@ export class Reloader {
   }
 
   /**
-   * Reloads, after the reload under way if there is one; those who ask while one waits share it.
-   * Never rejects.
+   * Reloads, after the current reload if there is one; requests while one is waiting share it. Never
+   * rejects.
    */
   reload(): Promise<ReloadReport> {
     if (this.#next !== null) return this.#next;
@@ -124,7 +123,7 @@ function problemLine({ path, message }: Problem): string {
   return `${path}: ${message}`;
 }
 
-/** A line each; what nobody expected is told all the same, as nothing has changed. */
+/** One line each; unexpected errors are reported as well, as nothing has changed. */
 function problemsOf(error: unknown): readonly string[] {
   if (error instanceof ConfigError) return error.problems.map(problemLine);
   if (error instanceof ChangeRefusedError) return error.problems;

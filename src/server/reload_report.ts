@@ -1,4 +1,4 @@
-// What a reload has done, as plain data and as one line.
+// The result of a reload, as plain data and as one line.
 import {
   type CarChange,
   type ConfigDifference,
@@ -9,29 +9,29 @@ import {
   settingText,
 } from "../config/mod.ts";
 
-/** What a reload has done; plain data. */
+/** The result of a reload, as plain data. */
 export interface ReloadReport {
-  /** Whether the configuration was taken; otherwise nothing has changed. */
+  /** Whether the configuration was applied; otherwise nothing has changed. */
   readonly applied: boolean;
   readonly added: readonly string[];
   readonly removed: readonly string[];
-  /** Cars whose modules were exchanged; their sessions ended as `module_lost`. */
+  /** Cars whose modules were replaced; their sessions ended as `module_lost`. */
   readonly changed: readonly CarChange[];
   /** Cars that keep their session. */
   readonly untouched: number;
-  /** Cars that connect to another broker, or with another login, within seconds (`broker_lost`). */
+  /** Number of cars that reconnect within seconds, as broker or login changed (`broker_lost`). */
   readonly reconnecting: number;
-  /** Changed settings that count, and since when. */
+  /** Changed settings that take effect, and when. */
   readonly settings: readonly SettingChange[];
-  /** Changed settings that count only after a restart. */
+  /** Changed settings that need a restart. */
   readonly needsRestart: readonly SettingChange[];
-  /** What is suspicious about the configuration, as `path: message`. */
+  /** Warnings about the configuration, as `path: message`. */
   readonly warnings: readonly string[];
-  /** Why it was not taken, a line each. */
+  /** Why it was refused, one line each. */
   readonly problems: readonly string[];
 }
 
-/** The report of a configuration that was taken. */
+/** The report of an applied configuration. */
 export function appliedReport(
   difference: ConfigDifference,
   warnings: readonly string[],
@@ -52,7 +52,7 @@ export function appliedReport(
   };
 }
 
-/** The report of a configuration that was not taken. */
+/** The report of a refused configuration. */
 export function refusedReport(
   problems: readonly string[],
   cars: number,
@@ -72,7 +72,7 @@ export function refusedReport(
   };
 }
 
-/** The report in one line, without what was read. */
+/** The report in one line. */
 export function reportLine(report: ReloadReport): string {
   const { added, removed, changed, untouched, reconnecting, settings, needsRestart } = report;
   if (!report.applied) {

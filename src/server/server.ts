@@ -1,5 +1,5 @@
-// The server: every car of the configuration with its transport and its modules, started together,
-// each on its own from then on, and stopped in order [STOP-ORDER].
+// The server: all cars of the configuration with their transports and modules; starts them together, and
+// stops them in order [STOP-ORDER].
 import { Car, type CarSnapshot, sessionIdOf, type Turn, type TurnSubscriber } from "../car/mod.ts";
 import type { SessionSettings } from "../session/mod.ts";
 import {
@@ -16,19 +16,19 @@ import { ChangeRefusedError, ServerStartError } from "./errors.ts";
 import type { Host, HostEvents } from "./hosts.ts";
 import { type HostPlacement, type OpenWatch, Supervisor } from "./supervisor.ts";
 
-/** What a server is made of. */
+/** The parts of a server. */
 export interface ServerOptions {
   readonly config: ServerConfig;
   readonly log: Log;
-  /** Makes the broker connection of one car of a configuration. */
+  /** Makes the transport of a car. */
   readonly createTransport: (car: CarConfig, config: ServerConfig) => CarTransport;
-  /** Starts a module host as a configuration wants it. */
+  /** Starts a module host with the settings of a configuration. */
   readonly startHost: (events: HostEvents, config: ServerConfig) => Promise<Host>;
-  /** Contexts a host takes at most. */
+  /** Maximum number of contexts per host. */
   readonly contextsPerHost: number;
   /** @default {systemClock} */
   readonly clock?: Clock;
-  /** Looks on while cars live. */
+  /** Observes all cars. */
   readonly subscribers?: readonly TurnSubscriber[];
 }
 
@@ -36,29 +36,29 @@ export interface ServerOptions {
 export interface ServerSnapshot {
   readonly cars: readonly CarSnapshot[];
   readonly hosts: readonly HostPlacement[];
-  /** Hosts that are gone though nobody stopped them, since the server started. */
+  /** Hosts that were lost since the server started. */
   readonly hostsLost: number;
 }
 
 /**
- * How long the start waits for libraries to be loaded, in milliseconds: so that one that cannot be is
- * known before any car is served, also on a machine that is busy with starting hundreds.
+ * How long the start waits for libraries to be loaded, in milliseconds: so that one that cannot be loaded is
+ * known before any car is served, even on a machine that is busy starting hundreds.
  */
 const LOAD_GATE_MS = 10_000;
 /** How long cars wait for each other's `init` after that, in milliseconds. */
 const START_GATE_MS = 3000;
 
-/** How long a reload waits for the libraries of the new configuration; cars wait for nothing. */
+/** How long a reload waits for libraries, in milliseconds; cars do not wait. */
 const CHANGE_GATE_MS = 10_000;
 
 /**
- * Cars that connect anew are spread over so many milliseconds each, all together over no more than
- * the second: brokers ask for passwords and certificates, and that takes time.
+ * Reconnecting cars are spread over so many milliseconds each, and all together over at most the second
+ * value: for brokers, checking passwords and certificates takes time.
  */
 const RECONNECT_SPREAD_MS = 20;
 const MAX_RECONNECT_SPREAD_MS = 10_000;
 
-/** A car that a change adds, or whose modules it exchanges. */
+/** A car that a change adds, or whose modules it replaces. */
 interface Change {
   readonly config: CarConfig;
   readonly car: Car;
@@ -72,12 +72,12 @@ export class Server {
   /** By name, in the order of the document. */
   #cars: ReadonlyMap<string, Car>;
   #config: ServerConfig;
-  /** What hosts are started for while it is being tried. */
+  /** The configuration for new hosts while a change is tried. */
   #coming: ServerConfig | null = null;
   #serving = false;
   #stopped = false;
   readonly #stopAsked = Promise.withResolvers<void>();
-  /** The change under way; never rejects. */
+  /** The change in progress; never rejects. */
   #changing: Promise<void> = Promise.resolve();
 
   constructor(options: ServerOptions) {
@@ -97,7 +97,7 @@ export class Server {
   /**
    * Opens the modules of every car, then connects the cars; does not wait for the broker.
    *
-   * @throws {ServerStartError} when libraries cannot be loaded; everything is undone by then.
+   * @throws {ServerStartError} when libraries cannot be loaded; everything has been undone.
    */
   async start(): Promise<void> {
     const { log, config } = this.#options;
@@ -127,9 +127,8 @@ export class Server {
   }
 
   /**
-   * Ends every session, leaves the broker, destroys contexts, stops hosts; all cars side by side.
-   * Never rejects. A start under way comes to its end without connecting anybody, and a change
-   * under way is given up.
+   * Ends every session, leaves the broker, destroys contexts, stops hosts; all cars in parallel. Never
+   * rejects. A start in progress ends without connecting cars, and a change in progress is aborted.
    */
   async stop(): Promise<void> {
     this.#stopped = true;
@@ -142,15 +141,15 @@ export class Server {
   }
 
   /**
-   * Goes over to another configuration, touching only what differs. Contexts it needs are opened
-   * first, and only when no library is bad everything else follows: cars are added, removed (ended
-   * in order), given their new contexts (their sessions end as `module_lost`) or settings (sessions
-   * go on), or connected to the broker anew (`broker_lost`, spread over at most 10 s).
+   * Changes to another configuration, touching only what differs. Opens new contexts first; only when all
+   * libraries are usable, the rest follows: cars are added, removed (in order), given their new contexts
+   * (their sessions end as `module_lost`) or settings (their sessions go on), or reconnected to the broker
+   * (`broker_lost`, spread over at most 10 s).
    *
-   * @param difference Between the configuration it serves and `next`.
-   * @param onSwitch Called when nothing can fail any more, before the first car is touched.
-   * @throws {ChangeRefusedError} when a library cannot be loaded, another change is under way, or the
-   * server starts or stops; nothing has changed then.
+   * @param difference between the current configuration and `next`
+   * @param onSwitch called when nothing can fail any more, before the first car is changed
+   * @throws {ChangeRefusedError} when a library cannot be loaded, another change is in progress, or the
+   * server is starting or stopping; nothing has changed then.
    */
   async change(
     next: ServerConfig,
@@ -172,7 +171,7 @@ export class Server {
     }
   }
 
-  /** What is served at present. */
+  /** The current configuration. */
   get config(): ServerConfig {
     return this.#config;
   }
@@ -228,7 +227,7 @@ export class Server {
     await Promise.all(leaving);
   }
 
-  /** Opens contexts; when a library is bad or the server stops, everything opened goes again. */
+  /** Opens contexts; destroys them again when a library is unusable or the server stops. */
   async #prove(
     next: ServerConfig,
     added: readonly Change[],
@@ -257,7 +256,7 @@ export class Server {
     throw new ChangeRefusedError(problems, { cause: found[0] });
   }
 
-  /** Cars whose modules stay: settings that differ count at once, another broker soon. */
+  /** Cars whose modules stay: new settings take effect at once, another broker soon. */
   #configureOthers(
     before: ServerConfig,
     next: ServerConfig,
@@ -306,7 +305,7 @@ function configure(car: Car, config: ServerConfig, carConfig: CarConfig): void {
   car.configure(sessionSettings(config, carConfig), messageLimits(config));
 }
 
-/** Whether sessions of a car whose modules stay are told something else. */
+/** Whether session settings differ for a car whose modules stay. */
 function hasOtherSettings(before: ServerConfig, next: ServerConfig, car: CarConfig): boolean {
   const texts = [before, next].map((config) => {
     const { modules: _, ...settings } = sessionSettings(config, car);
@@ -320,7 +319,7 @@ function messageLimits({ limits }: ServerConfig): MessageLimits {
   return { maxMessageBytes, maxMessagesPerSecond };
 }
 
-/** What the sessions of one car are told. */
+/** The session settings of one car. */
 function sessionSettings(config: ServerConfig, car: CarConfig): SessionSettings {
   const { company, timeouts, limits, sendInvalidCommand } = config;
   return {
@@ -334,7 +333,7 @@ function sessionSettings(config: ServerConfig, car: CarConfig): SessionSettings 
   };
 }
 
-/** What the contexts of one car are made from; `init` gets company and car first [MODULE-CONFIG]. */
+/** The specifications of one car's contexts; `init` gets company and car first [MODULE-CONFIG]. */
 export function contextSpecs({ company }: ServerConfig, car: CarConfig): ContextSpec[] {
   return car.modules.map(({ id, libPath, parameters, waitTimeoutMs }) => {
     const named = new Map([["company_name", company], ["car_name", car.name], ...parameters]);

@@ -1,5 +1,5 @@
-// Drives the supervisor's core with what hosts, cars and the clock bring, and carries out what it wants
-// done: starts and stops module hosts, makes and destroys contexts, gives cars those that serve them.
+// The driver of the supervisor's core: feeds it inputs from hosts, cars and the clock, and carries out its
+// effects: starts and stops module hosts, makes and destroys contexts, and attaches them to cars.
 import {
   type ContextListener,
   type ContextSpec,
@@ -16,11 +16,11 @@ import type { ContextInput, SupervisorEffect, SupervisorInput } from "./supervis
 import { describeHost, hostOf } from "./supervision/places.ts";
 import { NOBODY, type SupervisorState } from "./supervision/state.ts";
 
-/** A car as the supervisor needs it; `Car` is one. */
+/** The interface of a car; `Car` implements it. */
 export interface SupervisedCar {
   readonly name: string;
   attach(context: ModuleContext): void;
-  /** Gives up every context; a session ends for it. */
+  /** Releases all contexts, which ends a session. */
   releaseModules(detail: string): void;
   /** Every context has been attached. */
   modulesReady(): void;
@@ -28,31 +28,30 @@ export interface SupervisedCar {
   loseModule(module: number, reason: string): void;
 }
 
-/** What a supervisor is made of. */
 export interface SupervisorOptions {
   readonly startHost: StartHost;
   readonly log: Log;
-  /** Contexts a host takes at most. */
+  /** Maximum number of contexts per host. */
   readonly contextsPerHost: number;
   /** @default {systemClock} */
   readonly clock?: Clock;
 }
 
-/** What whoever opens contexts for the first time wants to know. */
+/** Callbacks for opening contexts for the first time. */
 export interface OpenWatch {
   /**
-   * A library cannot be loaded: a reason not to start at all. Everything else that can go wrong is
-   * tried again, for as long as it takes.
+   * A library cannot be loaded: a reason not to start. After all other errors, it is tried again, for as
+   * long as it takes.
    */
   onUnusable?(error: Error): void;
-  /** Every library has been loaded, or could not be, `init` or no `init`. */
+  /** Every library has been loaded or has failed, regardless of `init`. */
   onLoaded?(): void;
 }
 
-/** A host and who lives there, as plain data. */
+/** A host and its cars, as plain data. */
 export interface HostPlacement {
   readonly id: number;
-  /** Cars with contexts on this host, and how many each has. */
+  /** Cars with contexts on this host, and their number. */
   readonly cars: Readonly<Record<string, number>>;
   /** `null` while it starts. */
   readonly facts: HostFacts | null;
@@ -61,14 +60,14 @@ export interface HostPlacement {
 /** A context that has been made. */
 interface Made {
   readonly context: ModuleContext;
-  /** Whom it serves; `null`: nobody yet. */
+  /** The car that it serves; `null`: none yet. */
   car: SupervisedCar | null;
 }
 
 /** Contexts that are opened for the first time. */
 interface FirstAttempt {
   readonly watch: OpenWatch;
-  /** Those whose library has not been loaded. */
+  /** Contexts whose library is not loaded yet. */
   readonly unloaded: Set<number>;
   readonly opening: Promise<void>[];
 }
@@ -88,7 +87,7 @@ export class Supervisor {
   readonly #leaving = new Map<Promise<void>, number>();
   #state: SupervisorState = NOBODY;
   #nextCar = 1;
-  /** What is being opened in this very moment. */
+  /** The context that is being opened right now. */
   #first: FirstAttempt | null = null;
   #busy = false;
 
@@ -101,10 +100,10 @@ export class Supervisor {
   }
 
   /**
-   * Opens the contexts of a car for the first time, and keeps them alive. Resolves when each has been
-   * tried; never rejects.
+   * Opens the contexts of a car for the first time, and keeps them alive. Resolves when each has been tried;
+   * never rejects.
    *
-   * @param unproven Whether others are served, so that these contexts have to prove themselves.
+   * @param unproven whether other cars are served already, so that these contexts are on probation
    */
   add(
     car: SupervisedCar,
@@ -140,18 +139,18 @@ export class Supervisor {
     return this.#part(car, "take_over");
   }
 
-  /** What was prepared is not wanted any more. Resolves as {@linkcode takeOver} does. */
+  /** Discards what was prepared. Resolves as {@linkcode takeOver} does. */
   giveUp(car: SupervisedCar): Promise<void> {
     return this.#part(car, "give_up");
   }
 
-  /** The car has a session, or no longer: its contexts may move while it has none. */
+  /** Whether the car has a session: its contexts may move while it has none. */
   onSession(car: SupervisedCar, active: boolean): void {
     const id = this.#ids.get(car);
     if (id !== undefined) this.#take({ type: "session", car: id, active });
   }
 
-  /** The car goes. Resolves when its contexts have been destroyed; never rejects. */
+  /** Removes a car. Resolves when its contexts have been destroyed; never rejects. */
   remove(car: SupervisedCar): Promise<void> {
     const parting = this.#part(car, "remove");
     this.#cars.delete(this.#ids.get(car) ?? 0);
@@ -159,18 +158,18 @@ export class Supervisor {
     return parting;
   }
 
-  /** Stops every host, for good, and waits for those that were stopping already. Never rejects. */
+  /** Stops all hosts, and waits for those that are stopping already. Never rejects. */
   async stop(): Promise<void> {
     this.#take({ type: "stop" });
     await this.#hosts.stopped();
   }
 
-  /** Hosts that are gone though nobody stopped them: crashed, killed, or never started. */
+  /** The number of lost hosts: crashed, killed, or never started. */
   get hostsLost(): number {
     return this.#state.hostsLost;
   }
 
-  /** Which host has whose contexts. */
+  /** All hosts with their contexts. */
   snapshot(): HostPlacement[] {
     return this.#state.hosts.filter(({ dead }) => !dead).map(({ id, tenants }) => {
       const cars: Record<string, number> = {};
@@ -195,7 +194,7 @@ export class Supervisor {
     await Promise.all([...this.#leaving].flatMap(([done, whose]) => whose === id ? [done] : []));
   }
 
-  /** Takes one input, and those that come while its effects are carried out, one after the other. */
+  /** Takes an input, and those that arrive while its effects are carried out, one after the other. */
   #take(input: SupervisorInput): void {
     this.#inputs.push(input);
     if (this.#busy) return;
@@ -209,7 +208,7 @@ export class Supervisor {
     this.#alarm.set(nextDeadline(this.#state, this.#contextsPerHost) ?? Infinity);
   }
 
-  /** After a defect the state stays as it was. */
+  /** After a defect, the state stays as it was. */
   #step(input: SupervisorInput): readonly SupervisorEffect[] {
     let wanted: readonly SupervisorEffect[] = [];
     this.#shield(`supervisor on ${input.type}`, () => {
@@ -348,7 +347,7 @@ export class Supervisor {
   }
 }
 
-/** Whether trying again cannot help: the library itself is wrong. */
+/** Whether a retry cannot help, because the library itself is unusable. */
 function cannotEverLoad(error: unknown): error is ModuleLoadError {
   return error instanceof ModuleLoadError && ["library", "symbol", "number"].includes(error.kind);
 }

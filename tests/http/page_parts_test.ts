@@ -151,7 +151,7 @@ Deno.test("compareBy() lists cars that need attention first, then by name as peo
 });
 
 Deno.test("failureText() says what, for how long, and how often", () => {
-  assert.equal(failureText(someFailure()), "Gateway fell silent: no message (30 s)");
+  assert.equal(failureText(someFailure()), "Gateway silent: no message (30 s)");
   const bare = someFailure({ reason: "broker_lost", detail: "", waitedMs: 0, times: 3 });
   assert.equal(failureText(bare), "Broker lost, 3 times");
 });
@@ -204,7 +204,7 @@ Deno.test("Announcer says as one sentence what comes while it may not speak agai
       announcer.add(new Map([[car, someFailure()]]), 0);
       clock.tick(1000);
     }
-    assert.equal(region.textContent, "car_1 failed: Gateway fell silent");
+    assert.equal(region.textContent, "car_1 failed: Gateway silent");
     clock.tick(2000);
     assert.equal(region.textContent, "2 cars failed: car_2, car_3");
     clock.tick(5000);
@@ -226,11 +226,11 @@ Deno.test("Announcer says what a car suffers again and again once, until it has 
       return region.textContent;
     };
     const silent = someFailure();
-    assert.equal(said(0, ["car_1", silent]), "car_1 failed: Gateway fell silent");
+    assert.equal(said(0, ["car_1", silent]), "car_1 failed: Gateway silent");
     assert.equal(said(1000, ["car_1", silent]), "");
     assert.equal(
       said(2000, ["car_1", silent], ["car_2", silent]),
-      sentence([["car_2", "Gateway fell silent"]]),
+      sentence([["car_2", "Gateway silent"]]),
     );
     const lost = someFailure({ reason: "broker_lost" });
     assert.equal(said(3000, ["car_1", lost]), "car_1 failed: Broker lost");

@@ -1,4 +1,4 @@
-// Says what a failure means and what to do about it, in a sentence or two.
+// What a failure means and what to do about it, in a sentence or two.
 import type { FailureReason } from "../../session/mod.ts";
 import type { SeenFailure } from "../../observe/mod.ts";
 
@@ -10,9 +10,9 @@ const ADVICE: Record<FailureReason, string> = {
   command_unanswered:
     "The gateway has not answered a command in time: check the link to the car, and the gateway's log.",
   connect_incomplete:
-    "The gateway's Connect cannot be used: check which devices its configuration lists.",
+    "The gateway's Connect is unusable: check which devices its configuration lists.",
   broker_lost:
-    "The server has lost the broker: check that the broker runs and that the network to it stands.",
+    "The server has lost the broker: check that the broker runs and that the network to it works.",
   all_devices_gone:
     "Every device has left: check the devices in the car; the gateway comes back with the first one.",
   new_session:
@@ -20,11 +20,11 @@ const ADVICE: Record<FailureReason, string> = {
   module_lost:
     "A module of the car has crashed or hung and is being restarted: see the log for what it printed.",
   module_slow:
-    "A module takes longer for statuses than the gateway waits: see what keeps it, or send it fewer.",
+    "A module takes longer for statuses than the gateway waits: find out why, or send it fewer.",
   status_gap:
     "A status was lost on its way: if it keeps happening, check the link to the car and the broker's queue limits.",
   protocol_violation:
-    "The gateway does not follow the protocol: check its version, and that one gateway alone uses this car's name.",
+    "The gateway does not follow the protocol: check its version, and that only one gateway uses this car's name.",
   stopped: "The session was ended on purpose: nothing to do.",
 };
 
@@ -34,7 +34,7 @@ export function failureAdvice({ reason, refused, detail }: SeenFailure): string 
     return refused.map(({ module, why }) => sentence(refusal(module, why))).join(" ");
   }
   if (reason === "stopped" && detail.includes("paused")) {
-    return "An operator has paused the car: resume it to let its gateway in.";
+    return "An operator has paused the car: resume it, and its gateway can connect.";
   }
   return ADVICE[reason];
 }
@@ -66,7 +66,7 @@ function refusal(module: number, why: string): string {
       return `module ${module} does not support the type of a listed device: check the device's ` +
         "type and the module's version";
     case "too_many_devices":
-      return "the car has as many devices as it may: raise limits.max_devices if it needs more";
+      return "the car has the maximum number of devices: raise limits.max_devices if it needs more";
     case "host_lost":
       return `module ${module} crashed while a device was being connected: see the log`;
     default:

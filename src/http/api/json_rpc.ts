@@ -2,10 +2,9 @@
 import { describeValue } from "../../text/mod.ts";
 import { RpcError } from "../errors.ts";
 
-/** Calls a method. @throws {RpcError} what the caller is to be told; anything else is a defect. */
+/** Calls a method. @throws {RpcError} for the caller; any other error is a defect. */
 export type CallMethod = (method: string, params: unknown) => Promise<unknown>;
 
-/** What {@linkcode answerRpc} needs beside the text. */
 export interface RpcOptions {
   readonly call: CallMethod;
   /** A method threw something that is no RpcError. */
@@ -27,7 +26,7 @@ export const RPC_ERRORS = {
   NO_SUCH_CAR: -32000,
   /** The configuration cannot be used, nothing has changed; `data` is the report of the reload. */
   BAD_CONFIG: -32001,
-  /** The method cannot be used on this server, or not now. */
+  /** The method is not available on this server, or not now. */
   UNAVAILABLE: -32002,
 } as const;
 
@@ -44,7 +43,7 @@ interface Answer {
 }
 
 /**
- * Answers one text: a request or a batch, whose requests are carried out one after the other.
+ * Answers a request or a batch, whose requests are carried out one after the other.
  *
  * @returns The answer as JSON; undefined when there is none, as for notifications. Never rejects.
  */
@@ -91,7 +90,7 @@ async function answerOne(request: unknown, options: RpcOptions): Promise<Answer 
     return invalid(null, `Expected an id as a text, a number or null: found ${found}`);
   }
   const answer = await carryOut(known, method, params, options);
-  // A notification is carried out, and whatever comes of it, nobody is told.
+  // A notification is carried out, but gets no answer.
   return id === undefined ? undefined : answer;
 }
 

@@ -1,5 +1,5 @@
-// The methods of the API, each described once: JSON-RPC, the REST routes, OpenRPC, OpenAPI and
-// docs/api.md are made from this list.
+// The methods of the API, each described once: JSON-RPC, the REST routes, OpenRPC, OpenAPI and docs/api.md
+// derive from this list.
 import * as z from "zod";
 import type { Car } from "../../car/mod.ts";
 import { quote } from "../../text/mod.ts";
@@ -13,13 +13,11 @@ import { RpcError } from "../errors.ts";
 import { RPC_ERRORS, RpcCode } from "./json_rpc.ts";
 import { carDetail, carList, carSummaries, type ViewSource } from "./views.ts";
 
-/** What operators may do to a car. */
 export type OperatedCar = Pick<Car, "restart" | "pause" | "resume">;
 
-/** What methods work on. */
 export interface MethodSource extends ViewSource {
   readonly fleet: ViewSource["fleet"] & { car(name: string): OperatedCar | undefined };
-  /** Reads the configuration again; absent where there is nothing to read again. */
+  /** Reloads the configuration; absent when it cannot be reloaded. */
   readonly reload?: (() => Promise<Report>) | undefined;
   /** As `Logging.setLevel`. */
   readonly setLogLevel: (level: LogLevel | undefined, car?: string) => void;
@@ -27,7 +25,7 @@ export interface MethodSource extends ViewSource {
   readonly log: Log;
 }
 
-/** What a key must allow: to look, to act on cars, to change the server. */
+/** What a method requires: reading, acting on cars, changing the server. */
 export type Scope = "read" | "operate" | "admin";
 
 /** One method. */
@@ -35,10 +33,10 @@ export interface Method {
   readonly name: string;
   readonly summary: string;
   readonly scope: Scope;
-  /** By name; in this order when they come as a list. */
+  /** By name; in this order when passed as a list. */
   readonly params: z.ZodObject;
   readonly result: z.ZodType;
-  /** The REST route that does the same, such as `/api/cars/{car}`; a GET only looks. */
+  /** The REST route that does the same, such as `/api/cars/{car}`; a GET changes nothing. */
   readonly path?: string;
   /** @throws {RpcError} when it cannot be done. */
   readonly run: (params: never, source: MethodSource) => unknown;
@@ -158,7 +156,7 @@ export async function callMethod(
   return await method.run(parsed.data as never, source);
 }
 
-/** Parameters may come as a list, in their order. */
+/** Parameters may be a list, in their order. */
 function byName(params: unknown, { params: schema }: Method): unknown {
   if (!Array.isArray(params)) return params ?? {};
   const names = Object.keys(schema.shape);

@@ -4,7 +4,7 @@ import type { PayloadView } from "./schemas.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Bytes as hexadecimal digits that are shown. */
+/** Bytes shown in hexadecimal. */
 const MAX_HEX_BYTES = 1024;
 
 /** Text when it is UTF-8 without control characters, JSON when it is that, else hex. */
@@ -21,7 +21,7 @@ export function payloadView({ data, bytes }: KeptPayload): PayloadView {
   return { kind: !truncated && isJson(text) ? "json" : "text", text, bytes, truncated };
 }
 
-/** Where it was cut, the last character may be incomplete. */
+/** The last character may be cut. */
 function decode(data: Uint8Array, truncated: boolean): string | undefined {
   for (let drop = 0; drop <= (truncated ? 3 : 0); drop++) {
     try {

@@ -1,5 +1,5 @@
-// What the HTTP side says: a schema for every JSON answer and every server-sent event, from which the
-// types, OpenRPC, OpenAPI and docs/api.md are made.
+// Schemas of every JSON answer and every server-sent event, from which the types, OpenRPC, OpenAPI and
+// docs/api.md are derived.
 //
 // Times (`at`, `...At`, `since`) are milliseconds since the epoch, durations (`...Ms`) milliseconds.
 import * as z from "zod";
@@ -39,7 +39,7 @@ export const Health = z.object({
   version: z.string(),
   uptimeMs: z.number(),
   eventLoopLagMs: z.object({ last: z.number(), max: z.number() })
-    .describe("How late the event loop was: in the last half second, at worst in the last minute"),
+    .describe("Lag of the event loop: in the last half second, and the maximum in the last minute"),
 }).meta({ id: "Health" });
 export type Health = z.infer<typeof Health>;
 
@@ -47,7 +47,7 @@ export type Health = z.infer<typeof Health>;
 export const Readiness = z.object({
   ready: z.boolean(),
   reasons: names().describe("What more than half of the cars lack, a sentence each"),
-  degraded: names().describe("What fewer lack: no reason to take the server out"),
+  degraded: names().describe("What fewer cars lack: no reason to take the server out of service"),
 }).meta({ id: "Readiness" });
 export type Readiness = z.infer<typeof Readiness>;
 
@@ -57,7 +57,7 @@ export const CarRates = z.object({
   responseMeanMs: z.number().nullable()
     .describe("from the arrival of a status to its answer; null when none was answered"),
   responseMaxMs: z.number().nullable(),
-}).meta({ id: "CarRates", description: "What one second brought" });
+}).meta({ id: "CarRates", description: "Counts of one second" });
 export type CarRates = z.infer<typeof CarRates>;
 
 export const FailureView = z.object({
@@ -65,7 +65,7 @@ export const FailureView = z.object({
   reason: z.enum(FAILURE_REASONS),
   sessionId: z.string().describe("empty when it failed before it had one"),
   detail: z.string().describe("what was awaited or found"),
-  waitedMs: z.number().describe("how long it had been awaited; 0 where nothing was"),
+  waitedMs: z.number().describe("for how long it was awaited; 0 when nothing was"),
   times: count().describe("how often in a row"),
   advice: z.string().describe("what it means and what to do"),
 }).meta({ id: "FailureView", description: "Why a session ended, or a connect sequence failed" });
@@ -115,15 +115,15 @@ export const ModuleView = z.object({
   module: z.int(),
   libPath: z.string(),
   host: count().nullable()
-    .describe("number of the module host; null while the context is away"),
+    .describe("number of the module host; null while the context is missing"),
   hostPid: z.int().nullable(),
-  openCalls: count().describe("calls without an answer, those that wait for their turn included"),
+  openCalls: count().describe("calls in progress or queued"),
 }).meta({ id: "ModuleView", description: "A module of the car and where it runs" });
 export type ModuleView = z.infer<typeof ModuleView>;
 
 export const PayloadView = z.object({
   kind: z.enum(["json", "text", "hex", "empty"])
-    .describe("json and text are UTF-8, hex is two digits a byte, empty has no text"),
+    .describe("json and text are UTF-8, hex is two digits per byte, empty has no text"),
   text: z.string(),
   bytes: count().describe("the whole size; text shows at most the first 1,024 bytes"),
   truncated: z.boolean(),
@@ -153,7 +153,7 @@ export const CommandView = z.object({
     "DEVICE_NOT_SUPPORTED",
     "INVALID_COMMAND",
     "UNKNOWN",
-  ]).nullable().describe("what the gateway answered; null while it has not"),
+  ]).nullable().describe("the gateway's answer; null while there is none"),
   responseMs: z.number().nullable(),
 }).meta({ id: "CommandView" });
 export type CommandView = z.infer<typeof CommandView>;
@@ -167,9 +167,9 @@ export const EventView = z.object({
 export type EventView = z.infer<typeof EventView>;
 
 export const QueueView = z.object({
-  statuses: count().describe("statuses that have arrived and are not answered"),
-  commands: count().describe("commands not published yet"),
-  unansweredCommands: count().describe("commands published and not answered"),
+  statuses: count().describe("statuses received but not answered yet"),
+  commands: count().describe("commands waiting to be published"),
+  unansweredCommands: count().describe("commands published but not answered yet"),
 }).meta({ id: "QueueView" });
 export type QueueView = z.infer<typeof QueueView>;
 
@@ -201,7 +201,7 @@ export const CarDetail = CarSummary.extend({
   events: list(EventView).describe("newest first, at most 50"),
   queues: QueueView,
   counts: CarCounts,
-  history: list(CarRates).describe("one entry a second, oldest first, at most 60"),
+  history: list(CarRates).describe("one entry per second, oldest first, at most 60"),
 }).meta({ id: "CarDetail" });
 export type CarDetail = z.infer<typeof CarDetail>;
 
@@ -223,9 +223,9 @@ export const ReloadReport = z.object({
       what: z.enum(["added", "removed", "changed"]),
       keys: names(),
     })),
-  })).describe("cars whose modules were exchanged; their sessions ended as module_lost"),
+  })).describe("cars whose modules were replaced; their sessions ended as module_lost"),
   untouched: count().describe("cars that keep their session"),
-  reconnecting: count().describe("cars that connect to the broker again (broker_lost)"),
+  reconnecting: count().describe("cars that reconnect to the broker (broker_lost)"),
   settings: list(SettingChange),
   needsRestart: list(SettingChange),
   warnings: names(),
@@ -239,7 +239,7 @@ export const CallCounts = z.object({
   totalMs: z.number().describe("time spent inside the library"),
   maxMs: z.number(),
   byDuration: list(count()).describe(
-    "entry n counts calls of 2^(n-1) up to below 2^n microseconds, entry 0 those of none",
+    "entry n counts calls of at least 2^(n-1) and less than 2^n microseconds, entry 0 shorter ones",
   ),
 }).meta({ id: "CallCounts", description: "Calls of one function of one module" });
 
@@ -247,7 +247,7 @@ export const CallCounts = z.object({
 export const FleetEvent = CarList.extend({ type: z.literal("fleet") }).meta({ id: "FleetEvent" });
 export type FleetEvent = z.infer<typeof FleetEvent>;
 
-/** A row has changed in something else than its rates: state, pause, session, devices. */
+/** A row has changed in anything but its rates: state, pause, session, devices. */
 export const CarEvent = z.object({
   type: z.literal("car"),
   at: time(),
@@ -263,7 +263,7 @@ export const FailureEvent = z.object({
 }).meta({ id: "FailureEvent" });
 export type FailureEvent = z.infer<typeof FailureEvent>;
 
-/** What the last second brought; cars that are missing had neither statuses nor commands. */
+/** Counts of the last second; missing cars had neither statuses nor commands. */
 export const RatesEvent = z.object({
   type: z.literal("rates"),
   at: time(),
@@ -275,8 +275,7 @@ export type RatesEvent = z.infer<typeof RatesEvent>;
 /**
  * `GET /api/events`: each has `event:` its type and `data:` this object as JSON, on one line. `rates`
  * comes every second, so silence means that the connection is lost. A client that reads too slowly is
- * disconnected; whoever is disconnected comes back after a pause and gets everything again with the
- * event `fleet`.
+ * disconnected; it comes back after a pause and gets everything again with the event `fleet`.
  */
 export const ServerEvent = z.discriminatedUnion("type", [
   FleetEvent,

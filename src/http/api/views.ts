@@ -1,4 +1,4 @@
-// Turns what the server knows into what the API says.
+// Turns the server's data into the API's.
 import type { CarSnapshot } from "../../car/mod.ts";
 import type { ServerConfig } from "../../config/mod.ts";
 import {
@@ -25,7 +25,7 @@ import type {
 } from "./schemas.ts";
 import { payloadView } from "./payload_view.ts";
 
-/** What views are made from. */
+/** The data for views. */
 export interface ViewSource {
   readonly fleet: {
     readonly config: ServerConfig;
@@ -62,7 +62,7 @@ export function carSummaries(
     .map((car) => summary(car, modules.get(car.car) ?? [], watch));
 }
 
-/** All there is to say of one car; undefined when it is not configured. */
+/** Everything about one car; undefined when it is not configured. */
 export function carDetail(source: ViewSource, name: string): CarDetail | undefined {
   const { fleet, watch } = source;
   const server = fleet.snapshot();

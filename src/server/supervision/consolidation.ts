@@ -1,14 +1,14 @@
-// Hosts that are not needed any more: contexts move together again while their cars have no session.
-// Quarantine and changes of the configuration leave hosts that are nearly empty, and a living context
-// cannot be moved, only destroyed and made again elsewhere.
+// Consolidates hosts: moves contexts together while their cars have no session. Quarantine and changes of
+// the configuration leave hosts that are nearly empty, and a context cannot be moved, only destroyed and
+// made again elsewhere.
 import { placeContexts } from "./placement.ts";
 import { freePlaces } from "./places.ts";
 import { openTo } from "./quarantine.ts";
 import { type Environment, type HostEntry, type SupervisorState, withId } from "./state.ts";
 
 /**
- * How long every car of a host has to be without a session, and all its contexts there, before the
- * host is emptied, in milliseconds.
+ * A host is emptied when all its cars have had no session, and all their contexts, for so long; in
+ * milliseconds.
  */
 const IDLE_MS = 5 * 60_000;
 
@@ -19,7 +19,6 @@ export interface Emptying {
   readonly targets: ReadonlyMap<number, number>;
 }
 
-/** What a look at the hosts has found. */
 export interface Look {
   readonly emptying: Emptying | null;
   /** When to look again, in milliseconds; `null`: when a car has become idle. */
@@ -27,8 +26,8 @@ export interface Look {
 }
 
 /**
- * A car is idle from now on: hosts are looked at when it has been for long enough. A look costs too
- * much to be had with every input, and nobody is in a hurry.
+ * A car has become idle: schedules a look at the hosts. Looking costs too much to do it with every input,
+ * and there is no hurry.
  */
 export function lookLater(
   state: SupervisorState,
@@ -38,7 +37,7 @@ export function lookLater(
   return { ...state, lookAt: now + IDLE_MS };
 }
 
-/** Looks for the host with the fewest contexts of those that can be emptied now. */
+/** Finds the host with the fewest contexts that can be emptied now. */
 export function look(state: SupervisorState, { now, contextsPerHost }: Environment): Look {
   const { hosts, cars } = state;
   if (!hasTooMany(hosts, contextsPerHost)) return { emptying: null, lookAt: null };
@@ -61,14 +60,14 @@ export function look(state: SupervisorState, { now, contextsPerHost }: Environme
   return { emptying: null, lookAt };
 }
 
-/** Whether fewer hosts would have room for all contexts, were they placed one by one. */
+/** Whether fewer hosts would suffice for all contexts. */
 export function hasTooMany(hosts: readonly HostEntry[], contextsPerHost: number): boolean {
   let places = 0;
   for (const { tenants } of hosts) places += tenants.length;
   return hosts.length > Math.ceil(places / contextsPerHost);
 }
 
-/** From when on a host may be emptied; `null`: not as it is. */
+/** When a host may be emptied; `null`: not in its current state. */
 function idleFrom({ dead, tenants }: HostEntry, { cars }: SupervisorState): number | null {
   if (dead) return null;
   let from = 0;
@@ -82,7 +81,7 @@ function idleFrom({ dead, tenants }: HostEntry, { cars }: SupervisorState): numb
   return from;
 }
 
-/** Where the contexts of a host find room, each car's together; `null`: not all of them do. */
+/** Where the contexts of a host have room, each car's together; `null`: not all of them have. */
 function targetsOf(
   { tenants }: HostEntry,
   spaces: readonly { readonly id: number; readonly free: number }[],

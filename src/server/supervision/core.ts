@@ -16,14 +16,13 @@ import {
   withId,
 } from "./state.ts";
 
-/** What one input leads to. */
 export interface SupervisorStep {
   readonly state: SupervisorState;
   /** To be carried out in this order. */
   readonly effects: readonly SupervisorEffect[];
 }
 
-/** Takes one input. Inputs about what is not known any more change nothing. Never throws. */
+/** Takes one input. Inputs about unknown contexts or hosts change nothing. Never throws. */
 export function step(
   state: SupervisorState,
   input: SupervisorInput,
@@ -33,7 +32,7 @@ export function step(
   return { state: transition(state, input, environment, effects), effects };
 }
 
-/** When a `tick` is due, in milliseconds; `null`: nothing waits for time to pass. */
+/** When a `tick` is due, in milliseconds; `null`: none is needed. */
 export function nextDeadline(state: SupervisorState, contextsPerHost: number): number | null {
   let deadline = hasTooMany(state.hosts, contextsPerHost) ? state.lookAt : null;
   for (const { serving: { retryAt } } of state.cars) {

@@ -1,4 +1,4 @@
-// What goes into the supervisor's core and what comes out of it: plain data, both ways.
+// Inputs and effects of the supervisor's core: plain data.
 import type { Blame, ContextSpec } from "../../module/mod.ts";
 
 /** Everything that can happen to contexts and hosts. */
@@ -26,22 +26,22 @@ export type SupervisorInput =
   | { readonly type: "give_up"; readonly car: number }
   /** The car has a session, or no longer. */
   | { readonly type: "session"; readonly car: number; readonly active: boolean }
-  /** The car goes, with all its contexts. */
+  /** Removes the car with all its contexts. */
   | { readonly type: "remove"; readonly car: number }
-  /** An `open` effect came to its end. */
+  /** An `open` effect has ended. */
   | ContextInput<"opened">
   | ContextInput<"failed"> & { readonly message: string; readonly blame: Blame }
   /** The host of a context is gone. */
   | ContextInput<"lost"> & { readonly reason: string; readonly blame: Blame }
-  /** A `destroy` effect came to its end. */
+  /** A `destroy` effect has ended. */
   | ContextInput<"destroyed">
-  /** The process is gone, whether it was stopped, killed or crashed; its contexts have been told. */
+  /** The process has ended: stopped, killed or crashed; its contexts have been told. */
   | { readonly type: "host_gone"; readonly host: number; readonly reason: string }
-  /** How many places of the host cannot be used, though nobody is there. */
+  /** The number of unusable free places of the host. */
   | { readonly type: "blocked"; readonly host: number; readonly count: number }
-  /** Time has passed: some attempt may be due. */
+  /** An attempt may be due. */
   | { readonly type: "tick" }
-  /** All cars go, and every host is stopped at once. */
+  /** Removes all cars and stops every host. */
   | { readonly type: "stop" };
 
 /** Something about one context. */
@@ -53,7 +53,7 @@ export interface ContextInput<T extends string> {
   readonly host: number;
 }
 
-/** Everything the supervisor wants done, in order. */
+/** What the supervisor wants done. */
 export type SupervisorEffect =
   | { readonly type: "start_host"; readonly host: number }
   | { readonly type: "stop_host"; readonly host: number }

@@ -1,23 +1,22 @@
-// Which host a car's contexts go to. Each context needs one thread to wait on and one to be called
-// on, of the 32 a process has: so the number of contexts a host takes is an invariant.
+// Placement of a car's contexts on hosts. Each context needs one thread to wait on and one to be called on,
+// of the 32 that a process has, which limits the contexts per host.
 
-/** A host that could take contexts. */
+/** A host with room. */
 export interface HostSpace {
   readonly id: number;
-  /** Contexts it could take now. */
+  /** Number of contexts it has room for. */
   readonly free: number;
 }
 
-/** So many contexts for one host; `null`: a host that has to be started. */
+/** A number of contexts for one host; `null`: a new one. */
 export interface Share {
   readonly host: number | null;
   readonly count: number;
 }
 
 /**
- * Places `count` contexts of one car: together, in the host with the least room that suffices, so
- * that spare places are used first; in a new host when none has room. A car with more contexts than
- * a host takes fills whole hosts first.
+ * Places `count` contexts of one car together: in the host with the least sufficient room (best fit), or in
+ * a new one. A car with more contexts than a host has room for fills whole hosts first.
  */
 export function placeContexts(
   count: number,

@@ -1,5 +1,5 @@
-// With whom a context may share a host. Whoever may be why a host crashed does not take along those
-// who have nothing to do with it, and neither does what has not proved itself.
+// Quarantine: which contexts may share a host, so that those that may have caused a crash, and those on
+// probation, do not take others down.
 import type { CarEntry, HostEntry, ModuleSet, SupervisorState, Tenant } from "./state.ts";
 
 /**
@@ -9,33 +9,33 @@ import type { CarEntry, HostEntry, ModuleSet, SupervisorState, Tenant } from "./
  */
 export type Standing = "trusted" | "unproven" | "doubted" | "suspect";
 
-/** After so long without a loss, in milliseconds, a car is trusted and its pauses start over. */
+/** After so long without a loss, a car is trusted and its pauses start over; in milliseconds. */
 export const WELL_MS = 60_000;
 
-/** Crashes in a row from which on a car is doubted, and shares hosts with a few of its like only. */
+/** After so many crashes in a row, a car is doubted and shares hosts only with a few other doubted cars. */
 const CRASHES_UNTIL_DOUBTED = 2;
-/** Crashes in a row from which on a car is suspect, and gets hosts of its own: it takes nobody along. */
+/** After so many crashes in a row, a car is suspect and gets hosts of its own. */
 const CRASHES_UNTIL_SUSPECT = 3;
 
 /**
- * Doubted cars that share a host. Hosts in which nobody knows who crashed are divided before each
- * car gets its own: most of those cars have done nothing.
+ * Doubted cars per host. When it is not known which car caused a crash, its host is split before each car
+ * gets its own: most of those cars are innocent.
  */
 const MAX_DOUBTED = 4;
 
 /**
- * Hosts that one suspect each has for itself; a host costs memory, and all modules may be bad at
- * once. Further suspects share hosts with each other.
+ * Maximum number of hosts with a single suspect: a host costs memory, and all modules may be bad at once.
+ * Further suspects share hosts with each other.
  */
 const MAX_ALONE = 32;
 
 /**
- * Hosts more than all contexts would need: with as many, what has not proved itself is put beside
- * others all the same. Each change of the configuration may leave one that is nearly empty.
+ * Maximum number of extra hosts: with as many, contexts on probation are placed beside others. Each change
+ * of the configuration may leave one host that is nearly empty.
  */
 const MAX_SPARE = 32;
 
-/** Whether every context has been there for so long that its history does not count any more. */
+/** Whether every context has existed for so long that its history no longer counts. */
 export function hasBeenWell({ wellSince }: ModuleSet, now: number): boolean {
   return wellSince !== null && now - wellSince >= WELL_MS;
 }
@@ -48,7 +48,7 @@ export function standingOf(set: ModuleSet, modules: readonly number[], now: numb
   return modules.some((module) => set.unproven.includes(module)) ? "unproven" : "trusted";
 }
 
-/** Says which hosts somebody may move into. Everybody there counts but those who leave. */
+/** Which hosts contexts may be placed on. All contexts there count, except those that leave. */
 export function openTo(
   standing: Standing,
   cars: readonly CarEntry[],
@@ -71,7 +71,7 @@ export function openTo(
   };
 }
 
-/** Whether what has not proved itself may have hosts apart from others. */
+/** Whether contexts on probation may have separate hosts. */
 export function mayStayApart({ hosts }: SupervisorState, contextsPerHost: number): boolean {
   const taken = ({ tenants, blocked }: HostEntry) =>
     Math.min(contextsPerHost, tenants.length + blocked);
@@ -79,7 +79,7 @@ export function mayStayApart({ hosts }: SupervisorState, contextsPerHost: number
   return hosts.length - Math.ceil(places / contextsPerHost) < MAX_SPARE;
 }
 
-/** Whether a suspect may have so many more hosts for itself. */
+/** Whether a suspect may have so many more hosts of its own. */
 export function mayLiveAlone(
   count: number,
   { cars, hosts }: SupervisorState,

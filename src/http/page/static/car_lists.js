@@ -36,7 +36,7 @@ export function factsOf(car, now) {
     ["Since", `${formatTime(car.since, now)} (${formatAge(now - car.since)})`],
     ["Session", car.sessionId ?? "none"],
     ["Broker", car.brokerConnected ? "connected" : "not connected"],
-    ["Operator", car.paused ? "has paused it" : "lets it run"],
+    ["Operator", car.paused ? "paused" : "running"],
     [
       "Statuses",
       `${formatCount(rates.statuses)}/s, ${counted(queues.statuses, "unanswered", "unanswered")}`,
@@ -70,7 +70,7 @@ export const CAR_LISTS = [
   {
     title: "Devices",
     columns: ["Module/type/role", "Name", "State", "Last status", "Counter"],
-    empty: "No device: there is no session",
+    empty: "No devices: there is no session",
     rows: (car, now) =>
       car.devices.map((device) => {
         const state = device.connected

@@ -138,7 +138,7 @@ export class Connection {
           ? `The server refuses to answer: ${why}.`
           : apiKey.get() === null
           ? ""
-          : "The server refused this key: it has another one in its configuration.";
+          : "The server refused this key: it is not the configured one.";
         this.#onState({ kind: "refused", problem });
         return null;
       }

@@ -197,7 +197,7 @@ export class FleetPage {
     const all = counted(cars.length, "car");
     say(this.#shown, shown === cars.length ? all : `${formatCount(shown)} of ${all}`);
     this.#empty.hidden = shown > 0;
-    say(this.#empty, cars.length === 0 ? "No car is configured" : "No car fits the filter");
+    say(this.#empty, cars.length === 0 ? "No cars are configured" : "No cars match the filter");
   }
 
   /**

@@ -37,12 +37,12 @@ export class KeyForm {
       // Anything else cannot stand in a header, so no server has such a key.
       if (/^[\x21-\x7e]+$/.test(key)) return onKey(key);
       this.#input.setAttribute("aria-invalid", "true");
-      alert.textContent = "This is no key: keys are printable ASCII characters without spaces.";
+      alert.textContent = "Not a key: keys are printable ASCII characters without spaces.";
     });
     this.element = make(
       "section",
       { class: "key" },
-      make("h1", {}, "This server asks for a key"),
+      make("h1", {}, "This server requires a key"),
       form,
       alert,
       make(

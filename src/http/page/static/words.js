@@ -1,5 +1,5 @@
 // @ts-check
-// What the server's codes are called on the page, and which of them need attention.
+// The words for the server's codes on the page, and which of them need attention.
 
 /** @typedef {import("../../api/schemas.ts").CarSummary} CarSummary */
 /** @typedef {import("../../api/schemas.ts").FailureView} FailureView */
@@ -9,7 +9,7 @@
 
 /** What a car does, the worst first. */
 export const CONDITIONS = /** @type {const} */ ({
-  modules: { word: "Modules away", rank: 0 },
+  modules: { word: "No modules", rank: 0 },
   broker: { word: "No broker", rank: 1 },
   connecting: { word: "Connecting", rank: 3 },
   waiting: { word: "Waiting", rank: 4 },
@@ -61,17 +61,17 @@ export function rankOf(car, now) {
 
 /** @type {Readonly<Record<FailureView["reason"], string>>} */
 const REASONS = {
-  session_timeout: "Gateway fell silent",
+  session_timeout: "Gateway silent",
   status_missing: "First status missing",
   command_unanswered: "Command unanswered",
   connect_incomplete: "Connect incomplete",
   broker_lost: "Broker lost",
   all_devices_gone: "All devices gone",
-  new_session: "Gateway started anew",
+  new_session: "Gateway restarted",
   module_lost: "Module lost",
   module_slow: "Module too slow",
-  status_gap: "Status lost on the way",
-  protocol_violation: "Protocol broken by gateway",
+  status_gap: "Status missing",
+  protocol_violation: "Protocol violation",
   stopped: "Stopped",
 };
 
@@ -81,7 +81,7 @@ export function reasonOf(failure) {
 }
 
 /**
- * A failure in one line, such as `Gateway fell silent: no message (30 s), 3 times`.
+ * A failure in one line, such as `Gateway silent: no message (30 s), 3 times`.
  *
  * @param {FailureView} failure
  */
