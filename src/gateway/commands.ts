@@ -3,12 +3,12 @@ import { type Command, CommandResponseType, type Device, nextCounter } from "../
 import type { Effect } from "./inputs.ts";
 import type { GatewaySettings } from "./state.ts";
 
-/** Whether the command has the counter after the last one; the first of a session has any. */
-export function isNextCommand(
+/** The counter the command must have: the one after the last; the first of a session has any. */
+export function expectedCounter(
   { lastCommand }: { readonly lastCommand: number | null },
   { messageCounter }: Command,
-): boolean {
-  return lastCommand === null || messageCounter === nextCounter(lastCommand);
+): number {
+  return lastCommand === null ? messageCounter : nextCounter(lastCommand);
 }
 
 /** Whether the gateway has a module of the device's number. */

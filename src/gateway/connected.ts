@@ -1,11 +1,6 @@
-// A gateway in normal communication , and what makes it connect again [GATEWAY-RECONNECT].
-import {
-  type Command,
-  ConnectResponseType,
-  nextCounter,
-  type ServerMessage,
-} from "../protocol/mod.ts";
-import { hasModule, isNextCommand, respond, servedType } from "./commands.ts";
+// A gateway in normal communication, and what makes it connect again [GATEWAY-RECONNECT].
+import { type Command, ConnectResponseType, type ServerMessage } from "../protocol/mod.ts";
+import { expectedCounter, hasModule, respond, servedType } from "./commands.ts";
 import { enterSession, hasNoDevice, isConnected } from "./devices.ts";
 import type { Effect, ViolationKind } from "./inputs.ts";
 import { nextLook, queueReconnect, reconnect, sendAll, sizeOf } from "./reports.ts";
@@ -164,8 +159,8 @@ function onCommand(
   effects: Effect[],
 ): GatewayState {
   const { messageCounter, device } = command;
-  if (!isNextCommand(state, command)) {
-    const expected = nextCounter(state.lastCommand ?? 0);
+  const expected = expectedCounter(state, command);
+  if (messageCounter !== expected) {
     const detail = `counter ${messageCounter}; expected ${expected}`;
     return violate(state, "command_counter", detail, environment, effects);
   }

@@ -5,11 +5,10 @@ import {
   ConnectResponseType,
   deviceKey,
   DeviceState,
-  nextCounter,
   type ServerMessage,
   type Status,
 } from "../protocol/mod.ts";
-import { isNextCommand, respond, servedType } from "./commands.ts";
+import { expectedCounter, respond, servedType } from "./commands.ts";
 import { beginRunning } from "./connected.ts";
 import { hasNoDevice } from "./devices.ts";
 import type { Effect, ViolationKind } from "./inputs.ts";
@@ -173,8 +172,8 @@ function onCommand(
     const detail = `command ${messageCounter} before every first status was answered`;
     return broken("unexpected_command", detail);
   }
-  if (!isNextCommand(state, command)) {
-    const expected = nextCounter(state.lastCommand ?? 0);
+  const expected = expectedCounter(state, command);
+  if (messageCounter !== expected) {
     return broken("command_counter", `counter ${messageCounter}; expected ${expected}`);
   }
   const key = deviceKey(device);

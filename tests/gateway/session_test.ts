@@ -162,3 +162,35 @@ Deno.test("reports that cannot be sent are bounded, and whoever handed them in i
   const sent = statusesOf(gateway.pass(10_000));
   assert.deepEqual([sent.length, sent[0]?.[1]], [1, RUNNING]);
 });
+
+Deno.test("a device whose only report was too much is new when it says something again", () => {
+  const gateway = new CoreGateway().run(FRONT, REAR);
+  gateway.take(left(REAR), said(REAR, "too much"));
+  for (let i = 0; i < 1_000; i++) gateway.take(said(FRONT));
+  gateway.pass(10_000);
+  assert.deepEqual(statusesOf(gateway.take(said(REAR, "again"))), [["again", CONNECTING]]);
+});
+
+Deno.test("bytes that are no message fail a connect sequence, and a session at the next look", () => {
+  const malformed = { type: "malformed", detail: "junk" } as const;
+  const connecting = new CoreGateway();
+  assert.deepEqual(connecting.take(malformed), []);
+  connecting.take({ type: "start" }, said(FRONT), { type: "link_up" });
+  const [violation] = connecting.take(malformed);
+  assert.ok(violation?.type === "violation" && violation.phase === "connect");
+  assert.equal(connecting.state.kind, "not_connected");
+  const connected = new CoreGateway().run(FRONT);
+  assert.deepEqual(connected.take(malformed).map(({ type }) => type), ["violation"]);
+  assert.deepEqual(endsOf(connected.pass(3_000)), ["violation"]);
+});
+
+Deno.test("every answer is told of with its status, and whether it belongs to the sequence", () => {
+  const gateway = new CoreGateway().run(FRONT, REAR);
+  gateway.take(said(FRONT, "third", "", 7));
+  gateway.respond(3);
+  const answers = gateway.effects.flatMap((effect) => effect.type === "answered" ? [effect] : []);
+  assert.deepEqual(
+    answers.map(({ open, inSequence }) => [open.status.messageCounter, open.tag, inSequence]),
+    [[1, null, true], [2, null, true], [3, 7, false]],
+  );
+});

@@ -5,6 +5,7 @@ import {
   ConnectResponseType,
   DeviceState,
 } from "../../src/protocol/messages.ts";
+import type { StatusResult } from "../../src/simulator/events.ts";
 import { makeDevices } from "../../src/simulator/devices.ts";
 import { DriverFixture } from "./driver_fixture.ts";
 
@@ -411,4 +412,68 @@ Deno.test("GatewayDriver.stop() leaves nothing due in any phase", () => {
     assert.equal(test.clock.timers, 0);
     assert.equal(test.links.filter((l) => l === "open").length, test.links.length / 2);
   }
+});
+
+Deno.test("GatewayDriver says of a status what its caller wants, and what became of it", () => {
+  const test = new DriverFixture().start();
+  const results: StatusResult[] = [];
+  const done = (result: StatusResult) => results.push(result);
+  const errorMessage = new Uint8Array([1]);
+  const extras = { state: DeviceState.ERROR, errorMessage, done };
+  assert.ok(test.driver.send(test.device(0), new Uint8Array(1), extras));
+  assert.equal(test.statuses.at(-1)?.deviceState, DeviceState.ERROR);
+  assert.equal(test.statuses.at(-1)?.errorMessage, errorMessage);
+  test.clock.pass(7);
+  test.talk();
+  assert.deepEqual(results, [{ answered: true, counter: 3, latencyMs: 7 }]);
+  test.server.answering = false;
+  test.driver.send(test.device(0), new Uint8Array(1), { done });
+  test.driver.notified();
+  assert.deepEqual(results.slice(1), [{ answered: false, reason: "notified" }]);
+  assert.equal(test.driver.send(test.device(0), new Uint8Array(1), { done }), false);
+  assert.equal(results.length, 2);
+});
+
+Deno.test("GatewayDriver says CONNECTING for a device that joins, though it spoke before", () => {
+  const test = new DriverFixture().start();
+  const [joining] = makeDevices(1, [7]);
+  assert.ok(joining);
+  test.driver.send(joining, new Uint8Array(1), { state: DeviceState.RUNNING });
+  test.talk();
+  test.driver.connectDevice(joining, {});
+  assert.equal(test.statuses.at(-1)?.deviceState, DeviceState.CONNECTING);
+});
+
+Deno.test("GatewayDriver counts brokers that it lost or did not find", () => {
+  const test = new DriverFixture();
+  test.driver.start();
+  test.driver.take({ type: "link_down", detail: "no broker" });
+  assert.equal(test.stats.linkFailures, 1);
+  assert.equal(test.stats.failedSequences, 0);
+  test.pass(10_000);
+  test.link();
+  test.talk();
+  test.driver.take({ type: "link_down", detail: "no broker" });
+  assert.equal(test.stats.linkFailures, 2);
+  assert.equal(test.last("ended")?.reason, "link_lost");
+});
+
+Deno.test("GatewayDriver sends answers of its caller at once in the sequence, later as it misbehaves", () => {
+  const options = { answers: "never", devices: 2, misbehavior: { drop: 1 }, mute: true } as const;
+  const test = new DriverFixture(options).start();
+  const answered = () => test.sent.filter(({ kind }) => kind === "command_response").length;
+  test.connectResponse();
+  test.respond(1);
+  test.respond(2);
+  test.command(0, test.device(0));
+  const first = test.last("command")?.command;
+  assert.ok(first);
+  test.driver.answer(first, CommandResponseType.OK);
+  assert.equal(answered(), 1);
+  test.command(1, test.device(1));
+  const second = test.last("command")?.command;
+  assert.ok(second);
+  assert.equal(test.driver.phase, "connected");
+  test.driver.answer(second, CommandResponseType.OK);
+  assert.equal(answered(), 1, "it is dropped");
 });
