@@ -202,11 +202,11 @@ async function startProblems(error: unknown): Promise<readonly string[]> {
   return [isExpected(error) ? error.message : error.stack ?? error.message];
 }
 
-/** The loader reports only the first problem, and tersely; reading the library's file finds all. */
+/** What a host is told is only the first problem, and tersely: the loader lists them all. */
 async function loadProblems(cause: Error): Promise<readonly string[]> {
   if (!(cause instanceof ModuleLoadError) || cause.kind !== "library") return [cause.message];
   const { planLoad } = await import("../doctor/mod.ts");
-  const { problems } = planLoad(cause.libPath);
+  const { problems } = await planLoad(cause.libPath);
   if (problems.length === 0) return [cause.message];
   return problems.map(({ message, advice }) =>
     new ModuleLoadError("library", cause, `${message}. ${advice}`).message

@@ -3,7 +3,7 @@
 import type { Log } from "../log/mod.ts";
 import type { Clock } from "../time/mod.ts";
 import type { Blame, ContextListener, ContextSpec, ModuleContext } from "./context.ts";
-import { truncationOf } from "./elf_image.ts";
+import { truncationOf } from "./elf.ts";
 import { ModuleLoadError } from "./errors.ts";
 import {
   type CreateFailure,

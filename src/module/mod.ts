@@ -6,7 +6,7 @@ export {
   isSameSpec,
   type ModuleContext,
 } from "./context.ts";
-export { ElfImage, wide } from "./elf_image.ts";
+export { readElf } from "./elf.ts";
 export { ModuleLoadError, type ModuleLoadErrorKind } from "./errors.ts";
 export { SYMBOLS } from "./host/abi.ts";
 export { CONTEXTS_PER_HOST } from "./host_contexts.ts";

@@ -40,7 +40,7 @@ Deno.test("checkLibraries() names missing functions, wrong numbers and files tha
     carOf("c", fixtures.notALibrary),
   ]);
   assert.deepEqual(withStatus(findings, "failed").sort(), [
-    "Lacks 1 of 12 functions the server calls: pop_command",
+    'Module 1000 (car a): the library has no function "pop_command"',
     "Module 7 (car b): the library is module 1000, the configuration says 7",
     "The library cannot be loaded: it is no ELF file",
   ]);

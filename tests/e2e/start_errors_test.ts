@@ -32,7 +32,11 @@ for (
       /: it needs glibc 2\.99, this machine has 2\.\d+ \("libc\.so\.6"\)/,
       /Build it on a system with glibc 2\.\d+ or older/,
     ],
-    ["missingDependency", /: it needs "libabsent\.so\.1"/, /Install what "libabsent\.so\.1"/],
+    [
+      "missingDependency",
+      /: it needs "libabsent\.so\.1"/,
+      /Install the package of "libabsent\.so\.1"/,
+    ],
     ["truncated", /file too short|damaged|ends before|truncated|cut/i, /Copy the library again/],
     ["halfCopied", /: it is truncated: it has \d+ of at least \d+ bytes/, /Copy the library again/],
   ] as const

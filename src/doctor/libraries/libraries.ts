@@ -5,7 +5,7 @@ import { type ContextSpec, SYMBOLS } from "../../module/mod.ts";
 import { contextSpecs } from "../../server/mod.ts";
 import { Findings } from "../findings.ts";
 import { HostLanes, type Trouble } from "../host_lanes.ts";
-import { type LoadPlan, planLoad, systemLoaderView } from "./loader.ts";
+import { type LoadPlan, planLoad } from "./loader.ts";
 
 export interface LibraryCheckOptions {
   readonly config: ServerConfig;
@@ -66,15 +66,15 @@ async function tryLoading(
   used: ReadonlyMap<string, Used>,
   lanes: HostLanes,
 ): Promise<Map<string, Attempt>> {
-  const view = systemLoaderView();
   const plans = new Map<string, LoadPlan>();
+  for (const { spec: { libPath } } of used.values()) {
+    if (!plans.has(libPath)) plans.set(libPath, await planLoad(libPath));
+  }
   const attempts = await Promise.all([...used].map(async ([key, { spec, cars }]) => {
-    const plan = plans.get(spec.libPath) ?? planLoad(spec.libPath, view);
-    plans.set(spec.libPath, plan);
+    const plan = plans.get(spec.libPath) as LoadPlan;
     // A file that is not a library for this machine does not need a process.
-    const native = plan.description?.native === true;
-    const trouble = native ? await lanes.attempt(spec, "load") : undefined;
-    const loaded = native && trouble === undefined;
+    const trouble = plan.native ? await lanes.attempt(spec, "load") : undefined;
+    const loaded = plan.native && trouble === undefined;
     return [key, { spec, cars, plan, loaded, trouble }] as const;
   }));
   return new Map(attempts);
@@ -107,37 +107,26 @@ function keyOf({ libPath, module }: ContextSpec): string {
 
 /** Judges the file; the loader may have loaded it all the same, and has the last word. */
 function judgeFile(path: string, plan: LoadPlan, loads: boolean, findings: Findings): void {
-  const { problems, description, symbols, glibc } = plan;
+  const { problems, native, architecture, needed, glibc } = plan;
   for (const { message, advice } of problems) {
     if (loads) findings.warning(path, `${message}; it was loaded all the same`, advice);
     else findings.failed(path, `The library cannot be loaded: ${message}`, advice);
   }
-  if (description === undefined || !description.native) return;
-  if (problems.length === 0) {
-    const count = description.needed.length;
-    findings.ok(
-      path,
-      `Found, ${description.architecture}, ${glibc ? `glibc ${glibc} or newer` : "any glibc"}, ` +
-        `${count} needed ${count === 1 ? "library" : "libraries"} found`,
-    );
+  if (native && problems.length === 0) {
+    const libraries = needed === undefined
+      ? "the loader was not asked"
+      : `${glibc ? `glibc ${glibc} or newer` : "any glibc"}, ` +
+        `${needed} needed ${needed === 1 ? "library" : "libraries"} found`;
+    findings.ok(path, `Found, ${architecture}, ${libraries}`);
   }
+  if (!loads) return;
   const names = Object.keys(SYMBOLS);
-  const missing = names.filter((name) => !symbols.has(name));
-  const called = `${names.length} functions the server calls`;
-  if (missing.length === 0) {
-    findings.ok(path, `Has the ${called}: ${names.join(", ")}`);
-  } else {
-    findings.failed(
-      path,
-      `Lacks ${missing.length} of ${called}: ${missing.join(", ")}`,
-      'Define and export them in the library, as extern "C" and not hidden',
-    );
-  }
+  findings.ok(path, `Has the ${names.length} functions the server calls: ${names.join(", ")}`);
 }
 
 function judgeLoading({ spec, cars, plan, trouble }: Attempt, findings: Findings): void {
   const { libPath, module, car } = spec;
-  if (!plan.description?.native) {
+  if (!plan.native) {
     return findings.skipped(
       libPath,
       `Not loaded as module ${module}: not a library for this machine`,
@@ -149,7 +138,7 @@ function judgeLoading({ spec, cars, plan, trouble }: Attempt, findings: Findings
   }
   const { kind, detail } = trouble;
   // What the file lacks has been reported already.
-  if (kind === "symbol" || kind === "library" && plan.problems.length > 0) return;
+  if (kind === "library" && plan.problems.length > 0) return;
   findings.failed(libPath, `Module ${module} (${whose}): ${detail}`, ADVICE[kind]);
 }
 
@@ -162,7 +151,7 @@ function judgeInit(subject: string, trouble: Trouble | undefined, findings: Find
 
 const ADVICE = {
   library: "Read the loader's message; undefined symbols mean that a library was not linked",
-  symbol: "Define and export the function in the library",
+  symbol: 'Define and export them in the library, as extern "C" and not hidden',
   number: "Configure the module under its own number, or name another library",
   init: "Check the module's config (addresses, keys); its own output may say more",
   host:

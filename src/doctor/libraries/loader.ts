@@ -1,18 +1,10 @@
-// Checks whether the loader could load a library: follows what the library needs as the loader does,
-// and explains every problem. The loader itself reports only the first, and tersely.
-import { dirname, resolve } from "node:path";
-import { ElfError } from "../errors.ts";
-import {
-  describeLibrary,
-  type LibraryDescription,
-  type NeededLibrary,
-  OWN_ARCHITECTURE,
-} from "./elf.ts";
-import { readLoaderCache } from "./loader_cache.ts";
+// What keeps a library from being loaded, as the system's loader says itself: `ldd` without its shell,
+// which container images lack. The loader maps the library and all it needs, and runs none of it.
+import { basename, resolve } from "node:path";
+import { readElf } from "../../module/mod.ts";
 
 /** Something that keeps a library from being loaded. */
 export interface LoadProblem {
-  readonly kind: "unreadable" | "architecture" | "kind" | "missing" | "version";
   /** What is wrong, without the library's own path. */
   readonly message: string;
   /** What to do about it. */
@@ -22,194 +14,160 @@ export interface LoadProblem {
 /** A library with everything it needs. */
 export interface LoadPlan {
   readonly problems: readonly LoadProblem[];
-  /** Undefined when its file cannot be read. */
-  readonly description: LibraryDescription | undefined;
-  /** Symbols that it provides, itself or through the libraries it needs. */
-  readonly symbols: ReadonlySet<string>;
+  /** The machine it is built for, such as `x86-64`; undefined when its file cannot be read. */
+  readonly architecture?: string;
+  /** Whether this machine's loader takes such files at all. */
+  readonly native: boolean;
+  /** How many libraries it needs itself; undefined when the loader was not asked. */
+  readonly needed?: number;
   /** The newest glibc that it needs itself, such as `2.34`. */
-  readonly glibc: string | undefined;
+  readonly glibc?: string | undefined;
 }
 
-/** Where the loader looks for libraries; read once for many. */
-export interface LoaderView {
-  readonly cache: ReadonlyMap<string, readonly string[]>;
-  /** `LD_LIBRARY_PATH`. */
-  readonly libraryPath: readonly string[];
-}
+const ARCHITECTURES: Readonly<Record<number, string>> = {
+  3: "x86",
+  20: "PowerPC",
+  21: "PowerPC 64",
+  22: "S/390",
+  40: "ARM (32 bit)",
+  62: "x86-64",
+  183: "ARM64 (aarch64)",
+  243: "RISC-V",
+  258: "LoongArch",
+};
+/** As ELF has it, and where the ABI puts the loader. */
+const [OWN_MACHINE, LOADER] = Deno.build.arch === "aarch64"
+  ? [183, "/lib/ld-linux-aarch64.so.1"] as const
+  : [62, "/lib64/ld-linux-x86-64.so.2"] as const;
+const OWN_ARCHITECTURE = ARCHITECTURES[OWN_MACHINE] ?? "";
+/** How long the loader may take, in milliseconds: libraries may be on a network's disk. */
+const LOADER_MS = 10_000;
 
-/** So many needed libraries are followed. */
-const MAX_LIBRARIES = 500;
-const MULTIARCH = `${Deno.build.arch}-linux-gnu`;
-const STANDARD_FOLDERS = [`/lib/${MULTIARCH}`, `/usr/lib/${MULTIARCH}`]
-  .concat("/lib64", "/usr/lib64", "/lib", "/usr/lib");
-
-/** The view of this process, whose module hosts inherit it. */
-export function systemLoaderView(): LoaderView {
-  const libraryPath = (Deno.env.get("LD_LIBRARY_PATH") ?? "").split(/[:;]/).filter(Boolean);
-  return { cache: readLoaderCache(), libraryPath };
-}
-
-interface Visit {
-  readonly path: string;
-  readonly description: LibraryDescription;
-  /** `DT_RPATH` of all libraries on the way here. */
-  readonly rPath: readonly string[];
-}
-
-/** Finds everything that keeps a library from being loaded. Does not throw. */
-export function planLoad(path: string, view: LoaderView = systemLoaderView()): LoadPlan {
-  const problems: LoadProblem[] = [];
-  const symbols = new Set<string>();
-  const plan = (description: LibraryDescription | undefined): LoadPlan => ({
-    problems,
-    description,
-    symbols,
-    glibc: description && newestGlibc(description.needed.flatMap(({ versions }) => versions)),
-  });
-  let first: LibraryDescription;
+/** Finds everything that keeps a library from being loaded. Never rejects. */
+export async function planLoad(path: string): Promise<LoadPlan> {
+  let native = false;
   try {
-    first = describeLibrary(path);
-  } catch (error) {
-    problems.push(unreadable(error));
-    return plan(undefined);
-  }
-  const wrongKind = judgeKind(first);
-  if (wrongKind !== undefined) problems.push(wrongKind);
-  if (!first.native) return plan(first);
-  const known = new Map<string, LibraryDescription>();
-  const queue: Visit[] = [{ path, description: first, rPath: [] }];
-  for (let visit = queue.shift(); visit !== undefined; visit = queue.shift()) {
-    const rPath = [...visit.description.rPath.map((each) => expand(each, visit)), ...visit.rPath];
-    for (const symbol of visit.description.symbols) symbols.add(symbol);
-    for (const needed of visit.description.needed) {
-      let found = known.get(needed.name);
-      if (found === undefined) {
-        const place = find(needed.name, visit, rPath, view);
-        if (place === undefined) {
-          problems.push(missing(needed, visit, path));
-          continue;
-        }
-        found = place.description;
-        known.set(needed.name, found);
-        if (found.soname !== undefined) known.set(found.soname, found);
-        if (known.size < MAX_LIBRARIES) queue.push({ ...place, rPath });
-      }
-      problems.push(...judgeVersions(needed, found, visit, path));
-    }
-  }
-  return plan(first);
-}
-
-function find(
-  name: string,
-  from: Visit,
-  rPath: readonly string[],
-  { cache, libraryPath }: LoaderView,
-): Pick<Visit, "path" | "description"> | undefined {
-  const runPath = from.description.runPath.map((folder) => expand(folder, from));
-  const folders = [...(runPath.length > 0 ? [] : rPath), ...libraryPath, ...runPath];
-  const candidates = name.includes("/")
-    ? [resolve(name)]
-    : folders.map((folder) => resolve(folder, name)).concat(
-      cache.get(name) ?? [],
-      STANDARD_FOLDERS.map((folder) => `${folder}/${name}`),
-    );
-  for (const path of candidates) {
-    try {
-      const description = describeLibrary(path);
-      // The loader skips libraries for other machines.
-      if (description.native) return { path, description };
-    } catch {
-      // Missing or unusable: try the next one.
-    }
-  }
-  return undefined;
-}
-
-/** What stands for the folder of the library itself. */
-function expand(folder: string, { path }: Visit): string {
-  return folder.replaceAll(/\$ORIGIN\b|\$\{ORIGIN\}/g, dirname(path));
-}
-
-function unreadable(error: unknown): LoadProblem {
-  const cause = error instanceof ElfError ? error.cause : error;
-  const message = cause instanceof Error ? cause.message : String(cause);
-  const advice = cause instanceof RangeError
-    ? "Copy the library again, in binary mode, and compare its size; or build it again"
-    : "Let the user that runs the server read the file and its folders";
-  return { kind: "unreadable", message, advice };
-}
-
-function judgeKind({ native, architecture, shared }: LibraryDescription): LoadProblem | undefined {
-  if (!native) {
-    return {
-      kind: "architecture",
+    const { machine, bits, littleEndian, truncation } = readElf(path);
+    const architecture = ARCHITECTURES[machine] ?? `machine ${machine}`;
+    native = bits === 64 && littleEndian && machine === OWN_MACHINE;
+    if (truncation !== undefined) throw new RangeError(truncation);
+    if (native) return { native, architecture, ...await askLoader(resolve(path)) };
+    const problem = {
       message: `it is built for ${architecture}, this machine is ${OWN_ARCHITECTURE}`,
       advice: `Build the library for ${OWN_ARCHITECTURE}, 64 bit`,
     };
+    return { native, architecture, problems: [problem] };
+  } catch (error) {
+    return { native: false, problems: [unreadable(error)] };
   }
-  if (shared) return undefined;
-  const message = "it is a program or an object file, not a shared library";
-  return { kind: "kind", message, advice: "Link it with -shared, compiled with -fPIC" };
 }
 
-function missing(needed: NeededLibrary, visit: Visit, first: string): LoadProblem {
+function unreadable(error: unknown): LoadProblem {
+  const message = error instanceof Error ? error.message : String(error);
+  const advice = error instanceof RangeError
+    ? "Copy the library again, in binary mode, and compare its size; or build it again"
+    : "Let the user that runs the server read the file and its folders";
+  return { message, advice };
+}
+
+async function askLoader(path: string): Promise<Omit<LoadPlan, "native">> {
+  const answer = await runLoader([path], {
+    LD_TRACE_LOADED_OBJECTS: "1",
+    LD_VERBOSE: "1",
+    LD_DEBUG: "files",
+  });
+  // Without a loader where the ABI puts it, module hosts say what is wrong.
+  if (answer === undefined) return { problems: [] };
+  const { out, err, failure } = answer;
+  if (failure !== undefined) return { problems: [failure] };
+  const wanted = [...err.matchAll(/file=(.+) \[\d+\];\s+needed by (.+) \[\d+\]$/gm)];
+  const problems: LoadProblem[] = [];
+  for (const [, name = ""] of out.matchAll(/^\t(\S.*) => not found$/gm)) {
+    const [, , by = path] = wanted.find(([, one]) => one === name) ?? [];
+    problems.push(missing(name, wanter(by, path)));
+  }
+  problems.push(...await judgeVersions(err, path));
+  const [, own = ""] = out.split(`\n\t${path}:\n`);
+  const versions = own.split(/\n\t\S/, 1).join().matchAll(/\((.+)\) => /g);
   return {
-    kind: "missing",
-    message: `${wanter(visit, first)} needs "${needed.name}", which is not where the loader looks`,
-    advice: `Install the package of "${needed.name}"; or put it into a folder that ` +
+    problems,
+    needed: wanted.filter(([, , by]) => by === path).length,
+    glibc: newestGlibc(Array.from(versions, ([, version = ""]) => version)),
+  };
+}
+
+interface LoaderAnswer {
+  readonly out: string;
+  readonly err: string;
+  readonly failure: LoadProblem | undefined;
+}
+
+/** Undefined when there is no loader where it should be. */
+async function runLoader(
+  args: string[],
+  env: Record<string, string>,
+): Promise<LoaderAnswer | undefined> {
+  const signal = AbortSignal.timeout(LOADER_MS);
+  try {
+    const options = { args, env: { ...env, LC_ALL: "C" }, stdin: "null", signal } as const;
+    const { success, signal: ended, stdout, stderr } = await new Deno.Command(LOADER, options)
+      .output();
+    const err = new TextDecoder().decode(stderr);
+    const said = /error while loading shared libraries: (.*)/.exec(err)?.[1];
+    const failure = success ? undefined : {
+      message: ended === null ? `the loader says: ${said ?? err}` : `the loader ends by ${ended}`,
+      advice: "Copy the library again, in binary mode, and compare its size; or build it again",
+    };
+    return { out: new TextDecoder().decode(stdout), err, failure };
+  } catch {
+    return undefined;
+  }
+}
+
+function missing(name: string, wanter: string): LoadProblem {
+  return {
+    message: `${wanter} needs "${name}", which is not where the loader looks`,
+    advice: `Install the package of "${name}"; or put it into a folder that ` +
       "LD_LIBRARY_PATH names, or that /etc/ld.so.conf names, and run ldconfig",
   };
 }
 
-function judgeVersions(
-  needed: NeededLibrary,
-  found: LibraryDescription,
-  visit: Visit,
-  first: string,
-): LoadProblem[] {
-  // The loader accepts a library without any versions as it is.
-  if (found.provides.length === 0) return [];
-  const lacking = needed.versions.filter((version) => !found.provides.includes(version));
-  if (lacking.length === 0) return [];
-  const own = newestGlibc(found.provides);
-  const wanted = newestGlibc(lacking);
-  if (wanted !== undefined && own !== undefined) {
-    return [{
-      kind: "version",
-      message: `${wanter(visit, first)} needs glibc ${wanted}, this machine has ${own} ` +
-        `("${needed.name}")`,
-      advice: `Build it on a system with glibc ${own} or older, or run the server on a newer one`,
-    }];
-  }
-  return [{
-    kind: "version",
-    message: `${wanter(visit, first)} needs ${lacking.join(", ")} of "${needed.name}", ` +
-      "which the one on this machine does not have",
-    advice: `Install a newer "${needed.name}", or build against the installed one`,
-  }];
+/** Versions of symbols that libraries need and others lack, by who needs them of whom. */
+async function judgeVersions(err: string, path: string): Promise<LoadProblem[]> {
+  // Lines that begin with spaces are the trace's, which says it once more.
+  const said = err.matchAll(/^\S.*: (\S+): version `(.+)' not found \(required by (.+)\)$/gm);
+  const lacking = Map.groupBy(said, ([, library = "", , by = ""]) => `${by}\n${library}`);
+  const own = lacking.size === 0 ? "" : await ownGlibc();
+  return [...lacking].map(([key, found]) => {
+    const [by = "", library = ""] = key.split("\n");
+    const versions = found.map(([, , version = ""]) => version);
+    const name = basename(library);
+    const wanted = newestGlibc(versions);
+    const message = `${wanter(by, path)} needs `;
+    return wanted === undefined
+      ? {
+        message: `${message}${versions.join(", ")} of "${name}", ` +
+          "which the one on this machine does not have",
+        advice: `Install a newer "${name}", or build against the installed one`,
+      }
+      : {
+        message: `${message}glibc ${wanted}, this machine has ${own} ("${name}")`,
+        advice: `Build it on a system with glibc ${own} or older, or run the server on a newer one`,
+      };
+  });
 }
 
-function wanter({ path }: Visit, first: string): string {
+async function ownGlibc(): Promise<string> {
+  const answer = await runLoader(["--version"], {});
+  return /version (\d+\.\d+)/.exec(answer?.out ?? "")?.[1] ?? "an older one";
+}
+
+function wanter(path: string, first: string): string {
   return path === first ? "it" : `"${path}", which it needs,`;
 }
 
 /** The highest of versions such as `GLIBC_2.34`, as `2.34`. */
 export function newestGlibc(versions: readonly string[]): string | undefined {
-  let newest: number[] | undefined;
-  for (const version of versions) {
-    const [, numbers] = /^GLIBC_(\d+(?:\.\d+)+)$/.exec(version) ?? [];
-    if (numbers === undefined) continue;
-    const parts = numbers.split(".").map(Number);
-    if (newest === undefined || isNewer(parts, newest)) newest = parts;
-  }
-  return newest?.join(".");
-}
-
-function isNewer(one: readonly number[], other: readonly number[]): boolean {
-  for (let index = 0; index < Math.max(one.length, other.length); index++) {
-    const difference = (one[index] ?? 0) - (other[index] ?? 0);
-    if (difference !== 0) return difference > 0;
-  }
-  return false;
+  const found = versions.flatMap((version) => /^GLIBC_(\d+(?:\.\d+)+)$/.exec(version)?.[1] ?? []);
+  return found.sort((one, other) => one.localeCompare(other, "en", { numeric: true })).at(-1);
 }
