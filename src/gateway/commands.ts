@@ -1,4 +1,4 @@
-// Commands of the server, as a gateway takes and answers them.
+// Accepts and answers commands of the server.
 import { type Command, CommandResponseType, type Device, nextCounter } from "../protocol/mod.ts";
 import type { Effect } from "./inputs.ts";
 import type { GatewaySettings } from "./state.ts";
@@ -29,7 +29,7 @@ export function servedType(
     : CommandResponseType.DEVICE_NOT_SUPPORTED;
 }
 
-/** Hands a command to its device, and answers it. */
+/** Passes a command to its device, and answers it. */
 export function respond(
   command: Command,
   type: number,

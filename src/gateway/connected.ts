@@ -7,7 +7,7 @@ import { nextLook, queueReconnect, reconnect, sendAll, sizeOf } from "./reports.
 import { drop, end, type Ending } from "./rest.ts";
 import type { Connected, Connecting, Environment, GatewayState } from "./state.ts";
 
-/** The connect sequence is done; what devices said meanwhile is sent now. */
+/** The connect sequence is done: sends what devices have reported meanwhile. */
 export function beginRunning(
   state: Connecting,
   environment: Environment,
@@ -55,7 +55,7 @@ export function onMessageConnected(
     : onCommand(state, message, environment, effects);
 }
 
-/** The server has broken a rule; what comes while a reconnect is queued breaks none. */
+/** The server has broken a rule; while a reconnect is queued, nothing breaks one. */
 export function violate(
   state: Connected,
   kind: ViolationKind,
@@ -79,7 +79,7 @@ export function onNotifiedConnected(
   return drop(state, { reason: "notified", detail }, environment, effects);
 }
 
-/** The broker is gone: as queued as any reconnect, but there is nothing left to be closed. */
+/** The broker was lost: queues a reconnect, without a link to close. */
 export function onLinkLost(
   state: Connected,
   ending: Ending,

@@ -1,4 +1,4 @@
-// A gateway in its connect sequence [GATEWAY-RECONNECT]: whatever it does not await fails it.
+// A gateway in its connect sequence [GATEWAY-RECONNECT]: anything unexpected fails it.
 import {
   type Command,
   type ConnectResponse,
@@ -16,7 +16,7 @@ import { end, fail } from "./rest.ts";
 import { nextSessionId } from "./session_id.ts";
 import type { Connecting, Environment, GatewayState, OpenStatus } from "./state.ts";
 
-/** The broker is there: Connect. */
+/** Connected to the broker: sends Connect. */
 export function onLinkUp(
   state: Connecting,
   environment: Environment,
@@ -181,7 +181,7 @@ function onCommand(
   if (awaited.length === state.awaited.length) {
     return broken("unexpected_command", `no first command was due for device ${key}`);
   }
-  // Those that were listed are connected, as far as this sequence goes.
+  // In this sequence, the listed devices count as connected.
   respond(command, servedType(command, true, environment.settings), true, effects);
   const next = { ...state, awaited, lastCommand: messageCounter };
   return awaited.length > 0

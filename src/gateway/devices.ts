@@ -1,4 +1,4 @@
-// The devices a gateway knows, and what each of them said last.
+// The devices of a gateway, and the last status of each.
 import { type Device, deviceKey, NO_BYTES } from "../protocol/mod.ts";
 import type { Effect } from "./inputs.ts";
 import type { Base, GatewaySettings, KnownDevice, OpenStatus, Report } from "./state.ts";
@@ -9,7 +9,7 @@ export function hasNoDevice({ devices }: Base): boolean {
   return true;
 }
 
-/** A device said something that is not sent: that is its last status from now on. */
+/** A device reported something that is not sent: it becomes its last status. */
 export function fold(base: Base, report: Report): Base {
   const key = deviceKey(report.device);
   if (report.leaves) return forget(base, key);
@@ -21,13 +21,13 @@ export function fold(base: Base, report: Report): Base {
   return put(base, key, { device, data, errorMessage, connected: known?.connected ?? false });
 }
 
-/** {@linkcode fold} for reports that were still to be sent; whoever handed them in is told. */
+/** {@linkcode fold} for reports that were not sent yet; their callers are told. */
 export function foldAll(base: Base, reports: readonly Report[], effects: Effect[]): Base {
   for (const { tag } of reports) if (tag !== null) effects.push({ type: "kept", tag });
   return reports.reduce(fold, base);
 }
 
-/** Statuses left without an answer are what their devices said last; those that left are gone. */
+/** Unanswered statuses become the last ones of their devices; devices that left are dropped. */
 export function foldUnanswered(base: Base, open: readonly OpenStatus[]): Base {
   return open.reduce((next, { status, tag }) => {
     const { device, statusData: data, errorMessage } = status;
@@ -36,7 +36,7 @@ export function foldUnanswered(base: Base, open: readonly OpenStatus[]): Base {
   }, base);
 }
 
-/** The listed devices are connected in the session that begins, and have said what they had to. */
+/** The listed devices are connected in the new session, and have sent their first statuses. */
 export function enterSession(
   base: Base,
   listed: readonly string[],
@@ -67,7 +67,7 @@ export function isConnected({ devices }: Base, device: Device): boolean {
   return devices[deviceKey(device)]?.connected ?? false;
 }
 
-/** No session any more, so that no device is connected in one. */
+/** The session has ended: no device is connected. */
 export function leaveSession(base: Base): Base {
   const devices: Record<string, KnownDevice> = {};
   for (const [key, known] of Object.entries(base.devices)) {

@@ -1,4 +1,4 @@
-// What goes into a gateway's session and what comes out of it: plain data, both ways.
+// Inputs and effects of a gateway's session: plain data.
 import type { ClientMessage, Command, Device, ServerMessage } from "../protocol/mod.ts";
 import type { EndReason, OpenStatus, Phase } from "./state.ts";
 
@@ -9,14 +9,14 @@ export type Input =
   | { readonly type: "stop" }
   /** Connected to the broker and subscribed. */
   | { readonly type: "link_up" }
-  /** The broker is gone, or could not be reached. */
+  /** The broker was lost, or could not be reached. */
   | { readonly type: "link_down"; readonly detail: string }
   | { readonly type: "message"; readonly message: ServerMessage }
   /** Bytes that are no message of the protocol. */
   | { readonly type: "malformed"; readonly detail: string }
   /** The disconnect notification. */
   | { readonly type: "notified" }
-  /** A device says something; one that is not known joins. */
+  /** A device reports something; an unknown one joins. */
   | {
     readonly type: "status" | "leave";
     readonly device: Device;
@@ -28,10 +28,10 @@ export type Input =
   | { readonly type: "restart" }
   /** The network fails. */
   | { readonly type: "drop_link" }
-  /** Time has passed: some deadline may have been reached. */
+  /** A deadline may have been reached. */
   | { readonly type: "tick" };
 
-/** Everything a gateway wants done, in order. */
+/** What a gateway wants done. */
 export type Effect =
   /** Connect to the broker and subscribe; `link_up` or `link_down` follows. */
   | { readonly type: "open_link" }

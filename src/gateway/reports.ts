@@ -1,4 +1,4 @@
-// What a connected gateway sends for its devices, what has to wait, and the reconnect after it.
+// Reports of devices: what a connected gateway sends, what must wait, and the reconnect after it.
 import { DeviceState, nextCounter, type Status } from "../protocol/mod.ts";
 import { fold, foldAll, isConnected, noteSent } from "./devices.ts";
 import type { Effect } from "./inputs.ts";
@@ -32,7 +32,7 @@ export function onReport(
   return sent.reconnect === null ? sent : reconnect(sent, sent.reconnect, environment, effects);
 }
 
-/** A report that has to wait; with too many, the oldest is no more than its device's last status. */
+/** A report that must wait; with too many, the oldest only becomes its device's last status. */
 export function holdBack<T extends Connecting | Connected>(
   state: T,
   report: Report,

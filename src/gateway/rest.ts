@@ -45,7 +45,7 @@ export function connect(
   };
 }
 
-/** Ends what there is of a session; statuses without an answer are for the next one. */
+/** Ends the session if there is one; its unanswered statuses are for the next. */
 export function end(state: Connecting | Connected, ending: Ending, effects: Effect[]): Base {
   const { sessionId, open, waiting } = state;
   if (ending.reason !== "link_lost") effects.push({ type: "close_link" });
@@ -67,7 +67,7 @@ export function fail(
   return { kind: "not_connected", base, retryAt: now + settings.times.retryMs };
 }
 
-/** The session is over, and the next status begins a new one; it may be there already. */
+/** The session has ended; the next status, which may be waiting already, begins a new one. */
 export function drop(
   state: Connected,
   ending: Ending,

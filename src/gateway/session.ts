@@ -21,7 +21,6 @@ import { holdBack, onReport } from "./reports.ts";
 import { connect, end, type Ending, fail } from "./rest.ts";
 import type { Environment, GatewayState, Report } from "./state.ts";
 
-/** What one input leads to. */
 export interface Step {
   readonly state: GatewayState;
   /** To be carried out in this order. */
@@ -34,7 +33,7 @@ export function step(state: GatewayState, input: Input, environment: Environment
   return { state: transition(state, input, environment, effects), effects };
 }
 
-/** When the gateway wants a `tick` at the latest; null when it waits for nothing but inputs. */
+/** When the gateway needs a `tick` at the latest; null when it waits only for inputs. */
 export function nextDeadline(state: GatewayState, environment: Environment): number | null {
   switch (state.kind) {
     case "stopped":

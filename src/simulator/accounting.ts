@@ -1,4 +1,4 @@
-// What became of each status of a simulated gateway, for its statistics.
+// Accounts for each status of a simulated gateway, for its statistics.
 import type { EndReason, OpenStatus } from "../gateway/mod.ts";
 import { counterDistance } from "../protocol/mod.ts";
 import type { GatewayStats } from "./stats.ts";
@@ -11,7 +11,7 @@ export class Accounting {
   readonly #stats: GatewayStats;
   /** Counters of this session that were never sent, on purpose. */
   readonly #dropped = new Set<number>();
-  /** The first of them: a server in order cannot answer anything after it. */
+  /** The first of them: the server cannot answer anything after it. */
   #firstDropped: number | undefined;
 
   constructor(stats: GatewayStats) {
@@ -32,7 +32,7 @@ export class Accounting {
     this.#firstDropped ??= counter;
   }
 
-  /** An answer; false when it cannot be one, as the status was never sent. */
+  /** A response; false when its status was never sent. */
   answered({ status, sentAt }: OpenStatus, now: number): boolean {
     if (this.#dropped.has(status.messageCounter)) return false;
     this.#stats.answered += 1;
@@ -40,7 +40,7 @@ export class Accounting {
     return true;
   }
 
-  /** How many of these a server in order can still answer: those before the first dropped one. */
+  /** How many of these the server can still answer: those before the first dropped one. */
   answerable(open: readonly OpenStatus[]): number {
     return this.#firstDropped === undefined
       ? open.length

@@ -6,7 +6,7 @@ import { type Link, openLink, readTls } from "../net/mod.ts";
 
 type Done = (error?: Error | null) => void;
 
-/** Connects at once; what is written meanwhile waits. A failure ends it with its error. */
+/** Connects at once; writes wait until then. A failure destroys it with its error. */
 export class BrokerStream extends Duplex {
   readonly #abort = new AbortController();
   readonly #link: Promise<Link>;

@@ -1,4 +1,4 @@
-// The devices of a simulated car, and what they say.
+// The devices of a simulated car, and their statuses.
 import type { Device } from "../protocol/mod.ts";
 
 /** The module whose number the protocol gives to examples. */
@@ -25,7 +25,7 @@ export function makeDevices(
   }));
 }
 
-/** A status of exactly so many bytes: JSON where they suffice for it. */
+/** A status of exactly so many bytes: JSON if that fits. */
 export function filledPayload(bytes: number): Uint8Array {
   const frame = '{"data":""}';
   const text = bytes < frame.length

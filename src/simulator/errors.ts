@@ -1,6 +1,6 @@
-// What a test or a command that drives simulated gateways can run into.
+// Errors of simulated gateways.
 
-/** Something that was awaited from the server or the broker did not come in time. */
+/** The server or the broker did not send something in time. */
 export class GatewayTimeoutError extends Error {
   override readonly name = "GatewayTimeoutError";
 }
@@ -10,12 +10,12 @@ export class StatusUnansweredError extends Error {
   override readonly name = "StatusUnansweredError";
 }
 
-/** The gateway was asked for something it cannot do as it stands. */
+/** The gateway cannot do that in its current state. */
 export class GatewayStateError extends Error {
   override readonly name = "GatewayStateError";
 }
 
-/** The server said something else than the script expects. */
+/** The server sent something that the script did not expect. */
 export class UnexpectedMessageError extends Error {
   override readonly name = "UnexpectedMessageError";
 }

@@ -1,8 +1,8 @@
-// What a simulated gateway tells whoever drives it, beside its messages; none of it per status.
+// Events of a simulated gateway, apart from its messages.
 import type { EndReason, Phase, ViolationKind } from "../gateway/mod.ts";
 import type { Command } from "../protocol/mod.ts";
 
-/** One rule of the protocol that the server has broken, with all that helps to find out why. */
+/** A rule of the protocol that the server has broken, with details. */
 export interface Violation {
   readonly car: string;
   readonly kind: ViolationKind;
@@ -30,7 +30,7 @@ export type GatewayEvent =
   | { readonly kind: "command"; readonly command: Command }
   | { readonly kind: "drained" };
 
-/** What became of a status that somebody waits for. */
+/** The result of a status that a caller waits for. */
 export type StatusResult =
   | { readonly answered: true; readonly counter: number; readonly latencyMs: number }
   | { readonly answered: false; readonly reason: string };

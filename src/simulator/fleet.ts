@@ -6,12 +6,11 @@ import type { GatewayOptions } from "./gateway_options.ts";
 import { GatewayStats } from "./stats.ts";
 import { Waiters } from "./waiters.ts";
 
-/** Gateways started a second unless told otherwise: a broker takes so many connections in. */
+/** Gateways started per second by default: brokers accept so many connections. */
 const DEFAULT_STARTS_PER_SECOND = 500;
 const START_TICK_MS = 10;
 const KEPT_VIOLATIONS = 1_000;
 
-/** What a fleet is made from. */
 export interface FleetOptions {
   /** One for each gateway; `stats` and `keptCommands` are the fleet's own. */
   readonly gateways: readonly GatewayOptions[];
@@ -19,7 +18,7 @@ export interface FleetOptions {
   readonly startsPerSecond?: number;
 }
 
-/** What happened since the last look. */
+/** Rates since the last call. */
 export interface FleetRates {
   readonly seconds: number;
   readonly sentPerSecond: number;
@@ -31,7 +30,7 @@ export interface FleetRates {
 export class Fleet {
   readonly gateways: readonly Gateway[];
   readonly stats: GatewayStats = new GatewayStats();
-  /** Rules the server has broken with any of them, the first 1,000. */
+  /** Rules that the server has broken, the first 1,000. */
   readonly violations: Violation[] = [];
   readonly #startsPerSecond: number;
   readonly #allRunning = new Waiters<void>();
@@ -110,14 +109,14 @@ export class Fleet {
     return rates;
   }
 
-  /** Counts from zero, e.g. after a warm-up. */
+  /** Resets all counts, for example after a warm-up. */
   resetStats(): void {
     this.stats.reset();
     this.#seen = { sent: 0, answered: 0, commands: 0 };
     this.#lookedAt = systemClock.now();
   }
 
-  /** Sends nothing more, and resolves with whether every status was answered that can be. */
+  /** Stops sending; resolves with whether every status was answered that can be. */
   async drain(timeoutMs: number): Promise<boolean> {
     this.#endStarting?.();
     const drained = await Promise.all(this.gateways.map((gateway) => gateway.drain(timeoutMs)));

@@ -16,7 +16,7 @@ import { clockOf, type GatewayOptions, simulationOptions } from "./gateway_optio
 import type { GatewayStats } from "./stats.ts";
 import { Waiters } from "./waiters.ts";
 
-/** How long the waiting methods wait unless told otherwise, in milliseconds: only a hang takes it. */
+/** Default timeout of waiting methods, in milliseconds: only a hang takes that long. */
 const DEFAULT_WAIT_MS = 60_000;
 const KEPT_COMMANDS = 1_000;
 const KEPT_VIOLATIONS = 1_000;
@@ -24,14 +24,14 @@ const KEPT_VIOLATIONS = 1_000;
 /** An answered status. */
 export interface AnsweredStatus {
   readonly counter: number;
-  /** From handing the status out to having the response, in milliseconds. */
+  /** From sending the status to receiving the response, in milliseconds. */
   readonly latencyMs: number;
 }
 
 /** How a session ended; see {@linkcode GatewayEvent}. */
 export type SessionEnd = Extract<GatewayEvent, { kind: "ended" }>;
 
-/** What to say with one status. */
+/** Options of one status. */
 export interface SendOptions {
   /** @default {what the device's life says: CONNECTING at first, then RUNNING} */
   readonly state?: number;
@@ -39,15 +39,15 @@ export interface SendOptions {
 }
 
 /**
- * A gateway that does what the real one does [GATEWAY-TIMES], checks the
- * server as strictly, and tells its user what happens.
+ * A gateway that behaves like the real one [GATEWAY-TIMES], checks the server as strictly, and
+ * reports what happens.
  *
  * `await using gateway = new Gateway({ company, car, broker }).start(); await gateway.running();`
  */
 export class Gateway {
   readonly car: string;
   readonly stats: GatewayStats;
-  /** Rules the server has broken, the first 1,000 of them. */
+  /** Rules that the server has broken, the first 1,000. */
   readonly violations: Violation[] = [];
   /** Called with every command that breaks no rule, before it is answered; must not throw. */
   onCommand: ((command: Command) => void) | undefined;
@@ -108,13 +108,13 @@ export class Gateway {
     return this.#driver.devices;
   }
 
-  /** Begins connecting; waits for nothing. */
+  /** Starts connecting. */
   start(): this {
     this.#driver.start();
     return this;
   }
 
-  /** Leaves the broker (at most a second) and ends every wait; nothing is left. Idempotent. */
+  /** Leaves the broker (within a second), and ends every wait. Idempotent. */
   async stop(): Promise<void> {
     this.#driver.stop();
     const error = new GatewayStateError(`Cannot wait for gateway "${this.car}": it was stopped`);
@@ -219,7 +219,7 @@ export class Gateway {
     this.#driver.answer(command, type);
   }
 
-  /** Ends, and comes back for a new session after `restartMs`. */
+  /** Restarts: comes back with a new session after `restartMs`. */
   restart(): void {
     this.#driver.take({ type: "restart" });
   }
@@ -313,7 +313,7 @@ export class Gateway {
   }
 }
 
-/** Whoever does not look at a promise must not be punished when it rejects. */
+/** Marks a promise as handled: callers need not look at it. */
 function unobserved<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
   return promise;

@@ -1,5 +1,5 @@
-// Drives a gateway's external session: time, messages and what devices say go in; messages, counts
-// and events come out.
+// The driver of a gateway's external session: feeds it time, messages and reports of devices, and carries
+// out its effects.
 import {
   createGateway,
   type Effect,
@@ -84,7 +84,7 @@ export class GatewayDriver {
     return this.#traffic.all;
   }
 
-  /** Begins; every device says something at once, which is what makes a gateway connect. */
+  /** Starts; every device reports at once, which makes the gateway connect. */
   start(): void {
     if (this.#state.kind !== "stopped") return;
     this.#draining = false;
@@ -92,13 +92,13 @@ export class GatewayDriver {
     this.take({ type: "start" }, ...this.#traffic.connected.map((one) => this.#saying(one)));
   }
 
-  /** Ends for good; no timer is left. */
+  /** Ends; no timer is left. */
   stop(): void {
     this.#traffic.rest();
     this.take({ type: "stop" });
   }
 
-  /** Takes inputs one after the other, and those that come while their effects are carried out. */
+  /** Takes an input, and those that arrive while its effects are carried out, one after the other. */
   take(...inputs: Input[]): void {
     this.#inputs.push(...inputs);
     if (this.#busy) return;
@@ -133,14 +133,14 @@ export class GatewayDriver {
     return true;
   }
 
-  /** A device joins, or comes back; false when that is not said before the next session. */
+  /** A device joins, or comes back; false when that is not sent before the next session. */
   connectDevice(device: Device, extras: StatusExtras): boolean {
     this.#traffic.join(device);
     this.#settings = { ...this.#settings, modules: servedModules(this.#traffic.all) };
     return this.#change("status", device, { ...extras, state: DeviceState.CONNECTING });
   }
 
-  /** A device leaves; false when nobody has to be told. */
+  /** A device leaves; false when nothing must be sent. */
   disconnectDevice(device: Device, extras: StatusExtras): boolean {
     this.#traffic.leave(device);
     return this.#change("leave", device, extras);
@@ -153,7 +153,7 @@ export class GatewayDriver {
     this.#arm();
   }
 
-  /** Nothing more is said by itself; `drained` follows once no answer can come any more. */
+  /** Stops sending by itself; `drained` follows when no more responses can come. */
   drain(): void {
     this.#draining = true;
     this.#traffic.rest();
@@ -225,7 +225,7 @@ export class GatewayDriver {
     this.#onEvent({ kind: "violation", violation: { car, at, ...violation } });
   }
 
-  /** Lets devices say what is due by themselves, and says whether there was anything. */
+  /** Sends statuses that are due; returns whether there were any. */
   #speak(): boolean {
     const now = this.#clock.now();
     if (now >= this.#traffic.silenceEndsAt) {

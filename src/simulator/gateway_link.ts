@@ -24,7 +24,6 @@ export interface GatewayBroker {
   };
 }
 
-/** Whose connection it is. */
 export interface GatewayLinkOptions {
   readonly broker: GatewayBroker;
   readonly company: string;
@@ -35,11 +34,10 @@ export interface GatewayLinkOptions {
   readonly hearsNotifications?: boolean;
 }
 
-/** What a link tells its gateway. */
 export interface GatewayLinkListener {
   /** Connected and subscribed. */
   onUp(): void;
-  /** The connection could not be made or is gone; not called after `close`. */
+  /** The connection failed or was lost; not called after `close`. */
   onDown(reason: string): void;
   /** Something on the car's `external_server` topic. */
   onMessage(payload: Uint8Array): void;
@@ -47,7 +45,7 @@ export interface GatewayLinkListener {
   onNotification(): void;
 }
 
-/** How long the broker may take to accept a connection, or to let one go, in milliseconds. */
+/** Deadline for opening and for closing a connection, in milliseconds. */
 const CONNECT_TIMEOUT_MS = 5_000;
 const LEAVE_TIMEOUT_MS = 1_000;
 const KEEP_ALIVE_SECONDS = 15;
@@ -58,7 +56,7 @@ export class GatewayLink {
   readonly #listener: GatewayLinkListener;
   readonly #topics: CarTopics;
   #client: MqttClient | undefined;
-  /** Connections that are being left. */
+  /** Closing connections. */
   readonly #leaving = new Set<Promise<void>>();
 
   constructor(options: GatewayLinkOptions, listener: GatewayLinkListener) {
@@ -93,7 +91,7 @@ export class GatewayLink {
       else if (topic === this.#topics.disconnect) this.#listener.onNotification();
     });
     client.on("connect", () => {
-      // Not before: some runtimes forget what a socket was told before it was connected.
+      // Not earlier: some runtimes ignore it before the socket is connected.
       setNoDelay(client);
       this.#subscribe(client);
     });
@@ -160,7 +158,7 @@ export class GatewayLink {
       connectTimeout: CONNECT_TIMEOUT_MS,
       reconnectPeriod: 0,
       resubscribe: false,
-      // Each of these saves work for every message: a log nobody reads, a timer set anew.
+      // Each of these saves work for every message: an unused log, a timer set again.
       log: ignore,
       reschedulePings: false,
       timerVariant: "native",
@@ -199,7 +197,7 @@ function setNoDelay(client: MqttClient): void {
 
 async function leave(client: MqttClient): Promise<void> {
   const closed = new Promise<void>((resolve) => client.once("close", () => resolve()));
-  // A connection that was never made has nothing to say goodbye to.
+  // A connection that was never established need not be left in order.
   client.end(!client.connected);
   if (await within(closed, LEAVE_TIMEOUT_MS, systemClock)) return;
   client.stream.destroy();

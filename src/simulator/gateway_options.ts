@@ -1,4 +1,4 @@
-// What a simulated gateway is made from, and what it is when nothing is said.
+// Options of simulated gateways, and their defaults.
 import {
   GATEWAY_TIMES,
   type GatewaySettings,
@@ -20,10 +20,10 @@ export interface GatewayClocks extends GatewayTimes {
   readonly keepAliveMs: number;
 }
 
-/** What they really are [GATEWAY-TIMES]. */
+/** The real gateway's [GATEWAY-TIMES]. */
 export const GATEWAY_CLOCKS: GatewayClocks = { ...GATEWAY_TIMES, keepAliveMs: 15_000 };
 
-/** Which commands are answered without being asked: all, those of the connect sequence, none. */
+/** Which commands are answered automatically: all, those of the connect sequence, none. */
 export type AnswerPolicy = "always" | "connecting" | "never";
 
 /** {@linkcode GatewayOptions} with nothing left out. */
@@ -48,14 +48,14 @@ export interface SimulationOptions {
   readonly stats: GatewayStats;
 }
 
-/** What a status carries that is sent without being asked: a size in bytes, a text, or whatever. */
+/** The data of automatic statuses: a size in bytes, a text, or bytes. */
 export type Payload =
   | number
   | string
   | Uint8Array
   | ((device: Device, counter: number) => Uint8Array);
 
-/** Everything that can be said about a gateway; only the first three must be. */
+/** Options of a gateway; only the first three are required. */
 export interface GatewayOptions {
   readonly company: string;
   readonly car: string;
@@ -122,7 +122,7 @@ export function servedModules(devices: readonly Device[]): ServedModule[] {
   return [...types].map(([module, deviceTypes]) => ({ module, deviceTypes: [...deviceTypes] }));
 }
 
-/** Fills in what was not said. */
+/** Fills in defaults. */
 export function simulationOptions(options: GatewayOptions): SimulationOptions {
   const { modules, deviceTypes, rate, answerType, errorMessage = "" } = options;
   const { devices: given = 1 } = options;

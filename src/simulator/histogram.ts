@@ -1,9 +1,9 @@
-// A small log-linear histogram of durations: recording costs a few operations and no memory.
+// A small log-linear histogram of durations: recording takes a few operations and no memory.
 
-/** Buckets double their width every 32 buckets, so a value is known to 1 part in 32. */
+/** Buckets double their width every 32 buckets, so values have a precision of 1/32. */
 const SUB_BITS = 5;
 const SUB_COUNT = 1 << SUB_BITS;
-/** Durations are kept in whole microseconds, up to this one (35 minutes). */
+/** The longest duration, in microseconds (35 minutes). */
 const MAX_MICROS = 2 ** 31 - 1;
 const BUCKETS = bucketOf(MAX_MICROS) + 1;
 

@@ -1,4 +1,4 @@
-// What a gateway does wrong on purpose, and when: the same seed gives the same plan.
+// Faults that a gateway makes on purpose: the same seed gives the same plan.
 
 /** Probabilities from 0 to 1, for every status and command response of normal communication. */
 export interface Misbehavior {
@@ -16,7 +16,7 @@ export type Deed = "send" | "drop" | "reorder" | "duplicate";
 /** A gateway that does nothing wrong. */
 export const WELL_BEHAVED: Misbehavior = { drop: 0, reorder: 0, duplicate: 0 };
 
-/** Numbers from 0 up to 1 that depend on the seed alone; not fit for secrets. */
+/** A seeded generator of random numbers from 0 up to 1; not for secrets. */
 export function seededRandom(seed: number): () => number {
   // mulberry32: 32 bits of state, which is plenty for choosing victims.
   let state = seed >>> 0;

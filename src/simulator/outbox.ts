@@ -1,9 +1,9 @@
-// Between a session and its wire: here the gateway misbehaves, when it is told to.
+// Between a session and its connection: makes the faults that are configured.
 import type { ClientMessage, CommandResponse, Status } from "../protocol/mod.ts";
 import { type Deed, derivedSeed, type Misbehavior, MisbehaviorPlan } from "./misbehavior.ts";
 import type { GatewayStats } from "./stats.ts";
 
-/** A message held back to change places leaves after this long if no other one comes, in ms. */
+/** A message held back to be reordered is sent after so long if no other one comes, in milliseconds. */
 const HOLD_MS = 1_000;
 
 /** Where messages go. */
@@ -51,7 +51,7 @@ export class Outbox {
     return this.#statuses.held !== undefined;
   }
 
-  /** When a message that is held back leaves; Infinity when there is none. */
+  /** When a held message is sent; Infinity when there is none. */
   get flushAt(): number {
     return Math.min(this.#statuses.flushAt, this.#responses.flushAt);
   }

@@ -1,4 +1,4 @@
-// What a gateway's session says on its way to the wire: what callers want otherwise, faults, counts.
+// The outgoing messages of a gateway's session: callers' options, faults, counts.
 import type { Effect, OpenStatus } from "../gateway/mod.ts";
 import type { Command, CommandResponse, Status } from "../protocol/mod.ts";
 import { Accounting } from "./accounting.ts";
@@ -36,7 +36,7 @@ export class Outgoing {
     return this.#outbox.holdsStatus;
   }
 
-  /** When a message that is held back leaves; Infinity when there is none. */
+  /** When a held message is sent; Infinity when there is none. */
   get flushAt(): number {
     return this.#outbox.flushAt;
   }
@@ -92,7 +92,7 @@ export class Outgoing {
     return true;
   }
 
-  /** How many of these a server in order can still answer. */
+  /** How many of these the server can still answer. */
   answerable(open: readonly OpenStatus[]): number {
     return this.#accounting.answerable(open);
   }
@@ -105,7 +105,7 @@ export class Outgoing {
     for (const { tag } of unanswered) this.done(tag, { answered: false, reason });
   }
 
-  /** Tells a caller what became of its status. */
+  /** Reports the result of a status to its caller. */
   done(tag: number | null, result: StatusResult): void {
     if (tag === null) return;
     const extras = this.#extras.get(tag);

@@ -1,4 +1,4 @@
-// A gateway that does nothing by itself: a test says every word, and may say the wrong ones.
+// A gateway without behavior of its own: a test sends every message, and may send wrong ones.
 import {
   type ClientMessage,
   type Command,
@@ -16,9 +16,9 @@ import { GatewayLinkError, UnexpectedMessageError } from "./errors.ts";
 import { type GatewayBroker, GatewayLink } from "./gateway_link.ts";
 import { Waiters } from "./waiters.ts";
 
-/** How long the waiting methods wait unless told otherwise, in milliseconds: only a hang takes it. */
+/** Default timeout of waiting methods, in milliseconds: only a hang takes that long. */
 const DEFAULT_WAIT_MS = 60_000;
-/** Unread messages that are kept; a test that lets more pile up loses the oldest. */
+/** Maximum number of unread messages; with more, the oldest are lost. */
 const KEPT_MESSAGES = 100_000;
 
 /** Whose gateway it is. */
@@ -31,7 +31,7 @@ export interface ScriptedGatewayOptions {
   readonly devices?: number | readonly Device[];
 }
 
-/** What one status says; everything has a value that is right. */
+/** The contents of a status; all have valid defaults. */
 export interface ScriptedStatus {
   readonly state?: number;
   /** @default {the next one; the one after it is then next} */
@@ -40,7 +40,7 @@ export interface ScriptedStatus {
   readonly errorMessage?: string | Uint8Array;
 }
 
-/** What a Connect says; everything has a value that is right. */
+/** The contents of a Connect; all have valid defaults. */
 export interface ScriptedConnect {
   /** @default {a fresh one} */
   readonly sessionId?: string;
@@ -110,7 +110,7 @@ export class ScriptedGateway {
     throw new GatewayLinkError(`Cannot connect gateway "${this.car}" to its broker: ${reason}`);
   }
 
-  /** Leaves the broker in order; nothing is left. Idempotent. */
+  /** Leaves the broker in order. Idempotent. */
   async close(): Promise<void> {
     await this.#link.closed();
   }

@@ -1,9 +1,9 @@
-// What one gateway, or a whole fleet that shares one of these, has counted.
+// Counters of one gateway, or of a fleet that shares them.
 import { Histogram, type HistogramJson } from "./histogram.ts";
 
 /** Counts since the start or the last reset; statuses are those of normal communication. */
 export interface GatewayCounts {
-  /** Put on the wire, or handed to the plan of misbehavior. */
+  /** Sent, or given to the plan of faults. */
   sent: number;
   answered: number;
   /** On the wire, and their session ended through no fault of the gateway. */
@@ -22,11 +22,11 @@ export interface GatewayCounts {
   sessions: number;
   /** Sessions begun after the first one of each gateway. */
   reconnects: number;
-  /** Connect sequences that did not get through. */
+  /** Connect sequences that failed. */
   failedSequences: number;
   /** Disconnect notifications. */
   notifications: number;
-  /** Broker connections that could not be made or were lost. */
+  /** Broker connections that failed or were lost. */
   linkFailures: number;
   /** Messages of another session, which a gateway ignores. */
   foreign: number;
@@ -81,7 +81,7 @@ export class GatewayStats implements GatewayCounts {
   /** From sending a status of normal communication to its response, in milliseconds. */
   readonly latency: Histogram = new Histogram();
 
-  /** Starts over, e.g. after a warm-up. */
+  /** Resets, for example after a warm-up. */
   reset(): void {
     Object.assign(this, zeroCounts());
     this.latency.reset();

@@ -1,5 +1,5 @@
-// What a simulated car does by itself: its devices speak at a rate, and at least now and then; its
-// gateway restarts now and then.
+// The behavior of a simulated car: its devices send statuses at a rate, and at least at intervals; its
+// gateway restarts at intervals.
 import { type Device, deviceKey } from "../protocol/mod.ts";
 
 /** Statuses that are sent without being asked, beside those that break a silence. */
@@ -10,7 +10,6 @@ export interface StatusLoad {
   readonly window: number;
 }
 
-/** What traffic is made from. */
 export interface TrafficOptions {
   readonly devices: readonly Device[];
   /** Absent: only what breaks a silence. */
@@ -31,7 +30,7 @@ interface Entry {
 /** How far behind its rate a gateway may catch up, in milliseconds. */
 const CATCH_UP_MS = 1_000;
 
-/** The devices of one gateway, and when each of them has to speak; at rest until it is started. */
+/** The devices of one gateway, and when each of them must send a status. */
 export class Traffic {
   readonly #entries = new Map<string, Entry>();
   readonly #keepAliveMs: number;
@@ -83,7 +82,7 @@ export class Traffic {
     this.#refresh();
   }
 
-  /** Devices break their silence from now on. */
+  /** Devices send statuses at intervals from now on. */
   wake(now: number): void {
     this.#silenceEndsAt = now + this.#keepAliveMs;
   }
@@ -95,7 +94,7 @@ export class Traffic {
     this.#restartAt = every > 0 ? now + every * (1 - this.#random() / 2) : Infinity;
   }
 
-  /** Nothing happens by itself any more. */
+  /** Stops all automatic behavior. */
   rest(): void {
     this.#nextAt = Infinity;
     this.#silenceEndsAt = Infinity;

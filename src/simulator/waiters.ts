@@ -1,4 +1,4 @@
-// Waiting for something to happen, never for longer than said.
+// Waiting for events, with timeouts.
 import { deadline, systemClock } from "../time/mod.ts";
 import { GatewayTimeoutError } from "./errors.ts";
 
@@ -8,7 +8,7 @@ interface Waiter<T> {
   readonly reject: (error: Error) => void;
 }
 
-/** Those who wait for a value of one kind. */
+/** Waiters for values of one kind. */
 export class Waiters<T> {
   readonly #waiters = new Set<Waiter<T>>();
 
