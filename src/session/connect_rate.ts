@@ -44,7 +44,7 @@ export function withConnect(rate: ConnectRate, now: number): ConnectRate {
 /** A sequence begins, and uses up credit. */
 export function withSequence(rate: ConnectRate, now: number): ConnectRate {
   const credit = Math.max(0, rate.credit - 1);
-  if (credit >= 1) return { ...rate, credit, notBefore: null };
+  if (credit >= 1) return { ...rate, credit };
   const pauseMs = Math.min(2 * rate.pauseMs, MAX_PAUSE_MS);
   return { ...rate, credit, pauseMs, notBefore: now + rate.pauseMs };
 }

@@ -279,8 +279,7 @@ export function onDeviceResultRunning(
     return finish(noted, index, "done", context);
   }
   context.effects.push(forward(known.base.epoch, one.status));
-  const next = finish(known, index, "forwarding", context);
-  return next.kind === "running" ? sendCommands(next, context) : next;
+  return finish(known, index, "forwarding", context);
 }
 
 function finish(

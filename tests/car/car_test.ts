@@ -1,5 +1,6 @@
 // A car with broker and modules around it: what comes in leads to the right calls and answers.
 import assert from "node:assert/strict";
+import { FakeContext } from "../support/fake_context.ts";
 import { CarFixture } from "./car_fixture.ts";
 import { settled } from "../support/virtual_clock.ts";
 import { bytes, FRONT, LAMP, REAR } from "./support.ts";
@@ -66,6 +67,24 @@ Deno.test("Car waits for a lost module and takes up the Connect that came meanwh
   test.car.modulesReady();
   await settled();
   assert.deepEqual(test.published, [{ kind: "connect_response", sessionId: "s2", type: 0 }]);
+});
+
+Deno.test("Car calls no context that it has released, also before others are attached", async () => {
+  const test = await new CarFixture().up().run([FRONT, LAMP]);
+  const [front, lamp] = [test.context(7), test.context(8)];
+  test.car.releaseModules("Its modules are configured anew");
+  // They still hear that their devices have left.
+  assert.deepEqual([front.calls, lamp.calls], [["disconnect 1 7/1/front"], [
+    "disconnect 1 8/1/lamp",
+  ]]);
+  const fresh = new FakeContext(front.spec, front.listener);
+  test.car.attach(fresh);
+  test.car.modulesReady();
+  test.connect([FRONT, LAMP], "s2");
+  await settled();
+  await test.car.stop();
+  assert.ok(fresh.calls.includes("connect 7/1/front"), `${fresh.calls}`);
+  assert.deepEqual([front.calls.length, lamp.calls.length], [1, 1]);
 });
 
 Deno.test("Car survives a context that is away when a device connects", async () => {

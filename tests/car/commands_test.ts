@@ -8,6 +8,7 @@ import {
   LAMP,
   REAR,
   runningCar,
+  Seen,
   TestCar,
   waitingCar,
 } from "./support.ts";
@@ -211,6 +212,10 @@ Deno.test("step() keeps the newest command of a module without devices [COMMAND-
   assert.deepEqual(car.command(FRONT, "a").noteCodes, []);
   assert.deepEqual(car.command(LAMP, "other").noteCodes, []);
   assert.deepEqual(car.command(REAR, "b").noteCodes, ["command_dropped superseded"]);
+  const dropped = new Seen(car.effects).notes.flatMap((note) =>
+    note.code === "command_dropped" ? [note.count] : []
+  );
+  assert.deepEqual(dropped, [1]);
   const { parked, ready } = car.session.base.commands;
   assert.deepEqual(parked.map(({ module }) => module), [7, 8]);
   assert.equal(parked.find(({ module }) => module === 7)?.command.device, REAR);
@@ -287,6 +292,11 @@ Deno.test("step() publishes no more commands while those without a response hold
   assert.equal(car.command(FRONT, large).linesOf("Command").length, 1);
   assert.deepEqual(car.command(FRONT, "small").lines, []);
   assert.deepEqual(car.respond(1).linesOf("Command"), ["Command 3 7/1/front small"]);
+  const settings = { maxWaitingCommandBytes: 1000 };
+  const waiting = runningCar([FRONT], { ...settings, maxUnansweredCommands: 1 });
+  for (let i = 0; i < 5; i++) waiting.command(FRONT, large);
+  const seen = waiting.configure(settings);
+  assert.equal(seen.linesOf("Command").length, 1);
   // One that is too large by itself leaves alone.
   car.respond(2);
   car.respond(3);

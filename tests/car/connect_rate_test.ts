@@ -29,7 +29,7 @@ function storm(car: TestCar, gapMs: number, durationMs: number): number[] {
   return begun;
 }
 
-Deno.test("step() holds the Connect behind a storm, takes the newest, and says so", () => {
+Deno.test("step() holds the Connect behind a storm, takes the newest, and says so [CONNECT-RATE]", () => {
   const car = stormedCar();
   const held = car.connect([FRONT], "held");
   assert.deepEqual(held.linesOf("connect", "ConnectResponse"), []);
@@ -42,7 +42,7 @@ Deno.test("step() holds the Connect behind a storm, takes the newest, and says s
   assert.deepEqual(seen.linesOf("connect"), ["connect 8/1/lamp"]);
 });
 
-Deno.test("step() lets the sequences of a storm begin after pauses that grow to 30 s", () => {
+Deno.test("step() lets the sequences of a storm begin after pauses that grow to 30 s [CONNECT-RATE]", () => {
   const car = waitingCar();
   const begun = storm(car, 10, 300_000);
   const pauses = begun.slice(BURST - 1).map((at, index, all) => at - (all[index - 1] ?? at));
@@ -54,12 +54,12 @@ Deno.test("step() lets the sequences of a storm begin after pauses that grow to 
   assert.ok(begun.length < 40, `${begun.length} sequences`);
 });
 
-Deno.test("step() slows no gateway that connects every 1.3 s, however long", () => {
+Deno.test("step() slows no gateway that connects every 1.3 s, however long [CONNECT-RATE]", () => {
   const car = waitingCar();
   assert.equal(storm(car, 1300, 600_000).length, Math.ceil(600_000 / 1300));
 });
 
-Deno.test("step() takes a gateway up at once that has waited by itself after a storm", () => {
+Deno.test("step() takes a gateway up at once that has waited by itself after a storm [CONNECT-RATE]", () => {
   const car = stormedCar();
   storm(car, 10, 100_000);
   car.advance(1300);
@@ -75,7 +75,7 @@ Deno.test("step() takes a gateway up at once that has waited by itself after a s
   assert.equal(car.deadline, car.now + 500);
 });
 
-Deno.test("step() forgets a Connect that was held longer than its gateway waits", () => {
+Deno.test("step() forgets a Connect that was held longer than its gateway waits [CONNECT-RATE]", () => {
   const car = stormedCar();
   storm(car, 10, 100_000);
   const seen = car.advance(4500);
@@ -84,7 +84,7 @@ Deno.test("step() forgets a Connect that was held longer than its gateway waits"
   assert.equal(car.deadline, Infinity);
 });
 
-Deno.test("step() holds a Connect until modules and rate both allow it", () => {
+Deno.test("step() holds a Connect until modules and rate both allow it [CONNECT-RATE]", () => {
   const car = stormedCar();
   car.input({ type: "module_lost", detail: "gone" });
   car.connect([FRONT], "held");
@@ -95,14 +95,14 @@ Deno.test("step() holds a Connect until modules and rate both allow it", () => {
   assert.deepEqual(car.advance(300).linesOf("ConnectResponse"), ["ConnectResponse OK"]);
 });
 
-Deno.test("step() remembers a storm through a lost broker", () => {
+Deno.test("step() remembers a storm through a lost broker [CONNECT-RATE]", () => {
   const car = stormedCar();
   car.input({ type: "broker_lost", detail: "gone" });
   car.brokerUp();
   assert.deepEqual(car.connect([FRONT], "held").linesOf("connect"), []);
 });
 
-Deno.test("step() reads on while a Connect is held", () => {
+Deno.test("step() reads on while a Connect is held [CONNECT-RATE]", () => {
   const car = runningCar([FRONT]);
   storm(car, 1, 1000);
   assert.equal(isSaturated(car.session), false);

@@ -133,6 +133,15 @@ Deno.test("step() drops commands from before a module's first device [CONNECT-ST
   ]);
 });
 
+Deno.test("step() drops a stale command once, however many devices of its module connect [CONNECT-STALE-COMMANDS]", () => {
+  const car = waitingCar();
+  car.command(FRONT, "stale");
+  const { noteCodes } = car.connect([FRONT, REAR, LAMP]);
+  assert.deepEqual(noteCodes.filter((code) => code.startsWith("command")), [
+    "command_dropped stale",
+  ]);
+});
+
 Deno.test("step() keeps the waiting command of a module whose device was refused [CONNECT-STALE-COMMANDS]", () => {
   const car = waitingCar();
   car.command(LAMP, "waits");

@@ -21,7 +21,7 @@ function fill(car: TestCar, count: number): void {
   for (let i = 0; i < count; i++) car.status(FRONT);
 }
 
-Deno.test("step() lets the session timer wait while reading is paused, and go on after", () => {
+Deno.test("step() lets the session timer wait while reading is paused, and go on after [SESSION-READING]", () => {
   const car = runningCar([FRONT], LIMITS);
   car.automatic = false;
   fill(car, FULL - 1);
@@ -38,7 +38,7 @@ Deno.test("step() lets the session timer wait while reading is paused, and go on
   ]);
 });
 
-Deno.test("step() counts what had passed before reading paused", () => {
+Deno.test("step() counts what had passed before reading paused [SESSION-READING]", () => {
   const car = runningCar([FRONT, LAMP], LIMITS);
   car.automatic = false;
   fill(car, FULL - 1);
@@ -55,7 +55,7 @@ Deno.test("step() counts what had passed before reading paused", () => {
   assert.equal(car.deadline, car.now + 6000);
 });
 
-Deno.test("step() awaits no command response and no missing status while reading is paused", () => {
+Deno.test("step() awaits no command response and no missing status while reading is paused [SESSION-READING]", () => {
   const commands = pausedCar();
   commands.command(LAMP, "on");
   commands.advance(20_000);
@@ -72,7 +72,7 @@ Deno.test("step() awaits no command response and no missing status while reading
   assert.deepEqual(gap.advance(1).linesOf("ended"), ["ended status_gap"]);
 });
 
-Deno.test("step() gives a new timeout its time also while reading is paused", () => {
+Deno.test("step() gives a new timeout its time also while reading is paused [SESSION-READING]", () => {
   const car = pausedCar();
   car.advance(9000);
   car.configure({ sessionMs: 5000 });
@@ -80,7 +80,7 @@ Deno.test("step() gives a new timeout its time also while reading is paused", ()
   assert.equal(car.deadline, car.now + 5000);
 });
 
-Deno.test("step() ends a session whose module is slower than any gateway waits, and names it", () => {
+Deno.test("step() ends a session whose module is slower than any gateway waits, and names it [SESSION-READING]", () => {
   const car = pausedCar();
   assert.equal(car.deadline, car.now + GATEWAY_ANSWER_MS);
   assert.deepEqual(car.advance(GATEWAY_ANSWER_MS - 1).lines, []);
@@ -99,13 +99,13 @@ Deno.test("step() ends a session whose module is slower than any gateway waits, 
   assert.equal(isSaturated(car.session), false);
 });
 
-Deno.test("step() gives a slow module as long as the gateway may be silent, if that is longer", () => {
+Deno.test("step() gives a slow module as long as the gateway may be silent, if that is longer [SESSION-READING]", () => {
   const car = pausedCar({ sessionMs: 60_000 });
   assert.deepEqual(car.advance(59_999).lines, []);
   assert.deepEqual(car.advance(1).linesOf("ended"), ["ended module_slow"]);
 });
 
-Deno.test("step() measures a slow module by one status, through all pauses of reading", () => {
+Deno.test("step() measures a slow module by one status, through all pauses of reading [SESSION-READING]", () => {
   const car = pausedCar();
   const since = car.now;
   // It takes one status a second, and one more is read each time.
@@ -119,7 +119,7 @@ Deno.test("step() measures a slow module by one status, through all pauses of re
   assert.deepEqual(car.advance(1000).linesOf("ended"), ["ended module_slow"]);
 });
 
-Deno.test("step() lets a session go on whose module is slow, but not too slow", () => {
+Deno.test("step() lets a session go on whose module is slow, but not too slow [SESSION-READING]", () => {
   const car = pausedCar();
   for (let i = 0; i < 40; i++) {
     car.advance(10_000);
@@ -130,7 +130,18 @@ Deno.test("step() lets a session go on whose module is slow, but not too slow", 
   assert.equal(car.session.kind, "running");
 });
 
-Deno.test("step() watches the next status when one is answered while reading stays paused", () => {
+Deno.test("step() goes on watching a status when the one before it is answered [SESSION-READING]", () => {
+  const car = runningCar([FRONT, REAR], { maxWaitingBytes: 100 });
+  car.automatic = false;
+  car.status(FRONT, { data: "x" });
+  car.status(REAR, { data: "y".repeat(500) });
+  const at = car.now + GATEWAY_ANSWER_MS;
+  car.advance(5000);
+  car.modulesReturn(1);
+  assert.equal(car.deadline, at);
+});
+
+Deno.test("step() watches the next status when one is answered while reading stays paused [SESSION-READING]", () => {
   const car = runningCar([FRONT, REAR], { maxWaitingBytes: 100 });
   car.automatic = false;
   car.status(FRONT, { data: "x".repeat(500) });

@@ -117,6 +117,10 @@ Deno.test("step() drops commands that wait for a module the car no longer has", 
   assert.deepEqual(seen.noteCodes, ["command_dropped module_removed"]);
   assert.deepEqual(car.session.base.commands.parked.map(({ module }) => module), [8]);
   assert.deepEqual(configure(car, { modules: [8] }).effects, []);
+  const running = runningCar([FRONT, LAMP], { maxUnansweredCommands: 1 });
+  for (const one of [LAMP, FRONT, LAMP, FRONT]) running.command(one, "x");
+  const removed = configure(running, { modules: [8], maxUnansweredCommands: 1 });
+  assert.deepEqual(removed.noteCodes, Array(2).fill("command_dropped module_removed"));
 });
 
 Deno.test("step() connects devices of a module the car has been given", () => {

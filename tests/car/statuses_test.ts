@@ -1,7 +1,7 @@
 // Statuses in counter order, and the session's timer [STATUS-ORDER] [SESSION-TIMEOUT].
 import assert from "node:assert/strict";
 import { isSaturated } from "../../src/session/session.ts";
-import { device, FRONT, LAMP, runningCar, type TestCar, waitingCar } from "./support.ts";
+import { device, FRONT, LAMP, REAR, runningCar, type TestCar, waitingCar } from "./support.ts";
 
 /** A running car whose status counters begin anywhere. */
 function countingFrom(first: number): TestCar {
@@ -167,6 +167,18 @@ Deno.test("step() has a gap timer when the sequence left a gap [STATUS-MISSING]"
   assert.deepEqual(reasons(car.advance(10_000)), ["status_gap"]);
 });
 
+Deno.test("step() gives a counter behind which only the sequence's remain its own time [STATUS-MISSING]", () => {
+  const devices = [FRONT, REAR, LAMP];
+  const car = waitingCar();
+  car.connect(devices);
+  for (const [index, one] of devices.entries()) car.status(one, { counter: 2 * index });
+  for (const index of devices.keys()) car.respond(index);
+  car.advance(9000);
+  assert.deepEqual(car.status(FRONT, { counter: 1 }).answers, [1]);
+  assert.deepEqual(reasons(car.advance(9999)), []);
+  assert.deepEqual(reasons(car.advance(1)), ["status_gap"]);
+});
+
 Deno.test("step() takes a counter 1,000 ahead and fails at once with 1,001 [STATUS-GAP]", () => {
   const car = runningCar([FRONT]);
   assert.deepEqual(car.status(FRONT, { counter: 1001 }).lines, []);
@@ -244,4 +256,20 @@ Deno.test("step() fails a session with too many bytes ahead of a gap [STATUS-GAP
     failure.detail,
     /^Statuses of 12\d\d\d bytes came ahead of counter 1, at most 10000/,
   );
+});
+
+Deno.test("step() gives bytes ahead of a gap back when it closes, and takes as many as it may", () => {
+  const car = runningCar([FRONT], { maxWaitingBytes: 1000 });
+  // Of role, name and session id.
+  const rest = "front".length + "name of front".length + "s1".length;
+  for (const first of [1, 3, 5]) {
+    assert.deepEqual(
+      car.status(FRONT, { data: "x".repeat(1000 - rest), counter: first + 1 }).lines,
+      [],
+    );
+    assert.deepEqual(car.status(FRONT, { counter: first }).answers, [first, first + 1]);
+  }
+  assert.deepEqual(reasons(car.status(FRONT, { data: "x".repeat(1001 - rest), counter: 8 })), [
+    "status_gap",
+  ]);
 });

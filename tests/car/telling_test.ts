@@ -17,7 +17,7 @@ const LOST: Input = { type: "broker_lost", detail: "connection reset" };
 const LEAVING: Input = { type: "broker_leaving", detail: "another broker" };
 const GONE: Input = { type: "module_lost", detail: "Module 7: killed" };
 
-Deno.test("step() tells whoever is there as soon as the broker accepts it, before it listens", () => {
+Deno.test("step() tells whoever is there as soon as the broker accepts it, before it listens [TELL-START]", () => {
   const car = new TestCar();
   const seen = car.input({ type: "broker_connected" });
   assert.deepEqual(seen.published, [{ kind: "connect_response", sessionId: "", type: 1 }]);
@@ -26,7 +26,7 @@ Deno.test("step() tells whoever is there as soon as the broker accepts it, befor
   assert.equal(car.session.kind, "waiting");
 });
 
-Deno.test("step() says nothing more for 5 s after the start, and no timer is set for it", () => {
+Deno.test("step() says nothing more for 5 s after the start, and no timer is set for it [TELL-ONCE]", () => {
   const car = new TestCar();
   car.brokerUp();
   car.now += SILENCE_MS - 1;
@@ -36,7 +36,7 @@ Deno.test("step() says nothing more for 5 s after the start, and no timer is set
   assert.deepEqual(car.status(FRONT, { session: "old" }).lines, ["ALREADY_LOGGED old"]);
 });
 
-Deno.test("step() tells the gateway of an unknown session under its own session id, once in 5 s", () => {
+Deno.test("step() tells the gateway of an unknown session under its own session id, once in 5 s [TELL-STRAY]", () => {
   const car = waitingCar();
   assert.deepEqual(car.status(FRONT, { session: "old" }).lines, ["ALREADY_LOGGED old"]);
   car.now += SILENCE_MS - 1;
@@ -46,7 +46,7 @@ Deno.test("step() tells the gateway of an unknown session under its own session 
   assert.deepEqual(car.respond(6, 0, "other").lines, ["ALREADY_LOGGED other"]);
 });
 
-Deno.test("step() tells a gateway whose session failed once, and its straggler nothing", () => {
+Deno.test("step() tells a gateway whose session failed once, and its straggler nothing [TELL-FAILURE]", () => {
   const car = runningCar([FRONT]);
   assert.deepEqual(car.input(GONE).linesOf("ALREADY_LOGGED", "notify"), ["ALREADY_LOGGED s1"]);
   // Sent while the gateway closed its link.
@@ -56,7 +56,7 @@ Deno.test("step() tells a gateway whose session failed once, and its straggler n
   assert.deepEqual(car.status(FRONT).lines, ["ALREADY_LOGGED s1"]);
 });
 
-Deno.test("step() tells a gateway at once when its next session fails within the 5 s", () => {
+Deno.test("step() tells a gateway at once when its next session fails within the 5 s [TELL-ANSWERED]", () => {
   const car = runningCar([FRONT]);
   car.input(GONE);
   car.input({ type: "modules_ready" });
@@ -65,7 +65,7 @@ Deno.test("step() tells a gateway at once when its next session fails within the
   assert.deepEqual(car.input(GONE).linesOf("ALREADY_LOGGED"), ["ALREADY_LOGGED s2"]);
 });
 
-Deno.test("step() says nothing when the broker comes and goes while a gateway was told just now", () => {
+Deno.test("step() says nothing when the broker comes and goes while a gateway was told just now [TELL-ONCE]", () => {
   const car = runningCar([FRONT]);
   car.input(GONE);
   car.input(LOST);
@@ -76,7 +76,7 @@ Deno.test("step() says nothing when the broker comes and goes while a gateway wa
   assert.deepEqual(car.brokerUp().lines, ["ALREADY_LOGGED"]);
 });
 
-Deno.test("step() tells a gateway at once when the broker is back, also within 5 s of the last time", () => {
+Deno.test("step() tells a gateway at once when the broker is back, also within 5 s of the last time [TELL-ANSWERED]", () => {
   const car = new TestCar();
   car.brokerUp();
   car.input({ type: "modules_ready" });
@@ -85,13 +85,13 @@ Deno.test("step() tells a gateway at once when the broker is back, also within 5
   assert.deepEqual(car.brokerUp().lines, ["ALREADY_LOGGED"]);
 });
 
-Deno.test("step() says nothing to a gateway that has come with a new session", () => {
+Deno.test("step() says nothing to a gateway that has come with a new session [TELL-NOTHING]", () => {
   const car = runningCar([FRONT]);
   const { lines } = car.connect([FRONT], "s2");
   assert.deepEqual(lines.filter((line) => /ALREADY_LOGGED|notify/.test(line)), []);
 });
 
-Deno.test("step() sends the notification, and is silent, when the last device has left", () => {
+Deno.test("step() sends the notification, and is silent, when the last device has left [TELL-LAST-DEVICE]", () => {
   const car = runningCar([FRONT]);
   const seen = car.status(FRONT, { state: DeviceState.DISCONNECT });
   assert.deepEqual(seen.linesOf("notify", "ALREADY_LOGGED", "ended"), [
@@ -101,7 +101,7 @@ Deno.test("step() sends the notification, and is silent, when the last device ha
   assert.deepEqual(car.status(FRONT).lines, []);
 });
 
-Deno.test("step() says nothing when the server stops, and tells a gateway whose car is removed", () => {
+Deno.test("step() says nothing when the server stops, and tells a gateway whose car is removed [TELL-STOP] [TELL-RELOAD]", () => {
   const words = (car: TestCar, input: Input) =>
     car.input(input).linesOf("ALREADY_LOGGED", "notify");
   assert.deepEqual(words(runningCar([FRONT]), { type: "stop" }), []);
@@ -112,7 +112,7 @@ Deno.test("step() says nothing when the server stops, and tells a gateway whose 
   assert.deepEqual(words(waitingCar(), removed), []);
 });
 
-Deno.test("step() tells a gateway through the connection that is about to be left", () => {
+Deno.test("step() tells a gateway through the connection that is about to be left [TELL-RELOAD]", () => {
   const car = runningCar([FRONT]);
   assert.deepEqual(car.input(LEAVING).lines, [
     "disconnect timeout 7/1/front",
@@ -127,7 +127,7 @@ Deno.test("step() tells a gateway through the connection that is about to be lef
   assert.equal(idle.session.kind, "offline");
 });
 
-Deno.test("step() tells a gateway that asks for no device to come back, under its own id", () => {
+Deno.test("step() tells a gateway that asks for no device to come back, under its own id [GATEWAY-EMPTY-CONNECT]", () => {
   const car = waitingCar();
   assert.deepEqual(car.connect([], "empty").lines, [
     "ended connect_incomplete",
@@ -138,7 +138,7 @@ Deno.test("step() tells a gateway that asks for no device to come back, under it
   assert.deepEqual(car.connect([], "again").linesOf("ALREADY_LOGGED"), ["ALREADY_LOGGED again"]);
 });
 
-Deno.test("step() accepts, then fails, a Connect of which no device can be connected", () => {
+Deno.test("step() accepts, then fails, a Connect of which no device can be connected [CONNECT-RESPONSE] [TELL-SEQUENCE]", () => {
   const car = waitingCar();
   assert.deepEqual(car.connect([FOREIGN]).lines, [
     "ConnectResponse OK",
@@ -147,7 +147,7 @@ Deno.test("step() accepts, then fails, a Connect of which no device can be conne
   ]);
 });
 
-Deno.test("step() lets no straggler fail the Connect it holds", () => {
+Deno.test("step() lets no straggler fail the Connect it holds [TELL-HELD]", () => {
   const car = new TestCar();
   car.brokerUp();
   car.now += SILENCE_MS;
@@ -158,7 +158,7 @@ Deno.test("step() lets no straggler fail the Connect it holds", () => {
   ]);
 });
 
-Deno.test("step() sends gateways of a paused car away, once, and discards what they say", () => {
+Deno.test("step() sends gateways of a paused car away, once, and discards what they say [TELL-PAUSED]", () => {
   const car = runningCar([FRONT, LAMP]);
   assert.deepEqual(car.input({ type: "pause" }).linesOf("notify", "ALREADY_LOGGED"), ["notify"]);
   car.now += 10 * SILENCE_MS;
@@ -172,7 +172,7 @@ Deno.test("step() sends gateways of a paused car away, once, and discards what t
   assert.deepEqual(car.status(FRONT).lines, ["ALREADY_LOGGED s1"]);
 });
 
-Deno.test("step() keeps the silence when a car is paused in it", () => {
+Deno.test("step() keeps the silence when a car is paused in it [TELL-PAUSE]", () => {
   const car = runningCar([FRONT]);
   car.input(GONE);
   assert.deepEqual(car.input({ type: "pause" }).lines, []);
