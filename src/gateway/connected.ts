@@ -93,12 +93,10 @@ export function onLinkLost(
 
 /** When something is due next; null when nothing is. */
 export function connectedDeadline(state: Connected, { settings }: Environment): number | null {
-  const { silentUntil, open: [oldest] } = state;
-  const dues = [silentUntil, state.reconnect?.at ?? null];
-  if (oldest !== undefined && state.reconnect === null) {
-    dues.push(oldest.sentAt + settings.times.responseMs);
-  }
-  return dues.reduce((first, due) => due !== null && (first === null || due < first) ? due : first);
+  const { silentUntil, reconnect: queued, open: [oldest] } = state;
+  const due = queued?.at ??
+    (oldest === undefined ? null : oldest.sentAt + settings.times.responseMs);
+  return silentUntil !== null && (due === null || silentUntil < due) ? silentUntil : due;
 }
 
 /** Does what is due. */

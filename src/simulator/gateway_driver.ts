@@ -41,6 +41,8 @@ export class GatewayDriver {
   readonly #inputs: Input[] = [];
   #settings: GatewaySettings;
   #state: GatewayState;
+  /** The moment of what is under way: the clock is read once, however much that is. */
+  #now = 0;
   #busy = false;
   #draining = false;
 
@@ -103,6 +105,7 @@ export class GatewayDriver {
     this.#inputs.push(...inputs);
     if (this.#busy) return;
     this.#busy = true;
+    this.#now = this.#clock.now();
     try {
       do {
         for (let input = this.#inputs.shift(); input; input = this.#inputs.shift()) {
@@ -149,7 +152,8 @@ export class GatewayDriver {
   /** Answers a command, for gateways that do not do so by themselves. */
   answer({ sessionId, messageCounter }: Command, type: number): void {
     const response = { kind: "command_response", sessionId, type, messageCounter } as const;
-    this.#outgoing.respond(response, this.#state.kind !== "connected", this.#clock.now());
+    this.#now = this.#clock.now();
+    this.#outgoing.respond(response, this.#state.kind !== "connected", this.#now);
     this.#arm();
   }
 
@@ -180,9 +184,8 @@ export class GatewayDriver {
         return this.#link.close();
       case "send": {
         const { message } = effect;
-        const now = this.#clock.now();
-        if (message.kind === "status") this.#traffic.spoke(message.device, now);
-        return this.#outgoing.send(effect, now);
+        if (message.kind === "status") this.#traffic.spoke(message.device, this.#now);
+        return this.#outgoing.send(effect, this.#now);
       }
       case "command":
         stats.commands += 1;
@@ -190,7 +193,7 @@ export class GatewayDriver {
         return this.#onEvent({ kind: "command", command: effect.command });
       case "answered": {
         const { open, inSequence } = effect;
-        if (inSequence || this.#outgoing.answered(open, this.#clock.now())) return;
+        if (inSequence || this.#outgoing.answered(open, this.#now)) return;
         const { sessionId, messageCounter } = open.status;
         const kind = "unexpected_status_response";
         const detail = `counter ${messageCounter} was never sent`;
@@ -200,7 +203,7 @@ export class GatewayDriver {
         return this.#outgoing.done(effect.tag, { answered: false, reason: "it was not sent" });
       case "running":
         stats.sessions += 1;
-        if (!this.#draining) this.#traffic.begin(this.#clock.now());
+        if (!this.#draining) this.#traffic.begin(this.#now);
         return this.#onEvent({ kind: "running", sessionId: effect.sessionId });
       case "link_failed":
         stats.linkFailures += 1;
@@ -221,13 +224,12 @@ export class GatewayDriver {
   #violated(violation: Omit<Violation, "car" | "at">): void {
     this.#options.stats.violations += 1;
     const { car } = this.#settings;
-    const at = this.#clock.now();
-    this.#onEvent({ kind: "violation", violation: { car, at, ...violation } });
+    this.#onEvent({ kind: "violation", violation: { car, at: this.#now, ...violation } });
   }
 
   /** Sends statuses that are due; returns whether there were any. */
   #speak(): boolean {
-    const now = this.#clock.now();
+    const now = this.#now;
     if (now >= this.#traffic.silenceEndsAt) {
       const silent = this.#traffic.silent(now);
       this.#inputs.push(...silent.map((device) => this.#saying(device)));
@@ -273,7 +275,7 @@ export class GatewayDriver {
   }
 
   #environment(): Environment {
-    return { now: this.#clock.now(), settings: this.#settings };
+    return { now: this.#now, settings: this.#settings };
   }
 
   #checkDrained(): void {
