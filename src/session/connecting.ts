@@ -109,11 +109,28 @@ export function onDeviceResultConnecting(
   context: StepContext,
 ): Next {
   const { step } = session;
-  if (step.name !== "devices" || !hasDevice(step.pending, device)) return session;
+  if (step.name !== "devices" || !hasDevice(step.pending, device)) {
+    return outcome === "ok" ? session : withoutRefused(session, device, outcome, context);
+  }
   const pending = withoutDevice(step.pending, device);
   const known = onDeviceResult(session, device, outcome, context);
   const next: Connecting = { ...known, step: { ...step, pending } };
   return pending.length > 0 ? next : answerConnect(next, step.early, context);
+}
+
+/** A device of a sequence that was taken over is refused by its module now. */
+function withoutRefused(
+  session: Connecting,
+  device: Device,
+  outcome: CallOutcome,
+  context: StepContext,
+): Next {
+  if (!hasDevice(session.devices, device)) return session;
+  const devices = withoutDevice(session.devices, device);
+  const next = onDeviceResult({ ...session, devices }, device, outcome, context);
+  if (devices.length > 0 || session.step.name === "devices") return next;
+  const detail = "No device could be connected where the session goes on";
+  return endSession(next, { reason: "connect_incomplete", detail }, context);
 }
 
 /** The end of step 1: the answer is always OK; without a connected device, the sequence then fails. */

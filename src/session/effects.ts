@@ -50,6 +50,13 @@ export type Input =
   /** An operator pauses the car, until `resume`. */
   | { readonly type: "pause" }
   | { readonly type: "resume" }
+  /** Another process goes on with the session: leave it without a word. */
+  | { readonly type: "hand_over" }
+  /**
+   * The session comes from another process, and the car has contexts of its modules here. `missed` came
+   * meanwhile.
+   */
+  | { readonly type: "take_over"; readonly missed: readonly ClientMessage[] }
   /** A deadline may have been reached. */
   | { readonly type: "tick" }
   /**

@@ -3,7 +3,7 @@ import { type Device, DisconnectType, withoutPriority } from "../protocol/mod.ts
 import { parkOrphans } from "./command_order.ts";
 import type { Effect, StepContext } from "./effects.ts";
 import type { Failure, FailureReason } from "./failure.ts";
-import { NO_DEVICES } from "./known_devices.ts";
+import { hasDevice, NO_DEVICES } from "./known_devices.ts";
 import type { Base, Established, Waiting } from "./state.ts";
 import { forwardHeard } from "./status_forward.ts";
 import { tell, type Word } from "./telling.ts";
@@ -45,7 +45,9 @@ export function endSession(
   }
   const coming = comingDevices(session);
   if (coming.length > 0 || isForwarding(session)) context.effects.push({ type: "withdraw_calls" });
-  for (const device of session.devices) context.effects.push(timedOut(device, false));
+  for (const device of session.devices) {
+    if (!hasDevice(coming, device)) context.effects.push(timedOut(device, false));
+  }
   for (const device of coming) context.effects.push(timedOut(device, true));
   noteUnanswered(session, context);
   const commands = parkOrphans(session.base.commands, NO_DEVICES, context);
@@ -88,9 +90,8 @@ function isForwarding(session: Established): boolean {
 /** Devices whose `device_connected` is in progress or queued. */
 function comingDevices(session: Established): readonly Device[] {
   if (session.kind === "running") {
-    return session.statuses.begun
-      .filter(({ stage }) => stage === "connecting")
-      .map(({ status }) => status.device);
+    const connecting = session.statuses.begun.filter(({ stage }) => stage === "connecting");
+    return [...session.resuming, ...connecting.map(({ status }) => status.device)];
   }
   return session.step.name === "devices" ? session.step.pending : [];
 }

@@ -4,6 +4,7 @@ export {
   type Dropped,
   DROPPED_REASONS,
   type Effect,
+  type Environment,
   type Ignored,
   type Input,
   NOT_FORWARDED_REASONS,
@@ -11,6 +12,7 @@ export {
   type NotForwarded,
 } from "./effects.ts";
 export { type Failure, FAILURE_REASONS, type FailureReason } from "./failure.ts";
+export { decode, encode, SESSION_FORMAT, SessionFormatError } from "./encoding.ts";
 export { connectedDevices, type QueueDepths, queueDepths } from "./inspection.ts";
 export { createSession, isSaturated, nextDeadline, step } from "./session.ts";
 export { type SessionSettings, SILENCE_MS } from "./settings.ts";

@@ -26,7 +26,7 @@ import { onDeviceLeft, onDeviceResult, refusal } from "./device_life.ts";
 import type { NotForwarded, StepContext } from "./effects.ts";
 import { endSession } from "./ending.ts";
 import { ignore } from "./ignore.ts";
-import { hasDevice } from "./known_devices.ts";
+import { hasDevice, NO_DEVICES, withoutDevice } from "./known_devices.ts";
 import { dequeue } from "./queue.ts";
 import { ALWAYS_READING, gatewayTime, withAnswered } from "./reading.ts";
 import { FORWARD_WINDOW } from "./settings.ts";
@@ -59,6 +59,7 @@ export function enterRunning(
     sessionId,
     sender,
     devices,
+    resuming: NO_DEVICES,
     statuses: orderAfterConnect(handled, context.now),
     sent: [],
     heardAt: context.now,
@@ -131,7 +132,8 @@ function onStatus(session: Running, status: Status, context: StepContext): Next 
 }
 
 /** Begins waiting statuses in order, as far as earlier ones allow. */
-function pump(session: Running, context: StepContext): Next {
+export function pump(session: Running, context: StepContext): Next {
+  if (session.resuming.length > 0) return session;
   let next = session;
   while (true) {
     const { begun, waiting } = next.statuses;
@@ -267,6 +269,7 @@ export function onDeviceResultRunning(
   outcome: CallOutcome,
   context: StepContext,
 ): Next {
+  if (hasDevice(session.resuming, device)) return onResumed(session, device, outcome, context);
   const { begun } = session.statuses;
   const index = begun.findIndex(({ stage, status }) =>
     stage === "connecting" && sameDevice(status.device, device)
@@ -280,6 +283,23 @@ export function onDeviceResultRunning(
   }
   context.effects.push(forward(known.base.epoch, one.status));
   return finish(known, index, "forwarding", context);
+}
+
+/** A device of a session that was taken over is connected here as well, or its module refuses it now. */
+function onResumed(
+  session: Running,
+  device: Device,
+  outcome: CallOutcome,
+  context: StepContext,
+): Next {
+  const resuming = withoutDevice(session.resuming, device);
+  let next: Running = { ...session, resuming };
+  if (outcome !== "ok") {
+    const devices = withoutDevice(session.devices, device);
+    next = onDeviceResult({ ...next, devices }, device, outcome, context);
+  }
+  if (resuming.length > 0) return next;
+  return next.devices.length > 0 ? pump(next, context) : allGone(next, context);
 }
 
 function finish(
@@ -334,8 +354,14 @@ function onCommandResponse(
   if (type === CommandResponseType.DEVICE_NOT_CONNECTED) {
     // Immediately, without waiting for earlier responses.
     const command = session.sent.find(({ counter }) => counter === messageCounter);
-    if (command !== undefined) next = onDeviceLeft(next, command.command.device, context);
+    if (command !== undefined) {
+      const { device } = command.command;
+      next = onDeviceLeft(next, device, context);
+      next = { ...next, resuming: withoutDevice(next.resuming, device) };
+    }
   }
   next = { ...next, sent: settleCommands(marked, context) };
-  return next.devices.length > 0 ? sendCommands(next, context) : allGone(next, context);
+  if (next.devices.length === 0) return allGone(next, context);
+  const pumped = pump(next, context);
+  return pumped.kind === "running" ? sendCommands(pumped, context) : pumped;
 }

@@ -14,6 +14,7 @@ import { type Connect, wasMade } from "../protocol/mod.ts";
 import { NO_CONNECTS } from "./connect_rate.ts";
 import type { Effect, Environment, Ignored, Input, Note, StepContext } from "./effects.ts";
 import { type Ending, endSession, waiting } from "./ending.ts";
+import { onHandOver, onTakeOver } from "./hand_over.ts";
 import { ignore } from "./ignore.ts";
 import { NO_DEVICES } from "./known_devices.ts";
 import { onPause, onRestart, onResume } from "./operator.ts";
@@ -132,6 +133,15 @@ function transition(session: Session, input: Input, context: StepContext): Sessi
       return { ...session, base: { ...session.base, modulesReady: true } };
     case "settings":
       return onSettings(session, context);
+    case "hand_over":
+      return onHandOver(session);
+    case "take_over": {
+      let next = onTakeOver(session, context);
+      for (const message of input.missed) {
+        next = transition(next, { type: "message", message }, context);
+      }
+      return next;
+    }
     case "restart":
       return onRestart(session, context);
     case "pause":

@@ -109,6 +109,8 @@ export interface Running {
   readonly sessionId: string;
   readonly sender: string;
   readonly devices: KnownDevices;
+  /** Those of another process that are being connected here: statuses wait for them. */
+  readonly resuming: KnownDevices;
   readonly statuses: StatusOrder;
   /** Published commands without a settled response, in counter order. */
   readonly sent: readonly SentCommand[];

@@ -283,6 +283,16 @@ export class Rules {
     }
   }
 
+  /** Modules have new contexts: they see devices again, and statuses without an answer. */
+  onHandOver(clockMs: number): void {
+    this.#atModule.clear();
+    this.#forwarding.clear();
+    this.#toldAt += clockMs;
+    const { forwarded, answered } = this.#record;
+    for (const counter of forwarded) if (!answered.has(counter)) forwarded.delete(counter);
+    this.#record.lastForwarded = null;
+  }
+
   /** The session has ended and every call has returned. */
   atEnd(session: Session): void {
     assert.equal(nextDeadline(session, SETTINGS), Infinity, "No deadline is left");

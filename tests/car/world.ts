@@ -1,7 +1,9 @@
 // A small world around one session, for property tests: a faithful gateway, a network that delays,
 // loses and doubles, and modules that return when they like.
-import type { Effect, Input } from "../../src/session/effects.ts";
-import { createSession, nextDeadline, step } from "../../src/session/session.ts";
+import assert from "node:assert/strict";
+import { decode, encode } from "../../src/session/encoding.ts";
+import type { Effect, Environment, Input } from "../../src/session/effects.ts";
+import { createSession, nextDeadline, type Step, step } from "../../src/session/session.ts";
 import type { Session } from "../../src/session/state.ts";
 import type { CallOutcome } from "../../src/protocol/module_interface.ts";
 import { nextCounter } from "../../src/protocol/counter.ts";
@@ -33,6 +35,8 @@ export type Action =
   /** An operator acts. */
   | { readonly do: "operate"; readonly what: "restart" | "pause" | "resume" }
   /** `broker`: lost and back; `move`: left for another one. */
+  /** Another process goes on, whose clock is so much ahead. */
+  | { readonly do: "hand_over"; readonly clockMs: number }
   | { readonly do: "broker" | "move" | "modules" | "stop" };
 
 const DEVICES = [
@@ -56,10 +60,15 @@ export class World {
   readonly rules = new Rules();
   /** Whether the gateway answers every command with OK. */
   willing = false;
+  /** Sees every step. */
+  onStep: (before: Session, input: Input, environment: Environment, result: Step) => void =
+    () => {};
   /** Gateway messages under way. */
   readonly #network: ClientMessage[] = [];
   /** Open calls by module: a context takes one after the other. */
   readonly #calls = new Map<number, ModuleCall[]>([[7, []], [8, []]]);
+  /** Devices that a module takes again, as it has taken them before in another process. */
+  readonly #again = new Set<string>();
   readonly #listed: readonly Device[];
   readonly #inspect: (session: Session) => void;
   #sessions = 0;
@@ -107,6 +116,8 @@ export class World {
         return this.#brokerComesAndGoes();
       case "modules":
         return this.#loseModule();
+      case "hand_over":
+        return this.#handOver(action.clockMs);
       case "stop":
         return this.#input({ type: "stop" });
     }
@@ -153,6 +164,7 @@ export class World {
     const before = this.session;
     const { session, effects } = step(before, input, this);
     this.session = session;
+    this.onStep(before, input, this, { session, effects });
     this.#inspect(session);
     this.rules.onStep(before, input, effects, session, this.now);
     for (const effect of effects) {
@@ -241,7 +253,8 @@ export class World {
     const call = this.#calls.get(module)?.shift();
     if (call === undefined) return;
     if (call.type === "connect_device") {
-      const result = call.device.deviceType === 99 ? "unsupported" : outcome;
+      const isAgain = this.#again.delete(deviceKey(call.device));
+      const result = isAgain ? "ok" : call.device.deviceType === 99 ? "unsupported" : outcome;
       this.rules.onModuleConnected(call.device, result === "ok");
       this.#input({
         type: "device_result",
@@ -270,6 +283,23 @@ export class World {
     // What was still called on the dead context goes nowhere.
     this.#calls.get(7)?.splice(0);
     this.#input({ type: "modules_ready" });
+  }
+
+  #handOver(clockMs: number): void {
+    if (this.session.kind === "stopped") return;
+    const left = step(this.session, { type: "hand_over" }, this);
+    assert.deepEqual(left.effects, [], "Nobody hears of a hand-over");
+    assert.equal(left.session.kind, "stopped");
+    const encoded = encode(this.session, this.now);
+    for (const calls of this.#calls.values()) calls.splice(0);
+    this.#again.clear();
+    this.now += clockMs;
+    this.rules.onHandOver(clockMs);
+    this.session = decode(encoded, this.now);
+    const { kind } = this.session;
+    const devices = kind === "running" || kind === "connecting" ? this.session.devices : [];
+    for (const device of devices) this.#again.add(deviceKey(device));
+    this.#input({ type: "take_over", missed: [] });
   }
 
   /** How a failed check describes where the world is. */
