@@ -1,5 +1,4 @@
-// The driver of a gateway's external session: feeds it time, messages and reports of devices, and carries
-// out its effects.
+// Drives a gateway session: inputs, devices and time go in; messages, counts and events come out.
 import {
   createGateway,
   type Effect,
