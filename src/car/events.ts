@@ -1,4 +1,4 @@
-// What happens to a car, in words: level, text and device of everything that a turn tells.
+// Events of a car, derived from turns: level, text and device.
 import type { LogLevel } from "../log/mod.ts";
 import { type ClientMessage, type Device, deviceKey } from "../protocol/mod.ts";
 import {
@@ -14,19 +14,18 @@ import {
 } from "../session/mod.ts";
 import type { Turn } from "./turn.ts";
 
-/** Something that happened to a car. */
 export interface CarEvent {
   /** The sort of event, such as `device_connected` or `ended session_timeout`. */
   readonly code: string;
   readonly level: LogLevel;
-  /** Built only when somebody reads it. */
+  /** Built only when it is read. */
   readonly text: () => string;
   /** The session it belongs to. */
   readonly session: string | null;
   readonly device?: Device;
   /**
-   * Present for what a gateway or module can cause at will: it is told once per kind and minute,
-   * everything else 30 times per code.
+   * Present for events that a gateway or module can cause at will: they are logged once per kind and minute,
+   * all others 30 times per code.
    */
   readonly kind?: string;
 }
@@ -46,7 +45,7 @@ const IGNORED: Record<Ignored, string> = {
   bad_connect: "it lacks a session id or has no, or too many, devices",
 };
 
-/** Second deliveries and stragglers are the normal life of QoS 1, and pauses are wanted. */
+/** Second and late deliveries are normal with QoS 1, and pauses are intended. */
 const USUAL: ReadonlySet<Ignored> = new Set(["counter_handled", "other_session", "paused"]);
 
 const NOT_FORWARDED: Record<NotForwarded, string> = {
@@ -73,7 +72,7 @@ const DOUBTFUL: Record<Doubtful, string> = {
   empty: "it has no data",
 };
 
-/** Says which of the sender's messages it was. */
+/** Names a message. */
 function named(message: ClientMessage): string {
   switch (message.kind) {
     case "connect":
@@ -88,7 +87,7 @@ function named(message: ClientMessage): string {
 const NOTHING: readonly CarEvent[] = [];
 const known = new WeakMap<Turn, readonly CarEvent[]>();
 
-/** What a turn tells, in order; put into words once, whoever asks. */
+/** The events of a turn, in order; worded once for all subscribers. */
 export function eventsOf(turn: Turn): readonly CarEvent[] {
   if (isQuiet(turn)) return NOTHING;
   let events = known.get(turn);
@@ -149,10 +148,10 @@ function stateText(session: Session): string {
   return stateName(session) + (session.base.paused ? ", paused by an operator" : "");
 }
 
-/** Gateways that start again and stops are intended; the rest is worth a look. */
+/** Restarts of gateways and stops are intended; other failures are warnings. */
 function endOfSession({ reason, detail, waitedMs, sessionId }: Failure): CarEvent {
   const waited = waitedMs > 0 ? `, waited ${(waitedMs / 1000).toFixed(1)} s for it` : "";
-  // A gateway may send Connects that cannot be used as fast as it likes.
+  // A gateway can send invalid Connects at any rate.
   const often = reason === "connect_incomplete" || reason === "protocol_violation";
   const code = `ended ${reason}`;
   return {
@@ -164,7 +163,7 @@ function endOfSession({ reason, detail, waitedMs, sessionId }: Failure): CarEven
   };
 }
 
-/** A note; failing calls are told apart by what was called, and what came of it. */
+/** The event of a note; failed calls are distinguished by function and outcome. */
 function noteEvent(note: Note): Omit<CarEvent, "session" | "code"> & { readonly code?: string } {
   switch (note.code) {
     case "connect_accepted":

@@ -1,4 +1,4 @@
-// A turn: one step of a car's session, as those who look on see it.
+// A turn: one step of a car's session, as subscribers see it.
 import type { Effect, Input, Session, SessionSettings } from "../session/mod.ts";
 
 /** One step of a car's session; a plain value. */
@@ -16,8 +16,8 @@ export interface Turn {
 }
 
 /**
- * Looks on while cars live: gets every turn, one after the other, when its effects have been carried
- * out. What it throws is logged, and disturbs nobody.
+ * A subscriber: gets every turn in order, after its effects were carried out. Errors that it throws are
+ * logged and have no other effect.
  */
 export interface TurnSubscriber {
   onTurn(turn: Turn): void;

@@ -10,7 +10,7 @@ const OWN_FILES = 64;
 /** A car's connection to the broker; the embedded broker's ends of it and of its gateway's. */
 const FILES_PER_CAR = 1;
 const EMBEDDED_FILES_PER_CAR = 2;
-/** Clients of the embedded broker beside cars and gateways, those that connect anew included. */
+/** Clients of the embedded broker besides cars and gateways, including reconnecting ones. */
 const LEAST_GUESTS = 16;
 /** A connection to the HTTP port, and both ends of the one by which it is passed on. */
 const FILES_PER_HTTP_CONNECTION = 3;

@@ -1,16 +1,16 @@
-// Which cars' gateways are silent: whatever is published to their topics reaches nobody who minds.
+// Finds cars without a connected gateway, to whose topics it is safe to publish.
 import { describeFailure } from "../transport/mod.ts";
 import type { Findings } from "./findings.ts";
 import { MqttSession } from "./broker/mqtt_session.ts";
 import { CARS_AT_ONCE, type Subject, type TopicCheckOptions, v311 } from "./broker/topics.ts";
 
-/** The server subscribes with this, and takes no message with a higher one. */
+/** The QoS of the server's subscriptions; messages with a higher one are invalid. */
 const MAX_QOS = 1;
 
-/** What was heard; neither when the broker cannot be relied on, which is found then. */
+/** The result; empty when the broker is unreliable, which is a finding. */
 export interface Listening {
   readonly quiet: readonly Subject[];
-  /** Those with a gateway, or that may not be listened to. */
+  /** Cars with a gateway, or whose topics may not be read. */
   readonly others: readonly Subject[];
 }
 

@@ -80,7 +80,7 @@ export class RestartingServer {
     if (clock.now() - this.#startedAt >= PROVEN_MS) this.#pauses = backoff(PAUSES);
     const count = this.#once.ask("restart");
     if (count !== undefined) {
-      log.warning(() => `Starting the HTTP server anew: ${reason}${andSuppressed(count)}`);
+      log.warning(() => `Restarting the HTTP server: ${reason}${andSuppressed(count)}`);
     }
     this.#restarting = clock.set(() => {
       this.#restarting = null;

@@ -1,26 +1,26 @@
-// Lines on their way to a sink: gathered, bounded, and never waited for by those who log.
+// The queue of lines before a sink: batched, bounded, and asynchronous.
 import type { Clock, TimerHandle } from "../time/mod.ts";
 
-/** How lines are gathered. */
+/** How lines are batched. */
 export interface LineQueueOptions {
   readonly clock: Clock;
   /** A line waits this long for others, in milliseconds, unless it is urgent. */
   readonly intervalMs: number;
-  /** With more characters waiting (the sink is stuck), further lines are lost and counted. */
+  /** With more characters waiting (the sink is stuck), further lines are dropped and counted. */
   readonly maxChars: number;
-  /** What goes to the sink at once is not longer, single lines excepted; in characters. */
+  /** Maximum size of a chunk, except for single lines; in characters. */
   readonly chunkChars: number;
-  /** Gives whole lines to the sink, which calls {@linkcode LineQueue.taken} when it took them. */
+  /** Gives whole lines to the sink, which then calls {@linkcode LineQueue.taken}. */
   readonly write: (chunk: string) => void;
   /** The line that tells how many were lost. */
   readonly lostLine: (count: number) => string;
 }
 
 /**
- * Gathers lines and hands them to a sink in chunks, one chunk at a time.
+ * Batches lines and passes them to a sink in chunks, one at a time.
  *
- * When full it keeps what waits and loses what comes, and says how much that was as soon as there
- * is room: the lines before a trouble explain it better than those after.
+ * When full, it drops new lines, and reports their number as soon as there is room: the lines before a
+ * problem explain it better than those after it.
  */
 export class LineQueue {
   readonly #options: LineQueueOptions;
@@ -36,7 +36,7 @@ export class LineQueue {
     this.#options = options;
   }
 
-  /** Takes a line, with its line break. An urgent one leaves now, with all that waits before it. */
+  /** Adds a line, with its line break. An urgent one is written now, with all before it. */
   push(line: string, urgent: boolean): void {
     const { maxChars, chunkChars, clock, intervalMs } = this.#options;
     if (this.#chars + line.length > maxChars) {
@@ -55,7 +55,7 @@ export class LineQueue {
     this.#pump();
   }
 
-  /** Resolves when all that waits has been taken. The caller bounds the time. */
+  /** Resolves when everything has been taken. The caller sets a deadline. */
   flush(): Promise<void> {
     return new Promise((resolve) => {
       this.#onEmpty.push(resolve);
@@ -63,7 +63,7 @@ export class LineQueue {
     });
   }
 
-  /** Forgets what waits, and its timer. */
+  /** Drops all waiting lines, and the timer. */
   clear(): void {
     if (this.#timer !== undefined) this.#options.clock.clear(this.#timer);
     this.#timer = undefined;

@@ -1,4 +1,4 @@
-// Where chunks of lines end: LogTape's own sinks, used directly.
+// Sinks for chunks of lines: LogTape's own, used directly.
 //
 // LogTape's loggers and their configuration belong to the process; two servers in one process would
 // disturb each other. Its sinks do not: each is a plain function that takes a record. A record here
@@ -6,20 +6,20 @@
 import { getStreamSink, type LogRecord, type Sink } from "@logtape/logtape";
 import { getRotatingFileSink } from "@logtape/file";
 
-/** A place that takes chunks of lines. */
+/** A sink for chunks of lines. */
 export interface LineSink {
-  /** Starts writing a chunk; `onTaken` was told to the constructor and follows, always. */
+  /** Starts writing a chunk; the constructor's `onTaken` always follows. */
   write(chunk: string): void;
-  /** Writes what is left and closes. Never rejects; the caller bounds the time. */
+  /** Writes the rest and closes. Never rejects; the caller sets a deadline. */
   close(): Promise<void>;
 }
 
-/** Writes bytes somewhere and says how many it took, as `Deno.stderr.write` does. */
+/** Writes bytes and returns how many, like `Deno.stderr.write`. */
 export type WriteBytes = (bytes: Uint8Array) => Promise<number>;
 
 const utf8 = new TextEncoder();
 
-/** Chunks to the console, without ever blocking on a reader that has stopped reading. */
+/** Writes chunks to the console, without blocking on a reader that has stopped. */
 export class ConsoleSink implements LineSink {
   readonly #sink: Sink & AsyncDisposable;
 
@@ -29,7 +29,7 @@ export class ConsoleSink implements LineSink {
         try {
           for (let rest = bytes; rest.length > 0;) rest = rest.subarray(await write(rest));
         } catch {
-          // The reader of the console is gone: there is nowhere left to say so.
+          // The reader of the console is gone: there is nowhere to report it.
         }
         onTaken();
       },
@@ -54,16 +54,16 @@ export interface FileSinkOptions {
   /** Old files `<path>.1` and up that are kept; 0: none. */
   readonly keep: number;
   readonly onTaken: () => void;
-  /** Something went wrong; the sink has opened the file anew, or will try with the next chunk. */
+  /** Reports an error; the sink has reopened the file, or will try with the next chunk. */
   readonly onTrouble: (text: string) => void;
 }
 
 /**
- * Chunks to a file, flushed to the disk in the background.
+ * Writes chunks to a file, flushed to disk in the background.
  *
- * LogTape's file sink keeps silent when a write fails, and never writes again when a rotation
- * failed. So before each chunk the last one is looked for: a file that was moved away, cut, or did
- * not grow (a full disk) is reported and opened anew.
+ * LogTape's file sink does not report failed writes, and never writes again after a failed rotation. So
+ * before each chunk, the file is checked: one that was moved, truncated, or did not grow (a full disk) is
+ * reported and reopened.
  */
 export class FileSink implements LineSink {
   readonly #options: FileSinkOptions;
@@ -103,7 +103,7 @@ export class FileSink implements LineSink {
       maxSize: maxBytes === 0 ? Infinity : maxBytes,
       maxFiles: keep,
       nonBlocking: true,
-      // The chunks are gathered already.
+      // The lines are batched already.
       bufferSize: 0,
       flushInterval: 0,
       formatter: chunkOf,
@@ -134,7 +134,7 @@ export class FileSink implements LineSink {
     this.#before = now;
     const grown = this.#lastBytes;
     this.#lastBytes = 0;
-    // Without old files, the fresh file after a rotation may get the inode of the deleted one.
+    // Without old files, the new file after a rotation may get the inode of the deleted one.
     const isSameFile = now.ino === before?.ino && this.#options.keep > 0;
     return now.size >= (isSameFile ? before?.size ?? 0 : 0) + grown;
   }
@@ -144,13 +144,13 @@ export class FileSink implements LineSink {
       `Lines may be missing in the log file "${this.#options.path}": it was moved or cut, ` +
         "or the disk is full",
     );
-    // Being closed already may be the trouble: then there is nothing to close.
+    // It may be closed already.
     old[Symbol.asyncDispose]().then(undefined, () => {});
     this.#sink = this.#open();
   }
 }
 
-/** Opening a pipe that nobody reads would never return, and everything with it. */
+/** Opening a pipe without a reader would block the process forever. */
 function requireRegular(path: string): void {
   let info: Deno.FileInfo;
   try {

@@ -37,14 +37,14 @@ export function appliedReport(
   warnings: readonly string[],
 ): ReloadReport {
   const { added, removed, changed, same, settings } = difference;
-  const anew = reconnects(difference);
+  const isReconnecting = reconnects(difference);
   return {
     applied: true,
     added,
     removed,
     changed,
-    untouched: anew ? 0 : same.length,
-    reconnecting: anew ? same.length + changed.length : 0,
+    untouched: isReconnecting ? 0 : same.length,
+    reconnecting: isReconnecting ? same.length + changed.length : 0,
     settings: settings.filter(({ takes }) => takes !== "restart"),
     needsRestart: settings.filter(({ takes }) => takes === "restart"),
     warnings,

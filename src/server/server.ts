@@ -265,7 +265,7 @@ export class Server {
   ): void {
     const added = new Set(difference.added);
     const kept = next.cars.filter(({ name }) => !added.has(name));
-    const anew = reconnects(difference);
+    const reconnecting = reconnects(difference);
     const spreadMs = Math.min(MAX_RECONNECT_SPREAD_MS, kept.length * RECONNECT_SPREAD_MS);
     for (const config of kept) {
       const car = this.#cars.get(config.name);
@@ -273,7 +273,7 @@ export class Server {
       if (!changed.has(config.name) && hasOtherSettings(before, next, config)) {
         configure(car, next, config);
       }
-      if (anew) car.reconnect("The configuration names another broker or login", spreadMs);
+      if (reconnecting) car.reconnect("The configuration names another broker or login", spreadMs);
     }
   }
 

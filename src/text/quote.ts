@@ -1,11 +1,11 @@
-// Puts paths and found values into words, for problems and warnings.
+// Describes paths and values, for problems and warnings.
 import { escapeUnsafe } from "./escape.ts";
 import { isSecretKey, maskText } from "./secrets.ts";
 
-/** Longer texts are cut: a problem is one line. */
+/** Longer texts are cut; in characters. */
 const MAX_SHOWN = 80;
 
-/** What stands for the whole document in a path. */
+/** The path of the whole document. */
 export const DOCUMENT_PATH = "(document)";
 
 /** Appends a key to a path; keys that would be misread are quoted in brackets. */
@@ -23,8 +23,8 @@ export function quote(text: string, max = MAX_SHOWN): string {
 }
 
 /**
- * Says what was found, without contents of lists and objects (they may hold secrets), and without
- * the value when `key` is that of a secret.
+ * Describes a value, without the contents of lists and objects, which may hold secrets, and without the
+ * value of a secret `key`.
  */
 export function describeValue(value: unknown, key: string): string {
   if (value === undefined) return "nothing";
@@ -43,7 +43,7 @@ export function describeValue(value: unknown, key: string): string {
   }
 }
 
-/** Says only of what kind a value is, for places where a whole section was expected. */
+/** Describes only the kind of a value, for places where a whole section was expected. */
 export function describeKind(value: unknown): string {
   if (value === undefined) return "nothing";
   if (value === null) return "null";

@@ -3,15 +3,15 @@
 import { type Clock, systemClock, within } from "../time/mod.ts";
 
 const MIB = 1024 * 1024;
-/** Ten thousand cars with ten modules each stay below. */
+/** A configuration of ten thousand cars with ten modules each is smaller. */
 const MAX_BYTES = 64 * MIB;
-/** The bundle of all public authorities has a quarter of that. */
+/** The bundle of all public authorities has a quarter of this size. */
 export const MAX_PEM_BYTES = MIB;
 /** Passwords and keys. */
 export const MAX_SECRET_BYTES = 64 * 1024;
 const DEADLINE_MS = 10_000;
 
-/** What {@linkcode readText} asks of the system; tests bring one that does not answer. */
+/** System calls of {@linkcode readText}; tests have some that never return. */
 export type FileSystem = Pick<typeof Deno, "stat" | "open">;
 
 /** Limits of one file. */
@@ -26,7 +26,7 @@ export interface ReadOptions {
   readonly system?: FileSystem;
 }
 
-/** A file is not one that can be read here. The message follows the file's name. */
+/** A file cannot be read. The message follows the file's name. */
 export class FileError extends Error {
   override readonly name = "FileError";
 }
@@ -41,7 +41,7 @@ const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
  * @throws what the system throws, such as `Deno.errors.NotFound`.
  */
 export async function readText(path: string, options: ReadOptions = {}): Promise<string> {
-  // The runtime's own function puts another character where the text is not UTF-8.
+  // The runtime's own function replaces invalid UTF-8 silently.
   return UTF8.decode(await readBytes(path, options));
 }
 
@@ -49,7 +49,7 @@ export async function readText(path: string, options: ReadOptions = {}): Promise
 export async function readBytes(path: string, options: ReadOptions = {}): Promise<Uint8Array> {
   const { maxBytes = MAX_BYTES, system = Deno } = options;
   return await inTime(options, async (signal) => {
-    // Before it is opened: opening a pipe without a writer takes forever, in a thread of its own.
+    // Before it is opened: opening a pipe without a writer blocks a thread forever.
     const info = await system.stat(path);
     if (!info.isFile) throw new FileError(`is ${kindOf(info)}, not a regular file`);
     signal.throwIfAborted();
@@ -66,10 +66,10 @@ export async function readStandardInput(options: ReadOptions = {}): Promise<stri
   );
 }
 
-/** What is at a path, links followed: "missing" also where this process may not look. */
+/** What is at a path, following links; "missing" also without permission to look. */
 export type FileKind = "file" | "directory" | "other" | "missing" | "unresponsive";
 
-/** Says what is at a path, in time. Does not throw. */
+/** Looks up what is at a path, with a deadline. Does not throw. */
 export async function fileKind(path: string, options: ReadOptions = {}): Promise<FileKind> {
   const { system = Deno } = options;
   try {
@@ -91,7 +91,7 @@ async function inTime<T>(
   throw new FileError(`was not read within ${deadlineMs} ms`);
 }
 
-/** Its size is not known before its end: it may grow, and those of the kernel have none. */
+/** Reads to the end: files may grow, and those of the kernel have no size. */
 async function readAll(
   file: { read(into: Uint8Array): Promise<number | null> },
   maxBytes: number,

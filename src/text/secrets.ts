@@ -9,17 +9,17 @@ const SECRET_WORDS = wordsOf(
     "jwt key keys nonce otp pass pem pin psk pw pwd salt sas session sig signature webhook",
 );
 
-/** Secret however it is written together: `apikey`, `mqttPassword2`. */
+/** Secret even inside a word: `apikey`, `mqttPassword2`. */
 const SECRET_PARTS =
   /passw|passphrase|secret|token|credential|apikey|accesskey|privatekey|sharedkey|connectionstring/;
 
-/** A key that ends in one of these names a place or a measure, not the secret itself. */
+/** A key that ends with one of these names a place or a measure, not a secret. */
 const HARMLESS_ENDS = wordsOf(
   "bytes count days dir directory file folder hours interval length limit minutes ms path seconds " +
     "size timeout ttl",
 );
 
-/** A key of nothing but these words is known to be harmless. */
+/** A key that consists only of these words is known to be harmless. */
 const HARMLESS_WORDS = wordsOf(
   "address api base broker car cars company debug delay device devices domain enable enabled " +
     "endpoint environment format host hostname http id interval lang language level locale log max " +
@@ -38,14 +38,14 @@ function wordsIn(key: string): string[] {
     .filter((word) => word !== "");
 }
 
-/** Says whether the value of `key` must not be shown; rather once too often. */
+/** Whether the value of `key` must not be shown; errs on the side of hiding. */
 export function isSecretKey(key: string): boolean {
   const words = wordsIn(key);
   if (HARMLESS_ENDS.has(words.at(-1) ?? "")) return false;
   return words.some((word) => SECRET_WORDS.has(word)) || SECRET_PARTS.test(words.join(""));
 }
 
-/** Says whether the value of `key` is known to be no secret, but for what may stand inside it. */
+/** Whether the value of `key` is known not to be a secret; parts of it may still be. */
 function isHarmlessKey(key: string): boolean {
   if (isSecretKey(key)) return false;
   const words = wordsIn(key);
@@ -53,7 +53,7 @@ function isHarmlessKey(key: string): boolean {
     (words.length > 0 && words.every((word) => HARMLESS_WORDS.has(word)));
 }
 
-/** A key and what separates it from its value; anchored, so that long words cost no more than once. */
+/** A key and the separator before its value; anchored, so that long words take linear time. */
 const ASSIGNMENT = /(?<![\w.-])([\w.-]+)["']?\s*[=:]\s*["']?/g;
 const ASSIGNED = /[^&;,\s"'}]+/y;
 
@@ -78,14 +78,14 @@ export function maskText(text: string): string {
   return masked + source.slice(copied);
 }
 
-/** A shorter value is no secret worth its name, and may stand in any text by chance. */
+/** A shorter value is not a useful secret, and may occur in any text by chance. */
 const MIN_SECRET = 4;
-/** The same for a value of a key that need not be that of a secret. */
+/** The same for values of keys that may not be secret. */
 const MIN_UNKNOWN_SECRET = 8;
 
 /**
- * The value of a key of a module's `config` as it may be shown: what is not known to be harmless is
- * masked whole, as only the module knows what it is; inside the rest, what looks like a secret.
+ * The displayable value of a key of a module's `config`: a value that is not known to be harmless is masked
+ * as a whole, as only the module knows what it is; otherwise, parts that look like secrets are.
  */
 export function maskValue(key: string, value: string): string {
   if (isHarmlessKey(key)) return maskText(maskUrl(value));
@@ -93,7 +93,7 @@ export function maskValue(key: string, value: string): string {
   return value.length < MIN_SECRET || value === "true" || value === "false" ? value : MASK;
 }
 
-/** Masks what follows `?` and `#` in an address, and long names with digits in its path. */
+/** Masks query and fragment of a URL, and long path segments with digits. */
 function maskUrl(text: string): string {
   const address = /^([a-z][a-z0-9+.-]*:\/\/[^/?#]*)([^?#]*)([?#]?)/i.exec(text);
   if (address === null) return text;
@@ -103,8 +103,8 @@ function maskUrl(text: string): string {
 }
 
 /**
- * The values that must not be shown, of parameters with their keys; longest first. A word of
- * letters alone is masked only when its key is that of a secret: it may stand in any text.
+ * The values of parameters that must not be shown, longest first. Words of letters alone are masked only if
+ * their keys are secret, as they may occur in any text.
  */
 export function secretValues(
   parameters: Iterable<readonly [key: string, value: string]>,
@@ -116,7 +116,7 @@ export function secretValues(
   return [...new Set(values)].sort((one, other) => other.length - one.length);
 }
 
-/** Masks these values wherever they stand in a text, and what looks like a secret. */
+/** Masks these values in a text, and everything that looks like a secret. */
 export function maskSecrets(text: string, secrets: Iterable<string>): string {
   let masked = text;
   for (const secret of secrets) masked = masked.replaceAll(secret, MASK);

@@ -1,18 +1,17 @@
-// Finds the key somebody meant.
+// Suggests the key that was meant.
 
-/** Longer keys are no slips of the finger, and comparing them would take long. */
+/** Longer keys are not typos, and comparing them would take long. */
 const MAX_LENGTH = 64;
-/** Fewer letters begin too many words. */
+/** Shorter prefixes match too many words. */
 const MIN_BEGINNING = 4;
-/** A beginning with fewer letters must be right in all of them. */
+/** A shorter prefix must match exactly. */
 const MIN_BEGINNING_WITH_SLIP = 6;
 
 /**
  * Names the known key nearest to `key`, or undefined when none is near.
  *
- * Letter case and separators do not count: `mqttTimeout` is `mqtt_timeout`. When no whole key is
- * near, a beginning counts, with one slip at most, if only one key has it: `specfic` is
- * `specific_modules`.
+ * Ignores case and separators: `mqttTimeout` is `mqtt_timeout`. When no key is near, a prefix with at most
+ * one typo counts, if it is unique: `specfic` is `specific_modules`.
  */
 export function nearestKey(key: string, known: readonly string[]): string | undefined {
   if (key.length > MAX_LENGTH) return undefined;
@@ -39,7 +38,7 @@ export function nearestKey(key: string, known: readonly string[]): string | unde
   return nearest ?? begun;
 }
 
-/** How many slips a beginning of so many letters may have; -1: it counts for nothing. */
+/** How many typos a prefix of so many letters may have; -1: it does not count. */
 function slipsOfBeginning(letters: number): number {
   if (letters < MIN_BEGINNING) return -1;
   return letters < MIN_BEGINNING_WITH_SLIP ? 0 : 1;
@@ -50,8 +49,8 @@ function plain(key: string): string {
 }
 
 /**
- * How many insertions, deletions, replacements and swaps of neighbors turn one text into each
- * beginning of the other, from no letter to all of them.
+ * The edit distance (insertions, deletions, replacements, swaps of neighbors) of one text to each prefix of
+ * the other.
  */
 function editDistances(from: string, to: string): readonly number[] {
   let beforeLast: number[] = [];

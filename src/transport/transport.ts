@@ -42,7 +42,7 @@ export interface CarTransport {
   limitMessages?(limits: MessageLimits): void;
   /**
    * Leaves the broker in order at a random moment within so many milliseconds, after
-   * `onLeaving(reason)` and with `onDown(reason)`, and connects anew as if for the first time.
+   * `onLeaving(reason)` and with `onDown(reason)`, and connects again as if for the first time.
    */
   reconnect?(reason: string, withinMs: number): void;
   /**

@@ -105,11 +105,11 @@ function keyOf({ libPath, module }: ContextSpec): string {
   return `${module} ${libPath}`;
 }
 
-/** Judges the file; the loader may have loaded it all the same, and has the last word. */
+/** Judges the file; the loader has the last word, and may have loaded it nevertheless. */
 function judgeFile(path: string, plan: LoadPlan, loads: boolean, findings: Findings): void {
   const { problems, native, architecture, needed, glibc } = plan;
   for (const { message, advice } of problems) {
-    if (loads) findings.warning(path, `${message}; it was loaded all the same`, advice);
+    if (loads) findings.warning(path, `${message}; it could be loaded nevertheless`, advice);
     else findings.failed(path, `The library cannot be loaded: ${message}`, advice);
   }
   if (native && problems.length === 0) {

@@ -1,5 +1,5 @@
-// What keeps a library from being loaded, as the system's loader says itself: `ldd` without its shell,
-// which container images lack. The loader maps the library and all it needs, and runs none of it.
+// Finds what keeps a library from being loaded by asking the system's loader: like `ldd`, but without a
+// shell, which container images lack. The loader maps the library and all it needs, and runs nothing.
 import { basename, resolve } from "node:path";
 import { readElf } from "../../module/mod.ts";
 
@@ -16,7 +16,7 @@ export interface LoadPlan {
   readonly problems: readonly LoadProblem[];
   /** The machine it is built for, such as `x86-64`; undefined when its file cannot be read. */
   readonly architecture?: string;
-  /** Whether this machine's loader takes such files at all. */
+  /** Whether this machine's loader accepts files for this architecture. */
   readonly native: boolean;
   /** How many libraries it needs itself; undefined when the loader was not asked. */
   readonly needed?: number;
@@ -35,12 +35,12 @@ const ARCHITECTURES: Readonly<Record<number, string>> = {
   243: "RISC-V",
   258: "LoongArch",
 };
-/** As ELF has it, and where the ABI puts the loader. */
+/** Machine numbers of ELF, and the path of the loader in the ABI. */
 const [OWN_MACHINE, LOADER] = Deno.build.arch === "aarch64"
   ? [183, "/lib/ld-linux-aarch64.so.1"] as const
   : [62, "/lib64/ld-linux-x86-64.so.2"] as const;
 const OWN_ARCHITECTURE = ARCHITECTURES[OWN_MACHINE] ?? "";
-/** How long the loader may take, in milliseconds: libraries may be on a network's disk. */
+/** Deadline for the loader, in milliseconds: libraries may be on a network file system. */
 const LOADER_MS = 10_000;
 
 /** Finds everything that keeps a library from being loaded. Never rejects. */
@@ -76,7 +76,7 @@ async function askLoader(path: string): Promise<Omit<LoadPlan, "native">> {
     LD_VERBOSE: "1",
     LD_DEBUG: "files",
   });
-  // Without a loader where the ABI puts it, module hosts say what is wrong.
+  // Without a loader at that path, module hosts report what is wrong.
   if (answer === undefined) return { problems: [] };
   const { out, err, failure } = answer;
   if (failure !== undefined) return { problems: [failure] };
@@ -102,7 +102,7 @@ interface LoaderAnswer {
   readonly failure: LoadProblem | undefined;
 }
 
-/** Undefined when there is no loader where it should be. */
+/** Undefined when there is no loader at its path. */
 async function runLoader(
   args: string[],
   env: Record<string, string>,
@@ -132,7 +132,7 @@ function missing(name: string, wanter: string): LoadProblem {
   };
 }
 
-/** Versions of symbols that libraries need and others lack, by who needs them of whom. */
+/** Missing versions of symbols, by the library that needs them and the one that lacks them. */
 async function judgeVersions(err: string, path: string): Promise<LoadProblem[]> {
   // Lines that begin with spaces are the trace's, which says it once more.
   const said = err.matchAll(/^\S.*: (\S+): version `(.+)' not found \(required by (.+)\)$/gm);

@@ -1,4 +1,4 @@
-// Attempts to open what a car lacks, and what becomes of contexts: opened, failed, lost.
+// Attempts to open a car's missing contexts, and the results: opened, failed, lost.
 import { pauseMs } from "../../time/mod.ts";
 import { lookLater } from "./consolidation.ts";
 import type { ContextInput, SupervisorEffect, SupervisorInput } from "./effects.ts";
@@ -17,13 +17,12 @@ import {
   withId,
 } from "./state.ts";
 
-/** Pauses between attempts; the very first new attempt is made at once. */
+/** Pauses between attempts; the first new attempt is made at once. */
 const PAUSES = { firstMs: 1000, maxMs: 60_000 } as const;
 
-/** Which contexts of a car. */
 type SetName = "serving" | "coming";
 
-/** Opens the contexts that a set lacks, all at once. */
+/** Opens all missing contexts of a set at once. */
 export function attempt(
   state: SupervisorState,
   car: CarEntry,
@@ -35,7 +34,7 @@ export function attempt(
   if (wanted === null) return state;
   const apart = wanted.unproven.length > 0 && mayStayApart(state, environment.contextsPerHost);
   const set = apart ? wanted : { ...wanted, unproven: [] };
-  // What serves the car already is taken over.
+  // Contexts that already serve the car are taken over.
   const alike = setName === "coming" ? car.serving.specs : [];
   const lacking = set.specs.filter((spec) =>
     !set.contexts.some((context) => context.spec.module === spec.module) &&
@@ -58,7 +57,7 @@ export function attempt(
   return afterAttempt(next, car.id, setName, environment, effects);
 }
 
-/** Once each context has been tried: the car is told, or there will be another attempt. */
+/** After each context has been tried: tells the car, or schedules another attempt. */
 export function afterAttempt(
   state: SupervisorState,
   id: number,
@@ -78,11 +77,11 @@ export function afterAttempt(
   const next = withCar(state, { ...car, [setName]: { ...tried, wellSince: environment.now } });
   if (setName === "coming") return next;
   effects.push({ type: "ready", car: id });
-  // It may have got a host of its own, and may not have a session for long.
+  // It may have a host of its own now, and may have no session for long.
   return set.failuresInRow > 0 && car.idleSince !== null ? lookLater(next, environment) : next;
 }
 
-/** What lacks is opened at once the first time, and after a growing pause when it goes on. */
+/** Missing contexts are opened at once the first time, then after growing pauses. */
 function retry(
   { name }: CarEntry,
   setName: SetName,
@@ -90,7 +89,7 @@ function retry(
   { now, random }: Environment,
   effects: SupervisorEffect[],
 ): ModuleSet {
-  // Nobody waits for those who have not taken over.
+  // Sets that have not taken over yet are not retried.
   if (set.attempting || set.retryAt !== null || setName === "coming") return set;
   const failuresInRow = set.failuresInRow + 1;
   const pause = failuresInRow === 1 ? 0 : pauseMs(failuresInRow - 2, PAUSES, random);
@@ -110,7 +109,7 @@ export function onOpened(
 ): SupervisorState {
   const owner = ownerOf(state, input);
   if (owner === null) {
-    // Nobody wants it any more.
+    // It is no longer wanted.
     effects.push({ ...input, type: "destroy" });
     return state;
   }
@@ -119,7 +118,7 @@ export function onOpened(
   const opened = withCar(state, { ...car, [setName]: { ...set, contexts } });
   if (setName === "serving") effects.push({ type: "attach", car: car.id, context: context.id });
   const next = afterAttempt(opened, car.id, setName, environment, effects);
-  // It has moved: the next host may be emptied.
+  // It has moved: the next host can be emptied.
   return context.replaces === null ? next : { ...next, lookAt: environment.now };
 }
 
@@ -131,12 +130,12 @@ export function onFailed(
 ): SupervisorState {
   const released = release(state, input, effects);
   const owner = ownerOf(released, input);
-  // A host that stops refuses what it was asked for; nobody needs to hear of that.
+  // A stopping host refuses to open contexts, which need not be reported.
   if (owner === null) return released;
   const { car, setName, set, context } = owner;
   const { module } = context.spec;
   effects.push({ type: "log", level: "error", car: car.name, module, text: input.message });
-  // The host died over it: maybe `init` crashes, and would take the same neighbors along again.
+  // The host died meanwhile: `init` may have crashed, and would take the same neighbors down again.
   const suspect = set.suspect || input.blame === "likely";
   const next = withCar(released, { ...car, [setName]: { ...without(set, context), suspect } });
   return afterAttempt(next, car.id, setName, environment, effects);
@@ -157,7 +156,7 @@ export function onLost(
   const text = `Module context lost: ${reason}`;
   effects.push({ type: "log", level: "error", car: car.name, module, text });
   const past = hasBeenWell(set, environment.now) ? forgiven(set) : set;
-  // A car's contexts on one host are lost together: that is one crash.
+  // A car's contexts on one host are lost together, which counts as one crash.
   const counts = blame !== "none" && !past.crashed;
   const less: ModuleSet = {
     ...without(past, context),
@@ -176,7 +175,7 @@ export function onLost(
   );
 }
 
-/** Whoever wants a context; `null`: nobody any more. */
+/** The set that wants a context; `null`: it is no longer wanted. */
 function ownerOf(state: SupervisorState, input: ContextInput<string>) {
   const car = withId(state.cars, input.car);
   for (const setName of ["serving", "coming"] as const) {
@@ -191,7 +190,7 @@ function without(set: ModuleSet, context: ContextEntry): ModuleSet {
   return { ...set, contexts: set.contexts.filter(({ id }) => id !== context.id) };
 }
 
-/** What has been well for long enough begins without a history. */
+/** Clears the history of sets that have been well for long enough. */
 export function forgiven(set: ModuleSet): ModuleSet {
   return { ...set, unproven: [], failuresInRow: 0, crashesInRow: 0, suspect: false };
 }

@@ -1,4 +1,4 @@
-// Contexts are exchanged for others: those of another configuration, or the same on another host.
+// Replaces contexts: by those of another configuration, or by the same on another host.
 import { afterAttempt, forgiven } from "./attempts.ts";
 import type { Emptying } from "./consolidation.ts";
 import type { SupervisorEffect, SupervisorInput } from "./effects.ts";
@@ -35,7 +35,7 @@ export function takeOver(
   return afterAttempt(left, id, "serving", environment, effects);
 }
 
-/** Contexts that nobody wants any more are destroyed, when they have been opened. */
+/** Destroys contexts that are no longer wanted, once they have been opened. */
 export function abandon(
   state: SupervisorState,
   car: number,
@@ -96,7 +96,7 @@ function move(
   return abandon(next, id, leaving, effects);
 }
 
-/** A place is free; who was to replace the context is opened now. */
+/** A place is free: opens the context that was waiting for it. */
 export function onDestroyed(
   state: SupervisorState,
   input: SupervisorInput & { type: "destroyed" },

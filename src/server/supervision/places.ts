@@ -1,5 +1,4 @@
-// The hosts' side of the supervisor: places are taken and given back, hosts started for the first and
-// stopped after the last.
+// Places on hosts: takes and frees them, starts hosts for the first context, and stops them after the last.
 import { placeContexts } from "./placement.ts";
 import { carsOf, mayLiveAlone, openTo, type Standing } from "./quarantine.ts";
 import type { SupervisorEffect } from "./effects.ts";
@@ -16,10 +15,10 @@ import {
 /**
  * Finds hosts for contexts of a car, together as far as they fit; starts hosts where there is no room.
  *
- * While it is suspect, nobody who is trusted is taken along: it gets hosts of its own, or shares with
- * its like when too many have that. Doubted cars share with a few of their like.
+ * A suspect car gets hosts of its own, or shares with other suspects when there are too many such hosts.
+ * Doubted cars share with a few other doubted cars.
  *
- * @returns The host of each context.
+ * @returns the host of each context
  */
 export function reserve(
   state: SupervisorState,
@@ -69,12 +68,12 @@ export function moveIn(
   return replaced(hosts, { ...host, tenants: [...host.tenants, ...tenants] });
 }
 
-/** How many more contexts a host takes. */
+/** The number of free places of a host. */
 export function freePlaces({ tenants, blocked }: HostEntry, contextsPerHost: number): number {
   return contextsPerHost - tenants.length - blocked;
 }
 
-/** Gives a place back; the last one to leave stops the host. */
+/** Frees a place; stops the host after the last. */
 export function release(
   state: SupervisorState,
   { host: id, context }: { readonly host: number; readonly context: number },
@@ -83,7 +82,7 @@ export function release(
   const host = hostOf(state, id);
   if (host === undefined) return state;
   const tenants = host.tenants.filter((tenant) => tenant.context !== context);
-  // One whose contexts were lost ends by itself, and is counted then.
+  // A host whose contexts were lost ends by itself, and is counted then.
   if (tenants.length > 0 || host.dead) {
     return { ...state, hosts: replaced(state.hosts, { ...host, tenants }) };
   }
@@ -91,7 +90,7 @@ export function release(
   return { ...state, hosts: state.hosts.filter((one) => one !== host) };
 }
 
-/** The context of a place is not wanted any more. */
+/** Marks the context of a place as no longer wanted. */
 export function leave(
   state: SupervisorState,
   { host: id, context }: { readonly host: number; readonly context: number },
@@ -104,14 +103,14 @@ export function leave(
   return { ...state, hosts: replaced(state.hosts, { ...host, tenants }) };
 }
 
-/** A host has lost its contexts, and takes no others. */
+/** Marks a host that has lost its contexts: it gets no others. */
 export function markDead(state: SupervisorState, id: number): SupervisorState {
   const host = hostOf(state, id);
   if (host === undefined || host.dead) return state;
   return { ...state, hosts: replaced(state.hosts, { ...host, dead: true }) };
 }
 
-/** A host's process is gone. */
+/** A host's process has ended. */
 export function onHostGone(
   state: SupervisorState,
   id: number,
@@ -121,7 +120,7 @@ export function onHostGone(
   const host = hostOf(state, id);
   // It was stopped.
   if (host === undefined) return state;
-  // Those whose contexts were lost have said so.
+  // Lost contexts have been reported already.
   if (host.tenants.length > 0) {
     const text = `${describeHost(host)} is gone: ${reason}`;
     effects.push({ type: "log", level: "error", car: null, module: null, text });
@@ -130,7 +129,7 @@ export function onHostGone(
   return { ...state, hosts, hostsLost: state.hostsLost + 1 };
 }
 
-/** Places of a host can be used no more, or again. */
+/** Sets the number of unusable places of a host. */
 export function onBlocked(
   state: SupervisorState,
   id: number,
@@ -147,12 +146,12 @@ export function stopAll(state: SupervisorState, effects: SupervisorEffect[]): Su
   return { ...state, cars: [], hosts: [] };
 }
 
-/** The host of that number, while somebody has or had contexts there. */
+/** The host with that number; undefined when it never had contexts. */
 export function hostOf(state: SupervisorState, id: number): HostEntry | undefined {
   return withId(state.hosts, id);
 }
 
-/** A host for people: its number and the cars that have contexts there. */
+/** A host's name for people: its number and its cars. */
 export function describeHost({ id, tenants }: Pick<HostEntry, "id" | "tenants">): string {
   const cars = carsOf(tenants);
   if (cars.length === 0) return `Module host ${id}`;

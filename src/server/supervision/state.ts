@@ -1,5 +1,5 @@
-// What the supervisor knows: which car wants which module contexts, and which host has them. A plain
-// value. Contexts, hosts and cars are addressed by numbers that are never used again.
+// The supervisor's state, a plain value: which car wants which module contexts, and which host has them.
+// Contexts, hosts and cars are addressed by numbers that are never reused.
 //
 // Hosts are children of this process, so moments are those of its own clock.
 import { type ContextSpec, isSameSpec } from "../../module/mod.ts";
@@ -10,7 +10,7 @@ export interface SupervisorState {
   readonly hosts: readonly HostEntry[];
   /** When to look for hosts that can be emptied; `null`: not until a car has become idle. */
   readonly lookAt: number | null;
-  /** Hosts that are gone though nobody stopped them: crashed, killed, or never started. */
+  /** Lost hosts: crashed, killed, or never started. */
   readonly hostsLost: number;
   /** The next number for a context. */
   readonly nextContext: number;
@@ -26,20 +26,20 @@ export interface CarEntry {
   /** Since when it has had no session; `null` while it has one. */
   readonly idleSince: number | null;
   readonly serving: ModuleSet;
-  /** What will take over, opened ahead; `null`: nothing. */
+  /** The set that will take over, opened ahead; `null`: none. */
   readonly coming: ModuleSet | null;
 }
 
-/** The contexts a car is to have by one configuration, and how they have fared. */
+/** The contexts that a car has in one configuration, and their history. */
 export interface ModuleSet {
   readonly specs: readonly ContextSpec[];
-  /** Those that are there, or being opened, in the order of their numbers. */
+  /** Existing contexts and those being opened, in the order of their numbers. */
   readonly contexts: readonly ContextEntry[];
   /** Modules that are opened for the first time while others are served. */
   readonly unproven: readonly number[];
   /** Whether contexts are being opened; the next attempt waits until each has been tried. */
   readonly attempting: boolean;
-  /** Attempts and losses since every context was there for long enough. */
+  /** Attempts and losses since all contexts last existed for long enough. */
   readonly failuresInRow: number;
   /** Host crashes since then. */
   readonly crashesInRow: number;
@@ -47,7 +47,7 @@ export interface ModuleSet {
   readonly crashed: boolean;
   /** Whether a crash pointed at one of its modules. */
   readonly suspect: boolean;
-  /** Since when every context has been there; `null` while one lacks. */
+  /** Since when all contexts have existed; `null` while one is missing. */
   readonly wellSince: number | null;
   /** When the next attempt begins; `null`: none is due. */
   readonly retryAt: number | null;
@@ -63,16 +63,16 @@ export interface ContextEntry {
   readonly replaces: number | null;
 }
 
-/** A host that has, or is to have, contexts. */
+/** A host that has or will have contexts. */
 export interface HostEntry {
   readonly id: number;
-  /** One for every context there, those that are being opened or destroyed included. */
+  /** One for every context, including those being opened or destroyed. */
   readonly tenants: readonly Tenant[];
-  /** Places that cannot be used: of contexts that could not be destroyed, and keep their threads. */
+  /** Unusable places, of contexts that could not be destroyed and keep their threads. */
   readonly blocked: number;
-  /** Started for a suspect that was to have it for itself. */
+  /** Started as the own host of a suspect. */
   readonly alone: boolean;
-  /** Its contexts have been lost: it ends by itself. */
+  /** Its contexts were lost: it ends by itself. */
   readonly dead: boolean;
 }
 
@@ -82,15 +82,15 @@ export interface Tenant {
   readonly car: number;
   /** The car's. */
   readonly name: string;
-  /** Nobody wants the context any more: the place is free once it has been destroyed. */
+  /** The context is no longer wanted: the place is free once it has been destroyed. */
   readonly leaving: boolean;
 }
 
-/** What the supervisor is told beside its inputs. */
+/** The environment of a step. */
 export interface Environment {
   /** Milliseconds of a monotonic clock. */
   readonly now: number;
-  /** Contexts a host takes at most. */
+  /** Maximum number of contexts per host. */
   readonly contextsPerHost: number;
   /** From 0 up to 1, for the jitter of pauses. */
   readonly random: number;
@@ -106,7 +106,7 @@ export const NOBODY: SupervisorState = {
   nextHost: 1,
 };
 
-/** Contexts that nobody has opened yet. */
+/** A set without open contexts. */
 export function newModuleSet(
   specs: readonly ContextSpec[],
   unproven: readonly number[] = [],
@@ -125,12 +125,12 @@ export function newModuleSet(
   };
 }
 
-/** Whether a set wants a context made from the same. */
+/** Whether a set wants a context with the same specification. */
 export function includesSpec(specs: readonly ContextSpec[], spec: ContextSpec): boolean {
   return specs.some((one) => isSameSpec(one, spec));
 }
 
-/** Whether every context of a set is there. */
+/** Whether all contexts of a set exist. */
 export function isComplete({ specs, contexts }: ModuleSet): boolean {
   return contexts.length === specs.length && contexts.every(({ stage }) => stage === "open");
 }
@@ -149,7 +149,7 @@ export function withId<T extends { readonly id: number }>(
   return entry?.id === id ? entry : undefined;
 }
 
-/** A list in which another entry takes the place of the one with its number. */
+/** Replaces the entry with the same number in a list. */
 export function replaced<T extends { readonly id: number }>(
   list: readonly T[],
   entry: T,
@@ -158,7 +158,7 @@ export function replaced<T extends { readonly id: number }>(
   return list[index]?.id === entry.id ? list.with(index, entry) : list;
 }
 
-/** Where the number is, or would be. */
+/** The index of the number, or where it would be. */
 function positionOf(list: readonly { readonly id: number }[], id: number): number {
   let low = 0;
   for (let high = list.length; low < high;) {
