@@ -100,7 +100,10 @@ mosquittoTest(
     assert.equal(all.filter((data) => data === "all").length, 60);
     obeyed(gateway);
     await server.line(/Device is not served: the car has no such module .*device=7\/0\/role_4\]/);
-    await server.line(/Device is not served: the module does not support .*device=2\/150\//);
+    // Of 40 such lines 30 are printed in a minute, those of modules in no certain order.
+    await server.line(
+      /Device is not served: the module does not support .*device=(2|3|1000)\/150\//,
+    );
   },
 );
 
