@@ -1,20 +1,20 @@
 // The server: all cars of the configuration with their transports and modules; starts them together, and
 // stops them in order [STOP-ORDER].
 import { Car, type CarSnapshot, sessionIdOf, type Turn, type TurnSubscriber } from "../car/mod.ts";
-import type { SessionSettings } from "../session/mod.ts";
 import {
   type CarConfig,
   type ConfigDifference,
   reconnects,
   type ServerConfig,
 } from "../config/mod.ts";
-import type { ContextSpec } from "../module/mod.ts";
-import type { CarTransport, MessageLimits } from "../transport/mod.ts";
+import type { CarTransport } from "../transport/mod.ts";
 import type { Log } from "../log/mod.ts";
 import { type Clock, firstOf, systemClock, within } from "../time/mod.ts";
+import { contextSpecs, hasOtherSettings, messageLimits, sessionSettings } from "./car_settings.ts";
 import { ChangeRefusedError, ServerStartError } from "./errors.ts";
 import type { Host, HostEvents } from "./hosts.ts";
-import { type HostPlacement, type OpenWatch, Supervisor } from "./supervisor.ts";
+import type { OpenWatch } from "./contexts.ts";
+import { type HostPlacement, Supervisor } from "./supervisor.ts";
 
 /** The parts of a server. */
 export interface ServerOptions {
@@ -303,47 +303,4 @@ export class Server {
 
 function configure(car: Car, config: ServerConfig, carConfig: CarConfig): void {
   car.configure(sessionSettings(config, carConfig), messageLimits(config));
-}
-
-/** Whether session settings differ for a car whose modules stay. */
-function hasOtherSettings(before: ServerConfig, next: ServerConfig, car: CarConfig): boolean {
-  const texts = [before, next].map((config) => {
-    const { modules: _, ...settings } = sessionSettings(config, car);
-    return JSON.stringify([settings, messageLimits(config)]);
-  });
-  return texts[0] !== texts[1];
-}
-
-function messageLimits({ limits }: ServerConfig): MessageLimits {
-  const { maxMessageBytes, maxMessagesPerSecond } = limits;
-  return { maxMessageBytes, maxMessagesPerSecond };
-}
-
-/** The session settings of one car. */
-function sessionSettings(config: ServerConfig, car: CarConfig): SessionSettings {
-  const { company, timeouts, limits, sendInvalidCommand } = config;
-  return {
-    company,
-    car: car.name,
-    modules: car.modules.map(({ id }) => id),
-    sessionMs: timeouts.sessionMs,
-    responseMs: timeouts.responseMs,
-    sendInvalidCommand,
-    ...limits,
-  };
-}
-
-/** The specifications of one car's contexts; `init` gets company and car first [MODULE-CONFIG]. */
-export function contextSpecs({ company }: ServerConfig, car: CarConfig): ContextSpec[] {
-  return car.modules.map(({ id, libPath, parameters, waitTimeoutMs }) => {
-    const named = new Map([["company_name", company], ["car_name", car.name], ...parameters]);
-    return {
-      company,
-      car: car.name,
-      module: id,
-      libPath,
-      parameters: [...named],
-      waitTimeoutMs,
-    };
-  });
 }

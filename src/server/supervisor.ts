@@ -1,32 +1,15 @@
 // The driver of the supervisor's core: feeds it inputs from hosts, cars and the clock, and carries out its
 // effects: starts and stops module hosts, makes and destroys contexts, and attaches them to cars.
-import {
-  type ContextListener,
-  type ContextSpec,
-  type ModuleContext,
-  ModuleLoadError,
-} from "../module/mod.ts";
-import type { ModuleCommand } from "../protocol/mod.ts";
+import type { ContextSpec } from "../module/mod.ts";
 import type { Log } from "../log/mod.ts";
 import { Alarm, type Clock, systemClock } from "../time/mod.ts";
+import { Contexts, type OpenWatch, type SupervisedCar } from "./contexts.ts";
 import { type HostFacts, Hosts, type StartHost } from "./hosts.ts";
 import { carsOf } from "./supervision/quarantine.ts";
 import { nextDeadline, step } from "./supervision/core.ts";
-import type { ContextInput, SupervisorEffect, SupervisorInput } from "./supervision/effects.ts";
+import type { SupervisorEffect, SupervisorInput } from "./supervision/effects.ts";
 import { describeHost, hostOf } from "./supervision/places.ts";
 import { NOBODY, type SupervisorState } from "./supervision/state.ts";
-
-/** The interface of a car; `Car` implements it. */
-export interface SupervisedCar {
-  readonly name: string;
-  attach(context: ModuleContext): void;
-  /** Releases all contexts, which ends a session. */
-  releaseModules(detail: string): void;
-  /** Every context has been attached. */
-  modulesReady(): void;
-  takeCommand(module: number, command: ModuleCommand): void;
-  loseModule(module: number, reason: string): void;
-}
 
 export interface SupervisorOptions {
   readonly startHost: StartHost;
@@ -37,17 +20,6 @@ export interface SupervisorOptions {
   readonly clock?: Clock;
 }
 
-/** Callbacks for opening contexts for the first time. */
-export interface OpenWatch {
-  /**
-   * A library cannot be loaded: a reason not to start. After all other errors, it is tried again, for as
-   * long as it takes.
-   */
-  onUnusable?(error: Error): void;
-  /** Every library has been loaded or has failed, regardless of `init`. */
-  onLoaded?(): void;
-}
-
 /** A host and its cars, as plain data. */
 export interface HostPlacement {
   readonly id: number;
@@ -55,13 +27,6 @@ export interface HostPlacement {
   readonly cars: Readonly<Record<string, number>>;
   /** `null` while it starts. */
   readonly facts: HostFacts | null;
-}
-
-/** A context that has been made. */
-interface Made {
-  readonly context: ModuleContext;
-  /** The car that it serves; `null`: none yet. */
-  car: SupervisedCar | null;
 }
 
 /** Contexts that are opened for the first time. */
@@ -79,15 +44,13 @@ export class Supervisor {
   readonly #clock: Clock;
   readonly #alarm: Alarm;
   readonly #hosts: Hosts;
+  readonly #contexts: Contexts;
   readonly #inputs: SupervisorInput[] = [];
   readonly #ids = new Map<SupervisedCar, number>();
   readonly #cars = new Map<number, SupervisedCar>();
-  readonly #made = new Map<number, Made>();
-  /** Contexts that are being destroyed, with the car each had. */
-  readonly #leaving = new Map<Promise<void>, number>();
   #state: SupervisorState = NOBODY;
   #nextCar = 1;
-  /** The context that is being opened right now. */
+  /** The attempt whose contexts begin to be opened in this very moment. */
   #first: FirstAttempt | null = null;
   #busy = false;
 
@@ -97,6 +60,10 @@ export class Supervisor {
     this.#clock = clock;
     this.#alarm = new Alarm(clock, () => this.#take({ type: "tick" }));
     this.#hosts = new Hosts(startHost);
+    this.#contexts = new Contexts({
+      create: (host, spec, listener) => this.#hosts.createContext(host, spec, listener),
+      take: (input) => this.#take(input),
+    });
   }
 
   /**
@@ -191,7 +158,7 @@ export class Supervisor {
     const id = this.#ids.get(car);
     if (id === undefined) return;
     this.#take({ type, car: id });
-    await Promise.all([...this.#leaving].flatMap(([done, whose]) => whose === id ? [done] : []));
+    await this.#contexts.left(id);
   }
 
   /** Takes an input, and those that arrive while its effects are carried out, one after the other. */
@@ -238,13 +205,15 @@ export class Supervisor {
       case "stop_host":
         return this.#hosts.stop(effect.host);
       case "open":
-        return this.#startToOpen(effect);
+        return this.#open(effect);
       case "destroy":
-        return this.#destroy(effect);
+        return this.#contexts.destroy(effect);
       case "release":
         return this.#cars.get(effect.car)?.releaseModules(effect.detail);
-      case "attach":
-        return this.#attach(effect.car, effect.context);
+      case "attach": {
+        const car = this.#cars.get(effect.car);
+        return car && this.#contexts.attach(effect.context, car);
+      }
       case "ready":
         return this.#cars.get(effect.car)?.modulesReady();
       case "log": {
@@ -263,77 +232,16 @@ export class Supervisor {
     });
   }
 
-  #startToOpen(effect: SupervisorEffect & { type: "open" }): void {
+  #open(effect: SupervisorEffect & { type: "open" }): void {
     const first = this.#first;
-    if (first === null) return void this.#open(effect, {});
+    if (first === null) return void this.#contexts.open(effect);
     const { context } = effect;
     const { watch, unloaded, opening } = first;
     unloaded.add(context);
     const onLoaded = () => {
       if (unloaded.delete(context) && unloaded.size === 0) watch.onLoaded?.();
     };
-    opening.push(this.#open(effect, { ...watch, onLoaded }).then(onLoaded));
-  }
-
-  /** Never rejects. */
-  async #open(
-    { car, context, host, spec }: SupervisorEffect & { type: "open" },
-    watch: OpenWatch,
-  ): Promise<void> {
-    const about = { car, context, host };
-    try {
-      const listener = this.#listener(about, spec.module, watch);
-      const made = await this.#hosts.createContext(host, spec, listener);
-      this.#made.set(context, { context: made, car: null });
-    } catch (error) {
-      const { message } = error as Error;
-      if (cannotEverLoad(error)) watch.onUnusable?.(error);
-      const blame = error instanceof ModuleLoadError ? error.blame : "none";
-      return this.#take({ type: "failed", ...about, message, blame });
-    }
-    this.#take({ type: "opened", ...about });
-  }
-
-  #listener(
-    about: Omit<ContextInput<string>, "type">,
-    module: number,
-    { onLoaded = () => {} }: OpenWatch,
-  ): ContextListener {
-    const { context } = about;
-    return {
-      onLoaded,
-      onCommand: (command) => this.#made.get(context)?.car?.takeCommand(module, command),
-      onLost: (reason, blame) => {
-        this.#made.get(context)?.car?.loseModule(module, reason);
-        this.#made.delete(context);
-        this.#take({ type: "lost", ...about, reason, blame });
-      },
-    };
-  }
-
-  #attach(id: number, context: number): void {
-    const made = this.#made.get(context);
-    const car = this.#cars.get(id);
-    if (made === undefined || car === undefined) return;
-    made.car = car;
-    car.attach(made.context);
-    made.context.releaseCommands();
-  }
-
-  #destroy({ car, context, host }: SupervisorEffect & { type: "destroy" }): void {
-    const made = this.#made.get(context);
-    this.#made.delete(context);
-    const destroy = async () => {
-      try {
-        await made?.context.destroy();
-      } catch {
-        // There is nothing left to do for it, and its host ends when the last one has left.
-      }
-      this.#leaving.delete(leaving);
-      this.#take({ type: "destroyed", car, context, host });
-    };
-    const leaving = destroy();
-    this.#leaving.set(leaving, car);
+    opening.push(this.#contexts.open(effect, { ...watch, onLoaded }).then(onLoaded));
   }
 
   #onOutput(id: number, tag: string, line: string): void {
@@ -345,9 +253,4 @@ export class Supervisor {
       this.#log.info(() => `${tag} ${describeHost(host)}: ${line}`);
     }
   }
-}
-
-/** Whether a retry cannot help, because the library itself is unusable. */
-function cannotEverLoad(error: unknown): error is ModuleLoadError {
-  return error instanceof ModuleLoadError && ["library", "symbol", "number"].includes(error.kind);
 }

@@ -1,0 +1,53 @@
+// What cars are told, and what their contexts are made from, by the configuration.
+import type { CarConfig, ServerConfig } from "../config/mod.ts";
+import type { ContextSpec } from "../module/mod.ts";
+import type { SessionSettings } from "../session/mod.ts";
+import type { MessageLimits } from "../transport/mod.ts";
+
+/** Whether session settings differ for a car whose modules stay. */
+export function hasOtherSettings(
+  before: ServerConfig,
+  next: ServerConfig,
+  car: CarConfig,
+): boolean {
+  const texts = [before, next].map((config) => {
+    const { modules: _, ...settings } = sessionSettings(config, car);
+    return JSON.stringify([settings, messageLimits(config)]);
+  });
+  return texts[0] !== texts[1];
+}
+
+/** How much of a gateway is read. */
+export function messageLimits({ limits }: ServerConfig): MessageLimits {
+  const { maxMessageBytes, maxMessagesPerSecond } = limits;
+  return { maxMessageBytes, maxMessagesPerSecond };
+}
+
+/** The session settings of one car. */
+export function sessionSettings(config: ServerConfig, car: CarConfig): SessionSettings {
+  const { company, timeouts, limits, sendInvalidCommand } = config;
+  return {
+    company,
+    car: car.name,
+    modules: car.modules.map(({ id }) => id),
+    sessionMs: timeouts.sessionMs,
+    responseMs: timeouts.responseMs,
+    sendInvalidCommand,
+    ...limits,
+  };
+}
+
+/** The specifications of one car's contexts; `init` gets company and car first [MODULE-CONFIG]. */
+export function contextSpecs({ company }: ServerConfig, car: CarConfig): ContextSpec[] {
+  return car.modules.map(({ id, libPath, parameters, waitTimeoutMs }) => {
+    const named = new Map([["company_name", company], ["car_name", car.name], ...parameters]);
+    return {
+      company,
+      car: car.name,
+      module: id,
+      libPath,
+      parameters: [...named],
+      waitTimeoutMs,
+    };
+  });
+}

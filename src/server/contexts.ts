@@ -1,0 +1,131 @@
+// The module contexts of all cars as they are made: opened, given to the cars they serve, destroyed.
+import {
+  type ContextListener,
+  type ContextSpec,
+  type ModuleContext,
+  ModuleLoadError,
+} from "../module/mod.ts";
+import type { ModuleCommand } from "../protocol/mod.ts";
+import type { ContextInput, SupervisorEffect, SupervisorInput } from "./supervision/effects.ts";
+
+/** What a car is for its contexts; `Car` is one. */
+export interface SupervisedCar {
+  readonly name: string;
+  attach(context: ModuleContext): void;
+  /** Releases all contexts, which ends a session. */
+  releaseModules(detail: string): void;
+  /** Every context has been attached. */
+  modulesReady(): void;
+  takeCommand(module: number, command: ModuleCommand): void;
+  loseModule(module: number, reason: string): void;
+}
+
+/** Told about the first attempt to open contexts. */
+export interface OpenWatch {
+  /** A library cannot be loaded, and never will be. Whatever else fails is tried again. */
+  onUnusable?(error: Error): void;
+  /** Every library has been loaded or has failed, regardless of `init`. */
+  onLoaded?(): void;
+}
+
+export interface ContextsOptions {
+  /** Makes a context in a host; its commands wait until they are released. */
+  readonly create: (
+    host: number,
+    spec: ContextSpec,
+    listener: ContextListener,
+  ) => Promise<ModuleContext>;
+  /** Takes what becomes of a context. */
+  readonly take: (input: SupervisorInput) => void;
+}
+
+/** A context that has been made. */
+interface Made {
+  readonly context: ModuleContext;
+  /** The car that it serves; `null`: none yet. */
+  car: SupervisedCar | null;
+}
+
+/** Contexts by their numbers. */
+export class Contexts {
+  readonly #options: ContextsOptions;
+  readonly #made = new Map<number, Made>();
+  /** Contexts that are being destroyed, with the car each was opened for. */
+  readonly #leaving = new Map<Promise<void>, number>();
+
+  constructor(options: ContextsOptions) {
+    this.#options = options;
+  }
+
+  /** Opens a context. Resolves when it has been tried; never rejects. */
+  async open(
+    { car, context, host, spec }: SupervisorEffect & { type: "open" },
+    watch: OpenWatch = {},
+  ): Promise<void> {
+    const { create, take } = this.#options;
+    const about = { car, context, host };
+    try {
+      const made = await create(host, spec, this.#listener(about, spec.module, watch));
+      this.#made.set(context, { context: made, car: null });
+    } catch (error) {
+      const { message } = error as Error;
+      if (cannotEverLoad(error)) watch.onUnusable?.(error);
+      const blame = error instanceof ModuleLoadError ? error.blame : "none";
+      return take({ type: "failed", ...about, message, blame });
+    }
+    take({ type: "opened", ...about });
+  }
+
+  /** A context serves a car from now on, and its commands go there. */
+  attach(context: number, car: SupervisedCar): void {
+    const made = this.#made.get(context);
+    if (made === undefined) return;
+    made.car = car;
+    car.attach(made.context);
+    made.context.releaseCommands();
+  }
+
+  /** Destroys a context; it serves no car any more. */
+  destroy({ car, context, host }: SupervisorEffect & { type: "destroy" }): void {
+    const made = this.#made.get(context);
+    this.#made.delete(context);
+    const destroy = async () => {
+      try {
+        await made?.context.destroy();
+      } catch {
+        // There is nothing left to do for it, and its host ends when the last one has left.
+      }
+      this.#leaving.delete(leaving);
+      this.#options.take({ type: "destroyed", car, context, host });
+    };
+    const leaving = destroy();
+    this.#leaving.set(leaving, car);
+  }
+
+  /** Resolves when those contexts of a car that are being destroyed are gone. Never rejects. */
+  async left(car: number): Promise<void> {
+    await Promise.all([...this.#leaving].flatMap(([done, whose]) => whose === car ? [done] : []));
+  }
+
+  #listener(
+    about: Omit<ContextInput<string>, "type">,
+    module: number,
+    { onLoaded = () => {} }: OpenWatch,
+  ): ContextListener {
+    const { context } = about;
+    return {
+      onLoaded,
+      onCommand: (command) => this.#made.get(context)?.car?.takeCommand(module, command),
+      onLost: (reason, blame) => {
+        this.#made.get(context)?.car?.loseModule(module, reason);
+        this.#made.delete(context);
+        this.#options.take({ type: "lost", ...about, reason, blame });
+      },
+    };
+  }
+}
+
+/** Whether a retry cannot help, because the library itself is unusable. */
+function cannotEverLoad(error: unknown): error is ModuleLoadError {
+  return error instanceof ModuleLoadError && ["library", "symbol", "number"].includes(error.kind);
+}
