@@ -5,6 +5,7 @@
 // is a chunk of finished lines, so that a chunk costs one write.
 import { getStreamSink, type LogRecord, type Sink } from "@logtape/logtape";
 import { getRotatingFileSink } from "@logtape/file";
+import { requireRegularFile } from "../text/mod.ts";
 
 /** A sink for chunks of lines. */
 export interface LineSink {
@@ -98,7 +99,7 @@ export class FileSink implements LineSink {
 
   #open(): Sink & AsyncDisposable {
     const { path, maxBytes, keep, onTaken } = this.#options;
-    requireRegular(path);
+    requireRegularFile(path);
     const sink = getRotatingFileSink(path, {
       maxSize: maxBytes === 0 ? Infinity : maxBytes,
       maxFiles: keep,
@@ -148,17 +149,6 @@ export class FileSink implements LineSink {
     old[Symbol.asyncDispose]().then(undefined, () => {});
     this.#sink = this.#open();
   }
-}
-
-/** Opening a pipe without a reader would block the process forever. */
-function requireRegular(path: string): void {
-  let info: Deno.FileInfo;
-  try {
-    info = Deno.statSync(path);
-  } catch {
-    return;
-  }
-  if (!info.isFile) throw new Error("it is no regular file");
 }
 
 /** A record that carries a chunk; only its message is ever read. */

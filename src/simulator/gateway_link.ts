@@ -4,6 +4,7 @@ import { Buffer } from "node:buffer";
 import mqtt, { type IClientOptions, MqttClient } from "mqtt";
 import { BrokerStream } from "./broker_stream.ts";
 import { type CarTopics, carTopics } from "../protocol/mod.ts";
+import { requireRegularFile } from "../text/mod.ts";
 import { systemClock, within } from "../time/mod.ts";
 
 /** How to reach the broker; the server's own `BrokerConfig` fits. */
@@ -176,6 +177,7 @@ const pemFiles = new Map<string, Buffer>();
 function readPem(file: string): Buffer {
   const known = pemFiles.get(file);
   if (known !== undefined) return known;
+  requireRegularFile(file);
   const bytes = readFileSync(file);
   pemFiles.set(file, bytes);
   return bytes;

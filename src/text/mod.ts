@@ -11,6 +11,7 @@ export {
   readBytes,
   readStandardInput,
   readText,
+  requireRegularFile,
 } from "./read_file.ts";
 export { MASK, maskSecrets, maskText, maskValue, secretValues } from "./secrets.ts";
 export { nearestKey } from "./suggest.ts";

@@ -113,6 +113,22 @@ async function readAll(
   }
 }
 
+/**
+ * Refuses what must not be opened synchronously: opening a pipe without a partner would block the
+ * process forever. A missing file is accepted.
+ *
+ * @throws {FileError} when something else than a regular file is at the path.
+ */
+export function requireRegularFile(path: string): void {
+  let info: Deno.FileInfo;
+  try {
+    info = Deno.statSync(path);
+  } catch {
+    return;
+  }
+  if (!info.isFile) throw new FileError(`is ${kindOf(info)}, not a regular file`);
+}
+
 function kindOf(info: Deno.FileInfo): string {
   if (info.isDirectory) return "a directory";
   if (info.isFifo) return "a pipe";

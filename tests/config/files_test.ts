@@ -1,6 +1,6 @@
 // What the configuration takes from files.
 import assert from "node:assert/strict";
-import { readSecret, secretOf } from "../../src/config/files.ts";
+import { readSecret, secretOf, withFiles } from "../../src/config/files.ts";
 import { place } from "./support.ts";
 
 Deno.test("secretOf() drops one newline at the end, and nothing else", () => {
@@ -18,4 +18,29 @@ Deno.test("readSecret() finds a file and reads the secret in it, or says why not
   });
   const missing = readSecret("none", place);
   assert.match(missing.ok ? "" : missing.message, /^Expected an existing file: found none at /);
+});
+
+Deno.test("withFiles() looks at each file once, however often it is asked for", async () => {
+  const looks: string[] = [];
+  const source = {
+    kind(path: string) {
+      looks.push(`kind ${path}`);
+      return Promise.resolve("file" as const);
+    },
+    readText(path: string) {
+      looks.push(`text ${path}`);
+      return path === "/b" ? Promise.reject(new Error("broken")) : Promise.resolve(`in ${path}`);
+    },
+  };
+  const parse = (path: string) =>
+    withFiles(source, (files) => {
+      for (let times = 0; times < 3; times++) {
+        if (files.kind(path) === "file") files.readText(path, 10);
+      }
+      return files.kind(path) === "file" ? files.readText(path, 10) : "";
+    });
+  assert.equal(await parse("/a"), "in /a");
+  assert.deepEqual(looks.splice(0), ["kind /a", "text /a"]);
+  await assert.rejects(parse("/b"), /broken/);
+  assert.deepEqual(looks, ["kind /b", "text /b"]);
 });

@@ -336,7 +336,7 @@ Deno.test("startLogging() refuses a pipe in place of its file: opening it would 
   await logging.stop();
   assert.match(
     memory.text(),
-    /Cannot open the log file ".*external_server.log": it is no regular file/,
+    /Cannot open the log file ".*external_server.log": is a pipe, not a regular file/,
   );
 });
 

@@ -1,12 +1,12 @@
 // Files that never end, never answer, or are no files.
 import assert from "node:assert/strict";
-import { withFiles } from "../../src/config/files.ts";
 import {
   describeFileError,
   FileError,
   fileKind,
   type FileSystem,
   readText,
+  requireRegularFile,
 } from "../../src/text/read_file.ts";
 import { TempFolder } from "../support/temp.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
@@ -88,27 +88,10 @@ Deno.test("fileKind() tells files, folders and pipes apart", async () => {
   assert.equal(await fileKind(folder.file("none")), "missing");
 });
 
-Deno.test("withFiles() looks at each file once, however often it is asked for", async () => {
-  const looks: string[] = [];
-  const source = {
-    kind(path: string) {
-      looks.push(`kind ${path}`);
-      return Promise.resolve("file" as const);
-    },
-    readText(path: string) {
-      looks.push(`text ${path}`);
-      return path === "/b" ? Promise.reject(new Error("broken")) : Promise.resolve(`in ${path}`);
-    },
-  };
-  const parse = (path: string) =>
-    withFiles(source, (files) => {
-      for (let times = 0; times < 3; times++) {
-        if (files.kind(path) === "file") files.readText(path, 10);
-      }
-      return files.kind(path) === "file" ? files.readText(path, 10) : "";
-    });
-  assert.equal(await parse("/a"), "in /a");
-  assert.deepEqual(looks.splice(0), ["kind /a", "text /a"]);
-  await assert.rejects(parse("/b"), /broken/);
-  assert.deepEqual(looks, ["kind /b", "text /b"]);
+Deno.test("requireRegularFile() refuses what would block, and leaves the rest to who opens it", async () => {
+  await using folder = await TempFolder.make();
+  const pipe = await folder.pipe("pipe");
+  assert.throws(() => requireRegularFile(pipe), /^FileError: is a pipe, not a regular file$/);
+  requireRegularFile(await folder.write("file", ""));
+  requireRegularFile(folder.file("none"));
 });
