@@ -142,6 +142,13 @@ Deno.test("step() skips what else arrives but keeps statuses [CONNECT-OTHER-MESS
   assert.deepEqual(car.respond(1).answers, [2, 3]);
 });
 
+Deno.test("step() keeps statuses of devices that are not listed in their order, too [CONNECT-OTHER-MESSAGES]", () => {
+  const car = firstCommandsCar([FRONT]);
+  assert.deepEqual(car.status(REAR, { counter: 1, state: DeviceState.RUNNING }).lines, []);
+  assert.deepEqual(car.status(FRONT, { counter: 2, state: DeviceState.RUNNING }).lines, []);
+  assert.deepEqual(car.respond(0).answers, [1, 2]);
+});
+
 Deno.test("step() counts responses with foreign counters, each one [CONNECT-COMMAND-RESPONSES]", () => {
   const car = firstCommandsCar();
   assert.deepEqual(car.respond(77).noteCodes, []);

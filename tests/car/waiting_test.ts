@@ -80,6 +80,15 @@ Deno.test("step() holds the newest Connect only [CONNECT-HOLD]", () => {
   assert.deepEqual(seen.published, [{ kind: "connect_response", sessionId: "second", type: 0 }]);
 });
 
+Deno.test("step() gives a held Connect up for a newer one, also one that cannot be used [CONNECT-HOLD]", () => {
+  const car = new TestCar();
+  car.input({ type: "broker_up" });
+  car.connect([FRONT], "held");
+  car.connect([], "empty");
+  assert.deepEqual(car.input({ type: "modules_ready" }).lines, []);
+  assert.equal(car.session.kind, "waiting");
+});
+
 Deno.test("step() drops a held Connect with the broker [CONNECT-HOLD]", () => {
   const car = new TestCar();
   car.input({ type: "broker_up" });
