@@ -4,7 +4,7 @@ import type { Client } from "aedes";
 import type { Duplex } from "node:stream";
 import { quote } from "../text/mod.ts";
 import { andSuppressed, type Log, Once } from "../log/mod.ts";
-import { type Clock, systemClock } from "../time/mod.ts";
+import { type Clock, RateLimit, systemClock } from "../time/mod.ts";
 import type { BrokerPeer } from "../net/mod.ts";
 import { PacketLimit } from "./packet_limit.ts";
 
@@ -15,6 +15,8 @@ export interface ClientLimits {
   /** Bytes that wait to be read by one client, and by all. */
   readonly unreadBytes: number;
   readonly allBytes: number;
+  /** Messages of one client within a second: with more, it is read more slowly. */
+  readonly messagesPerSecond: number;
   /** Topic filters of one client, and of all. */
   readonly subscriptions: number;
   readonly allSubscriptions: number;
@@ -26,6 +28,7 @@ const DEFAULTS: ClientLimits = {
   clients: 10_000,
   unreadBytes: 8 * MIB,
   allBytes: 64 * MIB,
+  messagesPerSecond: 10_000,
   subscriptions: 1_000,
   allSubscriptions: 100_000,
 };
@@ -129,11 +132,33 @@ export class BrokerClients {
     for (const stream of [...this.#members.keys()]) stream.destroy();
   }
 
-  /** aedes reads whole chunks with read(); it sets no limit to a packet, so we look first. */
+  /**
+   * aedes reads whole chunks with read(). It limits neither the packets nor their number, so we look
+   * first; and it may read while its parser is still busy with the last chunk, which ends the connection
+   * over packets that are none.
+   */
   #boundReads(member: Member): void {
     const { peer: { stream }, packets } = member;
+    const { clock = systemClock } = this.#options;
     const read = stream.read.bind(stream);
+    let parsing = false;
+    let refused = false;
+    const readOn = () => {
+      if (!refused || parsing || rate.pausing || stream.destroyed) return;
+      refused = false;
+      stream.emit("readable");
+    };
+    const rate = new RateLimit(this.limits.messagesPerSecond, {
+      clock,
+      pause: () => this.#warnOfFlood(member),
+      resume: readOn,
+    });
+    stream.on("close", () => rate.stop());
     stream.read = (size?: number) => {
+      // The stream itself asks for nothing, to fill its buffer.
+      if (size === 0) return read(size);
+      refused = parsing || rate.pausing;
+      if (refused) return null;
       const bytes: Uint8Array | null = read(size);
       if (bytes === null) return null;
       if (!packets.allows(bytes)) {
@@ -142,6 +167,13 @@ export class BrokerClients {
         return null;
       }
       this.#addUp(bytes.length);
+      rate.count(packets.takeMessages());
+      rate.check();
+      parsing = true;
+      queueMicrotask(() => {
+        parsing = false;
+        readOn();
+      });
       return bytes;
     };
   }
@@ -197,6 +229,18 @@ export class BrokerClients {
   #dropForTopic(client: Client, topic: string): boolean {
     this.drop(client, `it used a topic of ${topic.length} characters, ${MAX_TOPIC_LENGTH} may be`);
     return false;
+  }
+
+  #warnOfFlood(member: Member): void {
+    const id = clientOf(member)?.id ?? "";
+    const count = this.#once.ask(`flood of ${id}`);
+    if (count === undefined) return;
+    this.#options.log.warning(() =>
+      `The embedded broker reads client ${
+        quote(id)
+      } at ${member.peer.address} more slowly: it sends ` +
+      `more than ${this.limits.messagesPerSecond} messages a second${andSuppressed(count)}`
+    );
   }
 
   #drop(member: Member, reason: string): false {

@@ -1,6 +1,7 @@
-// Checks the lengths of MQTT packets in a stream, without keeping bytes.
+// Checks the lengths of MQTT packets in a stream, and counts them, without keeping bytes.
 
 const PUBLISH = 3;
+const PUBACK = 4;
 /**
  * Bytes of a packet other than PUBLISH, by its type: names, passwords and a last will in CONNECT,
  * topic filters in SUBSCRIBE and UNSUBSCRIBE.
@@ -18,6 +19,7 @@ export class PacketLimit {
   #length = 0;
   #shift = -1;
   #type = 0;
+  #messages = 0;
 
   constructor(maxPublishBytes: number) {
     this.#maxPublishBytes = maxPublishBytes;
@@ -26,6 +28,13 @@ export class PacketLimit {
   /** Bytes of the incomplete packet, which a parser keeps until it is complete. */
   get incompleteBytes(): number {
     return this.#left === 0 ? 0 : this.#length - this.#left;
+  }
+
+  /** Packets that began since the last call; a PUBACK counts as half of one. */
+  takeMessages(): number {
+    const messages = this.#messages;
+    this.#messages = 0;
+    return messages;
   }
 
   /** Takes the next bytes; false when a packet in them is too long, or its length endless. */
@@ -41,6 +50,7 @@ export class PacketLimit {
       const byte = bytes[at++] as number;
       if (this.#shift < 0) {
         this.#type = byte >> 4;
+        this.#messages += this.#type === PUBACK ? 0.5 : 1;
         this.#shift = 0;
         this.#length = 0;
         continue;

@@ -148,10 +148,17 @@ function createParts({ source, options, config, logging, reloader }: PartOptions
     name: "the embedded broker",
     async start() {
       const { EmbeddedBroker } = await import("../broker/mod.ts");
-      const maxMessageBytes = config.limits.maxMessageBytes;
+      const { maxMessageBytes, maxMessagesPerSecond: messagesPerSecond } = config.limits;
       shares = shareOpenFiles(config, embeddedBroker, log);
       const maxClients = (await shares).broker;
-      broker = new EmbeddedBroker({ broker: config.broker, maxMessageBytes, maxClients, log });
+      const limits = { messagesPerSecond };
+      broker = new EmbeddedBroker({
+        broker: config.broker,
+        maxMessageBytes,
+        maxClients,
+        limits,
+        log,
+      });
       await broker.start();
     },
     async stop() {

@@ -5,6 +5,7 @@ import type { ClientLimits } from "../../src/broker/clients.ts";
 import { UPGRADE_MS, WebSocketUpgrade } from "../../src/net/websocket_upgrade.ts";
 import { EmbeddedBroker } from "../../src/broker/broker.ts";
 import { ConnStream } from "../../src/net/conn_stream.ts";
+import { concatenate } from "../../src/net/link.ts";
 import { silentLog } from "../../src/log/log.ts";
 import { readAll, send } from "../adversary/attack.ts";
 import { deafSubscribers, subscriptions } from "../adversary/gateway.ts";
@@ -12,6 +13,7 @@ import { RawWebSocket, upgradeRequest } from "../adversary/web_socket.ts";
 import {
   connectPacket,
   messagePacket,
+  PUBLISH_QOS0,
   PUBLISH_QOS2,
   subscribePacket,
 } from "../support/mqtt_packets.ts";
@@ -20,6 +22,8 @@ import { VirtualClock } from "../support/virtual_clock.ts";
 import { Inbox, waitFor } from "../support/wait.ts";
 
 const MIB = 1024 * 1024;
+const CONNACK_BYTES = 4;
+const SUBACK_BYTES = 5;
 /** More than what the system itself keeps for a connection that is not read. */
 const FLOOD_BYTES = 40 * MIB;
 const PIECE_BYTES = MIB / 2;
@@ -313,4 +317,54 @@ Deno.test("WebSocketUpgrade closes a connection that does not ask in time", asyn
   await ended(slow.conn);
   assert.equal(clock.timers, 0);
   upgrade.close();
+});
+
+/** Publishes so many messages at QoS 0, in few pieces. */
+async function publishMany(conn: Deno.Conn, messages: number): Promise<void> {
+  const packet = messagePacket("acme/other", new Uint8Array(20), PUBLISH_QOS0);
+  const piece = concatenate(Array.from({ length: 500 }, () => packet));
+  for (let sent = 0; sent < messages; sent += 500) await send(conn, piece);
+}
+
+Deno.test("EmbeddedBroker reads a client that floods more slowly, and loses nothing of it", async () => {
+  await using embedded = await startBroker({ messagesPerSecond: 1_000 });
+  using subscriber = await join(embedded.port, "subscriber");
+  await send(subscriber, subscribePacket(["acme/other"]));
+  let bytes = 0;
+  const reading = readAll(subscriber, ({ length }) => bytes += length);
+  using publisher = await join(embedded.port);
+  await publisher.read(new Uint8Array(CONNACK_BYTES));
+  await publishMany(publisher, 2_000);
+  assert.match(
+    await embedded.lines.next("the warning"),
+    /reads client "adversary" at 127\.0\.0\.1 more slowly: it sends more than 1000 messages a second$/,
+  );
+  const expected = CONNACK_BYTES + SUBACK_BYTES +
+    2_000 * messagePacket("acme/other", new Uint8Array(20), PUBLISH_QOS0).length;
+  await waitFor(() => bytes >= expected, "all messages");
+  assert.equal(bytes, expected);
+  await embedded.broker.stop();
+  await reading;
+});
+
+Deno.test("EmbeddedBroker does not close over its subscribers' ends a client that publishes to them", async () => {
+  await using embedded = await startBroker({ messagesPerSecond: 1e9 });
+  using publisher = await join(embedded.port);
+  const closed = readAll(publisher);
+  let open = true;
+  void closed.then(() => open = false);
+  for (let round = 0; round < 5; round++) {
+    const subscriber = await join(embedded.port, "subscriber");
+    await send(subscriber, subscribePacket(["acme/other"]));
+    const publishing = publishMany(publisher, 20_000).catch(() => {});
+    const buffer = new Uint8Array(65_536);
+    for (let bytes = 0; bytes < 100_000;) {
+      bytes += await waitFor(subscriber.read(buffer), "messages") ?? Infinity;
+    }
+    subscriber.close();
+    await publishing;
+    assert.ok(open, `closed in round ${round}`);
+  }
+  await embedded.broker.stop();
+  await closed;
 });

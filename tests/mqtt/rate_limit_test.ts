@@ -1,6 +1,6 @@
 // Cars that send too much: how much that is, and what comes of it.
 import assert from "node:assert/strict";
-import { RateLimit } from "../../src/transport/mqtt/rate_limit.ts";
+import { RateLimit } from "../../src/time/rate_limit.ts";
 import { PUBLISH_QOS0 } from "../support/mqtt_packets.ts";
 import { localBroker, makeConnector, TestCar } from "../support/mqtt_peers.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";

@@ -1,7 +1,7 @@
 // The fast lane of one broker connection: PUBLISH and PUBACK bypass mqtt.js, which handles the rest.
 import { Buffer } from "node:buffer";
 import { Duplex } from "node:stream";
-import type { Clock } from "../../time/mod.ts";
+import { type Clock, RateLimit } from "../../time/mod.ts";
 import { BrokerStalledError, concatenate, type Link, MalformedPacketError } from "../../net/mod.ts";
 import {
   type PacketListener,
@@ -11,7 +11,6 @@ import {
   writePuback,
   writePublish,
 } from "./packets.ts";
-import { RateLimit } from "./rate_limit.ts";
 import type { MessageLimits } from "../transport.ts";
 
 /** Plain counters of one transport, over all its connections. */

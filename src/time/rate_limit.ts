@@ -1,6 +1,6 @@
-// Rate limit of a gateway's messages: with more, reading pauses, so that they wait at the broker, which
+// Rate limit of messages: with more, reading pauses, so that they wait where they come from. A broker
 // drops those at QoS 0 and sends only a few at QoS 1.
-import type { Clock, TimerHandle } from "../../time/mod.ts";
+import type { Clock, TimerHandle } from "./clock.ts";
 
 /**
  * The size of bursts, as milliseconds at the full rate; the clock is not read more often.
@@ -39,9 +39,9 @@ export class RateLimit {
     return this.#timer !== undefined;
   }
 
-  /** A message has come. */
-  count(): void {
-    this.#messages++;
+  /** Messages have come. */
+  count(messages = 1): void {
+    this.#messages += messages;
   }
 
   /** If too many came, pauses until they are due at the allowed rate. */
