@@ -67,7 +67,7 @@ Deno.test("A server says at its start that the limit of open files is too low", 
   const options = { command: ["bash", shell] } as const;
   const server = await stage.serve({ cars: { car_a: {} }, more: { http: HTTP }, options });
   await server.line(
-    /WARNING.*\bOpen files: about 118 needed for 1 cars and 1 module hosts, 110 there\. Raise the /,
+    /WARNING.*\bOpen files: about 118 needed for 1 cars and 1 module hosts, 110 available\. Raise the /,
   );
   const url = await urlOf(server);
   await using attack = await idleConnections({
