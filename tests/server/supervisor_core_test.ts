@@ -260,6 +260,20 @@ Deno.test("A host is not emptied while one of its cars has a session, or is give
   assert.deepEqual([second, third].flatMap((car) => world.hostsOf(car)), [1, 1]);
 });
 
+Deno.test("A host is emptied when the last of its cars has been idle for long enough", () => {
+  const { world, second } = divided();
+  const third = world.add([1], true);
+  world.settle();
+  world.until(100_000);
+  world.session(third, true);
+  world.until(200_000);
+  world.session(third, false);
+  world.until(499_999);
+  assert.deepEqual(world.at("leaving"), []);
+  world.until(500_000);
+  assert.deepEqual(world.at("leaving").map(({ car }) => car), [second, third]);
+});
+
 Deno.test("A host is left as it is when there is no room for all contexts of one of its cars", () => {
   const world = new World(4);
   for (const modules of [[1, 2], [1, 2, 3], [1, 2, 3]]) world.add(modules);

@@ -107,6 +107,20 @@ Deno.test("Supervisor puts nobody on a host that has died, and stops nothing twi
   assert.equal(test.supervisor.hostsLost, 1);
 });
 
+Deno.test("Supervisor counts a host whose contexts have all been lost, and does not stop it", async () => {
+  const test = new ModulesFixture();
+  await Promise.all([open(test, "car_a", 2), open(test, "car_b", 1)]);
+  const [host] = test.hosts.all;
+  assert.ok(host);
+  let stops = 0;
+  host.stop = () => Promise.resolve(void stops++);
+  host.die();
+  assert.deepEqual(test.placement, []);
+  await settled();
+  assert.deepEqual([test.supervisor.hostsLost, stops], [1, 0]);
+  assert.deepEqual(test.log.matching(/Module host/), []);
+});
+
 for (const how of ["rejects", "throws"] as const) {
   Deno.test(`Supervisor survives a start of a host that ${how}: its cars hear why`, async () => {
     const test = new ModulesFixture(15, () => {
@@ -135,8 +149,18 @@ Deno.test("Supervisor.stop() waits for hosts that start or stop, and goes on pas
   Object.defineProperty(first, "stop", { value: () => Promise.reject(new Error("stuck")) });
   test.hosts.init = () => new Promise(() => {});
   const c = test.add("car_c", Array.from({ length: 15 }, (_, module) => module));
+  const second = test.hosts.all[1];
+  assert.ok(second);
+  const ending = Promise.withResolvers<void>();
+  const stop = second.stop.bind(second);
+  second.stop = () => ending.promise.then(stop);
   void b.remove();
-  await test.supervisor.stop();
+  let isStopped = false;
+  const stopped = test.supervisor.stop().then(() => isStopped = true);
+  await settled();
+  assert.equal(isStopped, false);
+  ending.resolve();
+  await stopped;
   await c.started;
   assert.deepEqual(test.hosts.all.map(({ state }) => state), ["active", "exited", "exited"]);
   assert.deepEqual(test.placement, []);
