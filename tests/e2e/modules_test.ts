@@ -5,6 +5,8 @@ import { Gateway } from "../../src/simulator/gateway.ts";
 import { buildFixtures } from "../fixtures/build.ts";
 import { Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
 import { TempFolder } from "../support/temp.ts";
+import { waitFor } from "../support/wait.ts";
+import { childrenOf } from "./processes.ts";
 import { COMPANY, ServerProcess, type TestModule } from "./server_process.ts";
 import { PATIENT, subscribed } from "./stage.ts";
 
@@ -295,3 +297,24 @@ for (const how of ["kill_group", "stop_group", "nice_group", "terminal", "settin
     assert.equal((await server.stop()).code, 0);
   });
 }
+
+mosquittoTest(
+  "hosts that are killed from outside, again and again, do not become more",
+  async () => {
+    await using broker = await Mosquitto.start();
+    const names = Array.from({ length: 16 }, (_, index) => `car_${index}`);
+    const cars = Object.fromEntries(names.map((car) => [car, { 1000: module() }]));
+    await using server = await ServerProcess.start({ port: broker.port, cars });
+    const connected = () => server.text.match(/State \w+ is now CONNECTED/g)?.length ?? 0;
+    await waitFor(() => connected() >= names.length, "every car to be served");
+    assert.equal((await childrenOf(server.pid)).length, 2);
+    for (let round = 1; round <= 3; round++) {
+      for (const pid of await childrenOf(server.pid)) Deno.kill(pid, "SIGKILL");
+      await waitFor(
+        () => connected() >= names.length * (round + 1),
+        "every car to be served again",
+      );
+      assert.equal((await childrenOf(server.pid)).length, 2);
+    }
+  },
+);
