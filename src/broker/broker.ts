@@ -6,10 +6,10 @@ import {
   type Client,
   type PublishPacket,
 } from "aedes";
-import { createHash, timingSafeEqual } from "node:crypto";
 import type { BrokerConfig } from "../config/mod.ts";
 import type { Log } from "../log/mod.ts";
 import { brokerAddress, type BrokerPeer } from "../net/mod.ts";
+import { sameSecret } from "../text/mod.ts";
 import { systemClock, within } from "../time/mod.ts";
 import { BrokerClients, type ClientLimits, PACKET_OVERHEAD_BYTES } from "./clients.ts";
 import { type BrokerListener, listen } from "./listener.ts";
@@ -124,7 +124,7 @@ export class EmbeddedBroker {
       },
       authenticate: (_client, givenName, givenPassword, done) => {
         const right = username === undefined ||
-          same(givenName ?? "", username) && same(givenPassword ?? "", password ?? "");
+          sameSecret(givenName ?? "", username) && sameSecret(givenPassword ?? "", password ?? "");
         if (right) return done(null, true);
         const error = new Error("bad user name or password") as AuthenticateError;
         error.returnCode = BAD_USER_NAME_OR_PASSWORD;
@@ -158,10 +158,4 @@ export class EmbeddedBroker {
     this.#clients.add(peer);
     this.#aedes.handle(stream);
   }
-}
-
-/** Compares in constant time. */
-function same(given: string | Uint8Array, wanted: string): boolean {
-  const digest = (text: string | Uint8Array) => createHash("sha256").update(text).digest();
-  return timingSafeEqual(digest(given), digest(wanted));
 }

@@ -1,23 +1,26 @@
 // The routes of the HTTP server.
-import { type Context, Hono } from "hono";
+import type { Context, Hono } from "hono";
+import { methodNotAllowed } from "hono/method-not-allowed";
 import { quote } from "../text/mod.ts";
-import { errorResponse } from "./answers.ts";
 import type { Health, Readiness } from "./api/schemas.ts";
-import { readBody } from "./body.ts";
 import { openApiDocument } from "./api/describe.ts";
-import { RequestError, RpcError } from "./errors.ts";
+import { authorize } from "./authorization.ts";
+import { errorResponse, RequestError, RpcError } from "./errors.ts";
 import type { EventStream } from "./event_stream.ts";
-import type { Guard } from "./guard.ts";
 import { answerRpc, RPC_ERRORS, RpcCode } from "./api/json_rpc.ts";
 import { callMethod, type Method, METHODS, type MethodSource } from "./api/methods.ts";
+import { type Bindings, createHono } from "./middleware.ts";
 import type { Asset } from "./page/assets.ts";
+import { limitRate } from "./rate_limit.ts";
+import { readBody } from "./request_body.ts";
 
 /** Files of the page by path. */
 export type Assets = ReadonlyMap<string, Asset>;
 
 export interface AppOptions {
   readonly source: MethodSource;
-  readonly guard: Guard;
+  /** Absent: no authentication. */
+  readonly apiKey: string | undefined;
   readonly events: EventStream;
   readonly health: () => Health;
   readonly readiness: () => Readiness;
@@ -25,12 +28,6 @@ export interface AppOptions {
   readonly assets: Assets;
 }
 
-export interface RequestInfo {
-  /** The other end's address. */
-  readonly client: string;
-}
-
-type Bindings = { readonly Bindings: RequestInfo };
 type Ask = Context<Bindings>;
 
 /** Maximum size of a JSON-RPC request, in bytes. */
@@ -40,23 +37,9 @@ const BODY_MS = 5000;
 
 /** Makes the routes. */
 export function createApp(options: AppOptions): Hono<Bindings> {
-  const { source, guard, assets } = options;
-  const app = new Hono<Bindings>();
-  app.use(async (ask, next) => {
-    guard.admit(ask.env.client);
-    await next();
-  });
-  addOpen(app, options);
-  addLocked(app, options);
-  app.all("*", (ask) => {
-    throw notThere(ask, assets);
-  });
-  app.onError((error, ask) => errorAnswer(error, ask, source));
-  return app;
-}
-
-/** Routes without a key. */
-function addOpen(app: Hono<Bindings>, { health, readiness, assets }: AppOptions): void {
+  const { source: { clock, log }, health, readiness, assets } = options;
+  const app = createHono(clock, log);
+  app.use(limitRate(clock), methodNotAllowed({ app, onMethodNotAllowed }));
   app.get("/healthz", (ask) => ask.json(health()));
   app.get("/readyz", (ask) => {
     const found = readiness();
@@ -65,38 +48,41 @@ function addOpen(app: Hono<Bindings>, { health, readiness, assets }: AppOptions)
   for (const [path, asset] of assets) {
     app.get(path, (ask) => ask.body(asset.body, 200, { "content-type": asset.type }));
   }
+  addLocked(app, options);
+  return app.notFound(({ req: { path } }) =>
+    errorResponse(
+      new RequestError(404, "not_found", `Expected a path of this server: found ${quote(path)}`),
+    )
+  );
 }
 
 /** Routes with a key, if there is one. */
 function addLocked(
   app: Hono<Bindings>,
-  { source, guard, events, metrics }: AppOptions,
+  { source, apiKey, events, metrics }: AppOptions,
 ): void {
-  const locked = (answer: (ask: Ask) => Response | Promise<Response>) => (ask: Ask) => {
-    guard.authorize(ask.req.raw, ask.env.client);
-    return answer(ask);
-  };
-  app.get(
-    "/metrics",
-    locked(async (ask) =>
-      ask.body(await metrics.text(), 200, { "content-type": metrics.contentType })
-    ),
-  );
+  const locked = authorize(apiKey, source.clock);
+  app.get("/metrics", locked, async (ask) => {
+    return ask.body(await metrics.text(), 200, { "content-type": metrics.contentType });
+  });
   for (const method of METHODS) {
     const { path } = method;
     if (path === undefined) continue;
-    app.get(route(path), locked(async (ask) => ask.json(await rest(ask, method, source))));
+    app.get(route(path), locked, async (ask) => ask.json(await rest(ask, method, source)));
   }
-  app.get(
-    "/api/events",
-    locked((ask) => {
-      // The body of an answer to HEAD is not read.
-      const body = ask.req.method === "HEAD" ? null : events.connect();
-      return new Response(body, { headers: { "content-type": "text/event-stream" } });
-    }),
-  );
-  app.get("/openapi.json", locked((ask) => ask.json(openApiDocument(METHODS))));
-  app.post("/rpc", locked((ask) => rpc(ask, source)));
+  app.get("/api/events", locked, (ask) => {
+    // The body of an answer to HEAD is not read.
+    const body = ask.req.method === "HEAD" ? null : events.connect();
+    return new Response(body, { headers: { "content-type": "text/event-stream" } });
+  });
+  app.get("/openapi.json", locked, (ask) => ask.json(openApiDocument(METHODS)));
+  app.post("/rpc", locked, (ask) => rpc(ask, source));
+}
+
+function onMethodNotAllowed({ req: { method } }: Context, methods: readonly string[]): Response {
+  const allow = methods.join(", ");
+  const message = `Expected the method ${allow}: found ${quote(method)}`;
+  return errorResponse(new RequestError(405, "method_not_allowed", message, { allow }));
 }
 
 /** A path in the router's syntax: `/api/cars/:car`. */
@@ -132,42 +118,11 @@ async function rpc(ask: Ask, source: MethodSource): Promise<Response> {
   const text = await readBody(ask.req.raw, MAX_BODY_BYTES, BODY_MS);
   const answer = await answerRpc(text, {
     call: (method, params) => callMethod(method, params, source),
-    onDefect: (method, error) => logDefect(source, method, error),
+    onDefect: (method, error) =>
+      source.log.critical(() =>
+        `Defect in ${method}: ${error instanceof Error ? error.stack : error}`
+      ),
   });
   if (answer === undefined) return ask.body(null, 204);
   return ask.body(answer, 200, { "content-type": "application/json" });
-}
-
-const GET_PATHS: readonly RegExp[] = [
-  "/healthz",
-  "/readyz",
-  "/metrics",
-  "/api/events",
-  "/openapi.json",
-  ...METHODS.flatMap(({ path }) => path ?? []),
-].map((path) => new RegExp(`^${path.replaceAll(".", "\\.").replaceAll(/\{\w+\}/g, "[^/]+")}$`));
-
-function notThere(ask: Ask, assets: Assets): RequestError {
-  const { path, method } = ask.req;
-  const allow = path === "/rpc" ? "POST" : isGet(path) || assets.has(path) ? "GET" : null;
-  if (allow === null || allow === method) {
-    const message = `Expected a path of this server: found ${quote(path)}`;
-    return new RequestError(404, "not_found", message);
-  }
-  const message = `Expected the method ${allow}: found ${quote(method)}`;
-  return new RequestError(405, "method_not_allowed", message, { allow });
-}
-
-function isGet(path: string): boolean {
-  return GET_PATHS.some((pattern) => pattern.test(path));
-}
-
-function errorAnswer(error: Error, ask: Ask, source: MethodSource): Response {
-  if (error instanceof RequestError) return errorResponse(error);
-  logDefect(source, ask.req.path, error);
-  return errorResponse(new RequestError(500, "internal", "The request failed: see the log"));
-}
-
-function logDefect({ log }: MethodSource, what: string, error: unknown): void {
-  log.critical(() => `Defect in ${what}: ${error instanceof Error ? error.stack : error}`);
 }

@@ -22,6 +22,18 @@ export class RequestError extends Error {
   }
 }
 
+/** The error for a client that exceeds its rate limit. */
+export function tooManyRequests(): RequestError {
+  const message = "Expected fewer requests: found too many a second";
+  return new RequestError(429, "too_many_requests", message, { "retry-after": "1" });
+}
+
+/** Makes the answer for an error. */
+export function errorResponse({ code, message, status, headers }: RequestError): Response {
+  const body: ErrorBody = { error: { code, message } };
+  return Response.json(body, { status, headers });
+}
+
 /** A JSON-RPC call that is answered with an error. */
 export class RpcError extends Error {
   override readonly name = "RpcError";

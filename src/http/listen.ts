@@ -1,28 +1,23 @@
-// Listens for HTTP, with limits for the number of requests and for their time.
+// Listens for HTTP, with a limit for the number of connections.
 import { hostPort, HttpListenError } from "../net/mod.ts";
 import type { HttpConfig } from "../config/mod.ts";
 import { describeFileError, MAX_PEM_BYTES, readText } from "../text/mod.ts";
 import { type Clock, systemClock, within } from "../time/mod.ts";
 import { type Log, silentLog } from "../log/mod.ts";
-import { errorResponse, withCommonHeaders } from "./answers.ts";
-import { hasMuchUnread } from "./body.ts";
-import { RequestError } from "./errors.ts";
-import { FrontDoor } from "./front_door.ts";
-import { RestartingServer } from "./inner_server.ts";
+import { ConnectionProxy } from "./connection_proxy.ts";
+import type { ClientConnection } from "./middleware.ts";
+import { RestartingServer } from "./restarting_server.ts";
 
-/** Maximum number of concurrent requests, without event streams. */
-export const MAX_OPEN = 256;
 /** Maximum number of connections, unless the machine allows fewer. */
 export const MAX_CONNECTIONS = 1024;
-/** Deadline for an answer, in milliseconds: a reload takes longest. */
-export const ANSWER_MS = 60_000;
 /** Deadline for open answers when stopping, in milliseconds. */
 export const STOP_MS = 1000;
 
-const TOO_MANY = 429;
-
 /** Answers one request. */
-export type Answer = (request: Request, client: string) => Response | Promise<Response>;
+export type RequestHandler = (
+  request: Request,
+  connection: ClientConnection,
+) => Response | Promise<Response>;
 
 export interface HttpListening {
   /** Such as `http://127.0.0.1:8080`, also when the system chose the port. */
@@ -46,11 +41,13 @@ export interface ListenHttpOptions {
  */
 export async function listenHttp(
   { address, port, tls }: HttpConfig,
-  answer: Answer,
+  answer: RequestHandler,
   { clock = systemClock, log = silentLog, maxConnections = MAX_CONNECTIONS }: ListenHttpOptions =
     {},
 ): Promise<HttpListening> {
-  let door: FrontDoor | undefined;
+  let proxy: ConnectionProxy | undefined;
+  /** One for each answer that is not sent completely. */
+  const unsent = new Set<Promise<void>>();
   try {
     const files = tls === undefined ? {} : {
       cert: await readPem(tls.certFile),
@@ -59,110 +56,37 @@ export async function listenHttp(
     // No client may use up all connections.
     const all = Math.min(maxConnections, MAX_CONNECTIONS);
     const limits = { all, client: Math.ceil(all / 2) };
-    const front = new FrontDoor({ hostname: address, port, limits, clock, log });
-    door = front;
-    const requests = new Requests(answer, front, clock);
+    const front = new ConnectionProxy({ hostname: address, port, limits, clock, log });
+    proxy = front;
+    const take: Deno.ServeHandler<Deno.NetAddr> = (request, { completed, remoteAddr }) => {
+      const connection = front.requested(remoteAddr.port);
+      if (connection === undefined) {
+        const text = "Expected a request to the port, on an open connection";
+        return new Response(text, { status: 403 });
+      }
+      const sent = completed.catch(() => {}).then(() => void unsent.delete(sent));
+      unsent.add(sent);
+      const { client } = connection;
+      return answer(request, { client, dismiss: () => connection.dismiss(sent) });
+    };
+    const onError = () => new Response(null, { status: 500 });
     const serve = (options: Deno.ServeTcpOptions) =>
-      Deno.serve({
-        ...options,
-        ...files,
-        onError: () => refuse(500, "internal", "The request failed: see the log"),
-      }, requests.take.bind(requests));
+      Deno.serve({ ...options, ...files, onError }, take);
     const server = new RestartingServer({ serve, clock, log });
     front.open(server);
     const scheme = tls === undefined ? "http" : "https";
     return {
       url: `${scheme}://${hostPort(address, front.port)}`,
       async stop() {
-        await requests.sent(STOP_MS);
+        await within(Promise.all(unsent), STOP_MS, clock);
         await front.stop();
         await server.stop(STOP_MS);
       },
     };
   } catch (cause) {
-    await door?.stop();
+    await proxy?.stop();
     throw new HttpListenError(hostPort(address, port), reasonOf(cause), { cause });
   }
-}
-
-/** Requests in progress. */
-class Requests {
-  readonly #answer: Answer;
-  readonly #door: FrontDoor;
-  readonly #clock: Clock;
-  /** Answers in preparation. */
-  #open = 0;
-  /** One per answer that is not sent completely. */
-  readonly #unsent = new Set<Promise<void>>();
-
-  constructor(answer: Answer, door: FrontDoor, clock: Clock) {
-    this.#answer = answer;
-    this.#door = door;
-    this.#clock = clock;
-  }
-
-  /**
-   * Answers within the deadline, or refuses; closes the connection of a client that exceeds its rate limit,
-   * or when too much of the request is unread.
-   */
-  async take(
-    request: Request,
-    { completed, remoteAddr: { port } }: Deno.ServeHandlerInfo<Deno.NetAddr>,
-  ): Promise<Response> {
-    const made = await this.#answered(request, this.#door.requested(port), completed);
-    const answer = withCommonHeaders(made);
-    if (answer.status === TOO_MANY || hasMuchUnread(request)) {
-      answer.headers.set("connection", "close");
-      this.#door.dismiss(port, completed);
-    }
-    return answer;
-  }
-
-  /**
-   * @param client absent: the request did not come through the proxy, or its client was dismissed
-   * @param completed settles with the end of the answer
-   */
-  async #answered(
-    request: Request,
-    client: string | undefined,
-    completed: Promise<void>,
-  ): Promise<Response> {
-    if (client === undefined) {
-      return refuse(403, "forbidden", "Expected a request to the port, on an open connection");
-    }
-    if (this.#open >= MAX_OPEN) return refuse(503, "busy", "Expected fewer requests at once");
-    this.#open++;
-    const sent = completed.catch(() => {}).then(() => void this.#unsent.delete(sent));
-    this.#unsent.add(sent);
-    try {
-      return await inTime(this.#answer(request, client), this.#clock);
-    } finally {
-      this.#open--;
-    }
-  }
-
-  /** Waits until every answer is sent, up to so many milliseconds. */
-  async sent(withinMs: number): Promise<void> {
-    await within(Promise.all(this.#unsent), withinMs, this.#clock);
-  }
-}
-
-function refuse(
-  status: number,
-  code: RequestError["code"],
-  message: string,
-): Response {
-  return withCommonHeaders(errorResponse(new RequestError(status, code, message)));
-}
-
-async function inTime(
-  answer: Response | Promise<Response>,
-  clock: Clock,
-): Promise<Response> {
-  if (answer instanceof Response) return answer;
-  if (await within(answer, ANSWER_MS, clock)) return await answer;
-  const message = `Expected an answer within ${ANSWER_MS} ms: there is none yet`;
-  return errorResponse(new RequestError(503, "timeout", message));
 }
 
 async function readPem(file: string): Promise<string> {

@@ -7,7 +7,6 @@ import { type Clock, systemClock } from "../time/mod.ts";
 import { VERSION } from "../version.ts";
 import { createApp } from "./app.ts";
 import { EventStream } from "./event_stream.ts";
-import { Guard } from "./guard.ts";
 import { type HttpListening, listenHttp } from "./listen.ts";
 import type { MethodSource } from "./api/methods.ts";
 import { assets } from "./page/assets.ts";
@@ -75,7 +74,7 @@ export class Operators {
       events,
       metrics,
       assets,
-      guard: new Guard(config.apiKey, clock),
+      apiKey: config.apiKey,
       health: () => ({
         status: "ok",
         version: VERSION,
@@ -84,11 +83,7 @@ export class Operators {
       }),
       readiness: () => readinessOf(operated.fleet.snapshot()),
     });
-    this.#listening = await listenHttp(
-      config,
-      (request, client) => app.fetch(request, { client }),
-      { clock, log, maxConnections },
-    );
+    this.#listening = await listenHttp(config, app.fetch, { clock, log, maxConnections });
     this.#events = events;
     this.#lag.start();
     watch.start((car) => operated.fleet.car(car) !== undefined);

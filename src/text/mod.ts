@@ -13,5 +13,5 @@ export {
   readText,
   requireRegularFile,
 } from "./read_file.ts";
-export { MASK, maskSecrets, maskText, maskValue, secretValues } from "./secrets.ts";
+export { MASK, maskSecrets, maskText, maskValue, sameSecret, secretValues } from "./secrets.ts";
 export { nearestKey } from "./suggest.ts";

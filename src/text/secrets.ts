@@ -1,4 +1,5 @@
 // Keeps secrets out of logs, error texts and printed configurations [CONFIG-SECRETS].
+import { createHash, timingSafeEqual } from "node:crypto";
 
 /** What stands where a secret was. */
 export const MASK = "***";
@@ -121,4 +122,10 @@ export function maskSecrets(text: string, secrets: Iterable<string>): string {
   let masked = text;
   for (const secret of secrets) masked = masked.replaceAll(secret, MASK);
   return maskText(masked);
+}
+
+/** Compares in constant time. */
+export function sameSecret(given: string | Uint8Array, wanted: string): boolean {
+  const digest = (text: string | Uint8Array) => createHash("sha256").update(text).digest();
+  return timingSafeEqual(digest(given), digest(wanted));
 }

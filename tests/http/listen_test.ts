@@ -1,6 +1,8 @@
 // Bounds of the port itself: how many requests at once, for how long, and how it ends.
 import assert from "node:assert/strict";
-import { type Answer, ANSWER_MS, listenHttp, MAX_OPEN, STOP_MS } from "../../src/http/listen.ts";
+import { listenHttp, STOP_MS } from "../../src/http/listen.ts";
+import { ANSWER_MS, createHono, MAX_OPEN } from "../../src/http/middleware.ts";
+import { silentLog } from "../../src/log/log.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 import { waitFor } from "../support/wait.ts";
 
@@ -10,8 +12,9 @@ const CONFIG = { address: "127.0.0.1", port: 0 };
 async function listenHeld() {
   const clock = new VirtualClock();
   const held: ((answer: Response) => void)[] = [];
-  const answer: Answer = () => new Promise((resolve) => held.push(resolve));
-  const listening = await listenHttp(CONFIG, answer, { clock });
+  const app = createHono(clock, silentLog);
+  app.all("*", () => new Promise<Response>((resolve) => held.push(resolve)));
+  const listening = await listenHttp(CONFIG, app.fetch, { clock });
   const release = () => held.splice(0).forEach((resolve) => resolve(new Response("late")));
   return {
     clock,
@@ -30,7 +33,7 @@ async function statusOf(answer: Response): Promise<number> {
   return answer.status;
 }
 
-Deno.test("listenHttp() answers 503 when an answer takes longer than a minute", async () => {
+Deno.test("createHono() answers 503 when an answer takes longer than a minute", async () => {
   await using port = await listenHeld();
   const asked = fetch(port.url);
   await waitFor(() => port.held.length === 1, "the request");
@@ -45,7 +48,7 @@ Deno.test("listenHttp() answers 503 when an answer takes longer than a minute", 
   assert.equal(port.clock.timers, 1);
 });
 
-Deno.test("listenHttp() refuses more than 256 requests at once, and forgets those answered", async () => {
+Deno.test("createHono() refuses more than 256 requests at once, and forgets those answered", async () => {
   await using port = await listenHeld();
   const asked = Array.from({ length: MAX_OPEN }, () => fetch(port.url));
   await waitFor(() => port.held.length === MAX_OPEN, "all requests");
@@ -67,9 +70,9 @@ Deno.test("listenHttp() refuses more than 256 requests at once, and forgets thos
 Deno.test("listenHttp() waits a second for answers when it stops, and cuts off the others", async () => {
   const clock = new VirtualClock();
   let asked = 0;
-  const never: Answer = () => {
+  const never = () => {
     asked++;
-    return new Promise(() => {});
+    return new Promise<Response>(() => {});
   };
   const listening = await listenHttp(CONFIG, never, { clock });
   const answer = fetch(listening.url).then(statusOf, () => "cut off");

@@ -1,4 +1,6 @@
 // A server that only serves the page and says what a test wants said, in the types of api.ts.
+import { Hono } from "hono";
+import { secureHeaders } from "hono/secure-headers";
 import type {
   CarDetail,
   CarList,
@@ -9,7 +11,8 @@ import type {
   PayloadView,
   ServerEvent,
 } from "../../src/http/api/schemas.ts";
-import { assets, CONTENT_SECURITY_POLICY } from "../../src/http/page/assets.ts";
+import { SECURE_HEADERS } from "../../src/http/middleware.ts";
+import { assets } from "../../src/http/page/assets.ts";
 import { waitFor } from "../support/wait.ts";
 
 /** Nothing in a second. */
@@ -123,7 +126,9 @@ export class PageServer implements AsyncDisposable {
   /** Listens, on the same port as before. */
   listen(): void {
     const options = { hostname: "127.0.0.1", port: this.#port, onListen() {} };
-    this.#server = Deno.serve(options, (request) => this.#answer(request));
+    const app = new Hono().use(secureHeaders(SECURE_HEADERS));
+    app.all("*", ({ req }) => this.#answer(req.raw));
+    this.#server = Deno.serve(options, (request) => app.fetch(request));
     this.#port = this.#server.addr.port;
   }
 
@@ -157,11 +162,8 @@ export class PageServer implements AsyncDisposable {
 
   #answer(request: Request): Response {
     const { pathname } = new URL(request.url);
-    const headers = { "content-security-policy": CONTENT_SECURITY_POLICY };
     const asset = assets.get(pathname);
-    if (asset) {
-      return new Response(asset.body, { headers: { ...headers, "content-type": asset.type } });
-    }
+    if (asset) return new Response(asset.body, { headers: { "content-type": asset.type } });
     const given = request.headers.get("authorization");
     if (this.#key !== undefined && given !== `Bearer ${this.#key}`) {
       return refusal(401, "unauthorized", "The key is wrong");

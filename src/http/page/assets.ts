@@ -1,4 +1,4 @@
-// The page a browser gets at `/`: which files there are, and what a browser may do with them.
+// The page a browser gets at `/`: its files.
 //
 // The files in static/ are served as they stand, there is no build step. They are read when they are
 // first asked for, relative to this module: from the checkout, or from the compiled program, which
@@ -10,18 +10,6 @@ export interface Asset {
   /** For `Content-Type`. */
   readonly type: string;
 }
-
-/** For `Content-Security-Policy`: nothing from elsewhere, and no script or style in the markup. */
-export const CONTENT_SECURITY_POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "connect-src 'self'",
-  "img-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join("; ");
 
 const FOLDER = new URL("./static/", import.meta.url);
 

@@ -1,6 +1,6 @@
 // The HTTP server behind the port, which some runtimes give up when file descriptors run out.
 import assert from "node:assert/strict";
-import { RestartingServer } from "../../src/http/inner_server.ts";
+import { RestartingServer } from "../../src/http/restarting_server.ts";
 import { ListLog } from "../support/list_log.ts";
 import { settled, VirtualClock } from "../support/virtual_clock.ts";
 

@@ -1,17 +1,17 @@
 // Connections to the operators' port: how many, and for how long with nothing said on them.
 import assert from "node:assert/strict";
-import { FIRST_REQUEST_MS, FrontDoor, SILENCE_MS } from "../../src/http/front_door.ts";
-import { LINGER_MS } from "../../src/http/passage.ts";
+import { ConnectionProxy, FIRST_REQUEST_MS, SILENCE_MS } from "../../src/http/connection_proxy.ts";
+import { LINGER_MS } from "../../src/http/proxied_connection.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 import { waitFor } from "../support/wait.ts";
 
 const HERE = { hostname: "127.0.0.1", port: 0 };
 
-/** A door with a server of bytes behind it. */
+/** A proxy with a server of bytes behind it. */
 class House implements Disposable {
   readonly clock = new VirtualClock();
   readonly inner = Deno.listen(HERE);
-  readonly door: FrontDoor;
+  readonly proxy: ConnectionProxy;
   /** Ends of connections on the server's side, as they came. */
   readonly rooms: Deno.TcpConn[] = [];
   /** Ports at which the server was not found. */
@@ -19,8 +19,8 @@ class House implements Disposable {
   readonly #guests: Deno.TcpConn[] = [];
 
   constructor(limits = { all: 3, client: 3 }) {
-    this.door = new FrontDoor({ ...HERE, clock: this.clock, limits });
-    this.door.open({ port: this.inner.addr.port, onRefused: (port) => this.refused.push(port) });
+    this.proxy = new ConnectionProxy({ ...HERE, clock: this.clock, limits });
+    this.proxy.open({ port: this.inner.addr.port, onRefused: (port) => this.refused.push(port) });
     void this.#accept();
   }
 
@@ -33,7 +33,7 @@ class House implements Disposable {
   }
 
   async enter(): Promise<Deno.TcpConn> {
-    const guest = await Deno.connect({ ...HERE, port: this.door.port });
+    const guest = await Deno.connect({ ...HERE, port: this.proxy.port });
     this.#guests.push(guest);
     return guest;
   }
@@ -47,7 +47,7 @@ class House implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    void this.door.stop();
+    void this.proxy.stop();
     for (const end of [...this.rooms, ...this.#guests, this.inner]) {
       try {
         end.close();
@@ -69,14 +69,14 @@ async function hear(end: Deno.TcpConn): Promise<string> {
   return new TextDecoder().decode(chunk.subarray(0, size ?? 0));
 }
 
-Deno.test("FrontDoor passes bytes on both ways, and knows whose they are", async () => {
+Deno.test("ConnectionProxy passes bytes on both ways, and knows whose they are", async () => {
   using house = new House();
   const guest = await house.letIn();
   const [room] = house.rooms as [Deno.TcpConn];
   await say(guest, "question");
   assert.equal(await hear(room), "question");
-  assert.equal(house.door.requested(room.remoteAddr.port), "127.0.0.1");
-  assert.equal(house.door.requested(guest.localAddr.port), undefined);
+  assert.equal(house.proxy.requested(room.remoteAddr.port)?.client, "127.0.0.1");
+  assert.equal(house.proxy.requested(guest.localAddr.port), undefined);
   await guest.closeWrite();
   assert.equal(await hear(room), "");
   await say(room, "answer");
@@ -84,41 +84,41 @@ Deno.test("FrontDoor passes bytes on both ways, and knows whose they are", async
   const { port } = room.remoteAddr;
   room.close();
   assert.equal(await hear(guest), "");
-  await waitFor(() => house.door.size === 0, "the end");
-  assert.equal(house.door.requested(port), undefined);
+  await waitFor(() => house.proxy.size === 0, "the end");
+  assert.equal(house.proxy.requested(port), undefined);
 });
 
-Deno.test("FrontDoor closes a connection on which the server says nothing, whatever is asked", async () => {
+Deno.test("ConnectionProxy closes a connection on which the server says nothing, whatever is asked", async () => {
   using house = new House();
   const dripping = await house.letIn();
   const answered = await house.letIn();
   const [asked, room] = house.rooms as [Deno.TcpConn, Deno.TcpConn];
-  await waitFor(() => house.door.requested(asked.remoteAddr.port), "the first request");
+  await waitFor(() => house.proxy.requested(asked.remoteAddr.port), "the first request");
   for (let passed = 0; passed < SILENCE_MS; passed += 10_000) {
     await say(dripping, "X-Header: 1\r\n").catch(() => {});
     await say(room, "event");
     assert.equal(await hear(answered), "event");
     await house.clock.advance(10_000);
   }
-  await waitFor(() => house.door.size === 1, "the end of the silent one");
+  await waitFor(() => house.proxy.size === 1, "the end of the silent one");
   assert.equal(await hear(dripping), "");
   await say(room, "event");
   assert.equal(await hear(answered), "event");
 });
 
-Deno.test("FrontDoor closes a connection sooner whose first request does not come to its end", async () => {
+Deno.test("ConnectionProxy closes a connection sooner whose first request does not come to its end", async () => {
   using house = new House();
   const dripping = await house.letIn();
   for (let passed = 0; passed < FIRST_REQUEST_MS; passed += 10_000) {
-    assert.equal(house.door.size, 1);
+    assert.equal(house.proxy.size, 1);
     await say(dripping, "X-Header: 1\r\n");
     await house.clock.advance(10_000);
   }
-  await waitFor(() => house.door.size === 0, "the end");
+  await waitFor(() => house.proxy.size === 0, "the end");
   assert.equal(await hear(dripping), "");
 });
 
-Deno.test("FrontDoor closes a connection whose client does not take what the server says", async () => {
+Deno.test("ConnectionProxy closes a connection whose client does not take what the server says", async () => {
   using house = new House();
   await house.letIn();
   const [room] = house.rooms as [Deno.TcpConn];
@@ -129,12 +129,12 @@ Deno.test("FrontDoor closes a connection whose client does not take what the ser
   // The system takes something for a client that does not read; how much, and how fast, is its affair.
   await waitFor(async () => {
     await house.clock.advance(10_000);
-    return house.door.size === 0;
+    return house.proxy.size === 0;
   }, "the end");
   assert.equal(await waitFor(talking, "the end of the talk"), "cut off");
 });
 
-Deno.test("FrontDoor lets in so many, and one more when one has left", async () => {
+Deno.test("ConnectionProxy lets in so many, and one more when one has left", async () => {
   for (const limits of [{ all: 2, client: 3 }, { all: 3, client: 2 }]) {
     using house = new House(limits);
     const first = await house.letIn();
@@ -145,19 +145,19 @@ Deno.test("FrontDoor lets in so many, and one more when one has left", async () 
     const [room] = house.rooms as [Deno.TcpConn];
     assert.equal(await hear(room), "");
     room.close();
-    await waitFor(() => house.door.size === 1, "the end of the first");
+    await waitFor(() => house.proxy.size === 1, "the end of the first");
     await house.letIn();
   }
 });
 
-Deno.test("FrontDoor dismisses a client: it gets its answer, and is closed though it goes on", async () => {
+Deno.test("ConnectionProxy dismisses a client: it gets its answer, and is closed though it goes on", async () => {
   using house = new House();
   const guest = await house.letIn();
   const [room] = house.rooms as [Deno.TcpConn];
   await say(guest, "question");
   assert.equal(await hear(room), "question");
   const answered = Promise.withResolvers<void>();
-  house.door.dismiss(room.remoteAddr.port, answered.promise);
+  house.proxy.requested(room.remoteAddr.port)?.dismiss(answered.promise);
   await say(guest, "not passed on");
   await say(room, "answer");
   assert.equal(await hear(guest), "answer");
@@ -169,24 +169,24 @@ Deno.test("FrontDoor dismisses a client: it gets its answer, and is closed thoug
     while (true) await guest.write(new Uint8Array(65_536));
   })().catch(() => "cut off");
   await house.clock.advance(LINGER_MS - 1);
-  assert.equal(house.door.size, 1);
+  assert.equal(house.proxy.size, 1);
   await house.clock.advance(1);
   assert.equal(await waitFor(talking, "the end of the talk"), "cut off");
-  await waitFor(() => house.door.size === 0, "the end");
+  await waitFor(() => house.proxy.size === 0, "the end");
 });
 
-Deno.test("FrontDoor lets go of a dismissed client at once when it has nothing more to say", async () => {
+Deno.test("ConnectionProxy lets go of a dismissed client at once when it has nothing more to say", async () => {
   using house = new House();
   const guest = await house.letIn();
   const [room] = house.rooms as [Deno.TcpConn];
-  house.door.dismiss(room.remoteAddr.port, Promise.resolve());
+  house.proxy.requested(room.remoteAddr.port)?.dismiss(Promise.resolve());
   room.close();
   assert.equal(await hear(guest), "");
   guest.close();
-  await waitFor(() => house.door.size === 0, "the end");
+  await waitFor(() => house.proxy.size === 0, "the end");
 });
 
-Deno.test("FrontDoor says when it finds no server, and takes no more connections than so many a second", async () => {
+Deno.test("ConnectionProxy says when it finds no server, and takes no more connections than so many a second", async () => {
   using house = new House();
   const { port } = house.inner.addr;
   house.inner.close();
@@ -201,11 +201,11 @@ Deno.test("FrontDoor says when it finds no server, and takes no more connections
   assert.equal(house.refused.length, 513);
 });
 
-Deno.test("FrontDoor.stop() cuts everybody off and leaves no timer", async () => {
+Deno.test("ConnectionProxy.stop() cuts everybody off and leaves no timer", async () => {
   using house = new House();
   const guest = await house.letIn();
-  const { port } = house.door;
-  await waitFor(house.door.stop(), "the end");
+  const { port } = house.proxy;
+  await waitFor(house.proxy.stop(), "the end");
   assert.equal(await hear(guest), "");
   await assert.rejects(Deno.connect({ ...HERE, port }));
   assert.equal(house.clock.timers, 0);

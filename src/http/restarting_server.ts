@@ -1,4 +1,4 @@
-// Deno's HTTP server, on a loopback port that only the front door uses. It ends when it cannot accept a
+// Deno's HTTP server, on a loopback port that only the proxy uses. It ends when it cannot accept a
 // connection, for example without file descriptors; then it is restarted.
 import { andSuppressed, type Log, Once } from "../log/mod.ts";
 import { backoff, type Clock, type TimerHandle, within } from "../time/mod.ts";

@@ -1,6 +1,6 @@
 // Bodies of requests: neither too long nor too slow.
 import assert from "node:assert/strict";
-import { readBody } from "../../src/http/body.ts";
+import { readBody } from "../../src/http/request_body.ts";
 import { RequestError } from "../../src/http/errors.ts";
 
 function request(body: BodyInit | null): Request {

@@ -10,7 +10,7 @@ const CHUNK = 16 * 1024;
 export const LINGER_MS = 2000;
 const LINGER_BYTES = 256 * 1024;
 
-export class Passage {
+export class ProxiedConnection {
   /** The other end's address. */
   readonly client: string;
   /** Whether a complete request has come. */
@@ -64,7 +64,8 @@ export class Passage {
 
   /**
    * Dismisses the client: passes on none of its bytes, and closes as soon as `answered` has settled and the
-   * client has the answer.
+   * client has the answer. The server does not do it: some supported runtimes read the rest of a body for
+   * as long as it comes.
    */
   dismiss(answered: Promise<unknown>): void {
     if (this.#dismissed !== null) return;

@@ -3,9 +3,9 @@
 // connections need. Every connection is accepted here, and its bytes are passed on to the HTTP server's
 // own port on the loopback interface.
 import { andSuppressed, type Log, Once, silentLog } from "../log/mod.ts";
-import { type Clock, ReadShare, systemClock, type TimerHandle } from "../time/mod.ts";
-import { RateLimit } from "./guard.ts";
-import { closeQuietly, Passage } from "./passage.ts";
+import { type Clock, every, ReadShare, sleep, systemClock } from "../time/mod.ts";
+import { closeQuietly, ProxiedConnection } from "./proxied_connection.ts";
+import { RateLimit } from "./rate_limit.ts";
 
 /** Connections at a time, of all clients and of one. */
 export interface ConnectionLimits {
@@ -28,15 +28,15 @@ const LOOK_MS = 10_000;
 /** The pause after a connection that could not be accepted, in milliseconds. */
 const AGAIN_MS = 50;
 /** The HTTP server behind the proxy. */
-export interface InnerServer {
+export interface ProxyTarget {
   /** Its port on 127.0.0.1. */
   readonly port: number;
   /** Reports that nothing listens at this port any more. */
   onRefused(port: number): void;
 }
 
-/** What a {@linkcode FrontDoor} is made from. */
-export interface FrontDoorOptions {
+/** What a {@linkcode ConnectionProxy} is made from. */
+export interface ConnectionProxyOptions {
   readonly hostname: string;
   readonly port: number;
   readonly clock?: Clock | undefined;
@@ -45,24 +45,24 @@ export interface FrontDoorOptions {
 }
 
 /** The listening side of an HTTP server. */
-export class FrontDoor {
+export class ConnectionProxy {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #once: Once;
   readonly #limits: ConnectionLimits;
   readonly #newConnections: RateLimit;
   readonly #listener: Deno.TcpListener;
-  readonly #passages = new Map<Passage, Promise<void>>();
+  readonly #connections = new Map<ProxiedConnection, Promise<void>>();
   /** How many connections each client has. */
   readonly #perClient = new Map<string, number>();
   /** By the port from which a client's bytes are passed on. */
-  readonly #byPort = new Map<number, Passage>();
+  readonly #byPort = new Map<number, ProxiedConnection>();
   #accepting: Promise<void> | undefined;
-  #looking: TimerHandle | null = null;
+  #endLooking: () => void = () => {};
   #stopped = false;
 
-  /** Binds the port; connections are accepted after {@linkcode FrontDoor.open}. */
-  constructor(options: FrontDoorOptions) {
+  /** Binds the port; connections are accepted after {@linkcode ConnectionProxy.open}. */
+  constructor(options: ConnectionProxyOptions) {
     const { hostname, port, limits, clock = systemClock, log = silentLog } = options;
     this.#clock = clock;
     this.#log = log;
@@ -79,60 +79,51 @@ export class FrontDoor {
 
   /** The number of connections. */
   get size(): number {
-    return this.#passages.size;
+    return this.#connections.size;
   }
 
   /** Starts accepting connections. */
-  open(inner: InnerServer): void {
-    this.#accepting = this.#accept(inner);
+  open(target: ProxyTarget): void {
+    this.#endLooking = every(LOOK_MS, () => this.#look(), this.#clock);
+    this.#accepting = this.#accept(target);
   }
 
   /**
-   * Notes a request from this port, and returns its client; undefined when it did not come through the
-   * proxy, or when its client was dismissed.
+   * Notes a request from this port, and returns the connection that it came on; undefined when it did not
+   * come through the proxy, or when its client was dismissed.
    */
-  requested(port: number): string | undefined {
-    const passage = this.#byPort.get(port);
-    if (passage === undefined || passage.isDismissed) return undefined;
-    passage.hasAsked = true;
-    return passage.client;
-  }
-
-  /**
-   * Closes the connection from this port as soon as `answered` has settled; nothing that the client sends
-   * from now on is passed on. The proxy must close it, as some supported runtimes read the rest of a body
-   * for as long as it comes.
-   */
-  dismiss(port: number, answered: Promise<unknown>): void {
-    this.#byPort.get(port)?.dismiss(answered);
+  requested(port: number): ProxiedConnection | undefined {
+    const connection = this.#byPort.get(port);
+    if (connection === undefined || connection.isDismissed) return undefined;
+    connection.hasAsked = true;
+    return connection;
   }
 
   /** Accepts no more connections, and closes all. Never rejects. */
   async stop(): Promise<void> {
     this.#stopped = true;
     closeQuietly(this.#listener);
-    if (this.#looking !== null) this.#clock.clear(this.#looking);
-    this.#looking = null;
-    for (const passage of this.#passages.keys()) passage.close();
-    await Promise.all([this.#accepting, ...this.#passages.values()]);
+    this.#endLooking();
+    for (const connection of this.#connections.keys()) connection.close();
+    await Promise.all([this.#accepting, ...this.#connections.values()]);
   }
 
-  async #accept(inner: InnerServer): Promise<void> {
+  async #accept(target: ProxyTarget): Promise<void> {
     const share = new ReadShare();
     while (true) {
-      let outer: Deno.TcpConn;
+      let client: Deno.TcpConn;
       try {
-        outer = await this.#listener.accept();
+        client = await this.#listener.accept();
       } catch (error) {
         if (this.#stopped) return;
         // The client is gone, or no file descriptors are left.
         this.#warn("accept", () => `Cannot take a connection for operators: ${textOf(error)}`);
-        await new Promise<void>((resolve) => this.#clock.set(resolve, AGAIN_MS));
+        await sleep(AGAIN_MS, this.#clock);
         continue;
       }
-      if (this.#stopped) return closeQuietly(outer);
-      if (this.#admits(outer.remoteAddr.hostname)) this.#letIn(outer, inner);
-      else closeQuietly(outer);
+      if (this.#stopped) return closeQuietly(client);
+      if (this.#admits(client.remoteAddr.hostname)) this.#add(client, target);
+      else closeQuietly(client);
       await share.spend(ACCEPT_BYTES);
     }
   }
@@ -147,27 +138,26 @@ export class FrontDoor {
     return this.#newConnections.allows(client);
   }
 
-  #letIn(outer: Deno.TcpConn, server: InnerServer): void {
-    const passage = new Passage(outer, this.#clock);
-    const { client } = passage;
+  #add(conn: Deno.TcpConn, target: ProxyTarget): void {
+    const connection = new ProxiedConnection(conn, this.#clock);
+    const { client } = connection;
     this.#perClient.set(client, (this.#perClient.get(client) ?? 0) + 1);
-    this.#looking ??= this.#clock.set(() => this.#look(), LOOK_MS);
-    this.#passages.set(passage, this.#pass(passage, server));
+    this.#connections.set(connection, this.#run(connection, target));
   }
 
-  async #pass(passage: Passage, server: InnerServer): Promise<void> {
-    const { client } = passage;
+  async #run(connection: ProxiedConnection, target: ProxyTarget): Promise<void> {
+    const { client } = connection;
     let port: number | undefined;
     try {
-      const inner = await this.#connect(server);
-      port = inner.localAddr.port;
-      this.#byPort.set(port, passage);
-      await passage.run(inner);
+      const server = await this.#connect(target);
+      port = server.localAddr.port;
+      this.#byPort.set(port, connection);
+      await connection.run(server);
     } catch {
       // One of the two was closed: close the other one.
     } finally {
-      passage.close();
-      this.#passages.delete(passage);
+      connection.close();
+      this.#connections.delete(connection);
       if (port !== undefined) this.#byPort.delete(port);
       const left = (this.#perClient.get(client) ?? 1) - 1;
       if (left > 0) this.#perClient.set(client, left);
@@ -175,12 +165,12 @@ export class FrontDoor {
     }
   }
 
-  async #connect(server: InnerServer): Promise<Deno.TcpConn> {
-    const { port } = server;
+  async #connect(target: ProxyTarget): Promise<Deno.TcpConn> {
+    const { port } = target;
     try {
       return await Deno.connect({ hostname: "127.0.0.1", port });
     } catch (error) {
-      if (error instanceof Deno.errors.ConnectionRefused) server.onRefused(port);
+      if (error instanceof Deno.errors.ConnectionRefused) target.onRefused(port);
       else this.#warn("pass", () => `Cannot pass a connection for operators on: ${textOf(error)}`);
       throw error;
     }
@@ -193,11 +183,10 @@ export class FrontDoor {
 
   #look(): void {
     const now = this.#clock.now();
-    for (const passage of this.#passages.keys()) {
-      const silenceMs = passage.hasAsked ? SILENCE_MS : FIRST_REQUEST_MS;
-      if (now - passage.heardAt >= silenceMs) passage.close();
+    for (const connection of this.#connections.keys()) {
+      const silenceMs = connection.hasAsked ? SILENCE_MS : FIRST_REQUEST_MS;
+      if (now - connection.heardAt >= silenceMs) connection.close();
     }
-    this.#looking = this.size === 0 ? null : this.#clock.set(() => this.#look(), LOOK_MS);
   }
 }
 

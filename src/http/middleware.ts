@@ -1,0 +1,73 @@
+// What every request passes before its route, and every answer after it.
+import { Hono } from "hono";
+import { secureHeaders } from "hono/secure-headers";
+import type { Log } from "../log/mod.ts";
+import { type Clock, deadline } from "../time/mod.ts";
+import { errorResponse, RequestError } from "./errors.ts";
+import { hasMuchUnread } from "./request_body.ts";
+
+/** Maximum number of concurrent requests, without event streams. */
+export const MAX_OPEN = 256;
+/** Deadline for an answer, in milliseconds: a reload takes longest. */
+export const ANSWER_MS = 60_000;
+
+/** The connection that a request came on. */
+export interface ClientConnection {
+  /** The other end's address. */
+  readonly client: string;
+  /** Closes the connection once the answer is sent, and reads no more of it. */
+  readonly dismiss: () => void;
+}
+
+/** Hono's type for handlers that get it. */
+export type Bindings = { readonly Bindings: ClientConnection };
+
+/** Only content of this server, no script or style in the markup, and not inside another page. */
+export const SECURE_HEADERS: Parameters<typeof secureHeaders>[0] = {
+  contentSecurityPolicy: {
+    defaultSrc: ["'none'"],
+    scriptSrc: ["'self'"],
+    styleSrc: ["'self'"],
+    connectSrc: ["'self'"],
+    imgSrc: ["'self'"],
+    baseUri: ["'none'"],
+    formAction: ["'none'"],
+    frameAncestors: ["'none'"],
+  },
+  permissionsPolicy: { camera: false, geolocation: false, microphone: false },
+  xFrameOptions: "DENY",
+  // Other ports of this machine may serve plain HTTP.
+  strictTransportSecurity: false,
+};
+
+/** Makes an application without routes: limits, common headers, errors as JSON. */
+export function createHono(clock: Clock, log: Log): Hono<Bindings> {
+  const app = new Hono<Bindings>();
+  let open = 0;
+  app.use(secureHeaders(SECURE_HEADERS), async (ask, next) => {
+    const { env: { dismiss }, req: { raw } } = ask;
+    await next();
+    const { res } = ask;
+    res.headers.set("cache-control", "no-store");
+    if (res.status !== 429 && !hasMuchUnread(raw)) return;
+    res.headers.set("connection", "close");
+    dismiss();
+  }, async (_, next) => {
+    if (open >= MAX_OPEN) throw new RequestError(503, "busy", "Expected fewer requests at once");
+    open++;
+    try {
+      await deadline(next(), ANSWER_MS, clock, () => {
+        const message = `Expected an answer within ${ANSWER_MS} ms: there is none yet`;
+        return new RequestError(503, "timeout", message);
+      });
+    } finally {
+      open--;
+    }
+  });
+  app.onError((error, { req }) => {
+    if (error instanceof RequestError) return errorResponse(error);
+    log.critical(() => `Defect in ${req.path}: ${error.stack}`);
+    return errorResponse(new RequestError(500, "internal", "The request failed: see the log"));
+  });
+  return app;
+}

@@ -1,0 +1,57 @@
+// Rate limits per client.
+import type { MiddlewareHandler } from "hono";
+import type { Clock } from "../time/mod.ts";
+import { tooManyRequests } from "./errors.ts";
+import type { Bindings } from "./middleware.ts";
+
+/** Of requests per client: requests per second, and the size of bursts. */
+const REQUESTS = { perSecond: 50, burst: 200 } as const;
+/** Number of clients that are tracked; the least recently active one is dropped first. */
+const MAX_CLIENTS = 1000;
+
+interface Bucket {
+  tokens: number;
+  at: number;
+}
+
+/** A token bucket per client. */
+export class RateLimit {
+  readonly #clock: Clock;
+  readonly #perSecond: number;
+  readonly #burst: number;
+  readonly #buckets = new Map<string, Bucket>();
+
+  constructor(clock: Clock, limit: { readonly perSecond: number; readonly burst: number }) {
+    this.#clock = clock;
+    this.#perSecond = limit.perSecond;
+    this.#burst = limit.burst;
+  }
+
+  /** Whether the client has a token left; takes one if `take`. */
+  allows(client: string, take = true): boolean {
+    const now = this.#clock.now();
+    const known = this.#buckets.get(client);
+    const tokens = known === undefined
+      ? this.#burst
+      : Math.min(this.#burst, known.tokens + (now - known.at) / 1000 * this.#perSecond);
+    const allowed = tokens >= 1;
+    this.#buckets.delete(client);
+    this.#buckets.set(client, { tokens: allowed && take ? tokens - 1 : tokens, at: now });
+    if (this.#buckets.size > MAX_CLIENTS) {
+      for (const oldest of this.#buckets.keys()) {
+        this.#buckets.delete(oldest);
+        break;
+      }
+    }
+    return allowed;
+  }
+}
+
+/** Limits requests per client. */
+export function limitRate(clock: Clock): MiddlewareHandler<Bindings> {
+  const requests = new RateLimit(clock, REQUESTS);
+  return async (ask, next) => {
+    if (!requests.allows(ask.env.client)) throw tooManyRequests();
+    await next();
+  };
+}
