@@ -1,6 +1,6 @@
 // What the configuration takes from files.
 import assert from "node:assert/strict";
-import { readSecret, secretOf, withFiles } from "../../src/config/files.ts";
+import { findPem, readSecret, secretOf, withFiles } from "../../src/config/files.ts";
 import { place } from "./support.ts";
 
 Deno.test("secretOf() drops one newline at the end, and nothing else", () => {
@@ -18,6 +18,20 @@ Deno.test("readSecret() finds a file and reads the secret in it, or says why not
   });
   const missing = readSecret("none", place);
   assert.match(missing.ok ? "" : missing.message, /^Expected an existing file: found none at /);
+});
+
+Deno.test("findPem() and readSecret() read no more than such a file can have", () => {
+  const limits: number[] = [];
+  const files = {
+    ...place.files,
+    readText(_path: string, maxBytes: number) {
+      limits.push(maxBytes);
+      return "";
+    },
+  };
+  assert.ok(findPem("cert.pem", { ...place, files }).ok);
+  assert.ok(readSecret("password", { ...place, files }).ok);
+  assert.deepEqual(limits, [1_048_576, 65_536]);
 });
 
 Deno.test("withFiles() looks at each file once, however often it is asked for", async () => {

@@ -70,10 +70,12 @@ Deno.test("secretValues() has what a library's output must not show", () => {
     dsn: "a dsn",
     mode_of_work: "automatic",
     seat: "front-left-7",
+    short: "front-7",
+    long: "front-77",
     code: "a1b2c3",
     url: "http://host:8080/",
   });
-  assert.deepEqual(secretValues(parameters), ["front-left-7", "a dsn", "abcd"]);
+  assert.deepEqual(secretValues(parameters), ["front-left-7", "front-77", "a dsn", "abcd"]);
 });
 
 Deno.test("ConfigError shows no secret of a module's config [CONFIG-SECRETS]", () => {

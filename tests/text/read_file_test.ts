@@ -9,7 +9,7 @@ import {
   requireRegularFile,
 } from "../../src/text/read_file.ts";
 import { TempFolder } from "../support/temp.ts";
-import { VirtualClock } from "../support/virtual_clock.ts";
+import { settled, VirtualClock } from "../support/virtual_clock.ts";
 
 /** Why a file cannot be read, as its users say it. */
 function reasonOf(reading: Promise<string>): Promise<string> {
@@ -20,9 +20,11 @@ Deno.test("readText() reads regular files and nothing else", async () => {
   await using folder = await TempFolder.make();
   using _listener = Deno.listen({ transport: "unix", path: folder.file("socket") });
   await Deno.writeFile(folder.file("bytes"), new Uint8Array([0xff]));
+  await folder.write("marked", "\ufeffx");
   await Deno.symlink(await folder.write("text", "řádek\n"), folder.file("link"));
   const expected = {
     [folder.file("link")]: "read: řádek\n",
+    [folder.file("marked")]: "read: \ufeffx",
     [folder.path]: "is a directory, not a regular file",
     [await folder.pipe("pipe")]: "is a pipe, not a regular file",
     [folder.file("socket")]: "is a socket, not a regular file",
@@ -58,8 +60,14 @@ Deno.test("readText() gives a file up that is not read in time, and closes it", 
   const slow = (part: Partial<FileSystem>) => ({ clock, system: { ...Deno, ...part } });
   const silent = readText(path, slow({ stat: () => stat.promise }));
   const kind = fileKind(path, slow({ stat: () => stat.promise }));
-  const late = readText(path, slow({ open: () => opened.promise }));
+  const opening = Promise.withResolvers<void>();
+  const open = () => {
+    opening.resolve();
+    return opened.promise;
+  };
+  const late = readText(path, slow({ open }));
   const failed = [silent, late].map((reading) => assert.rejects(reading, FileError));
+  await opening.promise;
   await clock.advance(9_999);
   assert.equal(clock.timers, 3);
   await clock.advance(1);
@@ -78,6 +86,32 @@ Deno.test("readText() gives a file up that is not read in time, and closes it", 
     },
   }));
   await closed.promise;
+});
+
+Deno.test("readText() opens nothing any more when it has been given up", async () => {
+  await using folder = await TempFolder.make();
+  const path = await folder.write("file", "text");
+  const clock = new VirtualClock();
+  const answered = Promise.withResolvers<void>();
+  const opened: unknown[] = [];
+  const system = {
+    stat: async () => {
+      await answered.promise;
+      return await Deno.stat(path);
+    },
+    open: (file: string | URL) => {
+      opened.push(file);
+      return Deno.open(file);
+    },
+  };
+  const failed = assert.rejects(readText(path, { clock, system, deadlineMs: 5 }), FileError);
+  await clock.advance(5);
+  await failed;
+  answered.resolve();
+  // The answer arrives in a turn of its own; what would follow comes before that of a later question.
+  await Deno.stat(path);
+  await settled();
+  assert.deepEqual(opened, []);
 });
 
 Deno.test("fileKind() tells files, folders and pipes apart", async () => {
