@@ -38,7 +38,6 @@ const IGNORED: Record<Ignored, string> = {
   unexpected_here: "it is not expected at this point",
   no_room: "too many statuses wait for the end of the connect sequence, see limits",
   unknown_counter: "no open command has its counter",
-  too_often: "the gateway begins connect sequences too often",
   modules_away: "the car's modules were not restored in time",
   paused: "an operator has paused the car",
   other_car: "its sender calls itself another car, and this car has a session",

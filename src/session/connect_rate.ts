@@ -5,11 +5,11 @@
 export interface ConnectRate {
   /** Sequences that may begin without a pause. */
   readonly credit: number;
-  /** When the last Connect came, in milliseconds; `null`: none has. */
+  /** When the last Connect came or its sequence began, in milliseconds; `null`: none has. */
   readonly lastAt: number | null;
   /** The pause after the next sequence without credit, in milliseconds. */
   readonly pauseMs: number;
-  /** No sequence may begin earlier, in milliseconds; `null`: no pause. */
+  /** Without credit no sequence may begin earlier, in milliseconds; `null`: no pause. */
   readonly notBefore: number | null;
 }
 
@@ -32,19 +32,28 @@ export const NO_CONNECTS: ConnectRate = {
 
 /** A Connect has come, whether a sequence begins with it or not. */
 export function withConnect(rate: ConnectRate, now: number): ConnectRate {
-  const calmMs = rate.lastAt === null ? 0 : Math.max(0, now - rate.lastAt - STORM_GAP_MS);
-  const credit = Math.min(BURST, rate.credit + calmMs / CREDIT_MS);
+  const credit = creditAt(rate, now);
   // The pauses start over only when all credit is back.
   const pauseMs = credit === BURST ? FIRST_PAUSE_MS : rate.pauseMs;
-  // A gateway that has waited by itself need not wait again.
-  const notBefore = credit >= 1 ? null : rate.notBefore;
-  return { credit, lastAt: now, pauseMs, notBefore };
+  return { ...rate, credit, lastAt: now, pauseMs };
+}
+
+/** When a sequence may begin with the last Connect, in milliseconds; `null`: at once. */
+export function allowedAt({ credit, lastAt, notBefore }: ConnectRate): number | null {
+  if (credit >= 1 || notBefore === null || lastAt === null) return null;
+  // A gateway that sends nothing more meanwhile is in no storm, and waits until it has credit only.
+  return Math.min(notBefore, lastAt + STORM_GAP_MS + (1 - credit) * CREDIT_MS);
 }
 
 /** A sequence begins, and uses up credit. */
 export function withSequence(rate: ConnectRate, now: number): ConnectRate {
-  const credit = Math.max(0, rate.credit - 1);
-  if (credit >= 1) return { ...rate, credit };
+  const credit = Math.max(0, creditAt(rate, now) - 1);
+  if (credit >= 1) return { ...rate, credit, lastAt: now };
   const pauseMs = Math.min(2 * rate.pauseMs, MAX_PAUSE_MS);
-  return { ...rate, credit, pauseMs, notBefore: now + rate.pauseMs };
+  return { credit, lastAt: now, pauseMs, notBefore: now + rate.pauseMs };
+}
+
+function creditAt({ credit, lastAt }: ConnectRate, now: number): number {
+  const calmMs = lastAt === null ? 0 : Math.max(0, now - lastAt - STORM_GAP_MS);
+  return Math.min(BURST, credit + calmMs / CREDIT_MS);
 }

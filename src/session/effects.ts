@@ -147,7 +147,6 @@ export type Ignored =
   | "no_room"
   | "unknown_counter"
   | "modules_away"
-  | "too_often"
   | "paused"
   | "bad_connect"
   | "other_car";

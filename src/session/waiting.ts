@@ -1,6 +1,6 @@
 // Waiting for a car's gateway [WAIT-CONNECT]: only a Connect is accepted.
 import type { ClientMessage, Connect } from "../protocol/mod.ts";
-import { withConnect, withSequence } from "./connect_rate.ts";
+import { allowedAt, withConnect, withSequence } from "./connect_rate.ts";
 import { beginSequence } from "./connecting.ts";
 import type { StepContext } from "./effects.ts";
 import { failureOf } from "./ending.ts";
@@ -54,7 +54,7 @@ export function onMessageWaiting(
 function takeUp(session: Waiting, connect: Connect, context: StepContext): Session {
   const { base } = session;
   const { rate } = base;
-  const pauseMs = (rate.notBefore ?? context.now) - context.now;
+  const pauseMs = (allowedAt(rate) ?? context.now) - context.now;
   if (!base.modulesReady || pauseMs > 0) {
     if (pauseMs > 0) {
       context.effects.push({ type: "note", note: { code: "connect_held", pauseMs } });
@@ -84,15 +84,15 @@ function tellSender(
 export function waitingDeadline({ base, held }: Waiting): number {
   if (held === null) return Infinity;
   // Without a pause, it waits only for the modules.
-  return base.modulesReady ? Math.min(held.until, base.rate.notBefore ?? -Infinity) : held.until;
+  return base.modulesReady ? Math.min(held.until, allowedAt(base.rate) ?? -Infinity) : held.until;
 }
 
 /** The moment of waitingDeadline() has come. */
 export function onWaitingTimeout(session: Waiting, context: StepContext): Session {
-  const { base, held } = session;
+  const { held } = session;
   if (held === null) return session;
   const next = { ...session, held: null };
   if (context.now < held.until) return takeUp(next, held.connect, context);
   // Its gateway has given up: an answer would only confuse it.
-  return ignore(next, base.modulesReady ? "too_often" : "modules_away", held.connect, context);
+  return ignore(next, "modules_away", held.connect, context);
 }
