@@ -78,7 +78,7 @@ class Site implements AsyncDisposable {
         logging: { console: { level: "INFO", use: true } },
         http: { port: this.#httpPort },
       },
-    });
+    }, { record: false });
   }
 
   async serving(): Promise<void> {

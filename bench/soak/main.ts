@@ -48,7 +48,7 @@ await using server = await ServerProcess.start({
     names.map((car, i) => [car, { 1000: modulesOf(i, benchModule.path, fixture) }]),
   ),
   more: { logging: { console: { level: "INFO", use: true } } },
-}, { env: { DENO_V8_FLAGS: "--trace-gc" } });
+}, { env: { DENO_V8_FLAGS: "--trace-gc" }, record: false });
 await using gateways = new ScriptProcess(new URL("gateways.ts", import.meta.url), [
   String(broker.port),
   COMPANY,

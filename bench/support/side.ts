@@ -55,7 +55,7 @@ export async function launchSide(name: SideName, options: SideOptions): Promise<
     port,
     cars: Object.fromEntries(names.map((car) => [car, modules(car)])),
     more: { logging: LOGGING, ...more },
-  }, options.process);
+  }, { ...options.process, record: false });
   return {
     name,
     pid: process.pid,

@@ -1,5 +1,6 @@
 // The parts of the demo: broker, server and cars, with the text before and after.
 import { type LoadedConfig, parseConfig, systemFiles, withFiles } from "../config/mod.ts";
+import type { TurnSubscriber } from "../car/mod.ts";
 import type { GatewayVersion } from "../gateway/mod.ts";
 import type { Log } from "../log/mod.ts";
 import { EmbeddedBroker } from "../broker/mod.ts";
@@ -30,6 +31,8 @@ export interface DemoSetting {
   readonly libPath: string;
   readonly output: Output;
   readonly log: Log;
+  /** Looks on beside the narrator. */
+  readonly recorder?: (Part & TurnSubscriber) | undefined;
 }
 
 export class Demo {
@@ -41,11 +44,13 @@ export class Demo {
   readonly #cars: readonly string[];
   readonly #gateway: GatewayVersion;
   readonly #narrator: DemoNarrator;
+  readonly #recorder: (Part & TurnSubscriber) | undefined;
   readonly #broker: EmbeddedBroker;
   #server: Server | undefined;
   #fleet: Fleet | undefined;
 
-  constructor({ cars, gateway, libPath, output, log }: DemoSetting) {
+  constructor({ cars, gateway, libPath, output, log, recorder }: DemoSetting) {
+    this.#recorder = recorder;
     this.#output = output;
     this.#log = log;
     this.#libPath = libPath;
@@ -58,6 +63,7 @@ export class Demo {
       log,
     });
     this.parts = [
+      ...(recorder === undefined ? [] : [recorder]),
       {
         name: "the broker",
         start: async () => void await this.#broker.start(),
@@ -104,8 +110,8 @@ export class Demo {
 
   async #startServer(): Promise<void> {
     const { config } = await demoConfig(this.#cars, this.#libPath, this.#broker.port);
-    const narrator = this.#narrator;
-    this.#server = await assembleServer({ config, log: this.#log, subscribers: [narrator] });
+    const subscribers = [this.#narrator, this.#recorder].filter((one) => one !== undefined);
+    this.#server = await assembleServer({ config, log: this.#log, subscribers });
     await this.#server.start();
   }
 

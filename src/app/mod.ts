@@ -3,4 +3,5 @@ export { assembleServer, makeConnector } from "./assemble.ts";
 export { Countdown } from "./countdown.ts";
 export { Demo } from "./demo_parts.ts";
 export { type Part, runUntilStopped, whenAborted } from "./lifetime.ts";
+export { recorderOf } from "./recording.ts";
 export { servicePart, systemdNotify } from "./systemd.ts";

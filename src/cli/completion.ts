@@ -59,7 +59,7 @@ function describeOption(option: Option): CompletedOption {
 
 /** Derived from the argument's name, such as `<file>`. */
 function place(name: string, choices: readonly string[] | undefined): Place {
-  return choices ?? (/file|config/.test(name) ? "file" : "text");
+  return choices ?? (/file|config|dir/.test(name) ? "file" : "text");
 }
 
 /** Writes the script for a shell. */

@@ -6,6 +6,9 @@ import type { Command } from "commander";
 import type { Overrides } from "../config/mod.ts";
 import type { Output } from "../text/mod.ts";
 
+/** What `--record` does. */
+export const RECORD_SUMMARY = "record what comes to every car in this directory, for replay";
+
 /** The configuration file when none is given. */
 export const DEFAULT_CONFIG = "./config/config.json";
 
@@ -23,6 +26,7 @@ interface ParsedOptions {
   readonly cert?: string;
   readonly key?: string;
   readonly broker?: string | true;
+  readonly record?: string;
 }
 
 /** Adds the arguments and options to a command, which runs `action` with what they say. */
@@ -45,11 +49,16 @@ export function configureWithConfig(
       "--broker [port]",
       "run an embedded broker, at the configured address or on another port",
     )
+    .option("--record <dir>", RECORD_SUMMARY)
     .action((argument: string | undefined, parsed: ParsedOptions) => {
       const fail = (text: string) => command.error(`error: ${text}`);
       return action({
         config: configFile(argument, parsed, fail),
-        overrides: { ...tls(parsed, output), ...embeddedBroker(parsed, fail) },
+        overrides: {
+          ...tls(parsed, output),
+          ...embeddedBroker(parsed, fail),
+          ...recording(parsed, fail),
+        },
       });
     });
 }
@@ -84,6 +93,11 @@ function embeddedBroker({ broker }: ParsedOptions, fail: Fail): Overrides {
   const port = Number(broker);
   if (port > 65535) fail(`--broker: expected a port up to 65535: found ${broker}`);
   return { embeddedBroker: { port } };
+}
+
+function recording({ record }: ParsedOptions, fail: Fail): Overrides {
+  if (record === "") fail("--record: expected the path of a directory: found nothing");
+  return record === undefined ? {} : { record };
 }
 
 function isNumber(text: string): boolean {

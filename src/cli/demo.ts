@@ -7,7 +7,7 @@ import {
 import type { GatewayVersion } from "../gateway/mod.ts";
 import { startLogging } from "../log/mod.ts";
 import type { ProgramContext } from "./context.ts";
-import { Countdown, Demo, runUntilStopped } from "../app/mod.ts";
+import { Countdown, Demo, recorderOf, runUntilStopped } from "../app/mod.ts";
 
 /** What the command line said. */
 export interface DemoOptions {
@@ -15,6 +15,8 @@ export interface DemoOptions {
   readonly gateway: GatewayVersion;
   /** How long it runs after the start; absent: until interrupted. */
   readonly seconds?: number;
+  /** Directory of the flight recorder. */
+  readonly record?: string;
 }
 
 /**
@@ -33,7 +35,8 @@ export async function runDemo(options: DemoOptions, context: ProgramContext): Pr
   });
   const { log } = logging;
   const { cars, gateway } = options;
-  const demo = new Demo({ cars, gateway, libPath: module.path, output, log });
+  const recorder = await recorderOf(options.record, log);
+  const demo = new Demo({ cars, gateway, libPath: module.path, output, log, recorder });
   demo.introduce();
   const countdown = new Countdown(options.seconds, context.stop);
   const stop = countdown.signal;

@@ -97,6 +97,23 @@ const COMMANDS: readonly Entry[] = [
       }),
   },
   {
+    name: "replay",
+    summary: "step a recording through today's session, and report what differs",
+    examples: [
+      ["replay recording", "report the first difference of each car, exit 0 or 1"],
+      ["replay recording --car car_1 --print", "tell what happened to a car"],
+    ],
+    configure: (command, { output }, done) =>
+      void command
+        .argument("<dir>", "directory that start --record has written")
+        .option("--car <name>", "only this car")
+        .option("--print", "print what happened, with times")
+        .action(async (directory: string, options: { readonly car?: string; print?: true }) => {
+          const { runReplay } = await import("./replay.ts");
+          done(await runReplay({ directory, ...options }, output));
+        }),
+  },
+  {
     name: "demo",
     summary: "see it all work: a broker, the example module and simulated cars",
     examples: [

@@ -10,6 +10,7 @@ import {
 } from "../config/mod.ts";
 import { type ConnectionShares, shareFiles } from "../doctor/mod.ts";
 import type { Operators } from "../http/mod.ts";
+import type { TurnSubscriber } from "../car/mod.ts";
 import type { EmbeddedBroker } from "../broker/mod.ts";
 import { ModuleLoadError } from "../module/mod.ts";
 import { type Log, LogDirectoryError, type Logging, startLogging } from "../log/mod.ts";
@@ -19,6 +20,7 @@ import {
   assembleServer,
   makeConnector,
   type Part,
+  recorderOf,
   runUntilStopped,
   servicePart,
   systemdNotify,
@@ -53,7 +55,9 @@ export async function startCommand(
     log.info(() => `Starting ${versionText()} with "${options.config}"`);
     for (const { path, message } of loaded.warnings) log.warning(`${path}: ${message}`);
     const notify = systemdNotify(log);
-    const parts = createParts({ source, options, config: loaded.config, logging, reloader });
+    const { config } = loaded;
+    const recorder = await recorderOf(config.record, log);
+    const parts = createParts({ source, options, config, logging, reloader, recorder });
     if (notify !== undefined) parts.push(servicePart(notify));
     return await runUntilStopped(parts, { stop: context.stop, log }) ? 0 : 1;
   } catch (error) {
@@ -104,24 +108,32 @@ interface PartOptions {
   readonly logging: Logging;
   /** Gets what reloads the server when it has started. */
   readonly reloader: PromiseWithResolvers<Reloader>;
+  readonly recorder: (Part & TurnSubscriber) | undefined;
 }
 
-/** The embedded broker if requested, the server and HTTP, in the order in which they start. */
-function createParts({ source, options, config, logging, reloader }: PartOptions): Part[] {
+/** In the order in which they start; the recorder, the embedded broker and HTTP if requested. */
+function createParts(
+  { source, options, config, logging, reloader, recorder }: PartOptions,
+): Part[] {
   const { log } = logging;
   const embeddedBroker = options.overrides.embeddedBroker !== undefined;
   let broker: EmbeddedBroker | undefined;
   let server: Server | undefined;
   let operators: Operators | undefined;
   let shares: Promise<ConnectionShares> | undefined;
-  const parts: Part[] = [{
+  const parts: Part[] = [...(recorder === undefined ? [] : [recorder]), {
     name: "the server",
     async start() {
       shares ??= shareOpenFiles(config, embeddedBroker, log);
       const served = broker === undefined ? config : servedBy(config, broker.port);
       const connector = await makeConnector(served, log);
       operators = await createOperators(config, shares, log);
-      server = await assembleServer({ config: served, log, connector, ...observedBy(operators) });
+      server = await assembleServer({
+        config: served,
+        log,
+        connector,
+        ...observedBy(operators, recorder),
+      });
       await server.start();
       const load = () => loadConfig(source, options.overrides);
       reloader.resolve(
@@ -189,8 +201,9 @@ async function createOperators(
   return new Operators({ config: http, log, maxConnections: (await shares).http });
 }
 
-function observedBy(operators: Operators | undefined) {
-  return operators && { subscribers: [operators.watch], statistics: operators.statistics };
+function observedBy(operators: Operators | undefined, recorder: TurnSubscriber | undefined) {
+  const subscribers = [operators?.watch, recorder].filter((one) => one !== undefined);
+  return { subscribers, ...(operators && { statistics: operators.statistics }) };
 }
 
 /** The configuration of a server that connects to its own embedded broker. */

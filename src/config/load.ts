@@ -1,4 +1,5 @@
 // Turns a configuration of any dialect into the form, or into a list of all its problems.
+import { resolve } from "node:path";
 import { resolveBroker } from "./form/broker.ts";
 import { type CommonInput, type Dialect, readDialect } from "./dialects/dialect.ts";
 import { describeFileError, DOCUMENT_PATH, joinPath, quote } from "../text/mod.ts";
@@ -89,6 +90,7 @@ export function parseConfig(
   const logging = resolveLogging(input.common, place.workingDirectory, faults);
   const http = resolveHttp(input.common, place, faults);
   const timeouts = resolveTimeouts(input.common, input.broker.sessionMs);
+  const record = overrides.record ?? input.common.record;
   const limits = formOf(COMMON.limits, input.common.limits);
   const { company_name: company, send_invalid_command: sendInvalidCommand } = input.common;
   if (
@@ -106,6 +108,7 @@ export function parseConfig(
       sendInvalidCommand,
       logging,
       ...(http === undefined ? {} : { http }),
+      ...(record === undefined ? {} : { record: resolve(place.workingDirectory, record) }),
       cars,
     },
     warnings: faults.warnings,

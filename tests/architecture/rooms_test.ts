@@ -12,6 +12,7 @@ const ROOMS = [
   "http",
   "simulator",
   "observe",
+  "record",
   "server",
   "gateway",
   "car",

@@ -45,12 +45,19 @@ Deno.test("completion bash completes commands, options and files", async () => {
   assert.deepEqual(await offer("config.json", "--ca", "ca."), ["ca.pem"]);
   assert.deepEqual(await offer("check", "car"), ["car.json"]);
   assert.deepEqual(await offer("check", "--t"), ["--tls"]);
-  assert.deepEqual(await offer("demo", "--"), ["--cars", "--gateway", "--help", "--seconds"]);
+  assert.deepEqual(await offer("demo", "--"), [
+    "--cars",
+    "--gateway",
+    "--help",
+    "--record",
+    "--seconds",
+  ]);
   assert.deepEqual(await offer("demo", "--cars", ""), []);
   assert.deepEqual(await offer("simulate", "--du"), ["--duplicate"]);
   assert.deepEqual(await offer("simulate", "-c", "car"), ["car.json"]);
   assert.deepEqual(await offer("completion", ""), [...SHELLS].sort());
   assert.deepEqual(await offer("schema", ""), [...SCHEMAS].sort());
+  assert.deepEqual(await offer("replay", "ca"), ["ca.pem", "car.json"]);
 });
 
 /** Where a script is loaded, and words are completed, in front of two files. */

@@ -1,6 +1,10 @@
 // The server as its users run it: a process of its own, from the source or as the compiled binary.
+import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { shownValue } from "../../src/record/difference.ts";
+import { replay, type ReplayedTurn } from "../../src/record/replay.ts";
+import { fileKind } from "../../src/text/read_file.ts";
 import { TempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
 
@@ -28,6 +32,11 @@ export interface ProcessOptions {
   readonly cwd?: string;
   /** What to run in place of {@linkcode program}. */
   readonly command?: ReturnType<typeof program>;
+  /**
+   * Whether a server records its cars, so that the end of the test replays them: today's session must want
+   * what it wanted then. @default {true}
+   */
+  readonly record?: boolean;
 }
 
 /** A run of the program whose output can be waited for; killed when the test ends. */
@@ -175,6 +184,23 @@ export function configDocument({ port, cars, more }: TestConfig): Record<string,
   };
 }
 
+/** The recording's name in the folder of a server. */
+const RECORDING = "recording";
+
+/** A recording must replay without a difference; a server may have ended before it had one. */
+async function replays(directory: string): Promise<void> {
+  if (await fileKind(directory) === "missing") return;
+  for (const [car, { first }] of await replay(directory)) {
+    const found = first && `${first.turn.input.type}: ${shownDifference(first)}`;
+    assert.equal(found, null, `The session of ${car} does not replay`);
+  }
+}
+
+function shownDifference({ difference }: ReplayedTurn): string {
+  const { path, recorded, today } = difference ?? { path: "" };
+  return `${path}: recorded ${shownValue(recorded)}, today ${shownValue(today)}`;
+}
+
 /** A server with a configuration of its own; `await using` ends it. */
 export class ServerProcess extends ProgramProcess {
   /** Where its configuration is. */
@@ -182,7 +208,7 @@ export class ServerProcess extends ProgramProcess {
   readonly #folder: TempFolder;
 
   private constructor(folder: TempFolder, file: string, options: ProcessOptions) {
-    super([file], options);
+    super([file, ...options.record === false ? [] : ["--record", folder.file(RECORDING)]], options);
     this.configFile = file;
     this.#folder = folder;
   }
@@ -208,7 +234,8 @@ export class ServerProcess extends ProgramProcess {
   }
 
   override async [Symbol.asyncDispose](): Promise<void> {
+    await using _folder = this.#folder;
     await super[Symbol.asyncDispose]();
-    await this.#folder[Symbol.asyncDispose]();
+    await replays(this.#folder.file(RECORDING));
   }
 }

@@ -93,7 +93,7 @@ export const doctors: Trial = {
 
 export const helps: Trial = {
   async run() {
-    const names = ["start", "check", "doctor", "health", "completion", "schema", "demo"];
+    const names = ["start", "check", "doctor", "health", "completion", "schema", "replay", "demo"];
     for (const name of [...names, "simulate"]) {
       assert.match(await succeeds(name, "--help"), /Options:[^]*Examples:/, name);
     }

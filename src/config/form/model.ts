@@ -15,6 +15,8 @@ export interface ServerConfig {
   readonly logging: LoggingConfig;
   /** Absent: no HTTP. */
   readonly http?: HttpConfig;
+  /** Directory of the flight recorder, an absolute path; absent: it is off. */
+  readonly record?: string;
   /** At least one; in the order of the document. */
   readonly cars: readonly CarConfig[];
 }

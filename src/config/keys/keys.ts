@@ -266,6 +266,12 @@ export const COMMON = {
   limits: section("limits", "Limits of each car or module host", LIMITS),
   logging: optionalSection("logging", "Where log lines go", LOGGING),
   http: optionalSection("http", "Page, API and metrics for operators; off when absent", HTTP),
+  record: key(field.filledText("the path of a directory").optional(), {
+    doc:
+      "Directory of the flight recorder: what comes to every car, and what follows from it; off when absent",
+    takes: "restart",
+    of: ({ record }) => record,
+  }),
   log_files_directory: key(field.text("the path of a directory").optional(), {
     doc:
       "Turns the log file on; empty: the working directory. Ignored when logging.file is present",

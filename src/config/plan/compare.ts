@@ -85,11 +85,12 @@ export function withoutRestart(
   to: ServerConfig,
   { embeddedBroker = false }: CompareOptions = {},
 ): ServerConfig {
-  const { http: _, ...rest } = to;
+  const { http: _, record: __, ...rest } = to;
   const { console, file } = from.logging;
   return {
     ...rest,
     ...(from.http === undefined ? {} : { http: from.http }),
+    ...(from.record === undefined ? {} : { record: from.record }),
     logging: {
       console: { ...console, level: to.logging.console.level },
       file: { ...file, level: to.logging.file.level },

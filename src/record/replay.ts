@@ -1,0 +1,104 @@
+// Steps recorded inputs through the session as it is today.
+import { join } from "node:path";
+import type { Turn } from "../car/mod.ts";
+import { type Effect, type Session, type SessionSettings, step } from "../session/mod.ts";
+import { readBytes } from "../text/mod.ts";
+import { type Difference, firstDifference } from "./difference.ts";
+import {
+  type Damage,
+  readSegment,
+  type RecordedTurn,
+  segmentName,
+  segmentNumbers,
+} from "./segment.ts";
+
+/** A recorded turn, with the states as they are today. */
+export interface ReplayedTurn {
+  readonly turn: Turn;
+  /** The first difference of its effects; `null`: they are as recorded. */
+  readonly difference: Difference | null;
+}
+
+/** What came of a car's recording. */
+export interface ReplayedCar {
+  /** Up to the first difference, and with it. */
+  turns: number;
+  /** When the car's effects were others for the first time. */
+  first: ReplayedTurn | null;
+}
+
+/** What to read, and who looks on. */
+export interface ReplayOptions {
+  /** Only this car. */
+  readonly car?: string | undefined;
+  /** Gets every turn. */
+  readonly onTurn?: (replayed: ReplayedTurn) => void;
+  /** A segment cannot be read to its end; the rest is left out. */
+  readonly onDamage?: (path: string, damage: Damage) => void;
+}
+
+/**
+ * Replays a recording; a car's turns after its first difference are left out.
+ *
+ * @returns the cars by name, in the order in which they first appear
+ * @throws what reading the directory or a file of it throws
+ */
+export async function replay(
+  directory: string,
+  options: ReplayOptions = {},
+): Promise<ReadonlyMap<string, ReplayedCar>> {
+  const lives = new Map<string, Life>();
+  const cars = new Map<string, ReplayedCar>();
+  for (const number of await segmentNumbers(directory)) {
+    const path = join(directory, segmentName(number));
+    const records = readSegment(await readBytes(path, { maxBytes: Infinity }));
+    for (let next = records.next();; next = records.next()) {
+      if (next.done) {
+        if (next.value !== null) options.onDamage?.(path, next.value);
+        break;
+      }
+      const record = next.value;
+      if (options.car !== undefined && record.car !== options.car) continue;
+      const car = cars.get(record.car) ?? { turns: 0, first: null };
+      cars.set(record.car, car);
+      if (car.first !== null) continue;
+      const life = lifeOf(record, lives.get(record.car));
+      // Only the segment before could say how it began.
+      if (life === undefined) continue;
+      lives.set(record.car, life);
+      const replayed = replayTurn(record, life);
+      car.turns++;
+      if (replayed.difference !== null) car.first = replayed;
+      options.onTurn?.(replayed);
+    }
+  }
+  return cars;
+}
+
+/** A car between two turns. */
+interface Life {
+  session: Session;
+  settings: SessionSettings;
+}
+
+/** The car as it was before the turn. */
+function lifeOf({ begins, settings }: RecordedTurn, life: Life | undefined): Life | undefined {
+  if (begins !== undefined && settings !== undefined) return { session: begins, settings };
+  if (life !== undefined && settings !== undefined) life.settings = settings;
+  return life;
+}
+
+/** Steps the session with a recorded input; `life` goes on. */
+function replayTurn({ car, at, input, effects }: RecordedTurn, life: Life): ReplayedTurn {
+  const { session: before, settings } = life;
+  let today: readonly Effect[] | string;
+  try {
+    const next = step(before, input, { now: at, settings });
+    life.session = next.session;
+    today = next.effects;
+  } catch (error) {
+    today = `a defect: ${error}`;
+  }
+  const turn = { car, at, settings, input, before, after: life.session, effects };
+  return { turn, difference: firstDifference(effects, today, "effects") };
+}

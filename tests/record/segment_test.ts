@@ -1,0 +1,93 @@
+// Segments: what can be read of one that is torn or damaged.
+import assert from "node:assert/strict";
+import {
+  type Damage,
+  readSegment,
+  type RecordedTurn,
+  SEGMENT_HEADER,
+  writeRecord,
+} from "../../src/record/segment.ts";
+import { ValueWriter } from "../../src/record/values.ts";
+import { createSession } from "../../src/session/session.ts";
+import { SETTINGS } from "../car/support.ts";
+
+const TURNS: RecordedTurn[] = [
+  {
+    car: "car_1",
+    at: 1.5,
+    begins: createSession(),
+    settings: SETTINGS,
+    input: { type: "modules_ready" },
+    effects: [],
+  },
+  {
+    car: "car_1",
+    at: 2,
+    begins: undefined,
+    settings: undefined,
+    input: { type: "stop" },
+    effects: [{ type: "notify" }],
+  },
+];
+
+/** A segment, and where its records end. */
+function segmentOf(turns: readonly RecordedTurn[]): { bytes: Uint8Array; ends: number[] } {
+  const writer = new ValueWriter();
+  const ends = turns.map((turn) => {
+    writeRecord(writer, turn);
+    return SEGMENT_HEADER.length + writer.size;
+  });
+  return { bytes: Uint8Array.of(...SEGMENT_HEADER, ...writer.take()), ends };
+}
+
+function read(bytes: Uint8Array): { turns: RecordedTurn[]; damage: Damage | null } {
+  const records = readSegment(bytes);
+  const turns: RecordedTurn[] = [];
+  for (let next = records.next();; next = records.next()) {
+    if (next.done) return { turns, damage: next.value };
+    turns.push(next.value);
+  }
+}
+
+Deno.test("readSegment() reads what was written", () => {
+  const { bytes } = segmentOf(TURNS);
+  assert.deepStrictEqual(read(bytes), { turns: TURNS, damage: null });
+});
+
+Deno.test("readSegment() reads whole records of a segment torn anywhere, and says where", () => {
+  const { bytes, ends } = segmentOf(TURNS);
+  for (let length = 1; length < bytes.length; length++) {
+    const { turns, damage } = read(bytes.subarray(0, length));
+    const whole = ends.filter((end) => end <= length).length;
+    assert.deepStrictEqual(turns, TURNS.slice(0, whole), `${length} bytes`);
+    const at = length < SEGMENT_HEADER.length ? 0 : ends[whole - 1] ?? SEGMENT_HEADER.length;
+    assert.deepEqual(
+      damage && { at: damage.at, lost: damage.lost },
+      at === length ? null : { at, lost: length - at },
+      `${length} bytes`,
+    );
+  }
+});
+
+Deno.test("readSegment() finds every changed bit", () => {
+  const { bytes, ends } = segmentOf(TURNS);
+  for (let bit = 0; bit < 8 * bytes.length; bit++) {
+    const changed = bytes.slice();
+    changed[bit >> 3] = (bytes[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+    const { turns, damage } = read(changed);
+    const before = ends.filter((end) => end <= bit >> 3).length;
+    assert.deepStrictEqual(turns, TURNS.slice(0, before), `bit ${bit}`);
+    assert.equal(damage?.at, before === 0 && bit < 64 ? 0 : ends[before - 1] ?? 8, `bit ${bit}`);
+  }
+});
+
+Deno.test("readSegment() takes no zeros behind the records for more of them", () => {
+  const { bytes, ends } = segmentOf(TURNS);
+  const { turns, damage } = read(Uint8Array.of(...bytes, ...new Uint8Array(100)));
+  assert.equal(turns.length, TURNS.length);
+  assert.deepEqual(damage, { at: ends.at(-1), lost: 100, why: "a checksum is wrong" });
+});
+
+Deno.test("readSegment() takes a file that was made and not begun for an empty segment", () => {
+  assert.deepEqual(read(new Uint8Array(0)), { turns: [], damage: null });
+});
