@@ -97,12 +97,15 @@ Deno.test("CallQueue cancels the disconnecting of a device whose connecting it t
   const queue = new CallQueue();
   for (let i = 0; i < WINDOW.calls; i++) queue.add(call(CONNECT_DEVICE, `sent ${i}`));
   sendAll(queue);
-  for (const role of ["a", "b", "c"]) queue.add(call(CONNECT_DEVICE, role));
+  for (const role of ["a", "b", "c", "d"]) queue.add(call(CONNECT_DEVICE, role));
   queue.withdraw();
   assert.equal(queue.cancels(deviceOf("a")), true);
   assert.equal(queue.cancels(deviceOf("a")), false);
   // The host decides about what it has.
   assert.equal(queue.cancels(deviceOf("sent 0")), false);
+  // Other calls say nothing about it.
+  queue.add(call(FORWARD_STATUS, "d"));
+  assert.equal(queue.cancels(deviceOf("d")), true);
   // It is to be connected again: what is asked for now is about that.
   queue.add(call(CONNECT_DEVICE, "b"));
   assert.equal(queue.cancels(deviceOf("b")), false);
@@ -118,6 +121,12 @@ Deno.test("CallQueue has room for calls and bytes up to its limits, and again wh
   assert.equal(sendAll(queue), WINDOW.calls);
   for (let i = 0; i < WINDOW.calls; i++) assert.ok(queue.add(call(DISCONNECT_DEVICE)));
   assert.equal(queue.add(call(DISCONNECT_DEVICE)), false);
+
+  const full = new CallQueue();
+  const overhead = 2 * 200 + 2;
+  assert.ok(full.add(call(FORWARD_STATUS, "a", WAITING.bytes - overhead)));
+  assert.ok(full.add(call(FORWARD_STATUS, "a")));
+  assert.equal(full.add(call(FORWARD_STATUS, "")), false);
 
   const bytes = new CallQueue();
   const block = call(FORWARD_STATUS, "front", 1024 * 1024);
