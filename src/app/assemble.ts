@@ -2,7 +2,7 @@
 import type { TurnSubscriber } from "../car/mod.ts";
 import type { CarConfig, ServerConfig } from "../config/mod.ts";
 import { type CallStatistics, CONTEXTS_PER_HOST, ModuleHost } from "../module/mod.ts";
-import { BrokerConnector, MqttTransport } from "../transport/mod.ts";
+import { type CarTransport, type Connector, createConnector } from "../transport/mod.ts";
 import { andSuppressed, type Log, Once } from "../log/mod.ts";
 import { type HostEvents, Server } from "../server/mod.ts";
 
@@ -21,7 +21,7 @@ export interface AssembleOptions {
   /** Counts the calls of all modules. @default {a new one for each host} */
   readonly statistics?: CallStatistics;
   /** The way to the broker. @default {a new one, as the configuration says} */
-  readonly connector?: BrokerConnector;
+  readonly connector?: Connector;
 }
 
 /**
@@ -45,37 +45,36 @@ export async function assembleServer(options: AssembleOptions): Promise<Server> 
  *
  * @throws {TlsFileError} when a file for TLS cannot be used.
  */
-export function makeConnector(config: ServerConfig, log: Log): Promise<BrokerConnector> {
+export function makeConnector(config: ServerConfig, log: Log): Promise<Connector> {
   const { broker, timeouts: { refusedPauseMs } } = config;
-  return BrokerConnector.make({ broker, refusedPauseMs, log });
+  return createConnector({ broker, refusedPauseMs, log });
 }
 
 function createTransport(
   { company, limits: { maxMessageBytes, maxMessagesPerSecond } }: ServerConfig,
   { name: car }: CarConfig,
-  connector: BrokerConnector,
+  connector: Connector,
   log: Log,
-): MqttTransport {
+): CarTransport {
   const carLog = log.forCar(car);
   const once = new Once();
-  const onOversize = (bytes: number) => {
+  const onOversize = (bytes: number, maxMessageBytes: number) => {
     const count = once.ask("oversize");
     if (count === undefined) return;
     carLog.warning(
       `Discarded a message of ${bytes} bytes unread: max_message_bytes is ` +
-        transport.limits.maxMessageBytes + andSuppressed(count),
+        maxMessageBytes + andSuppressed(count),
     );
   };
-  const onFlood = () => {
+  const onFlood = (maxMessagesPerSecond: number) => {
     const count = once.ask("flood");
     if (count === undefined) return;
     carLog.warning(
       "Reading slowed down: more messages a second arrive than max_messages_per_second, which is " +
-        transport.limits.maxMessagesPerSecond + andSuppressed(count),
+        maxMessagesPerSecond + andSuppressed(count),
     );
   };
-  const transport = new MqttTransport({
-    connector,
+  return connector.createTransport({
     company,
     car,
     maxMessageBytes,
@@ -83,7 +82,6 @@ function createTransport(
     onOversize,
     onFlood,
   });
-  return transport;
 }
 
 function startHost(

@@ -9,7 +9,7 @@ import {
   type ServerConfig,
   withoutRestart,
 } from "../config/mod.ts";
-import { type BrokerConnector, type BrokerWay, findWay } from "../transport/mod.ts";
+import { type BrokerWay, type Connector, findWay } from "../transport/mod.ts";
 import { TlsFileError } from "../net/mod.ts";
 import type { Logging } from "../log/mod.ts";
 import { ChangeRefusedError } from "./errors.ts";
@@ -23,7 +23,7 @@ export interface ReloaderOptions {
   readonly running: ServerConfig;
   /** A started server. */
   readonly server: Pick<Server, "config" | "change">;
-  readonly connector: Pick<BrokerConnector, "hasOtherTls" | "take">;
+  readonly connector: Pick<Connector, "hasOtherTls" | "take">;
   readonly logging: Pick<Logging, "log" | "configureLevels">;
   /** Whether the server runs the broker itself, which only a restart changes. */
   readonly embeddedBroker: boolean;

@@ -1,13 +1,25 @@
 // The interface between a car and its broker connection; tests have one in memory.
 
-import type { TransportStats } from "./mqtt/message_lane.ts";
-
 /** Limits of a gateway's messages. */
 export interface MessageLimits {
   /** A larger payload is discarded unread. */
   readonly maxMessageBytes: number;
   /** With more messages a second, reading slows down, and they wait at the broker. */
   readonly maxMessagesPerSecond: number;
+}
+
+/** Plain counters of one transport, over all its connections. */
+export interface TransportStats {
+  /** Connections that were established and subscribed. */
+  connects: number;
+  /** Connections that were lost. */
+  disconnects: number;
+  bytesIn: number;
+  bytesOut: number;
+  messagesIn: number;
+  messagesOut: number;
+  /** Messages that were larger than allowed. */
+  oversize: number;
 }
 
 /** Callbacks of a transport. None of these may throw. */
@@ -22,6 +34,16 @@ export interface TransportListener {
   onDown(reason: string): void;
   /** One payload from the car's gateway topic, valid until the call returns unless copied. */
   onMessage(payload: Uint8Array): void;
+}
+
+/** What a car's transport is made from. */
+export interface CarTransportOptions extends MessageLimits {
+  readonly company: string;
+  readonly car: string;
+  /** Called for each payload that was discarded, with its size and the limit, in bytes. */
+  readonly onOversize?: (payloadBytes: number, maxMessageBytes: number) => void;
+  /** Called with the limit each time that reading slows down. */
+  readonly onFlood?: (maxMessagesPerSecond: number) => void;
 }
 
 /** One car's connection to the broker [WAIT-RETRY]. */

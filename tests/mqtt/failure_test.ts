@@ -159,7 +159,7 @@ mosquittoTest("MqttTransport names what is wrong with the broker's certificate",
   }
 });
 
-Deno.test("BrokerConnector.make() names a TLS file that cannot be used", async () => {
+Deno.test("A TLS file that cannot be used is named before a car connects", async () => {
   await using certificates = await Certificates.make();
   await using folder = await TempFolder.make();
   const { caFile, client } = certificates;

@@ -1,9 +1,10 @@
 // Another way to the broker while transports run: other files, another login, another broker.
 import assert from "node:assert/strict";
-import { findWay } from "../../src/transport/mqtt/broker_connector.ts";
+import { findWay } from "../../src/transport/connector.ts";
 import { Certificates } from "../support/certificates.ts";
 import { Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
 import { localBroker, makeConnector, TestCar, TestGateway, textOf } from "../support/mqtt_peers.ts";
+import { Inbox } from "../support/wait.ts";
 import { TempFolder } from "../support/temp.ts";
 
 const WHY = "The configuration names another broker";
@@ -68,17 +69,22 @@ mosquittoTest(
   async () => {
     await using broker = await Mosquitto.start();
     const { connector } = await makeConnector(localBroker(broker.port));
-    await using car = await new TestCar(connector, "car_1", { maxMessageBytes: 10 }).start();
+    const oversize = new Inbox<[size: number, limit: number]>();
+    await using car = await new TestCar(connector, "car_1", {
+      maxMessageBytes: 10,
+      onOversize: (...sizes) => oversize.push(sizes),
+    }).start();
     await using gateway = await TestGateway.connect(broker.port);
     const limit = (maxMessageBytes: number) =>
       car.transport.limitMessages({ maxMessageBytes, maxMessagesPerSecond: 1_000 });
     limit(20);
-    assert.equal(car.transport.limits.maxMessageBytes, 20);
+    await gateway.send("more than twenty letters");
+    assert.deepEqual(await oversize.next("a discarded message"), [24, 20]);
     await gateway.send("fifteen letters");
     assert.equal(textOf(await car.messages.next("a message")), "fifteen letters");
     limit(5);
     await gateway.send("fifteen letters");
-    assert.equal(await car.oversize.next("a discarded message"), 15);
+    assert.deepEqual(await oversize.next("a discarded message"), [15, 5]);
     await gateway.send("five!");
     assert.equal(textOf(await car.messages.next("a message")), "five!");
   },

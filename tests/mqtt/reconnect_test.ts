@@ -36,12 +36,8 @@ mosquittoTest("MqttTransport comes back after 10 kills, and nothing grows", asyn
       systemClock.clear(handle);
     },
   };
-  const connector = await BrokerConnector.make({
-    broker: localBroker(broker.port),
-    refusedPauseMs: 1,
-    log: silentLog,
-    clock,
-  });
+  const way = { broker: localBroker(broker.port), refusedPauseMs: 1, tls: undefined };
+  const connector = new BrokerConnector({ log: silentLog, clock }, way);
   await using car = await new TestCar(connector).start(true);
   assert.equal(await countConnections(broker.port), 1);
   for (let kill = 1; kill <= 10; kill++) {
@@ -198,18 +194,14 @@ mosquittoTest("Every car is back at once when one has found the broker there", a
   await using _later = await new TestCar(connector, "car_3").start();
 });
 
-Deno.test("FailureReporter says the same only once a minute, for all cars, and what to do at first", async () => {
+Deno.test("FailureReporter says the same only once a minute, for all cars, and what to do at first", () => {
   const lines: string[] = [];
   const write = (message: string | (() => string)) => lines.push(String(message));
   const log: Log = { ...silentLog, warning: write, info: write };
   let nowMs = 0;
   const clock: Clock = { ...systemClock, now: () => nowMs };
-  const connector = await BrokerConnector.make({
-    broker: localBroker(1883),
-    refusedPauseMs: 500,
-    log,
-    clock,
-  });
+  const way = { broker: localBroker(1883), refusedPauseMs: 500, tls: undefined };
+  const connector = new BrokerConnector({ log, clock }, way);
   const fail = (system: string) => {
     const failure = describeFailure(new Error(system));
     for (let car = 0; car < 100; car++) connector.failed(`car_${car}`, failure);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { ConfigError } from "../../src/config/errors.ts";
 import type { ServerConfig } from "../../src/config/form/model.ts";
 import { ModuleLoadError } from "../../src/module/errors.ts";
-import type { BrokerWay } from "../../src/transport/mqtt/broker_connector.ts";
+import type { BrokerWay } from "../../src/transport/connector.ts";
 import { Reloader } from "../../src/server/reload.ts";
 import { Certificates } from "../support/certificates.ts";
 import { UNCHANGED } from "../support/unchanged_report.ts";

@@ -1,6 +1,7 @@
 // Both ends of a car's topics for tests: a transport with its events, and a gateway on mqtt.js.
 import mqtt from "mqtt";
 import type { BrokerConfig } from "../../src/config/form/model.ts";
+import { findWay } from "../../src/transport/connector.ts";
 import { BrokerConnector } from "../../src/transport/mqtt/broker_connector.ts";
 import {
   MqttTransport,
@@ -27,7 +28,8 @@ export async function makeConnector(
   const write = (message: string | (() => string)) =>
     lines.push(typeof message === "string" ? message : message());
   const log = { ...silentLog, info: write, warning: write, error: write };
-  const connector = await BrokerConnector.make({ broker, refusedPauseMs, log, keepAliveS, clock });
+  const way = await findWay({ broker, refusedPauseMs });
+  const connector = new BrokerConnector({ log, keepAliveS, clock }, way);
   return { connector, lines };
 }
 

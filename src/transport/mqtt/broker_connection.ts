@@ -7,8 +7,8 @@ import { firstOf, type TimerHandle, within } from "../../time/mod.ts";
 import type { BrokerConnector } from "./broker_connector.ts";
 import { BrokerRefusedError, BrokerStalledError } from "../../net/mod.ts";
 import { type BrokerFailure, describeFailure } from "./failure.ts";
-import { MessageLane, SUBSCRIBE_ID, type TransportStats } from "./message_lane.ts";
-import type { MessageLimits } from "../transport.ts";
+import { MessageLane, SUBSCRIBE_ID } from "./message_lane.ts";
+import type { MessageLimits, TransportStats } from "../transport.ts";
 
 /** Deadline for connecting and subscribing together, in milliseconds. */
 const ATTEMPT_MS = 10_000;

@@ -1,11 +1,14 @@
-// What all cars at one broker share: its address, the TLS files, and the admission of attempts.
+// What all cars at one MQTT broker share: its address, the TLS files, and the admission of attempts.
 import type { BrokerConfig } from "../../config/mod.ts";
 import type { Log } from "../../log/mod.ts";
 import { type Clock, systemClock, type TimerHandle } from "../../time/mod.ts";
-import { brokerAddress, type Link, openLink, readTls, type TlsMaterial } from "../../net/mod.ts";
+import { brokerAddress, type Link, openLink } from "../../net/mod.ts";
+import type { BrokerWay, Connector, ConnectorOptions } from "../connector.ts";
+import type { CarTransportOptions } from "../transport.ts";
 import type { BrokerFailure } from "./failure.ts";
 import { ConnectQueue, type Entrant } from "./connect_queue.ts";
 import type { FlushTicker, MessageLane } from "./message_lane.ts";
+import { MqttTransport } from "./mqtt_transport.ts";
 import { FailureReporter } from "./reporter.ts";
 
 /** [MQTT-SETTINGS] */
@@ -13,38 +16,8 @@ const KEEP_ALIVE_S = 15;
 /** How long an acknowledgement waits to be sent together with something else, in milliseconds. */
 const FLUSH_AFTER_MS = 2;
 
-/** What a {@linkcode BrokerConnector} is made from. */
-export interface BrokerConnectorOptions {
-  readonly broker: BrokerConfig;
-  /** The first pause before the broker is tried again, in milliseconds. */
-  readonly refusedPauseMs: number;
-  readonly log: Log;
-  /** Silence after which a ping is sent, in seconds. @default {15} */
-  readonly keepAliveS?: number;
-  /** @default the machine's own */
-  readonly clock?: Clock;
-}
-
-/** How to reach a broker, with the contents of the TLS files. */
-export interface BrokerWay {
-  readonly broker: BrokerConfig;
-  readonly refusedPauseMs: number;
-  readonly tls: TlsMaterial | undefined;
-}
-
-/**
- * Reads the TLS files, if there are any.
- *
- * @throws {TlsFileError} when one cannot be read or used.
- */
-export async function findWay(
-  { broker, refusedPauseMs }: Pick<BrokerConnectorOptions, "broker" | "refusedPauseMs">,
-): Promise<BrokerWay> {
-  return { broker, refusedPauseMs, tls: broker.tls && await readTls(broker.tls) };
-}
-
 /** One for each broker, shared by the transports of all cars. */
-export class BrokerConnector implements FlushTicker {
+export class BrokerConnector implements Connector, FlushTicker {
   readonly keepAliveS: number;
   readonly clock: Clock;
   readonly #log: Log;
@@ -54,7 +27,7 @@ export class BrokerConnector implements FlushTicker {
   #flushing: MessageLane[] = [];
   #flushTimer: TimerHandle | undefined;
 
-  private constructor(options: BrokerConnectorOptions, way: BrokerWay) {
+  constructor(options: Pick<ConnectorOptions, "log" | "keepAliveS" | "clock">, way: BrokerWay) {
     this.#way = way;
     this.#log = options.log;
     this.keepAliveS = options.keepAliveS ?? KEEP_ALIVE_S;
@@ -66,13 +39,8 @@ export class BrokerConnector implements FlushTicker {
     });
   }
 
-  /**
-   * Reads the TLS files, if there are any; connects nothing yet.
-   *
-   * @throws {TlsFileError} when one cannot be read or used.
-   */
-  static async make(options: BrokerConnectorOptions): Promise<BrokerConnector> {
-    return new BrokerConnector(options, await findWay(options));
+  createTransport(options: CarTransportOptions): MqttTransport {
+    return new MqttTransport({ ...options, connector: this });
   }
 
   get broker(): BrokerConfig {
@@ -88,13 +56,11 @@ export class BrokerConnector implements FlushTicker {
     return this.#way.refusedPauseMs;
   }
 
-  /** Whether this way has other TLS files than the current one, or other contents of the same files. */
   hasOtherTls({ tls }: BrokerWay): boolean {
     const now = this.#way.tls;
     return now?.ca !== tls?.ca || now?.cert !== tls?.cert || now?.key !== tls?.key;
   }
 
-  /** Uses another way for every connection from now on; missing parts stay as they are. */
   take(way: Partial<BrokerWay>): void {
     const before = this.address;
     this.#way = { ...this.#way, ...way };

@@ -11,21 +11,7 @@ import {
   writePuback,
   writePublish,
 } from "./packets.ts";
-import type { MessageLimits } from "../transport.ts";
-
-/** Plain counters of one transport, over all its connections. */
-export interface TransportStats {
-  /** Connections that were established and subscribed. */
-  connects: number;
-  /** Connections that were lost. */
-  disconnects: number;
-  bytesIn: number;
-  bytesOut: number;
-  messagesIn: number;
-  messagesOut: number;
-  /** Messages that were larger than allowed. */
-  oversize: number;
-}
+import type { MessageLimits, TransportStats } from "../transport.ts";
 
 /** Flushes lanes a little later, many with one timer. */
 export interface FlushTicker {

@@ -6,24 +6,23 @@ import { BrokerConnection } from "./broker_connection.ts";
 import type { BrokerConnector } from "./broker_connector.ts";
 import type { Attempt } from "./connect_queue.ts";
 import { type BrokerFailure, endedEarly } from "./failure.ts";
-import type { TransportStats } from "./message_lane.ts";
 import { topicField } from "./packets.ts";
-import type { CarTransport, MessageLimits, TransportListener } from "../transport.ts";
+import type {
+  CarTransport,
+  CarTransportOptions,
+  MessageLimits,
+  TransportListener,
+  TransportStats,
+} from "../transport.ts";
 
 /** After so long, a connection is stable and pauses start over, in milliseconds. */
 export const PROVEN_MS = 10_000;
 const NO_PAYLOAD = new Uint8Array(0);
 
 /** What an {@linkcode MqttTransport} is made from. */
-export interface MqttTransportOptions extends MessageLimits {
+export interface MqttTransportOptions extends CarTransportOptions {
   /** Shared by all cars at the broker. */
   readonly connector: BrokerConnector;
-  readonly company: string;
-  readonly car: string;
-  /** Called for each payload that was discarded, with its size. */
-  readonly onOversize?: (payloadBytes: number) => void;
-  /** Called each time that reading slows down. */
-  readonly onFlood?: () => void;
 }
 
 type State =
@@ -116,11 +115,6 @@ export class MqttTransport implements CarTransport {
     if (this.#state.phase === "up") this.#state.connection.lane?.releaseMessages();
   }
 
-  /** What the gateway may send. */
-  get limits(): MessageLimits {
-    return this.#limits;
-  }
-
   limitMessages(limits: MessageLimits): void {
     this.#limits = limits;
     if (this.#state.phase === "up") this.#state.connection.lane?.limitMessages(limits);
@@ -206,8 +200,8 @@ export class MqttTransport implements CarTransport {
         onMessage: (payload) => {
           if (this.#has(connection)) this.#listener?.onMessage(payload);
         },
-        onOversize: (payloadBytes) => onOversize?.(payloadBytes),
-        onFlood: () => onFlood?.(),
+        onOversize: (payloadBytes) => onOversize?.(payloadBytes, this.#limits.maxMessageBytes),
+        onFlood: () => onFlood?.(this.#limits.maxMessagesPerSecond),
         onClosed: (failure) => {
           if (this.#has(connection)) this.#onClosed(failure);
           else attempt.left();
