@@ -11,6 +11,8 @@ export interface OpenCall {
   readonly argument: number;
   readonly device: Device;
   readonly data: Uint8Array;
+  /** What it counts for; see {@linkcode bytesOf}. */
+  readonly bytes: number;
   readonly done: CallDone;
   readonly counter: CallCounter;
 }
@@ -30,7 +32,6 @@ export const WINDOW: CallLimits = { calls: 64, bytes: 4 * 1024 * 1024 };
 /** What may wait beside that: more than a session asks for under its own limits. */
 export const WAITING: CallLimits = { calls: 250_000, bytes: 256 * 1024 * 1024 };
 
-/** What a call takes besides its texts and data, about. */
 const CALL_BYTES = 200;
 
 /** Open calls in their order: first those the host has, then those that wait. */
@@ -38,8 +39,8 @@ export class CallQueue {
   #calls: OpenCall[] = [];
   /** The oldest open call. */
   #first = 0;
-  /** The first call the host does not have. */
-  #unsent = 0;
+  /** Calls that the host does not have: the last ones. */
+  #waiting = 0;
   #sentBytes = 0;
   #waitingBytes = 0;
   /** Devices whose `device_connected` was the last thing to be withdrawn here. */
@@ -52,20 +53,21 @@ export class CallQueue {
 
   /** Calls that the host does not have. */
   get waiting(): number {
-    return this.#calls.length - this.#unsent;
+    return this.#waiting;
   }
 
   /** Adds a call. One that finds {@linkcode WAITING} full is not added: false. */
   add(call: OpenCall): boolean {
-    const bytes = bytesOf(call);
+    const { bytes } = call;
     if (
-      this.waiting >= WAITING.calls ||
-      this.#waitingBytes + bytes > WAITING.bytes && this.waiting > 0
+      this.#waiting >= WAITING.calls ||
+      this.#waitingBytes + bytes > WAITING.bytes && this.#waiting > 0
     ) return false;
     if (call.kind === FrameKind.CONNECT_DEVICE && this.#withdrawn.size > 0) {
       this.#withdrawn.delete(deviceKey(call.device));
     }
     this.#calls.push(call);
+    this.#waiting++;
     this.#waitingBytes += bytes;
     return true;
   }
@@ -77,13 +79,14 @@ export class CallQueue {
    * @param all Whether the window does not count.
    */
   send(all = false): OpenCall | undefined {
-    const call = this.#calls[this.#unsent];
+    const next = this.#calls.length - this.#waiting;
+    const call = this.#calls[next];
     if (call === undefined) return undefined;
-    const bytes = bytesOf(call);
-    const sent = this.#unsent - this.#first;
+    const { bytes } = call;
+    const sent = next - this.#first;
     const isFull = sent >= WINDOW.calls || sent > 0 && this.#sentBytes + bytes > WINDOW.bytes;
     if (isFull && !all) return undefined;
-    this.#unsent++;
+    this.#waiting--;
     this.#waitingBytes -= bytes;
     this.#sentBytes += bytes;
     return call;
@@ -91,17 +94,15 @@ export class CallQueue {
 
   /** The oldest call has come back from the host; undefined when the host has none. */
   answered(): OpenCall | undefined {
-    if (this.#first === this.#unsent) return undefined;
+    if (this.#calls.length - this.#first === this.#waiting) return undefined;
     const call = this.#calls[this.#first] as OpenCall;
     this.#first++;
-    this.#sentBytes -= bytesOf(call);
+    this.#sentBytes -= call.bytes;
     if (this.#first === this.#calls.length) {
       this.#calls.length = 0;
       this.#first = 0;
-      this.#unsent = 0;
     } else if (this.#first > 64 && this.#first * 2 > this.#calls.length) {
       this.#calls.splice(0, this.#first);
-      this.#unsent -= this.#first;
       this.#first = 0;
     }
     return call;
@@ -110,7 +111,7 @@ export class CallQueue {
   /** Takes back the waiting calls that {@linkcode mayWithdraw} names, and returns them. */
   withdraw(): OpenCall[] {
     this.#withdrawn.clear();
-    const waiting = this.#calls.splice(this.#unsent);
+    const waiting = this.#calls.splice(this.#calls.length - this.#waiting);
     const taken: OpenCall[] = [];
     for (const call of waiting) {
       if (!mayWithdraw(call.kind, call.argument)) {
@@ -118,7 +119,8 @@ export class CallQueue {
         continue;
       }
       taken.push(call);
-      this.#waitingBytes -= bytesOf(call);
+      this.#waiting--;
+      this.#waitingBytes -= call.bytes;
       if (call.kind === FrameKind.CONNECT_DEVICE) this.#withdrawn.add(deviceKey(call.device));
     }
     return taken;
@@ -137,7 +139,7 @@ export class CallQueue {
     const open = this.#calls.slice(this.#first);
     this.#calls = [];
     this.#first = 0;
-    this.#unsent = 0;
+    this.#waiting = 0;
     this.#sentBytes = 0;
     this.#waitingBytes = 0;
     this.#withdrawn.clear();
@@ -145,6 +147,7 @@ export class CallQueue {
   }
 }
 
-function bytesOf({ device, data }: OpenCall): number {
-  return CALL_BYTES + device.deviceRole.length + device.deviceName.length + data.length;
+/** What a call counts for, about: its texts and data, and what it takes besides. */
+export function bytesOf({ deviceRole, deviceName }: Device, data: Uint8Array): number {
+  return CALL_BYTES + deviceRole.length + deviceName.length + data.length;
 }

@@ -5,7 +5,9 @@ import type { Blame, ContextSpec } from "./context.ts";
  * Why a context could not be made: `library` cannot be loaded, `symbol` is missing, module
  * `number` differs, `init` returned NULL, or the `host` died or has no place.
  */
-export type ModuleLoadErrorKind = "library" | "symbol" | "number" | "init" | "host";
+export const LOAD_ERROR_KINDS = ["library", "symbol", "number", "init", "host"] as const;
+/** See {@linkcode LOAD_ERROR_KINDS}. */
+export type ModuleLoadErrorKind = typeof LOAD_ERROR_KINDS[number];
 
 /** A context could not be made; names car, module and path. */
 export class ModuleLoadError extends Error {
@@ -33,6 +35,17 @@ export class ModuleLoadError extends Error {
     this.libPath = libPath;
     this.detail = detail;
     this.blame = blame;
+  }
+}
+
+/** A library cannot be used, as its host sees it: without the car that wants it. */
+export class LibraryError extends Error {
+  override readonly name = "LibraryError";
+  readonly kind: ModuleLoadErrorKind;
+
+  constructor(kind: ModuleLoadErrorKind, detail: string, options?: ErrorOptions) {
+    super(detail, options);
+    this.kind = kind;
   }
 }
 

@@ -1,19 +1,14 @@
-// The contexts of one module host as seen from outside: who has which of its places, from the first
-// attempt to make a context until it is destroyed.
+// The contexts of one module host as seen from outside, and the link to it: who has which of its
+// places, from the first attempt to make a context until it is destroyed.
 import type { Log } from "../log/mod.ts";
 import type { Clock } from "../time/mod.ts";
 import type { Blame, ContextListener, ContextSpec, ModuleContext } from "./context.ts";
 import { truncationOf } from "./elf.ts";
-import { ModuleLoadError } from "./errors.ts";
-import {
-  type CreateFailure,
-  type CreatePurpose,
-  type CreateRequest,
-  type Frame,
-  FrameKind,
-} from "./wire/frames.ts";
+import { LOAD_ERROR_KINDS, ModuleLoadError } from "./errors.ts";
+import type { Frame } from "./wire/frame_reader.ts";
+import { type CreatePurpose, type CreateRequest, FrameKind } from "./wire/frames.ts";
 import type { ModuleHostSnapshot } from "./host_model.ts";
-import type { Link } from "./wire/link.ts";
+import { type Duplex, Link, type LinkHandler } from "./wire/link.ts";
 import { type ContextOwner, RemoteContext } from "./remote_context.ts";
 import type { CallStatistics } from "./statistics.ts";
 
@@ -25,7 +20,6 @@ export const CONTEXTS_PER_HOST = 15;
 
 /** What the contexts of a host share. */
 export interface HostContextsOptions {
-  readonly link: Link;
   readonly statistics: CallStatistics;
   readonly log: Log;
   readonly clock: Clock;
@@ -33,6 +27,16 @@ export interface HostContextsOptions {
   readonly destroyTimeoutMs: number;
   /** Called with the number of places that cannot be used whenever that changes. */
   readonly onBlocked: (count: number) => void;
+  /** The host has answered a PING, and says how much memory it has. */
+  readonly onPong: (residentBytes: number) => void;
+  /** A call is being executed for too long; undefined: of a context that is gone. */
+  readonly onOverdue: (
+    context: RemoteContext | undefined,
+    functionName: string,
+    elapsedMs: number,
+  ) => void;
+  /** See {@linkcode LinkHandler}. */
+  readonly onClosed: (error: Error | null) => void;
 }
 
 /** A context that is being made. */
@@ -49,13 +53,10 @@ const DESTROY_MARGIN_MS = 500;
 const COPY_AGAIN = "Copy the library again, in binary mode, and compare its size";
 
 /** Keeps the places of one host. */
-export class HostContexts implements ContextOwner {
+export class HostContexts implements ContextOwner, LinkHandler {
   readonly link: Link;
   readonly statistics: CallStatistics;
-  readonly #log: Log;
-  readonly #clock: Clock;
-  readonly #destroyTimeoutMs: number;
-  readonly #onBlocked: (count: number) => void;
+  readonly #options: HostContextsOptions;
   readonly #living = new Map<number, RemoteContext>();
   readonly #creations = new Map<number, Creation>();
   /** Who waits for contexts to be destroyed. */
@@ -64,13 +65,10 @@ export class HostContexts implements ContextOwner {
   /** Places of contexts that were left undestroyed, with their threads. */
   readonly #abandoned = new Set<number>();
 
-  constructor(options: HostContextsOptions) {
-    this.link = options.link;
+  constructor(duplex: Duplex, options: HostContextsOptions) {
+    this.#options = options;
     this.statistics = options.statistics;
-    this.#log = options.log;
-    this.#clock = options.clock;
-    this.#destroyTimeoutMs = options.destroyTimeoutMs;
-    this.#onBlocked = options.onBlocked;
+    this.link = new Link(duplex, this);
   }
 
   /** Places taken: of contexts being made, alive, or left undestroyed. */
@@ -95,11 +93,6 @@ export class HostContexts implements ContextOwner {
       openCalls: context.openCalls,
       destroying: context.destroying,
     }));
-  }
-
-  /** The context at that place, made or being made. */
-  at(index: number): RemoteContext | undefined {
-    return this.#living.get(index) ?? this.#creations.get(index)?.context;
   }
 
   /**
@@ -128,7 +121,7 @@ export class HostContexts implements ContextOwner {
     return new Promise((resolve, reject) => {
       this.#creations.set(index, { context, purpose, resolve, reject });
       const { out } = this.link;
-      out.begin(FrameKind.CREATE, index, 0);
+      out.begin(FrameKind.CREATE, index);
       out.text(JSON.stringify(request));
       out.end();
       this.link.flush();
@@ -136,27 +129,28 @@ export class HostContexts implements ContextOwner {
   }
 
   /** See {@linkcode ContextOwner}. */
-  destroy(context: RemoteContext, timeoutMs = this.#destroyTimeoutMs): Promise<void> {
+  destroy(
+    context: RemoteContext,
+    timeoutMs = this.#options.destroyTimeoutMs,
+  ): Promise<void> {
     const { index } = context;
-    const { out } = this.link;
-    out.begin(FrameKind.DESTROY, index, 0);
-    out.uint32(timeoutMs);
-    out.end();
+    const { clock } = this.#options;
+    this.link.out.numberFrame(FrameKind.DESTROY, index, 0, timeoutMs);
     this.link.flush();
     return new Promise((resolve) => {
-      const timer = this.#clock.set(
+      const timer = clock.set(
         () => this.#onDestroyed(index, true),
         timeoutMs + DESTROY_MARGIN_MS,
       );
       this.#destroyed.set(index, () => {
-        this.#clock.clear(timer);
+        clock.clear(timer);
         resolve();
       });
     });
   }
 
   /** Gives up what is being made, and destroys the rest within the given time. Never rejects. */
-  async destroyAll(timeoutMs = this.#destroyTimeoutMs): Promise<void> {
+  async destroyAll(timeoutMs = this.#options.destroyTimeoutMs): Promise<void> {
     this.#failCreations("the host is stopping");
     await Promise.all([...this.#living.values()].map((context) => context.destroy(timeoutMs)));
   }
@@ -187,13 +181,12 @@ export class HostContexts implements ContextOwner {
     }
   }
 
-  /** Takes a frame that is about a context. */
+  /** See {@linkcode LinkHandler}. */
   onFrame(frame: Frame): void {
     const { kind, context: index } = frame;
     switch (kind) {
       case FrameKind.DONE:
-        this.#living.get(index)?.answered(frame.argument, frame.uint32(0));
-        return;
+        return this.#living.get(index)?.answered(frame.argument, frame.uint32(0));
       case FrameKind.COMMAND:
         return this.#onCommand(index, frame);
       case FrameKind.LOADED:
@@ -201,22 +194,36 @@ export class HostContexts implements ContextOwner {
       case FrameKind.CREATED:
         return this.#onCreated(index);
       case FrameKind.CREATE_FAILED:
-        return this.#onCreateFailed(index, JSON.parse(frame.text()) as CreateFailure);
+        return this.#onCreateFailed(index, frame);
       case FrameKind.DESTROYED:
         return this.#onDestroyed(index, frame.argument !== 0);
       case FrameKind.FREED:
         return this.#onFreed(index);
       case FrameKind.NOTICE:
         return this.#onNotice(index, frame.text());
+      case FrameKind.PONG:
+        return this.#options.onPong(frame.uint32(0) * 1024);
+      case FrameKind.OVERDUE:
+        return this.#options.onOverdue(this.#at(index), frame.text(4), frame.uint32(0));
     }
+  }
+
+  /** See {@linkcode LinkHandler}. */
+  onClosed(error: Error | null): void {
+    this.#options.onClosed(error);
   }
 
   /** See {@linkcode ContextOwner}. */
   onCallbackError(context: RemoteContext, error: unknown): void {
     const text = error instanceof Error ? error.stack ?? error.message : String(error);
-    this.#log.forCar(context.spec.car).error(`Callback of a module call failed: ${text}`, {
+    this.#options.log.forCar(context.spec.car).error(`Callback of a module call failed: ${text}`, {
       module: context.spec.module,
     });
+  }
+
+  /** The context at that place, made or being made. */
+  #at(index: number): RemoteContext | undefined {
+    return this.#living.get(index) ?? this.#creations.get(index)?.context;
   }
 
   #freeIndex(): number {
@@ -242,7 +249,8 @@ export class HostContexts implements ContextOwner {
     const context = this.#living.get(index);
     if (!context || context.destroying) return;
     try {
-      context.listener.onCommand(frame.deviceAndData());
+      const { device, data } = frame.deviceData();
+      context.listener.onCommand({ device, data });
     } catch (error) {
       this.onCallbackError(context, error);
     }
@@ -257,15 +265,16 @@ export class HostContexts implements ContextOwner {
     creation.resolve(creation.context);
   }
 
-  #onCreateFailed(index: number, failure: CreateFailure): void {
+  #onCreateFailed(index: number, frame: Frame): void {
     const creation = this.#creations.get(index);
     if (!creation) return;
     this.#creations.delete(index);
-    if (failure.kind === "host" && !this.#exhausted) {
+    const kind = LOAD_ERROR_KINDS[frame.argument] ?? "host";
+    if (kind === "host" && !this.#exhausted) {
       this.#exhausted = true;
       this.#tellBlocked();
     }
-    creation.reject(new ModuleLoadError(failure.kind, creation.context.spec, failure.detail));
+    creation.reject(new ModuleLoadError(kind, creation.context.spec, frame.text()));
   }
 
   #onDestroyed(index: number, left: boolean): void {
@@ -277,7 +286,7 @@ export class HostContexts implements ContextOwner {
       if (left) {
         this.#abandoned.add(index);
         this.#tellBlocked();
-        this.#log.forCar(context.spec.car).warning(
+        this.#options.log.forCar(context.spec.car).warning(
           "Context not destroyed: the module has not come back from its last call in time",
           { module: context.spec.module },
         );
@@ -295,12 +304,12 @@ export class HostContexts implements ContextOwner {
   }
 
   #tellBlocked(): void {
-    this.#onBlocked(this.#exhausted ? CONTEXTS_PER_HOST : this.#abandoned.size);
+    this.#options.onBlocked(this.#exhausted ? CONTEXTS_PER_HOST : this.#abandoned.size);
   }
 
   #onNotice(index: number, text: string): void {
     const spec = this.#living.get(index)?.spec;
-    if (spec) this.#log.forCar(spec.car).warning(text, { module: spec.module });
-    else this.#log.warning(text);
+    if (spec) this.#options.log.forCar(spec.car).warning(text, { module: spec.module });
+    else this.#options.log.warning(text);
   }
 }

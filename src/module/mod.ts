@@ -8,7 +8,7 @@ export {
 } from "./context.ts";
 export { readElf } from "./elf.ts";
 export { ModuleLoadError, type ModuleLoadErrorKind } from "./errors.ts";
-export { SYMBOLS } from "./host/abi.ts";
+export { SYMBOLS } from "./host/c_abi.ts";
 export { CONTEXTS_PER_HOST } from "./host_contexts.ts";
 export type { ModuleHostSnapshot } from "./host_model.ts";
 export { ModuleHost } from "./module_host.ts";

@@ -5,11 +5,11 @@ import { type Clock, systemClock, type TimerHandle } from "../time/mod.ts";
 import { connectHost, DEFAULT_CALL_TIMEOUT_MS } from "./process/connect_host.ts";
 import type { Blame, ContextListener, ContextSpec, ModuleContext } from "./context.ts";
 import { ModuleLoadError } from "./errors.ts";
-import { type CreatePurpose, type Frame, FrameKind, type OverdueReport } from "./wire/frames.ts";
+import { type CreatePurpose, FrameKind } from "./wire/frames.ts";
 import { CONTEXTS_PER_HOST, HostContexts } from "./host_contexts.ts";
 import type { HostState, ModuleHostOptions, ModuleHostSnapshot } from "./host_model.ts";
 import { describeExit, type HostExit, type HostProcess } from "./process/host_process.ts";
-import { type Duplex, Link, type LinkHandler } from "./wire/link.ts";
+import type { Duplex, Link } from "./wire/link.ts";
 import type { RemoteContext } from "./remote_context.ts";
 import { CallStatistics } from "./statistics.ts";
 import { halfOfMachineMemory, MemoryWatch, Watchdog } from "./process/watchdog.ts";
@@ -26,7 +26,7 @@ const LARGE_BYTES = 512 * 1024 * 1024;
  * When it dies, every open call ends as `host_lost`, then each context's `onLost` is called, then
  * `onExit`. Callbacks never run inside the call that caused them.
  */
-export class ModuleHost implements LinkHandler {
+export class ModuleHost {
   readonly statistics: CallStatistics;
   /** Resolves when the process has ended and everybody has been told. */
   readonly exited: Promise<string>;
@@ -57,20 +57,27 @@ export class ModuleHost implements LinkHandler {
     this.#clock = options.clock ?? systemClock;
     this.#onExit = options.onExit ?? (() => {});
     this.statistics = options.statistics ?? new CallStatistics();
-    this.#link = new Link(connection, this);
-    this.#contexts = new HostContexts({
-      link: this.#link,
+    this.#contexts = new HostContexts(connection, {
       statistics: this.statistics,
       log: this.#log,
       clock: this.#clock,
       destroyTimeoutMs: options.destroyTimeoutMs ?? DEFAULT_DESTROY_TIMEOUT_MS,
       onBlocked: options.onBlocked ?? (() => {}),
+      onPong: (residentBytes) => {
+        this.#residentBytes = residentBytes;
+        this.#watchdog.answered();
+        this.#memory.seen(residentBytes);
+      },
+      onOverdue: (context, functionName, elapsedMs) =>
+        this.#onOverdue(context, functionName, elapsedMs),
+      onClosed: (error) => this.#onClosed(error),
     });
+    this.#link = this.#contexts.link;
     this.#watchdog = new Watchdog({
       timeoutMs: options.moduleCallTimeoutMs ?? DEFAULT_CALL_TIMEOUT_MS,
       clock: this.#clock,
       ask: () => {
-        this.#link.out.frame(FrameKind.PING, 0, 0);
+        this.#link.out.frame(FrameKind.PING, 0);
         this.#link.flush();
       },
       onSilent: (silentMs) => {
@@ -178,31 +185,6 @@ export class ModuleHost implements LinkHandler {
     this.#process.kill();
   }
 
-  /** See {@linkcode LinkHandler}. */
-  onFrame(frame: Frame): void {
-    switch (frame.kind) {
-      case FrameKind.PONG:
-        this.#residentBytes = frame.uint32(0) * 1024;
-        this.#watchdog.answered();
-        return this.#memory.seen(this.#residentBytes);
-      case FrameKind.OVERDUE:
-        return this.#onOverdue(frame.context, JSON.parse(frame.text()) as OverdueReport);
-      default:
-        return this.#contexts.onFrame(frame);
-    }
-  }
-
-  /** See {@linkcode LinkHandler}. */
-  onClosed(error: Error | null): void {
-    if (this.#state === "exited") return;
-    const broken = error === null ? null : `its connection failed: ${error.message}`;
-    this.#broken = broken;
-    this.#watchdog.stop();
-    this.#exitTimer = this.#clock.set(() => {
-      this.kill(broken ?? "it closed its connection and did not end");
-    }, EXIT_GRACE_MS);
-  }
-
   #create(
     spec: ContextSpec,
     listener: ContextListener,
@@ -214,8 +196,17 @@ export class ModuleHost implements LinkHandler {
     return this.#contexts.create(spec, listener, purpose);
   }
 
-  #onOverdue(index: number, { functionName, elapsedMs }: OverdueReport): void {
-    const context = this.#contexts.at(index);
+  #onClosed(error: Error | null): void {
+    if (this.#state === "exited") return;
+    const broken = error === null ? null : `its connection failed: ${error.message}`;
+    this.#broken = broken;
+    this.#watchdog.stop();
+    this.#exitTimer = this.#clock.set(() => {
+      this.kill(broken ?? "it closed its connection and did not end");
+    }, EXIT_GRACE_MS);
+  }
+
+  #onOverdue(context: RemoteContext | undefined, functionName: string, elapsedMs: number): void {
     if (context) this.#overdue.add(context);
     const { car, module } = context?.spec ?? {};
     const who = car === undefined ? "a module" : `module ${module} of car "${car}"`;

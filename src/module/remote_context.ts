@@ -1,8 +1,8 @@
 // A context as its car sees it: calls become frames, answers become callbacks.
 import { CALL_OUTCOMES, type Device, type DisconnectType, NO_BYTES } from "../protocol/mod.ts";
-import { CallQueue, type OpenCall } from "./call_queue.ts";
+import { bytesOf, CallQueue, type OpenCall } from "./call_queue.ts";
 import type { Blame, CallDone, ContextListener, ContextSpec, ModuleContext } from "./context.ts";
-import { FrameKind, IF_CONNECTED, MAX_DATA_BYTES } from "./wire/frames.ts";
+import { FrameKind, IF_CONNECTED } from "./wire/frames.ts";
 import type { Link } from "./wire/link.ts";
 import type { CallCounter, CallFunction, CallStatistics } from "./statistics.ts";
 
@@ -118,7 +118,7 @@ export class RemoteContext implements ModuleContext {
   answered(outcomeIndex: number, tookUs: number): void {
     const call = this.#queue.answered();
     if (call === undefined) return;
-    this.#send();
+    if (this.#queue.waiting > 0) this.#send();
     this.#finish(call, outcomeIndex, tookUs);
   }
 
@@ -147,7 +147,8 @@ export class RemoteContext implements ModuleContext {
     done: CallDone,
   ): void {
     const isOver = this.#ended || this.#destroying !== null;
-    if (!isOver && this.#queue.add({ kind, argument, device, data, done, counter })) {
+    const bytes = bytesOf(device, data);
+    if (!isOver && this.#queue.add({ kind, argument, device, data, bytes, done, counter })) {
       return this.#send();
     }
     queueMicrotask(() => this.#finish({ done, counter }, isOver ? HOST_LOST : NOT_OK, 0));
@@ -156,18 +157,14 @@ export class RemoteContext implements ModuleContext {
   /** Gives the host what it may have by now, or everything. */
   #send(all = false): void {
     const { link } = this.#owner;
-    const { out } = link;
     let call = this.#queue.send(all);
     if (call === undefined) return;
-    for (; call !== undefined; call = this.#queue.send(all)) {
+    while (call !== undefined) {
       const { kind, argument, device, data } = call;
-      if (data.length <= MAX_DATA_BYTES) {
-        out.begin(kind, this.index, 0, argument);
-        out.deviceAndData(device, data);
-        if (!out.end()) out.frame(FrameKind.REFUSED_CALL, this.index, 0);
-      } else {
-        out.frame(FrameKind.REFUSED_CALL, this.index, 0);
+      if (!link.out.deviceFrame(kind, this.index, argument, device, data)) {
+        link.out.frame(FrameKind.REFUSED_CALL, this.index);
       }
+      call = this.#queue.waiting > 0 ? this.#queue.send(all) : undefined;
     }
     link.flush();
   }
@@ -175,7 +172,7 @@ export class RemoteContext implements ModuleContext {
   #tell(kind: FrameKind): void {
     if (this.#ended || this.#destroying !== null) return;
     const { link } = this.#owner;
-    link.out.frame(kind, this.index, 0);
+    link.out.frame(kind, this.index);
     link.flush();
   }
 

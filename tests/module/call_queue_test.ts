@@ -1,6 +1,6 @@
 // Calls without an answer: what the host may have, what waits, and what is taken back.
 import assert from "node:assert/strict";
-import { CallQueue, type OpenCall, WAITING, WINDOW } from "../../src/module/call_queue.ts";
+import { bytesOf, CallQueue, type OpenCall, WAITING, WINDOW } from "../../src/module/call_queue.ts";
 import { FrameKind } from "../../src/module/wire/frames.ts";
 import { CallStatistics } from "../../src/module/statistics.ts";
 import type { Device } from "../../src/protocol/messages.ts";
@@ -14,7 +14,8 @@ function deviceOf(role: string): Device {
 
 function call(kind: FrameKind, role = "front", bytes = 0, argument = 0): OpenCall {
   const data = new Uint8Array(bytes);
-  return { kind, argument, device: deviceOf(role), data, done() {}, counter };
+  const device = deviceOf(role);
+  return { kind, argument, device, data, bytes: bytesOf(device, data), done() {}, counter };
 }
 
 /** Gives the host what it may have, and says how many calls that were. */

@@ -1,9 +1,11 @@
 // What native calls are given must stay where it is until they have returned.
 import assert from "node:assert/strict";
-import { CallArguments, ConfigArgument } from "../../src/module/host/structs.ts";
-import { FrameKind, FrameReader, FrameWriter } from "../../src/module/wire/frames.ts";
-import { HostServer } from "../../src/module/host/serve.ts";
-import { SpareMemory } from "../../src/module/host/spare_memory.ts";
+import { CallArguments, ConfigArgument } from "../../src/module/host/c_abi.ts";
+import { HostServer } from "../../src/module/host/host_server.ts";
+import { NativeModule } from "../../src/module/host/native_module.ts";
+import { FrameReader } from "../../src/module/wire/frame_reader.ts";
+import { FrameWriter } from "../../src/module/wire/frame_writer.ts";
+import { FrameKind } from "../../src/module/wire/frames.ts";
 import { Link } from "../../src/module/wire/link.ts";
 import { CALL_OUTCOMES } from "../../src/protocol/module_interface.ts";
 import { TempFolder } from "../support/temp.ts";
@@ -31,8 +33,11 @@ Deno.test({
     const destroyed = Promise.withResolvers<void>();
     const [near, far] = duplexPair();
     // The host in this very process, so that the pressure is on the heap its arguments live in.
-    const spareMemory = new SpareMemory({ libc: { trimHeap() {} } });
-    const server = new HostServer(far, { moduleCallTimeoutMs: 30_000 }, spareMemory);
+    const server = new HostServer(far, {
+      moduleCallTimeoutMs: 30_000,
+      load: NativeModule.load,
+      memory: { onChange() {}, stop() {} },
+    });
     const link = new Link(near, {
       onFrame(frame) {
         if (frame.kind === FrameKind.CREATED) created.resolve();
@@ -44,7 +49,7 @@ Deno.test({
     server.start();
     link.start();
     const parameters = [["car_name", "car_a"], ["record", record], ["forward_status_ms", "20"]];
-    link.out.begin(FrameKind.CREATE, 0, 0);
+    link.out.begin(FrameKind.CREATE, 0);
     link.out.text(
       JSON.stringify({ module: 1000, libPath: fixtures.module, parameters, waitTimeoutMs: 50 }),
     );
@@ -55,9 +60,7 @@ Deno.test({
     for (let i = 0; i < 20; i++) {
       const text = `${i} `.padEnd(60 + i * 5, "abcdefghij");
       sent.push(text);
-      link.out.begin(FrameKind.FORWARD_STATUS, 0, 0);
-      link.out.deviceAndData(DEVICE, new TextEncoder().encode(text));
-      link.out.end();
+      link.out.deviceFrame(FrameKind.FORWARD_STATUS, 0, 0, DEVICE, new TextEncoder().encode(text));
     }
     link.flush();
     await waitFor(
@@ -74,9 +77,7 @@ Deno.test({
       seen,
       sent.map((text) => `forward_status 1000/1/front/door/0 ${text.length} ${text}`),
     );
-    link.out.begin(FrameKind.DESTROY, 0, 0);
-    link.out.uint32(5000);
-    link.out.end();
+    link.out.numberFrame(FrameKind.DESTROY, 0, 0, 5000);
     link.flush();
     await waitFor(destroyed.promise, "the context to be destroyed");
     link.close();
@@ -86,14 +87,13 @@ Deno.test({
 
 Deno.test("CallArguments are laid out as the C structs are [MODULE-ABI]", () => {
   const out = new FrameWriter();
-  out.begin(FrameKind.FORWARD_STATUS, 0, 0);
-  out.deviceAndData({ ...DEVICE, module: -7, priority: 5 }, Uint8Array.of(1, 2, 3));
-  out.end();
+  const about = { ...DEVICE, module: -7, priority: 5 };
+  out.deviceFrame(FrameKind.FORWARD_STATUS, 0, 0, about, Uint8Array.of(1, 2, 3));
   const bytes = out.take();
   const reader = new FrameReader();
   reader.room.set(bytes);
   const args = new CallArguments();
-  reader.received(bytes.length, ({ bytes, view, start, end }) => args.set(bytes, view, start, end));
+  reader.received(bytes.length, { onFrame: (frame) => args.set(frame.deviceData()) });
   assert.equal(args.data.length, 16);
   assert.equal(args.device.length, 48);
   const device = new DataView(args.device.buffer);

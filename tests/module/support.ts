@@ -51,7 +51,8 @@ export async function startHost(options: ModuleHostOptions = {}): Promise<TestHo
   };
 }
 
-function listLog(lines: string[], car = "-"): Log {
+/** A log that fills a list with lines such as "WARNING car_a: text". */
+export function listLog(lines: string[], car = "-"): Log {
   const add = (level: string) => (message: LogMessage) => {
     lines.push(`${level} ${car}: ${typeof message === "string" ? message : message()}`);
   };

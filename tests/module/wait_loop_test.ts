@@ -1,9 +1,21 @@
 // How often a module is asked for commands.
 import assert from "node:assert/strict";
 import FakeTimers from "@sinonjs/fake-timers";
-import { type CommandSource, WaitLoop } from "../../src/module/host/wait_loop.ts";
+import {
+  type CommandSource,
+  WaitLoop,
+  type WaitLoopOptions,
+} from "../../src/module/host/wait_loop.ts";
 import type { CallOutcome } from "../../src/protocol/module_interface.ts";
+import { systemClock } from "../../src/time/clock.ts";
 import { waitFor } from "../support/wait.ts";
+
+/** Notes what is said; once each. */
+function listOf(notices: string[]): WaitLoopOptions["notices"] {
+  const say = (text: string) => void notices.push(text);
+  const complain = (_: string, text: string) => notices.includes(text) || say(text);
+  return { say, complain, onThrown: () => "not_ok" };
+}
 
 /** A module that does what a list says, then waits until it is let go. */
 function scripted(steps: readonly (CallOutcome | number)[]) {
@@ -26,9 +38,8 @@ function scripted(steps: readonly (CallOutcome | number)[]) {
       return Promise.resolve(typeof step === "number" ? step : -1);
     },
     congestion: () => null,
-    notice: (text) => notices.push(text),
   };
-  const loop = new WaitLoop(source, 0);
+  const loop = new WaitLoop(source, { timeoutMs: 0, notices: listOf(notices), clock: systemClock });
   return { loop, log, notices, over: over.promise, letGo: () => letGo.resolve("ok") };
 }
 
@@ -45,7 +56,6 @@ Deno.test("WaitLoop pops until none remains, then waits again [MODULE-POP]", asy
   await waitFor(script.over, "the script");
   assert.deepEqual(script.log, ["wait", "pop", "pop", "pop", "wait", "pop", "wait"]);
   assert.deepEqual(script.notices, []);
-  assert.equal(typeof script.loop.waitingSince, "number");
   await end(script);
   assert.equal(script.log.length, 7, "what came with the last OK stays in the module");
 });
@@ -114,8 +124,7 @@ Deno.test("WaitLoop pauses after each timeout of 0 ms, however long it took, and
     },
     pop: () => Promise.resolve(0),
     congestion: () => null,
-    notice: (text) => notices.push(text),
-  }, 0);
+  }, { timeoutMs: 0, notices: listOf(notices), clock: systemClock });
   try {
     loop.start();
     loop.release();

@@ -1,6 +1,7 @@
 // Loops that always find data to read, and everything else that wants a turn meanwhile.
 import assert from "node:assert/strict";
-import { FrameKind, FrameWriter } from "../../src/module/wire/frames.ts";
+import { FrameWriter } from "../../src/module/wire/frame_writer.ts";
+import { FrameKind } from "../../src/module/wire/frames.ts";
 import { type Duplex, Link } from "../../src/module/wire/link.ts";
 import { readLines } from "../../src/module/process/output_lines.ts";
 import { ConnLink } from "../../src/net/link.ts";

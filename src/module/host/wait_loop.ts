@@ -1,21 +1,27 @@
 // Asks one context for commands, again and again, without ever becoming a busy loop.
-import { backoff, systemClock, type TimerHandle } from "../../time/mod.ts";
 import type { CallOutcome } from "../../protocol/mod.ts";
+import { backoff, type Clock } from "../../time/mod.ts";
+import type { Returned } from "./module.ts";
+import type { Notices } from "./notices.ts";
 
-/** What the loop needs of its context. */
+/** What the loop needs of its context; all of it may throw. */
 export interface CommandSource {
   /** `wait_for_command`. */
-  wait(): Promise<CallOutcome>;
+  wait(): Returned<CallOutcome>;
   /** `pop_command`, in turn with the context's other calls: what remains, negative on error. */
   pop(): Promise<number>;
   /** Null, or a promise to wait for while the server takes commands too slowly. */
   congestion(): Promise<void> | null;
-  /** Something to log. */
-  notice(text: string): void;
 }
 
-/** The same complaint is made at most this often, in milliseconds. */
-const COMPLAINT_INTERVAL_MS = 60_000;
+/** What a loop waits and complains with. */
+export interface WaitLoopOptions {
+  /** What `wait_for_command` is called with, in milliseconds. */
+  readonly timeoutMs: number;
+  readonly notices: Pick<Notices, "say" | "complain" | "onThrown">;
+  readonly clock: Clock;
+}
+
 /** What the field's example module answers when it is asked once more after its last command. */
 const NO_COMMAND = -2;
 /** A timeout that comes sooner than this share of it is no answer but a refusal to wait. */
@@ -36,11 +42,14 @@ function pauses(): Generator<number, never, void> {
 export class WaitLoop {
   readonly #source: CommandSource;
   readonly #timeoutMs: number;
-  readonly #complaints = new Map<string, number>();
+  readonly #notices: WaitLoopOptions["notices"];
+  readonly #clock: Clock;
   #pauses = pauses();
   #held = true;
   #stopped = false;
   #waitingSince: number | null = null;
+  /** The wait that has been complained of, by its start. */
+  #complainedOf: number | null = null;
   /** Commands the module is known to have. */
   #known = 0;
   /** Whether a command has been popped since the last wait. */
@@ -48,9 +57,11 @@ export class WaitLoop {
   #ended: Promise<void> = Promise.resolve();
   #wake: (() => void) | null = null;
 
-  constructor(source: CommandSource, timeoutMs: number) {
+  constructor(source: CommandSource, { timeoutMs, notices, clock }: WaitLoopOptions) {
     this.#source = source;
     this.#timeoutMs = timeoutMs;
+    this.#notices = notices;
+    this.#clock = clock;
   }
 
   /** Starts the loop. */
@@ -76,9 +87,17 @@ export class WaitLoop {
     this.#wake?.();
   }
 
-  /** Since when `wait_for_command` has not come back; null while it is not being called. */
-  get waitingSince(): number | null {
-    return this.#waitingSince;
+  /** Says, once, that `wait_for_command` has not come back `graceMs` after its timeout. */
+  checkWait(graceMs: number): void {
+    const since = this.#waitingSince;
+    if (since === null || since === this.#complainedOf) return;
+    const waitedMs = this.#clock.now() - since;
+    if (waitedMs <= this.#timeoutMs + graceMs) return;
+    this.#complainedOf = since;
+    this.#notices.say(
+      `wait_for_command has not come back for ${Math.round(waitedMs)} ms: ` +
+        `its timeout is ${this.#timeoutMs} ms`,
+    );
   }
 
   async #run(): Promise<void> {
@@ -89,27 +108,37 @@ export class WaitLoop {
       }
       const congestion = this.#source.congestion();
       if (congestion) await congestion;
-      else if (this.#known > 0) await this.#pop();
-      else await this.#wait();
+      else await this.#ask(this.#known > 0 ? "popCommand" : "waitForCommand");
+    }
+  }
+
+  async #ask(functionName: "popCommand" | "waitForCommand"): Promise<void> {
+    try {
+      await (functionName === "popCommand" ? this.#pop() : this.#wait());
+    } catch (error) {
+      this.#waitingSince = null;
+      this.#known = 0;
+      this.#notices.onThrown(functionName, error);
+      await this.#backOff();
     }
   }
 
   async #wait(): Promise<void> {
-    const before = systemClock.now();
+    const before = this.#clock.now();
     this.#waitingSince = before;
     const outcome = await this.#source.wait();
     this.#waitingSince = null;
-    const tookMs = systemClock.now() - before;
+    const tookMs = this.#clock.now() - before;
     if (outcome === "ok") {
       this.#known = 1;
       this.#popped = false;
     } else if (outcome !== "timeout_occurred") {
-      this.#complain(outcome, `wait_for_command failed: ${outcome}`);
+      this.#notices.complain(outcome, `wait_for_command failed: ${outcome}`);
       await this.#backOff();
     } else if (this.#timeoutMs === 0) {
       await this.#backOff();
     } else if (tookMs < Math.max(1, this.#timeoutMs * EARLY_SHARE)) {
-      this.#complain(
+      this.#notices.complain(
         outcome,
         `wait_for_command does not wait: TIMEOUT_OCCURRED after ${Math.round(tookMs)} ms ` +
           `instead of ${this.#timeoutMs} ms`,
@@ -132,7 +161,10 @@ export class WaitLoop {
     if (remaining === NO_COMMAND) {
       if (this.#popped) return;
     } else {
-      this.#complain("pop", `pop_command failed after wait_for_command said OK: ${remaining}`);
+      this.#notices.complain(
+        "pop",
+        `pop_command failed after wait_for_command said OK: ${remaining}`,
+      );
     }
     await this.#backOff();
   }
@@ -144,24 +176,14 @@ export class WaitLoop {
   /** Waits until the time is over or somebody wakes the loop; null: only the latter. */
   #pause(durationMs: number | null): Promise<void> {
     return new Promise((resolve) => {
-      const timer: TimerHandle | null = durationMs === null
-        ? null
-        : systemClock.set(resolve, durationMs);
+      const timer = durationMs === null ? null : this.#clock.set(resolve, durationMs);
       this.#wake = () => {
         // A release must not cut a pause short that keeps the loop from spinning.
         if (timer !== null && !this.#stopped) return;
-        if (timer !== null) systemClock.clear(timer);
+        if (timer !== null) this.#clock.clear(timer);
         this.#wake = null;
         resolve();
       };
     });
-  }
-
-  #complain(kind: string, text: string): void {
-    const now = systemClock.now();
-    const last = this.#complaints.get(kind);
-    if (last !== undefined && now - last < COMPLAINT_INTERVAL_MS) return;
-    this.#complaints.set(kind, now);
-    this.#source.notice(text);
   }
 }

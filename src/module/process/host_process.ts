@@ -16,7 +16,7 @@ const OUTPUT_GRACE_MS = 200;
 /**
  * What hosts have in their environment beside ours, for the sake of memory: fleets have dozens of
  * hosts. Each makes little garbage, so a small nursery will do, collected without threads of its own;
- * what starting has left is collected on demand (`host/spare_memory.ts`); and one native heap does
+ * what starting has left is collected on demand (`host/memory_trimmer.ts`); and one native heap does
  * for all threads: a heap for each takes up to 10 MB more.
  */
 const HOST_ENVIRONMENT = {

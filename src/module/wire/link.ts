@@ -1,6 +1,7 @@
 // Frames over a connection: everything one turn brings is one write, one read may bring many.
 import { ReadShare } from "../../time/mod.ts";
-import { type Frame, FrameReader, FrameWriter } from "./frames.ts";
+import { type FrameHandler, FrameReader } from "./frame_reader.ts";
+import { FrameWriter } from "./frame_writer.ts";
 
 /** A stream of bytes both ways, as `Deno.Conn` is one. */
 export interface Duplex {
@@ -11,10 +12,8 @@ export interface Duplex {
   close(): void;
 }
 
-/** Who uses a link. */
-export interface LinkHandler {
-  /** A frame has arrived; it is valid until this returns. */
-  onFrame(frame: Frame): void;
+/** Who uses a link. No frame arrives once it is closed. */
+export interface LinkHandler extends FrameHandler {
   /** The link is closed; called once. The error is null when either side closed it in order. */
   onClosed(error: Error | null): void;
 }
@@ -31,7 +30,6 @@ export class Link {
   readonly #duplex: Duplex;
   readonly #handler: LinkHandler;
   readonly #reader = new FrameReader();
-  readonly #write = () => void this.#writeAll();
   #flushing = false;
   #closed = false;
   #inFlight = 0;
@@ -59,7 +57,7 @@ export class Link {
   flush(): void {
     if (this.#flushing || this.#closed) return;
     this.#flushing = true;
-    setImmediate(this.#write);
+    setImmediate(this.#writeAll);
   }
 
   /** Resolves when everything has been taken by the other side, or the link is closed. */
@@ -74,7 +72,7 @@ export class Link {
     this.#end(null);
   }
 
-  async #writeAll(): Promise<void> {
+  readonly #writeAll = async (): Promise<void> => {
     try {
       while (this.out.length > 0 && !this.#closed) {
         const bytes = this.out.take();
@@ -87,22 +85,19 @@ export class Link {
         this.out.giveBack(bytes);
       }
       this.#flushing = false;
-      this.#callDrained();
+      if (this.#drained.length > 0) this.#callDrained();
     } catch (error) {
       this.#end(error instanceof Error ? error : new Error(String(error)));
     }
-  }
+  };
 
   async #readAll(): Promise<void> {
-    const handle = (frame: Frame) => {
-      if (!this.#closed) this.#handler.onFrame(frame);
-    };
     const share = new ReadShare();
     try {
       while (!this.#closed) {
         const count = await this.#duplex.read(this.#reader.room);
         if (count === null) break;
-        this.#reader.received(count, handle);
+        this.#reader.received(count, this.#handler);
         const turn = share.spend(count);
         if (turn) await turn;
       }
@@ -115,6 +110,7 @@ export class Link {
   #end(error: Error | null): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#reader.stop();
     try {
       this.#duplex.close();
     } catch {
@@ -125,7 +121,6 @@ export class Link {
   }
 
   #callDrained(): void {
-    if (this.#drained.length === 0) return;
     const waiting = this.#drained;
     this.#drained = [];
     for (const resolve of waiting) resolve();

@@ -9,8 +9,8 @@ import type { LibC } from "./libc.ts";
 /** Contexts come in bursts: so long after the last change, in milliseconds, a burst is over. */
 export const QUIET_MS = 5_000;
 
-/** Where memory is given back. */
-export interface SpareMemoryOptions {
+/** How memory is given back. */
+export interface MemoryTrimmerOptions {
   readonly libc: Pick<LibC, "trimHeap">;
   /**
    * Runs one full collection, which takes about 10 ms with the heap of a host.
@@ -21,11 +21,11 @@ export interface SpareMemoryOptions {
 }
 
 /** Waits for the end of each burst. */
-export class SpareMemory {
-  readonly #options: Required<SpareMemoryOptions>;
+export class MemoryTrimmer {
+  readonly #options: Required<MemoryTrimmerOptions>;
   #timer: TimerHandle | undefined;
 
-  constructor(options: SpareMemoryOptions) {
+  constructor(options: MemoryTrimmerOptions) {
     this.#options = { collectGarbage: exposedCollection, clock: systemClock, ...options };
   }
 

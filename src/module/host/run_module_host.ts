@@ -2,8 +2,9 @@
 import { VERSION } from "../../version.ts";
 import { connectEndpoint, parseInvitation } from "../wire/endpoint.ts";
 import { LibC } from "./libc.ts";
-import { HostServer } from "./serve.ts";
-import { SpareMemory } from "./spare_memory.ts";
+import { HostServer } from "./host_server.ts";
+import { MemoryTrimmer } from "./memory_trimmer.ts";
+import { NativeModule } from "./native_module.ts";
 
 /** An invitation is a short line; whoever sends more is not the server. */
 const MAX_INVITATION_BYTES = 16 * 1024;
@@ -37,7 +38,10 @@ export async function runModuleHost(): Promise<number> {
   libc.bufferLines();
   const connection = await connectEndpoint(invitation);
   await giveUpPermissions();
-  const server = new HostServer(connection, invitation, new SpareMemory({ libc }));
+  const { moduleCallTimeoutMs } = invitation;
+  const load = NativeModule.load;
+  const memory = new MemoryTrimmer({ libc });
+  const server = new HostServer(connection, { moduleCallTimeoutMs, load, memory });
   server.start();
   await server.closed;
   libc.exitNow(0);

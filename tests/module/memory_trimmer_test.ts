@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import FakeTimers from "@sinonjs/fake-timers";
 import { LibC } from "../../src/module/host/libc.ts";
-import { QUIET_MS, SpareMemory } from "../../src/module/host/spare_memory.ts";
+import { MemoryTrimmer, QUIET_MS } from "../../src/module/host/memory_trimmer.ts";
 import { HostProcess } from "../../src/module/process/host_process.ts";
 import type { TimerHandle } from "../../src/time/clock.ts";
 import { waitFor } from "../support/wait.ts";
@@ -10,7 +10,7 @@ import { waitFor } from "../support/wait.ts";
 function setUp() {
   const time = FakeTimers.createClock();
   const done: string[] = [];
-  const spareMemory = new SpareMemory({
+  const trimmer = new MemoryTrimmer({
     libc: { trimHeap: () => done.push("trim") },
     collectGarbage: () => done.push("collect"),
     clock: {
@@ -19,13 +19,13 @@ function setUp() {
       clear: (handle) => time.clearTimeout(handle as never),
     },
   });
-  return { time, done, spareMemory };
+  return { time, done, trimmer };
 }
 
-Deno.test("SpareMemory gives memory back once after a burst, garbage first", () => {
-  const { time, done, spareMemory } = setUp();
+Deno.test("MemoryTrimmer gives memory back once after a burst, garbage first", () => {
+  const { time, done, trimmer } = setUp();
   for (let i = 0; i < 15; i++) {
-    spareMemory.onChange();
+    trimmer.onChange();
     time.tick(QUIET_MS - 1);
   }
   assert.deepEqual(done, []);
@@ -33,15 +33,15 @@ Deno.test("SpareMemory gives memory back once after a burst, garbage first", () 
   assert.deepEqual(done, ["collect", "trim"]);
   time.tick(100 * QUIET_MS);
   assert.deepEqual(done, ["collect", "trim"]);
-  spareMemory.onChange();
+  trimmer.onChange();
   time.tick(QUIET_MS);
   assert.equal(done.length, 4);
 });
 
-Deno.test("SpareMemory leaves no timer behind when it is stopped", () => {
-  const { time, done, spareMemory } = setUp();
-  spareMemory.onChange();
-  spareMemory.stop();
+Deno.test("MemoryTrimmer leaves no timer behind when it is stopped", () => {
+  const { time, done, trimmer } = setUp();
+  trimmer.onChange();
+  trimmer.stop();
   assert.equal(time.countTimers(), 0);
   assert.deepEqual(done, []);
 });

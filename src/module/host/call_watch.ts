@@ -1,0 +1,74 @@
+// Notices calls that are executed for too long, and waits that do not come back.
+import { type Clock, every } from "../../time/mod.ts";
+import type { HostedContext } from "./hosted_context.ts";
+import type { Module, RunningCall } from "./module.ts";
+
+/** A check that comes later than this finds a process that was stopped, not one that is busy. */
+const STOPPED_MS = 3000;
+
+/** What is watched, and what is done about it. */
+export interface CallWatchOptions {
+  /** How long one call may be executed, in milliseconds; `wait_for_command` excepted. */
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+  readonly contexts: ReadonlyMap<number, HostedContext>;
+  /** A call is being executed for longer than that; said at each check. */
+  readonly onOverdue: (index: number, functionName: keyof Module, elapsedMs: number) => void;
+}
+
+/** Watches over the calls of one host. */
+export class CallWatch {
+  readonly #options: CallWatchOptions;
+  readonly #intervalMs: number;
+  /** Calls of contexts that are being made, or are there for a trial only. */
+  readonly #making = new Map<number, RunningCall>();
+  #end: () => void = () => {};
+  #checkedAt = 0;
+  /** When this process went on after it had been stopped; that time counts for no call. */
+  #resumedAt = -Infinity;
+
+  constructor(options: CallWatchOptions) {
+    this.#options = options;
+    this.#intervalMs = Math.min(1000, Math.max(10, options.timeoutMs / 8));
+  }
+
+  /** Starts to check, again and again. */
+  start(): void {
+    const { clock } = this.#options;
+    this.#checkedAt = clock.now();
+    this.#end = every(this.#intervalMs, () => this.#check(), clock);
+  }
+
+  /** Checks no more. */
+  stop(): void {
+    this.#end();
+  }
+
+  /** A function is being executed with a context that is no context yet, or not for long. */
+  began(index: number, functionName: keyof Module): void {
+    this.#making.set(index, { functionName, since: this.#options.clock.now() });
+  }
+
+  /** What {@linkcode began} is over. */
+  ended(index: number): void {
+    this.#making.delete(index);
+  }
+
+  #check(): void {
+    const { clock, contexts, timeoutMs } = this.#options;
+    const now = clock.now();
+    if (now - this.#checkedAt > this.#intervalMs + STOPPED_MS) this.#resumedAt = now;
+    this.#checkedAt = now;
+    for (const [index, call] of this.#making) this.#checkCall(index, call, now);
+    for (const [index, { calls, commands }] of contexts) {
+      if (calls.running) this.#checkCall(index, calls.running, now);
+      commands.checkWait(timeoutMs);
+    }
+  }
+
+  #checkCall(index: number, { functionName, since }: RunningCall, now: number): void {
+    const elapsedMs = Math.round(now - Math.max(since, this.#resumedAt));
+    if (elapsedMs <= this.#options.timeoutMs) return;
+    this.#options.onOverdue(index, functionName, elapsedMs);
+  }
+}

@@ -1,0 +1,52 @@
+// One context of a module in its host: its calls, and beside them the loop that asks for commands.
+import type { Clock } from "../../time/mod.ts";
+import type { Link } from "../wire/link.ts";
+import { ContextCalls } from "./context_calls.ts";
+import type { Module } from "./module.ts";
+import { Notices } from "./notices.ts";
+import { WaitLoop } from "./wait_loop.ts";
+
+/** Commands wait in the module while the server has this much to read. */
+const CONGESTED_BYTES = 4 * 1024 * 1024;
+
+/** What a context is made of. */
+export interface HostedContextOptions<Context> {
+  readonly index: number;
+  readonly module: Module<Context>;
+  /** What `init` has made. */
+  readonly context: Context;
+  /** What `wait_for_command` is called with, in milliseconds. */
+  readonly waitTimeoutMs: number;
+  readonly link: Link;
+  readonly clock: Clock;
+}
+
+/** A context that has been made, until it is destroyed. */
+export class HostedContext<Context = unknown> {
+  readonly index: number;
+  readonly calls: ContextCalls<Context>;
+  /** Begins held. */
+  readonly commands: WaitLoop;
+
+  constructor(options: HostedContextOptions<Context>) {
+    const { index, module, context, waitTimeoutMs, link, clock } = options;
+    const notices = new Notices(index, link, clock);
+    const calls = new ContextCalls({ index, module, context, link, notices, clock });
+    this.index = index;
+    this.calls = calls;
+    this.commands = new WaitLoop({
+      wait: () => module.waitForCommand(waitTimeoutMs, context),
+      pop: () => calls.pop(),
+      congestion: () => link.pendingBytes > CONGESTED_BYTES ? link.drained() : null,
+    }, { timeoutMs: waitTimeoutMs, notices, clock });
+  }
+
+  /**
+   * Ends the loop, lets calls come back, destroys. Resolves when the context is gone, which may be
+   * never: `wait_for_command` must have come back first [MODULE-DESTROY].
+   */
+  async destroy(): Promise<void> {
+    await this.commands.stop();
+    await this.calls.destroy();
+  }
+}

@@ -1,0 +1,144 @@
+// A module in a shared library.
+import type { CallOutcome } from "../../protocol/mod.ts";
+import { LibraryError } from "../errors.ts";
+import type { DeviceData } from "../wire/device_data.ts";
+import {
+  CallArguments,
+  CommandBuffers,
+  ConfigArgument,
+  contextArgument,
+  type ModuleSymbols,
+  outcomeOf,
+  SYMBOLS,
+} from "./c_abi.ts";
+import type { InitParameters, Module } from "./module.ts";
+
+/**
+ * The names alone, every one optional, so that all that are missing can be named at once. (A
+ * nonblocking function that is optional does not become null, at least in Deno 2.9.6.)
+ */
+const PROBES: Deno.ForeignLibraryInterface = Object.fromEntries(
+  Object.keys(SYMBOLS).map((name) => [name, { parameters: [], result: "void", optional: true }]),
+);
+
+/** The loader lacks what this process has used up, or another library in it: EMFILE, ENFILE, ENOMEM. */
+const EXHAUSTION = /Too many open files|Cannot allocate memory/;
+
+/** What `init` made, with all the memory that its calls need: it is used again for the next one. */
+class NativeContext {
+  readonly call = new CallArguments();
+  readonly command = new CommandBuffers();
+  /** The argument of `destroy`, referenced here until that has returned. */
+  destroyed: Uint8Array<ArrayBuffer> | null = null;
+
+  constructor(
+    readonly pointer: Deno.PointerObject,
+    /** Kept because a library may have kept pointers into it. */
+    readonly config: ConfigArgument,
+  ) {}
+
+  /** A call has returned. */
+  readonly returned = (code: number): CallOutcome => {
+    this.call.release();
+    return outcomeOf(code);
+  };
+
+  /** `pop_command` has returned. */
+  readonly popped = (remaining: number): CommandBuffers => {
+    this.command.remaining = remaining;
+    return this.command;
+  };
+}
+
+/** A loaded library. It stays loaded as long as the process: threads may still run its code. */
+export class NativeModule implements Module<NativeContext> {
+  readonly #symbols: ModuleSymbols;
+
+  private constructor(
+    /** Referenced so that no garbage collection closes what is still being called. */
+    readonly handle: Deno.DynamicLibrary<typeof SYMBOLS>,
+  ) {
+    this.#symbols = handle.symbols;
+  }
+
+  /**
+   * Loads a library.
+   *
+   * @throws {LibraryError} `library` with the loader's text, `symbol` with the missing names, or
+   * `host` when this process has used up what the loader needs.
+   */
+  static load(this: void, path: string): NativeModule {
+    try {
+      const probes: Record<string, unknown> = Deno.dlopen(path, PROBES).symbols;
+      const missing = Object.keys(SYMBOLS).filter((name) => !probes[name]);
+      if (missing.length > 0) {
+        const names = missing.map((name) => `"${name}"`).join(", ");
+        throw new LibraryError("symbol", `the library has no function ${names}`);
+      }
+      return new NativeModule(Deno.dlopen(path, SYMBOLS));
+    } catch (cause) {
+      if (cause instanceof LibraryError) throw cause;
+      const text = cause instanceof Error ? cause.message : String(cause);
+      // Deno says so itself, and once more with the loader's text.
+      const detail = text.replace(/^(Could not open library: )+/, "cannot open library: ");
+      throw new LibraryError(EXHAUSTION.test(detail) ? "host" : "library", detail, { cause });
+    }
+  }
+
+  getModuleNumber(): number {
+    return this.#symbols.get_module_number();
+  }
+
+  isDeviceTypeSupported(deviceType: number): Promise<CallOutcome> {
+    return this.#symbols.is_device_type_supported(deviceType).then(outcomeOf);
+  }
+
+  async init(parameters: InitParameters): Promise<NativeContext | null> {
+    const config = new ConfigArgument(parameters);
+    const pointer = await this.#symbols.init(config.config);
+    return pointer === null ? null : new NativeContext(pointer, config);
+  }
+
+  destroy(context: NativeContext): Promise<CallOutcome> {
+    context.destroyed = contextArgument(context.pointer);
+    return this.#symbols.destroy(context.destroyed).then(context.returned);
+  }
+
+  forwardStatus(about: DeviceData, { call, pointer, returned }: NativeContext) {
+    call.set(about);
+    return this.#symbols.forward_status(call.data, call.device, pointer).then(returned);
+  }
+
+  forwardErrorMessage(about: DeviceData, { call, pointer, returned }: NativeContext) {
+    call.set(about);
+    return this.#symbols.forward_error_message(call.data, call.device, pointer).then(returned);
+  }
+
+  deviceConnected(about: DeviceData, { call, pointer, returned }: NativeContext) {
+    call.set(about);
+    return this.#symbols.device_connected(call.device, pointer).then(returned);
+  }
+
+  deviceDisconnected(type: number, about: DeviceData, { call, pointer, returned }: NativeContext) {
+    call.set(about);
+    return this.#symbols.device_disconnected(type, call.device, pointer).then(returned);
+  }
+
+  waitForCommand(timeoutMs: number, { pointer }: NativeContext): Promise<CallOutcome> {
+    return this.#symbols.wait_for_command(timeoutMs, pointer).then(outcomeOf);
+  }
+
+  popCommand({ command, pointer, popped }: NativeContext): Promise<CommandBuffers> {
+    command.clear();
+    return this.#symbols.pop_command(command.data, command.device, pointer).then(popped);
+  }
+
+  commandAck(about: DeviceData, { call, pointer, returned }: NativeContext) {
+    call.set(about);
+    return this.#symbols.command_ack(call.data, call.device, pointer).then(returned);
+  }
+
+  deallocate(_: CommandBuffers, { command }: NativeContext): void {
+    command.giveBack(this.#symbols);
+  }
+}

@@ -1,0 +1,49 @@
+// What a host has to say to the server's log about one context.
+import type { Clock } from "../../time/mod.ts";
+import type { CallOutcome } from "../../protocol/mod.ts";
+import { FrameKind } from "../wire/frames.ts";
+import type { Link } from "../wire/link.ts";
+import { type Module, nameInC } from "./module.ts";
+
+/** The same complaint is made at most this often, in milliseconds. */
+const COMPLAINT_INTERVAL_MS = 60_000;
+
+/** Says things about one context. */
+export class Notices {
+  readonly #index: number;
+  readonly #link: Link;
+  readonly #clock: Clock;
+  readonly #complaints = new Map<string, number>();
+
+  constructor(index: number, link: Link, clock: Clock) {
+    this.#index = index;
+    this.#link = link;
+    this.#clock = clock;
+  }
+
+  /** Says something. */
+  say(text: string): void {
+    const { out } = this.#link;
+    out.begin(FrameKind.NOTICE, this.#index);
+    out.text(text);
+    out.end();
+    this.#link.flush();
+  }
+
+  /** Says something that may go on and on: once a minute for each kind. */
+  complain(kind: string, text: string): void {
+    const now = this.#clock.now();
+    const last = this.#complaints.get(kind);
+    if (last !== undefined && now - last < COMPLAINT_INTERVAL_MS) return;
+    this.#complaints.set(kind, now);
+    this.say(text);
+  }
+
+  /** A function has thrown, or rejected: says why, and returns what that comes to. */
+  onThrown(functionName: keyof Module, error: unknown): CallOutcome {
+    const name = nameInC(functionName);
+    const text = error instanceof Error ? error.message : String(error);
+    this.complain(name, `${name} failed: ${text}`);
+    return "not_ok";
+  }
+}
