@@ -29,6 +29,7 @@ export interface Scrape {
 export interface Sample {
   /** Overrides the name of the family. */
   readonly metricName?: string;
+  /** Of letters, digits, underscores and dots, as names of cars are: nothing is escaped. */
   readonly labels: Readonly<Record<string, string | number>>;
   readonly value: number;
 }
@@ -39,7 +40,8 @@ export interface Family {
   readonly name: string;
   readonly help: string;
   readonly type: "counter" | "gauge" | "histogram";
-  readonly samples: (scrape: Scrape, name: string) => Sample[];
+  /** Read one after the other, with other work in between. */
+  readonly samples: (scrape: Scrape, name: string) => Iterable<Sample>;
 }
 
 function one(
@@ -62,7 +64,7 @@ function perCar(
     type,
     help,
     samples: ({ server }) =>
-      server.cars.map((car) => ({ labels: { car: car.car }, value: value(car) })),
+      server.cars.values().map((car) => ({ labels: { car: car.car }, value: value(car) })),
   };
 }
 
@@ -78,7 +80,7 @@ function perCarAndReason(
     type: "counter",
     help,
     samples: ({ server }) =>
-      server.cars.flatMap((car) => {
+      server.cars.values().flatMap((car) => {
         const found = counts(car);
         return reasons.map((reason) => ({
           labels: { car: car.car, reason },
@@ -88,41 +90,38 @@ function perCarAndReason(
   };
 }
 
-/** The lines of one histogram: buckets that add up, sum and count. */
+/**
+ * The lines of one histogram: buckets that add up, sum and count.
+ *
+ * @param bounds of each bucket; one without is part of the next
+ */
 function histogram(
   name: string,
   labels: Sample["labels"],
-  bounds: readonly number[],
+  bounds: readonly (number | undefined)[],
   counts: readonly number[],
   sum: number,
 ): Sample[] {
   let total = 0;
   const lines: Sample[] = [];
+  const addBucket = (le: number | "+Inf") =>
+    lines.push({ metricName: `${name}_bucket`, labels: { ...labels, le }, value: total });
   for (const [index, count] of counts.entries()) {
     total += count;
-    const le = bounds[index] ?? "+Inf";
-    lines.push({ metricName: `${name}_bucket`, labels: { ...labels, le }, value: total });
+    const bound = bounds[index];
+    if (bound !== undefined) addBucket(bound);
   }
-  return [
-    ...lines,
-    { metricName: `${name}_sum`, labels, value: sum },
-    { metricName: `${name}_count`, labels, value: total },
-  ];
+  addBucket("+Inf");
+  lines.push({ metricName: `${name}_sum`, labels, value: sum });
+  lines.push({ metricName: `${name}_count`, labels, value: total });
+  return lines;
 }
 
-/** Bounds of call durations: each combines two of the powers of two that are counted. */
-const CALL_BITS = [4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26];
-const CALL_BOUNDS = CALL_BITS.map((bits) => 2 ** bits / 1e6);
-
-function callDurations({ byDuration }: CallCounts): number[] {
-  const counts = new Array<number>(CALL_BITS.length + 1).fill(0);
-  for (const [bits, count] of byDuration.entries()) {
-    const index = CALL_BITS.findIndex((bound) => bits <= bound);
-    const at = index < 0 ? CALL_BITS.length : index;
-    counts[at] = (counts[at] ?? 0) + count;
-  }
-  return counts;
-}
+/** Bounds of call durations, in seconds: every other of the powers of two that are counted. */
+const CALL_BOUNDS = Array.from(
+  { length: 27 },
+  (_, bits) => bits >= 4 && bits % 2 === 0 ? 2 ** bits / 1e6 : undefined,
+);
 
 /** All metrics, in the order in which they are written. */
 export const FAMILIES: readonly Family[] = [
@@ -190,7 +189,7 @@ export const FAMILIES: readonly Family[] = [
     type: "histogram",
     help: "Time from the arrival of a status to its response",
     samples: ({ server, responses }, name) =>
-      server.cars.flatMap(({ car }) => {
+      server.cars.values().flatMap(({ car }) => {
         const { bounds, counts, sum } = responses(car);
         return histogram(name, { car }, bounds, counts, sum);
       }),
@@ -268,7 +267,7 @@ export const FAMILIES: readonly Family[] = [
     samples: ({ calls }, name) =>
       calls.flatMap((call) => {
         const labels = { module: call.module, function: call.functionName };
-        return histogram(name, labels, CALL_BOUNDS, callDurations(call), call.totalMs / 1000);
+        return histogram(name, labels, CALL_BOUNDS, call.byDuration, call.totalMs / 1000);
       }),
   },
   {

@@ -1,7 +1,6 @@
 // Writes metrics in Prometheus' text format.
 import { setImmediate } from "node:timers/promises";
-import { type Metric, Registry } from "prom-client";
-import { FAMILIES, type Family, type Sample, type Scrape } from "./metric_families.ts";
+import { FAMILIES, type Sample, type Scrape } from "./metric_families.ts";
 
 /** Prefix of every name. */
 const PREFIX = "external_server_";
@@ -9,81 +8,44 @@ const PREFIX = "external_server_";
 /** Lines that are written before the event loop turns. */
 const CHUNK = 500;
 
-/**
- * A metric whose values are read on demand, in chunks. prom-client's own classes store values, which
- * would have to be copied there first; its registry needs only this.
- */
-class CollectedMetric {
-  readonly name: string;
-  readonly help: string;
-  readonly type: Family["type"];
-  readonly #samples: Family["samples"];
-  #left: readonly Sample[] = [];
-
-  constructor({ name, help, type, samples }: Family) {
-    this.name = PREFIX + name;
-    this.help = help;
-    this.type = type;
-    this.#samples = samples;
-  }
-
-  /** Reads all values. */
-  collect(scrape: Scrape): void {
-    this.#left = this.#samples(scrape, this.name);
-  }
-
-  /** Whether the registry still has chunks to write. */
-  get hasMore(): boolean {
-    return this.#left.length > 0;
-  }
-
-  /** The next chunk. */
-  get(): Promise<{ name: string; help: string; type: string; values: readonly Sample[] }> {
-    const { name, help, type } = this;
-    const values = this.#left.slice(0, CHUNK);
-    this.#left = this.#left.slice(CHUNK);
-    return Promise.resolve({ name, help, type, values });
-  }
-}
-
 /** Writes metrics in Prometheus' text format. Several may live in one process. */
 export class Metrics {
-  readonly contentType = Registry.PROMETHEUS_CONTENT_TYPE;
-  readonly #registry = new Registry();
-  readonly #metrics = FAMILIES.map((family) => new CollectedMetric(family));
+  readonly contentType = "text/plain; version=0.0.4; charset=utf-8";
   readonly #look: () => Scrape;
   #writing: Promise<string> | undefined;
 
   /** @param look Called once for each text. */
   constructor(look: () => Scrape) {
     this.#look = look;
-    for (const metric of this.#metrics) {
-      this.#registry.registerMetric(metric as unknown as Metric);
-    }
   }
 
-  /** All metrics; concurrent calls share one text. */
+  /** All metrics; concurrent callers get the same text. */
   text(): Promise<string> {
     this.#writing ??= this.#write().finally(() => this.#writing = undefined);
     return this.#writing;
   }
 
-  /** With many cars this takes a while, so the event loop turns between chunks. */
+  /** With many cars this takes a while, so the event loop turns between the chunks. */
   async #write(): Promise<string> {
     const scrape = this.#look();
-    const parts: string[] = [];
-    for (const metric of this.#metrics) {
-      metric.collect(scrape);
-      parts.push(await this.#registry.getSingleMetricAsString(metric.name));
-      while (metric.hasMore) {
+    const chunks: string[] = [];
+    let lines: string[] = [];
+    for (const { name, help, type, samples } of FAMILIES) {
+      const fullName = PREFIX + name;
+      lines.push(`# HELP ${fullName} ${help}\n# TYPE ${fullName} ${type}\n`);
+      for (const sample of samples(scrape, fullName)) {
+        if (lines.push(line(fullName, sample)) < CHUNK) continue;
+        chunks.push(lines.join(""));
+        lines = [];
         await setImmediate();
-        const [_help, _type, ...lines] = (await this.#registry.getSingleMetricAsString(metric.name))
-          .split("\n");
-        parts.push(lines.join("\n"));
       }
-      parts.push("");
-      await setImmediate();
+      lines.push("\n");
     }
-    return parts.join("\n");
+    return chunks.join("") + lines.join("");
   }
+}
+
+function line(name: string, { metricName = name, labels, value }: Sample): string {
+  const list = Object.entries(labels).map(([label, text]) => `${label}="${text}"`);
+  return `${metricName}${list.length === 0 ? "" : `{${list}}`} ${value}\n`;
 }
