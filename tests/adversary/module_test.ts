@@ -28,6 +28,33 @@ mosquittoTest("a library that signals its process group ends no server", async (
   await stops(server);
 });
 
+// No length that a frame may have; and the beginning of one that never comes to its end.
+for (const flood_text of ["garbage, garbage", "\u0001\u0001\u0001\u0001"]) {
+  const what = JSON.stringify(flood_text);
+  mosquittoTest(
+    `a library that writes ${what} to every descriptor loses its host alone`,
+    async () => {
+      await using folder = await TempFolder.make();
+      await using stage = await Stage.set();
+      const crash_once = folder.file("scribbled");
+      const how = { crash_in: "forward_status", crash_how: "scribble", flood_text, crash_once };
+      const server = await stage.serve({
+        cars: { car_1: how, car_2: {} },
+        more: { module_call_timeout: 2 },
+      });
+      const gateways = [stage.gateway("car_1"), stage.gateway("car_2")];
+      for (const gateway of gateways) {
+        await waitFor(async () => {
+          await gateway.running();
+          return await answered(gateway, 5).then(() => true, () => false);
+        }, "statuses to be answered after the host was replaced");
+      }
+      await Deno.stat(crash_once);
+      await stops(server);
+    },
+  );
+}
+
 mosquittoTest("what a library has forked ends with an orderly stop", async () => {
   await using folder = await TempFolder.make();
   const child_pid = folder.file("pid");
