@@ -11,10 +11,12 @@ import {
 } from "../net/mod.ts";
 import type { BrokerConfig } from "../config/mod.ts";
 import { andSuppressed, type Log, Once } from "../log/mod.ts";
-import { type Clock, systemClock } from "../time/mod.ts";
+import { type Clock, ReadShare, systemClock } from "../time/mod.ts";
 
 /** The pause after a connection that could not be accepted, in milliseconds. */
 const AGAIN_MS = 50;
+/** What accepting a connection counts for in a share of a turn, in bytes. */
+const ACCEPT_BYTES = 4096;
 
 /** Takes what connects. */
 export interface ListenOptions {
@@ -99,9 +101,11 @@ class Acceptor implements BrokerListener {
   }
 
   async #acceptAll(): Promise<void> {
+    const share = new ReadShare();
     while (true) {
       try {
         this.#take(await this.#listener.accept());
+        await share.spend(ACCEPT_BYTES);
       } catch (error) {
         if (this.#closed) return;
         // The client is gone, or no file descriptors are left.

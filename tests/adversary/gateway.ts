@@ -186,6 +186,35 @@ export async function subscriptions(
   };
 }
 
+/** Opens connections and closes them at once, so many at a time, and says nothing on them. */
+export function churn(
+  { port, atOnce }: { readonly port: number; readonly atOnce: number },
+): Promise<Attack> {
+  const counts = { connected: 0, refused: 0 };
+  const connections = new Connections();
+  const abort = new AbortController();
+  const one = async () => {
+    while (!abort.signal.aborted) {
+      try {
+        connections.close(await connections.open(port));
+        counts.connected++;
+      } catch {
+        counts.refused++;
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+    }
+  };
+  const running = Promise.all(Array.from({ length: atOnce }, one));
+  return Promise.resolve({
+    counts,
+    async [Symbol.asyncDispose]() {
+      abort.abort();
+      connections[Symbol.dispose]();
+      await running;
+    },
+  });
+}
+
 /** Connects and leaves, as fast as the broker lets it. */
 export function connecting({ port }: { readonly port: number }): Promise<Attack> {
   const counts = { connected: 0, refused: 0 };
