@@ -112,7 +112,7 @@ Deno.test("A server needs nothing of what HTTP is made from while it is off", as
 
   const more = { http: { port: 0 } };
   await using on = await ServerProcess.launch({ port: broker.port, cars, more }, { command });
-  await on.line(/gone\.js/);
+  await on.line(/gone\.js|"hono\//);
 });
 
 Deno.test("A server that cannot listen for operators does not start", async () => {
