@@ -22,7 +22,7 @@ export {
   TlsFileError,
   WebSocketRefusedError,
 } from "./errors.ts";
-export { concatenate, type Link } from "./link.ts";
+export { concatenate, type Link, type LinkListener } from "./link.ts";
 export { openLink } from "./open_link.ts";
 export { readTls, type TlsFiles, type TlsMaterial } from "./tls.ts";
 export { type BrokerPeer, WebSocketUpgrade } from "./websocket_upgrade.ts";

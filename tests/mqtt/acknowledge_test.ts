@@ -1,6 +1,6 @@
 // Acknowledgements both ways, counted to the last one.
 import assert from "node:assert/strict";
-import { MAX_OUTSTANDING } from "../../src/transport/mqtt/message_lane.ts";
+import { MAX_OUTSTANDING } from "../../src/transport/mqtt/outgoing_batch.ts";
 import { localBroker, makeConnector, TestCar } from "../support/mqtt_peers.ts";
 import { settled, VirtualClock } from "../support/virtual_clock.ts";
 import { Inbox, waitFor } from "../support/wait.ts";

@@ -1,6 +1,6 @@
 // The transport against a real Mosquitto [MQTT-SETTINGS] [WAIT-RETRY].
 import assert from "node:assert/strict";
-import { MAX_OUTSTANDING } from "../../src/transport/mqtt/message_lane.ts";
+import { MAX_OUTSTANDING } from "../../src/transport/mqtt/outgoing_batch.ts";
 import { Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
 import { localBroker, makeConnector, TestCar, TestGateway, textOf } from "../support/mqtt_peers.ts";
 import { Inbox, waitFor } from "../support/wait.ts";

@@ -7,7 +7,9 @@ import { firstOf, type TimerHandle, within } from "../../time/mod.ts";
 import type { BrokerConnector } from "./broker_connector.ts";
 import { BrokerRefusedError, BrokerStalledError } from "../../net/mod.ts";
 import { type BrokerFailure, describeFailure } from "./failure.ts";
-import { MessageLane, SUBSCRIBE_ID } from "./message_lane.ts";
+import type { IncomingListener } from "./incoming_messages.ts";
+import { MqttStream } from "./mqtt_stream.ts";
+import { SUBSCRIBE_ID } from "./outgoing_batch.ts";
 import type { MessageLimits, TransportStats } from "../transport.ts";
 
 /** Deadline for connecting and subscribing together, in milliseconds. */
@@ -26,17 +28,12 @@ const SUBSCRIBE_IDS = {
   clear() {},
 };
 
-export interface BrokerConnectionListener {
+/** Messages come only after `onUp`. */
+export interface BrokerConnectionListener extends IncomingListener {
   /** Accepted by the broker: what is published now goes out before SUBSCRIBE. */
   onAccepted(): void;
   /** Subscribed. */
   onUp(): void;
-  /** As in {@linkcode TransportListener.onMessage}; only after `onUp`. */
-  onMessage(payload: Uint8Array): void;
-  /** A message of so many bytes was discarded unread. */
-  onOversize(payloadBytes: number): void;
-  /** More messages arrive than allowed: reading slows down. */
-  onFlood(): void;
   /** It was closed, or could not be opened: the last call. */
   onClosed(failure: BrokerFailure): void;
 }
@@ -57,7 +54,7 @@ export class BrokerConnection {
   readonly #closed = Promise.withResolvers<void>();
   #timer: TimerHandle | undefined;
   #stage = "connect";
-  #lane: MessageLane | undefined;
+  #stream: MqttStream | undefined;
   #client: MqttClient | undefined;
   #failure: Error | undefined;
   #isClosed = false;
@@ -83,22 +80,22 @@ export class BrokerConnection {
   }
 
   /** Carries messages; undefined while there is no connection. */
-  get lane(): MessageLane | undefined {
-    return this.#lane;
+  get stream(): MqttStream | undefined {
+    return this.#stream;
   }
 
   /** Waits until everything published was acknowledged, sends DISCONNECT, closes; each with a deadline. */
   async leave(): Promise<void> {
     const { clock } = this.#options.connector;
     const client = this.#client;
-    const lane = this.#lane;
-    if (!client?.connected || !lane) {
+    const stream = this.#stream;
+    if (!client?.connected || !stream) {
       this.#fail(undefined);
     } else {
-      await within(firstOf(lane.settle(), this.#closed.promise), SETTLE_MS, clock);
+      await within(firstOf(stream.settle(), this.#closed.promise), SETTLE_MS, clock);
       client.end(false);
       await within(this.#closed.promise, LEAVE_MS, clock);
-      lane.destroy();
+      stream.destroy();
       // mqtt.js still ends the stream in a later turn when the broker has closed it before that.
       await setImmediate();
     }
@@ -111,20 +108,18 @@ export class BrokerConnection {
     try {
       const link = await connector.open(this.#abort.signal);
       if (this.#isClosed) return link.destroy();
-      const lane = new MessageLane(link, {
+      const stream = new MqttStream(link, {
         limits,
         stats,
         ticker: connector,
         clock: connector.clock,
-        onMessage: (payload) => listener.onMessage(payload),
-        onOversize: (payloadBytes) => listener.onOversize(payloadBytes),
-        onFlood: () => listener.onFlood(),
+        listener,
       });
-      this.#lane = lane;
-      lane.on("error", (error) => this.#failure ??= error);
-      lane.on("close", () => this.#close());
+      this.#stream = stream;
+      stream.on("error", (error) => this.#failure ??= error);
+      stream.on("close", () => this.#close());
       this.#stage = "CONNECT";
-      const client = new MqttClient(() => lane, {
+      const client = new MqttClient(() => stream, {
         protocolVersion: 4,
         clean: true,
         // The gateway uses <company>/<car>: with the same id, the two would disconnect each other.
@@ -144,11 +139,11 @@ export class BrokerConnection {
       client.on("error", (error) => this.#fail(error));
       client.on("connect", () => {
         // In one write: a gateway must not answer before the broker has the SUBSCRIBE.
-        lane.joinNextPacket();
+        stream.outgoing.joinNextPacket();
         listener.onAccepted();
         if (!this.#isClosed) this.#subscribe(client);
       });
-      client.onKeepaliveTimeout = () => this.#onSilence(client, lane);
+      client.onKeepaliveTimeout = () => this.#onSilence(client, stream);
       client.connect();
     } catch (error) {
       this.#fail(error instanceof Error ? error : new Error(String(error)));
@@ -167,13 +162,13 @@ export class BrokerConnection {
       }
       connector.clock.clear(this.#timer as TimerHandle);
       listener.onUp();
-      this.#lane?.open();
+      this.#stream?.incoming.open();
     });
   }
 
   /** No answer to a ping; but it may be queued behind a large message, or reading may be paused. */
-  #onSilence(client: MqttClient, lane: MessageLane): void {
-    if (lane.takeHeard()) {
+  #onSilence(client: MqttClient, stream: MqttStream): void {
+    if (stream.incoming.takeHeard()) {
       client.sendPing();
       client.reschedulePing(true);
     } else this.#fail(new BrokerStalledError("the broker does not answer pings"));
@@ -182,7 +177,7 @@ export class BrokerConnection {
   /** The first failure is the reason; later ones are its consequences. */
   #fail(error: Error | undefined): void {
     this.#failure ??= error;
-    if (this.#lane) this.#lane.destroy();
+    if (this.#stream) this.#stream.destroy();
     else this.#close();
   }
 

@@ -7,7 +7,7 @@ import type { BrokerWay, Connector, ConnectorOptions } from "../connector.ts";
 import type { CarTransportOptions } from "../transport.ts";
 import type { BrokerFailure } from "./failure.ts";
 import { ConnectQueue, type Entrant } from "./connect_queue.ts";
-import type { FlushTicker, MessageLane } from "./message_lane.ts";
+import type { FlushTicker, OutgoingBatch } from "./outgoing_batch.ts";
 import { MqttTransport } from "./mqtt_transport.ts";
 import { FailureReporter } from "./reporter.ts";
 
@@ -24,7 +24,7 @@ export class BrokerConnector implements Connector, FlushTicker {
   #way: BrokerWay;
   #reporter: FailureReporter;
   readonly #queue: ConnectQueue;
-  #flushing: MessageLane[] = [];
+  #flushing: OutgoingBatch[] = [];
   #flushTimer: TimerHandle | undefined;
 
   constructor(options: Pick<ConnectorOptions, "log" | "keepAliveS" | "clock">, way: BrokerWay) {
@@ -99,18 +99,18 @@ export class BrokerConnector implements Connector, FlushTicker {
     this.#reporter.done(car, false);
   }
 
-  soon(lane: MessageLane): void {
-    if (this.#flushing.push(lane) > 1) return;
+  soon(batch: OutgoingBatch): void {
+    if (this.#flushing.push(batch) > 1) return;
     this.#flushTimer = this.clock.set(() => {
-      const lanes = this.#flushing;
+      const batches = this.#flushing;
       this.#flushing = [];
-      for (const each of lanes) each.flush();
+      for (const each of batches) each.flush();
     }, FLUSH_AFTER_MS);
   }
 
-  never(lane: MessageLane): void {
-    if (!this.#flushing.includes(lane)) return;
-    this.#flushing = this.#flushing.filter((each) => each !== lane);
+  never(batch: OutgoingBatch): void {
+    if (!this.#flushing.includes(batch)) return;
+    this.#flushing = this.#flushing.filter((each) => each !== batch);
     if (this.#flushing.length === 0) this.clock.clear(this.#flushTimer as TimerHandle);
   }
 }
