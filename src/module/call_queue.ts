@@ -1,11 +1,11 @@
-// The calls of one context that have no answer yet: a window of them is with the host, the rest waits
-// here, where taking it back costs nothing.
+// The open calls of one context: a window of them has been sent to the host, the rest waits here, where it
+// can be withdrawn at no cost.
 import { type Device, deviceKey } from "../protocol/mod.ts";
 import type { CallDone } from "./context.ts";
 import { FrameKind, mayWithdraw } from "./wire/frames.ts";
 import type { CallCounter } from "./statistics.ts";
 
-/** A call that has no answer yet. */
+/** A call without an answer. */
 export interface OpenCall {
   readonly kind: FrameKind;
   readonly argument: number;
@@ -17,24 +17,24 @@ export interface OpenCall {
   readonly counter: CallCounter;
 }
 
-/** How many calls, and bytes of calls; see {@linkcode CallQueue}. */
+/** A number of calls and of their bytes; see {@linkcode CallQueue}. */
 export interface CallLimits {
   readonly calls: number;
   readonly bytes: number;
 }
 
 /**
- * What the host has at a time. It makes one call after the other, so more would not make them any
- * faster. One call may be larger.
+ * The window that the host has at a time. It makes one call after the other, so more would not be faster.
+ * A single call may be larger.
  */
 export const WINDOW: CallLimits = { calls: 64, bytes: 4 * 1024 * 1024 };
 
-/** What may wait beside that: more than a session asks for under its own limits. */
+/** The limit of waiting calls: more than a session makes within its own limits. */
 export const WAITING: CallLimits = { calls: 250_000, bytes: 256 * 1024 * 1024 };
 
 const CALL_BYTES = 200;
 
-/** Open calls in their order: first those the host has, then those that wait. */
+/** Open calls in order: first those that the host has, then those that wait. */
 export class CallQueue {
   #calls: OpenCall[] = [];
   /** The oldest open call. */
@@ -43,10 +43,10 @@ export class CallQueue {
   #waiting = 0;
   #sentBytes = 0;
   #waitingBytes = 0;
-  /** Devices whose `device_connected` was the last thing to be withdrawn here. */
+  /** Devices whose `device_connected` was just withdrawn. */
   readonly #withdrawn = new Set<string>();
 
-  /** Open calls, with the host or not. */
+  /** All open calls. */
   get size(): number {
     return this.#calls.length - this.#first;
   }
@@ -56,7 +56,7 @@ export class CallQueue {
     return this.#waiting;
   }
 
-  /** Adds a call. One that finds {@linkcode WAITING} full is not added: false. */
+  /** Adds a call; false when the queue is full ({@linkcode WAITING}). */
   add(call: OpenCall): boolean {
     const { bytes } = call;
     if (
@@ -73,10 +73,9 @@ export class CallQueue {
   }
 
   /**
-   * The next call for the host, which has it from now on; undefined when there is none, or the
-   * window is full.
+   * Takes the next call for the host; undefined when there is none, or the window is full.
    *
-   * @param all Whether the window does not count.
+   * @param all whether to ignore the window
    */
   send(all = false): OpenCall | undefined {
     const next = this.#calls.length - this.#waiting;
@@ -92,7 +91,7 @@ export class CallQueue {
     return call;
   }
 
-  /** The oldest call has come back from the host; undefined when the host has none. */
+  /** Removes the oldest call, which the host has answered; undefined when it has none. */
   answered(): OpenCall | undefined {
     if (this.#calls.length - this.#first === this.#waiting) return undefined;
     const call = this.#calls[this.#first] as OpenCall;
@@ -108,7 +107,7 @@ export class CallQueue {
     return call;
   }
 
-  /** Takes back the waiting calls that {@linkcode mayWithdraw} names, and returns them. */
+  /** Withdraws the waiting calls that {@linkcode mayWithdraw} allows, and returns them. */
   withdraw(): OpenCall[] {
     this.#withdrawn.clear();
     const waiting = this.#calls.splice(this.#calls.length - this.#waiting);
@@ -127,14 +126,14 @@ export class CallQueue {
   }
 
   /**
-   * Whether the connecting of a device has just been withdrawn here: its disconnecting need not be
-   * asked for. Says so once.
+   * Whether `device_connected` of a device was just withdrawn, so that `device_disconnected` is not needed.
+   * True only once.
    */
   cancels(device: Device): boolean {
     return this.#withdrawn.size > 0 && this.#withdrawn.delete(deviceKey(device));
   }
 
-  /** Every open call, in order; none is left. */
+  /** Removes and returns all open calls, in order. */
   clear(): OpenCall[] {
     const open = this.#calls.slice(this.#first);
     this.#calls = [];

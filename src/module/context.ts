@@ -1,7 +1,7 @@
-// The module side as a car sees it: contexts it can call, wherever they run.
+// The interface of module contexts for a car, wherever they run.
 import type { CallOutcome, Device, DisconnectType, ModuleCommand } from "../protocol/mod.ts";
 
-/** What one context of a module is made from. */
+/** The specification of a context. */
 export interface ContextSpec {
   readonly company: string;
   readonly car: string;
@@ -15,7 +15,7 @@ export interface ContextSpec {
   readonly waitTimeoutMs: number;
 }
 
-/** Whether two contexts are made from the same; the order of what `init` gets does not count. */
+/** Whether two specifications are equal, ignoring the order of parameters. */
 export function isSameSpec(one: ContextSpec, other: ContextSpec): boolean {
   const parameters = new Map(one.parameters);
   return one.company === other.company && one.car === other.car && one.module === other.module &&
@@ -24,19 +24,19 @@ export function isSameSpec(one: ContextSpec, other: ContextSpec): boolean {
     other.parameters.every(([key, value]) => parameters.get(key) === value);
 }
 
-/** Called once with what became of a call, never before the call itself has returned. */
+/** Called once with the outcome of a call, never before the method has returned. */
 export type CallDone = (outcome: CallOutcome) => void;
 
 /**
- * Whether a context's module may be why its host is gone: `likely`, as it was being called then; or
- * `possible`, as nobody knows better. `none` when the host was killed from outside, or for a call
- * that hung on another context.
+ * Whether a context's module may have caused the loss of its host: `likely`, as it was being called; or
+ * `possible`, when it is not known. `none` when the host was killed from outside, or because a call hung
+ * on another context.
  */
 export type Blame = "likely" | "possible" | "none";
 
-/** What a context tells its car. */
+/** Callbacks of a context. */
 export interface ContextListener {
-  /** The library is loaded and has what it must have; `init` follows, and may take its time. */
+  /** The library is loaded and complete; `init` follows, and may take long. */
   onLoaded?(): void;
   /** The module has a command; called in the order in which they were popped. */
   onCommand(command: ModuleCommand): void;
@@ -45,11 +45,11 @@ export interface ContextListener {
 }
 
 /**
- * One context of one module for one car [MODULE-CALLS]. Its commands are held from the beginning.
+ * One context of one module for one car [MODULE-CALLS]. Its commands are held at first.
  *
- * Calls are made in the order given and one after the other, and end in that order, unless they are
- * withdrawn; none of these methods blocks or throws. `wait_for_command` runs beside them in the host.
- * A call for which there is no room any more is not made, and ends as `not_ok`.
+ * Calls are made one after the other, in order, and end in that order unless they are withdrawn; none of
+ * these methods blocks or throws. `wait_for_command` runs concurrently in the host. When the queue is full,
+ * a call is not made and ends as `not_ok`.
  */
 export interface ModuleContext {
   readonly spec: ContextSpec;
@@ -61,8 +61,8 @@ export interface ModuleContext {
   /**
    * `device_disconnected`.
    *
-   * @param ifConnected Only when the module has the device by then: its connecting may be under way,
-   * fail, or be withdrawn.
+   * @param ifConnected only if the module has the device by then: `device_connected` may be in progress, fail,
+   * or be withdrawn
    */
   disconnectDevice(
     type: DisconnectType,
@@ -73,7 +73,7 @@ export interface ModuleContext {
   /**
    * `forward_status`.
    *
-   * @param answered Whether the gateway has its answer and will not send the status again.
+   * @param answered whether the gateway has its answer and will not send the status again
    */
   forwardStatus(device: Device, data: Uint8Array, done: CallDone, answered?: boolean): void;
   /** `forward_error_message`; `answered` as above. */
@@ -81,9 +81,9 @@ export interface ModuleContext {
   /** `command_ack`. */
   acknowledgeCommand(device: Device, data: Uint8Array, done: CallDone): void;
   /**
-   * Takes back what has not begun: connecting devices, and statuses that were not answered. These
-   * calls end as `withdrawn`, at the latest in their turn, and so does a conditional disconnecting of
-   * a device whose connecting was taken back.
+   * Withdraws calls that have not begun: `device_connected`, and unanswered statuses. They end as
+   * `withdrawn`, at the latest in their turn, and so does a conditional `device_disconnected` of a device
+   * whose `device_connected` was withdrawn.
    */
   withdrawCalls(): void;
   /** Stops asking the module for commands: they wait inside it until {@linkcode releaseCommands}. */
@@ -91,8 +91,8 @@ export interface ModuleContext {
   /** Asks the module for commands, for the first time or again. */
   releaseCommands(): void;
   /**
-   * Ends the wait loop, waits for `wait_for_command` to come back (bounded), destroys the context.
-   * Idempotent; resolves in any case, also when the host dies meanwhile; `onLost` is not called.
+   * Ends the wait loop, waits with a deadline for `wait_for_command` to return, destroys the context.
+   * Idempotent; always resolves, even when the host dies meanwhile; `onLost` is not called.
    */
   destroy(): Promise<void>;
 }

@@ -1,18 +1,18 @@
-// What an ELF file says it is, and whether it is all there, read from its headers alone.
+// Reads from the headers of an ELF file what it is, and whether it is complete.
 
 const NOT_REGULAR = "it is no regular file";
-/** The program header of what is loaded. */
+/** The type of program headers of loaded segments. */
 const PT_LOAD = 1;
 
-/** What `e_ident` and `e_machine` say, and what the file lacks of what its headers promise. */
+/** `e_ident` and `e_machine`, and what is missing of the file. */
 export interface ElfFile {
   readonly bits: 32 | 64;
   readonly littleEndian: boolean;
   readonly machine: number;
   /**
-   * What is missing at the end, as after a copy that was interrupted; undefined for a whole file. The
-   * loader does not look: whoever reads what is not there is ended by SIGBUS. Known of 64-bit
-   * little-endian files, the only ones that can be loaded here.
+   * What is missing at the end, as after an interrupted copy; undefined for a complete file. The loader does
+   * not check this, and reading missing parts raises SIGBUS. Only for 64-bit little-endian files, as others
+   * cannot be loaded here.
    */
   readonly truncation: string | undefined;
 }
@@ -20,10 +20,10 @@ export interface ElfFile {
 /**
  * Reads a file's headers.
  *
- * @throws {RangeError} when it is no ELF file or its headers are cut short, and what the system throws.
+ * @throws {RangeError} when it is not an ELF file or its headers are truncated, and what the system throws.
  */
 export function readElf(path: string): ElfFile {
-  // Opening a pipe without a writer would take forever.
+  // Opening a pipe without a writer would block forever.
   const { isFile, isDirectory, size } = Deno.statSync(path);
   if (!isFile) throw new RangeError(isDirectory ? "it is a directory" : NOT_REGULAR);
   using file = Deno.openSync(path);
@@ -39,7 +39,7 @@ export function readElf(path: string): ElfFile {
   return { bits, littleEndian, machine, truncation };
 }
 
-/** How far what is to be loaded reaches. */
+/** The end of the loaded segments. */
 function promisedBytes(file: Deno.FsFile): number {
   const header = read(file, 0, 64, "its header is cut short");
   const size = header.getUint16(54, true);
@@ -56,7 +56,7 @@ function promisedBytes(file: Deno.FsFile): number {
 }
 
 function read(file: Deno.FsFile, offset: number, length: number, missing: string): DataView {
-  // A length that a damaged file claims is not taken in memory before the file is that long.
+  // No memory is allocated for a length that a damaged file claims.
   if (offset + length > file.statSync().size) throw new RangeError(missing);
   const bytes = new Uint8Array(length);
   file.seekSync(offset, Deno.SeekMode.Start);
@@ -68,15 +68,14 @@ function read(file: Deno.FsFile, offset: number, length: number, missing: string
   return new DataView(bytes.buffer);
 }
 
-/** A 64-bit number; what is beyond the safe ones is beyond every file, too. */
+/** A 64-bit number; beyond the safe integers, precision does not matter. */
 function wide(view: DataView, at: number): number {
   return Number(view.getBigUint64(at, true));
 }
 
 /**
- * What is missing at the end of a library's file, or that it is a pipe or a device, in words that
- * follow its name; undefined where nothing is, and where the loader itself will say what is wrong.
- * Does not throw.
+ * What is missing at the end of a library's file, or that it is a pipe or a device, in words that follow its
+ * name; undefined when it is complete, and when the loader will report the problem. Does not throw.
  */
 export function truncationOf(path: string): string | undefined {
   try {

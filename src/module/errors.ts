@@ -1,4 +1,4 @@
-// What can go wrong between the server and its modules.
+// Errors of modules and their hosts.
 import type { Blame, ContextSpec } from "./context.ts";
 
 /**
@@ -18,7 +18,7 @@ export class ModuleLoadError extends Error {
   readonly libPath: string;
   /** The cause alone, without car, module and path. */
   readonly detail: string;
-  /** Whether the module may be why its host died over it. */
+  /** Whether the module may have caused the loss of the host. */
   readonly blame: Blame;
 
   constructor(
@@ -54,7 +54,7 @@ export class ModuleHostError extends Error {
   override readonly name = "ModuleHostError";
 }
 
-/** The other side sent bytes that are no frame, or more than a frame may hold. */
+/** The other side sent an invalid or oversized frame. */
 export class FrameError extends Error {
   override readonly name = "FrameError";
 }

@@ -13,19 +13,18 @@ import { type ContextOwner, RemoteContext } from "./remote_context.ts";
 import type { CallStatistics } from "./statistics.ts";
 
 /**
- * Contexts one host may hold: each has one of the process's 32 threads to wait on and one to be
- * called on, always.
+ * Contexts per host: each always has one of the process's 32 threads to wait on and one to be called on.
  */
 export const CONTEXTS_PER_HOST = 15;
 
-/** What the contexts of a host share. */
+/** Shared by the contexts of a host. */
 export interface HostContextsOptions {
   readonly statistics: CallStatistics;
   readonly log: Log;
   readonly clock: Clock;
-  /** How long destroying a context may take, in milliseconds. */
+  /** Deadline for destroying a context, in milliseconds. */
   readonly destroyTimeoutMs: number;
-  /** Called with the number of places that cannot be used whenever that changes. */
+  /** Called when the number of unusable places changes. */
   readonly onBlocked: (count: number) => void;
   /** The host has answered a PING, and says how much memory it has. */
   readonly onPong: (residentBytes: number) => void;
@@ -47,19 +46,19 @@ interface Creation {
   readonly reject: (error: ModuleLoadError) => void;
 }
 
-/** More than the host's own bound on destroying, for a host that does not answer at all. */
+/** Added to the host's own deadline for destroying, for a host that does not answer at all; in ms. */
 const DESTROY_MARGIN_MS = 500;
 
 const COPY_AGAIN = "Copy the library again, in binary mode, and compare its size";
 
-/** Keeps the places of one host. */
+/** The places of one host. */
 export class HostContexts implements ContextOwner, LinkHandler {
   readonly link: Link;
   readonly statistics: CallStatistics;
   readonly #options: HostContextsOptions;
   readonly #living = new Map<number, RemoteContext>();
   readonly #creations = new Map<number, Creation>();
-  /** Who waits for contexts to be destroyed. */
+  /** Callbacks that wait for contexts to be destroyed. */
   readonly #destroyed = new Map<number, () => void>();
   #exhausted = false;
   /** Places of contexts that were left undestroyed, with their threads. */
@@ -77,8 +76,8 @@ export class HostContexts implements ContextOwner, LinkHandler {
   }
 
   /**
-   * Whether the host has failed to make a context for want of something of its own, which a library
-   * may have used up: descriptors, memory. Another host may do it.
+   * Whether the host could not make a context because it ran out of descriptors or memory, which a library may
+   * have used up. Another host may be able to.
    */
   get exhausted(): boolean {
     return this.#exhausted;
@@ -96,7 +95,7 @@ export class HostContexts implements ContextOwner, LinkHandler {
   }
 
   /**
-   * Asks the host to make a context, or to try to.
+   * Makes or tries a context.
    *
    * @throws {ModuleLoadError} (by rejecting) when it cannot, or when there is no place.
    */
@@ -109,7 +108,7 @@ export class HostContexts implements ContextOwner, LinkHandler {
       const why = `the host holds ${CONTEXTS_PER_HOST} contexts already`;
       return Promise.reject(new ModuleLoadError("host", spec, why));
     }
-    // It would end the host, with everybody else's contexts.
+    // Loading it would end the host with all its contexts.
     const truncation = truncationOf(spec.libPath);
     if (truncation !== undefined) {
       return Promise.reject(new ModuleLoadError("library", spec, `${truncation}. ${COPY_AGAIN}`));
@@ -149,24 +148,24 @@ export class HostContexts implements ContextOwner, LinkHandler {
     });
   }
 
-  /** Gives up what is being made, and destroys the rest within the given time. Never rejects. */
+  /** Aborts contexts that are being made, and destroys the rest within the given time. Never rejects. */
   async destroyAll(timeoutMs = this.#options.destroyTimeoutMs): Promise<void> {
     this.#failCreations("the host is stopping");
     await Promise.all([...this.#living.values()].map((context) => context.destroy(timeoutMs)));
   }
 
   /**
-   * The host's process has ended: what is being made fails, every open call ends as `host_lost`,
-   * then contexts hear of it.
+   * The host's process has ended: contexts that are being made fail, every open call ends as `host_lost`, then
+   * contexts are told.
    *
-   * @param blameOf Whether a context's module may be why; asked while its calls are still open.
-   * @param tells Whether contexts hear of it; those that are being destroyed never do.
+   * @param blameOf whether a context's module may be the cause; called while its calls are still open
+   * @param tells whether contexts are told; those that are being destroyed never are
    */
   end(reason: string, blameOf: (context: RemoteContext) => Blame, tells: boolean): void {
     const contexts = [...this.#living.values()];
     this.#living.clear();
     this.#abandoned.clear();
-    // One that was being made was being called: its library was loaded, or its `init`.
+    // A context that was being made was being called: loading its library, or `init`.
     this.#failCreations(
       `the host died: ${reason}`,
       (context) => blameOf(context) === "none" ? "none" : "likely",
@@ -293,7 +292,7 @@ export class HostContexts implements ContextOwner, LinkHandler {
       }
       context.end();
     } else if (!left) {
-      // It had been given up on this side already.
+      // It was given up on this side already.
       this.#onFreed(index);
     }
     resolve?.();

@@ -1,4 +1,4 @@
-// Modules as a car calls them, in host processes of their own; host/ is the child process.
+// Module contexts in host processes; host/ is the child process.
 export {
   type Blame,
   type ContextListener,

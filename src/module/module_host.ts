@@ -1,5 +1,5 @@
-// A module host as seen from outside: a child process that is started, watched and ended. Whose
-// contexts it holds is kept in host_contexts.ts.
+// A module host on the server's side: starts, watches and ends the child process. host_contexts.ts keeps its
+// contexts.
 import { type Log, silentLog } from "../log/mod.ts";
 import { type Clock, systemClock, type TimerHandle } from "../time/mod.ts";
 import { connectHost, DEFAULT_CALL_TIMEOUT_MS } from "./process/connect_host.ts";
@@ -14,10 +14,10 @@ import type { RemoteContext } from "./remote_context.ts";
 import { CallStatistics } from "./statistics.ts";
 import { halfOfMachineMemory, MemoryWatch, Watchdog } from "./process/watchdog.ts";
 
-/** After the connection has ended, the process gets this long to say why. */
+/** After the connection has ended, the process has this long to report why; in milliseconds. */
 const EXIT_GRACE_MS = 1000;
 const DEFAULT_DESTROY_TIMEOUT_MS = 5000;
-/** A host that held so much was probably killed by the kernel, for its memory. */
+/** A killed host with so much memory was probably killed by the kernel for it; in bytes. */
 const LARGE_BYTES = 512 * 1024 * 1024;
 
 /**
@@ -28,7 +28,7 @@ const LARGE_BYTES = 512 * 1024 * 1024;
  */
 export class ModuleHost {
   readonly statistics: CallStatistics;
-  /** Resolves when the process has ended and everybody has been told. */
+  /** Resolves when the process has ended and all callbacks were called. */
   readonly exited: Promise<string>;
   readonly #process: HostProcess;
   readonly #link: Link;
@@ -44,11 +44,11 @@ export class ModuleHost {
   #killed = false;
   /** Killed for its memory. */
   #outgrown = false;
-  /** What went wrong with the connection. */
+  /** The error of the connection. */
   #broken: string | null = null;
   #stopping: Promise<void> | null = null;
   #exitTimer: TimerHandle | null = null;
-  /** Whose calls took too long. */
+  /** Contexts whose calls took too long. */
   readonly #overdue = new Set<RemoteContext>();
 
   private constructor(process: HostProcess, connection: Duplex, options: ModuleHostOptions) {
@@ -125,18 +125,17 @@ export class ModuleHost {
     return this.#process.pid;
   }
 
-  /** What the host is doing. */
   get state(): HostState {
     return this.#state;
   }
 
-  /** How many more contexts the host takes. */
+  /** The number of free places. */
   get freePlaces(): number {
     if (this.#state !== "active" || this.#contexts.exhausted) return 0;
     return CONTEXTS_PER_HOST - this.#contexts.places;
   }
 
-  /** What the host holds, as plain data. */
+  /** The host as plain data. */
   snapshot(): ModuleHostSnapshot {
     const contexts = this.#contexts.snapshot();
     return {
@@ -160,8 +159,8 @@ export class ModuleHost {
   }
 
   /**
-   * Tries a library: `load` looks for its functions and asks for its number, `init` makes a context
-   * and destroys it as well. The module is never asked for commands.
+   * Tries a library: `load` checks its functions and its number, `init` also makes a context and destroys it.
+   * The module is never asked for commands.
    *
    * @throws {ModuleLoadError} as `createContext`.
    */
@@ -170,14 +169,14 @@ export class ModuleHost {
   }
 
   /**
-   * Destroys every context, waiting at most `destroyTimeoutMs` (or the given time, in
-   * milliseconds), then ends the process. Contexts are not told `onLost`. Never rejects.
+   * Destroys all contexts, waiting at most `destroyTimeoutMs` (or the given time, in milliseconds), then ends
+   * the process. `onLost` of contexts is not called. Never rejects.
    */
   stop(options: { destroyTimeoutMs?: number } = {}): Promise<void> {
     return this.#stopping ??= this.#stop(options.destroyTimeoutMs);
   }
 
-  /** Kills the process (SIGKILL); the reason is what contexts hear from `onLost`. */
+  /** Kills the process (SIGKILL); contexts get the reason with `onLost`. */
   kill(reason: string): void {
     if (this.#state === "exited") return;
     this.#killReason ??= reason;
@@ -226,21 +225,21 @@ export class ModuleHost {
     await this.exited;
   }
 
-  /** A host that has lost its server ends in order; one that crashes breaks its connection as well. */
+  /** A host that has lost its server ends in order; a crash breaks the connection as well. */
   #ownReason(exit: HostExit): string {
     return exit.code === 0 && this.#broken !== null ? this.#broken : `it ${describeExit(exit)}`;
   }
 
-  /** Whose modules may be why the process ended so. */
+  /** Which modules may have caused the end of the process. */
   #blameOf(exit: HostExit): (context: RemoteContext) => Blame {
-    // Who is known to hang speaks for the others, busy or not.
+    // A context that is known to hang exonerates the others, busy or not.
     if (this.#overdue.size > 0) {
       return (context) => this.#overdue.has(context) ? "likely" : "none";
     }
-    // Whoever was being called then need not be who has taken the memory.
+    // The context that was being called need not have taken the memory.
     if (this.#outgrown) return () => "possible";
     if (!this.#killed && exit.signal === "SIGKILL") {
-      // By an operator, or by the kernel for want of memory.
+      // By an operator, or by the kernel when out of memory.
       return () => this.#residentBytes >= LARGE_BYTES ? "possible" : "none";
     }
     return (context) => context.openCalls > 0 ? "likely" : "possible";

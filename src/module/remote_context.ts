@@ -1,4 +1,4 @@
-// A context as its car sees it: calls become frames, answers become callbacks.
+// A context on the server's side: calls become frames, answers become callbacks.
 import { CALL_OUTCOMES, type Device, type DisconnectType, NO_BYTES } from "../protocol/mod.ts";
 import { bytesOf, CallQueue, type OpenCall } from "./call_queue.ts";
 import type { Blame, CallDone, ContextListener, ContextSpec, ModuleContext } from "./context.ts";
@@ -6,13 +6,13 @@ import { FrameKind, IF_CONNECTED } from "./wire/frames.ts";
 import type { Link } from "./wire/link.ts";
 import type { CallCounter, CallFunction, CallStatistics } from "./statistics.ts";
 
-/** What a context needs of its host. */
+/** The interface to the host of a context. */
 export interface ContextOwner {
   readonly link: Link;
   readonly statistics: CallStatistics;
-  /** Asks the host to destroy, within its own time unless told; resolves in any case. */
+  /** Destroys the context, by default with the host's own deadline; always resolves. */
   destroy(context: RemoteContext, timeoutMs?: number): Promise<void>;
-  /** A callback of the car threw. */
+  /** Reports an error thrown by a callback. */
   onCallbackError(context: RemoteContext, error: unknown): void;
 }
 
@@ -20,11 +20,11 @@ const NOT_OK = CALL_OUTCOMES.indexOf("not_ok");
 const HOST_LOST = CALL_OUTCOMES.indexOf("host_lost");
 const WITHDRAWN = CALL_OUTCOMES.indexOf("withdrawn");
 
-/** See {@linkcode ModuleContext}. Answers of the host come in the order of its calls. */
+/** Implements {@linkcode ModuleContext}. Answers of the host come in the order of calls. */
 export class RemoteContext implements ModuleContext {
   readonly spec: ContextSpec;
   readonly listener: ContextListener;
-  /** The number under which the host knows the context. */
+  /** The context's number in the host. */
   readonly index: number;
   readonly #owner: ContextOwner;
   readonly #counters: Record<CallFunction, CallCounter>;
@@ -45,7 +45,7 @@ export class RemoteContext implements ModuleContext {
     this.#counters = owner.statistics.ofModule(spec.module);
   }
 
-  /** Calls without an answer, those that wait for their turn included. */
+  /** Open calls, including queued ones. */
   get openCalls(): number {
     return this.#queue.size;
   }
@@ -109,12 +109,12 @@ export class RemoteContext implements ModuleContext {
   destroy(timeoutMs?: number): Promise<void> {
     if (this.#destroying !== null) return this.#destroying;
     if (this.#ended) return this.#destroying = Promise.resolve();
-    // The host makes them before it destroys, if there is time.
+    // The host makes them before it destroys the context, if there is time.
     this.#send(true);
     return this.#destroying = this.#owner.destroy(this, timeoutMs);
   }
 
-  /** The oldest open call has come back. */
+  /** The oldest open call has been answered. */
   answered(outcomeIndex: number, tookUs: number): void {
     const call = this.#queue.answered();
     if (call === undefined) return;
@@ -122,7 +122,7 @@ export class RemoteContext implements ModuleContext {
     this.#finish(call, outcomeIndex, tookUs);
   }
 
-  /** Tells whoever owns the context that its host is gone; see {@linkcode ContextListener}. */
+  /** Reports to the owner that the host was lost; see {@linkcode ContextListener}. */
   tellLost(reason: string, blame: Blame): void {
     try {
       this.listener.onLost(reason, blame);
@@ -131,7 +131,7 @@ export class RemoteContext implements ModuleContext {
     }
   }
 
-  /** No more answers will come: every open call ends as `host_lost`, in order. */
+  /** Ends every open call as `host_lost`, in order. */
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
@@ -154,7 +154,7 @@ export class RemoteContext implements ModuleContext {
     queueMicrotask(() => this.#finish({ done, counter }, isOver ? HOST_LOST : NOT_OK, 0));
   }
 
-  /** Gives the host what it may have by now, or everything. */
+  /** Sends calls to the host, within the window or all. */
   #send(all = false): void {
     const { link } = this.#owner;
     let call = this.#queue.send(all);

@@ -1,7 +1,7 @@
 // Counters of module calls, cheap enough for every call.
 import { CALL_OUTCOMES, type CallOutcome } from "../protocol/mod.ts";
 
-/** The calls a car makes, by the C function that answers them. */
+/** The calls that a car makes, by C function. */
 const CALL_FUNCTIONS = [
   "device_connected",
   "device_disconnected",
@@ -9,31 +9,31 @@ const CALL_FUNCTIONS = [
   "forward_error_message",
   "command_ack",
 ] as const;
-/** The C function that answers a call. */
+/** The C function of a call. */
 export type CallFunction = typeof CALL_FUNCTIONS[number];
 
-/** What is counted of one function of one module. */
+/** Counters of one function of one module. */
 export interface CallCounts {
   readonly module: number;
   readonly functionName: CallFunction;
-  /** How many calls ended how. */
+  /** Calls by outcome. */
   readonly byOutcome: Readonly<Record<CallOutcome, number>>;
   /** Time spent inside the library, in milliseconds; calls lost with a host or withdrawn count nothing. */
   readonly totalMs: number;
   readonly maxMs: number;
   /**
-   * How many calls took how long: entry `n` counts those of `2^(n-1)` up to below `2^n`
-   * microseconds, entry 0 those of none; calls lost with a host count nothing.
+   * Calls by duration: entry `n` counts those of at least `2^(n-1)` and less than `2^n` microseconds, entry 0
+   * shorter ones; calls that were lost with a host do not count.
    */
   readonly byDuration: readonly number[];
 }
 
-/** Entries of {@linkcode CallCounts.byDuration}: one for each bit of a duration. */
+/** Number of entries of {@linkcode CallCounts.byDuration}: one per bit of a duration. */
 const DURATIONS = 33;
 /** Outcomes of calls that took no time, from here on. */
 const NOT_MADE = CALL_OUTCOMES.indexOf("host_lost");
 
-/** The counters of one function, as they are kept. */
+/** The counters of one function. */
 export class CallCounter {
   readonly outcomes: number[] = CALL_OUTCOMES.map(() => 0);
   readonly durations: number[] = new Array(DURATIONS).fill(0);
@@ -51,11 +51,11 @@ export class CallCounter {
   }
 }
 
-/** Counters by module and function; one object may serve any number of hosts, and outlives them. */
+/** Counters by module and function; one object can serve any number of hosts, and outlives them. */
 export class CallStatistics {
   readonly #counters = new Map<number, Record<CallFunction, CallCounter>>();
 
-  /** The counters of a module, made when they are first asked for. */
+  /** The counters of a module, created on demand. */
   ofModule(module: number): Record<CallFunction, CallCounter> {
     let counters = this.#counters.get(module);
     if (!counters) {
@@ -71,7 +71,7 @@ export class CallStatistics {
     return counters;
   }
 
-  /** Everything counted so far, as plain data. */
+  /** All counters as plain data. */
   snapshot(): CallCounts[] {
     const counts: CallCounts[] = [];
     for (const [module, counters] of this.#counters) {

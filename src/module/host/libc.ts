@@ -1,4 +1,4 @@
-// The few functions of the C library a module host needs for itself.
+// The functions of the C library that a module host needs itself.
 
 const SYMBOLS = {
   prctl: {
@@ -91,9 +91,9 @@ const F_SETOWN = 8;
 const F_SETSIG = 10;
 const F_DUPFD_CLOEXEC = 1030;
 
-/** Standard streams have those below, and libraries close them because daemons do. */
+/** Lower descriptors are standard streams, which libraries close as daemons do. */
 const FIRST_DESCRIPTOR = 3n;
-/** It counts as if the process had so many thousandths of the machine's memory more. */
+/** In the choice of a victim, adds so many thousandths of the machine's memory to the process. */
 const OOM_SCORE = 500;
 const MAX_OOM_SCORE = 1000;
 
@@ -101,7 +101,7 @@ function cString(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(`${text}\0`);
 }
 
-/** What the host asks of the operating system. */
+/** Services of the operating system for the host. */
 export class LibC {
   readonly #handle = Deno.dlopen("libc.so.6", SYMBOLS);
   readonly #symbols = this.#handle.symbols;
@@ -117,9 +117,9 @@ export class LibC {
   }
 
   /**
-   * Makes this process the leader of a session and a process group of its own, without a terminal:
-   * signals that a library sends to its group do not reach the server, and whoever the library has
-   * forked can be ended together with this process.
+   * Makes this process the leader of its own session and process group, without a terminal: signals that a
+   * library sends to its group do not reach the server, and what the library has forked can be ended together
+   * with this process.
    */
   leadSession(): void {
     this.#symbols.setsid();
@@ -129,7 +129,7 @@ export class LibC {
    * Has the kernel kill the whole process group, this process included and even if it is stopped,
    * when the other end of the pipe on standard input closes. Libraries get an empty standard input.
    *
-   * Nothing may come on the pipe any more: that counts as well.
+   * Any data on the pipe has the same effect.
    */
   endGroupWithPipe(): void {
     const { fcntl, open, dup2, close } = this.#symbols;
@@ -156,14 +156,14 @@ export class LibC {
     close(file);
   }
 
-  /** Lets libraries' `printf` come out line by line: C holds back whole pages on a pipe. */
+  /** Sets line buffering for libraries' `printf`: on a pipe, C buffers whole pages. */
   bufferLines(): void {
     const variable = this.#symbols.stdout;
     if (variable === null) return;
     this.#symbols.setvbuf(new Deno.UnsafePointerView(variable).getPointer(), null, IOLBF, 0n);
   }
 
-  /** Gives pages of the C library's heap in which nothing is used back to the operating system. */
+  /** Returns unused pages of the C library's heap to the operating system. */
   trimHeap(): void {
     this.#symbols.malloc_trim(0n);
   }

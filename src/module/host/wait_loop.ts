@@ -1,4 +1,4 @@
-// Asks one context for commands, again and again, without ever becoming a busy loop.
+// Polls one context for commands, without becoming a busy loop.
 import type { CallOutcome } from "../../protocol/mod.ts";
 import { backoff, type Clock } from "../../time/mod.ts";
 import type { Returned } from "./module.ts";
@@ -10,7 +10,7 @@ export interface CommandSource {
   wait(): Returned<CallOutcome>;
   /** `pop_command`, in turn with the context's other calls: what remains, negative on error. */
   pop(): Promise<number>;
-  /** Null, or a promise to wait for while the server takes commands too slowly. */
+  /** Null, or a promise to wait for while the server accepts commands too slowly. */
   congestion(): Promise<void> | null;
 }
 
@@ -22,9 +22,9 @@ export interface WaitLoopOptions {
   readonly clock: Clock;
 }
 
-/** What the field's example module answers when it is asked once more after its last command. */
+/** The result of some modules when they are asked again after their last command. */
 const NO_COMMAND = -2;
-/** A timeout that comes sooner than this share of it is no answer but a refusal to wait. */
+/** A timeout reported before this share of it has passed means that the module does not wait. */
 const EARLY_SHARE = 0.25;
 
 function pauses(): Generator<number, never, void> {
@@ -34,10 +34,9 @@ function pauses(): Generator<number, never, void> {
 /**
  * The loop around `wait_for_command` of one context [MODULE-WAIT] [MODULE-POP].
  *
- * OK: pops until none remains, or -2 says so. A timeout: waits again. Errors, OK with nothing to pop,
- * and timeouts that come at once make pauses that grow from 10 ms to 1 s and start over after a
- * success. With a timeout of 0 ms, which asks without waiting, every timeout makes such a pause.
- * The loop begins held.
+ * OK: pops until none remains, or -2 says so. A timeout: waits again. After errors, OK with nothing to pop,
+ * and immediate timeouts, it pauses for 10 ms to 1 s, longer each time, starting over after a success. With
+ * a timeout of 0 ms, which polls without waiting, it pauses after every timeout. The loop is held at first.
  */
 export class WaitLoop {
   readonly #source: CommandSource;
@@ -69,14 +68,14 @@ export class WaitLoop {
     this.#ended = this.#run();
   }
 
-  /** Ends the loop; resolves when `wait_for_command` and `pop_command` have come back. */
+  /** Ends the loop; resolves when `wait_for_command` and `pop_command` have returned. */
   stop(): Promise<void> {
     this.#stopped = true;
     this.#wake?.();
     return this.#ended;
   }
 
-  /** Pops no more until {@linkcode release}; a wait that is under way goes on. */
+  /** Stops popping until {@linkcode release}; a wait in progress goes on. */
   hold(): void {
     this.#held = true;
   }
@@ -173,12 +172,12 @@ export class WaitLoop {
     if (!this.#stopped) await this.#pause(this.#pauses.next().value);
   }
 
-  /** Waits until the time is over or somebody wakes the loop; null: only the latter. */
+  /** Waits for the given time or until the loop is woken; null: only the latter. */
   #pause(durationMs: number | null): Promise<void> {
     return new Promise((resolve) => {
       const timer = durationMs === null ? null : this.#clock.set(resolve, durationMs);
       this.#wake = () => {
-        // A release must not cut a pause short that keeps the loop from spinning.
+        // A release must not shorten a pause that prevents a busy loop.
         if (timer !== null && !this.#stopped) return;
         if (timer !== null) this.#clock.clear(timer);
         this.#wake = null;

@@ -7,26 +7,25 @@ import { describeExit, HostProcess } from "./host_process.ts";
 import type { Duplex } from "../wire/link.ts";
 import type { OutputStream } from "./output_lines.ts";
 
-/** What is needed to start a host. */
 export interface ConnectHostOptions {
   readonly moduleCallTimeoutMs?: number;
   readonly startTimeoutMs?: number;
   readonly onOutput?: (line: string, stream: OutputStream) => void;
 }
 
-/** How long one module call may execute unless something else is said, in milliseconds. */
+/** Default deadline for a module call, in milliseconds. */
 export const DEFAULT_CALL_TIMEOUT_MS = 30_000;
 const DEFAULT_START_TIMEOUT_MS = 10_000;
 
-/** How V8 says that it cannot start, or go on. */
+/** Messages of V8 when it cannot start or go on. */
 const V8_FAILURE = /^# (Fatal .*)$/;
-/** What is to be done when it cannot have the addresses that it wants before anything else. */
+/** Advice when V8 cannot reserve its addresses. */
 const ADDRESS_SPACE_ADVICE = "V8 reserves up to 70 GB of addresses for each process, and uses " +
   "little of them: lift their limit (ulimit -v, LimitAS= of a service)";
 
 /**
- * Starts a process and lets it in. Where to go and what to show there, it learns from its standard
- * input: arguments and environment can be read by others.
+ * Starts a process and accepts its connection. It gets the address and its token on standard input, as others
+ * can read arguments and environment.
  *
  * @throws {ModuleHostError} when the process ends or does not connect in time.
  */
@@ -68,7 +67,7 @@ export async function connectHost(
   }
 }
 
-/** V8's own words, and what to do about them; nothing when it has not said any. */
+/** V8's message with advice; empty when there is none. */
 function describeFailure(failure: string | undefined): string {
   if (failure === undefined) return "";
   return `: ${failure}${/reservation/.test(failure) ? ` ${ADDRESS_SPACE_ADVICE}` : ""}`;

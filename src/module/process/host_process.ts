@@ -1,4 +1,4 @@
-// The child process behind a module host: started, listened to, ended.
+// The child process of a module host.
 import { systemClock, within } from "../../time/mod.ts";
 import type { Invitation } from "../wire/endpoint.ts";
 import { type OutputStream, readLines } from "./output_lines.ts";
@@ -10,7 +10,7 @@ export interface HostExit {
   readonly signal: string | null;
 }
 
-/** How long the output of a process that has left a dead host's group is waited for, in milliseconds. */
+/** How long to wait for output of a process that has left a dead host's group, in milliseconds. */
 const OUTPUT_GRACE_MS = 200;
 
 /**
@@ -21,14 +21,14 @@ const OUTPUT_GRACE_MS = 200;
  */
 const HOST_ENVIRONMENT = {
   DENO_V8_FLAGS: "--max-semi-space-size=1,--single-threaded,--expose-gc",
-  // Hosts do not look for a newer Deno.
+  // Hosts do not check for a newer Deno.
   DENO_NO_UPDATE_CHECK: "1",
   MALLOC_ARENA_MAX: Deno.env.get("MALLOC_ARENA_MAX") ?? "1",
 } as const;
 
 /**
- * This program, as it was named when it started: asked later, the system names a file that is
- * "(deleted)" once an upgrade has put another one in its place.
+ * This program's path at its start: later, when an upgrade has replaced the file, the system reports it as
+ * "(deleted)".
  */
 const PROGRAM = Deno.execPath();
 
@@ -36,7 +36,7 @@ const PROGRAM = Deno.execPath();
 export class HostProcess {
   /** The process id. */
   readonly pid: number;
-  /** Resolves once, when the process has ended and its last lines have been handed on. */
+  /** Resolves when the process has ended and its last lines were passed on. */
   readonly exited: Promise<HostExit>;
   readonly #child: Deno.ChildProcess;
   /** Stays open as long as the host lives: the kernel kills a host whose server has closed it. */
@@ -58,12 +58,12 @@ export class HostProcess {
     this.exited = this.#watch(onOutput);
   }
 
-  /** Tells the host where its server is; it may be gone already. */
+  /** Tells the host the address of its server; the host may have ended already. */
   async invite(invitation: Invitation): Promise<void> {
     try {
       await this.#stdin.write(new TextEncoder().encode(`${JSON.stringify(invitation)}\n`));
     } catch {
-      // Its end is told by `exited`.
+      // `exited` reports its end.
     }
   }
 
@@ -72,19 +72,19 @@ export class HostProcess {
     try {
       this.#child.kill("SIGKILL");
     } catch {
-      // It went in this very moment, or before.
+      // It has ended already.
     }
   }
 
   /**
-   * Ends what libraries have started and left in the process group. The kernel gives the group's
-   * number to nobody else while there is anyone in it.
+   * Ends processes that libraries have started in the process group. The kernel does not reuse the group's
+   * number while there are any.
    */
   #killGroup(): void {
     try {
       Deno.kill(-this.pid, "SIGKILL");
     } catch {
-      // There is nobody left in it.
+      // The group is empty.
     }
   }
 
@@ -100,7 +100,7 @@ export class HostProcess {
     ended.abort();
     this.#killGroup();
     this.#stdin.close().catch(() => {});
-    // A process that has left the group may hold the pipes open for ever.
+    // A process that has left the group may keep the pipes open forever.
     await within(output, OUTPUT_GRACE_MS, systemClock);
     abandoned.abort();
     await output;
@@ -109,9 +109,9 @@ export class HostProcess {
 }
 
 /**
- * A compiled program is its own host; otherwise Deno runs the host's entry, without configuration, lock
- * file, packages and a database of compiled code, which a host does not need and which would cost
- * time and memory. It gives up network and files once it is connected.
+ * A compiled program is its own host; otherwise Deno runs the host's entry point, without configuration, lock
+ * file, packages and code cache, which a host does not need and which would cost time and memory. It gives up
+ * the permissions for network and files once it is connected.
  */
 function hostArguments(): string[] {
   if (Deno.build.standalone) return ["module-host"];
@@ -133,7 +133,7 @@ function hostArguments(): string[] {
   ];
 }
 
-/** How a process ended, in words that follow "it". */
+/** Describes how a process ended, in words that follow "it". */
 export function describeExit({ code, signal }: HostExit): string {
   return signal === null ? `ended with exit status ${code}` : `was ended by ${signal}`;
 }

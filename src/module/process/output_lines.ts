@@ -1,4 +1,4 @@
-// What libraries print, line by line, bounded in length and rate.
+// The output of libraries, line by line, with limits of length and rate.
 import { type Clock, ReadShare } from "../../time/mod.ts";
 
 /** Which stream a line came from. */
@@ -8,11 +8,11 @@ export type OutputStream = "stdout" | "stderr";
 const MAX_LINE_BYTES = 8 * 1024;
 /** Further lines of the same second are dropped. */
 const MAX_LINES_PER_SECOND = 500;
-/** With more, nothing is read until the second is over: the process blocks when it prints. */
+/** With more bytes, reading pauses until the next second: the process blocks when it prints. */
 const MAX_BYTES_PER_SECOND = 1024 * 1024;
-/** Lines that are handed on in one go. */
+/** Lines that are passed on at once. */
 const LINES_PER_TURN = 32;
-/** What handing on a line counts for beside its bytes: it is masked, formatted and written. */
+/** The cost of a line besides its bytes: it is masked, formatted and written. */
 const BYTES_PER_LINE = 1024;
 const SECOND_MS = 1000;
 const NEWLINE = 0x0a;
@@ -27,9 +27,8 @@ export interface ReadLinesOptions {
 }
 
 /**
- * Reads a stream to its end and hands on its lines. What is too much is dropped unseen, and the
- * number of dropped lines said; what is far too much is not read, so that a process that prints
- * without end costs no more than one that prints a lot.
+ * Reads a stream to its end and passes on its lines. Lines above the rate limit are dropped and counted; far
+ * above it, reading pauses, so that a process that prints endlessly costs no more than one that prints a lot.
  */
 export async function readLines(
   stream: ReadableStream<Uint8Array>,
@@ -56,7 +55,7 @@ export async function readLines(
       if (pauseMs > 0) await pause(pauseMs, ended, clock);
     }
   } catch {
-    // The process is gone; so is what it had not printed yet.
+    // The process has ended.
   } finally {
     abandoned.removeEventListener("abort", stop);
     lines.end();
@@ -76,7 +75,7 @@ function pause(durationMs: number, until: AbortSignal, clock: Clock): Promise<vo
   });
 }
 
-/** Cuts bytes into lines. */
+/** Splits bytes into lines. */
 export class LineSplitter {
   readonly #onLine: (line: string) => void;
   readonly #clock: Pick<Clock, "now">;
@@ -129,7 +128,7 @@ export class LineSplitter {
     return Math.max(0, this.#secondStart + SECOND_MS - this.#clock.now());
   }
 
-  /** Hands on what was printed without a newline, and says what was dropped. */
+  /** Passes on the last line without a newline, and reports dropped lines. */
   end(): void {
     if (this.#length > 0) this.#finish();
     this.#sayDropped();
@@ -159,7 +158,7 @@ export class LineSplitter {
     this.#forget();
   }
 
-  /** Counts the lines that end in `bytes` without a look at them; keeps the beginning of the next. */
+  /** Counts the lines that end in `bytes` without decoding them; keeps the beginning of the next. */
   #drop(bytes: Uint8Array, start: number): number {
     const last = bytes.lastIndexOf(NEWLINE);
     if (last >= start) {

@@ -1,13 +1,12 @@
-// Notices a host whose event loop is stuck, or that grows without end: it is asked for an answer
-// again and again, and the answer says how much memory it has.
+// Detects a host whose event loop is stuck, or whose memory grows: pings it at intervals; the answer has its
+// memory.
 import type { Clock, TimerHandle } from "../../time/mod.ts";
 
-/** How a watchdog works. */
 export interface WatchdogOptions {
-  /** Silence after which the host is given up, in milliseconds. */
+  /** Silence after which the host counts as stuck, in milliseconds. */
   readonly timeoutMs: number;
   readonly clock: Clock;
-  /** Asks for an answer. */
+  /** Sends a ping. */
   readonly ask: () => void;
   /** The host has been silent for this many milliseconds; called once. */
   readonly onSilent: (silentMs: number) => void;
@@ -16,8 +15,8 @@ export interface WatchdogOptions {
 const MAX_INTERVAL_MS = 5000;
 
 /**
- * Counts questions without an answer, not time: after this process itself was stopped for a while,
- * answers that wait to be read must not count as missing.
+ * Counts unanswered pings, not time: after this process itself was stopped, answers that wait to be read must
+ * not count as missing.
  */
 export class Watchdog {
   readonly #options: WatchdogOptions;
@@ -30,7 +29,6 @@ export class Watchdog {
     this.#intervalMs = Math.min(MAX_INTERVAL_MS, options.timeoutMs / 2);
   }
 
-  /** Starts to ask. */
   start(): void {
     this.#timer = this.#options.clock.set(() => this.#tick(), this.#intervalMs);
   }
@@ -40,7 +38,6 @@ export class Watchdog {
     this.#unanswered = 0;
   }
 
-  /** Asks no more. */
   stop(): void {
     if (this.#timer !== null) this.#options.clock.clear(this.#timer);
     this.#timer = null;
@@ -59,19 +56,18 @@ export class Watchdog {
   }
 }
 
-/** What is done about a host's memory. */
 export interface MemoryWatchOptions {
-  /** Memory the host may have, in bytes; 0: any. */
+  /** Memory limit, in bytes; 0: none. */
   readonly maxBytes: number;
-  /** Where it may have any: memory that is a lot, in bytes. */
+  /** Without a limit: the threshold for a warning, in bytes. */
   readonly warnBytes: number;
-  /** It has more than it may have; called once. */
+  /** It exceeds the limit; called once. */
   readonly onExceeded: (bytes: number) => void;
-  /** It has a lot, and may; called once. */
+  /** It exceeds the threshold; called once. */
   readonly onLarge: (bytes: number) => void;
 }
 
-/** Looks at what a host says of its memory. */
+/** Checks a host's memory. */
 export class MemoryWatch {
   readonly #options: MemoryWatchOptions;
   #told = false;
@@ -80,7 +76,7 @@ export class MemoryWatch {
     this.#options = options;
   }
 
-  /** The host has so much. */
+  /** Takes a new measurement. */
   seen(bytes: number): void {
     const { maxBytes, warnBytes, onExceeded, onLarge } = this.#options;
     if (this.#told || bytes <= (maxBytes > 0 ? maxBytes : warnBytes)) return;
@@ -90,7 +86,7 @@ export class MemoryWatch {
   }
 }
 
-/** Half of the machine's memory, in bytes; Infinity when that may not be asked for. */
+/** Half of the machine's memory, in bytes; Infinity without the permission to know it. */
 export function halfOfMachineMemory(): number {
   try {
     return Deno.systemMemoryInfo().total / 2;

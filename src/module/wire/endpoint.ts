@@ -1,8 +1,8 @@
-// Where a module host reaches its server: a Unix socket nobody else can open, or loopback TCP.
+// The endpoint where a module host connects to its server: a private Unix socket, or loopback TCP.
 import { systemClock } from "../../time/mod.ts";
 import type { Duplex } from "./link.ts";
 
-/** What a host is told through its standard input, as one line of JSON. */
+/** The invitation of a host, one line of JSON on its standard input. */
 export interface Invitation {
   /** The server's version: an upgrade may have replaced the program since the server was started. */
   readonly version: string;
@@ -18,12 +18,12 @@ type Address =
   | { readonly transport: "tcp"; readonly hostname: string; readonly port: number };
 
 const TOKEN_BYTES = 32;
-/** Whoever connects and does not send the token within this time is turned away. */
+/** Deadline for the token of a connection, in milliseconds. */
 const TOKEN_TIMEOUT_MS = 2000;
-/** Strangers that may be at the door at the same time. */
+/** Maximum number of connections without a token. */
 const MAX_STRANGERS = 16;
 
-/** Reads the line a host gets; null when it is none. */
+/** Parses an invitation; null when it is none. */
 export function parseInvitation(line: string): Invitation | null {
   try {
     const value = JSON.parse(line) as Partial<Invitation>;
@@ -35,7 +35,7 @@ export function parseInvitation(line: string): Invitation | null {
   }
 }
 
-/** Connects to the server and shows the token. */
+/** Connects to the server and sends the token. */
 export async function connectEndpoint(invitation: Invitation): Promise<Duplex> {
   const { address } = invitation;
   const connection: Deno.Conn = address.transport === "unix"
@@ -47,7 +47,7 @@ export async function connectEndpoint(invitation: Invitation): Promise<Duplex> {
   return connection;
 }
 
-/** A door for exactly one guest. */
+/** An endpoint for exactly one host. */
 export class Endpoint {
   readonly address: Address;
   readonly token: string;
@@ -64,17 +64,17 @@ export class Endpoint {
   }
 
   /**
-   * Listens on a Unix socket in a new folder that only this user can enter; where no folder can be
-   * written, on a port of 127.0.0.1.
+   * Listens on a Unix socket in a new folder that only this user can access; without a writable folder, on a
+   * port of 127.0.0.1.
    */
   static async open(options: { transport?: "unix" | "tcp" } = {}): Promise<Endpoint> {
     return (options.transport === "tcp" ? null : await openUnix()) ?? openTcp();
   }
 
   /**
-   * Waits for the guest with the token, then closes the door. Others are turned away.
+   * Waits for the connection with the token, then stops listening. Others are closed.
    *
-   * Rejects when the door is {@linkcode close closed} before.
+   * Rejects when the endpoint is {@linkcode close closed} before.
    */
   async accept(): Promise<Duplex> {
     const { promise, resolve, reject } = Promise.withResolvers<Duplex>();
@@ -100,7 +100,7 @@ export class Endpoint {
     return await promise;
   }
 
-  /** Stops listening and removes the folder; does nothing the second time. */
+  /** Stops listening and removes the folder. Idempotent. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -118,7 +118,7 @@ async function openUnix(): Promise<Endpoint | null> {
     return null;
   }
   try {
-    // makeTempDir makes folders nobody else can enter; here that is the lock on the door.
+    // makeTempDir makes folders that only this user can access, which protects the socket.
     await Deno.chmod(folder, 0o700);
     const address = { transport: "unix", path: `${folder}/host` } as const;
     return new Endpoint(address, Deno.listen(address), folder);
@@ -152,7 +152,7 @@ async function showsToken(guest: Deno.Conn, token: Uint8Array): Promise<boolean>
   }
 }
 
-/** Compares in the same time whatever the difference is. */
+/** Compares in constant time. */
 function timingSafeEqual(a: Uint8Array, b: Uint8Array): boolean {
   let difference = a.length ^ b.length;
   for (let i = 0; i < b.length; i++) difference |= (a[i] ?? 0) ^ (b[i] ?? 0);
@@ -168,7 +168,7 @@ function closeQuietly(resource: { close(): void }): void {
   try {
     resource.close();
   } catch {
-    // Closed already.
+    // It is closed already.
   }
 }
 
@@ -176,7 +176,7 @@ function removeQuietly(folder: string): void {
   try {
     Deno.removeSync(folder, { recursive: true });
   } catch {
-    // Somebody cleans up temporary folders, too.
+    // Temporary folders may be cleaned up by others.
   }
 }
 

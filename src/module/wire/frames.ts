@@ -4,15 +4,15 @@
 //
 //   u32 length of what follows | u8 kind | u8 argument | u16 context | payload
 
-/** What a frame is about. Up to 31 from the server to the host, from 32 the other way. */
+/** Kinds of frames: up to 31 from the server to the host, from 32 the other way. */
 export const FrameKind = {
   /** Make a context; payload: `CreateRequest` as JSON. Answered with CREATED or CREATE_FAILED. */
   CREATE: 1,
-  /** Destroy a context; payload: u32, how many milliseconds that may take. */
+  /** Destroy a context; payload: u32, the deadline in milliseconds. */
   DESTROY: 2,
   HOLD_COMMANDS: 3,
   RELEASE_COMMANDS: 4,
-  /** Answered with PONG, so that a host whose event loop is stuck is noticed. */
+  /** Answered with PONG, to detect a host whose event loop is stuck. */
   PING: 5,
   /** Ends calls that have not begun and {@linkcode mayWithdraw} names as `withdrawn`, in their turn. */
   WITHDRAW_CALLS: 6,
@@ -25,19 +25,19 @@ export const FrameKind = {
   FORWARD_STATUS: 10,
   FORWARD_ERROR_MESSAGE: 11,
   ACKNOWLEDGE_COMMAND: 12,
-  /** A call too large for a frame: takes its turn, is not made, ends as `not_ok`. */
+  /** A call too large for a frame: is not made, and ends as `not_ok` in its turn. */
   REFUSED_CALL: 13,
 
   CREATED: 32,
   /** Argument: index of the kind in `LOAD_ERROR_KINDS`; payload: what is wrong, as text. */
   CREATE_FAILED: 33,
-  /** A call came back; argument: index of its outcome; payload: u32, microseconds it took. */
+  /** A call has returned; argument: index of its outcome; payload: u32, its duration in microseconds. */
   DONE: 34,
   /** The module has a command; payload: device and data. */
   COMMAND: 35,
-  /** Destroying has ended; argument: 1 when the context had to be left as it is. */
+  /** Destroying has ended; argument: 1 when the context could not be destroyed. */
   DESTROYED: 36,
-  /** A context that had been left is gone now: its place is free. */
+  /** Such a context is destroyed now: its place is free. */
   FREED: 37,
   /** A call executes for too long; payload: u32, for how many milliseconds; the C function, as text. */
   OVERDUE: 38,
@@ -45,16 +45,16 @@ export const FrameKind = {
   NOTICE: 39,
   /** Payload: u32, the resident memory of the process in KiB. */
   PONG: 40,
-  /** The library of a context that is being made is loaded, and has what it must have. */
+  /** The library of a context that is being made is loaded and complete. */
   LOADED: 41,
 } as const;
 /** See {@linkcode FrameKind}. */
 export type FrameKind = typeof FrameKind[keyof typeof FrameKind];
 
-/** In the argument of DISCONNECT_DEVICE: only when the module has the device by then. */
+/** In the argument of DISCONNECT_DEVICE: only if the module has the device by then. */
 export const IF_CONNECTED = 0x80;
 
-/** Whether a call that has not begun may be taken back: its gateway keeps what it is about. */
+/** Whether a call that has not begun may be withdrawn, as the gateway will repeat it. */
 export function mayWithdraw(kind: number, argument: number): boolean {
   return kind === FrameKind.CONNECT_DEVICE ||
     (kind === FrameKind.FORWARD_STATUS || kind === FrameKind.FORWARD_ERROR_MESSAGE) &&
@@ -67,13 +67,13 @@ export interface CreateRequest {
   readonly libPath: string;
   readonly parameters: readonly (readonly [key: string, value: string])[];
   readonly waitTimeoutMs: number;
-  /** What for; the two trials leave no context behind. */
+  /** The purpose; the two trials leave no context behind. */
   readonly purpose: CreatePurpose;
 }
 
 /**
- * A `context` to be used; or a trial: `load` the library and look at it, or also `init` a context
- * and destroy it, without ever asking it for commands.
+ * A `context` to be used; or a trial: `load` the library and check it, or also `init` a context and destroy it,
+ * without asking it for commands.
  */
 export type CreatePurpose = "context" | "load" | "init";
 

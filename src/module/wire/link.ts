@@ -1,4 +1,4 @@
-// Frames over a connection: everything one turn brings is one write, one read may bring many.
+// Frames over a connection: all frames of one turn are one write, and one read may have many.
 import { ReadShare } from "../../time/mod.ts";
 import { type FrameHandler, FrameReader } from "./frame_reader.ts";
 import { FrameWriter } from "./frame_writer.ts";
@@ -21,8 +21,8 @@ export interface LinkHandler extends FrameHandler {
 /**
  * A link to the other side.
  *
- * To send, write frames into {@linkcode out} and call {@linkcode flush}. There is no promise for
- * each frame, neither way.
+ * To send, write frames into {@linkcode out} and call {@linkcode flush}. There are no promises per frame, in
+ * either direction.
  */
 export class Link {
   /** Collects what is to be sent. */
@@ -45,14 +45,14 @@ export class Link {
     void this.#readAll();
   }
 
-  /** Bytes that the other side has not taken yet. */
+  /** Bytes that the other side has not received yet. */
   get pendingBytes(): number {
     return this.out.length + this.#inFlight;
   }
 
   /**
-   * Sends what is in {@linkcode out} once the present turn of the event loop is over. (A microtask
-   * would come before other answers of the same turn, and cost each side a third more.)
+   * Sends the contents of {@linkcode out} after the current turn of the event loop. (A microtask would run
+   * before other answers of the same turn, and cost each side a third more.)
    */
   flush(): void {
     if (this.#flushing || this.#closed) return;
@@ -60,14 +60,14 @@ export class Link {
     setImmediate(this.#writeAll);
   }
 
-  /** Resolves when everything has been taken by the other side, or the link is closed. */
+  /** Resolves when everything was sent, or the link is closed. */
   drained(): Promise<void> {
     if (this.#closed || this.pendingBytes === 0) return Promise.resolve();
     this.flush();
     return new Promise((resolve) => this.#drained.push(resolve));
   }
 
-  /** Closes the connection; does nothing the second time. */
+  /** Closes the connection. Idempotent. */
   close(): void {
     this.#end(null);
   }
@@ -114,7 +114,7 @@ export class Link {
     try {
       this.#duplex.close();
     } catch {
-      // The other side was faster: there is nothing left to close.
+      // The other side has closed it already.
     }
     this.#callDrained();
     queueMicrotask(() => this.#handler.onClosed(error));
