@@ -10,12 +10,9 @@ import type { EventStream } from "./event_stream.ts";
 import { answerRpc, RPC_ERRORS, RpcCode } from "./api/json_rpc.ts";
 import { callMethod, type Method, METHODS, type MethodSource } from "./api/methods.ts";
 import { type Bindings, createHono } from "./middleware.ts";
-import type { Asset } from "./page/assets.ts";
-import { limitRate } from "./rate_limit.ts";
+import { assets } from "./page/assets.ts";
+import { limitRate } from "./client_rate_limit.ts";
 import { readBody } from "./request_body.ts";
-
-/** Files of the page by path. */
-export type Assets = ReadonlyMap<string, Asset>;
 
 export interface AppOptions {
   readonly source: MethodSource;
@@ -25,7 +22,6 @@ export interface AppOptions {
   readonly health: () => Health;
   readonly readiness: () => Readiness;
   readonly metrics: { readonly contentType: string; text(): Promise<string> };
-  readonly assets: Assets;
 }
 
 type Ask = Context<Bindings>;
@@ -37,7 +33,7 @@ const BODY_MS = 5000;
 
 /** Makes the routes. */
 export function createApp(options: AppOptions): Hono<Bindings> {
-  const { source: { clock, log }, health, readiness, assets } = options;
+  const { source: { clock, log }, health, readiness } = options;
   const app = createHono(clock, log);
   app.use(limitRate(clock), methodNotAllowed({ app, onMethodNotAllowed }));
   app.get("/healthz", (ask) => ask.json(health()));

@@ -6,7 +6,7 @@ import { MAX_KEY_LENGTH } from "../config/mod.ts";
 import type { Clock } from "../time/mod.ts";
 import { RequestError, tooManyRequests } from "./errors.ts";
 import type { Bindings } from "./middleware.ts";
-import { RateLimit } from "./rate_limit.ts";
+import { ClientRateLimit } from "./client_rate_limit.ts";
 
 /** Rate limit of wrong keys per client: keys per second, and the size of bursts. */
 const WRONG_KEYS = { perSecond: 1, burst: 10 } as const;
@@ -18,7 +18,7 @@ const WRONG_KEYS = { perSecond: 1, burst: 10 } as const;
  * @param apiKey absent: no authentication
  */
 export function authorize(apiKey: string | undefined, clock: Clock): MiddlewareHandler<Bindings> {
-  const wrongKeys = new RateLimit(clock, WRONG_KEYS);
+  const wrongKeys = new ClientRateLimit(clock, WRONG_KEYS);
   const check = (headers: Headers, client: string, wanted: string) => {
     const key = keyOf(headers);
     if (key === undefined) throw unauthorized("Expected a key: found none");

@@ -5,7 +5,7 @@
 import { andSuppressed, type Log, Once, silentLog } from "../log/mod.ts";
 import { type Clock, every, ReadShare, sleep, systemClock } from "../time/mod.ts";
 import { closeQuietly, ProxiedConnection } from "./proxied_connection.ts";
-import { RateLimit } from "./rate_limit.ts";
+import { ClientRateLimit } from "./client_rate_limit.ts";
 
 /** Connections at a time, of all clients and of one. */
 export interface ConnectionLimits {
@@ -50,7 +50,7 @@ export class ConnectionProxy {
   readonly #log: Log;
   readonly #once: Once;
   readonly #limits: ConnectionLimits;
-  readonly #newConnections: RateLimit;
+  readonly #newConnections: ClientRateLimit;
   readonly #listener: Deno.TcpListener;
   readonly #connections = new Map<ProxiedConnection, Promise<void>>();
   /** How many connections each client has. */
@@ -68,7 +68,7 @@ export class ConnectionProxy {
     this.#log = log;
     this.#once = new Once({ clock });
     this.#limits = limits;
-    this.#newConnections = new RateLimit(clock, NEW_CONNECTIONS);
+    this.#newConnections = new ClientRateLimit(clock, NEW_CONNECTIONS);
     this.#listener = Deno.listen({ hostname, port });
   }
 

@@ -9,7 +9,6 @@ import { createApp } from "./app.ts";
 import { EventStream } from "./event_stream.ts";
 import { type HttpListening, listenHttp } from "./listen.ts";
 import type { MethodSource } from "./api/methods.ts";
-import { assets } from "./page/assets.ts";
 import { readinessOf } from "./readiness.ts";
 
 export interface OperatorsOptions {
@@ -73,7 +72,6 @@ export class Operators {
       source,
       events,
       metrics,
-      assets,
       apiKey: config.apiKey,
       health: () => ({
         status: "ok",

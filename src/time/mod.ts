@@ -2,7 +2,7 @@
 export { Alarm } from "./alarm.ts";
 export { backoff, pauseMs } from "./backoff.ts";
 export { type Clock, every, sleep, systemClock, type TimerHandle, wallTime } from "./clock.ts";
-export { deadline, DeadlineError, firstOf, within } from "./deadline.ts";
+export { deadline, firstOf, within } from "./deadline.ts";
 export { RateLimit } from "./rate_limit.ts";
 export { ReadShare } from "./read_share.ts";
 export { Semaphore } from "./semaphore.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { authorize } from "../../src/http/authorization.ts";
 import { createHono } from "../../src/http/middleware.ts";
-import { RateLimit } from "../../src/http/rate_limit.ts";
+import { ClientRateLimit } from "../../src/http/client_rate_limit.ts";
 import { silentLog } from "../../src/log/log.ts";
 import { HttpListenError } from "../../src/net/errors.ts";
 import { Operators } from "../../src/http/operators.ts";
@@ -80,9 +80,9 @@ Deno.test("authorize() slows down whoever guesses keys, and lets the right key i
   assert.equal(await statusOf(fixture.bare("/healthz")), 200);
 });
 
-Deno.test("RateLimit gives back with time, and forgets the quietest of too many clients", async () => {
+Deno.test("ClientRateLimit gives back with time, and forgets the quietest of too many clients", async () => {
   const clock = new VirtualClock();
-  const limit = new RateLimit(clock, { perSecond: 2, burst: 3 });
+  const limit = new ClientRateLimit(clock, { perSecond: 2, burst: 3 });
   const take = () => limit.allows("one");
   assert.deepEqual([take(), take(), take(), take()], [true, true, true, false]);
   await clock.advance(500);

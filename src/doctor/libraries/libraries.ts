@@ -4,7 +4,7 @@ import type { ServerConfig } from "../../config/mod.ts";
 import { type ContextSpec, SYMBOLS } from "../../module/mod.ts";
 import { contextSpecs } from "../../server/mod.ts";
 import { Findings } from "../findings.ts";
-import { HostLanes, type Trouble } from "../host_lanes.ts";
+import { TrialHosts, type Trouble } from "../trial_hosts.ts";
 import { type LoadPlan, planLoad } from "./loader.ts";
 
 export interface LibraryCheckOptions {
@@ -35,9 +35,9 @@ export async function checkLibraries(options: LibraryCheckOptions): Promise<Find
   const libraries = new Findings("libraries");
   const modules = new Findings("modules");
   const specs = config.cars.flatMap((car) => contextSpecs(config, car));
-  const lanes = new HostLanes(config.timeouts.moduleCallMs, options.signal);
+  const hosts = new TrialHosts(config.timeouts.moduleCallMs, options.signal);
   try {
-    const attempts = await tryLoading(usedLibraries(specs), lanes);
+    const attempts = await tryLoading(usedLibraries(specs), hosts);
     judgeLibraries([...attempts.values()], libraries);
     if (init) {
       await Promise.all(specs.map(async (spec) => {
@@ -45,7 +45,7 @@ export async function checkLibraries(options: LibraryCheckOptions): Promise<Find
         if (!attempts.get(keyOf(spec))?.loaded) {
           return modules.skipped(subject, "init was not called: the library is unusable");
         }
-        judgeInit(subject, await lanes.attempt(spec, "init"), modules);
+        judgeInit(subject, await hosts.attempt(spec, "init"), modules);
       }));
     } else {
       modules.skipped(
@@ -56,7 +56,7 @@ export async function checkLibraries(options: LibraryCheckOptions): Promise<Find
       );
     }
   } finally {
-    await lanes.stop();
+    await hosts.stop();
   }
   return [libraries, modules];
 }
@@ -64,7 +64,7 @@ export async function checkLibraries(options: LibraryCheckOptions): Promise<Find
 /** Loads each library, under each of its module numbers. */
 async function tryLoading(
   used: ReadonlyMap<string, Used>,
-  lanes: HostLanes,
+  hosts: TrialHosts,
 ): Promise<Map<string, Attempt>> {
   const plans = new Map<string, LoadPlan>();
   for (const { spec: { libPath } } of used.values()) {
@@ -73,7 +73,7 @@ async function tryLoading(
   const attempts = await Promise.all([...used].map(async ([key, { spec, cars }]) => {
     const plan = plans.get(spec.libPath) as LoadPlan;
     // A file that is not a library for this machine does not need a process.
-    const trouble = plan.native ? await lanes.attempt(spec, "load") : undefined;
+    const trouble = plan.native ? await hosts.attempt(spec, "load") : undefined;
     const loaded = plan.native && trouble === undefined;
     return [key, { spec, cars, plan, loaded, trouble }] as const;
   }));

@@ -9,7 +9,7 @@ import {
 import { Semaphore } from "../time/mod.ts";
 
 /** Hosts at the same time. */
-const LANES = 4;
+const MAX_HOSTS = 4;
 /** So many of the last lines that a library printed are reported with its failure. */
 const PRINTED_LINES = 3;
 
@@ -19,18 +19,18 @@ export interface Trouble {
   readonly detail: string;
 }
 
-interface Lane {
+interface TrialHost {
   readonly host: ModuleHost;
   /** The last lines that were printed. */
   readonly printed: string[];
 }
 
 /** A few hosts, started when needed and reused while they live. */
-export class HostLanes {
+export class TrialHosts {
   readonly #callMs: number;
   readonly #signal: AbortSignal;
-  readonly #lanes = new Semaphore(LANES);
-  readonly #idle: Lane[] = [];
+  readonly #semaphore = new Semaphore(MAX_HOSTS);
+  readonly #idle: TrialHost[] = [];
   readonly #hosts = new Set<ModuleHost>();
 
   /** @param callMs how long a call of a module may take, in milliseconds */
@@ -41,18 +41,18 @@ export class HostLanes {
 
   /** Tries a library as `ModuleHost.tryLibrary`; resolves with what is wrong. Never rejects. */
   async attempt(spec: ContextSpec, purpose: "load" | "init"): Promise<Trouble | undefined> {
-    const leave = await this.#lanes.acquire();
-    let lane: Lane | undefined;
+    const leave = await this.#semaphore.acquire();
+    let trial: TrialHost | undefined;
     try {
       this.#signal.throwIfAborted();
-      lane = this.#idle.pop() ?? await this.#start();
-      lane.printed.length = 0;
-      await lane.host.tryLibrary(spec, purpose);
+      trial = this.#idle.pop() ?? await this.#start();
+      trial.printed.length = 0;
+      await trial.host.tryLibrary(spec, purpose);
       return undefined;
     } catch (error) {
-      return troubleOf(error, lane?.printed ?? [], secretValues(spec.parameters));
+      return troubleOf(error, trial?.printed ?? [], secretValues(spec.parameters));
     } finally {
-      if (lane?.host.state === "active") this.#idle.push(lane);
+      if (trial?.host.state === "active") this.#idle.push(trial);
       leave();
     }
   }
@@ -63,7 +63,7 @@ export class HostLanes {
     await Promise.all([...this.#hosts].map((host) => host.exited));
   }
 
-  async #start(): Promise<Lane> {
+  async #start(): Promise<TrialHost> {
     const printed: string[] = [];
     const host = await ModuleHost.start({
       moduleCallTimeoutMs: this.#callMs,

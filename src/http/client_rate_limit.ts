@@ -15,7 +15,7 @@ interface Bucket {
 }
 
 /** A token bucket per client. */
-export class RateLimit {
+export class ClientRateLimit {
   readonly #clock: Clock;
   readonly #perSecond: number;
   readonly #burst: number;
@@ -49,7 +49,7 @@ export class RateLimit {
 
 /** Limits requests per client. */
 export function limitRate(clock: Clock): MiddlewareHandler<Bindings> {
-  const requests = new RateLimit(clock, REQUESTS);
+  const requests = new ClientRateLimit(clock, REQUESTS);
   return async (ask, next) => {
     if (!requests.allows(ask.env.client)) throw tooManyRequests();
     await next();
