@@ -7,8 +7,8 @@ import { andSuppressed, type Log, Once } from "../log/mod.ts";
 import { type HostEvents, Server } from "../server/mod.ts";
 
 /**
- * Deadline for destroying a context, in milliseconds. Together with leaving the broker before it and
- * closing the log after it, stopping takes less than 10 s [STOP-ORDER].
+ * Deadline for destroying a context, in milliseconds. Together with leaving the broker before it
+ * and closing the log after it, stopping takes less than 10 s [STOP-ORDER].
  */
 const DESTROY_MS = 4000;
 

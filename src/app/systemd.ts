@@ -1,7 +1,7 @@
 // Notifies systemd that the server is ready and that it is stopping: `Type=notify` in a unit.
 //
-// Deno opens Unix datagram sockets only with unstable flags, so this uses `systemd-notify`: two short
-// processes in the life of a service.
+// Deno opens Unix datagram sockets only with unstable flags, so this uses `systemd-notify`: two
+// short processes in the life of a service.
 import type { Log } from "../log/mod.ts";
 import type { Part } from "./lifetime.ts";
 
@@ -15,8 +15,8 @@ export type ServiceState = "READY=1" | "STOPPING=1";
 export type Notify = (state: ServiceState) => Promise<void>;
 
 /**
- * Returns the function that notifies systemd; undefined when the program does not run as such a unit.
- * Removes the socket's name from the environment, so that module libraries cannot use it.
+ * Returns the function that notifies systemd; undefined when the program does not run as such a
+ * unit. Removes the socket's name from the environment, so that module libraries cannot use it.
  */
 export function systemdNotify(log: Log): Notify | undefined {
   const socket = Deno.env.get(VARIABLE);

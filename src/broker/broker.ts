@@ -27,8 +27,8 @@ const BAD_USER_NAME_OR_PASSWORD = 4;
 /** What an {@linkcode EmbeddedBroker} is made from. */
 export interface EmbeddedBrokerOptions {
   /**
-   * Where to listen (port 0: any free one); user name and password are required of clients when set;
-   * `certFile` and `keyFile` are the broker's own.
+   * Where to listen (port 0: any free one); user name and password are required of clients when
+   * set; `certFile` and `keyFile` are the broker's own.
    */
   readonly broker: BrokerConfig;
   /** A client that sends a larger payload is disconnected. */

@@ -133,9 +133,9 @@ export class BrokerClients {
   }
 
   /**
-   * aedes reads whole chunks with read(). It limits neither the packets nor their number, so we look
-   * first; and it may read while its parser is still busy with the last chunk, which ends the connection
-   * over packets that are none.
+   * aedes reads whole chunks with read(). It limits neither the packets nor their number, so we
+   * look first; and it may read while its parser is still busy with the last chunk, which ends the
+   * connection over packets that are none.
    */
   #boundReads(member: Member): void {
     const { peer: { stream }, packets } = member;
@@ -179,8 +179,9 @@ export class BrokerClients {
   }
 
   /**
-   * aedes waits for a client whose stream is full, and publishers wait for aedes: all of them for the
-   * slowest client. So no stream ever reports that it is full; at its limit, the client is dropped.
+   * aedes waits for a client whose stream is full, and publishers wait for aedes: all of them for
+   * the slowest client. So no stream ever reports that it is full; at its limit, the client is
+   * dropped.
    */
   #boundWrites(member: Member): void {
     const { stream } = member.peer;

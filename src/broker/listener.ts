@@ -55,9 +55,9 @@ export async function listen(options: ListenOptions): Promise<BrokerListener> {
 }
 
 /**
- * With the runtime's own connections. Node's TLS ignores the address on some supported versions, its
- * TCP on others now and then tells nobody of the second of two pieces that arrive at once, and its
- * HTTP server ends when file descriptors run out.
+ * With the runtime's own connections. Node's TLS ignores the address on some supported versions,
+ * its TCP on others now and then tells nobody of the second of two pieces that arrive at once, and
+ * its HTTP server ends when file descriptors run out.
  */
 function listenAt(
   { host, port, protocol }: BrokerConfig,

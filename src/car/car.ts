@@ -1,5 +1,5 @@
-// The driver of a car's session: feeds it inputs from transport, modules and clock, and carries out its
-// effects.
+// The driver of a car's session: feeds it inputs from transport, modules and clock, and carries out
+// its effects.
 import type { ModuleContext } from "../module/mod.ts";
 import type {
   CarTransport,
@@ -72,8 +72,8 @@ const DEFECT_REST_MS = 1000;
 /**
  * One car of the fleet.
  *
- * All events of gateway, modules and broker go into one queue of inputs, which the session gets one after
- * the other. Nothing here throws: a defect is logged, and the rest goes on.
+ * All events of gateway, modules and broker go into one queue of inputs, which the session gets one
+ * after the other. Nothing here throws: a defect is logged, and the rest goes on.
  */
 export class Car {
   readonly name: string;
@@ -127,8 +127,8 @@ export class Car {
    * Ends the session in order and leaves the broker [STOP-ORDER]; the owner of the module contexts
    * destroys them afterwards. Never rejects.
    *
-   * @param detail why the car is removed, for people; absent when the server stops, which gateways are not
-   * told
+   * @param detail why the car is removed, for people; absent when the server stops, which gateways
+   * are not told
    */
   async stop(detail?: string): Promise<void> {
     this.#take({ type: "stop", ...(detail === undefined ? {} : { detail }) });
@@ -169,8 +169,8 @@ export class Car {
   }
 
   /**
-   * Ends the session, so that contexts can be replaced; the old ones are still called. Gateways may connect
-   * again after {@linkcode modulesReady}.
+   * Ends the session, so that contexts can be replaced; the old ones are still called. Gateways may
+   * connect again after {@linkcode modulesReady}.
    *
    * @param detail Why, for people.
    */
@@ -180,8 +180,8 @@ export class Car {
   }
 
   /**
-   * Reconnects to the broker at a random moment within so many milliseconds: the session goes on until
-   * then, and ends as `broker_lost`. The gateway is told through the old connection.
+   * Reconnects to the broker at a random moment within so many milliseconds: the session goes on
+   * until then, and ends as `broker_lost`. The gateway is told through the old connection.
    */
   reconnect(reason: string, withinMs: number): void {
     this.#transport.reconnect?.(reason, withinMs);

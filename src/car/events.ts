@@ -24,8 +24,8 @@ export interface CarEvent {
   readonly session: string | null;
   readonly device?: Device;
   /**
-   * Present for events that a gateway or module can cause at will: they are logged once per kind and minute,
-   * all others 30 times per code.
+   * Present for events that a gateway or module can cause at will: they are logged once per kind
+   * and minute, all others 30 times per code.
    */
   readonly kind?: string;
 }

@@ -16,8 +16,8 @@ export interface Turn {
 }
 
 /**
- * A subscriber: gets every turn in order, after its effects were carried out. Errors that it throws are
- * logged and have no other effect.
+ * A subscriber: gets every turn in order, after its effects were carried out. Errors that it throws
+ * are logged and have no other effect.
  */
 export interface TurnSubscriber {
   onTurn(turn: Turn): void;

@@ -11,8 +11,9 @@ const DRAIN_MS = 10_000;
 const LIVE_EVERY_MS = 1_000;
 
 /**
- * Runs the gateways for the given time or until `signal` is aborted, waits for open answers (at most
- * 10 s), and prints a summary. Live rates go to standard error, so that a pipe gets only the summary.
+ * Runs the gateways for the given time or until `signal` is aborted, waits for open answers (at
+ * most 10 s), and prints a summary. Live rates go to standard error, so that a pipe gets only the
+ * summary.
  *
  * @returns the exit status: 1 when a status stayed unanswered, the server broke a rule of the
  * protocol, or not one car had a session; else 0

@@ -1,5 +1,5 @@
-// The file system as a configuration sees it. Reading a configuration is pure: it looks files up in a
-// table; missing entries are filled in, and it is read again.
+// The file system as a configuration sees it. Reading a configuration is pure: it looks files up in
+// a table; missing entries are filled in, and it is read again.
 import { isAbsolute, resolve } from "node:path";
 import {
   describeFileError,
@@ -40,8 +40,8 @@ export interface FileSource {
 export const systemFiles: FileSource = { kind: fileKind, readText };
 
 /**
- * Calls `parse` again until all files that it asks for are known, then returns what it returns, or throws
- * what it throws.
+ * Calls `parse` again until all files that it asks for are known, then returns what it returns, or
+ * throws what it throws.
  */
 export async function withFiles<T>(
   source: FileSource,

@@ -35,8 +35,8 @@ export interface ExamineOptions {
   /** Whether messages are published to every car, which connected gateways notice. */
   readonly publish: boolean;
   /**
-   * Otherwise, how long to listen for gateways, in milliseconds, before messages are published to cars
-   * without one; 0: no messages are published.
+   * Otherwise, how long to listen for gateways, in milliseconds, before messages are published to
+   * cars without one; 0: no messages are published.
    */
   readonly listenMs: number;
   /** Ends all checks; those that have not ended fail or are skipped. */

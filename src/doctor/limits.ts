@@ -1,4 +1,5 @@
-// Checks whether this machine's limits suffice for the cars: open files, threads, memory, addresses.
+// Checks whether this machine's limits suffice for the cars: open files, threads, memory,
+// addresses.
 import type { ServerConfig } from "../config/mod.ts";
 import { CONTEXTS_PER_HOST } from "../module/mod.ts";
 import { placeContexts } from "../server/mod.ts";

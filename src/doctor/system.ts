@@ -1,5 +1,5 @@
-// Facts about this machine. The program itself has no permission to read /proc and /sys, which would
-// require all permissions; its children do, and they have the same limits.
+// Facts about this machine. The program itself has no permission to read /proc and /sys, which
+// would require all permissions; its children do, and they have the same limits.
 
 /** Deadline for a command, in milliseconds. */
 const COMMAND_MS = 3_000;

@@ -12,8 +12,8 @@ import { ClientRateLimit } from "./client_rate_limit.ts";
 const WRONG_KEYS = { perSecond: 1, burst: 10 } as const;
 
 /**
- * Lets only requests with the key pass, in `Authorization: Bearer` or `X-Api-Key`, and compares it in
- * constant time. (Hono's own takes one header, and no keys but those of the base64 alphabet.)
+ * Lets only requests with the key pass, in `Authorization: Bearer` or `X-Api-Key`, and compares it
+ * in constant time. (Hono's own takes one header, and no keys but those of the base64 alphabet.)
  *
  * @param apiKey absent: no authentication
  */

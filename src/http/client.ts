@@ -13,7 +13,8 @@ const MAX_BYTES = 64 * 1024 * 1024;
 /**
  * Calls `config.get` of the server at an HTTP address: its effective configuration, secrets masked.
  *
- * @throws {RunningConfigError} when it cannot be reached, refuses the key, or answers something else.
+ * @throws {RunningConfigError} when it cannot be reached, refuses the key, or answers something
+ * else.
  */
 export async function fetchConfig(address: string, apiKey?: string): Promise<unknown> {
   const fail = (why: string, cause?: unknown) =>

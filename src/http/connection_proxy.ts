@@ -1,7 +1,7 @@
-// A proxy in front of Deno's HTTP server, which bounds requests but not connections: it waits forever for
-// the rest of a header, and accepts clients until it runs out of file descriptors, which the cars'
-// connections need. Every connection is accepted here, and its bytes are passed on to the HTTP server's
-// own port on the loopback interface.
+// A proxy in front of Deno's HTTP server, which bounds requests but not connections: it waits
+// forever for the rest of a header, and accepts clients until it runs out of file descriptors,
+// which the cars' connections need. Every connection is accepted here, and its bytes are passed on
+// to the HTTP server's own port on the loopback interface.
 import { andSuppressed, type Log, Once, silentLog } from "../log/mod.ts";
 import { type Clock, every, ReadShare, sleep, systemClock } from "../time/mod.ts";
 import { closeQuietly, ProxiedConnection } from "./proxied_connection.ts";
@@ -89,8 +89,8 @@ export class ConnectionProxy {
   }
 
   /**
-   * Notes a request from this port, and returns the connection that it came on; undefined when it did not
-   * come through the proxy, or when its client was dismissed.
+   * Notes a request from this port, and returns the connection that it came on; undefined when it
+   * did not come through the proxy, or when its client was dismissed.
    */
   requested(port: number): ProxiedConnection | undefined {
     const connection = this.#byPort.get(port);

@@ -4,8 +4,8 @@ import { type Clock, firstOf, ReadShare, type TimerHandle } from "../time/mod.ts
 /** Size of reads, in bytes. */
 const CHUNK = 16 * 1024;
 /**
- * A dismissed client that is still sending gets so much time to receive its answer, in milliseconds, and may
- * send so many bytes until then: if closed at once, it would lose the answer.
+ * A dismissed client that is still sending gets so much time to receive its answer, in
+ * milliseconds, and may send so many bytes until then: if closed at once, it would lose the answer.
  */
 export const LINGER_MS = 2000;
 const LINGER_BYTES = 256 * 1024;
@@ -63,9 +63,9 @@ export class ProxiedConnection {
   }
 
   /**
-   * Dismisses the client: passes on none of its bytes, and closes as soon as `answered` has settled and the
-   * client has the answer. The server does not do it: some supported runtimes read the rest of a body for
-   * as long as it comes.
+   * Dismisses the client: passes on none of its bytes, and closes as soon as `answered` has settled
+   * and the client has the answer. The server does not do it: some supported runtimes read the rest
+   * of a body for as long as it comes.
    */
   dismiss(answered: Promise<unknown>): void {
     if (this.#dismissed !== null) return;

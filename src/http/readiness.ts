@@ -5,9 +5,10 @@ import type { Readiness } from "./api/schemas.ts";
 /**
  * Judges a snapshot.
  *
- * A load balancer or Kubernetes acts on the whole server, so problems of a few cars must not count: a
- * module that crashes, or a login that the broker refuses, would take the fleet down with its car. The
- * server is not ready when more than half of the cars lack something; below that, it is ready and degraded.
+ * A load balancer or Kubernetes acts on the whole server, so problems of a few cars must not count:
+ * a module that crashes, or a login that the broker refuses, would take the fleet down with its
+ * car. The server is not ready when more than half of the cars lack something; below that, it is
+ * ready and degraded.
  *
  * Names no cars, as no key is required.
  */

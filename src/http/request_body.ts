@@ -21,7 +21,8 @@ export function hasMuchUnread(request: Request): boolean {
 /**
  * Reads a body as text.
  *
- * @throws {RequestError} when it has more than `maxBytes`, takes longer than `maxMs`, or is incomplete.
+ * @throws {RequestError} when it has more than `maxBytes`, takes longer than `maxMs`, or is
+ * incomplete.
  */
 export async function readBody(
   request: Request,

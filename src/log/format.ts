@@ -42,10 +42,10 @@ const PLAIN_VALUE = /^[\p{L}\p{N}_./:+-]+$/u;
  *
  * `[2026-11-20 23:46:42.669] [external-server] [INFO]\t (car_a)\tmessage [session=s device=2/1/r]`
  *
- * A line without a car leaves the column between the two tabs empty (`\t \tmessage`), so that splitting at
- * tabs always gives three columns. Session, device and module follow the message if they are known.
- * Control and format characters are escaped, so that nobody can forge a line or a column, or reverse the
- * direction of writing.
+ * A line without a car leaves the column between the two tabs empty (`\t \tmessage`), so that
+ * splitting at tabs always gives three columns. Session, device and module follow the message if
+ * they are known. Control and format characters are escaped, so that nobody can forge a line or a
+ * column, or reverse the direction of writing.
  */
 export function textFormatter(): TextFormatter {
   let second = NaN;

@@ -35,13 +35,13 @@ export interface LoggingOptions {
 export interface Logging {
   readonly log: Log;
   /**
-   * Overrides the level of every sink, from the next line on; `undefined` restores the configured levels.
-   * With a car, for that car only, where it takes precedence over the level for all.
+   * Overrides the level of every sink, from the next line on; `undefined` restores the configured
+   * levels. With a car, for that car only, where it takes precedence over the level for all.
    */
   setLevel(level: LogLevel | undefined, car?: string): void;
   /**
-   * Changes the configured levels, from the next line on; {@linkcode setLevel} still takes precedence.
-   * Nothing else of the configuration can change while it runs.
+   * Changes the configured levels, from the next line on; {@linkcode setLevel} still takes
+   * precedence. Nothing else of the configuration can change while it runs.
    */
   configureLevels(config: LoggingConfig): void;
   /** Resolves when all lines so far are written, or after 2 s. */
@@ -71,8 +71,8 @@ interface Target {
 }
 
 /**
- * Opens the configured sinks and returns the logger that writes to them. Without sinks, logging costs
- * nothing. Console lines go to standard error.
+ * Opens the configured sinks and returns the logger that writes to them. Without sinks, logging
+ * costs nothing. Console lines go to standard error.
  *
  * @throws {LogDirectoryError} when the directory cannot be created, or its file cannot be written.
  */

@@ -26,9 +26,9 @@ const OTHERS = "\0others";
 /**
  * Decides whether a kind may be logged now: once per interval and kind, or as often as configured.
  *
- * The number of kinds is bounded, because they may come from the network: when all entries are in use by
- * kinds logged within the interval, further kinds count as one, so that a flood of new kinds writes at
- * most `maxKeys + 1` times as many lines per interval.
+ * The number of kinds is bounded, because they may come from the network: when all entries are in
+ * use by kinds logged within the interval, further kinds count as one, so that a flood of new kinds
+ * writes at most `maxKeys + 1` times as many lines per interval.
  */
 export class Once {
   readonly #clock: Clock;

@@ -19,8 +19,8 @@ export interface LineQueueOptions {
 /**
  * Batches lines and passes them to a sink in chunks, one at a time.
  *
- * When full, it drops new lines, and reports their number as soon as there is room: the lines before a
- * problem explain it better than those after it.
+ * When full, it drops new lines, and reports their number as soon as there is room: the lines
+ * before a problem explain it better than those after it.
  */
 export class LineQueue {
   readonly #options: LineQueueOptions;

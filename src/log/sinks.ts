@@ -62,9 +62,9 @@ export interface FileSinkOptions {
 /**
  * Writes chunks to a file, flushed to disk in the background.
  *
- * LogTape's file sink does not report failed writes, and never writes again after a failed rotation. So
- * before each chunk, the file is checked: one that was moved, truncated, or did not grow (a full disk) is
- * reported and reopened.
+ * LogTape's file sink does not report failed writes, and never writes again after a failed
+ * rotation. So before each chunk, the file is checked: one that was moved, truncated, or did not
+ * grow (a full disk) is reported and reopened.
  */
 export class FileSink implements LineSink {
   readonly #options: FileSinkOptions;

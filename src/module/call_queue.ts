@@ -1,5 +1,5 @@
-// The open calls of one context: a window of them has been sent to the host, the rest waits here, where it
-// can be withdrawn at no cost.
+// The open calls of one context: a window of them has been sent to the host, the rest waits here,
+// where it can be withdrawn at no cost.
 import { type Device, deviceKey } from "../protocol/mod.ts";
 import type { CallDone } from "./context.ts";
 import { FrameKind, mayWithdraw } from "./wire/frames.ts";
@@ -24,8 +24,8 @@ export interface CallLimits {
 }
 
 /**
- * The window that the host has at a time. It makes one call after the other, so more would not be faster.
- * A single call may be larger.
+ * The window that the host has at a time. It makes one call after the other, so more would not be
+ * faster. A single call may be larger.
  */
 export const WINDOW: CallLimits = { calls: 64, bytes: 4 * 1024 * 1024 };
 
@@ -126,8 +126,8 @@ export class CallQueue {
   }
 
   /**
-   * Whether `device_connected` of a device was just withdrawn, so that `device_disconnected` is not needed.
-   * True only once.
+   * Whether `device_connected` of a device was just withdrawn, so that `device_disconnected` is not
+   * needed. True only once.
    */
   cancels(device: Device): boolean {
     return this.#withdrawn.size > 0 && this.#withdrawn.delete(deviceKey(device));

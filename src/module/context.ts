@@ -28,9 +28,9 @@ export function isSameSpec(one: ContextSpec, other: ContextSpec): boolean {
 export type CallDone = (outcome: CallOutcome) => void;
 
 /**
- * Whether a context's module may have caused the loss of its host: `likely`, as it was being called; or
- * `possible`, when it is not known. `none` when the host was killed from outside, or because a call hung
- * on another context.
+ * Whether a context's module may have caused the loss of its host: `likely`, as it was being
+ * called; or `possible`, when it is not known. `none` when the host was killed from outside, or
+ * because a call hung on another context.
  */
 export type Blame = "likely" | "possible" | "none";
 
@@ -47,9 +47,9 @@ export interface ContextListener {
 /**
  * One context of one module for one car [MODULE-CALLS]. Its commands are held at first.
  *
- * Calls are made one after the other, in order, and end in that order unless they are withdrawn; none of
- * these methods blocks or throws. `wait_for_command` runs concurrently in the host. When the queue is full,
- * a call is not made and ends as `not_ok`.
+ * Calls are made one after the other, in order, and end in that order unless they are withdrawn;
+ * none of these methods blocks or throws. `wait_for_command` runs concurrently in the host. When
+ * the queue is full, a call is not made and ends as `not_ok`.
  */
 export interface ModuleContext {
   readonly spec: ContextSpec;
@@ -61,8 +61,8 @@ export interface ModuleContext {
   /**
    * `device_disconnected`.
    *
-   * @param ifConnected only if the module has the device by then: `device_connected` may be in progress, fail,
-   * or be withdrawn
+   * @param ifConnected only if the module has the device by then: `device_connected` may be in
+   * progress, fail, or be withdrawn
    */
   disconnectDevice(
     type: DisconnectType,
@@ -91,8 +91,9 @@ export interface ModuleContext {
   /** Asks the module for commands, for the first time or again. */
   releaseCommands(): void;
   /**
-   * Ends the wait loop, waits with a deadline for `wait_for_command` to return, destroys the context.
-   * Idempotent; always resolves, even when the host dies meanwhile; `onLost` is not called.
+   * Ends the wait loop, waits with a deadline for `wait_for_command` to return, destroys the
+   * context. Idempotent; always resolves, even when the host dies meanwhile; `onLost` is not
+   * called.
    */
   destroy(): Promise<void>;
 }

@@ -10,9 +10,9 @@ export interface ElfFile {
   readonly littleEndian: boolean;
   readonly machine: number;
   /**
-   * What is missing at the end, as after an interrupted copy; undefined for a complete file. The loader does
-   * not check this, and reading missing parts raises SIGBUS. Only for 64-bit little-endian files, as others
-   * cannot be loaded here.
+   * What is missing at the end, as after an interrupted copy; undefined for a complete file. The
+   * loader does not check this, and reading missing parts raises SIGBUS. Only for 64-bit
+   * little-endian files, as others cannot be loaded here.
    */
   readonly truncation: string | undefined;
 }
@@ -20,7 +20,8 @@ export interface ElfFile {
 /**
  * Reads a file's headers.
  *
- * @throws {RangeError} when it is not an ELF file or its headers are truncated, and what the system throws.
+ * @throws {RangeError} when it is not an ELF file or its headers are truncated, and what the system
+ * throws.
  */
 export function readElf(path: string): ElfFile {
   // Opening a pipe without a writer would block forever.
@@ -74,8 +75,9 @@ function wide(view: DataView, at: number): number {
 }
 
 /**
- * What is missing at the end of a library's file, or that it is a pipe or a device, in words that follow its
- * name; undefined when it is complete, and when the loader will report the problem. Does not throw.
+ * What is missing at the end of a library's file, or that it is a pipe or a device, in words that
+ * follow its name; undefined when it is complete, and when the loader will report the problem. Does
+ * not throw.
  */
 export function truncationOf(path: string): string | undefined {
   try {

@@ -13,7 +13,8 @@ import { type ContextOwner, RemoteContext } from "./remote_context.ts";
 import type { CallStatistics } from "./statistics.ts";
 
 /**
- * Contexts per host: each always has one of the process's 32 threads to wait on and one to be called on.
+ * Contexts per host: each always has one of the process's 32 threads to wait on and one to be
+ * called on.
  */
 export const CONTEXTS_PER_HOST = 15;
 
@@ -76,8 +77,8 @@ export class HostContexts implements ContextOwner, LinkHandler {
   }
 
   /**
-   * Whether the host could not make a context because it ran out of descriptors or memory, which a library may
-   * have used up. Another host may be able to.
+   * Whether the host could not make a context because it ran out of descriptors or memory, which a
+   * library may have used up. Another host may be able to.
    */
   get exhausted(): boolean {
     return this.#exhausted;
@@ -155,10 +156,11 @@ export class HostContexts implements ContextOwner, LinkHandler {
   }
 
   /**
-   * The host's process has ended: contexts that are being made fail, every open call ends as `host_lost`, then
-   * contexts are told.
+   * The host's process has ended: contexts that are being made fail, every open call ends as
+   * `host_lost`, then contexts are told.
    *
-   * @param blameOf whether a context's module may be the cause; called while its calls are still open
+   * @param blameOf whether a context's module may be the cause; called while its calls are still
+   * open
    * @param tells whether contexts are told; those that are being destroyed never are
    */
   end(reason: string, blameOf: (context: RemoteContext) => Blame, tells: boolean): void {

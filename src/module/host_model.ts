@@ -13,7 +13,8 @@ export interface ModuleHostOptions {
   /** Deadline for destroying a context, in milliseconds. @default {5_000} */
   readonly destroyTimeoutMs?: number;
   /**
-   * Limit of resident memory above which the host is killed, in bytes; 0: none. Checked every few seconds.
+   * Limit of resident memory above which the host is killed, in bytes; 0: none. Checked every few
+   * seconds.
    * @default {0}
    */
   readonly maxMemoryBytes?: number;
@@ -29,8 +30,8 @@ export interface ModuleHostOptions {
   /** Gets the output of libraries, line by line. */
   readonly onOutput?: (line: string, stream: OutputStream) => void;
   /**
-   * Called when the number of unusable places changes: those of contexts that could not be destroyed, or all
-   * when the host can make no more contexts.
+   * Called when the number of unusable places changes: those of contexts that could not be
+   * destroyed, or all when the host can make no more contexts.
    */
   readonly onBlocked?: (count: number) => void;
   /** Called once when the process has ended, after every context's `onLost`. */

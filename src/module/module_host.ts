@@ -1,5 +1,5 @@
-// A module host on the server's side: starts, watches and ends the child process. host_contexts.ts keeps its
-// contexts.
+// A module host on the server's side: starts, watches and ends the child process. host_contexts.ts
+// keeps its contexts.
 import { type Log, silentLog } from "../log/mod.ts";
 import { type Clock, systemClock, type TimerHandle } from "../time/mod.ts";
 import { connectHost, DEFAULT_CALL_TIMEOUT_MS } from "./process/connect_host.ts";
@@ -159,8 +159,8 @@ export class ModuleHost {
   }
 
   /**
-   * Tries a library: `load` checks its functions and its number, `init` also makes a context and destroys it.
-   * The module is never asked for commands.
+   * Tries a library: `load` checks its functions and its number, `init` also makes a context and
+   * destroys it. The module is never asked for commands.
    *
    * @throws {ModuleLoadError} as `createContext`.
    */
@@ -169,8 +169,8 @@ export class ModuleHost {
   }
 
   /**
-   * Destroys all contexts, waiting at most `destroyTimeoutMs` (or the given time, in milliseconds), then ends
-   * the process. `onLost` of contexts is not called. Never rejects.
+   * Destroys all contexts, waiting at most `destroyTimeoutMs` (or the given time, in milliseconds),
+   * then ends the process. `onLost` of contexts is not called. Never rejects.
    */
   stop(options: { destroyTimeoutMs?: number } = {}): Promise<void> {
     return this.#stopping ??= this.#stop(options.destroyTimeoutMs);

@@ -22,8 +22,8 @@ export interface CallCounts {
   readonly totalMs: number;
   readonly maxMs: number;
   /**
-   * Calls by duration: entry `n` counts those of at least `2^(n-1)` and less than `2^n` microseconds, entry 0
-   * shorter ones; calls that were lost with a host do not count.
+   * Calls by duration: entry `n` counts those of at least `2^(n-1)` and less than `2^n`
+   * microseconds, entry 0 shorter ones; calls that were lost with a host do not count.
    */
   readonly byDuration: readonly number[];
 }

@@ -1,5 +1,5 @@
-// Parses and formats broker addresses: a host, or mqtt://, mqtts://, ws:// and wss:// addresses; and
-// facts about protocols, hosts and ports.
+// Parses and formats broker addresses: a host, or mqtt://, mqtts://, ws:// and wss:// addresses;
+// and facts about protocols, hosts and ports.
 import { maskText, quote } from "../text/mod.ts";
 
 /** How to reach a broker. */

@@ -1,7 +1,7 @@
 // MQTT over WebSocket, the client's side of RFC 6455: just enough to carry a stream of bytes.
 //
-// In some supported version, the runtime's own client accepts no private authority, no client certificate
-// or no path; and little is needed: binary frames out, any frames in.
+// In some supported version, the runtime's own client accepts no private authority, no client
+// certificate or no path; and little is needed: binary frames out, any frames in.
 import { createHash, randomBytes } from "node:crypto";
 import { type Endpoint, hostPort } from "./address.ts";
 import { BrokerClosedError, MalformedFrameError, WebSocketRefusedError } from "./errors.ts";

@@ -1,4 +1,5 @@
-// The server's side of a WebSocket upgrade, for the embedded broker: one small HTTP request with a deadline.
+// The server's side of a WebSocket upgrade, for the embedded broker: one small HTTP request with a
+// deadline.
 import type { Duplex } from "node:stream";
 import { Buffer } from "node:buffer";
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";

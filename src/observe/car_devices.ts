@@ -1,4 +1,5 @@
-// The devices that a gateway has listed, as operators see them, including those that are not connected.
+// The devices that a gateway has listed, as operators see them, including those that are not
+// connected.
 import type { Note } from "../session/mod.ts";
 import { type Device, deviceKey } from "../protocol/mod.ts";
 

@@ -1,8 +1,8 @@
-// The metrics: name, help, type and source of each number. All are read on demand from counters that
-// exist anyway.
+// The metrics: name, help, type and source of each number. All are read on demand from counters
+// that exist anyway.
 //
-// Names follow Prometheus' guidelines: base units, `_total` for counters. Labels are bounded: cars and
-// modules of the configuration, and closed sets.
+// Names follow Prometheus' guidelines: base units, `_total` for counters. Labels are bounded: cars
+// and modules of the configuration, and closed sets.
 import type { CarSnapshot } from "../car/mod.ts";
 import {
   DROPPED_REASONS,

@@ -1,5 +1,5 @@
-// The part of the module interface that sessions know: outcomes of calls, why a device is disconnected, and
-// commands [MODULE-FUNCTIONS].
+// The part of the module interface that sessions know: outcomes of calls, why a device is
+// disconnected, and commands [MODULE-FUNCTIONS].
 import type { Device } from "./messages.ts";
 
 /**

@@ -1,5 +1,6 @@
-// The format of a recording: a directory of segments, which are records behind a header. A record is
-// the length and the CRC-32 of its body, four bytes each, little-endian, and the body, a plain value.
+// The format of a recording: a directory of segments, which are records behind a header. A record
+// is the length and the CRC-32 of its body, four bytes each, little-endian, and the body, a plain
+// value.
 //
 // A segment can be read by itself: for each car, its first record has the state and the settings.
 import { crc32 } from "node:zlib";

@@ -1,5 +1,5 @@
-// Appends records to the segments of a directory, in batches, and never waits for the disk: what cannot
-// be written is lost, and said.
+// Appends records to the segments of a directory, in batches, and never waits for the disk: what
+// cannot be written is lost, and said.
 import { join } from "node:path";
 import { andSuppressed, type Log, Once } from "../log/mod.ts";
 import { backoff, type Clock, type TimerHandle, within } from "../time/mod.ts";
@@ -116,7 +116,8 @@ export class SegmentLog {
       this.#overflow();
       return false;
     }
-    // A state may be larger than a segment: only turns count, or the next segment would begin at once.
+    // A state may be larger than a segment: only turns count, or the next segment would begin at
+    // once.
     if (turn.begins === undefined) this.#segmentBytes += this.#writer.size - size;
     if (this.#segmentBytes >= this.#options.segmentBytes) this.#nextSegment();
     if (this.#writer.size >= BATCH_BYTES) this.#flush();

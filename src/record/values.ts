@@ -1,7 +1,7 @@
 // Plain values as bytes, exactly: undefined, bytes, -0 and half of a surrogate pair survive.
 //
-// A value begins with a byte that says what it is; see TAG. Whole numbers and WORDS have their value in
-// that byte, if they fit.
+// A value begins with a byte that says what it is; see TAG. Whole numbers and WORDS have their
+// value in that byte, if they fit.
 import { WORDS } from "./words.ts";
 
 export const TAG = {

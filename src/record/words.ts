@@ -1,8 +1,8 @@
 // Texts that stand in most records, each written as one byte.
 
 /**
- * Names of fields, and values of theirs, by number. Part of the format: new ones come at the end, and
- * none leaves or moves; at most 128. What is missing here is written out.
+ * Names of fields, and values of theirs, by number. Part of the format: new ones come at the end,
+ * and none leaves or moves; at most 128. What is missing here is written out.
  */
 export const WORDS: readonly string[] = [
   "type",

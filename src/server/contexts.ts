@@ -1,4 +1,5 @@
-// The module contexts of all cars as they are made: opened, given to the cars they serve, destroyed.
+// The module contexts of all cars as they are made: opened, given to the cars they serve,
+// destroyed.
 import {
   type ContextListener,
   type ContextSpec,

@@ -30,8 +30,8 @@ export interface ReloaderOptions {
 }
 
 /**
- * Runs reloads one after the other. An unusable configuration changes nothing, and neither does the same
- * one. TLS files are read again each time, as their contents may have changed.
+ * Runs reloads one after the other. An unusable configuration changes nothing, and neither does the
+ * same one. TLS files are read again each time, as their contents may have changed.
  */
 export class Reloader {
   readonly #options: ReloaderOptions;
@@ -47,8 +47,8 @@ export class Reloader {
   }
 
   /**
-   * Reloads, after the current reload if there is one; requests while one is waiting share it. Never
-   * rejects.
+   * Reloads, after the current reload if there is one; requests while one is waiting share it.
+   * Never rejects.
    */
   reload(): Promise<ReloadReport> {
     if (this.#next !== null) return this.#next;

@@ -1,5 +1,5 @@
-// The server: all cars of the configuration with their transports and modules; starts them together, and
-// stops them in order [STOP-ORDER].
+// The server: all cars of the configuration with their transports and modules; starts them
+// together, and stops them in order [STOP-ORDER].
 import { Car, type CarSnapshot, sessionIdOf, type Turn, type TurnSubscriber } from "../car/mod.ts";
 import {
   type CarConfig,
@@ -41,8 +41,8 @@ export interface ServerSnapshot {
 }
 
 /**
- * How long the start waits for libraries to be loaded, in milliseconds: so that one that cannot be loaded is
- * known before any car is served, even on a machine that is busy starting hundreds.
+ * How long the start waits for libraries to be loaded, in milliseconds: so that one that cannot be
+ * loaded is known before any car is served, even on a machine that is busy starting hundreds.
  */
 const LOAD_GATE_MS = 10_000;
 /** How long cars wait for each other's `init` after that, in milliseconds. */
@@ -52,8 +52,8 @@ const START_GATE_MS = 3000;
 const CHANGE_GATE_MS = 10_000;
 
 /**
- * Reconnecting cars are spread over so many milliseconds each, and all together over at most the second
- * value: for brokers, checking passwords and certificates takes time.
+ * Reconnecting cars are spread over so many milliseconds each, and all together over at most the
+ * second value: for brokers, checking passwords and certificates takes time.
  */
 const RECONNECT_SPREAD_MS = 20;
 const MAX_RECONNECT_SPREAD_MS = 10_000;
@@ -127,8 +127,9 @@ export class Server {
   }
 
   /**
-   * Ends every session, leaves the broker, destroys contexts, stops hosts; all cars in parallel. Never
-   * rejects. A start in progress ends without connecting cars, and a change in progress is aborted.
+   * Ends every session, leaves the broker, destroys contexts, stops hosts; all cars in parallel.
+   * Never rejects. A start in progress ends without connecting cars, and a change in progress is
+   * aborted.
    */
   async stop(): Promise<void> {
     this.#stopped = true;
@@ -141,15 +142,15 @@ export class Server {
   }
 
   /**
-   * Changes to another configuration, touching only what differs. Opens new contexts first; only when all
-   * libraries are usable, the rest follows: cars are added, removed (in order), given their new contexts
-   * (their sessions end as `module_lost`) or settings (their sessions go on), or reconnected to the broker
-   * (`broker_lost`, spread over at most 10 s).
+   * Changes to another configuration, touching only what differs. Opens new contexts first; only
+   * when all libraries are usable, the rest follows: cars are added, removed (in order), given
+   * their new contexts (their sessions end as `module_lost`) or settings (their sessions go on), or
+   * reconnected to the broker (`broker_lost`, spread over at most 10 s).
    *
    * @param difference between the current configuration and `next`
    * @param onSwitch called when nothing can fail any more, before the first car is changed
-   * @throws {ChangeRefusedError} when a library cannot be loaded, another change is in progress, or the
-   * server is starting or stopping; nothing has changed then.
+   * @throws {ChangeRefusedError} when a library cannot be loaded, another change is in progress, or
+   * the server is starting or stopping; nothing has changed then.
    */
   async change(
     next: ServerConfig,

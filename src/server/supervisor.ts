@@ -1,5 +1,6 @@
-// The driver of the supervisor's core: feeds it inputs from hosts, cars and the clock, and carries out its
-// effects: starts and stops module hosts, makes and destroys contexts, and attaches them to cars.
+// The driver of the supervisor's core: feeds it inputs from hosts, cars and the clock, and carries
+// out its effects: starts and stops module hosts, makes and destroys contexts, and attaches them to
+// cars.
 import type { ContextSpec } from "../module/mod.ts";
 import type { Log } from "../log/mod.ts";
 import { Alarm, type Clock, systemClock } from "../time/mod.ts";
@@ -67,8 +68,8 @@ export class Supervisor {
   }
 
   /**
-   * Opens the contexts of a car for the first time, and keeps them alive. Resolves when each has been tried;
-   * never rejects.
+   * Opens the contexts of a car for the first time, and keeps them alive. Resolves when each has
+   * been tried; never rejects.
    *
    * @param unproven whether other cars are served already, so that these contexts are on probation
    */
@@ -99,8 +100,8 @@ export class Supervisor {
   }
 
   /**
-   * What was prepared serves the car from now on, with those contexts that stay. The car has given up
-   * all contexts before. Resolves when those that go have been destroyed; never rejects.
+   * What was prepared serves the car from now on, with those contexts that stay. The car has given
+   * up all contexts before. Resolves when those that go have been destroyed; never rejects.
    */
   takeOver(car: SupervisedCar): Promise<void> {
     return this.#part(car, "take_over");

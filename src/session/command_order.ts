@@ -1,5 +1,5 @@
-// Commands on their way to a car: those that wait, and those published but not answered. Counters are
-// consecutive, and responses are settled in counter order [COMMAND-COUNTER] [COMMAND-ACK].
+// Commands on their way to a car: those that wait, and those published but not answered. Counters
+// are consecutive, and responses are settled in counter order [COMMAND-COUNTER] [COMMAND-ACK].
 import {
   CommandResponseType,
   type Device,
@@ -277,8 +277,8 @@ export function withResponse(
 }
 
 /**
- * Settles answered commands, from the oldest up to the first without an answer: OK is acknowledged to
- * the command's module, everything else is noted [COMMAND-REFUSED].
+ * Settles answered commands, from the oldest up to the first without an answer: OK is acknowledged
+ * to the command's module, everything else is noted [COMMAND-REFUSED].
  */
 export function settleCommands(
   sent: readonly SentCommand[],

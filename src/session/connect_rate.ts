@@ -1,5 +1,5 @@
-// Rate limit of connect sequences: a gateway that begins one after the other would keep its modules busy
-// connecting and disconnecting devices, so it must pause, longer each time.
+// Rate limit of connect sequences: a gateway that begins one after the other would keep its modules
+// busy connecting and disconnecting devices, so it must pause, longer each time.
 
 /** The state of one car's rate limit. */
 export interface ConnectRate {

@@ -53,15 +53,15 @@ export type Input =
   /** Another process goes on with the session: leave it without a word. */
   | { readonly type: "hand_over" }
   /**
-   * The session comes from another process, and the car has contexts of its modules here. `missed` came
-   * meanwhile.
+   * The session comes from another process, and the car has contexts of its modules here. `missed`
+   * came meanwhile.
    */
   | { readonly type: "take_over"; readonly missed: readonly ClientMessage[] }
   /** A deadline may have been reached. */
   | { readonly type: "tick" }
   /**
-   * The end. `detail` says why, for people, when the car is removed and the server stays; the gateway is
-   * then told. A server that stops may be back before its gateways notice.
+   * The end. `detail` says why, for people, when the car is removed and the server stays; the
+   * gateway is then told. A server that stops may be back before its gateways notice.
    */
   | { readonly type: "stop"; readonly detail?: string };
 
@@ -107,8 +107,8 @@ export type Effect =
     readonly errorMessage: Uint8Array;
   }
   /**
-   * Calls of the ended session that have not begun are withdrawn, so that the next session does not wait
-   * for them: the gateway keeps what was not answered, and sends it again.
+   * Calls of the ended session that have not begun are withdrawn, so that the next session does not
+   * wait for them: the gateway keeps what was not answered, and sends it again.
    */
   | { readonly type: "withdraw_calls" }
   /** `command_ack` to the module the command came from. */

@@ -1,5 +1,6 @@
-// Sessions as bytes, so that another process can go on with them: a version, then values without names in
-// the order of the tables below. Moments are written as ages, as clocks of two machines differ.
+// Sessions as bytes, so that another process can go on with them: a version, then values without
+// names in the order of the tables below. Moments are written as ages, as clocks of two machines
+// differ.
 import { Buffer } from "node:buffer";
 import type { Connect, Device, ModuleCommand, Status } from "../protocol/mod.ts";
 import type { CommandStore, SentCommand, WaitingCommand } from "./command_order.ts";
@@ -264,8 +265,8 @@ export function encode(value: Session, now: number): Uint8Array {
 }
 
 /**
- * Reads a session at `now` of this process's clock: whatever was awaited has as long left as it had when
- * the session was written.
+ * Reads a session at `now` of this process's clock: whatever was awaited has as long left as it had
+ * when the session was written.
  *
  * @throws {SessionFormatError} when the bytes are none, or of another format than
  * {@linkcode SESSION_FORMAT}.

@@ -1,5 +1,6 @@
-// Handing a session over to another process, which goes on with it where this one stopped. The gateway
-// notices nothing; modules get contexts in the other process, and learn of its devices there.
+// Handing a session over to another process, which goes on with it where this one stopped. The
+// gateway notices nothing; modules get contexts in the other process, and learn of its devices
+// there.
 import { withoutPriority } from "../protocol/mod.ts";
 import type { StepContext } from "./effects.ts";
 import type { KnownDevices } from "./known_devices.ts";
@@ -13,8 +14,8 @@ export function onHandOver({ base }: Session): Session {
 }
 
 /**
- * Goes on with a session that another process had, with new module contexts: devices are connected again,
- * and statuses that were begun and not answered are forwarded again, in their order.
+ * Goes on with a session that another process had, with new module contexts: devices are connected
+ * again, and statuses that were begun and not answered are forwarded again, in their order.
  */
 export function onTakeOver(session: Session, context: StepContext): Session {
   // Results of calls that the other process made mean nothing here.

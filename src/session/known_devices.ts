@@ -1,5 +1,5 @@
-// Devices of a session. Lists are short but for the largest Connects, and plain lists are quick to search
-// and to write down.
+// Devices of a session. Lists are short but for the largest Connects, and plain lists are quick to
+// search and to write down.
 import { type Device, sameDevice } from "../protocol/mod.ts";
 
 /** Devices, each identity once, in the order in which they connected or were listed. Immutable. */

@@ -1,5 +1,5 @@
-// An immutable first-in, first-out queue in constant time: a window of an array. Adding appends to the
-// array, which older queues do not see, as their windows end before.
+// An immutable first-in, first-out queue in constant time: a window of an array. Adding appends to
+// the array, which older queues do not see, as their windows end before.
 
 /** A queue; start from {@linkcode emptyQueue}. */
 export interface Queue<T> {

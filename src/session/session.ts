@@ -65,8 +65,8 @@ export function step(session: Session, input: Input, { now, settings }: Environm
 }
 
 /**
- * When the session needs a `tick` at the latest, in milliseconds; Infinity when it waits only for inputs.
- * Calling this is cheap: one timer per car, set again only when it fires, is enough.
+ * When the session needs a `tick` at the latest, in milliseconds; Infinity when it waits only for
+ * inputs. Calling this is cheap: one timer per car, set again only when it fires, is enough.
  */
 export function nextDeadline(session: Session, settings: SessionSettings): number {
   switch (session.kind) {
@@ -154,8 +154,8 @@ function transition(session: Session, input: Input, context: StepContext): Sessi
 }
 
 /**
- * Tells a gateway that believes in an earlier session, or whose Connect was missed, to connect again; and
- * one of a paused car to stop.
+ * Tells a gateway that believes in an earlier session, or whose Connect was missed, to connect
+ * again; and one of a paused car to stop.
  */
 function onBrokerConnected(session: Offline, context: StepContext): Offline {
   const word = session.base.paused ? "notification" : "already_logged";

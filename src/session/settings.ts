@@ -19,8 +19,8 @@ export interface SessionSettings {
   /** With more statuses waiting for their module, reading pauses. */
   readonly maxWaitingStatuses: number;
   /**
-   * Limit of the bytes of statuses: with more waiting, reading pauses; with more ahead of a gap, or in the
-   * connect sequence, the session fails.
+   * Limit of the bytes of statuses: with more waiting, reading pauses; with more ahead of a gap, or
+   * in the connect sequence, the session fails.
    */
   readonly maxWaitingBytes: number;
   /** With more commands waiting to be published, their module is told to keep them. */
@@ -35,8 +35,8 @@ export interface SessionSettings {
 export const FORWARD_WINDOW = 64;
 
 /**
- * Silence after a gateway was told to connect again: a second message would meet its new connect sequence
- * and fail it [TELL-ONCE].
+ * Silence after a gateway was told to connect again: a second message would meet its new connect
+ * sequence and fail it [TELL-ONCE].
  */
 export const SILENCE_MS = 5000;
 

@@ -8,8 +8,9 @@ import type { Connecting, Running, Session } from "./state.ts";
 /**
  * Takes the new settings of the environment; company and car must be the same.
  *
- * A wait that is over by the new settings starts over, so that a shorter timeout never ends a session for
- * a silence that was allowed until now. Commands of modules that the car no longer has are dropped.
+ * A wait that is over by the new settings starts over, so that a shorter timeout never ends a
+ * session for a silence that was allowed until now. Commands of modules that the car no longer has
+ * are dropped.
  */
 export function onSettings(session: Session, context: StepContext): Session {
   const commands = withoutModules(session.base.commands, context.settings.modules, context);

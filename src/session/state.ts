@@ -9,8 +9,8 @@ import type { StatusOrder } from "./status_order.ts";
 /** What outlives a session, passed on from state to state. */
 export interface Base {
   /**
-   * Incremented with every session, and again with its normal communication, to recognize results of
-   * earlier module calls.
+   * Incremented with every session, and again with its normal communication, to recognize results
+   * of earlier module calls.
    */
   readonly epoch: number;
   /** Counter of the next command; no session resets it [COMMAND-COUNTER]. */
@@ -41,8 +41,8 @@ export interface Waiting {
   readonly kind: "waiting";
   readonly base: Base;
   /**
-   * A Connect that came while module contexts were missing, or too soon after others; held as long as its
-   * gateway waits.
+   * A Connect that came while module contexts were missing, or too soon after others; held as long
+   * as its gateway waits.
    */
   readonly held: { readonly connect: Connect; readonly until: number } | null;
 }
@@ -115,8 +115,8 @@ export interface Running {
   /** Published commands without a settled response, in counter order. */
   readonly sent: readonly SentCommand[];
   /**
-   * When the gateway was last heard; starts the timer of `mqtt_timeout`. This moment, and those of gaps
-   * and commands, are in the gateway's time, which stands still while it is not read.
+   * When the gateway was last heard; starts the timer of `mqtt_timeout`. This moment, and those of
+   * gaps and commands, are in the gateway's time, which stands still while it is not read.
    */
   readonly heardAt: number;
   readonly reading: Reading;

@@ -5,8 +5,8 @@ import { SILENCE_MS } from "./settings.ts";
 import type { Base } from "./state.ts";
 
 /**
- * How a gateway learns that its session is over: `already_logged` brings every version back at once,
- * `notification` makes newer versions leave the broker, `nothing` lets it find out by itself.
+ * How a gateway learns that its session is over: `already_logged` brings every version back at
+ * once, `notification` makes newer versions leave the broker, `nothing` lets it find out by itself.
  */
 export type Word = "already_logged" | "notification" | "nothing";
 

@@ -38,7 +38,8 @@ export function onMessageWaiting(
   if (base.paused) return ignore(session, "paused", message, context);
   if (message.kind !== "connect") {
     const next = ignore(session, "no_session", message, context);
-    // When the gateway has sent a Connect, anything else is late: telling it now would fail its sequence.
+    // When the gateway has sent a Connect, anything else is late: telling it now would fail its
+    // sequence.
     return held === null ? tellSender(next, message.sessionId, context) : next;
   }
   const problem = connectProblem(message, context.settings);

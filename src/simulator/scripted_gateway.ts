@@ -205,8 +205,8 @@ export class ScriptedGateway {
   }
 
   /**
-   * Takes the oldest ALREADY_LOGGED that was not expected yet, or the next one to come, whatever came
-   * before it. Returns its session id.
+   * Takes the oldest ALREADY_LOGGED that was not expected yet, or the next one to come, whatever
+   * came before it. Returns its session id.
    *
    * @throws {GatewayTimeoutError}
    */

@@ -1,5 +1,5 @@
-// The behavior of a simulated car: its devices send statuses at a rate, and at least at intervals; its
-// gateway restarts at intervals.
+// The behavior of a simulated car: its devices send statuses at a rate, and at least at intervals;
+// its gateway restarts at intervals.
 import { type Device, deviceKey } from "../protocol/mod.ts";
 
 /** Statuses that are sent without being asked, beside those that break a silence. */

@@ -23,8 +23,8 @@ export function quote(text: string, max = MAX_SHOWN): string {
 }
 
 /**
- * Describes a value, without the contents of lists and objects, which may hold secrets, and without the
- * value of a secret `key`.
+ * Describes a value, without the contents of lists and objects, which may hold secrets, and without
+ * the value of a secret `key`.
  */
 export function describeValue(value: unknown, key: string): string {
   if (value === undefined) return "nothing";

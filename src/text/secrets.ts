@@ -85,8 +85,9 @@ const MIN_SECRET = 4;
 const MIN_UNKNOWN_SECRET = 8;
 
 /**
- * The displayable value of a key of a module's `config`: a value that is not known to be harmless is masked
- * as a whole, as only the module knows what it is; otherwise, parts that look like secrets are.
+ * The displayable value of a key of a module's `config`: a value that is not known to be harmless
+ * is masked as a whole, as only the module knows what it is; otherwise, parts that look like
+ * secrets are.
  */
 export function maskValue(key: string, value: string): string {
   if (isHarmlessKey(key)) return maskText(maskUrl(value));
@@ -104,8 +105,8 @@ function maskUrl(text: string): string {
 }
 
 /**
- * The values of parameters that must not be shown, longest first. Words of letters alone are masked only if
- * their keys are secret, as they may occur in any text.
+ * The values of parameters that must not be shown, longest first. Words of letters alone are masked
+ * only if their keys are secret, as they may occur in any text.
  */
 export function secretValues(
   parameters: Iterable<readonly [key: string, value: string]>,

@@ -10,8 +10,8 @@ const MIN_BEGINNING_WITH_SLIP = 6;
 /**
  * Names the known key nearest to `key`, or undefined when none is near.
  *
- * Ignores case and separators: `mqttTimeout` is `mqtt_timeout`. When no key is near, a prefix with at most
- * one typo counts, if it is unique: `specfic` is `specific_modules`.
+ * Ignores case and separators: `mqttTimeout` is `mqtt_timeout`. When no key is near, a prefix with
+ * at most one typo counts, if it is unique: `specfic` is `specific_modules`.
  */
 export function nearestKey(key: string, known: readonly string[]): string | undefined {
   if (key.length > MAX_LENGTH) return undefined;
@@ -49,8 +49,8 @@ function plain(key: string): string {
 }
 
 /**
- * The edit distance (insertions, deletions, replacements, swaps of neighbors) of one text to each prefix of
- * the other.
+ * The edit distance (insertions, deletions, replacements, swaps of neighbors) of one text to each
+ * prefix of the other.
  */
 function editDistances(from: string, to: string): readonly number[] {
   let beforeLast: number[] = [];

@@ -15,8 +15,8 @@ export class Alarm {
   }
 
   /**
-   * Sets the moment on the clock; Infinity: never, and no timer is left. A timer that fires earlier is
-   * kept: moving it for every message would cost more than a superfluous call.
+   * Sets the moment on the clock; Infinity: never, and no timer is left. A timer that fires earlier
+   * is kept: moving it for every message would cost more than a superfluous call.
    */
   set(at: number): void {
     if (at === Infinity) return this.#clear();

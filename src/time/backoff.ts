@@ -21,8 +21,8 @@ export interface BackoffOptions extends Pauses {
 /**
  * The pause before one attempt, in milliseconds; `index` 0 is the first.
  *
- * With jitter `j`, a pause of `d` becomes one between `d * (1 - j)` and `d`, so that cars that lost their
- * broker at the same moment do not all come back at the same moment.
+ * With jitter `j`, a pause of `d` becomes one between `d * (1 - j)` and `d`, so that cars that lost
+ * their broker at the same moment do not all come back at the same moment.
  *
  * @param random From 0 up to 1.
  */

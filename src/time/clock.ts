@@ -6,8 +6,8 @@ export type TimerHandle = object;
 /** The server's time: dates that never go back, in milliseconds. */
 export interface Clock {
   /**
-   * Milliseconds since 1970, with fractions. Monotonic from the start of the process: later corrections
-   * of the machine's clock have no effect.
+   * Milliseconds since 1970, with fractions. Monotonic from the start of the process: later
+   * corrections of the machine's clock have no effect.
    */
   now(): number;
   /** Calls `callback` once after `delayMs` milliseconds. */
@@ -26,8 +26,8 @@ export const systemClock: Clock = {
 };
 
 /**
- * A timer that never fires once cancelled. In Deno 2.4, the runtime's timers may: when a read and a timer
- * are due in the same turn, clearing the timer upon the read is too late.
+ * A timer that never fires once cancelled. In Deno 2.4, the runtime's timers may: when a read and a
+ * timer are due in the same turn, clearing the timer upon the read is too late.
  */
 class SystemTimer {
   #callback: (() => void) | null;
@@ -45,8 +45,8 @@ class SystemTimer {
 }
 
 /**
- * Milliseconds since 1970 by the machine's clock. For comparison with others' dates, such as in log lines:
- * it may jump, so nothing is timed with it.
+ * Milliseconds since 1970 by the machine's clock. For comparison with others' dates, such as in log
+ * lines: it may jump, so nothing is timed with it.
  */
 export function wallTime(): number {
   return Date.now();

@@ -10,7 +10,8 @@ export class DeadlineError extends Error {
  * Waits for `promise`, at most `limitMs` milliseconds; leaves no timer behind. A later result or
  * rejection of the promise is ignored.
  *
- * @param late makes the error when the deadline has passed @default {a DeadlineError with the limit}
+ * @param late makes the error when the deadline has passed @default {a DeadlineError with the
+ * limit}
  */
 export async function deadline<T>(
   promise: Promise<T>,

@@ -1,5 +1,5 @@
-// Rate limit of messages: with more, reading pauses, so that they wait where they come from. A broker
-// drops those at QoS 0 and sends only a few at QoS 1.
+// Rate limit of messages: with more, reading pauses, so that they wait where they come from. A
+// broker drops those at QoS 0 and sends only a few at QoS 1.
 import type { Clock, TimerHandle } from "./clock.ts";
 
 /**

@@ -1,6 +1,6 @@
-// Keeps a connection that always has data from starving everything else. A read that finds data continues
-// in a microtask, so a loop of such reads never lets the event loop turn: no timer fires, no signal is
-// handled, no other connection is read.
+// Keeps a connection that always has data from starving everything else. A read that finds data
+// continues in a microtask, so a loop of such reads never lets the event loop turn: no timer fires,
+// no signal is handled, no other connection is read.
 
 /** Bytes a loop may read before the event loop turns. */
 const SHARE_BYTES = 32_768;
@@ -13,8 +13,8 @@ const waiting: (() => void)[] = [];
 /**
  * The share of one loop that awaits reads, before others get a turn.
  *
- * Loops that have used up their share continue one after the other, each in its own turn, so that a hundred
- * busy connections delay the rest no more than one does.
+ * Loops that have used up their share continue one after the other, each in its own turn, so that a
+ * hundred busy connections delay the rest no more than one does.
  */
 export class ReadShare {
   #left = SHARE_BYTES;

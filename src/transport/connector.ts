@@ -1,4 +1,5 @@
-// The connector of a broker, chosen by the scheme of its address: what the transports of all cars share.
+// The connector of a broker, chosen by the scheme of its address: what the transports of all cars
+// share.
 import type { BrokerConfig } from "../config/mod.ts";
 import type { Log } from "../log/mod.ts";
 import { readTls, type TlsMaterial } from "../net/mod.ts";

@@ -68,8 +68,8 @@ export interface CarTransport {
    */
   reconnect?(reason: string, withinMs: number): void;
   /**
-   * Waits (bounded) until everything published has left, then leaves the broker in order. Idempotent,
-   * never rejects.
+   * Waits (bounded) until everything published has left, then leaves the broker in order.
+   * Idempotent, never rejects.
    */
   stop(): Promise<void>;
 }

@@ -1,4 +1,5 @@
-// The input that every dialect is converted to before it is checked: the same parts, with their paths.
+// The input that every dialect is converted to before it is checked: the same parts, with their
+// paths.
 import type { modulesSchema } from "../keys/keys.ts";
 import type { Read } from "./read.ts";
 

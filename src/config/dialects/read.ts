@@ -1,6 +1,6 @@
-// Reads a document with a schema: keeps what is valid, and reports everything that is not. (A plain parse
-// returns nothing when one key is invalid, so checks across several keys would have to wait until the
-// user has corrected it.)
+// Reads a document with a schema: keeps what is valid, and reports everything that is not. (A plain
+// parse returns nothing when one key is invalid, so checks across several keys would have to wait
+// until the user has corrected it.)
 import * as z from "zod";
 import { describeKind, describeValue, joinPath } from "../../text/mod.ts";
 import type { Faults } from "../errors.ts";
@@ -26,9 +26,9 @@ export interface ReadSink {
 }
 
 /**
- * Reads `value` with `schema`. Handles objects, records, defaults and optional parts; everything else is
- * left to zod, whose error text says what is expected. Undefined means missing or invalid; what is
- * invalid has been reported.
+ * Reads `value` with `schema`. Handles objects, records, defaults and optional parts; everything
+ * else is left to zod, whose error text says what is expected. Undefined means missing or invalid;
+ * what is invalid has been reported.
  */
 export function readAlong<S extends z.ZodType>(
   schema: S,

@@ -3,8 +3,8 @@ import * as z from "zod";
 import type { ServerConfig } from "../form/model.ts";
 
 /**
- * When a change takes effect: at once in every session, for new module hosts or broker connections, after
- * every car has reconnected, or only after a restart.
+ * When a change takes effect: at once in every session, for new module hosts or broker connections,
+ * after every car has reconnected, or only after a restart.
  */
 export type Takes = "at_once" | "new_hosts" | "new_connections" | "reconnect" | "restart";
 

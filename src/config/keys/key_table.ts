@@ -1,4 +1,5 @@
-// Writes docs/configuration_keys.md: every key with its type, its default, and what a change affects.
+// Writes docs/configuration_keys.md: every key with its type, its default, and what a change
+// affects.
 import * as z from "zod";
 import { type Key, type KeyFacts, keysOf } from "./key.ts";
 import { COMMON, EXTERNAL_BROKER, FLAT_BROKER, FLEET, MODULE, SINGLE_CAR } from "./keys.ts";

@@ -13,8 +13,8 @@ export interface EffectiveOptions {
 }
 
 /**
- * The form as a document with every key: absolute paths, times in the units of the keys, always in the
- * same order, secrets masked. With secrets shown, it loads into the same form again.
+ * The form as a document with every key: absolute paths, times in the units of the keys, always in
+ * the same order, secrets masked. With secrets shown, it loads into the same form again.
  */
 export function effectiveDocument(
   config: ServerConfig,

@@ -68,8 +68,8 @@ function isVague(error: unknown): boolean {
 }
 
 /**
- * A broker refuses a client certificate only after the handshake has ended for the client, which may
- * be writing by then and miss the refusal. So this connects again, writes nothing, and waits.
+ * A broker refuses a client certificate only after the handshake has ended for the client, which
+ * may be writing by then and miss the refusal. So this connects again, writes nothing, and waits.
  */
 async function listenForAlert(
   broker: BrokerConfig,

@@ -1,5 +1,5 @@
-// Checks the certificates of both sides: whether the files fit together, how long they are valid, and
-// what the broker presents. Connecting as the server does judges the broker's chain and name.
+// Checks the certificates of both sides: whether the files fit together, how long they are valid,
+// and what the broker presents. Connecting as the server does judges the broker's chain and name.
 import { Buffer } from "node:buffer";
 import { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";

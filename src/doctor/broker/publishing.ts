@@ -1,5 +1,5 @@
-// Checks whether the server may publish to the cars' topics. What is published there reaches connected
-// gateways, so only cars without one are checked unless all are requested.
+// Checks whether the server may publish to the cars' topics. What is published there reaches
+// connected gateways, so only cars without one are checked unless all are requested.
 import { brokerAdvice, describeFailure } from "../../transport/mod.ts";
 import { Findings } from "../findings.ts";
 import { MqttSession } from "./mqtt_session.ts";

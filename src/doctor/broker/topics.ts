@@ -1,5 +1,5 @@
-// Checks whether the server may subscribe to the cars' topics. All cars share one connection, a few at a
-// time. This is harmless: the broker sends copies of the messages.
+// Checks whether the server may subscribe to the cars' topics. All cars share one connection, a few
+// at a time. This is harmless: the broker sends copies of the messages.
 import type { ServerConfig } from "../../config/mod.ts";
 import { describeFailure } from "../../transport/mod.ts";
 import type { TlsMaterial } from "../../net/mod.ts";

@@ -1,5 +1,6 @@
-// Finds what keeps a library from being loaded by asking the system's loader: like `ldd`, but without a
-// shell, which container images lack. The loader maps the library and all it needs, and runs nothing.
+// Finds what keeps a library from being loaded by asking the system's loader: like `ldd`, but
+// without a shell, which container images lack. The loader maps the library and all it needs, and
+// runs nothing.
 import { basename, resolve } from "node:path";
 import { readElf } from "../../module/mod.ts";
 

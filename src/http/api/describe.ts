@@ -1,5 +1,5 @@
-// Describes the API for programs: OpenRPC for JSON-RPC, OpenAPI for the REST routes, and docs/api.md
-// for people.
+// Describes the API for programs: OpenRPC for JSON-RPC, OpenAPI for the REST routes, and
+// docs/api.md for people.
 import * as z from "zod";
 import { VERSION } from "../../version.ts";
 import { ErrorBody, Health, Readiness, ServerEvent } from "./schemas.ts";

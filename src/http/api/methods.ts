@@ -1,5 +1,5 @@
-// The methods of the API, each described once: JSON-RPC, the REST routes, OpenRPC, OpenAPI and docs/api.md
-// derive from this list.
+// The methods of the API, each described once: JSON-RPC, the REST routes, OpenRPC, OpenAPI and
+// docs/api.md derive from this list.
 import * as z from "zod";
 import type { Car } from "../../car/mod.ts";
 import { quote } from "../../text/mod.ts";

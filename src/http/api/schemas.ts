@@ -1,7 +1,8 @@
-// Schemas of every JSON answer and every server-sent event, from which the types, OpenRPC, OpenAPI and
-// docs/api.md are derived.
+// Schemas of every JSON answer and every server-sent event, from which the types, OpenRPC, OpenAPI
+// and docs/api.md are derived.
 //
-// Times (`at`, `...At`, `since`) are milliseconds since the epoch, durations (`...Ms`) milliseconds.
+// Times (`at`, `...At`, `since`) are milliseconds since the epoch, durations (`...Ms`)
+// milliseconds.
 import * as z from "zod";
 import { FAILURE_REASONS, STATE_NAMES } from "../../session/mod.ts";
 import { LOG_LEVELS } from "../../log/mod.ts";
@@ -274,8 +275,8 @@ export type RatesEvent = z.infer<typeof RatesEvent>;
 
 /**
  * `GET /api/events`: each has `event:` its type and `data:` this object as JSON, on one line. `rates`
- * comes every second, so silence means that the connection is lost. A client that reads too slowly is
- * disconnected; it comes back after a pause and gets everything again with the event `fleet`.
+ * comes every second, so silence means that the connection is lost. A client that reads too slowly
+ * is disconnected; it comes back after a pause and gets everything again with the event `fleet`.
  */
 export const ServerEvent = z.discriminatedUnion("type", [
   FleetEvent,

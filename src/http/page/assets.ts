@@ -1,8 +1,8 @@
 // The page a browser gets at `/`: its files.
 //
-// The files in static/ are served as they stand, there is no build step. They are read when they are
-// first asked for, relative to this module: from the checkout, or from the compiled program, which
-// embeds the folder.
+// The files in static/ are served as they stand, there is no build step. They are read when they
+// are first asked for, relative to this module: from the checkout, or from the compiled program,
+// which embeds the folder.
 
 /** One file of the page. */
 export interface Asset {

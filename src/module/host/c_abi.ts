@@ -145,10 +145,10 @@ const KEY_VALUE_BYTES = 32;
 const ROLE_OFFSET = 8;
 const NAME_OFFSET = 24;
 
-/** Texts and data of one call up to this size share memory that is kept. */
+/** Texts and data of a call up to this size use memory that is kept; in bytes. */
 const SCRATCH_BYTES = 4096;
 
-/** Memory outside V8's own heap, where nothing moves: views of own buffers, however small. */
+/** Memory outside V8's heap, where nothing moves: even small views have their own buffer. */
 function memory(size: number): Bytes {
   return new Uint8Array(new ArrayBuffer(size));
 }
@@ -157,7 +157,7 @@ function addressOf(bytes: Bytes): number {
   return Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes)));
 }
 
-/** Writes a `struct buffer`. Addresses of user space fit into a double. */
+/** Writes a `struct buffer`. Addresses in user space fit into a double. */
 function setBuffer(view: DataView, offset: number, address: number, size: number): void {
   view.setUint32(offset, address >>> 0, true);
   view.setUint32(offset + 4, Math.floor(address / 0x1_0000_0000), true);
@@ -185,9 +185,8 @@ function copyFrom(view: DataView, offset: number, target: Bytes): void {
 /**
  * The arguments of one call at a time on one context: `struct buffer` and
  * `struct device_identification`, with the bytes they point to.
- *
- * The library may read them until the call has returned: whoever calls keeps this object and
- * changes nothing meanwhile.
+ * The library may read them until the call has returned: the caller keeps this object, and does not
+ * change it meanwhile.
  */
 export class CallArguments {
   /** `struct buffer`, by value. */
@@ -212,7 +211,7 @@ export class CallArguments {
     setBuffer(this.#dataView, 0, offset + dataStart, end - dataStart);
   }
 
-  /** The call has returned: memory that one large call needed is given up. */
+  /** The call has returned: drops memory that only a large call needed. */
   release(): void {
     if (this.#scratch.length > SCRATCH_BYTES) this.#replaceScratch(SCRATCH_BYTES);
   }
@@ -223,7 +222,7 @@ export class CallArguments {
   }
 }
 
-/** Where `pop_command` puts a command; what the library allocated for it is given back from here. */
+/** The output of `pop_command`; frees what the library has allocated. */
 export class CommandBuffers implements PoppedCommand {
   /** `struct buffer *`, out. */
   readonly data: Bytes = memory(BUFFER_BYTES);
@@ -235,7 +234,7 @@ export class CommandBuffers implements PoppedCommand {
   readonly #dataView = new DataView(this.data.buffer);
   readonly #deviceView = new DataView(this.device.buffer);
 
-  /** Empties the structs, so that what a library leaves alone is seen as NULL. */
+  /** Clears the structs, so that fields that a library does not set are NULL. */
   clear(): void {
     this.data.fill(0);
     this.device.fill(0);
@@ -269,11 +268,11 @@ export class CommandBuffers implements PoppedCommand {
   }
 }
 
-/** `struct config` with all it points to; kept as long as the context that got it. */
+/** `struct config` with all that it points to; kept as long as its context. */
 export class ConfigArgument {
   /** `struct config`, by value. */
   readonly config: Bytes = memory(BUFFER_BYTES);
-  /** What the struct points to must live as long as the struct. */
+  /** What the struct points to; must live as long as the struct. */
   readonly #memory: Bytes;
 
   constructor(parameters: InitParameters) {
@@ -281,7 +280,7 @@ export class ConfigArgument {
     const texts = parameters.flat().map((text) => encoder.encode(text));
     const tableBytes = parameters.length * KEY_VALUE_BYTES;
     const textBytes = texts.reduce((sum, text) => sum + text.length, 0);
-    // One byte more: a pointer behind the last text still points into this memory.
+    // One byte more, so that a pointer after the last text still points into this memory.
     this.#memory = memory(tableBytes + textBytes + 1);
     const address = addressOf(this.#memory);
     const view = new DataView(this.#memory.buffer);

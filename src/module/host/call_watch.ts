@@ -24,7 +24,7 @@ export class CallWatch {
   readonly #making = new Map<number, RunningCall>();
   #end: () => void = () => {};
   #checkedAt = 0;
-  /** When this process went on after it had been stopped; that time counts for no call. */
+  /** When this process was last resumed; the time before does not count for calls. */
   #resumedAt = -Infinity;
 
   constructor(options: CallWatchOptions) {

@@ -1,4 +1,5 @@
-// The calls of one context: made one after the other, in the order in which they came [MODULE-CALLS].
+// The calls of one context: made one after the other, in the order in which they came
+// [MODULE-CALLS].
 import { CALL_OUTCOMES, type CallOutcome } from "../../protocol/mod.ts";
 import type { Clock } from "../../time/mod.ts";
 import { DEVICE_HEAD_BYTES, type DeviceData } from "../wire/device_data.ts";
@@ -68,7 +69,7 @@ export class ContextCalls<Context> {
     else this.#answer("not_ok");
   }
 
-  /** Takes back calls that wait; see {@linkcode FrameKind}. */
+  /** Withdraws queued calls; see {@linkcode FrameKind}. */
   withdraw(): void {
     this.#pending.withdraw();
   }

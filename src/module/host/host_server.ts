@@ -104,7 +104,7 @@ export class HostServer implements LinkHandler {
     try {
       const module = await this.#load(request);
       if (request.purpose !== "load") {
-        // `init` may take its time, and whoever asked wants to know of bad libraries at once.
+        // `init` may take long, but an unusable library must be reported at once.
         this.#tell(FrameKind.LOADED, index);
         const context = await this.#init(index, module, request);
         if (request.purpose === "init") await this.#end(index, context);
@@ -159,7 +159,7 @@ export class HostServer implements LinkHandler {
     context.commands.start();
   }
 
-  /** Ends a context of a trial at once, watched as its making was. */
+  /** Destroys the context of a trial at once, with a watch. */
   async #end(index: number, context: HostedContext): Promise<void> {
     this.#watch.began(index, "destroy");
     await context.destroy();

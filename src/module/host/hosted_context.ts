@@ -6,7 +6,7 @@ import type { Module } from "./module.ts";
 import { Notices } from "./notices.ts";
 import { WaitLoop } from "./wait_loop.ts";
 
-/** Commands wait in the module while the server has this much to read. */
+/** Commands stay in the module while the server has this much to read; in bytes. */
 const CONGESTED_BYTES = 4 * 1024 * 1024;
 
 /** What a context is made of. */

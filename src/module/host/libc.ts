@@ -117,9 +117,9 @@ export class LibC {
   }
 
   /**
-   * Makes this process the leader of its own session and process group, without a terminal: signals that a
-   * library sends to its group do not reach the server, and what the library has forked can be ended together
-   * with this process.
+   * Makes this process the leader of its own session and process group, without a terminal: signals
+   * that a library sends to its group do not reach the server, and what the library has forked can
+   * be ended together with this process.
    */
   leadSession(): void {
     this.#symbols.setsid();

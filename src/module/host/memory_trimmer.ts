@@ -1,12 +1,12 @@
-// Gives the operating system back what a host needed only to load its libraries and contexts.
+// Returns memory to the operating system that a host needed only to load libraries and contexts.
 //
 // Starting leaves garbage in V8's heap and holes in the C library's, about 1 MB together. A host
-// that goes on to forward a few statuses a second would not need either again for hours, and a
-// large fleet has dozens of hosts.
+// that then forwards a few statuses a second would not need either for hours, and a large fleet has
+// dozens of hosts.
 import { type Clock, systemClock, type TimerHandle } from "../../time/mod.ts";
 import type { LibC } from "./libc.ts";
 
-/** Contexts come in bursts: so long after the last change, in milliseconds, a burst is over. */
+/** Contexts come in bursts: a burst ends so long after the last change, in milliseconds. */
 export const QUIET_MS = 5_000;
 
 /** How memory is given back. */
@@ -29,18 +29,18 @@ export class MemoryTrimmer {
     this.#options = { collectGarbage: exposedCollection, clock: systemClock, ...options };
   }
 
-  /** A context has come or gone: memory is given back once none does for {@linkcode QUIET_MS}. */
+  /** A context was made or destroyed: memory is returned after {@linkcode QUIET_MS} without a change. */
   onChange(): void {
     this.stop();
     this.#timer = this.#options.clock.set(() => {
       this.#timer = undefined;
-      // What only garbage keeps alive is freed first.
+      // Collect garbage first, as it keeps native memory alive.
       this.#options.collectGarbage();
       this.#options.libc.trimHeap();
     }, QUIET_MS);
   }
 
-  /** Gives nothing back until the next change. */
+  /** Returns nothing until the next change. */
   stop(): void {
     if (this.#timer !== undefined) this.#options.clock.clear(this.#timer);
     this.#timer = undefined;

@@ -23,9 +23,9 @@ export interface PoppedCommand {
  * that are about one car, which are called one after the other, `waitForCommand` excepted
  * [MODULE-CALLS].
  *
- * A function that throws or rejects has failed: the host makes that an outcome. What a call is about
- * belongs to the host again as soon as the function has returned, be it a promise: whoever goes on
- * later takes copies.
+ * A function that throws or rejects has failed: the host makes that an outcome. What a call is
+ * about belongs to the host again as soon as the function has returned, be it a promise: whoever
+ * goes on later takes copies.
  */
 export interface Module<Context = unknown> {
   /** Must be the module's number in the configuration [MODULE-NUMBER]. */

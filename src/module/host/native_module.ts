@@ -14,14 +14,14 @@ import {
 import type { InitParameters, Module } from "./module.ts";
 
 /**
- * The names alone, every one optional, so that all that are missing can be named at once. (A
- * nonblocking function that is optional does not become null, at least in Deno 2.9.6.)
+ * Only the names, all optional, so that all missing ones can be named at once. (A nonblocking
+ * function that is optional does not become null, at least in Deno 2.9.6.)
  */
 const PROBES: Deno.ForeignLibraryInterface = Object.fromEntries(
   Object.keys(SYMBOLS).map((name) => [name, { parameters: [], result: "void", optional: true }]),
 );
 
-/** The loader lacks what this process has used up, or another library in it: EMFILE, ENFILE, ENOMEM. */
+/** The process has run out of a resource: EMFILE, ENFILE, ENOMEM. */
 const EXHAUSTION = /Too many open files|Cannot allocate memory/;
 
 /** What `init` made, with all the memory that its calls need: it is used again for the next one. */
@@ -50,12 +50,12 @@ class NativeContext {
   };
 }
 
-/** A loaded library. It stays loaded as long as the process: threads may still run its code. */
+/** A loaded library. It stays loaded until the process ends: threads may still run its code. */
 export class NativeModule implements Module<NativeContext> {
   readonly #symbols: ModuleSymbols;
 
   private constructor(
-    /** Referenced so that no garbage collection closes what is still being called. */
+    /** Referenced so that garbage collection does not unload it during a call. */
     readonly handle: Deno.DynamicLibrary<typeof SYMBOLS>,
   ) {
     this.#symbols = handle.symbols;
@@ -79,7 +79,7 @@ export class NativeModule implements Module<NativeContext> {
     } catch (cause) {
       if (cause instanceof LibraryError) throw cause;
       const text = cause instanceof Error ? cause.message : String(cause);
-      // Deno says so itself, and once more with the loader's text.
+      // Deno repeats this before the loader's text.
       const detail = text.replace(/^(Could not open library: )+/, "cannot open library: ");
       throw new LibraryError(EXHAUSTION.test(detail) ? "host" : "library", detail, { cause });
     }

@@ -5,7 +5,7 @@ import { FrameKind } from "../wire/frames.ts";
 import type { Link } from "../wire/link.ts";
 import { type Module, nameInC } from "./module.ts";
 
-/** The same complaint is made at most this often, in milliseconds. */
+/** The same problem is reported at most this often, in milliseconds. */
 const COMPLAINT_INTERVAL_MS = 60_000;
 
 /** Says things about one context. */

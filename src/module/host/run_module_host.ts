@@ -6,15 +6,15 @@ import { HostServer } from "./host_server.ts";
 import { MemoryTrimmer } from "./memory_trimmer.ts";
 import { NativeModule } from "./native_module.ts";
 
-/** An invitation is a short line; whoever sends more is not the server. */
+/** Maximum size of an invitation, which is a short line; in bytes. */
 const MAX_INVITATION_BYTES = 16 * 1024;
 
 /**
  * Serves the server that started this process until it is gone, then ends the process without
- * running any library's destructors.
+ * running libraries' destructors.
  *
- * Returns an exit status only when there is no server, since people have no use for this command,
- * or one of another version.
+ * Returns an exit status only when there is no server (this command is not for people), or one of
+ * another version.
  */
 export async function runModuleHost(): Promise<number> {
   const invitation = parseInvitation(await readInvitation());
@@ -31,7 +31,7 @@ export async function runModuleHost(): Promise<number> {
   const libc = new LibC();
   libc.leadSession();
   libc.endGroupWithPipe();
-  // Also where a library has closed the pipe.
+  // Also when a library has closed the pipe.
   if (!libc.dieWithParent(invitation.parentPid)) libc.exitNow(1);
   libc.volunteerForOomKill();
   ignoreSignals();
@@ -49,9 +49,9 @@ export async function runModuleHost(): Promise<number> {
 }
 
 /**
- * Ignores what libraries send to their process group, and service managers to every process of a
- * service: the parent decides. The runtime has to know, since it sets handlers of its own after a
- * while, whatever was told to the system.
+ * Ignores signals that libraries send to their process group, and service managers to every process
+ * of a service: the parent decides. Registered with the runtime, which later sets its own handlers
+ * whatever the system was told.
  */
 function ignoreSignals(): void {
   for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) {
@@ -75,7 +75,7 @@ async function readInvitation(): Promise<string> {
   return new TextDecoder().decode(bytes.subarray(0, length));
 }
 
-/** The connection is made: the program itself needs nothing but to load libraries any more. */
+/** After the connection, the program needs only the permission to load libraries. */
 async function giveUpPermissions(): Promise<void> {
   for (const name of ["net", "read", "write", "run", "env", "sys"] as const) {
     await Deno.permissions.revoke({ name });

@@ -34,9 +34,10 @@ function pauses(): Generator<number, never, void> {
 /**
  * The loop around `wait_for_command` of one context [MODULE-WAIT] [MODULE-POP].
  *
- * OK: pops until none remains, or -2 says so. A timeout: waits again. After errors, OK with nothing to pop,
- * and immediate timeouts, it pauses for 10 ms to 1 s, longer each time, starting over after a success. With
- * a timeout of 0 ms, which polls without waiting, it pauses after every timeout. The loop is held at first.
+ * OK: pops until none remains, or -2 says so. A timeout: waits again. After errors, OK with nothing
+ * to pop, and immediate timeouts, it pauses for 10 ms to 1 s, longer each time, starting over after
+ * a success. With a timeout of 0 ms, which polls without waiting, it pauses after every timeout.
+ * The loop is held at first.
  */
 export class WaitLoop {
   readonly #source: CommandSource;
@@ -47,7 +48,7 @@ export class WaitLoop {
   #held = true;
   #stopped = false;
   #waitingSince: number | null = null;
-  /** The wait that has been complained of, by its start. */
+  /** The start of the wait that was reported. */
   #complainedOf: number | null = null;
   /** Commands the module is known to have. */
   #known = 0;

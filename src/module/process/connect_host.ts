@@ -24,8 +24,8 @@ const ADDRESS_SPACE_ADVICE = "V8 reserves up to 70 GB of addresses for each proc
   "little of them: lift their limit (ulimit -v, LimitAS= of a service)";
 
 /**
- * Starts a process and accepts its connection. It gets the address and its token on standard input, as others
- * can read arguments and environment.
+ * Starts a process and accepts its connection. It gets the address and its token on standard input,
+ * as others can read arguments and environment.
  *
  * @throws {ModuleHostError} when the process ends or does not connect in time.
  */

@@ -15,9 +15,9 @@ const OUTPUT_GRACE_MS = 200;
 
 /**
  * What hosts have in their environment beside ours, for the sake of memory: fleets have dozens of
- * hosts. Each makes little garbage, so a small nursery will do, collected without threads of its own;
- * what starting has left is collected on demand (`host/memory_trimmer.ts`); and one native heap does
- * for all threads: a heap for each takes up to 10 MB more.
+ * hosts. Each makes little garbage, so a small nursery will do, collected without threads of its
+ * own; what starting has left is collected on demand (`host/memory_trimmer.ts`); and one native
+ * heap does for all threads: a heap for each takes up to 10 MB more.
  */
 const HOST_ENVIRONMENT = {
   DENO_V8_FLAGS: "--max-semi-space-size=1,--single-threaded,--expose-gc",
@@ -27,8 +27,8 @@ const HOST_ENVIRONMENT = {
 } as const;
 
 /**
- * This program's path at its start: later, when an upgrade has replaced the file, the system reports it as
- * "(deleted)".
+ * This program's path at its start: later, when an upgrade has replaced the file, the system
+ * reports it as "(deleted)".
  */
 const PROGRAM = Deno.execPath();
 
@@ -77,8 +77,8 @@ export class HostProcess {
   }
 
   /**
-   * Ends processes that libraries have started in the process group. The kernel does not reuse the group's
-   * number while there are any.
+   * Ends processes that libraries have started in the process group. The kernel does not reuse the
+   * group's number while there are any.
    */
   #killGroup(): void {
     try {
@@ -109,9 +109,9 @@ export class HostProcess {
 }
 
 /**
- * A compiled program is its own host; otherwise Deno runs the host's entry point, without configuration, lock
- * file, packages and code cache, which a host does not need and which would cost time and memory. It gives up
- * the permissions for network and files once it is connected.
+ * A compiled program is its own host; otherwise Deno runs the host's entry point, without
+ * configuration, lock file, packages and code cache, which a host does not need and which would
+ * cost time and memory. It gives up the permissions for network and files once it is connected.
  */
 function hostArguments(): string[] {
   if (Deno.build.standalone) return ["module-host"];

@@ -27,8 +27,9 @@ export interface ReadLinesOptions {
 }
 
 /**
- * Reads a stream to its end and passes on its lines. Lines above the rate limit are dropped and counted; far
- * above it, reading pauses, so that a process that prints endlessly costs no more than one that prints a lot.
+ * Reads a stream to its end and passes on its lines. Lines above the rate limit are dropped and
+ * counted; far above it, reading pauses, so that a process that prints endlessly costs no more than
+ * one that prints a lot.
  */
 export async function readLines(
   stream: ReadableStream<Uint8Array>,

@@ -1,5 +1,5 @@
-// Detects a host whose event loop is stuck, or whose memory grows: pings it at intervals; the answer has its
-// memory.
+// Detects a host whose event loop is stuck, or whose memory grows: pings it at intervals; the
+// answer has its memory.
 import type { Clock, TimerHandle } from "../../time/mod.ts";
 
 export interface WatchdogOptions {
@@ -15,8 +15,8 @@ export interface WatchdogOptions {
 const MAX_INTERVAL_MS = 5000;
 
 /**
- * Counts unanswered pings, not time: after this process itself was stopped, answers that wait to be read must
- * not count as missing.
+ * Counts unanswered pings, not time: after this process itself was stopped, answers that wait to be
+ * read must not count as missing.
  */
 export class Watchdog {
   readonly #options: WatchdogOptions;

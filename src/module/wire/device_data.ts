@@ -1,5 +1,5 @@
-// A device and data as frames carry them: what calls and commands are about. There is no priority, as
-// modules always see 0 [DEVICE-PRIORITY].
+// A device and data as frames carry them: what calls and commands are about. There is no priority,
+// as modules always see 0 [DEVICE-PRIORITY].
 //
 //   i32 module | u32 type | u32 bytes of the role | u32 bytes of the name | role | name | data
 import type { Device } from "../../protocol/mod.ts";

@@ -64,8 +64,8 @@ export class Endpoint {
   }
 
   /**
-   * Listens on a Unix socket in a new folder that only this user can access; without a writable folder, on a
-   * port of 127.0.0.1.
+   * Listens on a Unix socket in a new folder that only this user can access; without a writable
+   * folder, on a port of 127.0.0.1.
    */
   static async open(options: { transport?: "unix" | "tcp" } = {}): Promise<Endpoint> {
     return (options.transport === "tcp" ? null : await openUnix()) ?? openTcp();

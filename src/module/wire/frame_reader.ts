@@ -3,7 +3,7 @@ import { FrameError } from "../errors.ts";
 import { DeviceData } from "./device_data.ts";
 import { HEADER_BYTES, MAX_FRAME_BYTES } from "./frames.ts";
 
-/** What the length field counts of a frame without payload. */
+/** The value of the length field without payload. */
 const MIN_FRAME_BYTES = HEADER_BYTES - 4;
 const SMALL_BUFFER_BYTES = 16 * 1024;
 const LARGE_BUFFER_BYTES = 1024 * 1024;
@@ -14,7 +14,7 @@ function emptyBuffer(size: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(new ArrayBuffer(size));
 }
 
-/** A frame that has arrived. One object serves all: it is valid only while it is handled. */
+/** A received frame. One object is reused for all: valid only while the frame is handled. */
 export class Frame {
   kind = 0;
   argument = 0;
@@ -61,7 +61,7 @@ export class FrameReader {
   #end = 0;
   #stopped = false;
 
-  /** Where the next read shall put its bytes; never empty. */
+  /** Space for the next read; never empty. */
   get room(): Uint8Array<ArrayBuffer> {
     return this.#bytes.subarray(this.#end);
   }
@@ -72,9 +72,8 @@ export class FrameReader {
   }
 
   /**
-   * Hands on every frame that is whole once `count` more bytes are in {@linkcode room}.
-   *
-   * @throws {FrameError} when a length is impossible.
+   * Passes on every frame that is complete with `count` more bytes in {@linkcode room}.
+   * @throws {FrameError} when a length is invalid.
    */
   received(count: number, handler: FrameHandler): void {
     this.#end += count;
@@ -106,7 +105,7 @@ export class FrameReader {
     this.#keep(at, wanted);
   }
 
-  /** Moves what is left to the front, with room for the whole frame it belongs to. */
+  /** Moves the rest to the front, with space for its whole frame. */
   #keep(at: number, wanted: number): void {
     const left = this.#end - at;
     const size = this.#bytes.length;

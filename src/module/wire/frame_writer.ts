@@ -12,8 +12,9 @@ const encoder = new TextEncoder();
 const SHORT_TEXT = 24;
 
 /**
- * Writes a text as UTF-8, and returns how many bytes it took. Roles and names are short and ASCII as
- * a rule: to write those by hand halves what a status takes on its way to the host (0.4 to 0.2 us).
+ * Writes a text as UTF-8, and returns how many bytes it took. Roles and names are short and ASCII
+ * as a rule: to write those by hand halves what a status takes on its way to the host (0.4 to 0.2
+ * us).
  */
 function putText(bytes: Uint8Array, start: number, text: string): number {
   const { length } = text;
@@ -33,7 +34,7 @@ function emptyBuffer(size: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(new ArrayBuffer(size));
 }
 
-/** Collects frames until they are taken, all at once, to be written. */
+/** Collects frames to be written all at once. */
 export class FrameWriter {
   #bytes = emptyBuffer(SMALL_BUFFER_BYTES);
   #view = new DataView(this.#bytes.buffer);
@@ -41,7 +42,7 @@ export class FrameWriter {
   #frameStart = 0;
   #end = 0;
 
-  /** How many bytes wait to be taken. */
+  /** Number of collected bytes. */
   get length(): number {
     return this.#end;
   }
@@ -67,7 +68,7 @@ export class FrameWriter {
     this.#end += encoder.encodeInto(value, this.#bytes.subarray(this.#end)).written;
   }
 
-  /** Adds room for bytes that the caller fills in before anything else is added. */
+  /** Adds space for bytes, which the caller fills in before adding anything else. */
   room(size: number): Uint8Array<ArrayBuffer> {
     if (this.#end + size > this.#bytes.length) this.#grow(size);
     const start = this.#end;
@@ -75,7 +76,7 @@ export class FrameWriter {
     return this.#bytes.subarray(start, start + size);
   }
 
-  /** Ends the frame. One that is too large is taken back: false. */
+  /** Ends the frame; false when it is too large and was removed. */
   end(): boolean {
     const length = this.#end - this.#frameStart - 4;
     if (length > MAX_FRAME_BYTES) {
@@ -102,8 +103,8 @@ export class FrameWriter {
   }
 
   /**
-   * A whole frame whose payload is a device and data in the layout of `DeviceData`. One that would be
-   * too large is not added: false.
+   * A whole frame whose payload is a device and data in the layout of `DeviceData`. One that would
+   * be too large is not added: false.
    */
   deviceFrame(
     kind: FrameKind,
@@ -134,7 +135,7 @@ export class FrameWriter {
     return true;
   }
 
-  /** All bytes collected; further frames go elsewhere until they are {@linkcode giveBack given back}. */
+  /** Takes all bytes; new frames use other memory until {@linkcode giveBack}. */
   take(): Uint8Array<ArrayBuffer> {
     const taken = this.#bytes.subarray(0, this.#end);
     this.#bytes = this.#spare ?? emptyBuffer(SMALL_BUFFER_BYTES);
@@ -144,7 +145,7 @@ export class FrameWriter {
     return taken;
   }
 
-  /** The bytes taken have been written: their memory may be used again. */
+  /** The taken bytes were written: their memory can be reused. */
   giveBack(taken: Uint8Array<ArrayBuffer>): void {
     if (taken.buffer.byteLength <= LARGE_BUFFER_BYTES) this.#spare = new Uint8Array(taken.buffer);
   }

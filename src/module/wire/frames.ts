@@ -17,8 +17,9 @@ export const FrameKind = {
   /** Ends calls that have not begun and {@linkcode mayWithdraw} names as `withdrawn`, in their turn. */
   WITHDRAW_CALLS: 6,
   /**
-   * The calls; payload: device and data. The argument of DISCONNECT_DEVICE is its type, perhaps with
-   * {@linkcode IF_CONNECTED}; that of statuses and their errors is 1 when they have been answered.
+   * The calls; payload: device and data. The argument of DISCONNECT_DEVICE is its type, perhaps
+   * with {@linkcode IF_CONNECTED}; that of statuses and their errors is 1 when they have been
+   * answered.
    */
   CONNECT_DEVICE: 8,
   DISCONNECT_DEVICE: 9,
@@ -72,8 +73,8 @@ export interface CreateRequest {
 }
 
 /**
- * A `context` to be used; or a trial: `load` the library and check it, or also `init` a context and destroy it,
- * without asking it for commands.
+ * A `context` to be used; or a trial: `load` the library and check it, or also `init` a context and
+ * destroy it, without asking it for commands.
  */
 export type CreatePurpose = "context" | "load" | "init";
 

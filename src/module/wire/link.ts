@@ -21,8 +21,8 @@ export interface LinkHandler extends FrameHandler {
 /**
  * A link to the other side.
  *
- * To send, write frames into {@linkcode out} and call {@linkcode flush}. There are no promises per frame, in
- * either direction.
+ * To send, write frames into {@linkcode out} and call {@linkcode flush}. There are no promises per
+ * frame, in either direction.
  */
 export class Link {
   /** Collects what is to be sent. */
@@ -51,8 +51,8 @@ export class Link {
   }
 
   /**
-   * Sends the contents of {@linkcode out} after the current turn of the event loop. (A microtask would run
-   * before other answers of the same turn, and cost each side a third more.)
+   * Sends the contents of {@linkcode out} after the current turn of the event loop. (A microtask
+   * would run before other answers of the same turn, and cost each side a third more.)
    */
   flush(): void {
     if (this.#flushing || this.#closed) return;

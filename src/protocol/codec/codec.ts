@@ -54,8 +54,9 @@ const NO_DEVICE: Device = {
 };
 
 /**
- * Maximum length of a name that a gateway chooses, in characters: session, company, car, role or name of a
- * device. Names are kept and shown in many places; a message may be a thousand times as long.
+ * Maximum length of a name that a gateway chooses, in characters: session, company, car, role or
+ * name of a device. Names are kept and shown in many places; a message may be a thousand times as
+ * long.
  */
 const MAX_NAME = 1024;
 

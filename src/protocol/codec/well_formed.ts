@@ -1,5 +1,5 @@
-// Checks whether bytes can be decoded, before they are: the decoder throws on malformed ones, which takes
-// eight times as long as decoding a status, and a hostile gateway may send many of them.
+// Checks whether bytes can be decoded, before they are: the decoder throws on malformed ones, which
+// takes eight times as long as decoding a status, and a hostile gateway may send many of them.
 import { isUtf8 } from "node:buffer";
 import protobuf from "protobufjs/light";
 
@@ -31,8 +31,8 @@ export function shapeOf(type: protobuf.Type): Shape {
 let at = 0;
 
 /**
- * What is wrong with bytes that should be a message; undefined when nothing is. Groups, which no message of
- * the protocol has, count as malformed.
+ * What is wrong with bytes that should be a message; undefined when nothing is. Groups, which no
+ * message of the protocol has, count as malformed.
  */
 export function malformation(bytes: Uint8Array, shape: Shape): string | undefined {
   return malformationIn(bytes, 0, bytes.length, shape);

@@ -1,6 +1,6 @@
-// Consolidates hosts: moves contexts together while their cars have no session. Quarantine and changes of
-// the configuration leave hosts that are nearly empty, and a context cannot be moved, only destroyed and
-// made again elsewhere.
+// Consolidates hosts: moves contexts together while their cars have no session. Quarantine and
+// changes of the configuration leave hosts that are nearly empty, and a context cannot be moved,
+// only destroyed and made again elsewhere.
 import { placeContexts } from "./placement.ts";
 import { freePlaces } from "./places.ts";
 import { openTo } from "./quarantine.ts";
@@ -26,8 +26,8 @@ export interface Look {
 }
 
 /**
- * A car has become idle: schedules a look at the hosts. Looking costs too much to do it with every input,
- * and there is no hurry.
+ * A car has become idle: schedules a look at the hosts. Looking costs too much to do it with every
+ * input, and there is no hurry.
  */
 export function lookLater(
   state: SupervisorState,

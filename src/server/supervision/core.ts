@@ -1,6 +1,6 @@
-// The supervisor's core: keeps the module contexts of every car alive as one pure transition function.
-// An input and its environment go in, the next state and a list of effects come out. It starts no
-// process, calls no module and sets no timer.
+// The supervisor's core: keeps the module contexts of every car alive as one pure transition
+// function. An input and its environment go in, the next state and a list of effects come out. It
+// starts no process, calls no module and sets no timer.
 import { attempt, onFailed, onLost, onOpened } from "./attempts.ts";
 import { hasTooMany, look, lookLater } from "./consolidation.ts";
 import type { SupervisorEffect, SupervisorInput } from "./effects.ts";

@@ -1,5 +1,5 @@
-// Placement of a car's contexts on hosts. Each context needs one thread to wait on and one to be called on,
-// of the 32 that a process has, which limits the contexts per host.
+// Placement of a car's contexts on hosts. Each context needs one thread to wait on and one to be
+// called on, of the 32 that a process has, which limits the contexts per host.
 
 /** A host with room. */
 export interface HostSpace {
@@ -15,8 +15,8 @@ export interface Share {
 }
 
 /**
- * Places `count` contexts of one car together: in the host with the least sufficient room (best fit), or in
- * a new one. A car with more contexts than a host has room for fills whole hosts first.
+ * Places `count` contexts of one car together: in the host with the least sufficient room (best
+ * fit), or in a new one. A car with more contexts than a host has room for fills whole hosts first.
  */
 export function placeContexts(
   count: number,

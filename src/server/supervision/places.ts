@@ -1,4 +1,5 @@
-// Places on hosts: takes and frees them, starts hosts for the first context, and stops them after the last.
+// Places on hosts: takes and frees them, starts hosts for the first context, and stops them after
+// the last.
 import { placeContexts } from "./placement.ts";
 import { carsOf, mayLiveAlone, openTo, type Standing } from "./quarantine.ts";
 import type { SupervisorEffect } from "./effects.ts";
@@ -13,10 +14,11 @@ import {
 } from "./state.ts";
 
 /**
- * Finds hosts for contexts of a car, together as far as they fit; starts hosts where there is no room.
+ * Finds hosts for contexts of a car, together as far as they fit; starts hosts where there is no
+ * room.
  *
- * A suspect car gets hosts of its own, or shares with other suspects when there are too many such hosts.
- * Doubted cars share with a few other doubted cars.
+ * A suspect car gets hosts of its own, or shares with other suspects when there are too many such
+ * hosts. Doubted cars share with a few other doubted cars.
  *
  * @returns the host of each context
  */

@@ -1,11 +1,11 @@
-// Quarantine: which contexts may share a host, so that those that may have caused a crash, and those on
-// probation, do not take others down.
+// Quarantine: which contexts may share a host, so that those that may have caused a crash, and
+// those on probation, do not take others down.
 import type { CarEntry, HostEntry, ModuleSet, SupervisorState, Tenant } from "./state.ts";
 
 /**
- * What a context has to do with crashes: nothing; it was opened beside cars that are served, and has
- * not proved itself; maybe something, since its host crashed again and again; or a crash pointed at
- * its car.
+ * What a context has to do with crashes: nothing; it was opened beside cars that are served, and
+ * has not proved itself; maybe something, since its host crashed again and again; or a crash
+ * pointed at its car.
  */
 export type Standing = "trusted" | "unproven" | "doubted" | "suspect";
 
@@ -18,20 +18,20 @@ const CRASHES_UNTIL_DOUBTED = 2;
 const CRASHES_UNTIL_SUSPECT = 3;
 
 /**
- * Doubted cars per host. When it is not known which car caused a crash, its host is split before each car
- * gets its own: most of those cars are innocent.
+ * Doubted cars per host. When it is not known which car caused a crash, its host is split before
+ * each car gets its own: most of those cars are innocent.
  */
 const MAX_DOUBTED = 4;
 
 /**
- * Maximum number of hosts with a single suspect: a host costs memory, and all modules may be bad at once.
- * Further suspects share hosts with each other.
+ * Maximum number of hosts with a single suspect: a host costs memory, and all modules may be bad at
+ * once. Further suspects share hosts with each other.
  */
 const MAX_ALONE = 32;
 
 /**
- * Maximum number of extra hosts: with as many, contexts on probation are placed beside others. Each change
- * of the configuration may leave one host that is nearly empty.
+ * Maximum number of extra hosts: with as many, contexts on probation are placed beside others. Each
+ * change of the configuration may leave one host that is nearly empty.
  */
 const MAX_SPARE = 32;
 

@@ -1,5 +1,5 @@
-// The supervisor's state, a plain value: which car wants which module contexts, and which host has them.
-// Contexts, hosts and cars are addressed by numbers that are never reused.
+// The supervisor's state, a plain value: which car wants which module contexts, and which host has
+// them. Contexts, hosts and cars are addressed by numbers that are never reused.
 //
 // Hosts are children of this process, so moments are those of its own clock.
 import { type ContextSpec, isSameSpec } from "../../module/mod.ts";

@@ -1,7 +1,7 @@
 // When the next car may try to connect to a broker [WAIT-RETRY]. Pure.
 //
-// While it is not known whether the broker accepts connections, one car tries for all. When it does, the
-// others follow at a bounded rate.
+// While it is not known whether the broker accepts connections, one car tries for all. When it
+// does, the others follow at a bounded rate.
 
 /** For so long, the broker is tried at least once a second, in milliseconds. */
 const EAGER_MS = 30_000;

@@ -1,4 +1,5 @@
-// What all cars at one MQTT broker share: its address, the TLS files, and the admission of attempts.
+// What all cars at one MQTT broker share: its address, the TLS files, and the admission of
+// attempts.
 import type { BrokerConfig } from "../../config/mod.ts";
 import type { Log } from "../../log/mod.ts";
 import { type Clock, systemClock, type TimerHandle } from "../../time/mod.ts";

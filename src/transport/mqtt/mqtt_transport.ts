@@ -42,8 +42,8 @@ type State =
 /**
  * The {@linkcode CarTransport} over a real broker [MQTT-SETTINGS] [WAIT-RETRY].
  *
- * A published payload is sent at the end of the current turn of the event loop and must not be changed.
- * Messages are acknowledged only when they are delivered, also after a pause in reading.
+ * A published payload is sent at the end of the current turn of the event loop and must not be
+ * changed. Messages are acknowledged only when they are delivered, also after a pause in reading.
  */
 export class MqttTransport implements CarTransport {
   /** Counters since it was made. */

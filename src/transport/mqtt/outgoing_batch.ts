@@ -1,4 +1,5 @@
-// What one connection sends: all that a turn of the event loop publishes and acknowledges, in one write.
+// What one connection sends: all that a turn of the event loop publishes and acknowledges, in one
+// write.
 import { Buffer } from "node:buffer";
 import { BrokerStalledError, type Link } from "../../net/mod.ts";
 import type { TransportStats } from "../transport.ts";

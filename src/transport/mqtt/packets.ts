@@ -1,8 +1,8 @@
 // The MQTT 3.1.1 packets that carry messages, on the level of bytes: PUBLISH and PUBACK.
 //
-// mqtt.js handles everything else (CONNECT, SUBSCRIBE, pings, ...). These two are read and written here
-// because every status takes two of each, and mqtt.js's path through streams, stores and events costs
-// more than everything else that a status needs.
+// mqtt.js handles everything else (CONNECT, SUBSCRIBE, pings, ...). These two are read and written
+// here because every status takes two of each, and mqtt.js's path through streams, stores and
+// events costs more than everything else that a status needs.
 import { MalformedPacketError } from "../../net/mod.ts";
 
 const PUBLISH = 3;
