@@ -1,5 +1,4 @@
 // The Log of one car, or of none. A level that is off costs one comparison.
-import type { LineProperties } from "./format.ts";
 import { LOG_LEVELS, type LogLevel } from "./settings.ts";
 import type { Log, LogContext, LogMessage } from "./log.ts";
 
@@ -16,7 +15,8 @@ export type WriteLine = (
   levels: Levels,
   rank: number,
   message: LogMessage,
-  properties: LineProperties,
+  context: LogContext | undefined,
+  car: string | undefined,
 ) => void;
 
 /** The Log of one car, or of none; its levels are shared and may change under it. */
@@ -63,6 +63,6 @@ export class CarLog implements Log {
   }
 
   #line(rank: number, message: LogMessage, context: LogContext | undefined): void {
-    this.#write(this.#levels, rank, message, { ...context, car: this.#car });
+    this.#write(this.#levels, rank, message, context, this.#car);
   }
 }

@@ -1,5 +1,4 @@
-// The two formats of log lines, as LogTape formatters [LOG-LINE].
-import type { LogLevel as LogTapeLevel, LogRecord, TextFormatter } from "@logtape/logtape";
+// The two formats of log lines [LOG-LINE].
 import type { LogLevel } from "./settings.ts";
 import { escapeUnsafe } from "../text/mod.ts";
 import type { LogContext } from "./log.ts";
@@ -7,28 +6,17 @@ import type { LogContext } from "./log.ts";
 /** The logger's name in every line. */
 export const LOGGER_NAME = "external-server";
 
-/** LogTape's name for each of our levels. */
-export const LOGTAPE_LEVELS = {
-  DEBUG: "debug",
-  INFO: "info",
-  WARNING: "warning",
-  ERROR: "error",
-  CRITICAL: "fatal",
-} as const satisfies Record<LogLevel, LogTapeLevel>;
-
-const LEVEL_NAMES: Readonly<Record<LogTapeLevel, LogLevel>> = {
-  trace: "DEBUG",
-  debug: "DEBUG",
-  info: "INFO",
-  warning: "WARNING",
-  error: "ERROR",
-  fatal: "CRITICAL",
-};
-
-/** What `properties` of our records holds. */
-export interface LineProperties extends LogContext, Record<string, unknown> {
+/** A line before it is formatted. */
+export interface LineRecord extends LogContext {
   readonly car?: string | undefined;
+  readonly level: LogLevel;
+  /** Milliseconds since 1970. */
+  readonly timestamp: number;
+  readonly text: string;
 }
+
+/** Makes a line of it, with a line break at its end. */
+export type LineFormatter = (record: LineRecord) => string;
 
 /** Longer messages are cut, so that no peer can fill the disk with one line; in characters. */
 const MAX_MESSAGE = 16_384;
@@ -47,7 +35,7 @@ const PLAIN_VALUE = /^[\p{L}\p{N}_./:+-]+$/u;
  * they are known. Control and format characters are escaped, so that nobody can forge a line or a
  * column, or reverse the direction of writing.
  */
-export function textFormatter(): TextFormatter {
+export function textFormatter(): LineFormatter {
   let second = NaN;
   let prefix = "";
   return (record) => {
@@ -58,34 +46,28 @@ export function textFormatter(): TextFormatter {
       prefix = localSecond(record.timestamp);
     }
     const millis = pad(record.timestamp - wholeSecond * 1000, 3);
-    const properties = record.properties as LineProperties;
-    const car = properties.car === undefined ? "" : `(${escapeUnsafe(properties.car)})`;
-    return `[${prefix}.${millis}] [${LOGGER_NAME}] [${LEVEL_NAMES[record.level]}]\t ${car}\t` +
-      `${escapeUnsafe(messageOf(record))}${suffix(properties)}\n`;
+    const car = record.car === undefined ? "" : `(${escapeUnsafe(record.car)})`;
+    return `[${prefix}.${millis}] [${LOGGER_NAME}] [${record.level}]\t ${car}\t` +
+      `${escapeUnsafe(cut(record.text, MAX_MESSAGE))}${suffix(record)}\n`;
   };
 }
 
 /** One JSON object per line: timestamp (UTC), level, logger, car, session, device, module, message. */
-export function jsonFormatter(): TextFormatter {
-  return (record) => {
-    const { car, session, device, module } = record.properties as LineProperties;
+export function jsonFormatter(): LineFormatter {
+  return ({ timestamp, level, car, session, device, module, text }) => {
     const line = JSON.stringify({
-      timestamp: new Date(record.timestamp).toISOString(),
-      level: LEVEL_NAMES[record.level],
+      timestamp: new Date(timestamp).toISOString(),
+      level,
       logger: LOGGER_NAME,
       car,
       session: session === undefined ? undefined : cut(session, MAX_VALUE),
       device: device === undefined ? undefined : cut(device, MAX_VALUE),
       module,
-      message: messageOf(record),
+      message: cut(text, MAX_MESSAGE),
     });
     // JSON does not escape all characters that readers take for line breaks or act on.
     return `${escapeUnsafe(line)}\n`;
   };
-}
-
-function messageOf(record: LogRecord): string {
-  return cut(record.message.join(""), MAX_MESSAGE);
 }
 
 function cut(text: string, limit: number): string {
@@ -93,7 +75,7 @@ function cut(text: string, limit: number): string {
   return `${text.slice(0, limit)}... (${text.length - limit} more characters)`;
 }
 
-function suffix({ session, device, module }: LineProperties): string {
+function suffix({ session, device, module }: LogContext): string {
   if (session === undefined && device === undefined && module === undefined) return "";
   const parts: string[] = [];
   if (session !== undefined) parts.push(`session=${value(session)}`);

@@ -1,19 +1,12 @@
 // Implements the Log interface: levels, sinks, and the queues of lines between them.
-import type { LogRecord, TextFormatter } from "@logtape/logtape";
 import { join } from "node:path";
 import type { LogFormat, LoggingConfig } from "./settings.ts";
 import { type Clock, systemClock, wallTime, within } from "../time/mod.ts";
 import { CarLog, type Levels } from "./car_log.ts";
 import { LogDirectoryError } from "./errors.ts";
-import {
-  jsonFormatter,
-  type LineProperties,
-  LOGGER_NAME,
-  LOGTAPE_LEVELS,
-  textFormatter,
-} from "./format.ts";
+import { jsonFormatter, type LineFormatter, type LineRecord, textFormatter } from "./format.ts";
 import { LOG_LEVELS, type LogLevel } from "./settings.ts";
-import type { Log, LogMessage } from "./log.ts";
+import type { Log, LogContext, LogMessage } from "./log.ts";
 import { andSuppressed, Once } from "./once.ts";
 import { LineQueue } from "./queue.ts";
 import { ConsoleSink, FileSink, type LineSink, type WriteBytes } from "./sinks.ts";
@@ -65,7 +58,7 @@ const ERROR_RANK = LOG_LEVELS.indexOf("ERROR");
 interface Target {
   readonly section: keyof LoggingConfig;
   rank: number;
-  readonly format: TextFormatter;
+  readonly format: LineFormatter;
   readonly queue: LineQueue;
   readonly sink: LineSink;
 }
@@ -179,7 +172,12 @@ class SinkLogging implements Logging {
       maxChars: MAX_WAITING_CHARS,
       chunkChars,
       write: (chunk) => sink.write(chunk),
-      lostLine: (count) => format(this.#record("WARNING", `Lost ${count} log lines: too many`, {})),
+      lostLine: (count) =>
+        format({
+          level: "WARNING",
+          text: `Lost ${count} log lines: too many`,
+          timestamp: this.#date(),
+        }),
     });
     this.#targets.push({ section, rank: LOG_LEVELS.indexOf(config.level), format, queue, sink });
   }
@@ -192,11 +190,12 @@ class SinkLogging implements Logging {
     levels: Levels,
     rank: number,
     message: LogMessage,
-    properties: LineProperties,
+    context: LogContext | undefined,
+    car: string | undefined,
   ): void => {
     const level = LOG_LEVELS[rank] as LogLevel;
     const text = typeof message === "string" ? message : message();
-    const record = this.#record(level, text, properties);
+    const record: LineRecord = { ...context, car, level, text, timestamp: this.#date() };
     const override = levels.override ?? this.#base.override;
     for (const target of this.#targets) {
       if (rank >= (override ?? target.rank)) {
@@ -204,17 +203,6 @@ class SinkLogging implements Logging {
       }
     }
   };
-
-  #record(level: LogLevel, text: string, properties: LineProperties): LogRecord {
-    return {
-      category: [LOGGER_NAME],
-      level: LOGTAPE_LEVELS[level],
-      message: [text],
-      rawMessage: text,
-      timestamp: this.#date(),
-      properties,
-    };
-  }
 
   #levelsOf(car: string): Levels {
     let levels = this.#cars.get(car);

@@ -1,9 +1,7 @@
-// Sinks for chunks of lines: LogTape's own, used directly.
-//
-// LogTape's loggers and their configuration belong to the process; two servers in one process would
-// disturb each other. Its sinks do not: each is a plain function that takes a record. A record here
-// is a chunk of finished lines, so that a chunk costs one write.
-import { getStreamSink, type LogRecord, type Sink } from "@logtape/logtape";
+// Sinks for chunks of lines. Files are written and rotated by LogTape's sink, used directly: its loggers
+// and their configuration belong to the process, and two servers in one process would disturb each
+// other. A record here is a chunk of finished lines, so that a chunk costs one write.
+import type { LogRecord, Sink } from "@logtape/logtape";
 import { getRotatingFileSink } from "@logtape/file";
 import { requireRegularFile } from "../text/mod.ts";
 
@@ -22,28 +20,30 @@ const utf8 = new TextEncoder();
 
 /** Writes chunks to the console, without blocking on a reader that has stopped. */
 export class ConsoleSink implements LineSink {
-  readonly #sink: Sink & AsyncDisposable;
+  readonly #write: WriteBytes;
+  readonly #onTaken: () => void;
+  #writing: Promise<void> = Promise.resolve();
 
   constructor(write: WriteBytes, onTaken: () => void) {
-    const stream = new WritableStream<Uint8Array>({
-      async write(bytes) {
-        try {
-          for (let rest = bytes; rest.length > 0;) rest = rest.subarray(await write(rest));
-        } catch {
-          // The reader of the console is gone: there is nowhere to report it.
-        }
-        onTaken();
-      },
-    });
-    this.#sink = getStreamSink(stream, { formatter: chunkOf });
+    this.#write = write;
+    this.#onTaken = onTaken;
   }
 
   write(chunk: string): void {
-    this.#sink(recordOf(chunk));
+    this.#writing = this.#writeAll(utf8.encode(chunk));
   }
 
-  async close(): Promise<void> {
-    await this.#sink[Symbol.asyncDispose]();
+  close(): Promise<void> {
+    return this.#writing;
+  }
+
+  async #writeAll(bytes: Uint8Array): Promise<void> {
+    try {
+      for (let rest = bytes; rest.length > 0;) rest = rest.subarray(await this.#write(rest));
+    } catch {
+      // The reader of the console is gone: there is nowhere to report it.
+    }
+    this.#onTaken();
   }
 }
 

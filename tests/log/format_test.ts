@@ -1,20 +1,18 @@
 // The two line formats, to the byte [LOG-LINE].
 import assert from "node:assert/strict";
-import type { LogRecord } from "@logtape/logtape";
-import { jsonFormatter, type LineProperties, textFormatter } from "../../src/log/format.ts";
+import { jsonFormatter, type LineRecord, textFormatter } from "../../src/log/format.ts";
+import type { LogContext } from "../../src/log/log.ts";
+import { LOG_LEVELS } from "../../src/log/settings.ts";
 
 /** 2026-11-20 23:46:42.669 wherever the test runs. */
 const TIME = new Date(2026, 10, 20, 23, 46, 42, 669).getTime();
 
-function record(message: string, properties: LineProperties = {}, at = TIME): LogRecord {
-  return {
-    category: ["external-server"],
-    level: "info",
-    message: [message],
-    rawMessage: message,
-    timestamp: at,
-    properties,
-  };
+function record(
+  text: string,
+  context: LogContext & { readonly car?: string } = {},
+  timestamp = TIME,
+): LineRecord {
+  return { ...context, level: "INFO", text, timestamp };
 }
 
 Deno.test("textFormatter() writes the line that pipelines parse [LOG-LINE]", () => {
@@ -32,8 +30,7 @@ Deno.test("textFormatter() keeps three columns without a car [LOG-LINE]", () => 
 });
 
 Deno.test("textFormatter() names our levels [LOG-LINE]", () => {
-  const levels = ["debug", "info", "warning", "error", "fatal"] as const;
-  const names = levels.map((level) =>
+  const names = LOG_LEVELS.map((level) =>
     textFormatter()({ ...record("x"), level }).split(/[\[\]]/)[5]
   );
   assert.deepEqual(names, ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]);
