@@ -108,24 +108,29 @@ export class ValueWriter {
       case "undefined":
         return this.#tag(TAG.undefined);
       case "object":
-        if (value === null) return this.#tag(TAG.null);
-        if (value instanceof Uint8Array) return this.#raw(value);
-        if (Array.isArray(value)) {
-          this.array(value.length);
-          for (const each of value) this.value(each);
-          return;
-        }
-        return this.#object(value);
+        return value === null ? this.#tag(TAG.null) : this.#compound(value);
       default:
         throw new TypeError(`Expected a plain value: found a ${typeof value}`);
     }
   }
 
-  #object(value: object): void {
+  #compound(value: object): void {
+    // Cheaper than to ask for the prototype, and right for nearly all.
+    if (value.constructor === Object) return this.#object(value);
+    if (value instanceof Uint8Array) return this.#raw(value);
+    if (Array.isArray(value)) {
+      this.array(value.length);
+      for (const each of value) this.value(each);
+      return;
+    }
     const prototype = Object.getPrototypeOf(value);
     if (prototype !== Object.prototype && prototype !== null) {
       throw new TypeError(`Expected a plain value: found a ${prototype.constructor?.name}`);
     }
+    this.#object(value);
+  }
+
+  #object(value: object): void {
     this.#tag(TAG.object);
     for (const key in value) {
       this.#text(key);

@@ -11,6 +11,7 @@ const base = load(documented({
   http: { port: 8080, api_key: "a-key-that-is-long-enough" },
   mqtt_username: "user",
   mqtt_password: "hidden",
+  record: "recording",
 })).config;
 
 const name = fc.stringMatching(/^[a-z][a-z0-9_]{0,6}$/);
@@ -204,6 +205,7 @@ Deno.test("compareConfigs() finds every single setting, and touches no car for i
     "logging.file.level": "at_once",
     "logging.file.format": "restart",
     "logging.file.path": "restart",
+    record: "restart",
     log_file_max_size_bytes: "restart",
     log_files_to_keep: "restart",
     "http.address": "restart",

@@ -225,6 +225,7 @@ const validDocument = fc.record({
     file: fc.record({ use: fc.boolean(), format: fc.constantFrom("text", "json"), path: word }),
   }, { requiredKeys: [] }),
   log_files_to_keep: fc.integer({ min: 0, max: 100 }),
+  record: word,
   common_modules: modules(1),
   cars: fc.dictionary(word, fc.record({ specific_modules: modules(1000) }, { requiredKeys: [] }), {
     minKeys: 1,
@@ -241,4 +242,13 @@ Deno.test("effectiveDocument() loads into the form it was written from", () => {
     // As JSON, for the order of keys that look like numbers is the engine's in both.
     assert.deepEqual(again.config, config);
   }));
+});
+
+Deno.test("parseConfig() takes the recording's directory, that of the command line first", () => {
+  const record = (overrides = {}, document = documented({ record: "a" })) =>
+    load(document, overrides).config.record;
+  assert.equal(record(), "/srv/a");
+  assert.equal(record({ record: "b" }), "/srv/b");
+  assert.equal(record({ record: "/b" }, documented()), "/b");
+  assert.equal(record({}, documented()), undefined);
 });

@@ -5,7 +5,10 @@ import { TempFolder } from "../support/temp.ts";
 import { ProgramProcess } from "./server_process.ts";
 
 Deno.test("demo tells what cars do, and ends by itself with a summary", async () => {
-  await using demo = new ProgramProcess(["demo", "--seconds", "5", "--cars", "2"]);
+  await using folder = await TempFolder.make();
+  const recording = folder.file("recording");
+  const args = ["--seconds", "5", "--cars", "2", "--record", recording];
+  await using demo = new ProgramProcess(["demo", ...args]);
   const { code } = await demo.ended();
   assert.equal(code, 0, demo.text);
   for (const car of ["car_1", "car_2"]) {
@@ -21,6 +24,10 @@ Deno.test("demo tells what cars do, and ends by itself with a summary", async ()
     demo.text,
     /2 cars, [1-9]\d* statuses forwarded, [1-9]\d* commands sent, [1-9]\d* acknowledged, slowest/,
   );
+  await using replayed = new ProgramProcess(["replay", recording, "--print", "--car", "car_1"]);
+  assert.equal((await replayed.ended()).code, 0, replayed.text);
+  assert.match(replayed.text, /car_1 {2}INFO +Connect sequence done, 2 of 2 devices connected/);
+  assert.match(replayed.text, /Session ended: stopped[^]*1 cars, [1-9]\d+ turns, 0 cars differ$/);
 });
 
 Deno.test("demo runs until it is interrupted", async () => {

@@ -187,10 +187,12 @@ export function configDocument({ port, cars, more }: TestConfig): Record<string,
 /** The recording's name in the folder of a server. */
 const RECORDING = "recording";
 
-/** A recording must replay without a difference; a server may have ended before it had one. */
-async function replays(directory: string): Promise<void> {
-  if (await fileKind(directory) === "missing") return;
-  for (const [car, { first }] of await replay(directory)) {
+/** A recording must replay without a difference; a server may have ended before it had any. */
+async function replays(directory: string, needed: boolean): Promise<void> {
+  if (!needed && await fileKind(directory) === "missing") return;
+  const cars = await replay(directory);
+  assert.ok(!needed || cars.size > 0, "The server has recorded no car");
+  for (const [car, { first }] of cars) {
     const found = first && `${first.turn.input.type}: ${shownDifference(first)}`;
     assert.equal(found, null, `The session of ${car} does not replay`);
   }
@@ -206,11 +208,13 @@ export class ServerProcess extends ProgramProcess {
   /** Where its configuration is. */
   readonly configFile: string;
   readonly #folder: TempFolder;
+  readonly #records: boolean;
 
   private constructor(folder: TempFolder, file: string, options: ProcessOptions) {
     super([file, ...options.record === false ? [] : ["--record", folder.file(RECORDING)]], options);
     this.configFile = file;
     this.#folder = folder;
+    this.#records = options.record !== false;
   }
 
   /** Starts a server and waits until it serves its cars. */
@@ -236,6 +240,10 @@ export class ServerProcess extends ProgramProcess {
   override async [Symbol.asyncDispose](): Promise<void> {
     await using _folder = this.#folder;
     await super[Symbol.asyncDispose]();
-    await replays(this.#folder.file(RECORDING));
+    const served = this.lines.some((line) => /Serving \d+ cars?/.test(line));
+    await replays(
+      this.#folder.file(RECORDING),
+      this.#records && served && (await this.status).code === 0,
+    );
   }
 }

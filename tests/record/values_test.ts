@@ -21,7 +21,10 @@ const anyValue = fc.anything({
     fc.constantFrom("\ud800", "a\udfff", "\ufeffx", "x".repeat(300), "ž".repeat(200)),
     fc.uint8Array({ maxLength: 300 }),
   ],
-  key: fc.oneof(fc.string().filter((key) => key !== "__proto__"), fc.constantFrom(...WORDS)),
+  key: fc.oneof(
+    fc.string().filter((key) => key !== "__proto__"),
+    fc.constantFrom(...WORDS, "constructor"),
+  ),
   maxDepth: 4,
 });
 
