@@ -21,7 +21,6 @@ export async function deadline<T>(
 ): Promise<T> {
   const { promise: limit, reject } = Promise.withResolvers<never>();
   const timer = clock.set(() => reject(late()), limitMs);
-  promise.catch(() => {});
   try {
     return await Promise.race([promise, limit]);
   } finally {
@@ -51,6 +50,5 @@ export async function within(
 
 /** Waits for the first to settle; later results of the others are ignored. */
 export function firstOf<T>(...promises: readonly Promise<T>[]): Promise<T> {
-  for (const promise of promises) promise.catch(() => {});
   return Promise.race(promises);
 }

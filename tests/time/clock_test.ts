@@ -37,6 +37,12 @@ Deno.test("systemClock fires a timer once, and taking it back later does nothing
   systemClock.clear(timer);
 });
 
+Deno.test({
+  name: "systemClock.clear() leaves no timer of the runtime",
+  sanitizeOps: true,
+  fn: () => systemClock.clear(systemClock.set(() => {}, 60_000)),
+});
+
 Deno.test("systemClock.now() is the date, and goes on as time does", () => {
   const before = systemClock.now();
   assert.ok(Math.abs(before - wallTime()) < 60_000, `${before} is not about ${wallTime()}`);

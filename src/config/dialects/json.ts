@@ -89,6 +89,5 @@ function findDuplicates(text: string): DuplicateKey[] {
 function describeFound(character: string | undefined): string {
   if (character === undefined) return "the end of the file";
   if ("{}[],:\"'/\\".includes(character)) return character === '"' ? "'\"'" : `"${character}"`;
-  if (character === "\n" || character === "\r") return "the end of the line";
   return /[\w$+.-]/.test(character) ? "a bare word" : "another character";
 }
