@@ -38,6 +38,13 @@ Deno.test("planLoad() finds nothing wrong with a library that loads", async () =
   assert.match(glibc ?? "", /^2\.\d+$/);
 });
 
+Deno.test("planLoad() names the glibc that a library needs itself, not what glibc's own parts do", async () => {
+  await using folder = await TempFolder.make();
+  const { glibc, needed } = await planLoad(await compile(folder, "plain"));
+  assert.equal(glibc, Deno.build.arch === "aarch64" ? "2.17" : "2.2.5");
+  assert.equal(needed, 1);
+});
+
 Deno.test("planLoad() names the glibc that is needed and the one that is there", async () => {
   await using folder = await TempFolder.make();
   const { problems: [problem, ...more] } = await planLoad(
