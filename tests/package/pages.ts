@@ -4,6 +4,7 @@ import config from "../../deno.json" with { type: "json" };
 import { program, ProgramProcess } from "../e2e/server_process.ts";
 import { Certificates } from "../support/certificates.ts";
 import { Mosquitto } from "../support/mosquitto.ts";
+import { TempFolder } from "../support/temp.ts";
 import { ROOT, shell, succeeds, task, taskServes, taskSucceeds } from "./desk.ts";
 import {
   checks,
@@ -193,6 +194,14 @@ const OPERATION: Trials = {
       const args = ["--cars", "1", "--rate", "5", "--seconds", "5", "--json"];
       const said = await succeeds("simulate", "-c", desk.config, ...args);
       assert.ok(JSON.parse(said.slice(said.indexOf("{"))));
+    },
+  },
+  "replay DIR [--car NAME] [--print]": {
+    async run() {
+      await using folder = await TempFolder.make();
+      await succeeds("demo", "--cars", "1", "--seconds", "3", "--record", folder.path);
+      const told = await succeeds("replay", folder.path, "--car", "car_1", "--print");
+      assert.match(told, /0 cars differ/);
     },
   },
   "--help": helps,
