@@ -22,8 +22,9 @@ const anyValue = fc.anything({
     fc.uint8Array({ maxLength: 300 }),
   ],
   key: fc.oneof(
-    fc.string().filter((key) => key !== "__proto__"),
-    fc.constantFrom(...WORDS, "constructor"),
+    // Deno 2.4 compares no objects with a field of the second name.
+    fc.string().filter((key) => key !== "__proto__" && key !== "constructor"),
+    fc.constantFrom(...WORDS),
   ),
   maxDepth: 4,
 });
@@ -40,6 +41,11 @@ Deno.test("readValue() reads what was written, exactly", () => {
 Deno.test("readValue() tells a field that is undefined from one that is missing", () => {
   const read = readValue(written([{ a: undefined }, {}])) as object[];
   assert.deepEqual(read.map((one) => Object.hasOwn(one, "a")), [true, false]);
+});
+
+Deno.test("readValue() reads a field that has the name of what all objects have", () => {
+  const read = readValue(written({ constructor: 1, toString: null })) as Record<string, unknown>;
+  assert.deepEqual(Object.entries(read), [["constructor", 1], ["toString", null]]);
 });
 
 Deno.test("readValue() owns the bytes that it reads", () => {
