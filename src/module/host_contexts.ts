@@ -4,9 +4,10 @@ import type { Log } from "../log/mod.ts";
 import type { Clock } from "../time/mod.ts";
 import type { Blame, ContextListener, ContextSpec, ModuleContext } from "./context.ts";
 import { truncationOf } from "./elf.ts";
-import { LOAD_ERROR_KINDS, ModuleLoadError } from "./errors.ts";
+import { ContextCreations } from "./context_creations.ts";
+import { ModuleLoadError } from "./errors.ts";
 import type { Frame } from "./wire/frame_reader.ts";
-import { type CreatePurpose, type CreateRequest, FrameKind } from "./wire/frames.ts";
+import { type CreatePurpose, FrameKind } from "./wire/frames.ts";
 import type { ModuleHostSnapshot } from "./host_model.ts";
 import { type Duplex, Link, type LinkHandler } from "./wire/link.ts";
 import { type ContextOwner, RemoteContext } from "./remote_context.ts";
@@ -39,14 +40,6 @@ export interface HostContextsOptions {
   readonly onClosed: (error: Error | null) => void;
 }
 
-/** A context that is being made. */
-interface Creation {
-  readonly context: RemoteContext;
-  readonly purpose: CreatePurpose;
-  readonly resolve: (context: ModuleContext) => void;
-  readonly reject: (error: ModuleLoadError) => void;
-}
-
 /** Added to the host's own deadline for destroying, for a host that does not answer at all; in ms. */
 const DESTROY_MARGIN_MS = 500;
 
@@ -58,7 +51,7 @@ export class HostContexts implements ContextOwner, LinkHandler {
   readonly statistics: CallStatistics;
   readonly #options: HostContextsOptions;
   readonly #living = new Map<number, RemoteContext>();
-  readonly #creations = new Map<number, Creation>();
+  readonly #creations: ContextCreations;
   /** Callbacks that wait for contexts to be destroyed. */
   readonly #destroyed = new Map<number, () => void>();
   #exhausted = false;
@@ -69,6 +62,7 @@ export class HostContexts implements ContextOwner, LinkHandler {
     this.#options = options;
     this.statistics = options.statistics;
     this.link = new Link(duplex, this);
+    this.#creations = new ContextCreations(this.link);
   }
 
   /** Places taken: of contexts being made, alive, or left undestroyed. */
@@ -114,18 +108,8 @@ export class HostContexts implements ContextOwner, LinkHandler {
     if (truncation !== undefined) {
       return Promise.reject(new ModuleLoadError("library", spec, `${truncation}. ${COPY_AGAIN}`));
     }
-    const index = this.#freeIndex();
-    const context = new RemoteContext(spec, listener, index, this);
-    const { module, libPath, parameters, waitTimeoutMs } = spec;
-    const request: CreateRequest = { module, libPath, parameters, waitTimeoutMs, purpose };
-    return new Promise((resolve, reject) => {
-      this.#creations.set(index, { context, purpose, resolve, reject });
-      const { out } = this.link;
-      out.begin(FrameKind.CREATE, index);
-      out.text(JSON.stringify(request));
-      out.end();
-      this.link.flush();
-    });
+    const context = new RemoteContext(spec, listener, this.#freeIndex(), this);
+    return this.#creations.begin(context, purpose);
   }
 
   /** See {@linkcode ContextOwner}. */
@@ -151,7 +135,7 @@ export class HostContexts implements ContextOwner, LinkHandler {
 
   /** Aborts contexts that are being made, and destroys the rest within the given time. Never rejects. */
   async destroyAll(timeoutMs = this.#options.destroyTimeoutMs): Promise<void> {
-    this.#failCreations("the host is stopping");
+    this.#creations.failAll("the host is stopping");
     await Promise.all([...this.#living.values()].map((context) => context.destroy(timeoutMs)));
   }
 
@@ -167,8 +151,8 @@ export class HostContexts implements ContextOwner, LinkHandler {
     const contexts = [...this.#living.values()];
     this.#living.clear();
     this.#abandoned.clear();
-    // A context that was being made was being called: loading its library, or `init`.
-    this.#failCreations(
+    // One that was being made was being called: its library was loaded, or its `init`.
+    this.#creations.failAll(
       `the host died: ${reason}`,
       (context) => blameOf(context) === "none" ? "none" : "likely",
     );
@@ -191,7 +175,7 @@ export class HostContexts implements ContextOwner, LinkHandler {
       case FrameKind.COMMAND:
         return this.#onCommand(index, frame);
       case FrameKind.LOADED:
-        return this.#creations.get(index)?.context.listener.onLoaded?.();
+        return this.#onLoaded(this.#creations.at(index));
       case FrameKind.CREATED:
         return this.#onCreated(index);
       case FrameKind.CREATE_FAILED:
@@ -224,26 +208,13 @@ export class HostContexts implements ContextOwner, LinkHandler {
 
   /** The context at that place, made or being made. */
   #at(index: number): RemoteContext | undefined {
-    return this.#living.get(index) ?? this.#creations.get(index)?.context;
+    return this.#living.get(index) ?? this.#creations.at(index);
   }
 
   #freeIndex(): number {
     let index = 0;
-    while (
-      this.#living.has(index) || this.#creations.has(index) || this.#abandoned.has(index)
-    ) index++;
+    while (this.#at(index) !== undefined || this.#abandoned.has(index)) index++;
     return index;
-  }
-
-  #failCreations(
-    detail: string,
-    blameOf: (context: RemoteContext) => Blame = () => "none",
-  ): void {
-    for (const { context, reject } of this.#creations.values()) {
-      const blame = blameOf(context);
-      reject(new ModuleLoadError("host", context.spec, detail, { blame }));
-    }
-    this.#creations.clear();
   }
 
   #onCommand(index: number, frame: Frame): void {
@@ -257,25 +228,24 @@ export class HostContexts implements ContextOwner, LinkHandler {
     }
   }
 
+  #onLoaded(context: RemoteContext | undefined): void {
+    if (context === undefined) return;
+    try {
+      context.listener.onLoaded?.();
+    } catch (error) {
+      this.onCallbackError(context, error);
+    }
+  }
+
   #onCreated(index: number): void {
-    const creation = this.#creations.get(index);
-    if (!creation) return;
-    this.#creations.delete(index);
-    if (creation.purpose !== "context") return creation.resolve(creation.context);
-    this.#living.set(index, creation.context);
-    creation.resolve(creation.context);
+    const context = this.#creations.made(index);
+    if (context !== undefined) this.#living.set(index, context);
   }
 
   #onCreateFailed(index: number, frame: Frame): void {
-    const creation = this.#creations.get(index);
-    if (!creation) return;
-    this.#creations.delete(index);
-    const kind = LOAD_ERROR_KINDS[frame.argument] ?? "host";
-    if (kind === "host" && !this.#exhausted) {
-      this.#exhausted = true;
-      this.#tellBlocked();
-    }
-    creation.reject(new ModuleLoadError(kind, creation.context.spec, frame.text()));
+    if (this.#creations.failed(index, frame) !== "host" || this.#exhausted) return;
+    this.#exhausted = true;
+    this.#tellBlocked();
   }
 
   #onDestroyed(index: number, left: boolean): void {

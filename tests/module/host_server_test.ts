@@ -1,7 +1,7 @@
 // What a host makes of a module, whatever it is written in: here of one in the test's own process.
 import assert from "node:assert/strict";
 import { LibraryError, type ModuleLoadError } from "../../src/module/errors.ts";
-import { FrameKind } from "../../src/module/wire/frames.ts";
+import { FrameKind, MAX_FRAME_BYTES } from "../../src/module/wire/frames.ts";
 import { type CallOutcome, DisconnectType } from "../../src/protocol/module_interface.ts";
 import { waitFor } from "../support/wait.ts";
 import { Ended, type MakeCall, NearHost, popped, ScriptedModule } from "./near_host.ts";
@@ -261,7 +261,7 @@ Deno.test("A module is loaded once for all its contexts, and again when it could
   load = () => Promise.resolve(module);
   assert.equal(await failureOf(host.create("car_a")), "made");
   assert.equal(await failureOf(host.create("car_b")), "made");
-  assert.equal(await failureOf(host.create("car_c", "context", "other.so")), "made");
+  assert.equal(await failureOf(host.create("car_c", { path: "other.so" })), "made");
   assert.deepEqual(
     loads.map((path) => path.slice("/nowhere/".length)),
     ["module.so", "module.so", "module.so", "other.so"],
@@ -289,12 +289,37 @@ Deno.test("A context is not made of a module with another number, or whose init 
   assert.deepEqual(host.changes, ["change", "change", "change"]);
 });
 
+Deno.test("A context whose parameters do not fit into a frame is refused", async () => {
+  await using host = new NearHost(() => new ScriptedModule());
+  const config = { map: "x".repeat(MAX_FRAME_BYTES) };
+  assert.match(await failureOf(host.create("car_a", { config })), /^init: .* too large/);
+  assert.equal(await failureOf(host.create("car_a")), "made");
+  assert.equal(host.contexts.places, 1);
+});
+
+Deno.test("A car that throws when it hears of its context harms nobody", async () => {
+  const module = new ScriptedModule();
+  await using host = new NearHost(() => module);
+  host.onLoaded = host.onCommand = () => {
+    throw new Error("no car");
+  };
+  const context = await host.create();
+  context.releaseCommands();
+  await waitFor(() => module.calls.length === 2, "the wait");
+  module.pops = [popped(0, { device: DEVICE, data: bytesOf("go") })];
+  module.endWait("ok");
+  await waitFor(() => host.commands.length === 1, "the command");
+  await host.settled();
+  const said = /^ERROR car_a: Callback of a module call failed: Error: no car/;
+  assert.deepEqual(host.logged.map((line) => said.test(line)), [true, true]);
+});
+
 Deno.test("A trial leaves no context behind, and of `load` not even one that was made", async () => {
   const module = new ScriptedModule();
   await using host = new NearHost(() => module);
-  await host.create("car_a", "load");
+  await host.create("car_a", { purpose: "load" });
   assert.deepEqual([module.calls, host.loaded], [[], []]);
-  await host.create("car_a", "init");
+  await host.create("car_a", { purpose: "init" });
   assert.deepEqual(module.calls, ["init company_name=acme car_name=car_a", "destroy context"]);
   assert.deepEqual([host.loaded, host.contexts.places], [["car_a"], 0]);
 });
@@ -384,7 +409,7 @@ Deno.test("Making a context is watched, and the destroy of a trial", async () =>
   const slow = later();
   module.made = () => init.promise;
   module.acts.destroy = slow.act;
-  const trial = host.create("car_a", "init");
+  const trial = host.create("car_a", { purpose: "init" });
   await waitFor(() => module.calls.length === 1, "init");
   await host.clock.advance(9000);
   await host.settled();

@@ -5,7 +5,7 @@ import { HostContexts } from "../../src/module/host_contexts.ts";
 import { CallStatistics } from "../../src/module/statistics.ts";
 import type { DeviceData } from "../../src/module/wire/device_data.ts";
 import { FrameWriter } from "../../src/module/wire/frame_writer.ts";
-import { FrameKind, HEADER_BYTES } from "../../src/module/wire/frames.ts";
+import { type CreatePurpose, FrameKind, HEADER_BYTES } from "../../src/module/wire/frames.ts";
 import type { CallDone, ModuleContext } from "../../src/module/context.ts";
 import type { CallOutcome, ModuleCommand } from "../../src/protocol/module_interface.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
@@ -97,7 +97,14 @@ function textOf(call: DeviceData): string {
   return new TextDecoder().decode(call.data);
 }
 
-/** A host that was asked for one context. */
+/** What a context is asked for with. */
+export interface Asked {
+  readonly purpose?: CreatePurpose;
+  readonly path?: string;
+  readonly config?: Readonly<Record<string, string>>;
+}
+
+/** Both ends of a link: the contexts of a car's side, and a host for them. */
 export class NearHost implements AsyncDisposable {
   readonly clock = new VirtualClock();
   readonly logged: string[] = [];
@@ -108,6 +115,9 @@ export class NearHost implements AsyncDisposable {
   readonly pongs: number[] = [];
   readonly overdue: string[] = [];
   readonly loaded: string[] = [];
+  /** What cars do when they hear of their contexts. */
+  onLoaded: () => void = () => {};
+  onCommand: () => void = () => {};
   readonly statistics = new CallStatistics();
   readonly contexts: HostContexts;
   readonly server: HostServer;
@@ -140,12 +150,18 @@ export class NearHost implements AsyncDisposable {
   }
 
   /** Asks for a context. */
-  create(car = "car_a", purpose: "context" | "load" | "init" = "context", path = "module.so") {
-    const spec = specOf(car, {}, { libPath: `/nowhere/${path}` });
+  create(car = "car_a", { purpose = "context", path = "module.so", config = {} }: Asked = {}) {
+    const spec = specOf(car, config, { libPath: `/nowhere/${path}` });
     return waitFor(
       this.contexts.create(spec, {
-        onLoaded: () => this.loaded.push(car),
-        onCommand: (command) => this.commands.push(command),
+        onLoaded: () => {
+          this.loaded.push(car);
+          this.onLoaded();
+        },
+        onCommand: (command) => {
+          this.commands.push(command);
+          this.onCommand();
+        },
         onLost() {},
       }, purpose),
       "the context",

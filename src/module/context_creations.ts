@@ -1,0 +1,84 @@
+// Contexts of one module host that are being made, as they are seen from outside.
+import type { Blame, ModuleContext } from "./context.ts";
+import { LOAD_ERROR_KINDS, ModuleLoadError, type ModuleLoadErrorKind } from "./errors.ts";
+import type { RemoteContext } from "./remote_context.ts";
+import type { Frame } from "./wire/frame_reader.ts";
+import { type CreatePurpose, type CreateRequest, FrameKind } from "./wire/frames.ts";
+import type { Link } from "./wire/link.ts";
+
+interface Creation {
+  readonly context: RemoteContext;
+  readonly purpose: CreatePurpose;
+  readonly resolve: (context: ModuleContext) => void;
+  readonly reject: (error: ModuleLoadError) => void;
+}
+
+/** Asks a host to make contexts, and hears what becomes of them. */
+export class ContextCreations {
+  readonly #link: Link;
+  readonly #open = new Map<number, Creation>();
+
+  constructor(link: Link) {
+    this.#link = link;
+  }
+
+  /** How many contexts are being made. */
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** The context that is being made at a place. */
+  at(index: number): RemoteContext | undefined {
+    return this.#open.get(index)?.context;
+  }
+
+  /**
+   * Asks the host to make a context, or to try to.
+   *
+   * @throws {ModuleLoadError} (by rejecting) when it cannot.
+   */
+  begin(context: RemoteContext, purpose: CreatePurpose): Promise<ModuleContext> {
+    const { index, spec } = context;
+    const { module, libPath, parameters, waitTimeoutMs } = spec;
+    const request: CreateRequest = { module, libPath, parameters, waitTimeoutMs, purpose };
+    const { out } = this.#link;
+    out.begin(FrameKind.CREATE, index);
+    out.text(JSON.stringify(request));
+    if (!out.end()) {
+      const detail = "its configuration is too large: 16 MiB at most";
+      return Promise.reject(new ModuleLoadError("init", spec, detail));
+    }
+    this.#link.flush();
+    return new Promise((resolve, reject) => {
+      this.#open.set(index, { context, purpose, resolve, reject });
+    });
+  }
+
+  /** A context has been made. Returns it, unless it was made for a trial and is gone again. */
+  made(index: number): RemoteContext | undefined {
+    const creation = this.#open.get(index);
+    if (creation === undefined) return undefined;
+    this.#open.delete(index);
+    creation.resolve(creation.context);
+    return creation.purpose === "context" ? creation.context : undefined;
+  }
+
+  /** A context could not be made. Returns what kind of failure that was. */
+  failed(index: number, frame: Frame): ModuleLoadErrorKind | undefined {
+    const creation = this.#open.get(index);
+    if (creation === undefined) return undefined;
+    this.#open.delete(index);
+    const kind = LOAD_ERROR_KINDS[frame.argument] ?? "host";
+    creation.reject(new ModuleLoadError(kind, creation.context.spec, frame.text()));
+    return kind;
+  }
+
+  /** Nothing will be made any more. */
+  failAll(detail: string, blameOf: (context: RemoteContext) => Blame = () => "none"): void {
+    for (const { context, reject } of this.#open.values()) {
+      const blame = blameOf(context);
+      reject(new ModuleLoadError("host", context.spec, detail, { blame }));
+    }
+    this.#open.clear();
+  }
+}
