@@ -1,7 +1,8 @@
 // What a host makes of a module, whatever it is written in: here of one in the test's own process.
 import assert from "node:assert/strict";
 import { LibraryError, type ModuleLoadError } from "../../src/module/errors.ts";
-import { FrameKind, MAX_FRAME_BYTES } from "../../src/module/wire/frames.ts";
+import type { PoppedCommand } from "../../src/module/host/module.ts";
+import { FrameKind, MAX_DATA_BYTES, MAX_FRAME_BYTES } from "../../src/module/wire/frames.ts";
 import { type CallOutcome, DisconnectType } from "../../src/protocol/module_interface.ts";
 import { waitFor } from "../support/wait.ts";
 import { Ended, type MakeCall, NearHost, popped, ScriptedModule } from "./near_host.ts";
@@ -226,6 +227,48 @@ Deno.test("Commands are popped until none remains, each given back before the ne
   assert.equal(ended.all.at(-1), "after ok");
   assert.deepEqual(host.logged, ["WARNING car_a: pop_command failed: freed twice"]);
   assert.equal(host.commands.length, 2);
+});
+
+Deno.test("A pop is a call like any other: nothing else is called meanwhile, and it is watched [MODULE-CALLS]", async () => {
+  const module = new ScriptedModule();
+  await using host = new NearHost(() => module);
+  const context = await host.create();
+  context.releaseCommands();
+  await waitFor(() => module.calls.length === 2, "the wait");
+  const slow = Promise.withResolvers<PoppedCommand>();
+  module.pops = [slow.promise];
+  module.endWait("ok");
+  await waitFor(() => module.calls.length === 3, "the pop");
+  const ended = new Ended(context)
+    .call("status", (context, done) => context.forwardStatus(DEVICE, bytesOf("a"), done));
+  await host.clock.advance(9000);
+  await host.settled();
+  assert.deepEqual(host.overdue, ["car_a pop_command 9000"]);
+  assert.deepEqual(module.calls.slice(2), ["popCommand context"]);
+  slow.resolve(popped(-1));
+  assert.deepEqual(await ended.none(), ["status ok"]);
+  assert.deepEqual(module.calls.slice(3), ["deallocate -1 context", "forwardStatus a context"]);
+  assert.deepEqual(host.commands, []);
+});
+
+Deno.test("A command of more than 16 MiB, role and name included, is dropped and said", async () => {
+  const module = new ScriptedModule();
+  await using host = new NearHost(() => module);
+  const context = await host.create();
+  const sizeOf = (byteLength: number): PoppedCommand => ({
+    remaining: 1,
+    byteLength,
+    copyTo: (target) => target.fill(0),
+  });
+  module.pops = [sizeOf(MAX_DATA_BYTES + 17), sizeOf(MAX_DATA_BYTES + 16)];
+  context.releaseCommands();
+  await waitFor(() => module.calls.length === 2, "the wait");
+  module.endWait("ok");
+  await waitFor(() => host.commands.length === 1, "the command");
+  assert.equal(host.commands[0]?.data.length, MAX_DATA_BYTES);
+  assert.deepEqual(host.logged.slice(0, 1), [
+    "WARNING car_a: Command dropped: it may have 16777216 bytes: 16777217",
+  ]);
 });
 
 Deno.test("A wait that throws is one that failed, and what remains is the pause", async () => {

@@ -260,7 +260,7 @@ export class CommandBuffers implements PoppedCommand {
   }
 
   /** Gives each of the three buffers that is not NULL back to the library [MODULE-MEMORY]. */
-  giveBack({ deallocate }: Pick<ModuleSymbols, "deallocate">): void {
+  giveBack({ deallocate }: { readonly deallocate: (buffer: Bytes) => void }): void {
     if (!isNull(this.#dataView, 0)) deallocate(this.data);
     if (!isNull(this.#deviceView, ROLE_OFFSET)) deallocate(this.#role);
     if (!isNull(this.#deviceView, NAME_OFFSET)) deallocate(this.#name);
