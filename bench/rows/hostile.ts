@@ -1,6 +1,8 @@
 // What a hostile gateway, subscriber or broker costs all the others.
+import { carTopics } from "../../src/protocol/mod.ts";
 import { AttackProcess } from "../../tests/adversary/attacks.ts";
 import { closesAtPublish } from "../../tests/adversary/broker.ts";
+import { COMPANY } from "../../tests/e2e/server_process.ts";
 import { RawBroker } from "../../tests/mqtt/raw_broker.ts";
 import {
   type Attacked,
@@ -81,36 +83,50 @@ export const junk: Row = {
   byDefault: false,
   async run(context) {
     const figures = [];
-    for (const [junk, bytes] of [["noise", 20], ["stray", 20], ["noise", 1_000]] as const) {
+    const floods = [
+      ["noise", 20, false],
+      ["stray", 20, false],
+      ["noise", 1_000, false],
+      ["noise", 20, true],
+    ] as const;
+    for (const [junk, bytes, embedded] of floods) {
       const runs: Attacked[] = [];
       const elsewhere: Attacked[] = [];
       const stops: number[] = [];
       const perSecond = bytes > 100 ? FLOOD / 5 : FLOOD;
       for (let round = 0; round < 2; round++) {
-        await using stage = await Stage.set({ ...CARS, modules: plainModules(context) });
+        await using stage = await Stage.set({ ...CARS, modules: plainModules(context), embedded });
         // The broker and the attacker take their share of the machine in any case.
         for (const [results, car] of [[elsewhere, "nobody"], [runs, "car_1"]] as const) {
           await using scope = new AsyncDisposableStack();
           const options = { port: stage.port, car, perSecond, junk, bytes };
-          const begin = async () => scope.use(await AttackProcess.start("flood", options));
+          const begin = async () => {
+            const topic = carTopics(COMPANY, car).moduleGateway;
+            if (car === "nobody") {
+              const reader = { port: stage.port, topic };
+              scope.use(await AttackProcess.start("silentSubscriber", reader));
+            }
+            scope.use(await AttackProcess.start("flood", options));
+          };
           results.push(await measureAttack(stage, WATCH, begin));
           if (car === "car_1") stops.push(await secondsToStop(stage));
         }
       }
-      const what = `${perSecond}/s of ${bytes} bytes of ${junk} on a car`;
+      const through = embedded ? ", the server is the broker" : "";
+      const what = `${perSecond}/s of ${bytes} bytes of ${junk} on a car${through}`;
       figures.push(
         othersFigure(this.name, what, runs, 3),
         figure({
           row: this.name,
-          what: "the same, against the same flood on a topic of nobody",
+          what: "the same, against the same flood that another client reads",
           unit: "ms",
           server: runs.map(({ attacked }) => attacked.p99Ms),
           reference: elsewhere.map(({ attacked }) => attacked.p99Ms),
           reach: "<= 3 x",
           reached: (_, ratio) => ratio <= 3,
         }),
-        memoryFigure(this.name, runs, 50),
-        coreFigure(this.name, runs, 1),
+        memoryFigure(this.name, runs, 120),
+        coreFigure(this.name, runs, 0.5),
         stopFigure(this.name, stops),
       );
     }
