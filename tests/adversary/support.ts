@@ -1,7 +1,7 @@
 // What the cases have in common: others that go on, and a server that still obeys.
 import assert from "node:assert/strict";
 import type { Gateway } from "../../src/simulator/gateway.ts";
-import { childrenOf, holdingsOf } from "../e2e/processes.ts";
+import { familyMemoryKb } from "../e2e/processes.ts";
 import type { ServerProcess } from "../e2e/server_process.ts";
 import { waitFor } from "../support/wait.ts";
 import type { AttackProcess } from "./attacks.ts";
@@ -29,11 +29,9 @@ export async function until(
   return await waitFor(reached, `${count} ${name} of the attack`) || {};
 }
 
-/** Resident memory of the server, and of its hosts if wanted, in MB. */
-export async function memoryMb(server: ServerProcess, hosts = true): Promise<number> {
-  const pids = hosts ? [server.pid, ...await childrenOf(server.pid)] : [server.pid];
-  const all = await Promise.all(pids.map(holdingsOf));
-  return all.reduce((sum, { memoryKb }) => sum + memoryKb, 0) / 1_000;
+/** Resident memory of a server with its module hosts, in MB. */
+export async function memoryMb({ pid }: ServerProcess): Promise<number> {
+  return await familyMemoryKb(pid) / 1_000;
 }
 
 /** SIGTERM has to end it in order, whatever goes on. */
@@ -43,10 +41,9 @@ export async function stops(server: ServerProcess): Promise<void> {
   assert.doesNotMatch(server.text, /Gave up stopping/);
 }
 
-/** Where a server listens for operators. */
+/** The port on which a server listens for operators. */
 export async function operatorsPort(server: ServerProcess): Promise<number> {
-  const line = await server.line(/Listening for operators on /);
-  return Number(new URL(line.slice(line.indexOf("http"))).port);
+  return Number(new URL(await server.operatorsUrl()).port);
 }
 
 /** Whether a health check is answered with 200. */

@@ -2,18 +2,13 @@
 import assert from "node:assert/strict";
 import { idleConnections } from "../adversary/http_client.ts";
 import { waitFor } from "../support/wait.ts";
-import { program, type ServerProcess } from "./server_process.ts";
+import { program } from "./server_process.ts";
 import { Stage } from "./stage.ts";
 
 const HTTP = { port: 0, api_key: "0123456789abcdef" };
 
 /** How long one answer is waited for, in milliseconds. */
 const PROBE_MS = 1000;
-
-async function urlOf(server: ServerProcess): Promise<string> {
-  const line = await server.line(/Listening for operators on /);
-  return line.slice(line.indexOf("http"));
-}
 
 async function isAlive(url: string): Promise<boolean> {
   try {
@@ -42,7 +37,7 @@ async function limitFiles(pid: number, limit: number): Promise<number> {
 Deno.test("A server whose file descriptors ran out answers HTTP again, and stops in order", async () => {
   await using stage = await Stage.set();
   const server = await stage.serve({ cars: { car_a: {} }, more: { http: HTTP } });
-  const url = await urlOf(server);
+  const url = await server.operatorsUrl();
   assert.ok(await isAlive(url));
   const { pid } = server;
   // Each of the three descriptors of a connection is the one that is missing.
@@ -69,7 +64,7 @@ Deno.test("A server says at its start that the limit of open files is too low", 
   await server.line(
     /WARNING.*\bOpen files: about 118 needed for 1 cars and 1 module hosts, 110 available\. Raise the /,
   );
-  const url = await urlOf(server);
+  const url = await server.operatorsUrl();
   await using attack = await idleConnections({
     port: Number(new URL(url).port),
     connections: 100,

@@ -14,7 +14,7 @@ import type { ScriptedGateway } from "../../src/simulator/scripted_gateway.ts";
 import { anyMessage } from "../adversary/messages.ts";
 import { mosquittoTest } from "../support/mosquitto.ts";
 import { waitFor } from "../support/wait.ts";
-import { childrenOf, holdingsOf } from "./processes.ts";
+import { familyMemoryKb } from "./processes.ts";
 import { COMPANY, type ServerProcess } from "./server_process.ts";
 import { PATIENT, Stage } from "./stage.ts";
 
@@ -205,14 +205,6 @@ const VICTIMS = 50;
 /** The broker keeps 1,000 messages for a subscriber that is behind, and drops what comes then. */
 const BATCH = 800;
 
-/** Memory of a server and its module hosts, in kB. */
-async function memoryOf(pid: number): Promise<number> {
-  const all = [pid, ...await childrenOf(pid)].map(async (each) =>
-    (await holdingsOf(each)).memoryKb
-  );
-  return (await Promise.all(all)).reduce((sum, each) => sum + each, 0);
-}
-
 mosquittoTest(
   `${
     TOTAL.toLocaleString("en")
@@ -251,7 +243,7 @@ mosquittoTest(
         60_000,
       );
       while (gateway.unread.length > 0) await gateway.expect(gateway.unread[0]?.kind ?? "command");
-      if (sent % 50_000 < BATCH) memory.push(await memoryOf(server.pid));
+      if (sent % 50_000 < BATCH) memory.push(await familyMemoryKb(server.pid));
     }
     for (const gateway of gateways.slice(0, 3)) {
       await gateway.connectSequence();

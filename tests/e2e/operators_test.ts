@@ -15,11 +15,6 @@ const KEY = "0123456789abcdef";
 const CAR = "car_a";
 const DEVICE = device(1000, "front");
 
-async function urlOf(server: ServerProcess): Promise<string> {
-  const line = await server.line(/Listening for operators on /);
-  return line.slice(line.indexOf("http"));
-}
-
 async function get(url: string): Promise<Response> {
   return await waitFor(fetch(url, { headers: { "x-api-key": KEY } }), url);
 }
@@ -40,7 +35,7 @@ Deno.test("A server shows operators its cars, and does what they say", async () 
   await using stage = await Stage.set();
   const http = { port: 0, api_key: KEY };
   const server = await stage.serve({ cars: { [CAR]: {} }, more: { http } });
-  const url = await urlOf(server);
+  const url = await server.operatorsUrl();
   const ready = await get(`${url}/readyz`);
   assert.deepEqual([ready.status, await ready.json()], [200, {
     ready: true,

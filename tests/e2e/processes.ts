@@ -35,6 +35,12 @@ export async function holdingsOf(pid: number): Promise<Holdings> {
   return { files, threads: field(status, "Threads"), memoryKb: field(status, "VmRSS") };
 }
 
+/** Resident memory of a process and its children, in kB. */
+export async function familyMemoryKb(pid: number): Promise<number> {
+  const all = await Promise.all([pid, ...await childrenOf(pid)].map(holdingsOf));
+  return all.reduce((sum, { memoryKb }) => sum + memoryKb, 0);
+}
+
 function field(status: string, name: string): number {
   const value = new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)?.[1];
   if (value === undefined) throw new Error(`Cannot find ${name} of a process: ${status}`);

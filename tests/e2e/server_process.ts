@@ -229,6 +229,12 @@ export class ServerProcess extends ProgramProcess {
     return server;
   }
 
+  /** Where it listens for operators, such as `http://127.0.0.1:8080`. */
+  async operatorsUrl(): Promise<string> {
+    const line = await this.line(/Listening for operators on /);
+    return line.slice(line.indexOf("http"));
+  }
+
   /** Starts a server, and waits for nothing. */
   static async launch(config: TestConfig, options: ProcessOptions = {}): Promise<ServerProcess> {
     const folder = await TempFolder.make();
