@@ -18,11 +18,11 @@ async function main(args: readonly string[]): Promise<number> {
   // Only module hosts call libraries. A compiled program has the permission for their sake, and
   // the side that talks to the network gives it up before it reads a single byte.
   await Deno.permissions.revoke({ name: "ffi" });
-  const [{ runProgram }, { consoleOutput, printText }, { describeDefect, reportDefects }] =
-    await Promise.all([
+  const [{ runProgram }, { consoleOutput, printText }, { stackOf, reportUncaught }] = await Promise
+    .all([
       import("./cli/program.ts"),
       import("./text/output.ts"),
-      import("./cli/defects.ts"),
+      import("./cli/uncaught_errors.ts"),
     ]);
   const context = {
     output: consoleOutput,
@@ -30,11 +30,11 @@ async function main(args: readonly string[]): Promise<number> {
     onReload: reloadOnSignal,
     onDefect: (text: string) => printText(text, consoleOutput.err),
   };
-  reportDefects((text) => context.onDefect(text));
+  reportUncaught((text) => context.onDefect(text));
   try {
     return await runProgram(args, context);
   } catch (error) {
-    context.onDefect(`Defect, the command failed: ${describeDefect(error)}`);
+    context.onDefect(`Defect, the command failed: ${stackOf(error)}`);
     return 1;
   }
 }

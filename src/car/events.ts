@@ -234,7 +234,7 @@ function noteEvent(note: Note): Omit<CarEvent, "session" | "code"> & { readonly 
         text: () => `Discarded a message: ${note.detail}`,
         kind: note.why,
       };
-    case "counts_anew":
+    case "counter_restarted":
       return {
         level: "INFO",
         text: () =>

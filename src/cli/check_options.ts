@@ -1,6 +1,6 @@
 // The options of `check`, separate from the command, so that help loads nothing else.
 import { configureWithConfig } from "./config_options.ts";
-import type { Configure } from "./context.ts";
+import type { Configure } from "./program_context.ts";
 
 interface ParsedOptions {
   readonly against?: string;

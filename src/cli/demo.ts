@@ -6,7 +6,7 @@ import {
 } from "../../examples/module/build.ts";
 import type { GatewayVersion } from "../gateway/mod.ts";
 import { startLogging } from "../log/mod.ts";
-import type { ProgramContext } from "./context.ts";
+import type { ProgramContext } from "./program_context.ts";
 import { Countdown, Demo, recorderOf, runUntilStopped } from "../app/mod.ts";
 
 /** What the command line said. */

@@ -2,7 +2,7 @@
 import { InvalidArgumentError, Option } from "commander";
 import { GATEWAY_VERSIONS } from "../gateway/mod.ts";
 import { RECORD_SUMMARY } from "./config_options.ts";
-import type { Configure } from "./context.ts";
+import type { Configure } from "./program_context.ts";
 import type { DemoOptions } from "./demo.ts";
 
 /** With more cars, the screen is unreadable. */

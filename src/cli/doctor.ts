@@ -1,7 +1,7 @@
 // `doctor`: tests everything the server will need, and says what to fix.
 import { CHECKS, countByStatus, examine, type Finding, STATUSES } from "../doctor/mod.ts";
 import type { ConfigOptions } from "./config_options.ts";
-import type { ProgramContext } from "./context.ts";
+import type { ProgramContext } from "./program_context.ts";
 import { printText } from "../text/mod.ts";
 import { firstOf } from "../time/mod.ts";
 

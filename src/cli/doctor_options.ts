@@ -1,6 +1,6 @@
 // The options of `doctor`, separate from the command, so that help loads nothing else.
 import { configureWithConfig } from "./config_options.ts";
-import type { Configure } from "./context.ts";
+import type { Configure } from "./program_context.ts";
 import { OptionReader } from "./option_reader.ts";
 
 /** Longer than a gateway is silent, in a session or out of one [GATEWAY-TIMES], in seconds. */

@@ -7,7 +7,7 @@
 import { Argument, Command, CommanderError } from "commander";
 import { versionText } from "../version.ts";
 import { configureWithConfig } from "./config_options.ts";
-import type { Configure, ProgramContext } from "./context.ts";
+import type { Configure, ProgramContext } from "./program_context.ts";
 import { consoleOutput, printText } from "../text/mod.ts";
 
 const USAGE_STATUS = 2;

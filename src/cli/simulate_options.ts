@@ -1,7 +1,7 @@
 // The options of `simulate`, separate from the command.
 import { type Command, Option } from "commander";
 import { GATEWAY_VERSIONS } from "../gateway/mod.ts";
-import type { ProgramContext } from "./context.ts";
+import type { ProgramContext } from "./program_context.ts";
 import type { RawOptions } from "./option_reader.ts";
 import {
   DEFAULT_WINDOW,

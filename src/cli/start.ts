@@ -27,7 +27,7 @@ import {
 } from "../app/mod.ts";
 import { printConfigError, printWarnings } from "./check.ts";
 import type { ConfigOptions } from "./config_options.ts";
-import type { ProgramContext } from "./context.ts";
+import type { ProgramContext } from "./program_context.ts";
 import type { Output } from "../text/mod.ts";
 
 /**

@@ -1,17 +1,17 @@
-// Turns a configuration of any dialect into the form, or into a list of all its problems.
+// Resolves a configuration of any dialect, or lists all its problems.
 import { resolve } from "node:path";
-import { resolveBroker } from "./form/broker.ts";
+import { resolveBroker } from "./resolve/broker.ts";
 import { type CommonInput, type Dialect, readDialect } from "./dialects/dialect.ts";
 import { describeFileError, DOCUMENT_PATH, joinPath, quote } from "../text/mod.ts";
 import { ConfigError, Faults, type Problem } from "./errors.ts";
 import { type ConfigPlace, systemFiles, withFiles } from "./files.ts";
-import { resolveHttp } from "./form/http.ts";
+import { resolveHttp } from "./resolve/http.ts";
 import { readJson } from "./dialects/json.ts";
-import { formOf } from "./keys/key.ts";
+import { resolvedOf } from "./keys/key.ts";
 import { COMMON } from "./keys/keys.ts";
-import { resolveLogging } from "./form/logging.ts";
-import type { ServerConfig, Timeouts } from "./form/model.ts";
-import { resolveFleet } from "./form/modules.ts";
+import { resolveLogging } from "./resolve/logging.ts";
+import type { ServerConfig, Timeouts } from "./resolve/config.ts";
+import { resolveFleet } from "./resolve/modules.ts";
 import { type NumberTexts, USUAL_TEXTS } from "./dialects/number_texts.ts";
 import type { Overrides } from "./overrides.ts";
 import { isObject } from "./dialects/read.ts";
@@ -67,7 +67,7 @@ export async function loadConfig(
 }
 
 /**
- * Turns a parsed JSON document into the form.
+ * Resolves a parsed JSON document.
  *
  * @param place where the files it names are looked up
  * @param source what the document is called in the error
@@ -91,7 +91,7 @@ export function parseConfig(
   const http = resolveHttp(input.common, place, faults);
   const timeouts = resolveTimeouts(input.common, input.broker.sessionMs);
   const record = overrides.record ?? input.common.record;
-  const limits = formOf(COMMON.limits, input.common.limits);
+  const limits = resolvedOf(COMMON.limits, input.common.limits);
   const { company_name: company, send_invalid_command: sendInvalidCommand } = input.common;
   if (
     faults.problems.length > 0 || broker === undefined || company === undefined ||

@@ -1,9 +1,9 @@
-// Configurations: one table of keys, three dialects, the one form, and what differs between two.
+// Configurations: one table of keys, three dialects, what they resolve to, and what differs between two.
 export type { Dialect } from "./dialects/dialect.ts";
 export { ConfigError, type Problem } from "./errors.ts";
 export { secretOf, systemFiles, withFiles } from "./files.ts";
-export { MAX_KEY_LENGTH } from "./form/http.ts";
-export type { BrokerConfig, CarConfig, HttpConfig, ServerConfig } from "./form/model.ts";
+export { MAX_KEY_LENGTH } from "./resolve/http.ts";
+export type { BrokerConfig, CarConfig, HttpConfig, ServerConfig } from "./resolve/config.ts";
 export { configJsonSchemaText } from "./keys/json_schema.ts";
 export { keyTable } from "./keys/key_table.ts";
 export { loadConfig, type LoadedConfig, parseConfig } from "./load.ts";

@@ -4,7 +4,7 @@ import { expectedCounter, hasModule, respond, servedType } from "./commands.ts";
 import { enterSession, hasNoDevice, isConnected } from "./devices.ts";
 import type { Effect, ViolationKind } from "./inputs.ts";
 import { nextLook, queueReconnect, reconnect, sendAll, sizeOf } from "./reports.ts";
-import { drop, end, type Ending } from "./rest.ts";
+import { drop, end, type SessionEnd } from "./disconnected.ts";
 import type { Connected, Connecting, Environment, GatewayState } from "./state.ts";
 
 /** The connect sequence is done: sends what devices have reported meanwhile. */
@@ -82,11 +82,11 @@ export function onNotifiedConnected(
 /** The broker was lost: queues a reconnect, without a link to close. */
 export function onLinkLost(
   state: Connected,
-  ending: Ending,
+  cause: SessionEnd,
   { now, settings }: Environment,
   effects: Effect[],
 ): GatewayState {
-  const base = end(state, ending, effects);
+  const base = end(state, cause, effects);
   const lookAt = nextLook(state, now, settings.times.lookMs);
   return { kind: "not_initialized", base, lookAt };
 }
@@ -139,8 +139,8 @@ function onStatusResponse(
     const detail = `counter ${counter}; ${open.length} open, next counter ${state.counter}`;
     const kind = "unexpected_status_response";
     effects.push({ type: "violation", kind, sessionId, phase: "connected", detail });
-    const ending = { reason: "violation", detail: `${kind}: ${detail}` } as const;
-    return drop(state, ending, environment, effects);
+    const cause = { reason: "violation", detail: `${kind}: ${detail}` } as const;
+    return drop(state, cause, environment, effects);
   }
   effects.push({ type: "answered", open: answered, inSequence: false });
   const open = at === 0 ? state.open.slice(1) : state.open.toSpliced(at, 1);

@@ -12,7 +12,7 @@ import { expectedCounter, respond, servedType } from "./commands.ts";
 import { beginRunning } from "./connected.ts";
 import { hasNoDevice } from "./devices.ts";
 import type { Effect, ViolationKind } from "./inputs.ts";
-import { end, fail } from "./rest.ts";
+import { end, fail } from "./disconnected.ts";
 import { nextSessionId } from "./session_id.ts";
 import type { Connecting, Environment, GatewayState, OpenStatus } from "./state.ts";
 
@@ -73,8 +73,8 @@ export function violate(
 ): GatewayState {
   const { sessionId, step: phase } = state;
   effects.push({ type: "violation", kind, sessionId, phase, detail });
-  const ending = { reason: "violation", detail: `${kind}: ${detail}` } as const;
-  return fail(state, ending, environment, effects);
+  const cause = { reason: "violation", detail: `${kind}: ${detail}` } as const;
+  return fail(state, cause, environment, effects);
 }
 
 /** The awaited message has not come in time. */

@@ -2,7 +2,7 @@
 import { DeviceState, nextCounter, type Status } from "../protocol/mod.ts";
 import { fold, foldAll, isConnected, noteSent } from "./devices.ts";
 import type { Effect } from "./inputs.ts";
-import { connect, end, type Ending } from "./rest.ts";
+import { connect, end, type SessionEnd } from "./disconnected.ts";
 import {
   type Connected,
   type Connecting,
@@ -104,12 +104,12 @@ function send(
 /** Queues a reconnect for the next look, or after the next status; the first one counts. */
 export function queueReconnect(
   state: Connected,
-  ending: Ending,
+  cause: SessionEnd,
   { now, settings }: Environment,
 ): Connected {
   if (state.reconnect !== null) return state;
   const at = nextLook(state, now, settings.times.lookMs);
-  return { ...state, reconnect: { ...ending, at } };
+  return { ...state, reconnect: { ...cause, at } };
 }
 
 /** When the queue of reconnects is looked at next, if no status comes. */
@@ -121,7 +121,7 @@ export function nextLook({ lookedAt }: Connected, now: number, lookMs: number): 
 /** Closes, and connects at once. */
 export function reconnect(
   state: Connected,
-  { reason, detail }: Ending,
+  { reason, detail }: SessionEnd,
   environment: Environment,
   effects: Effect[],
 ): GatewayState {

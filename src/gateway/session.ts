@@ -18,7 +18,7 @@ import {
 import { foldAll } from "./devices.ts";
 import type { Effect, Input } from "./inputs.ts";
 import { holdBack, onReport } from "./reports.ts";
-import { connect, end, type Ending, fail } from "./rest.ts";
+import { connect, end, fail, type SessionEnd } from "./disconnected.ts";
 import type { Environment, GatewayState, Report } from "./state.ts";
 
 export interface Step {
@@ -103,10 +103,10 @@ function transition(
   }
 }
 
-const STOPPED: Ending = { reason: "stopped", detail: "the gateway was stopped" };
-const DROPPED: Ending = { reason: "link_dropped", detail: "the gateway dropped its link" };
-const RESTARTED: Ending = { reason: "restarted", detail: "the gateway was restarted" };
-const NOTIFIED: Ending = {
+const STOPPED: SessionEnd = { reason: "stopped", detail: "the gateway was stopped" };
+const DROPPED: SessionEnd = { reason: "link_dropped", detail: "the gateway dropped its link" };
+const RESTARTED: SessionEnd = { reason: "restarted", detail: "the gateway was restarted" };
+const NOTIFIED: SessionEnd = {
   reason: "notified",
   detail: "the server sent the disconnect notification",
 };
@@ -119,13 +119,13 @@ function isEstablished(state: GatewayState): state is Established {
 
 function loseLink(
   state: Established,
-  ending: Ending,
+  cause: SessionEnd,
   environment: Environment,
   effects: Effect[],
 ): GatewayState {
   return state.kind === "connected"
-    ? onLinkLost(state, ending, environment, effects)
-    : fail(state, ending, environment, effects);
+    ? onLinkLost(state, cause, environment, effects)
+    : fail(state, cause, environment, effects);
 }
 
 function onMalformed(

@@ -4,7 +4,7 @@ import { LOAD_ERROR_KINDS, ModuleLoadError, type ModuleLoadErrorKind } from "./e
 import type { RemoteContext } from "./remote_context.ts";
 import type { Frame } from "./wire/frame_reader.ts";
 import { type CreatePurpose, type CreateRequest, FrameKind } from "./wire/frames.ts";
-import type { Link } from "./wire/link.ts";
+import type { FrameChannel } from "./wire/frame_channel.ts";
 
 interface Creation {
   readonly context: RemoteContext;
@@ -15,11 +15,11 @@ interface Creation {
 
 /** Asks a host to make contexts, and hears what becomes of them. */
 export class ContextCreations {
-  readonly #link: Link;
+  readonly #channel: FrameChannel;
   readonly #open = new Map<number, Creation>();
 
-  constructor(link: Link) {
-    this.#link = link;
+  constructor(channel: FrameChannel) {
+    this.#channel = channel;
   }
 
   /** How many contexts are being made. */
@@ -41,14 +41,14 @@ export class ContextCreations {
     const { index, spec } = context;
     const { module, libPath, parameters, waitTimeoutMs } = spec;
     const request: CreateRequest = { module, libPath, parameters, waitTimeoutMs, purpose };
-    const { out } = this.#link;
+    const { out } = this.#channel;
     out.begin(FrameKind.CREATE, index);
     out.text(JSON.stringify(request));
     if (!out.end()) {
       const detail = "its configuration is too large: 16 MiB at most";
       return Promise.reject(new ModuleLoadError("init", spec, detail));
     }
-    this.#link.flush();
+    this.#channel.flush();
     return new Promise((resolve, reject) => {
       this.#open.set(index, { context, purpose, resolve, reject });
     });

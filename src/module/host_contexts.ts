@@ -1,4 +1,4 @@
-// The contexts of one module host as seen from outside, and the link to it: who has which of its
+// The contexts of one module host as seen from outside, and the channel to it: who has which of its
 // places, from the first attempt to make a context until it is destroyed.
 import type { Log } from "../log/mod.ts";
 import type { Clock } from "../time/mod.ts";
@@ -9,7 +9,7 @@ import { ModuleLoadError } from "./errors.ts";
 import type { Frame } from "./wire/frame_reader.ts";
 import { type CreatePurpose, FrameKind } from "./wire/frames.ts";
 import type { ModuleHostSnapshot } from "./host_model.ts";
-import { type Duplex, Link, type LinkHandler } from "./wire/link.ts";
+import { type Duplex, FrameChannel, type FrameChannelHandler } from "./wire/frame_channel.ts";
 import { type ContextOwner, RemoteContext } from "./remote_context.ts";
 import type { CallStatistics } from "./statistics.ts";
 
@@ -36,7 +36,7 @@ export interface HostContextsOptions {
     functionName: string,
     elapsedMs: number,
   ) => void;
-  /** See {@linkcode LinkHandler}. */
+  /** See {@linkcode FrameChannelHandler}. */
   readonly onClosed: (error: Error | null) => void;
 }
 
@@ -46,8 +46,8 @@ const DESTROY_MARGIN_MS = 500;
 const COPY_AGAIN = "Copy the library again, in binary mode, and compare its size";
 
 /** The places of one host. */
-export class HostContexts implements ContextOwner, LinkHandler {
-  readonly link: Link;
+export class HostContexts implements ContextOwner, FrameChannelHandler {
+  readonly channel: FrameChannel;
   readonly statistics: CallStatistics;
   readonly #options: HostContextsOptions;
   readonly #living = new Map<number, RemoteContext>();
@@ -61,8 +61,8 @@ export class HostContexts implements ContextOwner, LinkHandler {
   constructor(duplex: Duplex, options: HostContextsOptions) {
     this.#options = options;
     this.statistics = options.statistics;
-    this.link = new Link(duplex, this);
-    this.#creations = new ContextCreations(this.link);
+    this.channel = new FrameChannel(duplex, this);
+    this.#creations = new ContextCreations(this.channel);
   }
 
   /** Places taken: of contexts being made, alive, or left undestroyed. */
@@ -119,8 +119,8 @@ export class HostContexts implements ContextOwner, LinkHandler {
   ): Promise<void> {
     const { index } = context;
     const { clock } = this.#options;
-    this.link.out.numberFrame(FrameKind.DESTROY, index, 0, timeoutMs);
-    this.link.flush();
+    this.channel.out.numberFrame(FrameKind.DESTROY, index, 0, timeoutMs);
+    this.channel.flush();
     return new Promise((resolve) => {
       const timer = clock.set(
         () => this.#onDestroyed(index, true),
@@ -166,7 +166,7 @@ export class HostContexts implements ContextOwner, LinkHandler {
     }
   }
 
-  /** See {@linkcode LinkHandler}. */
+  /** See {@linkcode FrameChannelHandler}. */
   onFrame(frame: Frame): void {
     const { kind, context: index } = frame;
     switch (kind) {
@@ -193,7 +193,7 @@ export class HostContexts implements ContextOwner, LinkHandler {
     }
   }
 
-  /** See {@linkcode LinkHandler}. */
+  /** See {@linkcode FrameChannelHandler}. */
   onClosed(error: Error | null): void {
     this.#options.onClosed(error);
   }

@@ -9,7 +9,7 @@ import { type CreatePurpose, FrameKind } from "./wire/frames.ts";
 import { CONTEXTS_PER_HOST, HostContexts } from "./host_contexts.ts";
 import type { HostState, ModuleHostOptions, ModuleHostSnapshot } from "./host_model.ts";
 import { describeExit, type HostExit, type HostProcess } from "./process/host_process.ts";
-import type { Duplex, Link } from "./wire/link.ts";
+import type { Duplex, FrameChannel } from "./wire/frame_channel.ts";
 import type { RemoteContext } from "./remote_context.ts";
 import { CallStatistics } from "./statistics.ts";
 import { halfOfMachineMemory, MemoryWatch, Watchdog } from "./process/watchdog.ts";
@@ -31,7 +31,7 @@ export class ModuleHost {
   /** Resolves when the process has ended and all callbacks were called. */
   readonly exited: Promise<string>;
   readonly #process: HostProcess;
-  readonly #link: Link;
+  readonly #channel: FrameChannel;
   readonly #contexts: HostContexts;
   readonly #log: Log;
   readonly #clock: Clock;
@@ -72,13 +72,13 @@ export class ModuleHost {
         this.#onOverdue(context, functionName, elapsedMs),
       onClosed: (error) => this.#onClosed(error),
     });
-    this.#link = this.#contexts.link;
+    this.#channel = this.#contexts.channel;
     this.#watchdog = new Watchdog({
       timeoutMs: options.moduleCallTimeoutMs ?? DEFAULT_CALL_TIMEOUT_MS,
       clock: this.#clock,
       ask: () => {
-        this.#link.out.frame(FrameKind.PING, 0);
-        this.#link.flush();
+        this.#channel.out.frame(FrameKind.PING, 0);
+        this.#channel.flush();
       },
       onSilent: (silentMs) => {
         this.#log.error(`Module host ${this.pid} is killed: no answer for ${silentMs} ms`);
@@ -115,7 +115,7 @@ export class ModuleHost {
   static async start(options: ModuleHostOptions = {}): Promise<ModuleHost> {
     const { process, connection } = await connectHost(options);
     const host = new ModuleHost(process, connection, options);
-    host.#link.start();
+    host.#channel.start();
     host.#watchdog.start();
     return host;
   }
@@ -143,7 +143,7 @@ export class ModuleHost {
       state: this.#state,
       places: this.#contexts.places,
       openCalls: contexts.reduce((sum, context) => sum + context.openCalls, 0),
-      pendingBytes: this.#link.pendingBytes,
+      pendingBytes: this.#channel.pendingBytes,
       residentBytes: this.#residentBytes,
       contexts,
     };
@@ -221,7 +221,7 @@ export class ModuleHost {
     this.#state = "stopping";
     await this.#contexts.destroyAll(destroyTimeoutMs);
     this.#killReason ??= "it was stopped";
-    this.#link.close();
+    this.#channel.close();
     await this.exited;
   }
 
@@ -249,7 +249,7 @@ export class ModuleHost {
     this.#watchdog.stop();
     if (this.#exitTimer !== null) this.#clock.clear(this.#exitTimer);
     this.#state = "exited";
-    this.#link.close();
+    this.#channel.close();
     const reason = this.#killReason ?? this.#ownReason(exit);
     this.#contexts.end(reason, this.#blameOf(exit), this.#stopping === null);
     this.#onExit(reason);

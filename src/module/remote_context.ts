@@ -3,12 +3,12 @@ import { CALL_OUTCOMES, type Device, type DisconnectType, NO_BYTES } from "../pr
 import { bytesOf, CallQueue, type OpenCall } from "./call_queue.ts";
 import type { Blame, CallDone, ContextListener, ContextSpec, ModuleContext } from "./context.ts";
 import { FrameKind, IF_CONNECTED } from "./wire/frames.ts";
-import type { Link } from "./wire/link.ts";
+import type { FrameChannel } from "./wire/frame_channel.ts";
 import type { CallCounter, CallFunction, CallStatistics } from "./statistics.ts";
 
 /** The interface to the host of a context. */
 export interface ContextOwner {
-  readonly link: Link;
+  readonly channel: FrameChannel;
   readonly statistics: CallStatistics;
   /** Destroys the context, by default with the host's own deadline; always resolves. */
   destroy(context: RemoteContext, timeoutMs?: number): Promise<void>;
@@ -156,24 +156,24 @@ export class RemoteContext implements ModuleContext {
 
   /** Sends calls to the host, within the window or all. */
   #send(all = false): void {
-    const { link } = this.#owner;
+    const { channel } = this.#owner;
     let call = this.#queue.send(all);
     if (call === undefined) return;
     while (call !== undefined) {
       const { kind, argument, device, data } = call;
-      if (!link.out.deviceFrame(kind, this.index, argument, device, data)) {
-        link.out.frame(FrameKind.REFUSED_CALL, this.index);
+      if (!channel.out.deviceFrame(kind, this.index, argument, device, data)) {
+        channel.out.frame(FrameKind.REFUSED_CALL, this.index);
       }
       call = this.#queue.waiting > 0 ? this.#queue.send(all) : undefined;
     }
-    link.flush();
+    channel.flush();
   }
 
   #tell(kind: FrameKind): void {
     if (this.#ended || this.#destroying !== null) return;
-    const { link } = this.#owner;
-    link.out.frame(kind, this.index);
-    link.flush();
+    const { channel } = this.#owner;
+    channel.out.frame(kind, this.index);
+    channel.flush();
   }
 
   #finish(call: Pick<OpenCall, "done" | "counter">, outcomeIndex: number, tookUs: number): void {

@@ -1,6 +1,6 @@
 // Reads what ValueWriter wrote.
 import { TAG } from "./values.ts";
-import { WORDS } from "./words.ts";
+import { DICTIONARY } from "./dictionary.ts";
 
 /** Deeper values were not written by this program. */
 const MAX_DEPTH = 64;
@@ -110,7 +110,7 @@ class ValueReader {
   }
 
   #word(tag: number): string {
-    const word = WORDS[tag - TAG.word];
+    const word = DICTIONARY[tag - TAG.word];
     if (word === undefined) throw this.#error("a word");
     return word;
   }

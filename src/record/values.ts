@@ -1,8 +1,8 @@
 // Plain values as bytes, exactly: undefined, bytes, -0 and half of a surrogate pair survive.
 //
-// A value begins with a byte that says what it is; see TAG. Whole numbers and WORDS have their
+// A value begins with a byte that says what it is; see TAG. Whole numbers and DICTIONARY have their
 // value in that byte, if they fit.
-import { WORDS } from "./words.ts";
+import { DICTIONARY } from "./dictionary.ts";
 
 export const TAG = {
   undefined: 0,
@@ -30,9 +30,9 @@ export const TAG = {
 
 const SMALL = 64;
 const FIRST_BYTES = 64 * 1024;
-const WORD_NUMBERS = new Map(WORDS.map((word, index) => [word, index]));
+const WORD_NUMBERS = new Map(DICTIONARY.map((word, index) => [word, index]));
 /** Longer texts are no words. */
-const LONGEST_WORD = Math.max(...WORDS.map((word) => word.length));
+const LONGEST_WORD = Math.max(...DICTIONARY.map((word) => word.length));
 /** Up to this length, a loop beats the runtime's encoder. */
 const SHORT_TEXT = 40;
 

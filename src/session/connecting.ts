@@ -23,10 +23,10 @@ import {
   takeFirstCommands,
   withResponse,
 } from "./command_order.ts";
-import { onDeviceLeft, onDeviceResult } from "./device_life.ts";
+import { onDeviceLeft, onDeviceResult } from "./device_connection.ts";
 import type { StepContext } from "./effects.ts";
-import { endSession } from "./ending.ts";
-import { ignore } from "./ignore.ts";
+import { endSession } from "./session_end.ts";
+import { ignore } from "./ignore_message.ts";
 import { hasDevice, NO_DEVICES, withoutDevice } from "./known_devices.ts";
 import { enterRunning } from "./running.ts";
 import type { SessionSettings } from "./settings.ts";
@@ -372,16 +372,16 @@ export function onStepTimeout(session: Connecting, context: StepContext): Waitin
       `${awaited} command ${awaited === 1 ? "response" : "responses"} of the connect ` +
       "sequence";
     const waitedMs = context.now - step.since;
-    const ending = { reason: "command_unanswered", detail, waitedMs, word: "nothing" } as const;
-    return endSession(session, ending, context);
+    const end = { reason: "command_unanswered", detail, waitedMs, request: "none" } as const;
+    return endSession(session, end, context);
   }
   const [missing, more] = step.name === "statuses"
     ? [step.missing.slice(0, 3).map(deviceKey).join(", "), step.missing.length - 3]
     : ["", 0];
   const detail = `First status of ${missing}${more > 0 ? ` and ${more} more devices` : ""}`;
   const waitedMs = step.name === "statuses" ? context.now - step.since : 0;
-  const ending = { reason: "status_missing", detail, waitedMs, word: "nothing" } as const;
-  return endSession(session, ending, context);
+  const end = { reason: "status_missing", detail, waitedMs, request: "none" } as const;
+  return endSession(session, end, context);
 }
 
 /** The deadline of the current step, in milliseconds; Infinity in step 1. */

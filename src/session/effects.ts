@@ -196,7 +196,7 @@ export type Note =
     readonly outcome: CallOutcome;
   }
   | { readonly code: "rejected"; readonly why: Rejected; readonly detail: string }
-  | { readonly code: "counts_anew"; readonly expected: number; readonly counter: number }
+  | { readonly code: "counter_restarted"; readonly expected: number; readonly counter: number }
   | {
     readonly code: "command_dropped";
     readonly why: Dropped;

@@ -6,7 +6,7 @@ import type { Connect, Device, ModuleCommand, Status } from "../protocol/mod.ts"
 import type { CommandStore, SentCommand, WaitingCommand } from "./command_order.ts";
 import type { ConnectRate } from "./connect_rate.ts";
 import { type Queue, queueOf, values } from "./queue.ts";
-import type { Reading } from "./reading.ts";
+import type { Reading } from "./backpressure.ts";
 import type {
   AwaitingResponses,
   AwaitingStatuses,

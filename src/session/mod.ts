@@ -13,7 +13,7 @@ export {
 } from "./effects.ts";
 export { type Failure, FAILURE_REASONS, type FailureReason } from "./failure.ts";
 export { decode, encode, SESSION_FORMAT, SessionFormatError } from "./encoding.ts";
-export { connectedDevices, type QueueDepths, queueDepths } from "./inspection.ts";
+export { connectedDevices, type QueueDepths, queueDepths } from "./queue_depths.ts";
 export { createSession, isSaturated, nextDeadline, step } from "./session.ts";
 export { type SessionSettings, SILENCE_MS } from "./settings.ts";
 export { type Base, type Session, STATE_NAMES, type StateName, stateName } from "./state.ts";

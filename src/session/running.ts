@@ -22,13 +22,13 @@ import {
   takeReady,
   withResponse,
 } from "./command_order.ts";
-import { onDeviceLeft, onDeviceResult, refusal } from "./device_life.ts";
+import { onDeviceLeft, onDeviceResult, refusal } from "./device_connection.ts";
 import type { NotForwarded, StepContext } from "./effects.ts";
-import { endSession } from "./ending.ts";
-import { ignore } from "./ignore.ts";
+import { endSession } from "./session_end.ts";
+import { ignore } from "./ignore_message.ts";
 import { hasDevice, NO_DEVICES, withoutDevice } from "./known_devices.ts";
 import { dequeue } from "./queue.ts";
-import { ALWAYS_READING, gatewayTime, withAnswered } from "./reading.ts";
+import { ALWAYS_READING, gatewayTime, withAnswered } from "./backpressure.ts";
 import { FORWARD_WINDOW } from "./settings.ts";
 import type { Connecting, Running, Waiting } from "./state.ts";
 import { forward } from "./status_forward.ts";
@@ -122,10 +122,13 @@ function onStatus(session: Running, status: Status, context: StepContext): Next 
       return endSession(session, { reason: "status_gap", detail }, context);
     }
     case "taken":
-      if (taken.anew) {
+      if (taken.restarted) {
         const { expected } = statuses;
         const counter = status.messageCounter;
-        context.effects.push({ type: "note", note: { code: "counts_anew", expected, counter } });
+        context.effects.push({
+          type: "note",
+          note: { code: "counter_restarted", expected, counter },
+        });
       }
       return pump({ ...session, statuses: taken.order }, context);
   }

@@ -1,8 +1,8 @@
 // Timers of normal communication [SESSION-TIMEOUT] [STATUS-MISSING] [COMMAND-TIMEOUT].
 import { deviceKey } from "../protocol/mod.ts";
 import type { Environment, StepContext } from "./effects.ts";
-import { type Ending, endSession } from "./ending.ts";
-import { gatewayTime, whenGatewayTime } from "./reading.ts";
+import { endSession, type SessionEnd } from "./session_end.ts";
+import { gatewayTime, whenGatewayTime } from "./backpressure.ts";
 import { GATEWAY_ANSWER_MS, type SessionSettings } from "./settings.ts";
 import type { Running, Waiting } from "./state.ts";
 
@@ -31,7 +31,7 @@ function moduleMs({ sessionMs }: SessionSettings): number {
   return Math.max(GATEWAY_ANSWER_MS, sessionMs);
 }
 
-function whatIsOver(session: Running, { now, settings }: Environment): Ending {
+function whatIsOver(session: Running, { now, settings }: Environment): SessionEnd {
   const { heardAt, statuses, sent, reading } = session;
   const { waiting, begun, early, handled, gapSince, expected } = statuses;
   const { responseMs, sessionMs } = settings;

@@ -13,25 +13,25 @@ import {
 import { type Connect, wasMade } from "../protocol/mod.ts";
 import { NO_CONNECTS } from "./connect_rate.ts";
 import type { Effect, Environment, Ignored, Input, Note, StepContext } from "./effects.ts";
-import { type Ending, endSession, waiting } from "./ending.ts";
+import { endSession, type SessionEnd, waiting } from "./session_end.ts";
 import { onHandOver, onTakeOver } from "./hand_over.ts";
-import { ignore } from "./ignore.ts";
+import { ignore } from "./ignore_message.ts";
 import { NO_DEVICES } from "./known_devices.ts";
-import { onPause, onRestart, onResume } from "./operator.ts";
+import { onPause, onRestart, onResume } from "./operator_actions.ts";
 import { onDeviceResultRunning, onForwarded, onMessageRunning, sendCommands } from "./running.ts";
 import { onRunningTimeout, runningDeadline } from "./running_timers.ts";
-import { withReading } from "./reading.ts";
+import { withReading } from "./backpressure.ts";
 import type { SessionSettings } from "./settings.ts";
 import { onSettings } from "./settings_change.ts";
 import type { Base, Established, Offline, Session } from "./state.ts";
-import { tellOnce } from "./telling.ts";
+import { requestReconnectOnce } from "./reconnect_request.ts";
 import {
   connectProblem,
   onMessageWaiting,
   onModulesReady,
   onWaitingTimeout,
   waitingDeadline,
-} from "./waiting.ts";
+} from "./wait_for_connect.ts";
 
 /** What one input leads to. */
 export interface Step {
@@ -114,18 +114,18 @@ function transition(session: Session, input: Input, context: StepContext): Sessi
       return session.kind === "offline" ? waiting(session.base) : session;
     case "broker_leaving": {
       const { detail } = input;
-      const ending = { reason: "broker_lost", detail, word: "already_logged" } as const;
-      const { base } = ended(session, ending, context);
+      const end = { reason: "broker_lost", detail, request: "already_logged" } as const;
+      const { base } = ended(session, end, context);
       return { kind: "offline", base };
     }
     case "broker_lost": {
-      const ending = { reason: "broker_lost", detail: input.detail } as const;
-      const { base } = ended(session, ending, context);
+      const end = { reason: "broker_lost", detail: input.detail } as const;
+      const { base } = ended(session, end, context);
       return { kind: "offline", base };
     }
     case "module_lost": {
-      const ending = { reason: "module_lost", detail: input.detail } as const;
-      const next = ended(session, ending, context);
+      const end = { reason: "module_lost", detail: input.detail } as const;
+      const next = ended(session, end, context);
       return { ...next, base: { ...next.base, modulesReady: false } };
     }
     case "modules_ready":
@@ -158,8 +158,8 @@ function transition(session: Session, input: Input, context: StepContext): Sessi
  * again; and one of a paused car to stop.
  */
 function onBrokerConnected(session: Offline, context: StepContext): Offline {
-  const word = session.base.paused ? "notification" : "already_logged";
-  return { ...session, base: tellOnce(session.base, word, "", context) };
+  const request = session.base.paused ? "notification" : "already_logged";
+  return { ...session, base: requestReconnectOnce(session.base, request, "", context) };
 }
 
 function onMessage(
@@ -250,10 +250,10 @@ function onStop(
   why: string | undefined,
   context: StepContext,
 ): Session {
-  const ending: Ending = why === undefined
+  const end: SessionEnd = why === undefined
     ? { reason: "stopped", detail: "The server stops" }
-    : { reason: "stopped", detail: why, word: "already_logged" };
-  return { kind: "stopped", base: ended(session, ending, context).base };
+    : { reason: "stopped", detail: why, request: "already_logged" };
+  return { kind: "stopped", base: ended(session, end, context).base };
 }
 
 function noted(session: Session, note: Note, context: StepContext): Session {
@@ -266,6 +266,6 @@ function isEstablished(session: Session): session is Established {
 }
 
 /** Ends the session if there is one; otherwise changes nothing. */
-function ended(session: Session, ending: Ending, context: StepContext): Session {
-  return isEstablished(session) ? endSession(session, ending, context) : session;
+function ended(session: Session, end: SessionEnd, context: StepContext): Session {
+  return isEstablished(session) ? endSession(session, end, context) : session;
 }

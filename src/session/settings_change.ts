@@ -1,7 +1,7 @@
 // New settings for a running session: they take effect at once, and end nothing by themselves.
 import { withoutModules } from "./command_order.ts";
 import type { Environment, StepContext } from "./effects.ts";
-import { gatewayTime } from "./reading.ts";
+import { gatewayTime } from "./backpressure.ts";
 import { sendCommands } from "./running.ts";
 import type { Connecting, Running, Session } from "./state.ts";
 

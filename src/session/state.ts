@@ -3,7 +3,7 @@ import type { Connect, Status } from "../protocol/mod.ts";
 import type { CommandStore, SentCommand } from "./command_order.ts";
 import type { ConnectRate } from "./connect_rate.ts";
 import type { KnownDevices } from "./known_devices.ts";
-import type { Reading } from "./reading.ts";
+import type { Reading } from "./backpressure.ts";
 import type { StatusOrder } from "./status_order.ts";
 
 /** What outlives a session, passed on from state to state. */

@@ -82,8 +82,8 @@ function lowest(counters: readonly number[]): number {
 }
 
 export type Taken =
-  /** It is the expected one, a new early one, or (`anew`) the gateway started counting again with it. */
-  | { readonly result: "taken"; readonly order: StatusOrder; readonly anew: boolean }
+  /** It is the expected one, a new early one, or (`restarted`) the gateway counts from it again. */
+  | { readonly result: "taken"; readonly order: StatusOrder; readonly restarted: boolean }
   /** It was handled or kept before. */
   | { readonly result: "handled_before" }
   /** It is further ahead than allowed. */
@@ -100,20 +100,20 @@ export function takeStatus(
 ): Taken {
   const distance = counterDistance(status.messageCounter, order.expected);
   if (distance === 0) {
-    return { result: "taken", order: advance(order, status, now), anew: false };
+    return { result: "taken", order: advance(order, status, now), restarted: false };
   }
   if (distance < 0) {
     // The one case in which a low counter is not an old one [CONNECT-COUNTER].
     if (!order.fresh || status.deviceState === DeviceState.CONNECTING) {
       return { result: "handled_before" };
     }
-    const anew = {
+    const restarted = {
       ...order,
       expected: status.messageCounter,
       handled: [],
       gapSince: null,
     };
-    return { result: "taken", order: advance(anew, status, now), anew: true };
+    return { result: "taken", order: advance(restarted, status, now), restarted: true };
   }
   if (distance > maxGap) return { result: "too_far", distance };
   if (order.handled.includes(status.messageCounter) || earlyAt(order, status.messageCounter)) {
@@ -129,7 +129,7 @@ export function takeStatus(
       early: [...order.early, status],
       gapSince: order.gapSince ?? now,
     },
-    anew: false,
+    restarted: false,
   };
 }
 

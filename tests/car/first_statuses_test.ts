@@ -174,7 +174,7 @@ Deno.test("step() follows a gateway that counts anew [CONNECT-COUNTER]", () => {
   car.respond(1);
   const seen = car.status(FRONT, { counter: 5 });
   assert.deepEqual(seen.answers, [5]);
-  assert.ok(seen.noteCodes.includes("counts_anew"));
+  assert.ok(seen.noteCodes.includes("counter_restarted"));
   assert.deepEqual(car.status(FRONT, { counter: 6 }).answers, [6]);
   // Only the very first status may do so.
   assert.deepEqual(car.status(FRONT, { counter: 0 }).lines, []);

@@ -208,7 +208,7 @@ export class Rules {
         this.#record = new SessionRecord();
         return;
       case "note":
-        assert.notEqual(effect.note.code, "counts_anew", "This gateway does not count anew");
+        assert.notEqual(effect.note.code, "counter_restarted", "This gateway does not count anew");
         return;
       default:
         return;

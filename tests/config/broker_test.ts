@@ -9,7 +9,7 @@ import {
   parseAddress,
   reachableHost,
 } from "../../src/net/address.ts";
-import type { BrokerConfig } from "../../src/config/form/model.ts";
+import type { BrokerConfig } from "../../src/config/resolve/config.ts";
 import type { Overrides } from "../../src/config/overrides.ts";
 import { documented, external, failure, lines, load } from "./support.ts";
 

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { compareConfigs, isSame, withoutRestart } from "../../src/config/plan/compare.ts";
 import { differenceLines } from "../../src/config/plan/difference_text.ts";
 import type { Takes } from "../../src/config/keys/key.ts";
-import type { CarConfig, ModuleConfig, ServerConfig } from "../../src/config/form/model.ts";
+import type { CarConfig, ModuleConfig, ServerConfig } from "../../src/config/resolve/config.ts";
 import { documented, load } from "./support.ts";
 
 const base = load(documented({

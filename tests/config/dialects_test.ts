@@ -1,7 +1,7 @@
 // Every dialect ends in the same form.
 import assert from "node:assert/strict";
 import { effectiveDocument } from "../../src/config/plan/effective.ts";
-import type { ServerConfig } from "../../src/config/form/model.ts";
+import type { ServerConfig } from "../../src/config/resolve/config.ts";
 import { documented, external, lines, load, singleCar } from "./support.ts";
 
 /** What the least document of dialect A means. */

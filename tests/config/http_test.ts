@@ -1,7 +1,7 @@
 // The section `http`: off unless it is there, and never open to the network without a key.
 import assert from "node:assert/strict";
 import { effectiveDocument } from "../../src/config/plan/effective.ts";
-import type { HttpConfig } from "../../src/config/form/model.ts";
+import type { HttpConfig } from "../../src/config/resolve/config.ts";
 import { documented, external, failure, lines, load, singleCar } from "./support.ts";
 
 const KEY = "0123456789abcdef";

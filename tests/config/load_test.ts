@@ -1,4 +1,4 @@
-// Configuration files: what is wrong with a file as a whole, and a round through the form.
+// Configuration files: what is wrong with a file as a whole, and a round trip through the effective document.
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { compareConfigs, isSame } from "../../src/config/plan/compare.ts";

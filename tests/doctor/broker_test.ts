@@ -1,6 +1,6 @@
 // Brokers and their certificates, as the doctor sees them [MQTT-SETTINGS] [CLI-TLS].
 import assert from "node:assert/strict";
-import type { BrokerConfig } from "../../src/config/form/model.ts";
+import type { BrokerConfig } from "../../src/config/resolve/config.ts";
 import type { TlsFiles } from "../../src/net/tls.ts";
 import { checkBroker, checkEmbeddedBroker } from "../../src/doctor/broker/broker.ts";
 import {

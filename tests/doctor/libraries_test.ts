@@ -1,6 +1,6 @@
 // Libraries tried in real module hosts: whatever they do only fails their own check.
 import assert from "node:assert/strict";
-import type { CarConfig } from "../../src/config/form/model.ts";
+import type { CarConfig } from "../../src/config/resolve/config.ts";
 import type { Finding } from "../../src/doctor/findings.ts";
 import { checkLibraries } from "../../src/doctor/libraries/libraries.ts";
 import { localBroker } from "../support/mqtt_peers.ts";

@@ -1,6 +1,6 @@
 // What the tests of this room share: configurations, and findings as short lines.
 import { Aedes, type AedesOptions } from "aedes";
-import type { BrokerConfig, CarConfig, ServerConfig } from "../../src/config/form/model.ts";
+import type { BrokerConfig, CarConfig, ServerConfig } from "../../src/config/resolve/config.ts";
 import { parseConfig } from "../../src/config/load.ts";
 import type { Finding, Status } from "../../src/doctor/findings.ts";
 import { silentLog } from "../../src/log/log.ts";

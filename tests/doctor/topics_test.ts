@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { EmbeddedBroker } from "../../src/broker/broker.ts";
 import { silentLog } from "../../src/log/log.ts";
-import type { CarConfig, ServerConfig } from "../../src/config/form/model.ts";
+import type { CarConfig, ServerConfig } from "../../src/config/resolve/config.ts";
 import type { Finding, Findings } from "../../src/doctor/findings.ts";
 import { checkPublishing, checkQuietPublishing } from "../../src/doctor/broker/publishing.ts";
 import { checkSubscriptions, explainUntried } from "../../src/doctor/broker/topics.ts";

@@ -1,6 +1,6 @@
 // A server with its port for operators, and cars whose broker, gateways and modules are the test.
 import assert from "node:assert/strict";
-import type { HttpConfig } from "../../src/config/form/model.ts";
+import type { HttpConfig } from "../../src/config/resolve/config.ts";
 import type * as z from "zod";
 import { ServerEvent } from "../../src/http/api/schemas.ts";
 import { METHODS } from "../../src/http/api/methods.ts";

@@ -1,5 +1,5 @@
 // A connection in memory, for tests of what runs over one.
-import type { Duplex } from "../../src/module/wire/link.ts";
+import type { Duplex } from "../../src/module/wire/frame_channel.ts";
 
 /** How bytes travel. */
 export interface PairOptions {

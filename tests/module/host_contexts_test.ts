@@ -7,7 +7,7 @@ import { RemoteContext } from "../../src/module/remote_context.ts";
 import { CallStatistics } from "../../src/module/statistics.ts";
 import type { Frame } from "../../src/module/wire/frame_reader.ts";
 import { FrameKind } from "../../src/module/wire/frames.ts";
-import { Link } from "../../src/module/wire/link.ts";
+import { FrameChannel } from "../../src/module/wire/frame_channel.ts";
 import { CALL_OUTCOMES, type CallOutcome } from "../../src/protocol/module_interface.ts";
 import { settled, VirtualClock } from "../support/virtual_clock.ts";
 import { waitFor } from "../support/wait.ts";
@@ -29,7 +29,7 @@ class Fixture {
   readonly closed: (Error | null)[] = [];
   readonly statistics = new CallStatistics();
   readonly contexts: HostContexts;
-  readonly far: Link;
+  readonly far: FrameChannel;
 
   constructor() {
     const [near, far] = duplexPair();
@@ -44,7 +44,7 @@ class Fixture {
         this.told.push(`overdue ${context?.spec.car} ${name} ${ms}`),
       onClosed: (error) => this.closed.push(error),
     });
-    this.far = new Link(far, {
+    this.far = new FrameChannel(far, {
       onFrame: (frame: Frame) => {
         const { kind, context, argument } = frame;
         const payload = kind === FrameKind.DESTROY ? ` ${frame.uint32(0)}` : "";
@@ -52,7 +52,7 @@ class Fixture {
       },
       onClosed() {},
     });
-    this.contexts.link.start();
+    this.contexts.channel.start();
     this.far.start();
   }
 
@@ -74,7 +74,7 @@ class Fixture {
   async flush(): Promise<void> {
     for (let i = 0; i < 3; i++) {
       await waitFor(this.far.drained(), "the host's frames");
-      await waitFor(this.contexts.link.drained(), "the server's frames");
+      await waitFor(this.contexts.channel.drained(), "the server's frames");
       await settled();
     }
   }
@@ -104,7 +104,7 @@ class Fixture {
   }
 
   close(): void {
-    this.contexts.link.close();
+    this.contexts.channel.close();
   }
 }
 

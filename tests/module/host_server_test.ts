@@ -523,12 +523,12 @@ Deno.test("A host says how much memory it has, and ends when its server is gone"
 Deno.test("A host takes no notice of contexts that it does not have", async () => {
   const module = new ScriptedModule();
   await using host = new NearHost(() => module);
-  const { link } = host.contexts;
+  const { channel } = host.contexts;
   for (const kind of Object.values(FrameKind)) {
     if (kind === FrameKind.CREATE || kind >= 32) continue;
-    link.out.deviceFrame(kind, 9, 0, DEVICE, bytesOf("a"));
+    channel.out.deviceFrame(kind, 9, 0, DEVICE, bytesOf("a"));
   }
-  link.flush();
+  channel.flush();
   await waitFor(() => host.pongs.length === 1, "the answer to PING");
   await host.create();
   assert.deepEqual(module.calls, ["init company_name=acme car_name=car_a"]);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { HostServer } from "../../src/module/host/host_server.ts";
 import { NativeModule } from "../../src/module/host/native_module.ts";
 import { FrameKind } from "../../src/module/wire/frames.ts";
-import { Link } from "../../src/module/wire/link.ts";
+import { FrameChannel } from "../../src/module/wire/frame_channel.ts";
 import { CALL_OUTCOMES } from "../../src/protocol/module_interface.ts";
 import { TempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
@@ -35,7 +35,7 @@ Deno.test({
       load: NativeModule.load,
       memory: { onChange() {}, stop() {} },
     });
-    const link = new Link(near, {
+    const channel = new FrameChannel(near, {
       onFrame(frame) {
         if (frame.kind === FrameKind.CREATED) created.resolve();
         if (frame.kind === FrameKind.DONE) outcomes.push(CALL_OUTCOMES[frame.argument] ?? "?");
@@ -44,22 +44,28 @@ Deno.test({
       onClosed() {},
     });
     server.start();
-    link.start();
+    channel.start();
     const parameters = [["car_name", "car_a"], ["record", record], ["forward_status_ms", "20"]];
-    link.out.begin(FrameKind.CREATE, 0);
-    link.out.text(
+    channel.out.begin(FrameKind.CREATE, 0);
+    channel.out.text(
       JSON.stringify({ module: 1000, libPath: fixtures.module, parameters, waitTimeoutMs: 50 }),
     );
-    link.out.end();
-    link.flush();
+    channel.out.end();
+    channel.flush();
     await waitFor(created.promise, "the context");
     const sent: string[] = [];
     for (let i = 0; i < 20; i++) {
       const text = `${i} `.padEnd(60 + i * 5, "abcdefghij");
       sent.push(text);
-      link.out.deviceFrame(FrameKind.FORWARD_STATUS, 0, 0, DEVICE, new TextEncoder().encode(text));
+      channel.out.deviceFrame(
+        FrameKind.FORWARD_STATUS,
+        0,
+        0,
+        DEVICE,
+        new TextEncoder().encode(text),
+      );
     }
-    link.flush();
+    channel.flush();
     await waitFor(
       () => {
         pressGarbageCollector();
@@ -74,10 +80,10 @@ Deno.test({
       seen,
       sent.map((text) => `forward_status 1000/1/front/door/0 ${text.length} ${text}`),
     );
-    link.out.numberFrame(FrameKind.DESTROY, 0, 0, 5000);
-    link.flush();
+    channel.out.numberFrame(FrameKind.DESTROY, 0, 0, 5000);
+    channel.flush();
     await waitFor(destroyed.promise, "the context to be destroyed");
-    link.close();
+    channel.close();
     await waitFor(server.closed, "the host to end");
   },
 });

@@ -1,4 +1,4 @@
-// A host in the test's own process with both ends of its link, and a module that does what the test says.
+// A host in the test's own process with both ends of its channel, and a module that does what the test says.
 import { HostServer } from "../../src/module/host/host_server.ts";
 import type { LoadModule, Module, PoppedCommand } from "../../src/module/host/module.ts";
 import { HostContexts } from "../../src/module/host_contexts.ts";
@@ -104,7 +104,7 @@ export interface Asked {
   readonly config?: Readonly<Record<string, string>>;
 }
 
-/** Both ends of a link: the contexts of a car's side, and a host for them. */
+/** Both ends of a channel: the contexts of a car's side, and a host for them. */
 export class NearHost implements AsyncDisposable {
   readonly clock = new VirtualClock();
   readonly logged: string[] = [];
@@ -146,7 +146,7 @@ export class NearHost implements AsyncDisposable {
       onClosed: () => {},
     });
     this.server.start();
-    this.contexts.link.start();
+    this.contexts.channel.start();
   }
 
   /** Asks for a context. */
@@ -171,13 +171,13 @@ export class NearHost implements AsyncDisposable {
   /** Resolves when everything that was sent before has arrived, and its consequences with it. */
   async settled(): Promise<void> {
     const count = this.pongs.length + 1;
-    this.contexts.link.out.frame(FrameKind.PING, 0);
-    this.contexts.link.flush();
+    this.contexts.channel.out.frame(FrameKind.PING, 0);
+    this.contexts.channel.flush();
     await waitFor(() => this.pongs.length === count, "the answer");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.contexts.link.close();
+    this.contexts.channel.close();
     await waitFor(this.server.closed, "the host to end");
   }
 }

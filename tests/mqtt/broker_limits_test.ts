@@ -1,6 +1,6 @@
 // What a client of the embedded broker can do to the others: nothing.
 import assert from "node:assert/strict";
-import type { BrokerConfig } from "../../src/config/form/model.ts";
+import type { BrokerConfig } from "../../src/config/resolve/config.ts";
 import type { ClientLimits } from "../../src/broker/clients.ts";
 import { UPGRADE_MS, WebSocketUpgrade } from "../../src/net/websocket_upgrade.ts";
 import { EmbeddedBroker } from "../../src/broker/broker.ts";

@@ -1,6 +1,6 @@
 // The embedded broker, with the transport and mqtt.js as its clients.
 import assert from "node:assert/strict";
-import type { BrokerConfig } from "../../src/config/form/model.ts";
+import type { BrokerConfig } from "../../src/config/resolve/config.ts";
 import { EmbeddedBroker } from "../../src/broker/broker.ts";
 import { ListenError } from "../../src/net/errors.ts";
 import { PacketLimit } from "../../src/broker/packet_limit.ts";

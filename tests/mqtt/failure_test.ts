@@ -1,6 +1,6 @@
 // What a broker can refuse, and the words we have for it [WAIT-RETRY].
 import assert from "node:assert/strict";
-import type { BrokerConfig } from "../../src/config/form/model.ts";
+import type { BrokerConfig } from "../../src/config/resolve/config.ts";
 import type { TlsFiles } from "../../src/net/tls.ts";
 import { brokerAdvice } from "../../src/transport/mqtt/broker_advice.ts";
 import {

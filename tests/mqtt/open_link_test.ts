@@ -1,7 +1,7 @@
 // Giving up while a connection is being opened: brokers that accept and then say nothing.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import type { BrokerConfig } from "../../src/config/form/model.ts";
+import type { BrokerConfig } from "../../src/config/resolve/config.ts";
 import type { Link, LinkListener } from "../../src/net/link.ts";
 import { openLink } from "../../src/net/open_link.ts";
 import type { TlsMaterial } from "../../src/net/tls.ts";

@@ -1,6 +1,6 @@
 // A server without processes and brokers whose configuration a test changes while cars are served.
 import { compareConfigs, type ConfigDifference } from "../../src/config/plan/compare.ts";
-import type { ServerConfig } from "../../src/config/form/model.ts";
+import type { ServerConfig } from "../../src/config/resolve/config.ts";
 import { decodeServerMessage, encodeClientMessage } from "../../src/protocol/codec/codec.ts";
 import { type Device, DeviceState } from "../../src/protocol/messages.ts";
 import { FleetWatch } from "../../src/observe/fleet_watch.ts";

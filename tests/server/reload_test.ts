@@ -1,7 +1,7 @@
 // Reloads: one after the other, checked whole, reported, and without effect when nothing differs.
 import assert from "node:assert/strict";
 import { ConfigError } from "../../src/config/errors.ts";
-import type { ServerConfig } from "../../src/config/form/model.ts";
+import type { ServerConfig } from "../../src/config/resolve/config.ts";
 import { ModuleLoadError } from "../../src/module/errors.ts";
 import type { BrokerWay } from "../../src/transport/connector.ts";
 import { Reloader } from "../../src/server/reload.ts";

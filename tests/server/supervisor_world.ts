@@ -2,7 +2,7 @@
 // every step what must hold at any time.
 import assert from "node:assert/strict";
 import type { Blame, ContextSpec } from "../../src/module/context.ts";
-import { standingOf } from "../../src/server/supervision/quarantine.ts";
+import { trustOf } from "../../src/server/supervision/quarantine.ts";
 import { nextDeadline, step } from "../../src/server/supervision/core.ts";
 import type { SupervisorEffect, SupervisorInput } from "../../src/server/supervision/effects.ts";
 import { type CarEntry, NOBODY, type SupervisorState } from "../../src/server/supervision/state.ts";
@@ -251,7 +251,7 @@ export class World {
       sets.find(({ contexts }) => contexts.some((one) => one.id === id));
     const kindOf = (id: number, modules: readonly number[]) => {
       const set = setOf(id);
-      const standing = set === undefined ? "trusted" : standingOf(set, modules, this.now);
+      const standing = set === undefined ? "trusted" : trustOf(set, modules, this.now);
       return standing === "doubted" || standing === "suspect" ? "dangerous" : standing;
     };
     const opening = setOf(context)?.contexts.filter(({ stage }) => stage === "opening") ?? [];

@@ -1,6 +1,6 @@
 // Both ends of a car's topics for tests: a transport with its events, and a gateway on mqtt.js.
 import mqtt from "mqtt";
-import type { BrokerConfig } from "../../src/config/form/model.ts";
+import type { BrokerConfig } from "../../src/config/resolve/config.ts";
 import { findWay } from "../../src/transport/connector.ts";
 import { BrokerConnector } from "../../src/transport/mqtt/broker_connector.ts";
 import {

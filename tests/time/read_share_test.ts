@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { FrameWriter } from "../../src/module/wire/frame_writer.ts";
 import { FrameKind } from "../../src/module/wire/frames.ts";
-import { type Duplex, Link } from "../../src/module/wire/link.ts";
+import { type Duplex, FrameChannel } from "../../src/module/wire/frame_channel.ts";
 import { readLines } from "../../src/module/process/output_lines.ts";
 import { ConnLink } from "../../src/net/link.ts";
 import { systemClock } from "../../src/time/clock.ts";
@@ -60,14 +60,14 @@ for (const size of [1, 100, 4_096]) {
   });
 }
 
-Deno.test("Link of a module host lets timers in while frames are always there", async () => {
+Deno.test("FrameChannel of a module host lets timers in while frames are always there", async () => {
   const writer = new FrameWriter();
   writer.frame(FrameKind.PONG, 0, 1);
   const flood = new Flood(writer.take().slice());
   const over = Promise.withResolvers<unknown>();
-  const link = new Link(flood, { onFrame() {}, onClosed: over.resolve });
-  link.start();
-  await assertTimerFires(flood, () => link.close(), over.promise);
+  const channel = new FrameChannel(flood, { onFrame() {}, onClosed: over.resolve });
+  channel.start();
+  await assertTimerFires(flood, () => channel.close(), over.promise);
 });
 
 Deno.test("readLines() lets timers in while a library prints without end", async () => {

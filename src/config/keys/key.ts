@@ -1,6 +1,6 @@
 // Types of the table of keys (keys.ts), and what is derived from it for all keys.
 import * as z from "zod";
-import type { ServerConfig } from "../form/model.ts";
+import type { ServerConfig } from "../resolve/config.ts";
 
 /**
  * When a change takes effect: at once in every session, for new module hosts or broker connections,
@@ -22,7 +22,7 @@ export interface KeyFacts<From> {
   readonly listens?: boolean;
   /** Its name at the top level in dialects A and C, if it differs. */
   readonly flat?: string;
-  /** The value in the form, as written in a document; absent: only documents have it. */
+  /** The value in the resolved configuration, as written in a document; absent: only documents have it. */
   readonly of?: (from: From) => unknown;
   /** The value to compare; `null`: compared as part of another key. @default {of} */
   readonly compared?: ((from: From) => unknown) | null;
@@ -68,30 +68,30 @@ export function optionalSection<T>(id: string | undefined, doc: string, keys: T)
 }
 
 /**
- * Makes a section that has its defaults when it is absent. In the form it has the same values under
- * the same names in camel case ({@linkcode FormOf}), so that a key needs nothing but its entry.
+ * Makes a section that has its defaults when it is absent. Once resolved it has the same values
+ * under the same names in camel case ({@linkcode ResolvedOf}), so that a key needs only its entry.
  */
 export function section<T>(id: string, doc: string, keys: T) {
   const object = objectOf(keys);
   const schema = object.meta({ id }).default(object.parse({}) as never).describe(doc);
   const read = Object.entries(keys as Readonly<Record<string, Key>>).map(([name, entry]) => {
     const of = (config: ServerConfig) => {
-      const form = config[camelCase(id) as keyof ServerConfig];
-      return (form as Readonly<Record<string, unknown>>)[camelCase(name)];
+      const resolved = config[camelCase(id) as keyof ServerConfig];
+      return (resolved as Readonly<Record<string, unknown>>)[camelCase(name)];
     };
     return [name, { of, ...entry }];
   });
   return { kind: "section", doc, keys: Object.fromEntries(read) as T, schema } as const;
 }
 
-/** The form of such a section; undefined when one of its values is invalid, which has been reported. */
-export function formOf<T>(
+/** Resolves such a section; undefined when one of its values is invalid, which has been reported. */
+export function resolvedOf<T>(
   { keys }: Pick<Section<T>, "keys">,
   values: Readonly<Record<string, unknown>> | undefined,
-): FormOf<T> | undefined {
-  const form = Object.keys(keys as object).map((name) => [camelCase(name), values?.[name]]);
-  if (form.some(([, value]) => value === undefined)) return undefined;
-  return Object.fromEntries(form);
+): ResolvedOf<T> | undefined {
+  const resolved = Object.keys(keys as object).map((name) => [camelCase(name), values?.[name]]);
+  if (resolved.some(([, value]) => value === undefined)) return undefined;
+  return Object.fromEntries(resolved);
 }
 
 /** The default of a key. */
@@ -114,8 +114,8 @@ export function shapeOf<T>(keys: T): ShapeOf<T> {
 type Camel<Name> = Name extends `${infer Head}_${infer Tail}` ? `${Head}${Capitalize<Camel<Tail>>}`
   : Name;
 
-/** The form of a section whose values need no change but of their names. */
-export type FormOf<T> = {
+/** A resolved section: the same values, under names in camel case. */
+export type ResolvedOf<T> = {
   readonly [Name in keyof T as Camel<Name>]: T[Name] extends Key<infer S> ? z.output<S> : never;
 };
 

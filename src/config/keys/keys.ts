@@ -5,7 +5,7 @@ import { brokerAddress, formatAddress } from "../../net/mod.ts";
 import * as field from "./fields.ts";
 import { key, objectOf, optionalSection, section } from "./key.ts";
 import { LOG_LEVELS } from "../../log/mod.ts";
-import type { ModuleConfig, ServerConfig } from "../form/model.ts";
+import type { ModuleConfig, ServerConfig } from "../resolve/config.ts";
 
 const DEFAULT_SESSION_S = 30;
 

@@ -1,7 +1,7 @@
 // Compares two configurations: cars and settings that differ, and when each change takes effect.
 import { type KeyAt, keysOf, type Takes } from "../keys/key.ts";
 import { BROKER_TLS, COMMON, FLAT_BROKER } from "../keys/keys.ts";
-import type { CarConfig, ModuleConfig, ServerConfig } from "../form/model.ts";
+import type { CarConfig, ModuleConfig, ServerConfig } from "../resolve/config.ts";
 import { MASK } from "../../text/mod.ts";
 
 /** A changed setting; values are for people, secrets are masked. */

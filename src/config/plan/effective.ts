@@ -1,7 +1,7 @@
-// Writes the form as a document of dialect B, so that a user sees the effective configuration.
+// Writes the effective configuration as a document of dialect B.
 import type { Key, Table } from "../keys/key.ts";
 import { COMMON, EXTERNAL_BROKER } from "../keys/keys.ts";
-import type { ModuleConfig, ServerConfig } from "../form/model.ts";
+import type { ModuleConfig, ServerConfig } from "../resolve/config.ts";
 import { MASK, maskValue } from "../../text/mod.ts";
 
 /** How {@linkcode effectiveDocument} writes. */
@@ -13,8 +13,8 @@ export interface EffectiveOptions {
 }
 
 /**
- * The form as a document with every key: absolute paths, times in the units of the keys, always in
- * the same order, secrets masked. With secrets shown, it loads into the same form again.
+ * The resolved configuration as a document with every key: absolute paths, times in the units of the keys, always in
+ * the same order, secrets masked. With secrets shown, it resolves to the same configuration again.
  */
 export function effectiveDocument(
   config: ServerConfig,

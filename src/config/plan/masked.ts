@@ -4,7 +4,7 @@ import type { ConfigFiles } from "../files.ts";
 import { keysOf } from "../keys/key.ts";
 import { COMMON, FLAT_BROKER } from "../keys/keys.ts";
 import { parseConfig } from "../load.ts";
-import type { ServerConfig } from "../form/model.ts";
+import type { ServerConfig } from "../resolve/config.ts";
 import { MASK } from "../../text/mod.ts";
 
 /** Settings that are never shown. */

@@ -5,7 +5,7 @@ import type { Clock } from "../../time/mod.ts";
 import { DEVICE_HEAD_BYTES, type DeviceData } from "../wire/device_data.ts";
 import type { Frame } from "../wire/frame_reader.ts";
 import { FrameKind, IF_CONNECTED, MAX_DATA_BYTES } from "../wire/frames.ts";
-import type { Link } from "../wire/link.ts";
+import type { FrameChannel } from "../wire/frame_channel.ts";
 import { type Module, type PoppedCommand, type Returned, type RunningCall } from "./module.ts";
 import type { Notices } from "./notices.ts";
 import { type PendingCall, PendingCalls } from "./pending_calls.ts";
@@ -15,7 +15,7 @@ export interface ContextCallsOptions<Context> {
   readonly index: number;
   readonly module: Module<Context>;
   readonly context: Context;
-  readonly link: Link;
+  readonly channel: FrameChannel;
   readonly notices: Notices;
   readonly clock: Clock;
 }
@@ -25,7 +25,7 @@ export class ContextCalls<Context> {
   readonly #index: number;
   readonly #module: Module<Context>;
   readonly #context: Context;
-  readonly #link: Link;
+  readonly #channel: FrameChannel;
   readonly #notices: Notices;
   readonly #clock: Clock;
   readonly #pending = new PendingCalls();
@@ -37,11 +37,11 @@ export class ContextCalls<Context> {
   #since = 0;
   #whenIdle: (() => void) | null = null;
 
-  constructor({ index, module, context, link, notices, clock }: ContextCallsOptions<Context>) {
+  constructor({ index, module, context, channel, notices, clock }: ContextCallsOptions<Context>) {
     this.#index = index;
     this.#module = module;
     this.#context = context;
-    this.#link = link;
+    this.#channel = channel;
     this.#notices = notices;
     this.#clock = clock;
   }
@@ -168,11 +168,11 @@ export class ContextCalls<Context> {
       this.#notices.say(`Command dropped: it may have ${MAX_DATA_BYTES} bytes: ${size}`);
       return;
     }
-    const { out } = this.#link;
+    const { out } = this.#channel;
     out.begin(FrameKind.COMMAND, this.#index);
     command.copyTo(out.room(byteLength));
     out.end();
-    this.#link.flush();
+    this.#channel.flush();
   }
 
   #mark(functionName: keyof Module): void {
@@ -197,8 +197,8 @@ export class ContextCalls<Context> {
     const tookUs = this.#busy ? (this.#clock.now() - this.#since) * 1000 : 0;
     this.#busy = false;
     const index = CALL_OUTCOMES.indexOf(outcome);
-    this.#link.out.numberFrame(FrameKind.DONE, this.#index, index, Math.min(tookUs, 0xffffffff));
-    this.#link.flush();
+    this.#channel.out.numberFrame(FrameKind.DONE, this.#index, index, Math.min(tookUs, 0xffffffff));
+    this.#channel.flush();
   }
 
   /** Begins what is next, up to the first that takes its time. */

@@ -1,9 +1,9 @@
-// The host's side of the link: makes contexts, hands calls to them, destroys them.
+// The host's side of the channel: makes contexts, hands calls to them, destroys them.
 import { type Clock, systemClock } from "../../time/mod.ts";
 import { LibraryError, LOAD_ERROR_KINDS } from "../errors.ts";
 import type { Frame } from "../wire/frame_reader.ts";
 import { type CreateRequest, FrameKind } from "../wire/frames.ts";
-import { type Duplex, Link, type LinkHandler } from "../wire/link.ts";
+import { type Duplex, FrameChannel, type FrameChannelHandler } from "../wire/frame_channel.ts";
 import { CallWatch } from "./call_watch.ts";
 import { HostedContext } from "./hosted_context.ts";
 import type { MemoryTrimmer } from "./memory_trimmer.ts";
@@ -20,10 +20,10 @@ export interface HostServerOptions {
 }
 
 /** Serves one server until it is gone. */
-export class HostServer implements LinkHandler {
+export class HostServer implements FrameChannelHandler {
   readonly #options: HostServerOptions;
   readonly #clock: Clock;
-  readonly #link: Link;
+  readonly #channel: FrameChannel;
   readonly #watch: CallWatch;
   /** By path: the contexts of one module share it [MODULE-SHARED]. */
   readonly #modules = new Map<string, Module>();
@@ -33,25 +33,25 @@ export class HostServer implements LinkHandler {
   constructor(duplex: Duplex, options: HostServerOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#link = new Link(duplex, this);
+    this.#channel = new FrameChannel(duplex, this);
     this.#watch = new CallWatch({
       timeoutMs: options.moduleCallTimeoutMs,
       clock: this.#clock,
       contexts: this.#contexts,
       onOverdue: (index, functionName, elapsedMs) => {
-        const { out } = this.#link;
+        const { out } = this.#channel;
         out.begin(FrameKind.OVERDUE, index);
         out.uint32(elapsedMs);
         out.text(nameInC(functionName));
         out.end();
-        this.#link.flush();
+        this.#channel.flush();
       },
     });
   }
 
   /** Starts to serve. */
   start(): void {
-    this.#link.start();
+    this.#channel.start();
     this.#watch.start();
   }
 
@@ -60,7 +60,7 @@ export class HostServer implements LinkHandler {
     return this.#closed.promise;
   }
 
-  /** See {@linkcode LinkHandler}. */
+  /** See {@linkcode FrameChannelHandler}. */
   onFrame(frame: Frame): void {
     const index = frame.context;
     switch (frame.kind) {
@@ -87,7 +87,7 @@ export class HostServer implements LinkHandler {
     }
   }
 
-  /** See {@linkcode LinkHandler}. */
+  /** See {@linkcode FrameChannelHandler}. */
   onClosed(): void {
     this.#watch.stop();
     this.#options.memory.stop();
@@ -96,8 +96,8 @@ export class HostServer implements LinkHandler {
 
   #pong(): void {
     const residentKib = Math.round(Deno.memoryUsage().rss / 1024);
-    this.#link.out.numberFrame(FrameKind.PONG, 0, 0, residentKib);
-    this.#link.flush();
+    this.#channel.out.numberFrame(FrameKind.PONG, 0, 0, residentKib);
+    this.#channel.flush();
   }
 
   async #create(index: number, request: CreateRequest): Promise<void> {
@@ -115,11 +115,11 @@ export class HostServer implements LinkHandler {
       const { kind, message } = error instanceof LibraryError
         ? error
         : { kind: "host" as const, message: String(error) };
-      const { out } = this.#link;
+      const { out } = this.#channel;
       out.begin(FrameKind.CREATE_FAILED, index, LOAD_ERROR_KINDS.indexOf(kind));
       out.text(message);
       out.end();
-      this.#link.flush();
+      this.#channel.flush();
     } finally {
       this.#watch.ended(index);
       this.#options.memory.onChange();
@@ -151,7 +151,14 @@ export class HostServer implements LinkHandler {
     }
     if (context === null) throw new LibraryError("init", "init returned NULL");
     const clock = this.#clock;
-    return new HostedContext({ index, module, context, waitTimeoutMs, link: this.#link, clock });
+    return new HostedContext({
+      index,
+      module,
+      context,
+      waitTimeoutMs,
+      channel: this.#channel,
+      clock,
+    });
   }
 
   #keep(context: HostedContext): void {
@@ -181,7 +188,7 @@ export class HostServer implements LinkHandler {
   }
 
   #tell(kind: FrameKind, index: number, argument = 0): void {
-    this.#link.out.frame(kind, index, argument);
-    this.#link.flush();
+    this.#channel.out.frame(kind, index, argument);
+    this.#channel.flush();
   }
 }

@@ -1,6 +1,6 @@
 // One context of a module in its host: its calls, and beside them the loop that asks for commands.
 import type { Clock } from "../../time/mod.ts";
-import type { Link } from "../wire/link.ts";
+import type { FrameChannel } from "../wire/frame_channel.ts";
 import { ContextCalls } from "./context_calls.ts";
 import type { Module } from "./module.ts";
 import { Notices } from "./notices.ts";
@@ -17,7 +17,7 @@ export interface HostedContextOptions<Context> {
   readonly context: Context;
   /** What `wait_for_command` is called with, in milliseconds. */
   readonly waitTimeoutMs: number;
-  readonly link: Link;
+  readonly channel: FrameChannel;
   readonly clock: Clock;
 }
 
@@ -29,15 +29,15 @@ export class HostedContext<Context = unknown> {
   readonly commands: WaitLoop;
 
   constructor(options: HostedContextOptions<Context>) {
-    const { index, module, context, waitTimeoutMs, link, clock } = options;
-    const notices = new Notices(index, link, clock);
-    const calls = new ContextCalls({ index, module, context, link, notices, clock });
+    const { index, module, context, waitTimeoutMs, channel, clock } = options;
+    const notices = new Notices(index, channel, clock);
+    const calls = new ContextCalls({ index, module, context, channel, notices, clock });
     this.index = index;
     this.calls = calls;
     this.commands = new WaitLoop({
       wait: () => module.waitForCommand(waitTimeoutMs, context),
       pop: () => calls.pop(),
-      congestion: () => link.pendingBytes > CONGESTED_BYTES ? link.drained() : null,
+      congestion: () => channel.pendingBytes > CONGESTED_BYTES ? channel.drained() : null,
     }, { timeoutMs: waitTimeoutMs, notices, clock });
   }
 

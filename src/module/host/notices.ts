@@ -2,7 +2,7 @@
 import type { Clock } from "../../time/mod.ts";
 import type { CallOutcome } from "../../protocol/mod.ts";
 import { FrameKind } from "../wire/frames.ts";
-import type { Link } from "../wire/link.ts";
+import type { FrameChannel } from "../wire/frame_channel.ts";
 import { type Module, nameInC } from "./module.ts";
 
 /** The same problem is reported at most this often, in milliseconds. */
@@ -11,23 +11,23 @@ const COMPLAINT_INTERVAL_MS = 60_000;
 /** Says things about one context. */
 export class Notices {
   readonly #index: number;
-  readonly #link: Link;
+  readonly #channel: FrameChannel;
   readonly #clock: Clock;
   readonly #complaints = new Map<string, number>();
 
-  constructor(index: number, link: Link, clock: Clock) {
+  constructor(index: number, channel: FrameChannel, clock: Clock) {
     this.#index = index;
-    this.#link = link;
+    this.#channel = channel;
     this.#clock = clock;
   }
 
   /** Says something. */
   say(text: string): void {
-    const { out } = this.#link;
+    const { out } = this.#channel;
     out.begin(FrameKind.NOTICE, this.#index);
     out.text(text);
     out.end();
-    this.#link.flush();
+    this.#channel.flush();
   }
 
   /** Says something that may go on and on: once a minute for each kind. */

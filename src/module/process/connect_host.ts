@@ -4,7 +4,7 @@ import { VERSION } from "../../version.ts";
 import { Endpoint } from "../wire/endpoint.ts";
 import { ModuleHostError } from "../errors.ts";
 import { describeExit, HostProcess } from "./host_process.ts";
-import type { Duplex } from "../wire/link.ts";
+import type { Duplex } from "../wire/frame_channel.ts";
 import type { OutputStream } from "./output_lines.ts";
 
 export interface ConnectHostOptions {

@@ -1,6 +1,6 @@
 // The endpoint where a module host connects to its server: a private Unix socket, or loopback TCP.
 import { systemClock } from "../../time/mod.ts";
-import type { Duplex } from "./link.ts";
+import type { Duplex } from "./frame_channel.ts";
 
 /** The invitation of a host, one line of JSON on its standard input. */
 export interface Invitation {

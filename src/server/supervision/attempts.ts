@@ -3,7 +3,7 @@ import { pauseMs } from "../../time/mod.ts";
 import { lookLater } from "./consolidation.ts";
 import type { ContextInput, SupervisorEffect, SupervisorInput } from "./effects.ts";
 import { markDead, release, reserve } from "./places.ts";
-import { hasBeenWell, mayStayApart, standingOf } from "./quarantine.ts";
+import { hasBeenWell, mayTakeSpareHost, trustOf } from "./quarantine.ts";
 import {
   type CarEntry,
   type ContextEntry,
@@ -32,17 +32,18 @@ export function attempt(
 ): SupervisorState {
   const wanted = car[setName];
   if (wanted === null) return state;
-  const apart = wanted.unproven.length > 0 && mayStayApart(state, environment.contextsPerHost);
-  const set = apart ? wanted : { ...wanted, unproven: [] };
+  const onProbation = wanted.unproven.length > 0 &&
+    mayTakeSpareHost(state, environment.contextsPerHost);
+  const set = onProbation ? wanted : { ...wanted, unproven: [] };
   // Contexts that already serve the car are taken over.
   const alike = setName === "coming" ? car.serving.specs : [];
   const lacking = set.specs.filter((spec) =>
     !set.contexts.some((context) => context.spec.module === spec.module) &&
     !includesSpec(alike, spec)
   );
-  const standing = standingOf(set, lacking.map(({ module }) => module), environment.now);
+  const trust = trustOf(set, lacking.map(({ module }) => module), environment.now);
   const ids = lacking.map((_, index) => state.nextContext + index);
-  const [placed, hosts] = reserve(state, car, ids, standing, environment, effects);
+  const [placed, hosts] = reserve(state, car, ids, trust, environment, effects);
   const opening = lacking.map((spec, index): ContextEntry => {
     const [id = 0, host = 0] = [ids[index], hosts[index]];
     effects.push({ type: "open", car: car.id, context: id, host, spec });

@@ -1,7 +1,7 @@
 // Places on hosts: takes and frees them, starts hosts for the first context, and stops them after
 // the last.
 import { placeContexts } from "./placement.ts";
-import { carsOf, mayLiveAlone, openTo, type Standing } from "./quarantine.ts";
+import { carsOf, mayLiveAlone, openTo, type Trust } from "./quarantine.ts";
 import type { SupervisorEffect } from "./effects.ts";
 import {
   type CarEntry,
@@ -26,14 +26,14 @@ export function reserve(
   state: SupervisorState,
   car: CarEntry,
   contexts: readonly number[],
-  standing: Standing,
+  trust: Trust,
   { now, contextsPerHost }: Environment,
   effects: SupervisorEffect[],
 ): readonly [SupervisorState, readonly number[]] {
   const count = contexts.length;
-  const alone = standing === "suspect" &&
+  const alone = trust === "suspect" &&
     mayLiveAlone(Math.ceil(count / contextsPerHost), state, now);
-  const isOpen = openTo(standing, state.cars, now);
+  const isOpen = openTo(trust, state.cars, now);
   const spaces = state.hosts
     .map((host) => ({ id: host.id, host, free: freePlaces(host, contextsPerHost) }))
     .filter(({ free, host }) => !alone && free > 0 && isOpen(host));

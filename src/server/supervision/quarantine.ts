@@ -3,11 +3,10 @@
 import type { CarEntry, HostEntry, ModuleSet, SupervisorState, Tenant } from "./state.ts";
 
 /**
- * What a context has to do with crashes: nothing; it was opened beside cars that are served, and
- * has not proved itself; maybe something, since its host crashed again and again; or a crash
- * pointed at its car.
+ * How far a context is trusted: fully; it was opened beside cars that are served, and has not proved
+ * itself (it is on probation); its host has crashed again and again; or a crash pointed at its car.
  */
-export type Standing = "trusted" | "unproven" | "doubted" | "suspect";
+export type Trust = "trusted" | "unproven" | "doubted" | "suspect";
 
 /** After so long without a loss, a car is trusted and its pauses start over; in milliseconds. */
 export const WELL_MS = 60_000;
@@ -40,8 +39,8 @@ export function hasBeenWell({ wellSince }: ModuleSet, now: number): boolean {
   return wellSince !== null && now - wellSince >= WELL_MS;
 }
 
-/** The standing of some modules of a set. */
-export function standingOf(set: ModuleSet, modules: readonly number[], now: number): Standing {
+/** How far some modules of a set are trusted. */
+export function trustOf(set: ModuleSet, modules: readonly number[], now: number): Trust {
   if (hasBeenWell(set, now)) return "trusted";
   if (set.suspect || set.crashesInRow >= CRASHES_UNTIL_SUSPECT) return "suspect";
   if (set.crashesInRow >= CRASHES_UNTIL_DOUBTED) return "doubted";
@@ -50,29 +49,29 @@ export function standingOf(set: ModuleSet, modules: readonly number[], now: numb
 
 /** Which hosts contexts may be placed on. All contexts there count, except those that leave. */
 export function openTo(
-  standing: Standing,
+  trust: Trust,
   cars: readonly CarEntry[],
   now: number,
 ): (host: HostEntry) => boolean {
-  const standings = distrusted(cars, now);
-  const isInnocent = (kind: Standing) => kind === "trusted" || kind === "unproven";
-  const fits = isInnocent(standing)
-    ? (kind: Standing) => kind === standing
-    : (kind: Standing) => !isInnocent(kind);
+  const trustOfContexts = distrusted(cars, now);
+  const isInnocent = (kind: Trust) => kind === "trusted" || kind === "unproven";
+  const fits = isInnocent(trust)
+    ? (kind: Trust) => kind === trust
+    : (kind: Trust) => !isInnocent(kind);
   return ({ dead, alone, tenants }) => {
-    if (dead || alone && !isInnocent(standing)) return false;
+    if (dead || alone && !isInnocent(trust)) return false;
     let stay = 0;
     for (const { context, leaving } of tenants) {
       if (leaving) continue;
       stay++;
-      if (!fits(standings.get(context) ?? "trusted")) return false;
+      if (!fits(trustOfContexts.get(context) ?? "trusted")) return false;
     }
-    return stay > 0 && (standing !== "doubted" || carsOf(tenants).length < MAX_DOUBTED);
+    return stay > 0 && (trust !== "doubted" || carsOf(tenants).length < MAX_DOUBTED);
   };
 }
 
-/** Whether contexts on probation may have separate hosts. */
-export function mayStayApart({ hosts }: SupervisorState, contextsPerHost: number): boolean {
+/** Whether contexts on probation may have hosts of their own. */
+export function mayTakeSpareHost({ hosts }: SupervisorState, contextsPerHost: number): boolean {
   const taken = ({ tenants, blocked }: HostEntry) =>
     Math.min(contextsPerHost, tenants.length + blocked);
   const places = hosts.reduce((sum, host) => sum + taken(host), 0);
@@ -85,9 +84,9 @@ export function mayLiveAlone(
   { cars, hosts }: SupervisorState,
   now: number,
 ): boolean {
-  const standings = distrusted(cars, now);
+  const trustOfContexts = distrusted(cars, now);
   const alone = hosts.filter((host) =>
-    host.alone && host.tenants.some(({ context }) => standings.get(context) === "suspect")
+    host.alone && host.tenants.some(({ context }) => trustOfContexts.get(context) === "suspect")
   );
   return alone.length + count <= MAX_ALONE;
 }
@@ -97,19 +96,19 @@ export function carsOf(tenants: readonly Tenant[]): string[] {
   return [...new Set(tenants.map(({ name }) => name))];
 }
 
-/** The standing of every context that is not trusted. */
-function distrusted(cars: readonly CarEntry[], now: number): Map<number, Standing> {
-  const standings = new Map<number, Standing>();
+/** Every context that is not fully trusted, and how far it is. */
+function distrusted(cars: readonly CarEntry[], now: number): Map<number, Trust> {
+  const trustOfContexts = new Map<number, Trust>();
   const look = (set: ModuleSet) => {
     if (!set.suspect && set.crashesInRow === 0 && set.unproven.length === 0) return;
     for (const { id, spec } of set.contexts) {
-      const standing = standingOf(set, [spec.module], now);
-      if (standing !== "trusted") standings.set(id, standing);
+      const trust = trustOf(set, [spec.module], now);
+      if (trust !== "trusted") trustOfContexts.set(id, trust);
     }
   };
   for (const { serving, coming } of cars) {
     look(serving);
     if (coming !== null) look(coming);
   }
-  return standings;
+  return trustOfContexts;
 }

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { FrameError } from "../../src/module/errors.ts";
 import type { Frame } from "../../src/module/wire/frame_reader.ts";
 import { type FrameKind, MAX_FRAME_BYTES } from "../../src/module/wire/frames.ts";
-import { Link } from "../../src/module/wire/link.ts";
+import { FrameChannel } from "../../src/module/wire/frame_channel.ts";
 import { waitFor } from "../support/wait.ts";
 import { duplexPair, type PairOptions } from "./duplex_pair.ts";
 
@@ -20,21 +20,21 @@ function seen(frame: Frame): Seen {
   return { kind, context, argument, payload: frame.text() };
 }
 
-function send(link: Link, frame: Seen): void {
-  link.out.begin(frame.kind as FrameKind, frame.context, frame.argument);
-  link.out.text(frame.payload);
-  assert.ok(link.out.end());
-  link.flush();
+function send(channel: FrameChannel, frame: Seen): void {
+  channel.out.begin(frame.kind as FrameKind, frame.context, frame.argument);
+  channel.out.text(frame.payload);
+  assert.ok(channel.out.end());
+  channel.flush();
 }
 
-/** A link that only sends, and what arrives at the other end. */
+/** A channel that only sends, and what arrives at the other end. */
 function linkPair(options: PairOptions = {}) {
   const [a, b] = duplexPair(options);
   const frames: Seen[] = [];
   const closed = Promise.withResolvers<Error | null>();
   const senderClosed = Promise.withResolvers<Error | null>();
-  const sender = new Link(a, { onFrame() {}, onClosed: senderClosed.resolve });
-  const receiver = new Link(b, {
+  const sender = new FrameChannel(a, { onFrame() {}, onClosed: senderClosed.resolve });
+  const receiver = new FrameChannel(b, {
     onFrame: (frame) => frames.push(seen(frame)),
     onClosed: closed.resolve,
   });
@@ -50,7 +50,7 @@ const anyFrame = fc.record({
   payload: fc.string({ unit: "grapheme", maxLength: 300 }),
 }, { noNullPrototype: true });
 
-Deno.test("Link delivers every frame once and in order when reads and writes are cut anywhere", async () => {
+Deno.test("FrameChannel delivers every frame once and in order when reads and writes are cut anywhere", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(anyFrame, { maxLength: 60 }),
@@ -61,7 +61,7 @@ Deno.test("Link delivers every frame once and in order when reads and writes are
         for (const frame of sent) send(sender, frame);
         await waitFor(sender.drained(), "the frames to be written");
         sender.close();
-        assert.equal(await waitFor(closed, "the link to close"), null);
+        assert.equal(await waitFor(closed, "the channel to close"), null);
         assert.deepEqual(frames, sent);
       },
     ),
@@ -69,18 +69,18 @@ Deno.test("Link delivers every frame once and in order when reads and writes are
   );
 });
 
-Deno.test("Link writes all that one turn brings at once", async () => {
+Deno.test("FrameChannel writes all that one turn brings at once", async () => {
   const { sender, frames, closed, raw } = linkPair();
   const frame = { kind: 10, context: 3, argument: 1, payload: "status" };
   for (let i = 0; i < 500; i++) send(sender, { ...frame, context: i });
   await waitFor(sender.drained(), "the frames to be written");
   assert.equal(raw.writes, 1);
   sender.close();
-  await waitFor(closed, "the link to close");
+  await waitFor(closed, "the channel to close");
   assert.equal(frames.length, 500);
 });
 
-Deno.test("Link carries payloads of 16 MiB, and small ones after it", async () => {
+Deno.test("FrameChannel carries payloads of 16 MiB, and small ones after it", async () => {
   const { sender, frames, closed } = linkPair();
   const sent = [16 * 1024 * 1024, 3, 200_000, 0].map((size) => ({
     kind: 10,
@@ -93,26 +93,26 @@ Deno.test("Link carries payloads of 16 MiB, and small ones after it", async () =
     await waitFor(sender.drained(), "the frame to be written");
   }
   sender.close();
-  await waitFor(closed, "the link to close");
+  await waitFor(closed, "the channel to close");
   assert.deepEqual(frames.map(({ payload }) => payload.length), sent.map((f) => f.payload.length));
 });
 
-Deno.test("Link closes with an error when a length is impossible", async () => {
+Deno.test("FrameChannel closes with an error when a length is impossible", async () => {
   for (const length of [0, 3, MAX_FRAME_BYTES + 1, 0xffffffff]) {
     const { closed, raw } = linkPair();
     const bytes = new Uint8Array(12);
     new DataView(bytes.buffer).setUint32(0, length, true);
     await raw.write(bytes);
-    assert.ok(await waitFor(closed, "the link to close") instanceof FrameError);
+    assert.ok(await waitFor(closed, "the channel to close") instanceof FrameError);
   }
 });
 
-Deno.test("Link tells both sides once when one closes", async () => {
+Deno.test("FrameChannel tells both sides once when one closes", async () => {
   const { sender, closed, senderClosed } = linkPair();
   sender.close();
   sender.close();
   assert.equal(await waitFor(closed, "the other side"), null);
   assert.equal(await waitFor(senderClosed, "this side"), null);
   sender.flush();
-  await waitFor(sender.drained(), "nothing: a closed link takes no frames");
+  await waitFor(sender.drained(), "nothing: a closed channel takes no frames");
 });

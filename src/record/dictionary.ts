@@ -4,7 +4,7 @@
  * Names of fields, and values of theirs, by number. Part of the format: new ones come at the end,
  * and none leaves or moves; at most 128. What is missing here is written out.
  */
-export const WORDS: readonly string[] = [
+export const DICTIONARY: readonly string[] = [
   "type",
   "message",
   "kind",

@@ -1,4 +1,4 @@
-// Ignoring a message.
+// Ignores a message, and says why.
 import type { ClientMessage } from "../protocol/mod.ts";
 import type { Ignored, StepContext } from "./effects.ts";
 

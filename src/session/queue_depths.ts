@@ -1,4 +1,4 @@
-// A view of a session, for snapshots.
+// Queue lengths and connected devices of a session, for snapshots.
 import { deviceKey } from "../protocol/mod.ts";
 import type { Session } from "./state.ts";
 

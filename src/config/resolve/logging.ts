@@ -1,4 +1,4 @@
-// Makes the logging part of the form, from `logging` and the older `log_files_...` keys.
+// Resolves the logging settings, from `logging` and the older `log_files_...` keys.
 import { resolve } from "node:path";
 import { LOG_LEVELS, type LoggingConfig, type LogLevel } from "../../log/mod.ts";
 import type { CommonInput } from "../dialects/dialect.ts";

@@ -2,11 +2,14 @@
 import assert from "node:assert/strict";
 import { TempFolder } from "../support/temp.ts";
 
-Deno.test("reportDefects() says what nobody caught, with its stack, and lets the rest go on", async () => {
+Deno.test("reportUncaught() says what nobody caught, with its stack, and lets the rest go on", async () => {
   await using folder = await TempFolder.make();
   const script = await folder.write(
     "script.ts",
-    `import { reportDefects } from "${new URL("../../src/cli/defects.ts", import.meta.url)}";
+    `import { reportUncaught } from "${new URL(
+      "../../src/cli/uncaught_errors.ts",
+      import.meta.url,
+    )}";
      // Each step follows the report of the one before it.
      const steps = [
        () => { Promise.reject(new Error("first")); },
@@ -15,7 +18,7 @@ Deno.test("reportDefects() says what nobody caught, with its stack, and lets the
        () => { console.log(JSON.stringify("still here")); Deno.exit(7); },
      ];
      const next = () => setTimeout(() => steps.shift()(), 0);
-     reportDefects((text) => { console.log(JSON.stringify(text)); next(); });
+     reportUncaught((text) => { console.log(JSON.stringify(text)); next(); });
      next();`,
   );
   const { code, stdout } = await new Deno.Command(Deno.execPath(), {

@@ -1,4 +1,4 @@
-// Connecting and disconnecting devices within a session [CONNECT-DEVICES] [STATUS-STATES].
+// Connects and disconnects devices within a session [CONNECT-DEVICES] [STATUS-STATES].
 import { type CallOutcome, type Device, DisconnectType, withoutPriority } from "../protocol/mod.ts";
 import { dropStale, parkOrphans } from "./command_order.ts";
 import type { NotForwarded, StepContext } from "./effects.ts";

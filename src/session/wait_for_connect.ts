@@ -3,15 +3,15 @@ import type { ClientMessage, Connect } from "../protocol/mod.ts";
 import { allowedAt, withConnect, withSequence } from "./connect_rate.ts";
 import { beginSequence } from "./connecting.ts";
 import type { StepContext } from "./effects.ts";
-import { failureOf } from "./ending.ts";
-import type { Ending } from "./ending.ts";
-import { ignore } from "./ignore.ts";
+import { failureOf } from "./session_end.ts";
+import type { SessionEnd } from "./session_end.ts";
+import { ignore } from "./ignore_message.ts";
 import { HOLD_CONNECT_MS, type SessionSettings } from "./settings.ts";
 import type { Session, Waiting } from "./state.ts";
-import { tellOnce } from "./telling.ts";
+import { requestReconnectOnce } from "./reconnect_request.ts";
 
 /** What is wrong with a Connect; `null` when it is valid [CONNECT-MESSAGE]. */
-export function connectProblem(connect: Connect, settings: SessionSettings): Ending | null {
+export function connectProblem(connect: Connect, settings: SessionSettings): SessionEnd | null {
   const { sessionId, devices } = connect;
   if (sessionId === "") {
     return { reason: "connect_incomplete", detail: "Connect without a session id" };
@@ -38,14 +38,14 @@ export function onMessageWaiting(
   if (base.paused) return ignore(session, "paused", message, context);
   if (message.kind !== "connect") {
     const next = ignore(session, "no_session", message, context);
-    // When the gateway has sent a Connect, anything else is late: telling it now would fail its
-    // sequence.
-    return held === null ? tellSender(next, message.sessionId, context) : next;
+    // When the gateway has sent a Connect, anything else is late: asking it to reconnect now
+    // would fail its sequence.
+    return held === null ? askSenderToReconnect(next, message.sessionId, context) : next;
   }
   const problem = connectProblem(message, context.settings);
   if (problem !== null) {
     context.effects.push({ type: "ended", failure: failureOf(message.sessionId, problem) });
-    return tellSender({ ...session, held: null }, message.sessionId, context);
+    return askSenderToReconnect({ ...session, held: null }, message.sessionId, context);
   }
   const rate = withConnect(base.rate, context.now);
   return takeUp({ ...session, base: { ...base, rate } }, message, context);
@@ -72,12 +72,12 @@ export function onModulesReady(session: Waiting, context: StepContext): Session 
   return context.now < waitingDeadline(ready) ? ready : onWaitingTimeout(ready, context);
 }
 
-function tellSender(
+function askSenderToReconnect(
   session: Waiting,
   sessionId: string,
   context: StepContext,
 ): Waiting {
-  const base = tellOnce(session.base, "already_logged", sessionId, context);
+  const base = requestReconnectOnce(session.base, "already_logged", sessionId, context);
   return { ...session, base };
 }
 

@@ -1,5 +1,5 @@
-// The immutable form that every dialect is converted to [CONFIG-DIALECTS].
-import type { FormOf } from "../keys/key.ts";
+// The resolved configuration, the same whatever the dialect [CONFIG-DIALECTS].
+import type { ResolvedOf } from "../keys/key.ts";
 import type { LIMITS } from "../keys/keys.ts";
 import type { LoggingConfig } from "../../log/mod.ts";
 import type { Endpoint, TlsFiles } from "../../net/mod.ts";
@@ -9,7 +9,7 @@ export interface ServerConfig {
   readonly company: string;
   readonly broker: BrokerConfig;
   readonly timeouts: Timeouts;
-  readonly limits: FormOf<typeof LIMITS>;
+  readonly limits: ResolvedOf<typeof LIMITS>;
   /** Whether a command whose device names another module is sent anyway. */
   readonly sendInvalidCommand: boolean;
   readonly logging: LoggingConfig;

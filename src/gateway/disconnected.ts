@@ -1,4 +1,4 @@
-// A gateway between two sessions: how the last one ended, and how the next one begins.
+// A gateway between two sessions: ends one, and begins the next.
 import { foldAll, foldUnanswered, hasNoDevice, leaveSession } from "./devices.ts";
 import type { Effect } from "./inputs.ts";
 import type {
@@ -12,7 +12,7 @@ import type {
 } from "./state.ts";
 
 /** Why a session ends. */
-export interface Ending {
+export interface SessionEnd {
   readonly reason: EndReason;
   /** For people, with the values. */
   readonly detail: string;
@@ -46,12 +46,12 @@ export function connect(
 }
 
 /** Ends the session if there is one; its unanswered statuses are for the next. */
-export function end(state: Connecting | Connected, ending: Ending, effects: Effect[]): Base {
+export function end(state: Connecting | Connected, cause: SessionEnd, effects: Effect[]): Base {
   const { sessionId, open, waiting } = state;
-  if (ending.reason !== "link_lost") effects.push({ type: "close_link" });
+  if (cause.reason !== "link_lost") effects.push({ type: "close_link" });
   if (sessionId !== "") {
     const hadRun = state.kind === "connected";
-    effects.push({ type: "ended", sessionId, ...ending, hadRun, unanswered: open });
+    effects.push({ type: "ended", sessionId, ...cause, hadRun, unanswered: open });
   }
   return foldAll(foldUnanswered(leaveSession(state.base), open), waiting, effects);
 }
@@ -59,22 +59,22 @@ export function end(state: Connecting | Connected, ending: Ending, effects: Effe
 /** A connect sequence failed: the next one begins after a pause [GATEWAY-TIMES]. */
 export function fail(
   state: Connecting,
-  ending: Ending,
+  cause: SessionEnd,
   { now, settings }: Environment,
   effects: Effect[],
 ): NotConnected {
-  const base = end(state, ending, effects);
+  const base = end(state, cause, effects);
   return { kind: "not_connected", base, retryAt: now + settings.times.retryMs };
 }
 
 /** The session has ended; the next status, which may be waiting already, begins a new one. */
 export function drop(
   state: Connected,
-  ending: Ending,
+  cause: SessionEnd,
   environment: Environment,
   effects: Effect[],
 ): GatewayState {
-  const base = end(state, ending, effects);
+  const base = end(state, cause, effects);
   if (state.waiting.some(({ leaves }) => !leaves)) return connect(base, environment, effects);
   return { kind: "not_initialized", base, lookAt: null };
 }

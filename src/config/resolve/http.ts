@@ -1,4 +1,4 @@
-// Makes the HTTP part of the form: address, API key and TLS.
+// Resolves the HTTP settings: address, API key and TLS.
 import { isLoopback } from "../../net/mod.ts";
 import { quote } from "../../text/mod.ts";
 import type { CommonInput } from "../dialects/dialect.ts";
@@ -6,7 +6,7 @@ import type { Faults } from "../errors.ts";
 import { type ConfigPlace, findPem, readSecret } from "../files.ts";
 import { defaultOf } from "../keys/key.ts";
 import { HTTP } from "../keys/keys.ts";
-import type { HttpConfig } from "./model.ts";
+import type { HttpConfig } from "./config.ts";
 
 type HttpInput = NonNullable<CommonInput["http"]>;
 

@@ -1,4 +1,4 @@
-// Telling a gateway to connect again: once for each situation, then silence [TELL-ONCE].
+// Asks a gateway to connect again: once, then nothing more for a while [TELL-ONCE].
 import { ConnectResponseType } from "../protocol/mod.ts";
 import type { StepContext } from "./effects.ts";
 import { SILENCE_MS } from "./settings.ts";
@@ -6,19 +6,19 @@ import type { Base } from "./state.ts";
 
 /**
  * How a gateway learns that its session is over: `already_logged` brings every version back at
- * once, `notification` makes newer versions leave the broker, `nothing` lets it find out by itself.
+ * once, `notification` makes newer versions leave the broker, `none` lets it find out by itself.
  */
-export type Word = "already_logged" | "notification" | "nothing";
+export type ReconnectRequest = "already_logged" | "notification" | "none";
 
-/** Tells it, whatever was told before; the silence starts over. */
-export function tell(
+/** Asks, whatever was sent before; the silence starts over. */
+export function requestReconnect(
   base: Base,
-  word: Word,
+  request: ReconnectRequest,
   sessionId: string,
   context: StepContext,
 ): Base {
-  switch (word) {
-    case "nothing":
+  switch (request) {
+    case "none":
       return base;
     case "notification":
       context.effects.push({ type: "notify" });
@@ -34,14 +34,14 @@ export function tell(
   return { ...base, toldAt: context.now };
 }
 
-/** Tells it, unless something was told recently that the gateway has not answered with a Connect. */
-export function tellOnce(
+/** Asks, unless the gateway was asked recently and has not sent a Connect since. */
+export function requestReconnectOnce(
   base: Base,
-  word: Word,
+  request: ReconnectRequest,
   sessionId: string,
   context: StepContext,
 ): Base {
   const { toldAt } = base;
   if (toldAt !== null && context.now < toldAt + SILENCE_MS) return base;
-  return tell(base, word, sessionId, context);
+  return requestReconnect(base, request, sessionId, context);
 }

@@ -1,10 +1,10 @@
-// Makes the modules and cars of the form [CONFIG-CARS].
+// Resolves the cars and their modules [CONFIG-CARS].
 import { fleetName } from "../keys/fields.ts";
 import { joinPath, quote } from "../../text/mod.ts";
 import type { Faults } from "../errors.ts";
 import { type ConfigPlace, findFile } from "../files.ts";
 import type { CarInput, FleetInput, ModulesAt, ModulesInput } from "../dialects/input.ts";
-import type { CarConfig, ModuleConfig } from "./model.ts";
+import type { CarConfig, ModuleConfig } from "./config.ts";
 
 /** Module ids are a C `int`. */
 const MAX_ID = 2_147_483_647;

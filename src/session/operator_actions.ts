@@ -1,14 +1,14 @@
-// Actions of operators: restart, pause and resume a car.
+// What operators do to a car: restart, pause, resume.
 import type { StepContext } from "./effects.ts";
-import { endSession, waiting } from "./ending.ts";
+import { endSession, waiting } from "./session_end.ts";
 import type { Session } from "./state.ts";
-import { tellOnce } from "./telling.ts";
+import { requestReconnectOnce } from "./reconnect_request.ts";
 
 /** Ends the session; the gateway connects again. Does nothing without a session. */
 export function onRestart(session: Session, context: StepContext): Session {
   if (session.kind !== "connecting" && session.kind !== "running") return session;
   const detail = "An operator restarted the session";
-  return endSession(session, { reason: "stopped", detail, word: "already_logged" }, context);
+  return endSession(session, { reason: "stopped", detail, request: "already_logged" }, context);
 }
 
 /** Ends the session and sends the gateway away; no Connect is answered until {@linkcode onResume}. */
@@ -25,16 +25,16 @@ export function onResume(session: Session): Session {
 }
 
 function sendAway(session: Session, context: StepContext): Session {
-  const word = "notification";
+  const request = "notification";
   switch (session.kind) {
     case "connecting":
     case "running": {
       const detail = "An operator paused the car";
-      return endSession(session, { reason: "stopped", detail, word }, context);
+      return endSession(session, { reason: "stopped", detail, request }, context);
     }
     case "waiting":
       // A Connect that waits for modules is dropped as well.
-      return waiting(tellOnce(session.base, word, "", context));
+      return waiting(requestReconnectOnce(session.base, request, "", context));
     default:
       return session;
   }

@@ -12,30 +12,30 @@ export interface Duplex {
   close(): void;
 }
 
-/** Who uses a link. No frame arrives once it is closed. */
-export interface LinkHandler extends FrameHandler {
-  /** The link is closed; called once. The error is null when either side closed it in order. */
+/** Who uses a channel. No frame arrives once it is closed. */
+export interface FrameChannelHandler extends FrameHandler {
+  /** The channel is closed; called once. The error is null when either side closed it in order. */
   onClosed(error: Error | null): void;
 }
 
 /**
- * A link to the other side.
+ * Frames to and from the other side.
  *
  * To send, write frames into {@linkcode out} and call {@linkcode flush}. There are no promises per
  * frame, in either direction.
  */
-export class Link {
+export class FrameChannel {
   /** Collects what is to be sent. */
   readonly out = new FrameWriter();
   readonly #duplex: Duplex;
-  readonly #handler: LinkHandler;
+  readonly #handler: FrameChannelHandler;
   readonly #reader = new FrameReader();
   #flushing = false;
   #closed = false;
   #inFlight = 0;
   #drained: (() => void)[] = [];
 
-  constructor(duplex: Duplex, handler: LinkHandler) {
+  constructor(duplex: Duplex, handler: FrameChannelHandler) {
     this.#duplex = duplex;
     this.#handler = handler;
   }
@@ -60,7 +60,7 @@ export class Link {
     setImmediate(this.#writeAll);
   }
 
-  /** Resolves when everything was sent, or the link is closed. */
+  /** Resolves when everything was sent, or the channel is closed. */
   drained(): Promise<void> {
     if (this.#closed || this.pendingBytes === 0) return Promise.resolve();
     this.flush();

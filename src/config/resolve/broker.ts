@@ -1,9 +1,9 @@
-// Makes the broker's part of the form: address, port, credentials and TLS.
+// Resolves the broker settings: address, port, credentials and TLS.
 import { isSecure, overTls, parseAddress, type TlsFiles } from "../../net/mod.ts";
 import type { Faults } from "../errors.ts";
 import { type ConfigPlace, findPem, readSecret } from "../files.ts";
 import type { BrokerInput } from "../dialects/input.ts";
-import type { BrokerConfig } from "./model.ts";
+import type { BrokerConfig } from "./config.ts";
 import type { Overrides } from "../overrides.ts";
 
 /** Default ports. */

@@ -6,27 +6,27 @@ import type { Failure, FailureReason } from "./failure.ts";
 import { hasDevice, NO_DEVICES } from "./known_devices.ts";
 import type { Base, Established, Waiting } from "./state.ts";
 import { forwardHeard } from "./status_forward.ts";
-import { tell, type Word } from "./telling.ts";
+import { type ReconnectRequest, requestReconnect } from "./reconnect_request.ts";
 
 /** Why a session ends. */
-export interface Ending {
+export interface SessionEnd {
   readonly reason: FailureReason;
   /** What was awaited or found, for people. */
   readonly detail: string;
   /** For how long it was awaited, in milliseconds. */
   readonly waitedMs?: number;
-  /** What the gateway is told; by default, the reason decides. */
-  readonly word?: Word;
+  /** What the gateway is sent; by default, the reason decides. */
+  readonly request?: ReconnectRequest;
 }
 
-/** What a gateway is told when its session ends [TELL-FAILURE]. */
-function wordFor({ reason, word }: Ending): Word {
-  if (word !== undefined) return word;
+/** What a gateway is sent when its session ends [TELL-FAILURE]. */
+function requestFor({ reason, request }: SessionEnd): ReconnectRequest {
+  if (request !== undefined) return request;
   switch (reason) {
     case "new_session":
     case "broker_lost":
     case "stopped":
-      return "nothing";
+      return "none";
     case "all_devices_gone":
       return "notification";
     default:
@@ -37,7 +37,7 @@ function wordFor({ reason, word }: Ending): Word {
 /** Ends the session of `session` and waits for the next Connect [FAIL-CLEANUP]. */
 export function endSession(
   session: Established,
-  ending: Ending,
+  end: SessionEnd,
   context: StepContext,
 ): Waiting {
   if (session.kind === "connecting" && session.step.name === "statuses") {
@@ -51,13 +51,13 @@ export function endSession(
   for (const device of coming) context.effects.push(timedOut(device, true));
   noteUnanswered(session, context);
   const commands = parkOrphans(session.base.commands, NO_DEVICES, context);
-  const base = tell(
+  const base = requestReconnect(
     { ...session.base, commands },
-    wordFor(ending),
+    requestFor(end),
     session.sessionId,
     context,
   );
-  context.effects.push({ type: "ended", failure: failureOf(session.sessionId, ending) });
+  context.effects.push({ type: "ended", failure: failureOf(session.sessionId, end) });
   return waiting(base);
 }
 
@@ -96,8 +96,8 @@ function comingDevices(session: Established): readonly Device[] {
   return session.step.name === "devices" ? session.step.pending : [];
 }
 
-export function failureOf(sessionId: string, ending: Ending): Failure {
-  const { reason, detail, waitedMs = 0 } = ending;
+export function failureOf(sessionId: string, end: SessionEnd): Failure {
+  const { reason, detail, waitedMs = 0 } = end;
   return { reason, sessionId, detail, waitedMs };
 }
 
