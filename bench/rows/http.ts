@@ -24,7 +24,7 @@ class Watchers implements Disposable {
 
   async #listen(): Promise<void> {
     try {
-      const { body } = await fetch(`${this.#url}/api/events`);
+      const { body } = await fetch(`${this.#url}/api/v1/events`);
       for await (const _ of body ?? []) this.events++;
     } catch {
       // The server has ended; whether it ever began, the counts say.

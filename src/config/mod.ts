@@ -1,5 +1,6 @@
 // Configurations: one table of keys, three dialects, what they resolve to, and what differs between two.
 export type { Dialect } from "./dialects/dialect.ts";
+export { externalSchema } from "./dialects/external.ts";
 export { ConfigError, type Problem } from "./errors.ts";
 export { secretOf, systemFiles, withFiles } from "./files.ts";
 export { MAX_KEY_LENGTH } from "./resolve/http.ts";

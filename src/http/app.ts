@@ -1,15 +1,16 @@
 // The routes of the HTTP server.
-import type { Context, Hono } from "hono";
+import type { Context, Hono, MiddlewareHandler } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { quote } from "../text/mod.ts";
 import type { Health, Readiness } from "./api/schemas.ts";
-import { openApiDocument } from "./api/describe.ts";
+import { EVENTS, OPENAPI, openApiDocument } from "./api/describe.ts";
 import { authorize } from "./authorization.ts";
-import { errorResponse, RequestError, RpcError } from "./errors.ts";
+import { errorResponse, RequestError } from "./errors.ts";
 import type { EventStream } from "./event_stream.ts";
-import { answerRpc, RPC_ERRORS, RpcCode } from "./api/json_rpc.ts";
+import { answerRpc } from "./api/json_rpc.ts";
 import { callMethod, type Method, METHODS, type MethodSource } from "./api/methods.ts";
 import { type Bindings, createHono } from "./middleware.ts";
+import { bodyParameters, problemOf, queryParameters } from "./api/rest.ts";
 import { assets } from "./page/assets.ts";
 import { limitRate } from "./client_rate_limit.ts";
 import { readBody } from "./request_body.ts";
@@ -26,9 +27,9 @@ export interface AppOptions {
 
 type Ask = Context<Bindings>;
 
-/** Maximum size of a JSON-RPC request, in bytes. */
+/** Maximum size of a request's body, in bytes. */
 const MAX_BODY_BYTES = 256 * 1024;
-/** Deadline for its body, in milliseconds. */
+/** Deadline for it, in milliseconds. */
 const BODY_MS = 5000;
 
 /** Makes the routes. */
@@ -62,18 +63,33 @@ function addLocked(
     return ask.body(await metrics.text(), 200, { "content-type": metrics.contentType });
   });
   for (const method of METHODS) {
-    const { path } = method;
-    if (path === undefined) continue;
-    app.get(route(path), locked, async (ask) => ask.json(await rest(ask, method, source)));
+    const { verb, path, former } = method.rest;
+    for (const each of [path, former]) {
+      if (each === undefined) continue;
+      app.on(verb, route(each), locked, async (ask) => ask.json(await rest(ask, method, source)));
+    }
   }
-  app.get("/api/events", locked, (ask) => {
-    // The body of an answer to HEAD is not read.
-    const body = ask.req.method === "HEAD" ? null : events.connect();
-    return new Response(body, { headers: { "content-type": "text/event-stream" } });
-  });
-  app.get("/openapi.json", locked, (ask) => ask.json(openApiDocument(METHODS)));
+  for (const path of Object.values(EVENTS)) {
+    app.get(path, locked, noParameters, ({ req }) => {
+      // The body of an answer to HEAD is not read.
+      const body = req.method === "HEAD" ? null : events.connect(req.header("last-event-id"));
+      return new Response(body, { headers: { "content-type": "text/event-stream" } });
+    });
+  }
+  for (const path of Object.values(OPENAPI)) {
+    app.get(path, locked, noParameters, (ask) => ask.json(openApiDocument(METHODS)));
+  }
   app.post("/rpc", locked, (ask) => rpc(ask, source));
 }
+
+/** @throws {RequestError} when there are any in the query. */
+const noParameters: MiddlewareHandler<Bindings> = async ({ req }, next) => {
+  const [name] = Object.keys(req.query());
+  if (name !== undefined) {
+    throw new RequestError(400, "bad_request", `Expected no parameters: found ${quote(name)}`);
+  }
+  await next();
+};
 
 function onMethodNotAllowed({ req: { method } }: Context, methods: readonly string[]): Response {
   const allow = methods.join(", ");
@@ -87,31 +103,26 @@ function route(path: string): string {
 }
 
 /** @throws {RequestError} when the method refuses. */
-async function rest(ask: Ask, { name }: Method, source: MethodSource): Promise<object> {
+async function rest(ask: Ask, method: Method, source: MethodSource): Promise<object> {
+  const { req } = ask;
+  const others = method.rest.verb === "GET"
+    ? queryParameters(method, req.queries())
+    : bodyParameters(await jsonBody(ask));
+  const inPath = req.param() as Readonly<Record<string, string>>;
+  const twice = Object.keys(others).find((name) => Object.hasOwn(inPath, name));
+  if (twice !== undefined) {
+    const message = `Expected ${quote(twice)} in the path alone: found it twice`;
+    throw new RequestError(400, "bad_request", message);
+  }
   try {
-    return await callMethod(name, { ...ask.req.query(), ...ask.req.param() }, source) as object;
+    return await callMethod(method.name, { ...others, ...inPath }, source) as object;
   } catch (error) {
-    if (!(error instanceof RpcError)) throw error;
-    const { message } = error;
-    switch (error.code) {
-      case RPC_ERRORS.NO_SUCH_CAR:
-        throw new RequestError(404, "not_found", message);
-      case RpcCode.INVALID_PARAMS:
-        throw new RequestError(400, "bad_request", message);
-      default:
-        throw error;
-    }
+    throw problemOf(error) ?? error;
   }
 }
 
 async function rpc(ask: Ask, source: MethodSource): Promise<Response> {
-  const type = ask.req.header("content-type") ?? "";
-  // Another origin cannot send this type without a CORS preflight, which is refused.
-  if (!/^application\/json(?:\s*;|$)/i.test(type)) {
-    const message = `Expected the content type application/json: found ${quote(type)}`;
-    throw new RequestError(415, "unsupported_media_type", message);
-  }
-  const text = await readBody(ask.req.raw, MAX_BODY_BYTES, BODY_MS);
+  const text = await jsonBody(ask);
   const answer = await answerRpc(text, {
     call: (method, params) => callMethod(method, params, source),
     onDefect: (method, error) =>
@@ -121,4 +132,15 @@ async function rpc(ask: Ask, source: MethodSource): Promise<Response> {
   });
   if (answer === undefined) return ask.body(null, 204);
   return ask.body(answer, 200, { "content-type": "application/json" });
+}
+
+/** @throws {RequestError} when the body is of another type, too large or too slow. */
+async function jsonBody({ req }: Ask): Promise<string> {
+  const type = req.header("content-type") ?? "";
+  // Another origin cannot send this type without a CORS preflight, which is refused.
+  if (!/^application\/json(?:\s*;|$)/i.test(type)) {
+    const message = `Expected the content type application/json: found ${quote(type)}`;
+    throw new RequestError(415, "unsupported_media_type", message);
+  }
+  return await readBody(req.raw, MAX_BODY_BYTES, BODY_MS);
 }

@@ -2,8 +2,10 @@
 import type { ServerConfig } from "../config/mod.ts";
 import type { FleetListener, SecondOfFleet } from "../observe/mod.ts";
 import type { ServerEvent } from "./api/schemas.ts";
+import type { TimerHandle } from "../time/mod.ts";
 import { RequestError } from "./errors.ts";
-import { carList, carSummaries, failureView, type ViewSource } from "./api/views.ts";
+import { EventBuffer } from "./event_buffer.ts";
+import { carSummaries, failureView, fleetView, type ViewSource } from "./api/views.ts";
 
 /** Clients at a time. */
 export const MAX_EVENT_CLIENTS = 32;
@@ -14,12 +16,22 @@ type Client = ReadableStreamDefaultController<Uint8Array>;
 
 const utf8 = new TextEncoder();
 
-/** All clients of events; without any, it costs nothing. */
+/** How long events are kept for clients that come back, when the last one has left; in milliseconds. */
+const LINGER_MS = 60_000;
+/** Bytes of events that are kept for them. */
+const MAX_KEPT_BYTES = 1024 * 1024;
+
+/** All clients of events; a minute after the last one, it costs nothing. */
 export class EventStream implements FleetListener {
   readonly #source: ViewSource;
   readonly #maxWaitingBytes: number;
+  /** Distinguishes the ids of this run from those of another. */
+  readonly #epoch = crypto.randomUUID().slice(0, 8);
   readonly #clients = new Set<Client>();
   #unlisten: (() => void) | undefined;
+  readonly #kept = new EventBuffer(MAX_KEPT_BYTES);
+  /** Ends the listening when no client has come back. */
+  #linger: TimerHandle | undefined;
   /** The configuration that clients were last told. */
   #config: ServerConfig | undefined;
 
@@ -34,33 +46,36 @@ export class EventStream implements FleetListener {
   }
 
   /**
-   * Adds a client, which gets everything as its first event.
+   * Adds a client, which gets everything as its first event, or what it has missed.
    *
+   * @param lastEventId the last event that it has received
    * @throws {RequestError} when there are too many.
    */
-  connect(): ReadableStream<Uint8Array> {
+  connect(lastEventId?: string): ReadableStream<Uint8Array> {
     if (this.#clients.size >= MAX_EVENT_CLIENTS) {
       const message = `Expected at most ${MAX_EVENT_CLIENTS} clients of events: found one more`;
       throw new RequestError(503, "busy", message, { "retry-after": "5" });
     }
-    const first = encode({ type: "fleet", ...carList(this.#source) });
+    const first = this.#missed(lastEventId) ?? [this.#everything()];
+    const bytes = first.reduce((sum, { length }) => sum + length, 0);
     let client: Client;
     return new ReadableStream<Uint8Array>({
       start: (controller) => {
         client = controller;
-        controller.enqueue(first);
+        for (const event of first) controller.enqueue(event);
         this.#add(controller);
       },
       cancel: () => this.#remove(client),
-    }, new ByteLengthQueuingStrategy({ highWaterMark: this.#maxWaitingBytes + first.length }));
+    }, new ByteLengthQueuingStrategy({ highWaterMark: this.#maxWaitingBytes + bytes }));
   }
 
   /** Ends every stream. */
   stop(): void {
     for (const client of [...this.#clients]) {
-      this.#remove(client);
+      this.#clients.delete(client);
       client.close();
     }
+    this.#endListening();
   }
 
   onChanged(cars: readonly string[]): void {
@@ -90,8 +105,20 @@ export class EventStream implements FleetListener {
     const { config } = this.#source.fleet;
     if (config === this.#config) return false;
     this.#config = config;
-    this.#send({ type: "fleet", ...carList(this.#source) });
+    this.#send({ type: "fleet", ...fleetView(this.#source) });
     return true;
+  }
+
+  /** What came after an event; undefined when it is not known any more. */
+  #missed(lastEventId: string | undefined): readonly Uint8Array[] | undefined {
+    const [epoch, number = ""] = lastEventId?.split("-") ?? [];
+    if (epoch !== this.#epoch || !/^\d{1,15}$/.test(number)) return undefined;
+    return this.#kept.after(Number(number));
+  }
+
+  /** The state of the fleet after the last event. */
+  #everything(): Uint8Array {
+    return this.#encode({ type: "fleet", ...fleetView(this.#source) }, this.#kept.newest);
   }
 
   #now(): number {
@@ -100,6 +127,7 @@ export class EventStream implements FleetListener {
 
   #add(client: Client): void {
     this.#clients.add(client);
+    this.#endLinger();
     if (this.#unlisten !== undefined) return;
     this.#config = this.#source.fleet.config;
     this.#unlisten = this.#source.watch.listen(this);
@@ -107,13 +135,31 @@ export class EventStream implements FleetListener {
 
   #remove(client: Client): void {
     this.#clients.delete(client);
-    if (this.#clients.size > 0) return;
+    if (this.#clients.size > 0 || this.#unlisten === undefined) return;
+    this.#endLinger();
+    this.#linger = this.#source.clock.set(() => this.#endListening(), LINGER_MS);
+  }
+
+  #endListening(): void {
+    this.#endLinger();
     this.#unlisten?.();
     this.#unlisten = undefined;
+    this.#kept.clear();
+  }
+
+  #endLinger(): void {
+    if (this.#linger !== undefined) this.#source.clock.clear(this.#linger);
+    this.#linger = undefined;
+  }
+
+  #encode(event: ServerEvent, number: number): Uint8Array {
+    const id = `${this.#epoch}-${number}`;
+    const lines = `id: ${id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+    return utf8.encode(lines);
   }
 
   #send(event: ServerEvent): void {
-    const bytes = encode(event);
+    const bytes = this.#kept.push((number) => this.#encode(event, number));
     for (const client of [...this.#clients]) {
       if ((client.desiredSize ?? 0) >= bytes.length) {
         client.enqueue(bytes);
@@ -124,8 +170,4 @@ export class EventStream implements FleetListener {
       client.error(new Error("Cannot keep up with the events"));
     }
   }
-}
-
-function encode(event: ServerEvent): Uint8Array {
-  return utf8.encode(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
 }

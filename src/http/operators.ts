@@ -4,7 +4,6 @@ import { CallStatistics } from "../module/mod.ts";
 import { FleetWatch, LoopLag, Metrics } from "../observe/mod.ts";
 import type { Log } from "../log/mod.ts";
 import { type Clock, systemClock } from "../time/mod.ts";
-import { VERSION } from "../version.ts";
 import { createApp } from "./app.ts";
 import { EventStream } from "./event_stream.ts";
 import { type HttpListening, listenHttp } from "./listen.ts";
@@ -75,7 +74,6 @@ export class Operators {
       apiKey: config.apiKey,
       health: () => ({
         status: "ok",
-        version: VERSION,
         uptimeMs: Math.floor(clock.now() - startedAt),
         eventLoopLagMs: this.#lag.lagMs,
       }),

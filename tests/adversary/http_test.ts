@@ -40,7 +40,7 @@ mosquittoTest("event streams that nobody reads hold up neither cars nor the end"
   await using stage = await Stage.set();
   const server = await stage.serve({ cars: { car_1: {} }, more: { http: { port: 0 } } });
   const port = await operatorsPort(server);
-  const target = { port, connections: CLIENTS, path: "/api/events" };
+  const target = { port, connections: CLIENTS, path: "/api/v1/events" };
   await using _attack = await AttackProcess.start("deafRequests", target);
   const gateway = stage.gateway("car_1", { rate: 0, window: 50 });
   const session = await gateway.running();

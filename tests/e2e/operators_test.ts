@@ -44,7 +44,7 @@ Deno.test("A server shows operators its cars, and does what they say", async () 
   }]);
 
   stage.gateway(CAR, { devices: [DEVICE], rate: 20, clocks: PATIENT });
-  const car = async () => await (await get(`${url}/api/cars/${CAR}`)).json() as CarDetail;
+  const car = async () => await (await get(`${url}/api/v1/cars/${CAR}`)).json() as CarDetail;
   const running = await waitFor(async () => {
     const found = await car();
     return found.state === "RUNNING" && found.rates.statuses > 0 ? found : undefined;

@@ -14,6 +14,7 @@ Deno.test("GET /healthz says that the process is alive, without a key", async ()
   const answer = await fixture.bare("/healthz");
   assert.equal(answer.status, 200);
   const health = await answer.json() as Health;
+  assert.deepEqual(Object.keys(health), ["status", "uptimeMs", "eventLoopLagMs"]);
   assert.equal(health.status, "ok");
   assert.ok(health.eventLoopLagMs.max >= health.eventLoopLagMs.last);
 });
@@ -65,11 +66,11 @@ Deno.test("readinessOf() lists what a few cars lack, and is not ready for more t
   assert.equal(judge().ready, true);
 });
 
-Deno.test("GET /api/cars lists the cars in the order of the configuration", async () => {
+Deno.test("GET /api/v1/cars lists the cars in the order of the configuration", async () => {
   await using fixture = await Fixture.start({ cars: { car_z: {}, car_a: {} } });
   fixture.transport("car_a").up();
   await new TestGateway(fixture, "car_a").run([FRONT, REAR]);
-  const list = await fixture.json<CarList>("/api/cars");
+  const list = await fixture.json<CarList>("/api/v1/cars");
   assert.equal(list.company, "company");
   assert.deepEqual(
     list.cars.map((
@@ -82,7 +83,7 @@ Deno.test("GET /api/cars lists the cars in the order of the configuration", asyn
   );
 });
 
-Deno.test("GET /api/cars/{car} shows devices, statuses, commands, modules and events", async () => {
+Deno.test("GET /api/v1/cars/{car} shows devices, statuses, commands, modules and events", async () => {
   await using fixture = (await Fixture.start()).up();
   const gateway = await new TestGateway(fixture, "car_a").run([FRONT, FOREIGN]);
   gateway.status(FRONT, '{"speed": 3}', "hot");
@@ -92,7 +93,7 @@ Deno.test("GET /api/cars/{car} shows devices, statuses, commands, modules and ev
   await settled();
   gateway.respond(2, 3);
   await settled();
-  const car = await fixture.json<CarDetail>("/api/cars/car_a");
+  const car = await fixture.json<CarDetail>("/api/v1/cars/car_a");
 
   const [front, foreign] = car.devices;
   assert.equal(front?.id, "7/1/front");
@@ -136,17 +137,17 @@ Deno.test("GET /api/cars/{car} shows devices, statuses, commands, modules and ev
   assert.deepEqual(car.queues, { statuses: 0, commands: 0, unansweredCommands: 0 });
 });
 
-Deno.test("GET /api/cars/{car} keeps the newest of what happens, and no more", async () => {
+Deno.test("GET /api/v1/cars/{car} keeps the newest of what happens, and no more", async () => {
   await using fixture = (await Fixture.start()).up();
   const gateway = await new TestGateway(fixture, "car_a").run([FRONT]);
   for (let index = 0; index < 100; index++) gateway.status(FRONT, `${index}`);
   await settled();
-  const { statuses } = await fixture.json<CarDetail>("/api/cars/car_a");
+  const { statuses } = await fixture.json<CarDetail>("/api/v1/cars/car_a");
   assert.equal(statuses.length, 20);
   assert.deepEqual(statuses.slice(0, 2).map(({ data }) => data.text), ["99", "98"]);
 });
 
-Deno.test("GET /api/cars/{car} says of failures what to do, once for those in a row", async () => {
+Deno.test("GET /api/v1/cars/{car} says of failures what to do, once for those in a row", async () => {
   await using fixture = (await Fixture.start()).up();
   const gateway = new TestGateway(fixture, "car_a");
   for (const sessionId of ["s1", "s2", "s3"]) {
@@ -156,7 +157,7 @@ Deno.test("GET /api/cars/{car} says of failures what to do, once for those in a 
   await new TestGateway(fixture, "car_a").run([FRONT], "s4");
   fixture.transport("car_a").down();
   const { failures, lastFailure, state, devices } = await fixture.json<CarDetail>(
-    "/api/cars/car_a",
+    "/api/v1/cars/car_a",
   );
   assert.equal(state, "UNINITIALIZED");
   assert.deepEqual(failures.map(({ reason, times }) => [reason, times]), [
@@ -174,12 +175,15 @@ Deno.test("GET /api/cars/{car} says of failures what to do, once for those in a 
   ]);
 });
 
-Deno.test("GET /api/cars/{car} answers 404 for a car that is not configured", async () => {
+Deno.test("GET /api/v1/cars/{car} answers 404 for a car that is not configured", async () => {
   await using fixture = await Fixture.start();
-  const answer = await fixture.get("/api/cars/car_x");
+  const answer = await fixture.get("/api/v1/cars/car_x");
   assert.equal(answer.status, 404);
-  assert.deepEqual((await answer.json()).error, {
+  assert.deepEqual(await answer.json(), {
+    type: "about:blank",
+    title: "Not Found",
+    status: 404,
+    detail: 'Expected a car of the configuration: found "car_x"',
     code: "not_found",
-    message: 'Expected a car of the configuration: found "car_x"',
   });
 });

@@ -1,6 +1,7 @@
 // Who gets an answer: keys, hosts, limits and headers.
 import assert from "node:assert/strict";
 import { authorize } from "../../src/http/authorization.ts";
+import { Problem } from "../../src/http/api/schemas.ts";
 import { createHono } from "../../src/http/middleware.ts";
 import { ClientRateLimit } from "../../src/http/client_rate_limit.ts";
 import { silentLog } from "../../src/log/log.ts";
@@ -14,9 +15,9 @@ import { Fixture, KEY } from "./fixture.ts";
 
 const LOCKED = [
   "/metrics",
-  "/api/cars",
-  "/api/cars/car_a",
-  "/api/events",
+  "/api/v1/cars",
+  "/api/v1/cars/car_a",
+  "/api/v1/events",
   "/openrpc.json",
   "/openapi.json",
 ];
@@ -32,10 +33,10 @@ Deno.test("authorize() asks for the key wherever something can be learned or don
   for (const path of LOCKED) assert.equal(await statusOf(fixture.bare(path)), 401, path);
   assert.equal(await statusOf(fixture.bare("/rpc", { method: "POST", body: "{}" })), 401);
   for (const headers of [{ authorization: `Bearer ${KEY}` }, { "x-api-key": KEY }]) {
-    assert.equal(await statusOf(fixture.bare("/api/cars", { headers })), 200);
+    assert.equal(await statusOf(fixture.bare("/api/v1/cars", { headers })), 200);
   }
   for (const wrong of [`${KEY}0`, KEY.slice(1), KEY.toUpperCase(), "x".repeat(5000)]) {
-    const answer = fixture.bare("/api/cars", { headers: { "x-api-key": wrong } });
+    const answer = fixture.bare("/api/v1/cars", { headers: { "x-api-key": wrong } });
     assert.equal(await statusOf(answer), 401, wrong.slice(0, 20));
   }
   const texts = fixture.log.lines.map(({ text }) => text).join("\n");
@@ -73,7 +74,7 @@ Deno.test("authorize() slows down whoever guesses keys, and lets the right key i
   const headers = { "x-api-key": "wrong" };
   const found: number[] = [];
   for (let attempt = 0; attempt < 20; attempt++) {
-    found.push(await statusOf(fixture.bare("/api/cars", { headers })));
+    found.push(await statusOf(fixture.bare("/api/v1/cars", { headers })));
   }
   assert.deepEqual(found.slice(0, 10), new Array(10).fill(401));
   assert.ok(found.slice(10).includes(429), `${found}`);
@@ -97,7 +98,7 @@ Deno.test("authorize() refuses a foreign host name where no key protects it", as
   await using fixture = await Fixture.start({ http: { address: "127.0.0.1" } });
   await using open = await Fixture.start({ http: withoutKey() });
   const { port } = new URL(open.operators.url);
-  assert.equal(await statusOf(open.bare("/api/cars")), 200);
+  assert.equal(await statusOf(open.bare("/api/v1/cars")), 200);
   const refused = await rawAnswer(Number(port), "evil.example.org");
   assert.equal(statusIn(refused), 403);
   assert.match(refused, /as no key is configured: found \\"evil\.example\.org\\"/);
@@ -126,7 +127,7 @@ async function rawAnswer(
   port: number,
   host: string,
   more = "",
-  path = "/api/cars",
+  path = "/api/v1/cars",
 ): Promise<string> {
   using connection = await Deno.connect({ hostname: "127.0.0.1", port });
   const text = `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n${more}\r\n`;
@@ -138,17 +139,19 @@ Deno.test("Whoever asks finds no way around the key, and leaves no defect behind
   await using fixture = await Fixture.start();
   const port = Number(new URL(fixture.operators.url).port);
   const status = (path: string, more = "") => rawStatus(port, "localhost", more, path);
-  for (const path of ["/%6detrics", "/metrics?x-api-key=" + KEY, "/api/cars/..%2f..%2fmetrics"]) {
+  for (
+    const path of ["/%6detrics", "/metrics?x-api-key=" + KEY, "/api/v1/cars/..%2f..%2fmetrics"]
+  ) {
     assert.equal(await status(path), 401, path);
   }
   for (const path of ["//metrics", "/METRICS", "/api%2fcars", "/../../etc/passwd"]) {
     assert.equal(await status(path), 404, path);
   }
   const key = `X-Api-Key: ${KEY}\r\n`;
-  assert.equal(await status("/api/cars/%ff%zz", key), 404);
+  assert.equal(await status("/api/v1/cars/%ff%zz", key), 404);
   assert.equal(await status("/metrics", `X-Api-Key: wrong\r\n${key}`), 401);
   const twoLengths = "Content-Length: 2\r\nContent-Length: 9\r\n";
-  assert.equal(await status("/api/cars", key + twoLengths), 400);
+  assert.equal(await status("/api/v1/cars", key + twoLengths), 400);
   assert.deepEqual(fixture.log.lines.filter(({ text }) => text.includes("Defect")), []);
 });
 
@@ -158,19 +161,20 @@ Deno.test("createApp() answers errors as JSON, and every answer with strict head
   const cases = [
     ["/nothing", {}, 404, "not_found", '"/nothing"'],
     [`/${"x".repeat(5000)}`, {}, 404, "not_found", `"/${"x".repeat(79)}..."`],
-    ["/api/cars/", {}, 404, "not_found", '"/api/cars/"'],
-    ["/api/cars", { method: "POST" }, 405, "method_not_allowed", '"POST"'],
+    ["/api/v1/cars/", {}, 404, "not_found", '"/api/v1/cars/"'],
+    ["/api/v1/cars", { method: "POST" }, 405, "method_not_allowed", '"POST"'],
     ["/rpc", {}, 405, "method_not_allowed", '"GET"'],
     ["/rpc", plain, 415, "unsupported_media_type", '"text/plain"'],
-    ["/api/cars", { headers: { "x-api-key": "" } }, 401, "unauthorized", "none"],
-    ["/api/cars", { headers: { "x-api-key": "sesame" } }, 401, "unauthorized", "another one"],
+    ["/api/v1/cars", { headers: { "x-api-key": "" } }, 401, "unauthorized", "none"],
+    ["/api/v1/cars", { headers: { "x-api-key": "sesame" } }, 401, "unauthorized", "another one"],
   ] as const;
   for (const [path, init, status, code, found] of cases) {
     const answer = await fixture.get(path, init);
     assert.equal(answer.status, status, path);
-    const { error } = await answer.json();
-    assert.equal(error.code, code);
-    assert.equal(error.message.split(": found ").at(-1), found);
+    assert.equal(answer.headers.get("content-type"), "application/problem+json");
+    const problem = Problem.parse(await answer.json());
+    assert.deepEqual([problem.status, problem.code], [status, code]);
+    assert.equal(problem.detail.split(": found ").at(-1), found);
     assert.match(answer.headers.get("content-security-policy") ?? "", /^default-src 'none'/);
     assert.equal(answer.headers.get("x-content-type-options"), "nosniff");
     assert.equal(answer.headers.get("cache-control"), "no-store");
@@ -194,7 +198,7 @@ Deno.test("listenHttp() speaks TLS with the configured certificate", async () =>
   const caCerts = [await Deno.readTextFile(certificates.caFile)];
   using client = Deno.createHttpClient({ caCerts });
   const answer = await waitFor(
-    fetch(`${fixture.operators.url}/api/cars`, { client, headers: { "x-api-key": KEY } }),
+    fetch(`${fixture.operators.url}/api/v1/cars`, { client, headers: { "x-api-key": KEY } }),
     "an answer over TLS",
   );
   assert.equal(answer.status, 200);
@@ -223,7 +227,7 @@ Deno.test("Operators.start() says where it cannot listen", async () => {
 
 Deno.test("Operators.stop() ends event streams and leaves no timer", async () => {
   const fixture = await Fixture.start();
-  const answer = await fixture.get("/api/events");
+  const answer = await fixture.get("/api/v1/events");
   const reader = answer.body?.getReader();
   await fixture[Symbol.asyncDispose]();
   await waitFor(async () => {

@@ -1,5 +1,6 @@
 // Server-sent events: what happens is told at once, and nobody is waited for.
 import assert from "node:assert/strict";
+import { EventBuffer } from "../../src/http/event_buffer.ts";
 import { EventStream, MAX_EVENT_CLIENTS } from "../../src/http/event_stream.ts";
 import { FleetWatch } from "../../src/observe/fleet_watch.ts";
 import { FRONT } from "../car/support.ts";
@@ -8,7 +9,7 @@ import { settled, VirtualClock } from "../support/virtual_clock.ts";
 import { waitFor } from "../support/wait.ts";
 import { eventOf, Fixture, TestGateway } from "./fixture.ts";
 
-Deno.test("GET /api/events begins with everything, then tells states, failures and rates", async () => {
+Deno.test("GET /api/v1/events begins with everything, then tells states, failures and rates", async () => {
   await using fixture = (await Fixture.start()).up();
   const events = await fixture.events();
   const first = await events.next("the first event");
@@ -34,18 +35,18 @@ Deno.test("GET /api/events begins with everything, then tells states, failures a
   assert.deepEqual([name, failure.reason], ["car_a", "broker_lost"]);
 });
 
-Deno.test("GET /api/events takes a bounded number of clients, and one more when one has left", async () => {
+Deno.test("GET /api/v1/events takes a bounded number of clients, and one more when one has left", async () => {
   await using fixture = await Fixture.start();
   const aborts = Array.from({ length: MAX_EVENT_CLIENTS }, () => new AbortController());
   // Held on to until the end: a response that is garbage may be closed with it.
   const kept: Response[] = [];
-  for (const { signal } of aborts) kept.push(await fixture.get("/api/events", { signal }));
-  const refused = await fixture.get("/api/events");
+  for (const { signal } of aborts) kept.push(await fixture.get("/api/v1/events", { signal }));
+  const refused = await fixture.get("/api/v1/events");
   assert.equal(refused.status, 503);
-  assert.equal((await refused.json()).error.code, "busy");
+  assert.equal((await refused.json()).code, "busy");
   aborts[0]?.abort();
   await waitFor(async () => {
-    const answer = await fixture.get("/api/events", { signal: aborts[1]?.signal ?? null });
+    const answer = await fixture.get("/api/v1/events", { signal: aborts[1]?.signal ?? null });
     const taken = answer.status === 200;
     if (taken) kept.push(answer);
     else await answer.body?.cancel();
@@ -97,7 +98,7 @@ Deno.test("EventStream says everything anew when the configuration is another on
   const stream = new EventStream({ fleet, watch, clock: systemClock, startedAt: 0 });
   watch.start(() => true);
   const reader = stream.connect().getReader();
-  const next = async () => new TextDecoder().decode((await reader.read()).value).split("\n")[0];
+  const next = async () => new TextDecoder().decode((await reader.read()).value).split("\n")[1];
   assert.equal(await next(), "event: fleet");
   config = { ...config };
   await clock.advance(1000);
@@ -107,4 +108,84 @@ Deno.test("EventStream says everything anew when the configuration is another on
   assert.equal(await next(), "event: rates");
   stream.stop();
   watch.stop();
+});
+
+Deno.test("GET /api/v1/events gives a client that comes back what it has missed, once", async () => {
+  await using fixture = (await Fixture.start()).up();
+  const leave = new AbortController();
+  const before = await fixture.stream(undefined, leave.signal);
+  await eventOf(before.inbox, "rates");
+  leave.abort();
+  const last = before.ids.at(-1);
+  await new TestGateway(fixture, "car_a").run([FRONT]);
+  const after = await fixture.stream(last);
+  const seen: string[] = [];
+  await eventOf(after.inbox, "car", ({ type, car }) => {
+    seen.push(type);
+    return car.state === "RUNNING";
+  });
+  assert.ok(!seen.includes("fleet"));
+  assert.equal(new Set([...before.ids, ...after.ids]).size, before.ids.length + after.ids.length);
+});
+
+/** A stream of events on a clock of its own; `next` gives the first lines of each event. */
+async function streaming(fixture: Fixture) {
+  const clock = new VirtualClock();
+  const watch = new FleetWatch(clock);
+  const stream = new EventStream({ fleet: fixture.server, watch, clock, startedAt: 0 });
+  watch.start(() => true);
+  await Promise.resolve();
+  const connect = (lastEventId?: string) => {
+    const reader = stream.connect(lastEventId).getReader();
+    const next = async () => {
+      const text = new TextDecoder().decode((await reader.read()).value);
+      const [, id = "", type = ""] = /^id: (\S+)\nevent: (\w+)\n/.exec(text) ?? [];
+      return { id, type };
+    };
+    return { next, leave: () => reader.cancel() };
+  };
+  return { clock, watch, stream, connect };
+}
+
+Deno.test("EventStream begins anew with ids that it does not know, or has forgotten", async () => {
+  await using fixture = await Fixture.start();
+  const { clock, watch, stream, connect } = await streaming(fixture);
+  const first = connect();
+  const { id, type } = await first.next();
+  assert.equal(type, "fleet");
+  for (const unknown of ["", "x", "x-1", id.replace(/-.*/, "-999"), id.replace(/-.*/, "-a")]) {
+    const client = connect(unknown);
+    assert.equal((await client.next()).type, "fleet", unknown);
+    await client.leave();
+  }
+  await clock.advance(3000);
+  const again = connect(id);
+  assert.deepEqual([(await again.next()).type, (await again.next()).type], ["rates", "rates"]);
+  await first.leave();
+  await again.leave();
+  // Nobody has come back in a minute: what happens then is not kept, and costs nothing.
+  await clock.advance(59_000);
+  const intime = connect(id);
+  assert.equal((await intime.next()).type, "rates");
+  await intime.leave();
+  await clock.advance(61_000);
+  assert.equal(clock.timers, 1, "the one that counts seconds");
+  assert.equal((await connect(id).next()).type, "fleet");
+  stream.stop();
+  watch.stop();
+  assert.equal(clock.timers, 0);
+});
+
+Deno.test("EventBuffer forgets the oldest beyond its bytes, and says so", () => {
+  const buffer = new EventBuffer(10);
+  const push = () => buffer.push((number) => new Uint8Array(4).fill(number))[0];
+  assert.deepEqual(buffer.after(0), []);
+  assert.deepEqual([push(), push(), push()], [1, 2, 3]);
+  assert.deepEqual(buffer.after(1)?.map(([first]) => first), [2, 3]);
+  assert.deepEqual(buffer.after(3), []);
+  assert.equal(buffer.after(0), undefined);
+  assert.equal(buffer.after(4), undefined);
+  buffer.clear();
+  assert.equal(buffer.after(3), undefined);
+  assert.deepEqual([push(), buffer.after(4)?.length], [5, 1]);
 });

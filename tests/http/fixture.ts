@@ -120,15 +120,22 @@ export class Fixture implements AsyncDisposable {
     return answered;
   }
 
-  /** Listens to events until the fixture ends. */
-  async events(): Promise<Inbox<ServerEvent>> {
+  /** Listens to events until the fixture ends, or the signal. */
+  async events(lastEventId?: string, signal?: AbortSignal): Promise<Inbox<ServerEvent>> {
+    return (await this.stream(lastEventId, signal)).inbox;
+  }
+
+  /** As {@linkcode events}, with the ids of those that have come. */
+  async stream(lastEventId?: string, until?: AbortSignal): Promise<Stream> {
     const abort = new AbortController();
     this.#aborts.add(abort);
-    const answer = await this.get("/api/events", { signal: abort.signal });
+    const signal = AbortSignal.any([abort.signal, ...until ? [until] : []]);
+    const headers = lastEventId === undefined ? {} : { "last-event-id": lastEventId };
+    const answer = await this.get("/api/v1/events", { signal, headers });
     assert.equal(answer.status, 200);
-    const inbox = new Inbox<ServerEvent>();
-    void readEvents(answer.body as ReadableStream<Uint8Array<ArrayBuffer>>, inbox).catch(() => {});
-    return inbox;
+    const stream = { inbox: new Inbox<ServerEvent>(), ids: [] };
+    void readEvents(answer.body as ReadableStream<Uint8Array<ArrayBuffer>>, stream).catch(() => {});
+    return stream;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -152,9 +159,15 @@ export interface RpcAnswer {
   readonly error?: { readonly code: number; readonly message: string; readonly data?: any };
 }
 
+/** Events and their ids, in order. */
+export interface Stream {
+  readonly inbox: Inbox<ServerEvent>;
+  readonly ids: string[];
+}
+
 async function readEvents(
   body: ReadableStream<Uint8Array<ArrayBuffer>>,
-  inbox: Inbox<ServerEvent>,
+  { inbox, ids }: Stream,
 ) {
   const decoder = new TextDecoder();
   let rest = "";
@@ -162,9 +175,11 @@ async function readEvents(
     const blocks = (rest + decoder.decode(part, { stream: true })).split("\n\n");
     rest = blocks.pop() ?? "";
     for (const block of blocks) {
-      const [, type, data = ""] = /^event: (\w+)\ndata: (.*)$/.exec(block) ?? [];
+      const match = /^id: ([\w-]+)\nevent: (\w+)\ndata: (.*)$/.exec(block);
+      const [, id = "", type, data = ""] = match ?? [];
       const event = JSON.parse(data) as ServerEvent;
       assert.equal(event.type, type);
+      ids.push(id);
       inbox.push(event);
     }
   }

@@ -3,12 +3,12 @@ import { Hono } from "hono";
 import { secureHeaders } from "hono/secure-headers";
 import type {
   CarDetail,
-  CarList,
   CarRates,
   CarSummary,
-  ErrorBody,
   FailureView,
+  Fleet,
   PayloadView,
+  Problem,
   ServerEvent,
 } from "../../src/http/api/schemas.ts";
 import { SECURE_HEADERS } from "../../src/http/middleware.ts";
@@ -92,7 +92,7 @@ type Stream = ReadableStreamDefaultController<Uint8Array>;
 
 /** `await using server = PageServer.start(cars, key)`. */
 export class PageServer implements AsyncDisposable {
-  /** What `/api/cars/{car}` answers. */
+  /** What `/api/v1/cars/{car}` answers. */
   readonly details = new Map<string, CarDetail>();
   /** What a new stream begins with. */
   cars: readonly CarSummary[];
@@ -168,8 +168,8 @@ export class PageServer implements AsyncDisposable {
     if (this.#key !== undefined && given !== `Bearer ${this.#key}`) {
       return refusal(401, "unauthorized", "The key is wrong");
     }
-    if (pathname === "/api/events") return this.#stream();
-    const detail = this.details.get(decodeURIComponent(pathname.replace("/api/cars/", "")));
+    if (pathname === "/api/v1/events") return this.#stream();
+    const detail = this.details.get(decodeURIComponent(pathname.replace("/api/v1/cars/", "")));
     return detail ? Response.json(detail) : refusal(404, "not_found", "No such car is configured");
   }
 
@@ -188,7 +188,7 @@ export class PageServer implements AsyncDisposable {
     return new Response(body, { headers: { "content-type": "text/event-stream" } });
   }
 
-  #list(): CarList {
+  #list(): Fleet {
     const at = Date.now();
     return { company: "depot", version: "1.2.3", at, startedAt: at - 86_400_000, cars: this.cars };
   }
@@ -201,7 +201,7 @@ export class PageServer implements AsyncDisposable {
   }
 }
 
-function refusal(status: number, code: ErrorBody["error"]["code"], message: string): Response {
-  const body: ErrorBody = { error: { code, message } };
+function refusal(status: number, code: Problem["code"], detail: string): Response {
+  const body: Problem = { type: "about:blank", title: "Refused", status, detail, code };
   return Response.json(body, { status });
 }

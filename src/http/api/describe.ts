@@ -2,7 +2,7 @@
 // docs/api.md for people.
 import * as z from "zod";
 import { VERSION } from "../../version.ts";
-import { ErrorBody, Health, Readiness, ServerEvent } from "./schemas.ts";
+import { Health, type OpenRpc, Problem, Readiness, ServerEvent } from "./schemas.ts";
 import type { Method } from "./methods.ts";
 import { RPC_ERRORS, RpcCode } from "./json_rpc.ts";
 
@@ -17,7 +17,7 @@ type Schema = Readonly<Record<string, unknown>>;
 
 /** Collects the named schemas that others refer to. */
 class Components {
-  readonly schemas: Record<string, unknown> = {};
+  readonly schemas: Record<string, Record<string, unknown>> = {};
   readonly #prefix = "#/components/schemas/";
 
   /** A schema without its definitions, which go to the others. */
@@ -27,12 +27,12 @@ class Components {
       this.schemas[name] = this.#relocated(definition);
     }
     const { id } = schema.meta() ?? {};
-    if (id === undefined) return this.#relocated(rest) as Schema;
+    if (id === undefined) return this.#relocated(rest);
     this.schemas[id] = this.#relocated(rest);
     return { $ref: this.#prefix + id };
   }
 
-  #relocated(schema: unknown): unknown {
+  #relocated(schema: unknown): Record<string, unknown> {
     return JSON.parse(JSON.stringify(schema).replaceAll('"#/$defs/', `"${this.#prefix}`));
   }
 }
@@ -40,15 +40,19 @@ class Components {
 function parametersOf({ params }: Method, components: Components) {
   return Object.entries(params.shape as Readonly<Record<string, z.ZodType>>).map(
     ([name, schema]) => {
-      const { description, ...rest } = components.add(schema);
+      const { description: _, ...rest } = components.add(schema);
+      const { description } = schema;
       const required = !(schema instanceof z.ZodOptional);
       return { name, required, ...(description ? { description } : {}), schema: rest };
     },
   );
 }
 
+const ERRORS = Object.entries({ ...RpcCode, ...RPC_ERRORS })
+  .map(([name, code]) => ({ code, message: name.toLowerCase().replaceAll("_", " ") }));
+
 /** Describes methods as OpenRPC 1.3.2 has it. */
-export function openRpcDocument(methods: readonly Method[]): Schema {
+export function openRpcDocument(methods: readonly Method[]): z.infer<typeof OpenRpc> {
   const components = new Components();
   return {
     openrpc: "1.3.2",
@@ -60,50 +64,98 @@ export function openRpcDocument(methods: readonly Method[]): Schema {
       paramStructure: "either",
       params: parametersOf(method, components),
       result: { name: "result", schema: components.add(method.result) },
+      errors: ERRORS,
     })),
     components: { schemas: components.schemas },
   };
 }
 
-/** Routes that are no methods; `stream` is one of server-sent events. */
+/** Where events are streamed, and where that was before there were versions. */
+export const EVENTS = { path: "/api/v1/events", former: "/api/events" } as const;
+/** Where the OpenAPI document is, and was before. */
+export const OPENAPI = { path: "/api/v1/openapi.json", former: "/openapi.json" } as const;
+
+const LAST_EVENT_ID = {
+  name: "Last-Event-ID",
+  in: "header",
+  required: false,
+  description: "The `id` of the last event that was received, to get what came after it",
+  schema: { type: "string" },
+};
+
+/** Routes that are no methods. */
 const OTHER_ROUTES = {
   "/healthz": { summary: "The process is alive", result: Health, open: true },
-  "/readyz": { summary: "Whether cars are served; 503 when not", result: Readiness, open: true },
-  "/metrics": { summary: "Metrics in Prometheus' text format", result: z.string(), open: false },
-  "/api/events": { summary: "What happens, as it happens", result: ServerEvent, open: false },
-} as const;
+  "/readyz": {
+    summary: "Whether cars are served; 503 when not",
+    result: Readiness,
+    open: true,
+    others: { "503": Readiness },
+  },
+  "/metrics": {
+    summary: "Metrics in Prometheus' text format",
+    result: z.string(),
+    type: "text/plain",
+  },
+  [EVENTS.path]: {
+    summary: "What happens, as it happens",
+    result: ServerEvent,
+    type: "text/event-stream",
+    parameters: [LAST_EVENT_ID],
+  },
+  [OPENAPI.path]: {
+    summary: "These routes for programs, as OpenAPI 3.1",
+    result: z.record(z.string(), z.unknown()),
+  },
+} as const satisfies Readonly<Record<string, OtherRoute>>;
 
-/** The content type of each of them that is not JSON. */
-const CONTENT: Readonly<Record<string, string>> = {
-  "/metrics": "text/plain",
-  "/api/events": "text/event-stream",
-};
+interface OtherRoute {
+  readonly summary: string;
+  readonly result: z.ZodType;
+  /** Whether it needs no key. */
+  readonly open?: boolean;
+  /** @default {"application/json"} */
+  readonly type?: string;
+  readonly parameters?: readonly Schema[];
+  /** Results with other statuses. */
+  readonly others?: Readonly<Record<string, z.ZodType>>;
+}
 
 /** Describes the REST routes as OpenAPI 3.1 has it. */
 export function openApiDocument(methods: readonly Method[]): Schema {
   const components = new Components();
-  const paths: Record<string, unknown> = {};
+  const paths: Record<string, Record<string, unknown>> = {};
+  const problem = components.add(Problem);
   const error = {
-    description: "An error",
-    content: { "application/json": { schema: components.add(ErrorBody) } },
+    description: "A problem as in RFC 9457",
+    content: { "application/problem+json": { schema: problem } },
   };
-  const responses = (schema: Schema, type = "application/json") => ({
-    "200": { description: "The answer", content: { [type]: { schema } } },
-    default: error,
+  const result = (schema: z.ZodType, type = "application/json") => ({
+    description: "The answer",
+    content: { [type]: { schema: components.add(schema) } },
   });
-  for (const [path, { summary, result, open }] of Object.entries(OTHER_ROUTES)) {
-    const answer = responses(components.add(result), CONTENT[path]);
-    paths[path] = { get: { summary, responses: answer, ...(open ? { security: [] } : {}) } };
+  for (const [path, route] of Object.entries<OtherRoute>(OTHER_ROUTES)) {
+    const others = Object.entries(route.others ?? {}).map(([status, schema]) => {
+      return [status, result(schema)];
+    });
+    const responses = {
+      "200": result(route.result, route.type),
+      ...Object.fromEntries(others),
+      default: error,
+    };
+    const { summary, parameters = [], open } = route;
+    paths[path] = { get: { summary, parameters, responses, ...(open ? { security: [] } : {}) } };
   }
   for (const method of methods) {
-    if (method.path === undefined) continue;
-    const parameters = parametersOf(method, components).map((parameter) => ({
-      ...parameter,
-      in: method.path?.includes(`{${parameter.name}}`) ? "path" : "query",
-    }));
-    const { name: operationId, summary, result } = method;
-    const get = { operationId, summary, parameters, responses: responses(components.add(result)) };
-    paths[method.path] = { get };
+    const { name: operationId, summary, scope, rest: { verb, path } } = method;
+    paths[path] ??= {};
+    paths[path][verb.toLowerCase()] = {
+      operationId,
+      summary,
+      "x-scope": scope,
+      ...requestOf(method, components),
+      responses: { "200": result(method.result), default: error },
+    };
   }
   return {
     openapi: "3.1.0",
@@ -111,42 +163,92 @@ export function openApiDocument(methods: readonly Method[]): Schema {
     paths,
     components: {
       schemas: components.schemas,
-      securitySchemes: { key: { type: "http", scheme: "bearer" } },
+      securitySchemes: {
+        key: { type: "http", scheme: "bearer" },
+        header: { type: "apiKey", in: "header", name: "X-Api-Key" },
+      },
     },
-    security: [{ key: [] }],
+    security: [{ key: [] }, { header: [] }],
   };
+}
+
+/** Parameters in the path, in the query of a GET, and in the body of any other request. */
+function requestOf(method: Method, components: Components): Schema {
+  const { rest: { verb, path } } = method;
+  const all = parametersOf(method, components);
+  const inPath = all.filter(({ name }) => path.includes(`{${name}}`));
+  const others = all.filter((parameter) => !inPath.includes(parameter));
+  const parameters = inPath.map((parameter) => ({ ...parameter, in: "path" }));
+  if (verb === "GET") {
+    return {
+      parameters: [...parameters, ...others.map((one) => ({ ...one, in: "query" }))],
+    };
+  }
+  const required = others.filter((one) => one.required).map(({ name }) => name);
+  const properties = others.map(({ name, description, schema }) => {
+    return [name, { ...schema, ...(description === undefined ? {} : { description }) }];
+  });
+  const schema = {
+    type: "object",
+    properties: Object.fromEntries(properties),
+    required,
+    additionalProperties: false,
+  };
+  const content = { "application/json": { schema } };
+  return { parameters, requestBody: { required: required.length > 0, content } };
 }
 
 /** Describes everything for people, in Markdown. */
 export function apiPage(methods: readonly Method[]): string {
   const routes = [
-    ...Object.entries(OTHER_ROUTES).map(([path, { summary, open }]) =>
+    ...Object.entries<OtherRoute>(OTHER_ROUTES).map(([path, { summary, open }]) =>
       `| \`GET ${path}\` | ${open ? "none" : "read"} | ${summary} |`
     ),
-    ...methods.flatMap(({ path, scope, summary }) =>
-      path === undefined ? [] : [`| \`GET ${path}\` | ${scope} | ${summary} |`]
+    ...methods.map(({ rest: { verb, path }, scope, summary, name }) =>
+      `| \`${verb} ${path}\` | ${scope} | \`${name}\`: ${summary} |`
     ),
-    "| `GET /openapi.json` | read | These routes for programs, as OpenAPI 3.1 |",
     "| `POST /rpc` | by method | JSON-RPC 2.0: the methods below |",
   ];
+  const former = [...methods.map(({ rest }) => rest), EVENTS, OPENAPI].flatMap((route) =>
+    "former" in route ? [`\`${route.former}\``] : []
+  );
   const rows = methods.map(({ name, scope, params, summary }) =>
     `| \`${name}\` | ${parameterText(params)} | ${scope} | ${summary} |`
   );
-  const codes = Object.entries({ ...RpcCode, ...RPC_ERRORS })
-    .map(([name, code]) => `| ${code} | ${name.toLowerCase().replaceAll("_", " ")} |`);
+  const codes = ERRORS.map(({ code, message }) => `| ${code} | ${message} |`);
   return `# API
 
-Written by \`deno task schema\` from the list of methods in \`src/http/api/methods.ts\`. Results are
-described in full by \`/openrpc.json\` and \`/openapi.json\` of a running server.
+Written by \`deno task schema\` from the list of methods in \`src/http/api/methods.ts\`. Parameters and
+results are described in full by \`/api/v1/openapi.json\` and \`/api/v1/openrpc.json\` of a running
+server.
 
 ${KEY}; where none is configured, none is needed. A browser's \`EventSource\` cannot send headers: read
-\`/api/events\` with \`fetch\`.
+\`/api/v1/events\` with \`fetch\`.
 
 ## Routes
 
 | route | scope | what |
 | --- | --- | --- |
 ${routes.join("\n")}
+
+Parameters that are not in the path go into the query of a GET, and into a JSON object in the body of
+a POST or PUT, which must have the content type \`application/json\`, with or without a body. One that
+may have several values is repeated: \`?state=RUNNING&state=CONNECTED\`. Unknown ones are refused.
+
+\`GET /api/v1/cars?limit=100\` answers with the first page; \`next\` is \`after\` of the one that
+follows, and null on the last.
+
+An error is a problem as in RFC 9457 (\`application/problem+json\`); \`code\` names it for programs,
+\`detail\` says it for people.
+
+The paths from before there were versions answer alike: ${former.join(", ")}.
+
+## Events
+
+\`/api/v1/events\` begins with the event \`fleet\`, which has everything; \`car\`, \`failure\` and, every
+second, \`rates\` follow. Each has an \`id\`. A client that comes back within a minute, with the last
+one in \`Last-Event-ID\`, gets what it has missed; up to 1 MiB is kept. Where that is not enough, it
+gets \`fleet\` again.
 
 ## Methods of JSON-RPC
 

@@ -7,7 +7,16 @@ import { effectiveDocument } from "../../config/mod.ts";
 import { type Log, LOG_LEVELS, type LogLevel } from "../../log/mod.ts";
 import type { CallStatistics } from "../../module/mod.ts";
 import type { ReloadReport as Report } from "../../server/mod.ts";
-import { CallCounts, CarDetail, CarList, CarSummary, ReloadReport } from "./schemas.ts";
+import { STATE_NAMES } from "../../session/mod.ts";
+import {
+  CallCounts,
+  CarDetail,
+  CarList,
+  CarSummary,
+  EffectiveConfig,
+  OpenRpc,
+  ReloadReport,
+} from "./schemas.ts";
 import { openRpcDocument } from "./describe.ts";
 import { RpcError } from "../errors.ts";
 import { RPC_ERRORS, RpcCode } from "./json_rpc.ts";
@@ -28,6 +37,15 @@ export interface MethodSource extends ViewSource {
 /** What a method requires: reading, acting on cars, changing the server. */
 export type Scope = "read" | "operate" | "admin";
 
+/** A REST route; a GET changes nothing. */
+export interface Route {
+  readonly verb: "GET" | "POST" | "PUT";
+  /** Such as `/api/v1/cars/{car}`. */
+  readonly path: string;
+  /** Its path before there were versions, which answers alike. */
+  readonly former?: string;
+}
+
 /** One method. */
 export interface Method {
   readonly name: string;
@@ -36,8 +54,8 @@ export interface Method {
   /** By name; in this order when passed as a list. */
   readonly params: z.ZodObject;
   readonly result: z.ZodType;
-  /** The REST route that does the same, such as `/api/cars/{car}`; a GET changes nothing. */
-  readonly path?: string;
+  /** The REST route that does the same. */
+  readonly rest: Route;
   /** @throws {RpcError} when it cannot be done. */
   readonly run: (params: never, source: MethodSource) => unknown;
 }
@@ -56,42 +74,49 @@ function define<P extends z.ZodObject, R extends z.ZodType>(
 }
 
 const CAR = z.strictObject({ car: z.string().describe("A car of the configuration") });
-const DOCUMENT = z.record(z.string(), z.unknown());
+const CARS = z.strictObject({
+  state: z.array(z.enum(STATE_NAMES)).min(1).optional().describe("Cars in one of these states"),
+  q: z.string().max(100).optional().describe("Cars whose name contains this"),
+  limit: z.int().min(1).max(10_000).optional().describe("Cars on a page; absent: all"),
+  after: z.string().optional().describe("The car before the page: `next` of the page before"),
+});
 
 /** Every method, in the order of the documents. */
 export const METHODS: readonly Method[] = [
   define({
     name: "fleet.list",
-    summary: "All cars",
+    summary: "All cars, or those that pass the filters, in pages if there is a limit",
     scope: "read",
-    path: "/api/cars",
+    rest: { verb: "GET", path: "/api/v1/cars", former: "/api/cars" },
+    params: CARS,
     result: CarList,
-    run: (_, source) => carList(source),
+    run: (query, source) => carList(source, query) ?? noSuchPage(query.after),
   }),
   define({
     name: "car.get",
     summary: "One car",
     scope: "read",
-    path: "/api/cars/{car}",
+    rest: { verb: "GET", path: "/api/v1/cars/{car}", former: "/api/cars/{car}" },
     params: CAR,
     result: CarDetail,
     run: ({ car }, source) => carDetail(source, car) ?? noSuchCar(car),
   }),
   operate(
-    "car.restart",
+    "restart",
     "End the session of a car and tell its gateway, which then connects again",
     (car) => car.restart(),
   ),
   operate(
-    "car.pause",
+    "pause",
     "End the session of a car and answer no Connect until it is resumed",
     (car) => car.pause(),
   ),
-  operate("car.resume", "Answer Connects of a paused car again", (car) => car.resume()),
+  operate("resume", "Answer Connects of a paused car again", (car) => car.resume()),
   define({
     name: "config.reload",
     summary: "Read the configuration again; one that cannot be used changes nothing",
     scope: "admin",
+    rest: { verb: "POST", path: "/api/v1/config/reload" },
     result: ReloadReport,
     run: (_, source) => reload(source),
   }),
@@ -99,13 +124,15 @@ export const METHODS: readonly Method[] = [
     name: "config.get",
     summary: "The effective configuration in the newest dialect, secrets masked",
     scope: "read",
-    result: DOCUMENT,
-    run: (_, { fleet }) => effectiveDocument(fleet.config),
+    rest: { verb: "GET", path: "/api/v1/config" },
+    result: EffectiveConfig,
+    run: (_, { fleet }) => effectiveDocument(fleet.config) as z.input<typeof EffectiveConfig>,
   }),
   define({
     name: "log.set_level",
     summary: "Change what is logged, for all or for one car, until the server ends",
     scope: "admin",
+    rest: { verb: "PUT", path: "/api/v1/log/level" },
     params: z.strictObject({
       level: z.enum(LOG_LEVELS).nullable().describe("null: as configured"),
       car: z.string().optional().describe("Absent: for all"),
@@ -117,6 +144,7 @@ export const METHODS: readonly Method[] = [
     name: "module.stats",
     summary: "Calls of modules since the server started",
     scope: "read",
+    rest: { verb: "GET", path: "/api/v1/modules/calls" },
     result: z.array(CallCounts).readonly(),
     run: (_, { statistics }) => statistics.snapshot(),
   }),
@@ -124,8 +152,8 @@ export const METHODS: readonly Method[] = [
     name: "rpc.discover",
     summary: "The OpenRPC document",
     scope: "read",
-    path: "/openrpc.json",
-    result: DOCUMENT,
+    rest: { verb: "GET", path: "/api/v1/openrpc.json", former: "/openrpc.json" },
+    result: OpenRpc,
     run: () => openRpcDocument(METHODS),
   }),
 ];
@@ -149,11 +177,18 @@ export async function callMethod(
   }
   const parsed = method.params.safeParse(byName(params, method));
   if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    const path = issue?.path.join(".") || "params";
-    throw new RpcError(RpcCode.INVALID_PARAMS, `${path}: ${issue?.message ?? "wrong"}`);
+    throw new RpcError(RpcCode.INVALID_PARAMS, wrongParameters(parsed.error, method));
   }
   return await method.run(parsed.data as never, source);
+}
+
+function wrongParameters({ issues: [issue] }: z.ZodError, { params }: Method): string {
+  if (issue?.code === "unrecognized_keys") {
+    const known = Object.keys(params.shape).map((name) => quote(name)).join(", ");
+    const expected = known === "" ? "no parameters" : `no parameters but ${known}`;
+    return `Expected ${expected}: found ${issue.keys.map((name) => quote(name)).join(", ")}`;
+  }
+  return `${issue?.path.join(".") || "params"}: ${issue?.message ?? "wrong"}`;
 }
 
 /** Parameters may be a list, in their order. */
@@ -164,14 +199,16 @@ function byName(params: unknown, { params: schema }: Method): unknown {
 }
 
 function operate(
-  name: `car.${string}`,
+  verb: "restart" | "pause" | "resume",
   summary: string,
   act: (car: OperatedCar) => void,
 ): Method {
+  const name = `car.${verb}`;
   return define({
     name,
     summary,
     scope: "operate",
+    rest: { verb: "POST", path: `/api/v1/cars/{car}/${verb}` },
     params: CAR,
     result: CarSummary,
     run: ({ car }, source) => {
@@ -204,6 +241,11 @@ function setLevel(
   );
   setLogLevel(level ?? undefined, car);
   return { level, car: car ?? null };
+}
+
+function noSuchPage(after = ""): never {
+  const message = `after: Expected a car of the configuration: found ${quote(after)}`;
+  throw new RpcError(RpcCode.INVALID_PARAMS, message);
 }
 
 function noSuchCar(car: string): never {

@@ -5,6 +5,7 @@
 // milliseconds.
 import * as z from "zod";
 import { FAILURE_REASONS, STATE_NAMES } from "../../session/mod.ts";
+import { externalSchema } from "../../config/mod.ts";
 import { LOG_LEVELS } from "../../log/mod.ts";
 
 const time = () => z.number().describe("milliseconds since the epoch");
@@ -14,30 +15,35 @@ const counts = () => z.partialRecord(z.string(), count()).readonly();
 const list = <S extends z.ZodType>(entry: S) => z.array(entry).readonly();
 const level = () => z.enum(LOG_LEVELS);
 
-/** What every error but those of JSON-RPC looks like; its status is 4xx or 5xx. */
-export const ErrorBody = z.object({
-  error: z.object({
-    code: z.enum([
-      "bad_request",
-      "unauthorized",
-      "forbidden",
-      "not_found",
-      "method_not_allowed",
-      "too_large",
-      "unsupported_media_type",
-      "too_many_requests",
-      "busy",
-      "timeout",
-      "internal",
-    ]).describe("for programs"),
-    message: z.string().describe("for people"),
-  }),
-}).meta({ id: "ErrorBody" });
-export type ErrorBody = z.infer<typeof ErrorBody>;
+/** What every error but those of JSON-RPC looks like (RFC 9457); its status is 4xx or 5xx. */
+export const Problem = z.object({
+  type: z.literal("about:blank"),
+  title: z.string().describe("the status in words"),
+  status: z.int().min(400).max(599),
+  detail: z.string().describe("for people"),
+  code: z.enum([
+    "bad_request",
+    "unauthorized",
+    "forbidden",
+    "not_found",
+    "method_not_allowed",
+    "too_large",
+    "unsupported_media_type",
+    "unusable_config",
+    "too_many_requests",
+    "busy",
+    "unavailable",
+    "timeout",
+    "internal",
+  ]).describe("for programs"),
+  report: z.lazy(() => ReloadReport).optional()
+    .describe("of a reload, with the code unusable_config"),
+}).meta({ id: "Problem" });
+export type Problem = z.infer<typeof Problem>;
 
+/** Names no version: it is answered without a key. */
 export const Health = z.object({
   status: z.literal("ok"),
-  version: z.string(),
   uptimeMs: z.number(),
   eventLoopLagMs: z.object({ last: z.number(), max: z.number() })
     .describe("Lag of the event loop: in the last half second, and the maximum in the last minute"),
@@ -87,13 +93,19 @@ export const CarSummary = z.object({
 }).meta({ id: "CarSummary", description: "A car as a row" });
 export type CarSummary = z.infer<typeof CarSummary>;
 
-export const CarList = z.object({
+const Fleet = z.object({
   company: z.string(),
   version: z.string(),
   at: time(),
   startedAt: time(),
   cars: list(CarSummary).describe("in the order of the configuration"),
-}).meta({ id: "CarList" });
+});
+export type Fleet = z.infer<typeof Fleet>;
+
+export const CarList = Fleet.extend({
+  total: count().describe("cars that pass the filters, on all pages"),
+  next: z.string().nullable().describe("`after` of the next page; null on the last one"),
+}).meta({ id: "CarList", description: "A page of the cars that pass the filters" });
 export type CarList = z.infer<typeof CarList>;
 
 const deviceId = () => z.string().describe("module/type/role, unique within the car");
@@ -244,8 +256,33 @@ export const CallCounts = z.object({
   ),
 }).meta({ id: "CallCounts", description: "Calls of one function of one module" });
 
+/** The configuration as a document of the newest dialect. */
+export const EffectiveConfig = externalSchema.meta({ id: "EffectiveConfig" });
+
+const JsonSchema = z.record(z.string(), z.unknown()).meta({ id: "JsonSchema" });
+
+export const OpenRpc = z.object({
+  openrpc: z.string(),
+  info: z.object({ title: z.string(), version: z.string(), description: z.string() }),
+  methods: list(z.object({
+    name: z.string(),
+    summary: z.string(),
+    "x-scope": z.string(),
+    paramStructure: z.string(),
+    params: list(z.object({
+      name: z.string(),
+      required: z.boolean(),
+      description: z.string().optional(),
+      schema: JsonSchema,
+    })),
+    result: z.object({ name: z.string(), schema: JsonSchema }),
+    errors: list(z.object({ code: z.int(), message: z.string() })),
+  })),
+  components: z.object({ schemas: z.record(z.string(), JsonSchema) }),
+}).meta({ id: "OpenRpc", description: "A document as in OpenRPC 1.3.2" });
+
 /** Everything at once: the first event, and again when the configuration has changed. */
-export const FleetEvent = CarList.extend({ type: z.literal("fleet") }).meta({ id: "FleetEvent" });
+export const FleetEvent = Fleet.extend({ type: z.literal("fleet") }).meta({ id: "FleetEvent" });
 export type FleetEvent = z.infer<typeof FleetEvent>;
 
 /** A row has changed in anything but its rates: state, pause, session, devices. */
@@ -274,9 +311,10 @@ export const RatesEvent = z.object({
 export type RatesEvent = z.infer<typeof RatesEvent>;
 
 /**
- * `GET /api/events`: each has `event:` its type and `data:` this object as JSON, on one line. `rates`
- * comes every second, so silence means that the connection is lost. A client that reads too slowly
- * is disconnected; it comes back after a pause and gets everything again with the event `fleet`.
+ * `GET /api/v1/events`: each has `event:` its type, `data:` this object as JSON, on one line, and
+ * an `id:`. `rates` comes every second, so silence means that the connection is lost. A client that
+ * comes back with the id in `Last-Event-ID` gets what it has missed if the server still has it, else
+ * everything again with the event `fleet`. A client that reads too slowly is disconnected.
  */
 export const ServerEvent = z.discriminatedUnion("type", [
   FleetEvent,

@@ -10,6 +10,7 @@ import {
 } from "../../observe/mod.ts";
 import type { ServerSnapshot } from "../../server/mod.ts";
 import { CommandResponseType, DeviceState } from "../../protocol/mod.ts";
+import type { StateName } from "../../session/mod.ts";
 import type { Clock } from "../../time/mod.ts";
 import { VERSION } from "../../version.ts";
 import { deviceAdvice, failureAdvice } from "./failure_advice.ts";
@@ -20,6 +21,7 @@ import type {
   CommandView,
   DeviceView,
   FailureView,
+  Fleet,
   ModuleView,
   StatusView,
 } from "./schemas.ts";
@@ -38,7 +40,7 @@ export interface ViewSource {
 }
 
 /** The whole fleet. */
-export function carList({ fleet, watch, clock, startedAt }: ViewSource): CarList {
+export function fleetView({ fleet, watch, clock, startedAt }: ViewSource): Fleet {
   const { company } = fleet.config;
   const modules = modulesByCar(fleet.config);
   const { cars } = fleet.snapshot();
@@ -48,6 +50,37 @@ export function carList({ fleet, watch, clock, startedAt }: ViewSource): CarList
     at: Math.floor(clock.now()),
     startedAt,
     cars: cars.map((car) => summary(car, modules.get(car.car) ?? [], watch)),
+  };
+}
+
+/** What is asked of the list of cars. */
+export interface CarQuery {
+  readonly state?: readonly StateName[] | undefined;
+  /** A part of the name. */
+  readonly q?: string | undefined;
+  /** @default {all} */
+  readonly limit?: number | undefined;
+  /** The car before the page. */
+  readonly after?: string | undefined;
+}
+
+/** A page of the cars that pass; undefined when `after` is none of the cars. */
+export function carList(
+  source: ViewSource,
+  { state, q, limit = Infinity, after }: CarQuery,
+): CarList | undefined {
+  const { cars, ...fleet } = fleetView(source);
+  const start = after === undefined ? 0 : cars.findIndex(({ car }) => car === after) + 1;
+  if (start === 0 && after !== undefined) return undefined;
+  const passes = (car: CarSummary) =>
+    (state?.includes(car.state) ?? true) && car.car.includes(q ?? "");
+  const rest = cars.slice(start).filter(passes);
+  const page = rest.slice(0, limit);
+  return {
+    ...fleet,
+    cars: page,
+    total: cars.slice(0, start).filter(passes).length + rest.length,
+    next: page.length < rest.length ? page.at(-1)?.car ?? null : null,
   };
 }
 

@@ -126,7 +126,7 @@ export class CarPage {
     try {
       const late = AbortSignal.timeout(ANSWER_MS);
       const signal = AbortSignal.any([this.#gone.signal, late]);
-      const response = await ask(`/api/cars/${encodeURIComponent(this.#car)}`, signal);
+      const response = await ask(`/api/v1/cars/${encodeURIComponent(this.#car)}`, signal);
       if (response.status === 401) return this.#onRefused();
       if (response.ok) this.#show(await response.json());
       else if (response.status === 404) {

@@ -48,7 +48,7 @@ export function ask(path, signal) {
  */
 export async function messageOf(response) {
   try {
-    const message = (await response.json())?.error?.message;
+    const message = (await response.json())?.detail;
     if (typeof message === "string") return message;
   } catch {
     // Not the server's own answer, but that of something between.
@@ -130,7 +130,7 @@ export class Connection {
     const stop = () => gone.abort(stopped.reason);
     stopped.addEventListener("abort", stop);
     try {
-      const response = await ask("/api/events", gone.signal);
+      const response = await ask("/api/v1/events", gone.signal);
       if (response.status === 401 || response.status === 403) {
         const why = await messageOf(response);
         if (stopped.aborted) return null;
