@@ -25,8 +25,8 @@ export class HostServer implements FrameChannelHandler {
   readonly #clock: Clock;
   readonly #channel: FrameChannel;
   readonly #watch: CallWatch;
-  /** By path: the contexts of one module share it [MODULE-SHARED]. */
-  readonly #modules = new Map<string, Module>();
+  /** By path, also while being loaded: the contexts of one module share it [MODULE-SHARED]. */
+  readonly #modules = new Map<string, Promise<Module>>();
   readonly #contexts = new Map<number, HostedContext>();
   readonly #closed = Promise.withResolvers<void>();
 
@@ -128,12 +128,25 @@ export class HostServer implements FrameChannelHandler {
 
   /** @throws {LibraryError} also when the module's number is another one. */
   async #load({ libPath, module: number }: CreateRequest): Promise<Module> {
-    const module = this.#modules.get(libPath) ?? await this.#options.load(libPath);
-    this.#modules.set(libPath, module);
+    const module = await this.#share(libPath);
     const own = await module.getModuleNumber();
     if (own === number) return module;
     const detail = `the library is module ${own}, the configuration says ${number}`;
     throw new LibraryError("number", detail);
+  }
+
+  /** What could not be loaded is tried again for the next context. */
+  async #share(libPath: string): Promise<Module> {
+    const shared = this.#modules.get(libPath);
+    if (shared !== undefined) return await shared;
+    const loading = (async () => await this.#options.load(libPath))();
+    this.#modules.set(libPath, loading);
+    try {
+      return await loading;
+    } catch (error) {
+      this.#modules.delete(libPath);
+      throw error;
+    }
   }
 
   /** @throws {LibraryError} when `init` fails. */
