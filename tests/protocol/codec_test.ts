@@ -13,7 +13,13 @@ import {
 } from "../../src/protocol/codec/codec.ts";
 import descriptor from "../../src/protocol/codec/descriptor.json" with { type: "json" };
 import { MalformedMessageError } from "../../src/protocol/codec/errors.ts";
-import type { ClientMessage, ServerMessage } from "../../src/protocol/messages.ts";
+import {
+  type ClientMessage,
+  CommandResponseType,
+  ConnectResponseType,
+  DeviceState,
+  type ServerMessage,
+} from "../../src/protocol/messages.ts";
 import { malformation, shapeOf } from "../../src/protocol/codec/well_formed.ts";
 
 const hex = (text: string) => new Uint8Array(Buffer.from(text.replaceAll(" ", ""), "hex"));
@@ -42,35 +48,94 @@ Deno.test("decodeClientMessage() reads a status written by hand [MSG-EXTERNAL]",
   assert.deepEqual([...message.errorMessage], [0, 255]);
 });
 
-Deno.test("encodeServerMessage() writes a status response byte by byte [MSG-EXTERNAL]", () => {
-  const bytes = encodeServerMessage({
-    kind: "status_response",
-    sessionId: "s",
-    messageCounter: 300,
+const ROOT = protobuf.Root.fromJSON(descriptor as protobuf.INamespace);
+const CLIENT = ROOT.lookupType("ExternalProtocol.ExternalClient");
+const SERVER = ROOT.lookupType("ExternalProtocol.ExternalServer");
+
+Deno.test("the numbers of states and responses are those of the .proto files [MSG-EXTERNAL]", () => {
+  const enums = [
+    ["Status.DeviceState", DeviceState],
+    ["ConnectResponse.Type", ConnectResponseType],
+    ["CommandResponse.Type", CommandResponseType],
+  ] as const;
+  for (const [name, values] of enums) {
+    const { values: declared } = ROOT.lookupEnum(`ExternalProtocol.${name}`);
+    assert.deepEqual({ ...values }, { ...declared }, name);
+  }
+});
+
+Deno.test("encodeServerMessage() writes every field that the .proto files name [MSG-EXTERNAL]", () => {
+  const sessionId = "s";
+  const named = (message: ServerMessage) =>
+    SERVER.toObject(SERVER.decode(encodeServerMessage(message)), { enums: String, bytes: Array });
+  assert.deepEqual(named({ kind: "status_response", sessionId, messageCounter: 300 }), {
+    // Its type is OK, the number that is not written.
+    statusResponse: { sessionId, messageCounter: 300 },
   });
+  assert.deepEqual(named({ kind: "connect_response", sessionId, type: 1 }), {
+    connectResponse: { sessionId, type: "ALREADY_LOGGED" },
+  });
+  const commandData = new Uint8Array([1, 0, 255]);
+  assert.deepEqual(
+    named({ kind: "command", sessionId, messageCounter: 7, device, commandData }),
+    {
+      command: {
+        sessionId,
+        messageCounter: 7,
+        deviceCommand: { device, commandData: [1, 0, 255] },
+      },
+    },
+  );
   assert.deepEqual(decodeServerMessage(hex("12 06 0a 01 73 18 ac 02")), {
     kind: "status_response",
-    sessionId: "s",
+    sessionId,
     messageCounter: 300,
   });
-  assert.deepEqual(decodeServerMessage(bytes), {
-    kind: "status_response",
+});
+
+Deno.test("encodeClientMessage() writes an error message only when there is one [MSG-EXTERNAL]", () => {
+  const status = {
+    kind: "status",
     sessionId: "s",
-    messageCounter: 300,
-  });
+    deviceState: DeviceState.DISCONNECT,
+    messageCounter: 1,
+    device,
+    statusData: new Uint8Array(0),
+  } as const;
+  for (const errorMessage of [[], [9]]) {
+    const bytes = encodeClientMessage({ ...status, errorMessage: new Uint8Array(errorMessage) });
+    const found = CLIENT.toObject(CLIENT.decode(bytes), { enums: String, bytes: Array });
+    assert.equal(found.status.deviceState, "DISCONNECT");
+    assert.deepEqual(found.status.errorMessage ?? [], errorMessage);
+    assert.equal("errorMessage" in found.status, errorMessage.length > 0);
+  }
+});
+
+Deno.test("readClientMessage() notes when a status arrived, beside all that is in it", () => {
+  const bytes = hex("12 0b 0a 01 73 10 01 18 05 2a 02 01 02");
+  const { receivedAt, ...rest } = readClientMessage(bytes, 4711) as { receivedAt?: number };
+  assert.equal(receivedAt, 4711);
+  assert.deepEqual(rest, readClientMessage(bytes));
+  assert.ok(!("receivedAt" in readClientMessage(bytes)));
 });
 
 Deno.test("decodeClientMessage() takes unknown fields, unknown states and missing devices", () => {
   const message = decodeClientMessage(hex("12 0a 0a 01 73 10 63 18 05 ca 3e 00"));
   assert.ok(message.kind === "status");
   assert.equal(message.deviceState, 99);
-  assert.equal(message.device.module, 0);
+  const nothing = { module: 0, deviceType: 0, deviceRole: "", deviceName: "", priority: 0 };
+  assert.deepEqual(message.device, nothing);
   assert.equal(message.statusData.length, 0);
 });
 
 Deno.test("decodeClientMessage() refuses what holds no message", () => {
   assert.throws(() => decodeClientMessage(new Uint8Array(0)), MalformedMessageError);
   assert.throws(() => decodeClientMessage(hex("12 20 0a")), /Cannot decode 3 bytes/);
+  // The decoder's own words follow, not the kind of error it threw.
+  assert.throws(
+    () => decodeServerMessage(hex("12 20 0a")),
+    /^MalformedMessageError: Cannot decode 3 bytes as ExternalServer: index out of range/,
+  );
 });
 
 const uint32 = fc.nat({ max: 0xffffffff });
@@ -121,7 +186,10 @@ Deno.test("decodeClientMessage() refuses names nobody should have to keep, and s
     assert.equal(decodeClientMessage(encodeClientMessage(message(fits))).kind, message("").kind);
     assert.throws(() => decodeClientMessage(encodeClientMessage(message(long))), (error: Error) => {
       assert.ok(error instanceof MalformedMessageError);
-      assert.match(error.message, new RegExp(`a ${what} has at most 1024 .* has 1025 characters`));
+      const found = `1025 characters, it begins with "${"x".repeat(20)}"`;
+      assert.ok(
+        error.message.endsWith(`a ${what} has at most 1024 characters: this one has ${found}`),
+      );
       return true;
     });
   }
@@ -197,9 +265,6 @@ Deno.test("decodeClientMessage() answers random bytes with a message or Malforme
   );
 });
 
-const CLIENT = protobuf.Root.fromJSON(descriptor as protobuf.INamespace)
-  .lookupType("ExternalProtocol.ExternalClient");
-
 /** A message with some of its bytes changed, or cut off. */
 const damaged = fc.tuple(
   fc.record({ text, device: devices, data: bytes, counter: uint32 }),
@@ -255,6 +320,7 @@ Deno.test("malformation() finds the decoder's limits to the byte", () => {
     ["92 80 80 80 80 00 02 18 05", false],
     ["f8 ff ff ff 0f 00", true],
     ["f8 ff ff ff 1f 00", false],
+    ["80 80 80 80 10 00", false],
     // A length of 5 bytes, and of 6.
     ["12 82 80 80 80 00 18 05", true],
     ["12 82 80 80 80 80 00 18 05", false],

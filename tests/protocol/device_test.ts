@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { counterDistance, nextCounter } from "../../src/protocol/counter.ts";
 import { deviceKey, sameDevice, withoutPriority } from "../../src/protocol/device.ts";
+import { CALL_OUTCOMES, DisconnectType, wasMade } from "../../src/protocol/module_interface.ts";
 import { carTopics } from "../../src/protocol/topics.ts";
 
 const device = { module: 7, deviceType: 1, deviceRole: "front", deviceName: "door", priority: 3 };
@@ -17,7 +18,18 @@ Deno.test("sameDevice() and deviceKey() ignore name and priority [DEVICE-IDENTIT
 });
 
 Deno.test("withoutPriority() shows modules priority 0 [DEVICE-PRIORITY]", () => {
-  assert.deepEqual(withoutPriority(device), { ...device, priority: 0 });
+  for (const priority of [0, 1, 2, 0xffffffff]) {
+    assert.deepEqual(withoutPriority({ ...device, priority }), { ...device, priority: 0 });
+  }
+});
+
+Deno.test("wasMade() tells calls that returned from those whose host died, or that were withdrawn", () => {
+  const notMade = CALL_OUTCOMES.filter((outcome) => !wasMade(outcome));
+  assert.deepEqual(notMade, ["host_lost", "withdrawn"]);
+});
+
+Deno.test("DisconnectType has the numbers that modules are compiled with [MODULE-FUNCTIONS]", () => {
+  assert.deepEqual(DisconnectType, { ANNOUNCED: 0, TIMEOUT: 1, ERROR: 2 });
 });
 
 Deno.test("nextCounter() and counterDistance() wrap at 2^32 [STATUS-WRAP]", () => {
