@@ -21,6 +21,23 @@ function fill(car: TestCar, count: number): void {
   for (let i = 0; i < count; i++) car.status(FRONT);
 }
 
+Deno.test("step() pauses reading at exactly as many statuses, or bytes, as may wait [SESSION-READING]", () => {
+  // Of role, name and session id.
+  const rest = "front".length + "name of front".length + "s1".length;
+  for (const bytes of [999, 1000]) {
+    const car = runningCar([FRONT], { maxWaitingBytes: 1000 });
+    car.automatic = false;
+    car.status(FRONT, { data: "x".repeat(bytes - rest) });
+    assert.equal(isSaturated(car.session), bytes === 1000);
+  }
+  for (const count of [3, 4]) {
+    const car = runningCar([FRONT], { maxWaitingStatuses: 4 });
+    car.automatic = false;
+    fill(car, FULL - 1 + count);
+    assert.equal(isSaturated(car.session), count === 4);
+  }
+});
+
 Deno.test("step() lets the session timer wait while reading is paused, and go on after [SESSION-READING]", () => {
   const car = runningCar([FRONT], LIMITS);
   car.automatic = false;

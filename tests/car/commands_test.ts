@@ -242,6 +242,8 @@ Deno.test("step() keeps the newest unsent command of a module when it loses its 
   const dropped = seen.notes.find(({ code }) => code === "command_dropped");
   assert.ok(dropped?.code === "command_dropped" && dropped.count === 2);
   assert.deepEqual(car.respond(2).lines, ["acknowledge 8 sent", "Command 3 7/1/front mine"]);
+  const { parked } = car.session.base.commands;
+  assert.deepEqual(parked.map(({ command }) => new TextDecoder().decode(command.data)), ["d"]);
 });
 
 Deno.test("step() lets commands wait when too many are unanswered", () => {

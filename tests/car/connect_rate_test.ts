@@ -42,6 +42,17 @@ Deno.test("step() holds the Connect behind a storm, takes the newest, and says s
   assert.deepEqual(seen.linesOf("connect"), ["connect 8/1/lamp"]);
 });
 
+Deno.test("step() holds a Connect that comes a moment too early, for that moment [CONNECT-RATE]", () => {
+  for (const earlyMs of [1, 0.5, 0]) {
+    const car = stormedCar();
+    car.now += 500 - earlyMs;
+    const seen = car.connect([FRONT], "early");
+    assert.deepEqual(seen.linesOf("connect").length, earlyMs === 0 ? 1 : 0);
+    assert.equal(seen.noteCodes.includes("connect_held"), earlyMs > 0);
+    if (earlyMs > 0) assert.equal(car.deadline, car.now + earlyMs);
+  }
+});
+
 Deno.test("step() lets the sequences of a storm begin after pauses that grow to 30 s [CONNECT-RATE]", () => {
   const car = waitingCar();
   const begun = storm(car, 10, 300_000);
@@ -100,6 +111,18 @@ Deno.test("step() holds a Connect until modules and rate both allow it [CONNECT-
   assert.deepEqual(car.input({ type: "modules_ready" }).lines, []);
   assert.equal(car.deadline, car.now + 300);
   assert.deepEqual(car.advance(300).linesOf("ConnectResponse"), ["ConnectResponse OK"]);
+});
+
+Deno.test("step() counts the calm while a Connect waited for modules once [CONNECT-RATE]", () => {
+  const car = waitingCar();
+  for (let i = 1; i < BURST; i++) car.connect([FRONT], `storm ${i}`);
+  car.input({ type: "module_lost", detail: "gone" });
+  car.connect([FRONT], "held");
+  car.advance(4000);
+  car.input({ type: "modules_ready" });
+  // One was left, 4000 ms without a Connect gave 3.75 more, and one was used.
+  const begun = [1, 2, 3, 4].map((i) => car.connect([FRONT], `${i}`).linesOf("connect").length);
+  assert.deepEqual(begun, [1, 1, 1, 0]);
 });
 
 Deno.test("step() remembers a storm through a lost broker [CONNECT-RATE]", () => {

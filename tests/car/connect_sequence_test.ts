@@ -12,6 +12,7 @@ import {
   LAMP,
   REAR,
   runningCar,
+  type Seen,
   waitingCar,
 } from "./support.ts";
 
@@ -136,10 +137,12 @@ Deno.test("step() drops commands from before a module's first device [CONNECT-ST
 Deno.test("step() drops a stale command once, however many devices of its module connect [CONNECT-STALE-COMMANDS]", () => {
   const car = waitingCar();
   car.command(FRONT, "stale");
-  const { noteCodes } = car.connect([FRONT, REAR, LAMP]);
-  assert.deepEqual(noteCodes.filter((code) => code.startsWith("command")), [
-    "command_dropped stale",
-  ]);
+  car.command(LAMP, "stale, too");
+  const dropped = ({ notes }: Seen) =>
+    notes.flatMap((note) => note.code === "command_dropped" ? [deviceKey(note.device)] : []);
+  assert.deepEqual(dropped(car.connect([FRONT, REAR, LAMP])), ["7/1/front", "8/1/lamp"]);
+  assert.deepEqual(car.session.base.commands.parked, []);
+  assert.deepEqual(dropped(car.connect([LAMP, FRONT, REAR], "s2")), []);
 });
 
 Deno.test("step() keeps the waiting command of a module whose device was refused [CONNECT-STALE-COMMANDS]", () => {

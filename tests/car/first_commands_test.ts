@@ -187,6 +187,20 @@ Deno.test("step() publishes first commands with the bytes of the module [COMMAND
   assert.deepEqual(command.commandData, new Uint8Array([0, 1, 0]));
 });
 
+Deno.test("step() ends the session at once when a status that it kept is too far ahead [STATUS-GAP]", () => {
+  const car = firstCommandsCar([FRONT]);
+  const state = DeviceState.RUNNING;
+  for (const counter of [2000, 1, 2]) {
+    assert.deepEqual(car.status(FRONT, { counter, state }).lines, []);
+  }
+  const seen = car.respond(0);
+  assert.deepEqual(seen.linesOf("forward", "ALREADY_LOGGED", "ended"), [
+    "ALREADY_LOGGED s1",
+    "ended status_gap",
+  ]);
+  assert.equal(car.session.kind, "waiting");
+});
+
 for (const name of ["statuses", "responses"] as const) {
   Deno.test(`step() keeps 1,000 further statuses while it awaits ${name}, and loses no later one unsaid [CONNECT-OTHER-MESSAGES]`, () => {
     const car = firstStatusesCar([FRONT, LAMP]);

@@ -242,6 +242,26 @@ Deno.test("step() fails a session whose first statuses hold too many bytes [STAT
   assert.match(failure.detail, /^First statuses have 8\d\d\d bytes, at most 5000 are kept$/);
 });
 
+Deno.test("step() takes exactly as many bytes in the connect sequence as it may [STATUS-GAP]", () => {
+  const limit = 1000;
+  /** Of role, name and session id. */
+  const rest = "front".length + "name of front".length + "s1".length;
+  const state = DeviceState.RUNNING;
+  const taken = [limit, limit + 1].map((bytes) => {
+    const data = "x".repeat(bytes - rest);
+    const first = firstStatusesCar([FRONT], { maxWaitingBytes: limit });
+    const later = firstCommandsCar([FRONT], { maxWaitingBytes: limit });
+    const early = connectingCar([FRONT]);
+    early.settings = { ...early.settings, maxWaitingBytes: limit };
+    return [
+      first.status(FRONT, { data }).failures.length === 0,
+      !later.status(FRONT, { data, state }).noteCodes.includes("ignored no_room"),
+      !early.status(FRONT, { data }).noteCodes.includes("ignored no_room"),
+    ];
+  });
+  assert.deepEqual(taken, [[true, true, true], [false, false, false]]);
+});
+
 Deno.test("step() keeps so many bytes for after the connect sequence, and no more [CONNECT-OTHER-MESSAGES]", () => {
   const car = firstCommandsCar([FRONT], { maxWaitingBytes: 5_000 });
   const state = DeviceState.RUNNING;

@@ -59,6 +59,22 @@ Deno.test("step() gives unanswered commands and gaps the whole new timeout, too"
   }
 });
 
+Deno.test("step() gives a wait that is just over by the new settings its whole time, too", () => {
+  const settings = { sessionMs: 5000, responseMs: 5000 };
+  const commands = runningCar();
+  commands.command(FRONT, "go");
+  const gap = runningCar();
+  gap.status(FRONT, { counter: gap.counter + 1 });
+  for (const car of [commands, gap, runningCar(), firstStatusesCar(), firstCommandsCar()]) {
+    car.now += 5000;
+    configure(car, settings);
+    assert.equal(car.deadline, car.now + 5000);
+    car.now += 4999;
+    configure(car, settings);
+    assert.equal(car.deadline, car.now + 1);
+  }
+});
+
 Deno.test("step() takes another response timeout into the connect sequence", () => {
   for (const make of [firstStatusesCar, firstCommandsCar]) {
     const longer = make();
@@ -121,6 +137,16 @@ Deno.test("step() drops commands that wait for a module the car no longer has", 
   for (const one of [LAMP, FRONT, LAMP, FRONT]) running.command(one, "x");
   const removed = configure(running, { modules: [8], maxUnansweredCommands: 1 });
   assert.deepEqual(removed.noteCodes, Array(2).fill("command_dropped module_removed"));
+});
+
+Deno.test("step() asks a module to keep its commands again that was removed meanwhile", () => {
+  const limits = { maxUnansweredCommands: 1, maxWaitingCommands: 2 };
+  const car = runningCar([FRONT, LAMP], limits);
+  for (const text of ["sent", "a", "b"]) car.command(FRONT, text);
+  configure(car, { ...limits, modules: [8] });
+  configure(car, limits);
+  car.command(FRONT, "c");
+  assert.deepEqual(car.command(FRONT, "d").lines, ["hold 7"]);
 });
 
 Deno.test("step() connects devices of a module the car has been given", () => {

@@ -7,7 +7,18 @@ import type { Session } from "../../src/session/state.ts";
 import { NO_BYTES } from "../../src/protocol/messages.ts";
 import { deviceKey } from "../../src/protocol/device.ts";
 import { rough } from "../car/properties.ts";
-import { bytes, device, FRONT, LAMP, runningCar, SETTINGS } from "../car/support.ts";
+import { connectedDevices } from "../../src/session/mod.ts";
+import {
+  bytes,
+  connectingCar,
+  device,
+  firstCommandsCar,
+  firstStatusesCar,
+  FRONT,
+  LAMP,
+  runningCar,
+  SETTINGS,
+} from "../car/support.ts";
 import { World } from "../car/world.ts";
 
 Deno.test("step() after decode(encode()) is the same step, in any state and on any clock", () => {
@@ -121,6 +132,40 @@ Deno.test("take_over goes on without a device that its module refuses now, and e
       assert.deepEqual(car.session.devices.map(deviceKey), ["8/1/lamp"]);
     }
   }
+});
+
+Deno.test("take_over goes on with a connect sequence without devices that are refused now", () => {
+  for (const make of [firstStatusesCar, firstCommandsCar]) {
+    const car = make([FRONT, LAMP]);
+    car.automatic = false;
+    car.outcome = () => "not_ok";
+    car.input({ type: "take_over", missed: [] });
+    assert.deepEqual(car.modulesReturn(1).lines, []);
+    assert.deepEqual(connectedDevices(car.session), ["8/1/lamp"]);
+    assert.deepEqual(car.modulesReturn(1).linesOf("disconnect", "ended"), [
+      "ended connect_incomplete",
+    ]);
+  }
+});
+
+Deno.test("take_over takes no result of a call that the other process made", () => {
+  for (const kind of ["connecting", "running"] as const) {
+    const car = kind === "running" ? runningCar([FRONT, LAMP]) : connectingCar([FRONT, LAMP]);
+    car.automatic = false;
+    if (kind === "running") car.status(FRONT);
+    const old = car.open.splice(0);
+    assert.ok(old.length > 0);
+    car.input({ type: "take_over", missed: [] });
+    for (const result of old) assert.deepEqual(car.input(result).effects, [], kind);
+    const later = car.modulesReturn(2).linesOf("ConnectResponse", "forward");
+    assert.deepEqual(later, kind === "running" ? ["forward 2 7/1/front"] : ["ConnectResponse OK"]);
+  }
+});
+
+Deno.test("take_over has modules hold their commands that were held", () => {
+  const car = runningCar([FRONT, LAMP], { maxUnansweredCommands: 1, maxWaitingCommands: 2 });
+  for (const text of ["sent", "a", "b"]) car.command(FRONT, text);
+  assert.deepEqual(car.input({ type: "take_over", missed: [] }).linesOf("hold"), ["hold 7"]);
 });
 
 /** A session with so many devices and commands without an answer. */
