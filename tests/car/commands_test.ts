@@ -305,6 +305,27 @@ Deno.test("step() publishes no more commands while those without a response hold
   assert.equal(car.command(FRONT, "x".repeat(5000)).linesOf("Command").length, 1);
 });
 
+Deno.test("step() counts bytes of commands to the last one, sent or waiting", () => {
+  const limit = 1000;
+  /** A command of so many bytes: role and name count as well. */
+  const of = (bytes: number) => "x".repeat(bytes - "front".length - "name of front".length);
+  const make = (maxUnansweredCommands: number) =>
+    runningCar([FRONT], { maxUnansweredCommands, maxWaitingCommandBytes: limit });
+  for (const bytes of [limit - 1, limit]) {
+    const car = make(9);
+    car.command(FRONT, of(bytes));
+    assert.equal(car.command(FRONT, "next").linesOf("Command").length, limit - bytes);
+    const waiting = make(1);
+    waiting.command(FRONT, "sent");
+    assert.equal(waiting.command(FRONT, of(bytes)).linesOf("hold").length, bytes + 1 - limit);
+  }
+  for (const half of [limit / 2, limit / 2 + 1]) {
+    const car = make(1);
+    for (const text of ["sent", of(limit - half), of(half)]) car.command(FRONT, text);
+    assert.equal(car.respond(1).linesOf("release").length, limit / 2 + 1 - half);
+  }
+});
+
 Deno.test("step() gives bytes of commands back that it drops or sends first", () => {
   const bytesOf = (car: TestCar) => car.session.base.commands.readyBytes;
   const car = runningCar([FRONT, LAMP], { maxUnansweredCommands: 1 });
