@@ -149,6 +149,20 @@ Deno.test("step() asks a module to keep its commands again that was removed mean
   assert.deepEqual(car.command(FRONT, "d").lines, ["hold 7"]);
 });
 
+Deno.test("step() releases a module when what waited was of one the car no longer has", () => {
+  const limits = { maxUnansweredCommands: 1, maxWaitingCommands: 4 };
+  const car = runningCar([FRONT, LAMP], limits);
+  const send = (devices: readonly typeof FRONT[]) =>
+    devices.flatMap((one) => car.command(one, "x").linesOf("hold"));
+  assert.deepEqual(send([FRONT, FRONT, FRONT, FRONT, LAMP, FRONT, FRONT, FRONT]), [
+    "hold 8",
+    "hold 7",
+  ]);
+  // Now the other module's last command is on its way, and three wait.
+  for (const counter of [2, 3, 4, 5]) assert.deepEqual(car.respond(counter).linesOf("release"), []);
+  assert.deepEqual(configure(car, { ...limits, modules: [8] }).linesOf("release"), ["release 8"]);
+});
+
 Deno.test("step() connects devices of a module the car has been given", () => {
   const car = waitingCar({ modules: [7] });
   assert.deepEqual(car.connect([FRONT, LAMP]).linesOf("connect"), ["connect 7/1/front"]);
