@@ -1,12 +1,20 @@
-// The parts of the demo: broker, server and cars, with the text before and after.
+// The parts of the demo: broker, server with its page, and cars, with the text before and after.
 import { type LoadedConfig, parseConfig, systemFiles, withFiles } from "../config/mod.ts";
 import type { TurnSubscriber } from "../car/mod.ts";
 import type { GatewayVersion } from "../gateway/mod.ts";
-import type { Log } from "../log/mod.ts";
+import { Operators } from "../http/mod.ts";
+import type { Logging } from "../log/mod.ts";
 import { EmbeddedBroker } from "../broker/mod.ts";
 import type { Device } from "../protocol/mod.ts";
 import type { Server } from "../server/mod.ts";
-import { Fleet, type GatewayOptions } from "../simulator/mod.ts";
+import {
+  BUTTON_TYPE,
+  EXAMPLE_MODULE,
+  exampleStatuses,
+  Fleet,
+  type GatewayOptions,
+  LED_TYPE,
+} from "../simulator/mod.ts";
 import { systemClock } from "../time/mod.ts";
 import { assembleServer } from "./assemble.ts";
 import { DemoNarrator } from "./demo_narrator.ts";
@@ -14,9 +22,6 @@ import type { Part } from "./lifetime.ts";
 import type { Output } from "../text/mod.ts";
 
 const COMPANY = "demo";
-const MODULE = 1000;
-const BUTTON = 0;
-const LED = 1;
 /** Statuses per second and car: slow enough to read along. */
 const RATE = 1;
 const HOST = "127.0.0.1";
@@ -30,7 +35,7 @@ export interface DemoSetting {
   /** The example module's library. */
   readonly libPath: string;
   readonly output: Output;
-  readonly log: Log;
+  readonly logging: Logging;
   /** Looks on beside the narrator. */
   readonly recorder?: (Part & TurnSubscriber) | undefined;
 }
@@ -39,20 +44,22 @@ export class Demo {
   /** In the order in which they start. */
   readonly parts: readonly Part[];
   readonly #output: Output;
-  readonly #log: Log;
+  readonly #logging: Logging;
   readonly #libPath: string;
   readonly #cars: readonly string[];
   readonly #gateway: GatewayVersion;
   readonly #narrator: DemoNarrator;
   readonly #recorder: (Part & TurnSubscriber) | undefined;
   readonly #broker: EmbeddedBroker;
+  readonly #operators: Operators;
   #server: Server | undefined;
   #fleet: Fleet | undefined;
 
-  constructor({ cars, gateway, libPath, output, log, recorder }: DemoSetting) {
+  constructor({ cars, gateway, libPath, output, logging, recorder }: DemoSetting) {
+    const { log } = logging;
     this.#recorder = recorder;
     this.#output = output;
-    this.#log = log;
+    this.#logging = logging;
     this.#libPath = libPath;
     this.#gateway = gateway;
     this.#cars = Array.from({ length: cars }, (_, index) => `car_${index + 1}`);
@@ -62,6 +69,7 @@ export class Demo {
       maxMessageBytes: 1 << 20,
       log,
     });
+    this.#operators = new Operators({ config: { address: HOST, port: 0 }, log });
     this.parts = [
       ...(recorder === undefined ? [] : [recorder]),
       {
@@ -75,6 +83,11 @@ export class Demo {
         stop: async () => await this.#server?.stop(),
       },
       {
+        name: "the page",
+        start: () => this.#startPage(),
+        stop: () => this.#operators.stop(),
+      },
+      {
         name: "the simulated cars",
         start: () => this.#startCars(),
         stop: () => this.#stopCars(),
@@ -82,9 +95,11 @@ export class Demo {
     ];
   }
 
-  /** Prints what is about to happen. */
-  introduce(): void {
+  /** Prints where to look on, and what is about to happen. */
+  #introduce(): void {
     const { out } = this.#output;
+    out(`Watch it at ${this.#operators.url}/`);
+    out("");
     out(
       `${this.#cars.length} simulated cars, each with a button and an LED, one broker, one module`,
     );
@@ -110,9 +125,18 @@ export class Demo {
 
   async #startServer(): Promise<void> {
     const { config } = await demoConfig(this.#cars, this.#libPath, this.#broker.port);
-    const subscribers = [this.#narrator, this.#recorder].filter((one) => one !== undefined);
-    this.#server = await assembleServer({ config, log: this.#log, subscribers });
+    const { watch, statistics } = this.#operators;
+    const subscribers = [this.#narrator, watch, this.#recorder].filter((one) => one !== undefined);
+    const { log } = this.#logging;
+    this.#server = await assembleServer({ config, log, subscribers, statistics });
     await this.#server.start();
+  }
+
+  async #startPage(): Promise<void> {
+    if (this.#server === undefined) return;
+    const setLogLevel = this.#logging.setLevel.bind(this.#logging);
+    await this.#operators.start({ fleet: this.#server, setLogLevel });
+    this.#introduce();
   }
 
   async #startCars(): Promise<void> {
@@ -137,7 +161,7 @@ function demoConfig(cars: readonly string[], libPath: string, port: number): Pro
     company_name: COMPANY,
     mqtt_address: HOST,
     mqtt_port: port,
-    common_modules: { [MODULE]: { lib_path: libPath } },
+    common_modules: { [EXAMPLE_MODULE]: { lib_path: libPath } },
     cars: Object.fromEntries(cars.map((car) => [car, {}])),
   };
   const workingDirectory = Deno.cwd();
@@ -149,22 +173,17 @@ function demoConfig(cars: readonly string[], libPath: string, port: number): Pro
 
 /** A car whose button is pressed and released in turn, and whose LED reports its last command. */
 function gatewayOptions(car: string, port: number): GatewayOptions {
-  const common = { module: MODULE, deviceRole: "front", priority: 0 };
+  const common = { module: EXAMPLE_MODULE, deviceRole: "front", priority: 0 };
   const devices: Device[] = [
-    { ...common, deviceType: BUTTON, deviceName: "button" },
-    { ...common, deviceType: LED, deviceName: "led" },
+    { ...common, deviceType: BUTTON_TYPE, deviceName: "button" },
+    { ...common, deviceType: LED_TYPE, deviceName: "led" },
   ];
-  const text = new TextEncoder();
-  let pressed = false;
   return {
     company: COMPANY,
     car,
     broker: { host: HOST, port },
     devices,
     rate: RATE,
-    payload({ deviceType }) {
-      if (deviceType === BUTTON) pressed = !pressed;
-      return text.encode(JSON.stringify(deviceType === BUTTON ? { pressed } : { lit: pressed }));
-    },
+    payload: exampleStatuses(),
   };
 }

@@ -11,6 +11,7 @@ import {
   namesText,
   type Overrides,
   parseEffective,
+  problemText,
   reconnects,
   type ServerConfig,
   unseenKeys,
@@ -60,11 +61,9 @@ function isAddress(target: string): boolean {
 }
 
 /** Why a comparison failed, one line each; undefined for an unexpected error. */
-export function againstProblems(error: unknown, target: string): string[] | undefined {
+export function againstProblems(error: unknown): string[] | undefined {
   if (error instanceof ConfigError) {
-    return error.problems.map(({ path, message }) =>
-      `${path === target ? "" : `${target}: `}${path}: ${message}`
-    );
+    return error.problems.map((problem) => problemText(error.source, problem));
   }
   return error instanceof RunningConfigError ? [error.message] : undefined;
 }

@@ -1,8 +1,10 @@
 // `check`: reports the problems of a configuration, or prints its effective form. Starts nothing.
 import {
   ConfigError,
+  configSource,
   effectiveDocument,
   loadConfig,
+  type LoadedConfig,
   type Overrides,
   type Problem,
   secretOf,
@@ -16,6 +18,7 @@ import {
   readText,
 } from "../text/mod.ts";
 import type { Against } from "./against.ts";
+import { printConfigError, printError, printWarnings } from "./problems.ts";
 
 /** What `check` is told on the command line. */
 export interface CheckOptions {
@@ -24,33 +27,38 @@ export interface CheckOptions {
   readonly overrides?: Overrides;
   /** Whether all values of modules' `config` are printed, secrets included. @default {false} */
   readonly showConfigValues?: boolean | undefined;
+  /** Whether only problems and the verdict are printed. @default {false} */
+  readonly quiet?: boolean | undefined;
   /** When present, print what a reload would change instead. */
   readonly against?: Against & { readonly apiKeyFile?: string | undefined };
 }
 
 /**
  * Prints every problem, one per line, or the effective configuration with secrets masked; or what a
- * reload would change.
+ * reload would change. The verdict comes last, on standard error: standard output is one document.
  *
  * @returns the exit status: 1 when there is a problem [CONFIG-PROBLEMS], else 0
  */
 export async function runCheck(options: CheckOptions, output: Output): Promise<number> {
-  const { against, overrides, showConfigValues } = options;
-  let config: ServerConfig;
+  const { against, overrides, showConfigValues, quiet } = options;
+  let loaded: LoadedConfig;
   try {
-    const loaded = await loadConfig(options.config, overrides);
-    config = loaded.config;
-    printWarnings(loaded.warnings, output);
+    const source = configSource(options.config);
+    loaded = await loadConfig(source, overrides);
+    printWarnings(source.name, loaded.warnings, output);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     printConfigError(error, output);
+    printVerdict(error, error.warnings, output);
     return 1;
   }
+  const { config, warnings } = loaded;
   if (against !== undefined) return await printComparison(config, against, overrides, output);
-  printText(
-    JSON.stringify(effectiveDocument(config, { showConfigValues }), null, 2),
-    (line) => output.out(line),
-  );
+  if (!quiet) {
+    const document = effectiveDocument(config, { showConfigValues });
+    printText(JSON.stringify(document, null, 2), (line) => output.out(line));
+  }
+  printVerdict(config, warnings, output);
   return 0;
 }
 
@@ -67,9 +75,9 @@ async function printComparison(
     for (const line of lines) output.out(line);
     return 0;
   } catch (error) {
-    const problems = againstProblems(error, target);
+    const problems = againstProblems(error);
     if (problems === undefined) throw error;
-    for (const problem of problems) output.err(problem);
+    for (const problem of problems) printError(problem, output);
     return 1;
   }
 }
@@ -83,12 +91,22 @@ async function readKey(file: string): Promise<string> {
   }
 }
 
-/** Prints the warnings, then the problems of a configuration; for every command that loads one. */
-export function printConfigError(error: ConfigError, output: Output): void {
-  printWarnings(error.warnings, output);
-  for (const { path, message } of error.problems) output.err(`${path}: ${message}`);
+/** The last line: `ok: 500 cars, 1 module, 2 warnings`, or `2 errors`. */
+function printVerdict(
+  checked: ServerConfig | ConfigError,
+  { length: warnings }: readonly Problem[],
+  output: Output,
+): void {
+  const more = warnings === 0 ? [] : [count(warnings, "warning")];
+  if (checked instanceof ConfigError) {
+    const errors = count(checked.problems.length, "error");
+    return output.err([errors, ...more].join(", "), "failed");
+  }
+  const modules = new Set(checked.cars.flatMap((car) => car.modules.map(({ id }) => id)));
+  const parts = [count(checked.cars.length, "car"), count(modules.size, "module"), ...more];
+  output.err(`ok: ${parts.join(", ")}`, warnings === 0 ? "ok" : "warning");
 }
 
-export function printWarnings(warnings: readonly Problem[], output: Output): void {
-  for (const { path, message } of warnings) output.err(`warning: ${path}: ${message}`);
+function count(many: number, what: string): string {
+  return `${many} ${what}${many === 1 ? "" : "s"}`;
 }

@@ -7,6 +7,7 @@ interface ParsedOptions {
   readonly apiKey?: string;
   readonly apiKeyFile?: string;
   readonly showConfigValues?: boolean;
+  readonly quiet?: boolean;
 }
 
 /** Adds what `check` takes to a command. */
@@ -15,9 +16,12 @@ export const configureCheck: Configure = (command, { output }, done) => {
     .option("--against <file|url>", "print what a reload would change on the server that runs this")
     .option("--api-key <key>", "API key of that server; other users can see it in ps")
     .option("--api-key-file <file>", "file with that key")
-    .option("--show-config-values", "print every value of modules' config, secrets included");
-  configureWithConfig(command, output, async (options) => {
-    const { against: target, apiKey, apiKeyFile, showConfigValues } = command.opts<ParsedOptions>();
+    .option("--show-config-values", "print every value of modules' config, secrets included")
+    .option("-q, --quiet", "print only problems and the verdict, for services");
+  configureWithConfig(command, async (options) => {
+    const { against: target, apiKey, apiKeyFile, showConfigValues, quiet } = command.opts<
+      ParsedOptions
+    >();
     const fail = (text: string) => command.error(`error: ${text}`);
     if (apiKey !== undefined && apiKeyFile !== undefined) {
       fail("--api-key and --api-key-file: expected only one of them");
@@ -30,6 +34,6 @@ export const configureCheck: Configure = (command, { output }, done) => {
     }
     const { runCheck } = await import("./check.ts");
     const against = target === undefined ? {} : { against: { target, apiKey, apiKeyFile } };
-    done(await runCheck({ ...options, ...against, showConfigValues }, output));
+    done(await runCheck({ ...options, ...against, showConfigValues, quiet }, output));
   });
 };

@@ -4,7 +4,7 @@
 // Separate from the commands, so that help and usage errors load nothing else.
 import type { Command } from "commander";
 import type { Overrides } from "../config/mod.ts";
-import type { Output } from "../text/mod.ts";
+import { nearestKey } from "../text/mod.ts";
 
 /** What `--record` does. */
 export const RECORD_SUMMARY = "record what comes to every car in this directory, for replay";
@@ -32,7 +32,6 @@ interface ParsedOptions {
 /** Adds the arguments and options to a command, which runs `action` with what they say. */
 export function configureWithConfig(
   command: Command,
-  output: Output,
   action: (options: ConfigOptions) => Promise<void>,
 ): void {
   command
@@ -42,6 +41,7 @@ export function configureWithConfig(
     )
     .option("-c, --config <file>", "the same as an option")
     .option("--tls", "connect to the broker over TLS; requires --ca")
+    .option("--no-tls", "connect without TLS, whatever files the configuration names")
     .option("--ca <file>", "additional CA certificates to trust for the broker, PEM")
     .option("--cert <file>", "client certificate for the broker, PEM; requires --key")
     .option("--key <file>", "private key of the client certificate, PEM; requires --cert")
@@ -53,9 +53,9 @@ export function configureWithConfig(
     .action((argument: string | undefined, parsed: ParsedOptions) => {
       const fail = (text: string) => command.error(`error: ${text}`);
       return action({
-        config: configFile(argument, parsed, fail),
+        config: configFile(argument, parsed, commandNames(command), fail),
         overrides: {
-          ...tls(parsed, output),
+          ...tls(parsed),
           ...embeddedBroker(parsed, fail),
           ...recording(parsed, fail),
         },
@@ -65,7 +65,17 @@ export function configureWithConfig(
 
 type Fail = (text: string) => never;
 
-function configFile(argument: string | undefined, parsed: ParsedOptions, fail: Fail): string {
+/** Names of all commands, seen from any of them. */
+export function commandNames(command: Command): string[] {
+  return (command.parent ?? command).commands.map((one) => one.name());
+}
+
+function configFile(
+  argument: string | undefined,
+  parsed: ParsedOptions,
+  commands: readonly string[],
+  fail: Fail,
+): string {
   // What follows --broker is the configuration file unless it is a port.
   const { config, broker } = parsed;
   const behind = typeof broker === "string" && !isNumber(broker) ? broker : undefined;
@@ -73,18 +83,22 @@ function configFile(argument: string | undefined, parsed: ParsedOptions, fail: F
   if (files.length > 1) fail(`configuration file given twice: "${files.join('" and "')}"`);
   const [file = DEFAULT_CONFIG] = files;
   if (config === undefined && isMistypedCommand(file)) {
-    fail(`neither a command nor a configuration file: "${file}"`);
+    fail(`neither a command nor a configuration file: "${file}"${suggestion(file, commands)}`);
   }
   return file;
 }
 
+/** In the words of commander, which suggests options. */
+export function suggestion(word: string, known: readonly string[]): string {
+  const nearest = nearestKey(word, known);
+  return nearest === undefined ? "" : `\n(Did you mean ${nearest}?)`;
+}
+
 /** Whether the files exist and are readable is checked with the configuration. */
-function tls({ tls, ca, cert, key }: ParsedOptions, output: Output): Overrides {
-  if (tls) return { tls: { ca, cert, key } };
-  for (const [name, file] of Object.entries({ ca, cert, key })) {
-    if (file !== undefined) output.err(`warning: --${name}: no effect without --tls`);
-  }
-  return {};
+function tls({ tls, ca, cert, key }: ParsedOptions): Overrides {
+  const files = { ca, cert, key };
+  if (tls) return { tls: files };
+  return { ...(tls === false ? { noTls: true } : {}), tlsFiles: files };
 }
 
 function embeddedBroker({ broker }: ParsedOptions, fail: Fail): Overrides {

@@ -36,8 +36,7 @@ export async function runDemo(options: DemoOptions, context: ProgramContext): Pr
   const { log } = logging;
   const { cars, gateway } = options;
   const recorder = await recorderOf(options.record, log);
-  const demo = new Demo({ cars, gateway, libPath: module.path, output, log, recorder });
-  demo.introduce();
+  const demo = new Demo({ cars, gateway, libPath: module.path, output, logging, recorder });
   const countdown = new Countdown(options.seconds, context.stop);
   const stop = countdown.signal;
   try {

@@ -2,7 +2,8 @@
 import { CHECKS, countByStatus, examine, type Finding, STATUSES } from "../doctor/mod.ts";
 import type { ConfigOptions } from "./config_options.ts";
 import type { ProgramContext } from "./program_context.ts";
-import { printText } from "../text/mod.ts";
+import { explainDefault, printWarning } from "./problems.ts";
+import { printText, type Tone } from "../text/mod.ts";
 import { firstOf } from "../time/mod.ts";
 
 /** What `doctor` is told on the command line. */
@@ -24,7 +25,7 @@ export async function doctorCommand(
   { output, stop }: ProgramContext,
 ): Promise<number> {
   if (options.publish) {
-    output.err("warning: --publish: connected gateways will have to reconnect");
+    printWarning("--publish: connected gateways will have to reconnect", output);
   }
   const stopped = Promise.withResolvers<undefined>();
   stop.addEventListener("abort", () => stopped.resolve(undefined), { once: true });
@@ -38,24 +39,34 @@ export async function doctorCommand(
     const document = { ok: counts.failed === 0, counts, findings };
     printText(JSON.stringify(document, null, 2), (line) => output.out(line));
   } else {
-    for (const line of report(findings)) output.out(line);
+    for (const { text, tone } of report(findings)) output.out(text, tone);
+  }
+  if (findings.some(({ subject, status }) => status === "failed" && subject === options.config)) {
+    explainDefault(options.config, output);
   }
   return counts.failed === 0 ? 0 : 1;
 }
 
+/** A line of the report, and the color of its first word. */
+export interface ReportLine {
+  readonly text: string;
+  readonly tone?: Tone;
+}
+
 /** The results for people: grouped by check and by result, with totals at the end. */
-export function report(findings: readonly Finding[]): string[] {
-  const lines: string[] = [];
+export function report(findings: readonly Finding[]): ReportLine[] {
+  const lines: ReportLine[] = [];
   for (const check of CHECKS) {
     const own = findings.filter((finding) => finding.check === check);
-    if (own.length > 0) lines.push(check, ...describe(own), "");
+    if (own.length > 0) lines.push({ text: check }, ...describe(own), { text: "" });
   }
   const { ok, warning, failed, skipped } = countByStatus(findings);
   const warnings = warning === 1 ? "1 warning" : `${warning} warnings`;
-  return [...lines, `${ok} ok, ${warnings}, ${failed} failed, ${skipped} skipped`];
+  const text = `${ok} ok, ${warnings}, ${failed} failed, ${skipped} skipped`;
+  return [...lines, { text, tone: failed > 0 ? "failed" : warning > 0 ? "warning" : "ok" }];
 }
 
-function describe(findings: readonly Finding[]): string[] {
+function describe(findings: readonly Finding[]): ReportLine[] {
   const alike = new Map<string, Finding[]>();
   for (const finding of findings) {
     const key = JSON.stringify([finding.status, finding.message, finding.advice]);
@@ -66,8 +77,9 @@ function describe(findings: readonly Finding[]): string[] {
   const width = Math.max(...STATUSES.map((status) => status.length));
   return [...alike.values()].flatMap((same) => {
     const [{ status, message, advice }] = same as [Finding];
-    const line = `  ${status.padEnd(width)}  ${subjectsOf(same)}: ${message}`;
-    return advice === undefined ? [line] : [line, `  ${" ".repeat(width)}  -> ${advice}`];
+    const text = `  ${status.padEnd(width)}  ${subjectsOf(same)}: ${message}`;
+    const line = status === "skipped" ? { text } : { text, tone: status };
+    return advice === undefined ? [line] : [line, { text: `  ${" ".repeat(width)}  -> ${advice}` }];
   });
 }
 

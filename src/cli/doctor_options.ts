@@ -18,7 +18,7 @@ export const configureDoctor: Configure = (command, context, done) => {
       "listen for gateways this long, then publish to cars without one; 0: publish nothing",
       `${LISTEN_S}`,
     );
-  configureWithConfig(command, context.output, async (options) => {
+  configureWithConfig(command, async (options) => {
     const { doctorCommand } = await import("./doctor.ts");
     const { json = false, init = false, publish = false, listen } = command.opts();
     const reader = new OptionReader({ listen });

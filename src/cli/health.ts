@@ -42,12 +42,12 @@ export async function runHealth(options: HealthOptions, output: Output): Promise
       : { url: options.url, anyCertificate: false };
     const { status, text } = await ask(target);
     if (status === 200) {
-      output.out(`Healthy: ${text}`);
+      output.out(`Healthy: ${text}`, "ok");
       return 0;
     }
-    output.err(`Not healthy: "${target.url}" answered with ${status}: ${text}`);
+    output.err(`Not healthy: "${target.url}" answered with ${status}: ${text}`, "failed");
   } catch (error) {
-    output.err(`Not healthy: ${(error as Error).message}`);
+    output.err(`Not healthy: ${(error as Error).message}`, "failed");
   }
   return 1;
 }

@@ -6,7 +6,7 @@
 // invalid.
 import { Argument, Command, CommanderError } from "commander";
 import { versionText } from "../version.ts";
-import { configureWithConfig } from "./config_options.ts";
+import { configureWithConfig, suggestion } from "./config_options.ts";
 import type { Configure, ProgramContext } from "./program_context.ts";
 import { consoleOutput, printText } from "../text/mod.ts";
 
@@ -21,7 +21,7 @@ interface Entry {
 }
 
 const configureStart: Configure = (command, context, done) => {
-  configureWithConfig(command, context.output, async (options) => {
+  configureWithConfig(command, async (options) => {
     const { startCommand } = await import("./start.ts");
     done(await startCommand(options, context));
   });
@@ -183,7 +183,7 @@ export async function runProgram(
   let status = 0;
   const program = await createProgram(context, (value) => void (status = value));
   try {
-    await program.parseAsync(withoutHelpCommand(args), { from: "user" });
+    await program.parseAsync(withoutHelpCommand(args, program), { from: "user" });
     return status;
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
@@ -251,7 +251,13 @@ function examplesText({ examples }: Entry): string {
 }
 
 /** `help start` becomes `start --help`: only that loads the command's options. */
-function withoutHelpCommand(args: readonly string[]): string[] {
+function withoutHelpCommand(args: readonly string[], program: Command): string[] {
   const [first, ...rest] = args;
-  return first === "help" ? [...rest, "--help"] : [...args];
+  if (first !== "help") return [...args];
+  const [command] = rest;
+  const names = COMMANDS.map(({ name }) => name);
+  if (command !== undefined && !command.startsWith("-") && !names.includes(command)) {
+    program.error(`error: no such command: "${command}"${suggestion(command, names)}`);
+  }
+  return [...rest, "--help"];
 }

@@ -47,6 +47,9 @@ export async function runSimulate(
   for (const { car, kind, detail, phase } of result.firstViolations) {
     output.err(`${car}: the server broke a rule while ${phase}: ${kind}: ${detail}`);
   }
-  for (const failure of result.failures) output.err(failure);
+  for (const { reason, cars: without } of result.withoutSession) {
+    output.err(`${without} of ${cars.length} cars had no session: ${reason}`, "warning");
+  }
+  for (const failure of result.failures) output.err(failure, "failed");
   return result.failures.length === 0 ? 0 : 1;
 }

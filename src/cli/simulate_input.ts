@@ -1,6 +1,6 @@
 // Checks the command line of `simulate` as a whole, and reports every problem at once.
 import { isSecure, overTls, parseAddress } from "../net/mod.ts";
-import { ConfigError, configSource, loadConfig, systemFiles } from "../config/mod.ts";
+import { ConfigError, configSource, loadConfig, problemText, systemFiles } from "../config/mod.ts";
 import type { GatewayVersion } from "../gateway/mod.ts";
 import {
   EXAMPLE_MODULE,
@@ -140,7 +140,7 @@ async function readConfig(
     return { company: config.company, broker: config.broker, cars };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    for (const { path, message } of error.problems) reader.say(`${path}: ${message}`);
+    for (const problem of error.problems) reader.say(problemText(error.source, problem));
     return undefined;
   }
 }

@@ -3,6 +3,7 @@ import { type Command, Option } from "commander";
 import { GATEWAY_VERSIONS } from "../gateway/mod.ts";
 import type { ProgramContext } from "./program_context.ts";
 import type { RawOptions } from "./option_reader.ts";
+import { printError } from "./problems.ts";
 import {
   DEFAULT_WINDOW,
   parseSimulateOptions,
@@ -69,7 +70,7 @@ export function configureSimulate(
       options = await parseSimulateOptions(raw);
     } catch (error) {
       if (!(error instanceof SimulateUsageError)) throw error;
-      for (const problem of error.problems) context.output.err(problem);
+      for (const problem of error.problems) printError(problem, context.output);
       return done(1);
     }
     const { runSimulate } = await import("./simulate.ts");

@@ -17,6 +17,8 @@ export interface SimulateResult {
   readonly answeredPerSecond: number;
   readonly stats: GatewayStatsJson;
   readonly firstViolations: readonly Violation[];
+  /** Why cars had no session, the most frequent reasons first. */
+  readonly withoutSession: readonly { readonly reason: string; readonly cars: number }[];
   /** Why the exit status is not 0; empty when it is. */
   readonly failures: readonly string[];
 }
@@ -56,8 +58,16 @@ export function simulateResult(
     answeredPerSecond: seconds > 0 ? stats.answered / seconds : 0,
     stats,
     firstViolations: fleet.violations.slice(0, SHOWN_VIOLATIONS),
+    withoutSession: reasonsOf(fleet),
     failures: failures(stats, fleet.everRan),
   };
+}
+
+const SHOWN_REASONS = 10;
+
+function reasonsOf(fleet: Fleet): SimulateResult["withoutSession"] {
+  const reasons = [...fleet.reasonsNotToRun].map(([reason, cars]) => ({ reason, cars }));
+  return reasons.sort((one, other) => other.cars - one.cars).slice(0, SHOWN_REASONS);
 }
 
 function failures(stats: GatewayStatsJson, carsRan: number): string[] {

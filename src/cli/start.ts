@@ -6,6 +6,7 @@ import {
   configSource,
   loadConfig,
   type LoadedConfig,
+  problemText,
   type ServerConfig,
 } from "../config/mod.ts";
 import { type ConnectionShares, shareFiles } from "../doctor/mod.ts";
@@ -25,7 +26,7 @@ import {
   servicePart,
   systemdNotify,
 } from "../app/mod.ts";
-import { printConfigError, printWarnings } from "./check.ts";
+import { printConfigError, printError, printWarnings } from "./problems.ts";
 import type { ConfigOptions } from "./config_options.ts";
 import type { ProgramContext } from "./program_context.ts";
 import type { Output } from "../text/mod.ts";
@@ -53,7 +54,7 @@ export async function startCommand(
   const reloadNoMore = context.onReload(() => void reloader.promise.then((one) => one.reload()));
   try {
     log.info(() => `Starting ${versionText()} with "${options.config}"`);
-    for (const { path, message } of loaded.warnings) log.warning(`${path}: ${message}`);
+    for (const warning of loaded.warnings) log.warning(problemText(source.name, warning));
     const notify = systemdNotify(log);
     const { config } = loaded;
     const recorder = await recorderOf(config.record, log);
@@ -64,7 +65,7 @@ export async function startCommand(
     for (const problem of await startProblems(error)) {
       log.critical(problem);
       // The reason for a failed start must be on the console, even if the log is not.
-      if (!loaded.config.logging.console.use) output.err(problem);
+      if (!loaded.config.logging.console.use) printError(problem, output);
     }
     return 1;
   } finally {
@@ -82,7 +83,9 @@ async function load(
 ): Promise<LoadedConfig | undefined> {
   try {
     const loaded = await loadConfig(source, options.overrides);
-    if (!loaded.config.logging.console.use) printWarnings(loaded.warnings, output);
+    if (!loaded.config.logging.console.use) {
+      printWarnings(source.name, loaded.warnings, output);
+    }
     return loaded;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
@@ -96,7 +99,7 @@ function openLog({ logging }: ServerConfig, output: Output): Logging | undefined
     return startLogging(logging);
   } catch (error) {
     if (!(error instanceof LogDirectoryError)) throw error;
-    output.err(error.message);
+    printError(error.message, output);
     return undefined;
   }
 }

@@ -10,12 +10,13 @@ export interface Problem {
 /** A configuration is unusable; {@linkcode ConfigError.problems} has every reason. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
+  /** What was read, for people: a file's path. */
+  readonly source: string;
   /** At least one. */
   readonly problems: readonly Problem[];
   /** What else is suspicious. */
   readonly warnings: readonly Problem[];
 
-  /** @param source what was read, for people: a file's path. */
   constructor(
     source: string,
     problems: readonly Problem[],
@@ -25,9 +26,16 @@ export class ConfigError extends Error {
     const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
     const lines = problems.map((problem) => `\n  ${problem.path}: ${problem.message}`).join("");
     super(`Cannot use the configuration "${source}": ${count}${lines}`, options);
+    this.source = source;
     this.problems = problems;
     this.warnings = warnings;
   }
+}
+
+/** A finding as one line, which begins with the file unless it is about an option. */
+export function problemText(source: string, { path, message }: Problem): string {
+  const isElsewhere = path === source || path.startsWith("--");
+  return `${isElsewhere ? "" : `${source}: `}${path}: ${message}`;
 }
 
 /** Collects problems and warnings while a configuration is read. */

@@ -1,7 +1,7 @@
 // Configurations: one table of keys, three dialects, what they resolve to, and what differs between two.
 export type { Dialect } from "./dialects/dialect.ts";
 export { externalSchema } from "./dialects/external.ts";
-export { ConfigError, type Problem } from "./errors.ts";
+export { ConfigError, type Problem, problemText } from "./errors.ts";
 export { secretOf, systemFiles, withFiles } from "./files.ts";
 export { MAX_KEY_LENGTH } from "./resolve/http.ts";
 export type { BrokerConfig, CarConfig, HttpConfig, ServerConfig } from "./resolve/config.ts";

@@ -10,6 +10,14 @@ export interface Overrides {
     readonly cert?: string | undefined;
     readonly key?: string | undefined;
   };
+  /** Present with `--no-tls`: the document's TLS files do not count. */
+  readonly noTls?: true;
+  /** Files that are named without `--tls`: each replaces the document's, if that has TLS. */
+  readonly tlsFiles?: {
+    readonly ca?: string | undefined;
+    readonly cert?: string | undefined;
+    readonly key?: string | undefined;
+  };
   /** Present with `--broker`: the embedded broker listens at the broker's address. */
   readonly embeddedBroker?: {
     /** Replaces the document's port; 0: chosen by the system. */

@@ -3,6 +3,9 @@ import type { Device } from "../protocol/mod.ts";
 
 /** The module whose number the protocol gives to examples. */
 export const EXAMPLE_MODULE = 1000;
+/** Types of the example module's devices. */
+export const BUTTON_TYPE = 0;
+export const LED_TYPE = 1;
 
 const encoder = new TextEncoder();
 
@@ -32,6 +35,38 @@ export function filledPayload(bytes: number): Uint8Array {
     ? "x".repeat(bytes)
     : `{"data":"${"x".repeat(bytes - frame.length)}"}`;
   return encoder.encode(text);
+}
+
+/** What devices of the example module report. */
+const EXAMPLE_MEMBERS: Readonly<Record<number, string>> = {
+  [BUTTON_TYPE]: "pressed",
+  [LED_TYPE]: "lit",
+};
+
+/**
+ * Statuses of one car that the example module accepts: a button is pressed and released in turn, and
+ * an LED reports what the button wants.
+ *
+ * @param bytes the size of every status, of devices of other modules as well; too small for these
+ * members below 17. @default {as short as possible}
+ */
+export function exampleStatuses(bytes?: number): (device: Device) => Uint8Array {
+  const made = new Map<string, Uint8Array>();
+  const other = filledPayload(bytes ?? 0);
+  let pressed = false;
+  return ({ module, deviceType }) => {
+    const member = module === EXAMPLE_MODULE ? EXAMPLE_MEMBERS[deviceType] : undefined;
+    if (member === undefined) return other;
+    if (deviceType === BUTTON_TYPE) pressed = !pressed;
+    const text = `{"${member}":${pressed}}`;
+    let status = made.get(text);
+    if (status === undefined) {
+      const fits = bytes === undefined || bytes >= text.length;
+      status = fits ? encoder.encode(text.padEnd(bytes ?? 0)) : other;
+      made.set(text, status);
+    }
+    return status;
+  };
 }
 
 /** Text as UTF-8; bytes as they are. */

@@ -25,6 +25,8 @@ export type GatewayEvent =
     /** Whether the session had reached normal communication. */
     readonly hadRun: boolean;
   }
+  /** A broker connection failed or was lost. */
+  | { readonly kind: "link_failed"; readonly detail: string }
   | { readonly kind: "violation"; readonly violation: Violation }
   | { readonly kind: "notified" }
   | { readonly kind: "command"; readonly command: Command }

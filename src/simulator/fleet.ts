@@ -36,6 +36,8 @@ export class Fleet {
   readonly #allRunning = new Waiters<void>();
   readonly #running = new Set<Gateway>();
   readonly #everRan = new Set<Gateway>();
+  /** What last went wrong with those that have never run. */
+  readonly #troubles = new Map<Gateway, string>();
   #endStarting: (() => void) | undefined;
   #lookedAt = 0;
   #seen = { sent: 0, answered: 0, commands: 0 };
@@ -58,6 +60,17 @@ export class Fleet {
   /** How many gateways have been in normal communication at least once. */
   get everRan(): number {
     return this.#everRan.size;
+  }
+
+  /** Why gateways have never been in normal communication, and how many each. */
+  get reasonsNotToRun(): ReadonlyMap<string, number> {
+    const reasons = new Map<string, number>();
+    for (const gateway of this.gateways) {
+      if (this.#everRan.has(gateway)) continue;
+      const reason = this.#troubles.get(gateway) ?? "no server has answered";
+      reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+    }
+    return reasons;
   }
 
   /** Statuses without an answer, over all gateways. */
@@ -139,14 +152,21 @@ export class Fleet {
       case "running":
         this.#running.add(gateway);
         this.#everRan.add(gateway);
+        this.#troubles.delete(gateway);
         if (this.running === this.gateways.length) this.#allRunning.offer();
         return;
       case "ended":
         this.#running.delete(gateway);
+        if (event.reason !== "stopped") this.#note(gateway, event.detail);
         return;
+      case "link_failed":
+        return this.#note(gateway, event.detail);
       case "violation":
         if (this.violations.length < KEPT_VIOLATIONS) this.violations.push(event.violation);
         return;
     }
+  }
+  #note(gateway: Gateway, trouble: string): void {
+    if (!this.#everRan.has(gateway)) this.#troubles.set(gateway, trouble);
   }
 }

@@ -206,7 +206,7 @@ export class GatewayDriver {
         return this.#onEvent({ kind: "running", sessionId: effect.sessionId });
       case "link_failed":
         stats.linkFailures += 1;
-        return;
+        return this.#onEvent({ kind: "link_failed", detail: effect.detail });
       case "violation": {
         const { type: _, ...violation } = effect;
         return this.#violated(violation);

@@ -6,6 +6,7 @@ import { BrokerStream } from "./broker_stream.ts";
 import { type CarTopics, carTopics } from "../protocol/mod.ts";
 import { requireRegularFile } from "../text/mod.ts";
 import { systemClock, within } from "../time/mod.ts";
+import { brokerAdvice, describeFailure } from "../transport/mod.ts";
 
 /** How to reach the broker; the server's own `BrokerConfig` fits. */
 export interface GatewayBroker {
@@ -79,7 +80,7 @@ export class GatewayLink {
     }
     this.#client = client;
     let reason = "the broker closed the connection";
-    client.on("error", (error) => reason = error.message || String(error));
+    client.on("error", (error) => reason = failureText(error));
     client.on("close", () => {
       client.end(true);
       if (this.#client !== client) return;
@@ -170,6 +171,14 @@ export class GatewayLink {
 const PUBLISH_OPTIONS = { qos: 1 } as const;
 
 function ignore(): void {}
+
+/** What went wrong and what to do, as the server itself says it. */
+function failureText(error: Error): string {
+  // Of several addresses that were tried, any one's reason will do.
+  const [first = error] = error instanceof AggregateError ? error.errors : [];
+  const { code, reason } = describeFailure(first);
+  return `${reason}. ${brokerAdvice(code)}`;
+}
 
 const pemFiles = new Map<string, Buffer>();
 

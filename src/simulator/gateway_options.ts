@@ -8,7 +8,7 @@ import {
 } from "../gateway/mod.ts";
 import type { Command, Device } from "../protocol/mod.ts";
 import { type Clock, systemClock } from "../time/mod.ts";
-import { asBytes, filledPayload, makeDevices } from "./devices.ts";
+import { asBytes, exampleStatuses, makeDevices } from "./devices.ts";
 import type { GatewayBroker } from "./gateway_link.ts";
 import { type Misbehavior, WELL_BEHAVED } from "./misbehavior.ts";
 import { GatewayStats } from "./stats.ts";
@@ -108,7 +108,8 @@ const DEFAULT_WINDOW = 100;
 
 function payloadSource(payload: Payload): (device: Device, counter: number) => Uint8Array {
   if (typeof payload === "function") return payload;
-  const bytes = typeof payload === "number" ? filledPayload(payload) : asBytes(payload);
+  if (typeof payload === "number") return exampleStatuses(payload);
+  const bytes = asBytes(payload);
   return () => bytes;
 }
 

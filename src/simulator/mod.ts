@@ -1,5 +1,5 @@
 // Gateways for tests, demos and load.
-export { EXAMPLE_MODULE, makeDevices } from "./devices.ts";
+export { BUTTON_TYPE, EXAMPLE_MODULE, exampleStatuses, LED_TYPE, makeDevices } from "./devices.ts";
 export type { Violation } from "./events.ts";
 export { Fleet } from "./fleet.ts";
 export type { GatewayBroker } from "./gateway_link.ts";

@@ -1,6 +1,6 @@
 // Quoting, escaping, masking and reading of texts.
 export { escapeUnsafe } from "./escape.ts";
-export { consoleOutput, type Output, printText } from "./output.ts";
+export { consoleOutput, type Output, printText, type Tone } from "./output.ts";
 export { describeKind, describeValue, DOCUMENT_PATH, joinPath, quote } from "./quote.ts";
 export {
   describeFileError,

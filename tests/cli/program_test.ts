@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import config from "../../deno.json" with { type: "json" };
 import { configDocument, program, ProgramProcess } from "../e2e/server_process.ts";
 import { buildFixtures } from "../fixtures/build.ts";
+import { Certificates } from "../support/certificates.ts";
 import { freePort } from "../support/mosquitto.ts";
 import { TempFolder } from "../support/temp.ts";
 
@@ -68,7 +69,10 @@ Deno.test("runProgram() prints the version of deno.json and what it runs on", as
 Deno.test("runProgram() refuses a command line it does not understand with 2", async () => {
   const lines: [args: string[], said: RegExp][] = [
     [["--nope"], /unknown option '--nope'/],
-    [["chekc"], /neither a command nor a configuration file: "chekc"/],
+    [["chekc"], /neither a command nor a configuration file: "chekc"\n\(Did you mean check\?\)/],
+    [["xyzzy"], /neither a command nor a configuration file: "xyzzy"\n\(see /],
+    [["help", "simulat"], /no such command: "simulat"\n\(Did you mean simulate\?\)/],
+    [["check", "--quite"], /unknown option '--quite'\n\(Did you mean --quiet\?\)/],
     [["a.json", "b.json"], /too many arguments/],
     [["a.json", "-c", "b.json"], /configuration file given twice: "a.json" and "b.json"/],
     [["a.json", "--ca"], /argument missing/],
@@ -86,12 +90,15 @@ Deno.test("runProgram() refuses a command line it does not understand with 2", a
 Deno.test("runProgram() names a configuration that is not there with 1 [CONFIG-PROBLEMS]", async () => {
   await using folder = await TempFolder.make();
   const lines: [args: string[], said: RegExp][] = [
-    [["missing.json"], /^missing\.json: .*no such file/m],
-    [["-c", "missing"], /^missing: .*no such file/m],
-    [["start", "missing.json"], /^missing\.json: .*no such file/m],
-    [["check", "missing.json"], /^missing\.json: .*no such file/m],
-    [["--broker", "missing.json"], /^missing\.json: .*no such file/m],
-    [[], /^\.\/config\/config\.json: .*no such file/m],
+    [["missing.json"], /^error: missing\.json: .*no such file/m],
+    [["-c", "missing"], /^error: missing: .*no such file/m],
+    [["start", "missing.json"], /^error: missing\.json: .*no such file/m],
+    [["check", "missing.json"], /^error: missing\.json: .*no such file/m],
+    [["--broker", "missing.json"], /^error: missing\.json: .*no such file/m],
+    [[], /^error: \.\/config\/config\.json: .*no such file/m],
+    [[], /^\(\.\/config\/config\.json is looked for when no configuration is named\)$/m],
+    [["check"], /^\(\.\/config\/config\.json is looked for/m],
+    [["doctor"], /^\(\.\/config\/config\.json is looked for/m],
   ];
   await Promise.all(lines.map(async ([args, said]) => {
     const { code, text } = await run(args, folder.path);
@@ -123,11 +130,90 @@ Deno.test("runProgram() names every TLS file that is missing or unusable with 1 
   }));
 });
 
-Deno.test("runProgram() warns of TLS files without --tls", async () => {
+Deno.test("runProgram() takes --ca without --tls where the address is mqtts://, else it warns", async () => {
   await using folder = await TempFolder.make();
-  const { code, text } = await run(["check", await writeConfig(folder), "--ca", "ca.pem"]);
-  assert.equal(code, 0);
-  assert.match(text, /^warning: --ca: no effect without --tls$/m);
+  await using certificates = await Certificates.make();
+  const { caFile } = certificates;
+  const plain = await run(["check", await writeConfig(folder), "--ca", caFile]);
+  assert.equal(plain.code, 0);
+  assert.match(plain.text, /^warning: --ca: Option has no effect: neither --tls nor the address/m);
+  const secure = await writeConfig(folder, { mqtt_address: "mqtts://127.0.0.1" });
+  const taken = await run(["check", secure, "--ca", caFile]);
+  assert.doesNotMatch(taken.text, /warning: --ca/);
+  assert.equal(documentIn(taken.text).external_communication.ca_certs_file, caFile);
+  const missing = await run(["check", secure, "--ca", folder.file("missing.pem")]);
+  assert.equal(missing.code, 1);
+  assert.match(missing.text, /^error: --ca: .*missing\.pem/m);
+});
+
+Deno.test("runProgram() takes --no-tls, which refuses an address over TLS", async () => {
+  await using folder = await TempFolder.make();
+  const plain = await run(["check", await writeConfig(folder), "--no-tls"]);
+  assert.equal(plain.code, 0, plain.text);
+  assert.match(documentIn(plain.text).external_communication.server_address, /^(mqtt:\/\/)?127/);
+  const secure = await writeConfig(folder, { mqtt_address: "mqtts://127.0.0.1" });
+  const { code, text } = await run(["check", secure, "--no-tls"]);
+  assert.equal(code, 1);
+  assert.match(
+    text,
+    /mqtt_address: Expected an address without TLS, as "--no-tls" is given: found/,
+  );
+});
+
+/** The document that `check` has printed among its other lines. */
+function documentIn(text: string) {
+  return JSON.parse(text.slice(text.search(/^\{$/m), text.search(/^\}$/m) + 1));
+}
+
+Deno.test("check ends with a verdict, and prints nothing else with --quiet", async () => {
+  await using folder = await TempFolder.make();
+  const good = await writeConfig(folder);
+  assert.match((await run(["check", good])).text, /\n\}\nok: 1 car, 1 module$/);
+  const quiet = await run(["check", "--quiet", good]);
+  assert.deepEqual(quiet, { code: 0, text: "ok: 1 car, 1 module" });
+  const warned = await writeConfig(folder, { mqtt_prot: 1 });
+  const { text } = await run(["check", "-q", warned]);
+  assert.deepEqual(text.split("\n"), [
+    `warning: ${warned}: mqtt_prot: Unknown key: did you mean "mqtt_port"?`,
+    "ok: 1 car, 1 module, 1 warning",
+  ]);
+  const bad = await writeConfig(folder, { mqtt_port: 0, timeout: 0 });
+  const found = await run(["check", bad]);
+  assert.equal(found.code, 1);
+  const lines = found.text.split("\n");
+  assert.equal(lines.at(-1), "2 errors");
+  assert.ok(lines.slice(0, -1).every((line) => line.startsWith(`error: ${bad}: `)), found.text);
+});
+
+Deno.test("the service checks its configuration without printing it", async () => {
+  const unit = await Deno.readTextFile(
+    new URL("../../config/external-server.service", import.meta.url),
+  );
+  assert.match(unit, /^ExecStartPre=\S+ check --quiet /m);
+});
+
+Deno.test("words of results are colored on a terminal, but for NO_COLOR", async () => {
+  await using folder = await TempFolder.make();
+  const file = await writeConfig(folder, { mqtt_prot: 1 });
+  const onTerminal = async (env: Record<string, string>, args: string[]) => {
+    const [command, first] = program();
+    const words = [command, ...first, ...args].map((word) => `'${word}'`).join(" ");
+    const { stdout } = await new Deno.Command("script", {
+      args: ["--quiet", "--command", words, "/dev/null"],
+      env: { NO_COLOR: "", ...env },
+      stdin: "null",
+    }).output();
+    return new TextDecoder().decode(stdout);
+  };
+  const colored = await onTerminal({}, ["check", "-q", file]);
+  assert.ok(colored.includes("\x1b[33mwarning\x1b[39m: "), JSON.stringify(colored));
+  const failed = await onTerminal({}, ["check", "-q", folder.file("missing.json")]);
+  assert.ok(failed.includes("\x1b[31merror\x1b[39m: "), JSON.stringify(failed));
+  const report = await onTerminal({}, ["doctor", "--listen", "0", file]);
+  assert.ok(report.includes("\x1b[32mok\x1b[39m  "), JSON.stringify(report));
+  assert.ok(report.includes("\x1b[31mfailed\x1b[39m  "), JSON.stringify(report));
+  const plain = await onTerminal({ NO_COLOR: "1" }, ["check", "-q", file]);
+  assert.ok(!plain.includes("\x1b"), JSON.stringify(plain));
 });
 
 Deno.test("runProgram() checks a configuration and starts nothing", async () => {
@@ -135,11 +221,11 @@ Deno.test("runProgram() checks a configuration and starts nothing", async () => 
   const file = await writeConfig(folder);
   const good = await run(["check", file]);
   assert.equal(good.code, 0);
-  assert.equal(JSON.parse(good.text).company_name, "acme");
+  assert.equal(documentIn(good.text).company_name, "acme");
   await Deno.remove(folder.file("module.so"));
   const bad = await run(["check", file]);
   assert.equal(bad.code, 1);
-  assert.match(bad.text, /^cars\.car_a\.specific_modules\.2\.lib_path: /m);
+  assert.ok(bad.text.startsWith(`error: ${file}: cars.car_a.specific_modules.2.lib_path: `));
 });
 
 Deno.test("runProgram() prints a JSON Schema", async () => {

@@ -188,6 +188,35 @@ Deno.test("parseConfig() takes TLS from the command line [CLI-TLS]", () => {
   assert.deepEqual(replaced.config.broker.tls, { caFile: "/srv/ca.pem" });
 });
 
+Deno.test("parseConfig() takes files without --tls where the document has TLS [CLI-TLS]", () => {
+  const tlsFiles = { ca: "ca.pem" };
+  const own = { cert: "cert.pem", key: "key.pem" };
+  const secure = documented({ mqtt_address: "mqtts://host" });
+  assert.deepEqual(load(secure, { tlsFiles }).config.broker.tls, { caFile: "/srv/ca.pem" });
+  assert.deepEqual(load(secure, { tlsFiles: {} }).config.broker.tls, {});
+  assert.deepEqual(
+    load(external({ ca_certs_file: "ca2.pem" }), { tlsFiles: own }).config.broker.tls,
+    { caFile: "/etc/fleet/ca2.pem", certFile: "/srv/cert.pem", keyFile: "/srv/key.pem" },
+  );
+  assert.deepEqual(lines(failure(secure, { tlsFiles: { cert: "cert.pem" } }).problems), [
+    "--key: Expected the key of the client certificate: found nothing",
+  ]);
+  const plain = load(documented(), { tlsFiles });
+  assert.equal(plain.config.broker.tls, undefined);
+  assert.deepEqual(lines(plain.warnings), [
+    "--ca: Option has no effect: neither --tls nor the address turns TLS on",
+  ]);
+});
+
+Deno.test("parseConfig() leaves TLS out with --no-tls, unless the address asks for it [CLI-TLS]", () => {
+  const noTls = { noTls: true } as const;
+  const { broker } = load(external({ ca_certs_file: "gone.pem" }), noTls).config;
+  assert.deepEqual([broker.protocol, broker.tls], ["mqtt", undefined]);
+  assert.deepEqual(lines(failure(documented({ mqtt_address: "wss://host" }), noTls).problems), [
+    'mqtt_address: Expected an address without TLS, as "--no-tls" is given: found "wss://host"',
+  ]);
+});
+
 Deno.test("parseConfig() names what is wrong with TLS on the command line [CLI-TLS]", () => {
   const cases: readonly (readonly [Overrides["tls"], string[]])[] = [
     [{}, ['--ca: Expected a file of CA certificates, as "--tls" is given: found nothing']],

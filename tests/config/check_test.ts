@@ -40,14 +40,15 @@ Deno.test("runCheck() prints every problem on a line of its own and returns 1 [C
   const output = new RecordedOutput();
   assert.equal(await runCheck({ config, overrides: { tls: {} } }, output), 1);
   assert.deepEqual(output.lines.out, []);
-  assert.equal(output.lines.err.length, 5);
+  assert.equal(output.lines.err.length, 6);
   const [warning, ...problems] = output.lines.err;
-  assert.equal(warning, 'warning: mqtt_prot: Unknown key: did you mean "mqtt_port"?');
+  assert.equal(warning, `warning: ${config}: mqtt_prot: Unknown key: did you mean "mqtt_port"?`);
+  assert.equal(problems.pop(), "4 errors, 1 warning");
   assert.deepEqual(problems.map((line) => line.slice(0, line.indexOf(": Expected "))), [
-    "timeout",
-    "mqtt_port",
-    "--ca",
-    "common_modules.7.lib_path",
+    `error: ${config}: timeout`,
+    `error: ${config}: mqtt_port`,
+    "error: --ca",
+    `error: ${config}: common_modules.7.lib_path`,
   ]);
 });
 
@@ -68,7 +69,7 @@ Deno.test("runCheck() prints what counts, secrets masked, and returns 0", async 
   const config = await folder.write("config.json", JSON.stringify(document));
   const output = new RecordedOutput();
   assert.equal(await runCheck({ config }, output), 0);
-  assert.deepEqual(output.lines.err, []);
+  assert.deepEqual(output.lines.err, ["ok: 1 car, 1 module"]);
   const printed = output.lines.out.join("\n");
   assert.deepEqual(JSON.parse(printed), {
     company_name: "company",

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { buildExampleModule } from "../../examples/module/build.ts";
 import { TempFolder } from "../support/temp.ts";
-import { ProgramProcess } from "./server_process.ts";
+import { freePort } from "../support/mosquitto.ts";
+import { ProgramProcess, ServerProcess } from "./server_process.ts";
 
 Deno.test("demo tells what cars do, and ends by itself with a summary", async () => {
   await using folder = await TempFolder.make();
@@ -28,6 +29,34 @@ Deno.test("demo tells what cars do, and ends by itself with a summary", async ()
   assert.equal((await replayed.ended()).code, 0, replayed.text);
   assert.match(replayed.text, /car_1 {2}INFO +Connect sequence done, 2 of 2 devices connected/);
   assert.match(replayed.text, /Session ended: stopped[^]*1 cars, [1-9]\d+ turns, 0 cars differ$/);
+});
+
+Deno.test("demo prints the address of its page first, and the page has its cars", async () => {
+  await using demo = new ProgramProcess(["demo", "--cars", "2"]);
+  await demo.line(/car_2 +status of "button" forwarded/);
+  const [, url = ""] = /^Watch it at (http:\/\/127\.0\.0\.1:\d+\/)$/.exec(demo.lines[0] ?? "") ??
+    [];
+  const page = await fetch(url);
+  assert.equal(page.status, 200, demo.text);
+  assert.match(await page.text(), /<!doctype html>/i);
+  const cars = await (await fetch(`${url}api/cars`)).text();
+  assert.match(cars, /"car_1"[^]*"car_2"/);
+  assert.equal((await demo.stop()).code, 0, demo.text);
+});
+
+Deno.test("simulate sends statuses that the example module accepts", async () => {
+  await using module = await buildExampleModule();
+  const port = freePort();
+  const cars = { car_a: { "1000": { lib_path: module.path } } };
+  await using server = await ServerProcess.start({ port, cars }, { args: ["--broker"] });
+  await server.line(/\(car_a\)\tState \w+ is now CONNECTED/);
+  const args = ["-c", server.configFile, "--devices", "2", "--device-types", "0,1"];
+  await using simulator = new ProgramProcess(["simulate", ...args, "--rate", "20", "--json"]);
+  await simulator.line(/1 of 1 cars .* commands [1-9]/);
+  const { code } = await simulator.stop();
+  assert.equal(code, 0, simulator.text);
+  assert.doesNotMatch(server.text, /forward_status|not forwarded|refused/i);
+  assert.equal((await server.stop()).code, 0);
 });
 
 Deno.test("demo runs until it is interrupted", async () => {

@@ -89,7 +89,7 @@ const CONFIGURATION: Trials = {
   "external-server doctor config.json": doctors,
   "check --show-config-values": {
     async run({ config }) {
-      assert.ok(JSON.parse(await succeeds("check", config, "--show-config-values")));
+      assert.match(await succeeds("check", config, "--show-config-values"), /^\{[^]*\n\}\nok: /);
     },
   },
 };

@@ -229,9 +229,30 @@ mosquittoTest("runSimulate() ends with 1 when a status stays unanswered", async 
   assert.match(err.at(-1) ?? "", /^Failed: statuses left unanswered: [1-3]$/);
 });
 
-Deno.test("runSimulate() ends with 1 when no car ever had a session", async () => {
-  const { status, err, out } = await simulated(["--port", "1", "--seconds", "0.1"]);
+mosquittoTest("runSimulate() says why no car has connected, with 1", async () => {
+  const refused = await simulated(["--port", "1", "--cars", "2", "--seconds", "1"]);
+  assert.equal(refused.status, 1);
+  assert.deepEqual(refused.err.slice(-2), [
+    "2 of 2 cars had no session: connection refused. Start the broker, check address and port, " +
+    "and that it listens on more than its own loopback",
+    "Failed: no car had a session",
+  ]);
+  assert.equal(refused.out.length, 8);
+  const unknown = await simulated(["--address", "no-such-host.invalid", "--seconds", "3"]);
+  assert.match(
+    unknown.err.at(-2) ?? "",
+    /^1 of 1 cars had no session: host name not found\. Check the spelling of the address/,
+  );
+  await using broker = await Mosquitto.start({ users: { me: "right" } });
+  const args = ["--username", "me", "--password", "wrong", "--seconds", "3", "--json"];
+  const wrong = await simulated(["--port", `${broker.port}`, ...args]);
+  const [result] = wrong.out.map((line) => JSON.parse(line));
+  assert.match(result.withoutSession[0].reason, /^not authorized.*Check mqtt_username/);
+});
+
+mosquittoTest("runSimulate() says that no server has answered", async () => {
+  await using broker = await Mosquitto.start();
+  const { err, status } = await simulated(["--port", `${broker.port}`, "--seconds", "1"]);
   assert.equal(status, 1);
-  assert.deepEqual(err, ["Failed: no car had a session"]);
-  assert.equal(out.length, 8);
+  assert.equal(err.at(-2), "1 of 1 cars had no session: no server has answered");
 });

@@ -1,5 +1,6 @@
 // Resolves the broker settings: address, port, credentials and TLS.
 import { isSecure, overTls, parseAddress, type TlsFiles } from "../../net/mod.ts";
+import { quote } from "../../text/mod.ts";
 import type { Faults } from "../errors.ts";
 import { type ConfigPlace, findPem, readSecret } from "../files.ts";
 import type { BrokerInput } from "../dialects/input.ts";
@@ -22,14 +23,19 @@ export function resolveBroker(
   faults: Faults,
 ): BrokerConfig | undefined {
   const credentials = resolveCredentials(input, place, faults);
-  const files = resolveTlsFiles(input, overrides, place, faults);
-  if (input.address === undefined) return undefined;
-  const parsed = parseAddress(input.address);
-  if (!parsed.ok) {
-    faults.problem(input.paths.address, parsed.message);
-    return undefined;
+  const parsed = input.address === undefined ? undefined : parseAddress(input.address);
+  const address = parsed?.ok ? parsed.address : undefined;
+  const isSecureAddress = address !== undefined && isSecure(address.protocol);
+  const files = resolveTlsFiles(input, overrides, isSecureAddress, place, faults);
+  if (parsed?.ok === false) faults.problem(input.paths.address, parsed.message);
+  if (isSecureAddress && overrides.noTls) {
+    const expected = 'an address without TLS, as "--no-tls" is given';
+    faults.problem(
+      input.paths.address,
+      `Expected ${expected}: found ${quote(input.address ?? "")}`,
+    );
   }
-  const { address } = parsed;
+  if (address === undefined) return undefined;
   const secure = files !== undefined || isSecure(address.protocol);
   const protocol = secure ? overTls(address.protocol) : address.protocol;
   if (secure && overrides.embeddedBroker !== undefined && files?.certFile === undefined) {
@@ -100,38 +106,60 @@ function resolveCredentials(
 /** The PEM files; undefined when neither the document nor the command line names one. */
 function resolveTlsFiles(
   input: BrokerInput,
-  overrides: Overrides,
+  { tls: replacing, noTls, tlsFiles = {} }: Overrides,
+  isSecureAddress: boolean,
   place: ConfigPlace,
   faults: Faults,
 ): TlsFiles | undefined {
-  const given = overrides.tls ?? input.tls;
-  if (given === undefined) return undefined;
-  const onCommandLine = overrides.tls !== undefined;
-  const paths = onCommandLine ? { ca: "--ca", cert: "--cert", key: "--key" } : input.paths;
-  // Names on the command line are relative to the working directory only.
-  const from = onCommandLine ? { ...place, folder: place.workingDirectory } : place;
-  const resolved: { caFile?: string; certFile?: string; keyFile?: string } = {};
-  const resolveFile = (part: "ca" | "cert" | "key") => {
-    const name = given[part];
-    if (name === undefined) return;
-    if (name === "") {
-      if (onCommandLine) faults.problem(paths[part], 'Expected a file: found the text ""');
-      else faults.warning(paths[part], "Key has no effect: it is empty");
-      return;
+  const document: TlsNames = replacing === undefined ? input.tls ?? {} : {};
+  const isOn = !noTls && (replacing !== undefined || isSecureAddress || namesFile(document));
+  const isEmpty = (path: string) => faults.warning(path, "Key has no effect: it is empty");
+  if (!isOn) {
+    for (const part of TLS_PARTS) {
+      if (document[part] === "") isEmpty(input.paths[part]);
+      if (tlsFiles[part] !== undefined) faults.warning(`--${part}`, NO_TLS);
     }
+    return undefined;
+  }
+  const named = replacing ?? tlsFiles;
+  const onCommandLine = replacing !== undefined || namesFile(named);
+  const given: TlsNames = { ...document };
+  const resolved: { caFile?: string; certFile?: string; keyFile?: string } = {};
+  for (const part of TLS_PARTS) {
+    const own = named[part];
+    given[part] = own ?? given[part];
+    const name = given[part];
+    if (name === undefined) continue;
+    const path = own === undefined ? input.paths[part] : `--${part}`;
+    if (name === "") {
+      if (own !== undefined) faults.problem(path, 'Expected a file: found the text ""');
+      else isEmpty(path);
+      continue;
+    }
+    // Names on the command line are relative to the working directory only.
+    const from = own === undefined ? place : { ...place, folder: place.workingDirectory };
     const found = findPem(name, from);
     if (found.ok) resolved[`${part}File`] = found.path;
-    else faults.problem(paths[part], found.message);
-  };
-  resolveFile("ca");
-  resolveFile("cert");
-  resolveFile("key");
-  const missing = (part: "ca" | "cert" | "key", expected: string) =>
-    faults.problem(paths[part], `Expected ${expected}: found nothing`);
-  if (onCommandLine && !given.ca) {
+    else faults.problem(path, found.message);
+  }
+  const missing = (part: TlsPart, expected: string) =>
+    faults.problem(
+      onCommandLine ? `--${part}` : input.paths[part],
+      `Expected ${expected}: found nothing`,
+    );
+  if (replacing !== undefined && !given.ca) {
     missing("ca", 'a file of CA certificates, as "--tls" is given');
   }
   if (given.cert && !given.key) missing("key", "the key of the client certificate");
   if (given.key && !given.cert) missing("cert", "the client certificate of the key");
-  return onCommandLine || given.ca || given.cert || given.key ? resolved : undefined;
+  return replacing !== undefined || namesFile(given) ? resolved : undefined;
+}
+
+const NO_TLS = "Option has no effect: neither --tls nor the address turns TLS on";
+const TLS_PARTS = ["ca", "cert", "key"] as const;
+type TlsPart = typeof TLS_PARTS[number];
+type TlsNames = { [part in TlsPart]?: string | undefined };
+
+function namesFile(names: TlsNames): boolean {
+  return TLS_PARTS.some((part) => Boolean(names[part]));
 }
