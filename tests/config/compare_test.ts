@@ -229,3 +229,13 @@ Deno.test("compareConfigs() tells TLS files, and a listener of the server's own,
   assert.deepEqual(new Set(settings.map(({ takes }) => takes)), new Set(["restart"]));
   assert.deepEqual(withoutRestart(from, moved, options).broker, from.broker);
 });
+
+Deno.test("withoutRestart() keeps whole sections that need a restart, there or not", () => {
+  const tls = { certFile: "/cert", keyFile: "/key" };
+  const { http = { address: "::1", port: 1 }, ...off } = base;
+  const plain = { ...off, http };
+  const secure = { ...off, http: { ...http, tls } };
+  for (const from of [off, plain, secure]) {
+    for (const to of [off, plain, secure]) assert.deepEqual(withoutRestart(from, to), from);
+  }
+});

@@ -8,6 +8,13 @@ import type { ServerConfig } from "../resolve/config.ts";
  */
 export type Takes = "at_once" | "new_hosts" | "new_connections" | "reconnect" | "restart";
 
+/** A path to a value of `T`, such as `http.tls.certFile`. */
+export type PathIn<T> = T extends readonly unknown[] ? never
+  : T extends object ? {
+      [Name in keyof T & string]-?: Name | `${Name}.${PathIn<NonNullable<T[Name]>>}`;
+    }[keyof T & string]
+  : never;
+
 /** An entry of the table without its schema, which has the type, the bounds and the default. */
 export interface KeyFacts<From> {
   /** One sentence, for the JSON Schema and docs/configuration_keys.md. */
@@ -22,7 +29,9 @@ export interface KeyFacts<From> {
   readonly listens?: boolean;
   /** Its name at the top level in dialects A and C, if it differs. */
   readonly flat?: string;
-  /** The value in the resolved configuration, as written in a document; absent: only documents have it. */
+  /** Where the resolved configuration has the value; absent: nowhere, or only with others. */
+  readonly at?: PathIn<NoInfer<From>>;
+  /** The value as written in a document; absent: only documents have it. @default {what is `at`} */
   readonly of?: (from: From) => unknown;
   /** The value to compare; `null`: compared as part of another key. @default {of} */
   readonly compared?: ((from: From) => unknown) | null;
@@ -57,7 +66,32 @@ export function key<S extends z.ZodType, From = ServerConfig>(
   schema: S,
   facts: KeyFacts<From>,
 ): Key<S, From> {
-  return { kind: "key", schema: schema.describe(facts.doc), ...facts };
+  const { at } = facts;
+  const of = at === undefined ? {} : { of: (from: From) => valueAt(from, at) };
+  return { kind: "key", schema: schema.describe(facts.doc), ...of, ...facts };
+}
+
+/** The value at a path ({@linkcode PathIn}); undefined where a part of it is missing. */
+export function valueAt(from: unknown, path: string): unknown {
+  return path.split(".").reduce(
+    (part: unknown, name) => (part as Readonly<Record<string, unknown>> | undefined)?.[name],
+    from,
+  );
+}
+
+/** `to` with the value that `from` has at a path; a part of it that is missing there is left out. */
+export function withValueOf<T extends object>(to: T, from: T | undefined, path: string): T {
+  const [name = "", ...rest] = path.split(".");
+  const record = to as Readonly<Record<string, object | undefined>>;
+  const source = (from as typeof record | undefined)?.[name];
+  if (source === undefined) {
+    const { [name]: _, ...others } = record;
+    return others as T;
+  }
+  const value = rest.length === 0
+    ? source
+    : withValueOf(record[name] ?? {}, source, rest.join("."));
+  return { ...to, [name]: value };
 }
 
 /** Makes an optional section, whose absence has a meaning of its own. */
@@ -75,11 +109,8 @@ export function section<T>(id: string, doc: string, keys: T) {
   const object = objectOf(keys);
   const schema = object.meta({ id }).default(object.parse({}) as never).describe(doc);
   const read = Object.entries(keys as Readonly<Record<string, Key>>).map(([name, entry]) => {
-    const of = (config: ServerConfig) => {
-      const resolved = config[camelCase(id) as keyof ServerConfig];
-      return (resolved as Readonly<Record<string, unknown>>)[camelCase(name)];
-    };
-    return [name, { of, ...entry }];
+    const at = `${camelCase(id)}.${camelCase(name)}`;
+    return [name, { at, of: (config: ServerConfig) => valueAt(config, at), ...entry }];
   });
   return { kind: "section", doc, keys: Object.fromEntries(read) as T, schema } as const;
 }

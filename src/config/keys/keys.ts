@@ -5,7 +5,7 @@ import { brokerAddress, formatAddress } from "../../net/mod.ts";
 import * as field from "./fields.ts";
 import { key, objectOf, optionalSection, section } from "./key.ts";
 import { LOG_LEVELS } from "../../log/mod.ts";
-import type { ModuleConfig, ServerConfig } from "../resolve/config.ts";
+import type { ModuleConfig } from "../resolve/config.ts";
 
 const DEFAULT_SESSION_S = 30;
 
@@ -68,14 +68,14 @@ const CREDENTIALS = {
     doc: "User name for the broker",
     takes: "reconnect",
     listens: true,
-    of: ({ broker }) => broker.username,
+    at: "broker.username",
   }),
   mqtt_password: key(field.text("a text").optional(), {
     doc: "Password for the broker",
     takes: "reconnect",
     secret: true,
     listens: true,
-    of: ({ broker }) => broker.password,
+    at: "broker.password",
   }),
   mqtt_password_file: key(field.filledText("the path of a file").optional(), {
     doc:
@@ -88,6 +88,7 @@ const ADDRESS = key(field.filledText("a host or an address such as mqtts://host"
   doc: "The broker: a host, or an address that begins with mqtt://, mqtts://, ws:// or wss://",
   takes: "reconnect",
   listens: true,
+  at: "broker",
   of: ({ broker }) => formatAddress(broker),
   compared: ({ broker }) => brokerAddress(broker),
 });
@@ -95,7 +96,8 @@ const ADDRESS = key(field.filledText("a host or an address such as mqtts://host"
 const PORT = key(field.port().optional(), {
   doc: "The broker's port; when absent that of the address, else 1883 (mqtts 8883, ws 80, wss 443)",
   takes: "reconnect",
-  of: ({ broker }) => broker.port,
+  listens: true,
+  at: "broker.port",
   compared: null,
 });
 
@@ -120,19 +122,19 @@ export const BROKER_TLS = {
     doc: "Additional CA certificates to trust, PEM; turns TLS on",
     takes: "new_connections",
     listens: true,
-    of: ({ broker }) => broker.tls?.caFile,
+    at: "broker.tls.caFile",
   }),
   cert_file: key(pemFile(), {
     doc: "Client certificate, PEM; requires key_file; turns TLS on",
     takes: "new_connections",
     listens: true,
-    of: ({ broker }) => broker.tls?.certFile,
+    at: "broker.tls.certFile",
   }),
   key_file: key(pemFile(), {
     doc: "Private key of the client certificate, PEM",
     takes: "new_connections",
     listens: true,
-    of: ({ broker }) => broker.tls?.keyFile,
+    at: "broker.tls.keyFile",
   }),
 };
 
@@ -155,25 +157,23 @@ export const EXTERNAL_BROKER = {
   ...CREDENTIALS,
 };
 
-type Destination = ServerConfig["logging"]["console" | "file"];
-
 /** What both destinations of log lines have. */
-function destination(of: (config: ServerConfig) => Destination) {
+function destination<At extends "logging.console" | "logging.file">(at: At) {
   return {
     use: key(field.flag().default(true), {
       doc: "Whether lines are written there",
       takes: "restart",
-      of: (config) => of(config).use,
+      at: `${at}.use`,
     }),
     level: key(field.anyCaseWord(LOG_LEVELS).default("INFO"), {
       doc: "The lowest level that is written: DEBUG, INFO, WARNING, ERROR or CRITICAL",
       takes: "at_once",
-      of: (config) => of(config).level,
+      at: `${at}.level`,
     }),
     format: key(field.word(["text", "json"]).default("text"), {
       doc: "Text lines, or one JSON object per line",
       takes: "restart",
-      of: (config) => of(config).format,
+      at: `${at}.format`,
     }),
   };
 }
@@ -183,14 +183,14 @@ export const LOGGING = {
   console: optionalSection(
     undefined,
     "Lines on the console; on by default",
-    destination(({ logging }) => logging.console),
+    destination("logging.console"),
   ),
   file: optionalSection(undefined, "Lines in a file; off when absent", {
-    ...destination(({ logging }) => logging.file),
+    ...destination("logging.file"),
     path: key(field.text("the path of a directory").default(""), {
       doc: "Directory of external_server.log; empty: the working directory",
       takes: "restart",
-      of: ({ logging }) => logging.file.directory,
+      at: "logging.file.directory",
     }),
   }),
 };
@@ -200,18 +200,18 @@ export const HTTP = {
   address: key(field.hostName().default("127.0.0.1"), {
     doc: "Where it listens: an IP address or a host name; beyond loopback, a key is required",
     takes: "restart",
-    of: ({ http }) => http?.address,
+    at: "http.address",
   }),
   port: key(field.anyPort().default(8080), {
     doc: "The port; 0: chosen by the system",
     takes: "restart",
-    of: ({ http }) => http?.port,
+    at: "http.port",
   }),
   api_key: key(field.text("a text").optional(), {
     doc: "The API key that requests must have",
     takes: "restart",
     secret: true,
-    of: ({ http }) => http?.apiKey,
+    at: "http.apiKey",
   }),
   api_key_file: key(field.filledText("the path of a file").optional(), {
     doc: "File with the key, instead of api_key; a newline at its end is dropped",
@@ -220,12 +220,12 @@ export const HTTP = {
   tls_cert: key(field.filledText("the path of a file").optional(), {
     doc: "Certificate chain, PEM; turns HTTPS on; requires tls_key",
     takes: "restart",
-    of: ({ http }) => http?.tls?.certFile,
+    at: "http.tls.certFile",
   }),
   tls_key: key(field.filledText("the path of a file").optional(), {
     doc: "Private key of the certificate, PEM",
     takes: "restart",
-    of: ({ http }) => http?.tls?.keyFile,
+    at: "http.tls.keyFile",
   }),
 };
 
@@ -238,7 +238,7 @@ export const COMMON = {
   company_name: key(field.fleetName("a company's name"), {
     doc: "The company whose cars are served; the first level of every topic",
     takes: "at_once",
-    of: ({ company }) => company,
+    at: "company",
   }),
   timeout: key(field.seconds().default(30), {
     doc: "Seconds for each response that is awaited",
@@ -255,7 +255,7 @@ export const COMMON = {
   send_invalid_command: key(field.flag().default(false), {
     doc: "Whether a command whose device names another module is sent anyway",
     takes: "at_once",
-    of: ({ sendInvalidCommand }) => sendInvalidCommand,
+    at: "sendInvalidCommand",
   }),
   sleep_duration_after_connection_refused: key(field.seconds({ zero: true }).default(0.5), {
     doc: "Seconds until a broker that refused is tried again; the pause grows to at most 30",
@@ -270,7 +270,7 @@ export const COMMON = {
     doc:
       "Directory of the flight recorder: what comes to every car, and what follows from it; off when absent",
     takes: "restart",
-    of: ({ record }) => record,
+    at: "record",
   }),
   log_files_directory: key(field.text("the path of a directory").optional(), {
     doc:
@@ -280,13 +280,13 @@ export const COMMON = {
   log_files_to_keep: key(field.count(0).default(5), {
     doc: "Number of rotated log files to keep",
     takes: "restart",
-    of: ({ logging }) => logging.file.keep,
+    at: "logging.file.keep",
   }),
   log_file_max_size_bytes: key(field.fileSize().default(10_000_000), {
     doc: "Size at which the log file is rotated; 0: never",
     takes: "restart",
     unit: "bytes",
-    of: ({ logging }) => logging.file.maxBytes,
+    at: "logging.file.maxBytes",
   }),
 };
 

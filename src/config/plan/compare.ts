@@ -1,5 +1,5 @@
 // Compares two configurations: cars and settings that differ, and when each change takes effect.
-import { type KeyAt, keysOf, type Takes } from "../keys/key.ts";
+import { type Key, type KeyAt, keysOf, type Takes, withValueOf } from "../keys/key.ts";
 import { BROKER_TLS, COMMON, FLAT_BROKER } from "../keys/keys.ts";
 import type { CarConfig, ModuleConfig, ServerConfig } from "../resolve/config.ts";
 import { MASK } from "../../text/mod.ts";
@@ -85,23 +85,15 @@ export function withoutRestart(
   to: ServerConfig,
   { embeddedBroker = false }: CompareOptions = {},
 ): ServerConfig {
-  const { http: _, record: __, ...rest } = to;
-  const { console, file } = from.logging;
-  return {
-    ...rest,
-    ...(from.http === undefined ? {} : { http: from.http }),
-    ...(from.record === undefined ? {} : { record: from.record }),
-    logging: {
-      console: { ...console, level: to.logging.console.level },
-      file: { ...file, level: to.logging.file.level },
-    },
-    ...(embeddedBroker
-      ? {
-        broker: from.broker,
-        limits: { ...to.limits, maxMessageBytes: from.limits.maxMessageBytes },
-      }
-      : {}),
-  };
+  return SETTINGS.reduce((config, { key }) => {
+    const { at } = key;
+    if (at === undefined || takesOf(key, embeddedBroker) !== "restart") return config;
+    return withValueOf(config, from, at);
+  }, to);
+}
+
+function takesOf({ takes, listens }: Key, embeddedBroker: boolean): Key["takes"] {
+  return embeddedBroker && listens ? "restart" : takes;
 }
 
 function compareSettings(
@@ -110,7 +102,8 @@ function compareSettings(
   embeddedBroker: boolean,
 ): SettingChange[] {
   return SETTINGS.flatMap(({ path, key }): SettingChange[] => {
-    const { takes, compared = key.of } = key;
+    const { compared = key.of } = key;
+    const takes = takesOf(key, embeddedBroker);
     if (takes === "contexts" || takes === "nothing" || !compared) return [];
     const [old, now] = [compared(from), compared(to)];
     if (old === now) return [];
@@ -119,12 +112,7 @@ function compareSettings(
       if (key.secret) return MASK;
       return key.unit === "s" ? `${value} s` : String(value);
     };
-    return [{
-      key: path,
-      from: shown(old),
-      to: shown(now),
-      takes: embeddedBroker && key.listens ? "restart" : takes,
-    }];
+    return [{ key: path, from: shown(old), to: shown(now), takes }];
   });
 }
 
