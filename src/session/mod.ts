@@ -11,7 +11,7 @@ export {
   type Note,
   type NotForwarded,
 } from "./effects.ts";
-export { type Failure, FAILURE_REASONS, type FailureReason } from "./failure.ts";
+export { type Failure, FAILURE_REASONS, type FailureReason, FAILURES } from "./failure.ts";
 export { decode, encode, SESSION_FORMAT, SessionFormatError } from "./encoding.ts";
 export { connectedDevices, type QueueDepths, queueDepths } from "./queue_depths.ts";
 export { createSession, isSaturated, nextDeadline, step } from "./session.ts";

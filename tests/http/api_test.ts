@@ -165,6 +165,7 @@ Deno.test("GET /api/v1/cars/{car} says of failures what to do, once for those in
     ["connect_incomplete", 3],
   ]);
   assert.deepEqual(lastFailure, failures[0]);
+  assert.equal(failures[0]?.title, "Broker lost");
   assert.match(failures[0]?.advice ?? "", /^The server has lost the broker: check/);
   assert.match(
     failures[1]?.advice ?? "",

@@ -18,7 +18,7 @@ import { formatAge, formatMs } from "../../src/http/page/static/format.js";
 import { risingIndexes } from "../../src/http/page/static/order.js";
 import { spaced, visible } from "../../src/http/page/static/payload.js";
 import { compareBy } from "../../src/http/page/static/sorting.js";
-import { conditionOf, failureText } from "../../src/http/page/static/words.js";
+import { conditionOf, failureText } from "../../src/http/page/static/car_condition.js";
 import { NO_RATES, someCar, someFailure } from "./page_server.ts";
 
 const STATIC = new URL("../../src/http/page/static/", import.meta.url);

@@ -13,6 +13,7 @@ import type {
 } from "../../src/http/api/schemas.ts";
 import { SECURE_HEADERS } from "../../src/http/middleware.ts";
 import { assets } from "../../src/http/page/assets.ts";
+import { FAILURES } from "../../src/session/mod.ts";
 import { waitFor } from "../support/wait.ts";
 
 /** Nothing in a second. */
@@ -42,9 +43,11 @@ export function someCar(car: string, different: Partial<CarSummary> = {}): CarSu
 
 /** A failure of just now, with what a test wants different. */
 export function someFailure(different: Partial<FailureView> = {}): FailureView {
+  const { reason = "session_timeout" } = different;
   return {
     at: Date.now(),
-    reason: "session_timeout",
+    reason,
+    title: FAILURES[reason].title,
     sessionId: "old-session",
     detail: "no message",
     waitedMs: 30_000,

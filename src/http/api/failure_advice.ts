@@ -1,32 +1,6 @@
 // What a failure means and what to do about it, in a sentence or two.
-import type { FailureReason } from "../../session/mod.ts";
+import { FAILURES } from "../../session/mod.ts";
 import type { SeenFailure } from "../../observe/mod.ts";
-
-const ADVICE: Record<FailureReason, string> = {
-  session_timeout:
-    "The gateway has gone silent: check that the car has power and network, and that its gateway runs.",
-  status_missing:
-    "A listed device has not sent its first status: check that device and its connection to the gateway.",
-  command_unanswered:
-    "The gateway has not answered a command in time: check the link to the car, and the gateway's log.",
-  connect_incomplete:
-    "The gateway's Connect is unusable: check which devices its configuration lists.",
-  broker_lost:
-    "The server has lost the broker: check that the broker runs and that the network to it works.",
-  all_devices_gone:
-    "Every device has left: check the devices in the car; the gateway comes back with the first one.",
-  new_session:
-    "The gateway has begun a new session: nothing to do unless it keeps happening, then see why it restarts.",
-  module_lost:
-    "A module of the car has crashed or hung and is being restarted: see the log for what it printed.",
-  module_slow:
-    "A module takes longer for statuses than the gateway waits: find out why, or send it fewer.",
-  status_gap:
-    "A status was lost on its way: if it keeps happening, check the link to the car and the broker's queue limits.",
-  protocol_violation:
-    "The gateway does not follow the protocol: check its version, and that only one gateway uses this car's name.",
-  stopped: "The session was ended on purpose: nothing to do.",
-};
 
 /** What a failure means and what to do. */
 export function failureAdvice({ reason, refused, detail }: SeenFailure): string {
@@ -36,7 +10,7 @@ export function failureAdvice({ reason, refused, detail }: SeenFailure): string 
   if (reason === "stopped" && detail.includes("paused")) {
     return "An operator has paused the car: resume it, and its gateway can connect.";
   }
-  return ADVICE[reason];
+  return FAILURES[reason].advice;
 }
 
 /** Why a listed device is not connected, and what to do. */

@@ -70,6 +70,7 @@ export type CarRates = z.infer<typeof CarRates>;
 export const FailureView = z.object({
   at: time().describe("the last time, when it happened often in a row"),
   reason: z.enum(FAILURE_REASONS),
+  title: z.string().describe("the reason in two or three words"),
   sessionId: z.string().describe("empty when it failed before it had one"),
   detail: z.string().describe("what was awaited or found"),
   waitedMs: z.number().describe("for how long it was awaited; 0 when nothing was"),

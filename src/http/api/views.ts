@@ -10,7 +10,7 @@ import {
 } from "../../observe/mod.ts";
 import type { ServerSnapshot } from "../../server/mod.ts";
 import { CommandResponseType, DeviceState } from "../../protocol/mod.ts";
-import type { StateName } from "../../session/mod.ts";
+import { FAILURES, type StateName } from "../../session/mod.ts";
 import type { Clock } from "../../time/mod.ts";
 import { VERSION } from "../../version.ts";
 import { deviceAdvice, failureAdvice } from "./failure_advice.ts";
@@ -129,7 +129,8 @@ export function carDetail(source: ViewSource, name: string): CarDetail | undefin
 /** A failure with what to do about it. */
 export function failureView(failure: SeenFailure): FailureView {
   const { at, reason, sessionId, detail, waitedMs, times } = failure;
-  return { at, reason, sessionId, detail, waitedMs, times, advice: failureAdvice(failure) };
+  const { title } = FAILURES[reason];
+  return { at, reason, title, sessionId, detail, waitedMs, times, advice: failureAdvice(failure) };
 }
 
 function summary(car: CarSnapshot, modules: readonly number[], watch: FleetWatch): CarSummary {

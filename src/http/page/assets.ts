@@ -43,7 +43,7 @@ const FILES = [
   "row.js",
   "sorting.js",
   "tiles.js",
-  "words.js",
+  "car_condition.js",
 ] as const;
 
 /** Every file of the page by its path. */

@@ -11,7 +11,7 @@ import { FleetPage } from "./fleet_page.js";
 import { formatCount, formatMs, formatTime } from "./format.js";
 import { KeyForm } from "./key_form.js";
 import { DEFAULT_SORT } from "./sorting.js";
-import { conditionOf, rankOf } from "./words.js";
+import { conditionOf, rankOf } from "./car_condition.js";
 
 /** @typedef {import("./connection.js").LinkState} LinkState */
 /** @typedef {import("../../api/schemas.ts").ServerEvent} ServerEvent */

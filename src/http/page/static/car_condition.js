@@ -1,5 +1,5 @@
 // @ts-check
-// The words for the server's codes on the page, and which of them need attention.
+// The condition of a car in a word or a line, and which cars need attention.
 
 /** @typedef {import("../../api/schemas.ts").CarSummary} CarSummary */
 /** @typedef {import("../../api/schemas.ts").FailureView} FailureView */
@@ -59,27 +59,6 @@ export function rankOf(car, now) {
   return waits && hasFailedLately(car, now) ? FAILED_RANK : CONDITIONS[condition].rank;
 }
 
-/** @type {Readonly<Record<FailureView["reason"], string>>} */
-const REASONS = {
-  session_timeout: "Gateway silent",
-  status_missing: "First status missing",
-  command_unanswered: "Command unanswered",
-  connect_incomplete: "Connect incomplete",
-  broker_lost: "Broker lost",
-  all_devices_gone: "All devices gone",
-  new_session: "Gateway restarted",
-  module_lost: "Module lost",
-  module_slow: "Module too slow",
-  status_gap: "Status missing",
-  protocol_violation: "Protocol violation",
-  stopped: "Stopped",
-};
-
-/** @param {FailureView} failure */
-export function reasonOf(failure) {
-  return REASONS[failure.reason] ?? failure.reason.replaceAll("_", " ");
-}
-
 /**
  * A failure in one line, such as `Gateway silent: no message (30 s), 3 times`.
  *
@@ -89,5 +68,5 @@ export function failureText(failure) {
   const detail = failure.detail === "" ? "" : `: ${failure.detail}`;
   const waited = failure.waitedMs > 0 ? ` (${Number((failure.waitedMs / 1000).toFixed(1))} s)` : "";
   const times = failure.times > 1 ? `, ${failure.times} times` : "";
-  return reasonOf(failure) + detail + waited + times;
+  return failure.title + detail + waited + times;
 }

@@ -4,7 +4,7 @@
 import { make } from "./dom.js";
 import { counted, formatAge, formatCount, formatMs, formatTime } from "./format.js";
 import { makePayload, visible } from "./payload.js";
-import { failureText } from "./words.js";
+import { failureText } from "./car_condition.js";
 
 /** @typedef {import("../../api/schemas.ts").CarDetail} CarDetail */
 /** @typedef {import("../../api/schemas.ts").CarRates} CarRates */

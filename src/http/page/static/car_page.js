@@ -7,7 +7,7 @@ import { Chart, History } from "./chart.js";
 import { ask, messageOf } from "./connection.js";
 import { keepChildren, make, makeIcon, say, setAttribute } from "./dom.js";
 import { formatMs } from "./format.js";
-import { conditionOf, CONDITIONS } from "./words.js";
+import { conditionOf, CONDITIONS } from "./car_condition.js";
 
 /** @typedef {import("../../api/schemas.ts").CarDetail} CarDetail */
 /** @typedef {import("./fleet.js").Changes} Changes */

@@ -4,7 +4,7 @@
 import { keepChildren, make, makeIcon, say, setAttribute, setText } from "./dom.js";
 import { counted, formatTime } from "./format.js";
 import { carHash } from "./row.js";
-import { failureText, NEWS_MS, reasonOf } from "./words.js";
+import { failureText, NEWS_MS } from "./car_condition.js";
 
 /** @typedef {import("../../api/schemas.ts").FailureView} FailureView */
 /** @typedef {import("./fleet.js").CarFailure} CarFailure */
@@ -76,7 +76,7 @@ class Line {
 export class Announcer {
   /** @type {Map<string, string>} */
   #waiting = new Map();
-  /** What cars have suffered lately. @type {Map<string, {reason: string, at: number}>} */
+  /** What cars have suffered lately. @type {Map<string, {title: string, at: number}>} */
   #known = new Map();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
@@ -95,9 +95,9 @@ export class Announcer {
   add(failures, now) {
     for (const [car, { at }] of this.#known) if (now - at > NEWS_MS) this.#known.delete(car);
     for (const [car, failure] of failures) {
-      const reason = reasonOf(failure);
-      if (this.#known.get(car)?.reason !== reason) this.#waiting.set(car, reason);
-      this.#known.set(car, { reason, at: now });
+      const { title } = failure;
+      if (this.#known.get(car)?.title !== title) this.#waiting.set(car, title);
+      this.#known.set(car, { title, at: now });
     }
     if (this.#timer === undefined) this.#speak();
   }

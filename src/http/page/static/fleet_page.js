@@ -9,7 +9,7 @@ import { reorder } from "./order.js";
 import { Row } from "./row.js";
 import { COLUMNS, compareBy } from "./sorting.js";
 import { Tiles } from "./tiles.js";
-import { conditionOf, CONDITIONS, failureText, hasFailedLately } from "./words.js";
+import { conditionOf, CONDITIONS, failureText, hasFailedLately } from "./car_condition.js";
 
 /** @typedef {import("../../api/schemas.ts").CarSummary} CarSummary */
 /** @typedef {import("./fleet.js").Changes} Changes */

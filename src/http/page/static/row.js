@@ -4,7 +4,7 @@
 import { Chart } from "./chart.js";
 import { make, makeIcon, setAttribute, setText } from "./dom.js";
 import { formatAge, formatCount, formatMs, formatTime } from "./format.js";
-import { conditionOf, CONDITIONS, failureText, hasFailedLately } from "./words.js";
+import { conditionOf, CONDITIONS, failureText, hasFailedLately } from "./car_condition.js";
 
 /** @typedef {import("../../api/schemas.ts").CarSummary} CarSummary */
 

@@ -1,6 +1,6 @@
 // @ts-check
 // The columns of the table, and how cars are sorted by them.
-import { rankOf } from "./words.js";
+import { rankOf } from "./car_condition.js";
 
 /** @typedef {import("../../api/schemas.ts").CarSummary} CarSummary */
 /**

@@ -3,7 +3,7 @@
 // How many cars do what; each figure is a button that shows only these.
 import { keepChildren, make, makeIcon, say, setAttribute } from "./dom.js";
 import { formatCount } from "./format.js";
-import { conditionOf, CONDITIONS, hasFailedLately } from "./words.js";
+import { conditionOf, CONDITIONS, hasFailedLately } from "./car_condition.js";
 
 /** @typedef {import("../../api/schemas.ts").CarSummary} CarSummary */
 
