@@ -8,7 +8,8 @@ import {
 } from "aedes";
 import type { BrokerConfig } from "../config/mod.ts";
 import type { Log } from "../log/mod.ts";
-import { brokerAddress, type BrokerPeer } from "../net/mod.ts";
+import { brokerAddress } from "../net/mod.ts";
+import type { BrokerPeer } from "./websocket_upgrade.ts";
 import { sameSecret } from "../text/mod.ts";
 import { systemClock, within } from "../time/mod.ts";
 import { BrokerClients, type ClientLimits, PACKET_OVERHEAD_BYTES } from "./clients.ts";

@@ -5,7 +5,7 @@ import type { Duplex } from "node:stream";
 import { quote } from "../text/mod.ts";
 import { andSuppressed, type Log, Once } from "../log/mod.ts";
 import { type Clock, RateLimit, systemClock } from "../time/mod.ts";
-import type { BrokerPeer } from "../net/mod.ts";
+import type { BrokerPeer } from "./websocket_upgrade.ts";
 import { PacketLimit } from "./packet_limit.ts";
 
 /** Limits for clients. */

@@ -1,17 +1,10 @@
 // Accepts connections for the embedded broker: TCP, TLS or WebSocket, each as a node stream.
 import type { Duplex } from "node:stream";
-import {
-  brokerAddress,
-  type BrokerPeer,
-  ConnStream,
-  ListenError,
-  readTls,
-  type TlsMaterial,
-  WebSocketUpgrade,
-} from "../net/mod.ts";
+import { brokerAddress, ConnStream, ListenError, readTls, type TlsMaterial } from "../net/mod.ts";
 import type { BrokerConfig } from "../config/mod.ts";
 import { andSuppressed, type Log, Once } from "../log/mod.ts";
 import { type Clock, ReadShare, systemClock } from "../time/mod.ts";
+import { type BrokerPeer, WebSocketUpgrade } from "./websocket_upgrade.ts";
 
 /** The pause after a connection that could not be accepted, in milliseconds. */
 const AGAIN_MS = 50;

@@ -1,4 +1,4 @@
-// Byte connections: addresses, TCP, TLS, WebSocket, for clients and for the embedded broker.
+// Byte connections: addresses, TCP, TLS, and the client side of WebSockets.
 export {
   brokerAddress,
   type Endpoint,
@@ -25,4 +25,3 @@ export {
 export { concatenate, type Link, type LinkListener } from "./link.ts";
 export { openLink } from "./open_link.ts";
 export { readTls, type TlsFiles, type TlsMaterial } from "./tls.ts";
-export { type BrokerPeer, WebSocketUpgrade } from "./websocket_upgrade.ts";

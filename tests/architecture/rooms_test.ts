@@ -61,6 +61,20 @@ function* imports(): Generator<Import> {
   }
 }
 
+/** What a file imports when it is loaded: no types, and nothing that is imported later. */
+function loadedBy(file: string): string[] {
+  const text = Deno.readTextFileSync(join(SRC, file));
+  const statements = text.matchAll(/^(?:import|export)\s+(?!type\b)([^;"]*?)\s*from\s+"([^"]+)"/gm);
+  return [...statements].flatMap(([, names = "", specifier = ""]) => {
+    const isTypesOnly = names.replace(/[{}]/g, "").split(",").map((name) => name.trim())
+      .every((name) => name === "" || name.startsWith("type "));
+    if (isTypesOnly) return [];
+    return specifier.startsWith(".")
+      ? [relative(SRC, normalize(join(SRC, dirname(file), specifier)))]
+      : [specifier];
+  });
+}
+
 function crossing(): Import[] {
   return [...imports()].filter(({ file, target }) =>
     roomOf(file) !== roomOf(target) && !ROOMLESS.includes(file) && !ROOMLESS.includes(target)
@@ -87,4 +101,24 @@ Deno.test("rooms import only from rooms below them", () => {
 Deno.test("rooms are entered through their doors", () => {
   const around = crossing().filter(({ target }) => target !== join(roomOf(target), "mod.ts"));
   assert.deepEqual(around, []);
+});
+
+Deno.test("health loads little: containers run it every few seconds", () => {
+  const loaded = new Set(["cli/program.ts", "cli/health.ts"]);
+  for (const file of loaded) {
+    if (file.endsWith(".ts")) { for (const target of loadedBy(file)) loaded.add(target); }
+  }
+  const rooms = new Set([...loaded].map((name) => name.endsWith(".ts") ? roomOf(name) : name));
+  const builtIn = [...rooms].filter((name) => name.startsWith("node:"));
+  const allowed = [
+    "cli",
+    "version.ts",
+    "../deno.json",
+    "net",
+    "text",
+    "time",
+    "commander",
+    ...builtIn,
+  ];
+  assert.deepEqual(rooms.difference(new Set(allowed)), new Set());
 });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { BrokerConfig } from "../../src/config/resolve/config.ts";
 import type { ClientLimits } from "../../src/broker/clients.ts";
-import { UPGRADE_MS, WebSocketUpgrade } from "../../src/net/websocket_upgrade.ts";
+import { UPGRADE_MS, WebSocketUpgrade } from "../../src/broker/websocket_upgrade.ts";
 import { EmbeddedBroker } from "../../src/broker/broker.ts";
 import { ConnStream } from "../../src/net/conn_stream.ts";
 import { concatenate } from "../../src/net/link.ts";

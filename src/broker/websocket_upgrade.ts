@@ -5,7 +5,7 @@ import { Buffer } from "node:buffer";
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { createWebSocketStream, type WebSocket, WebSocketServer } from "ws";
 import type { Clock, TimerHandle } from "../time/mod.ts";
-import type { ConnStream } from "./conn_stream.ts";
+import type { ConnStream } from "../net/mod.ts";
 
 /** A connection that can carry MQTT. */
 export interface BrokerPeer {
