@@ -2,6 +2,15 @@
 export { counterDistance, nextCounter } from "./counter.ts";
 export { deviceKey, sameDevice, withoutPriority } from "./device.ts";
 export {
+  type DeviceCommand,
+  type DeviceConnect,
+  type DeviceConnectResponse,
+  DeviceConnectResponseType,
+  type DeviceMessage,
+  type DeviceStatus,
+  type GatewayMessage,
+} from "./internal_messages.ts";
+export {
   type ClientMessage,
   type Command,
   type CommandResponse,

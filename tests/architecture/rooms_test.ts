@@ -15,6 +15,7 @@ const ROOMS = [
   "record",
   "server",
   "gateway",
+  "internal_client",
   "car",
   "session",
   "module",

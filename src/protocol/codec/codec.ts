@@ -1,19 +1,11 @@
-// Decodes and encodes messages with protobufjs [MSG-EXTERNAL]. The only file that uses it.
-import protobuf from "protobufjs/light";
-import descriptor from "./descriptor.json" with { type: "json" };
+// Decodes and encodes the messages between gateways and the server [MSG-EXTERNAL].
+import type { ClientMessage, Device, ServerMessage, Status } from "../mod.ts";
 import { MalformedMessageError } from "./errors.ts";
-import {
-  type ClientMessage,
-  type Device,
-  NO_BYTES,
-  type ServerMessage,
-  type Status,
-} from "../mod.ts";
+import { decode, messageType, named, ownBytes, plainDevice } from "./records.ts";
 import { malformation, shapeOf } from "./well_formed.ts";
 
-const root = protobuf.Root.fromJSON(descriptor as protobuf.INamespace);
-const ExternalClient = root.lookupType("ExternalProtocol.ExternalClient");
-const ExternalServer = root.lookupType("ExternalProtocol.ExternalServer");
+const ExternalClient = messageType("ExternalProtocol.ExternalClient");
+const ExternalServer = messageType("ExternalProtocol.ExternalServer");
 const CLIENT_SHAPE = shapeOf(ExternalClient);
 
 /** An `ExternalClient` as protobufjs decodes it: scalars have defaults, messages may be missing. */
@@ -43,56 +35,6 @@ interface ServerRecord {
     messageCounter: number;
     deviceCommand?: { device?: Device | null; commandData: Uint8Array } | null;
   } | null;
-}
-
-const NO_DEVICE: Device = {
-  module: 0,
-  deviceType: 0,
-  deviceRole: "",
-  deviceName: "",
-  priority: 0,
-};
-
-/**
- * Maximum length of a name that a gateway chooses, in characters: session, company, car, role or
- * name of a device. Names are kept and shown in many places; a message may be a thousand times as
- * long.
- */
-const MAX_NAME = 1024;
-
-/** Copies the five fields, so that no protobufjs object is kept alive. */
-function plainDevice(device: Device | null | undefined): Device {
-  if (!device) return NO_DEVICE;
-  const { module, deviceType, priority } = device;
-  const deviceRole = named("device role", device.deviceRole);
-  const deviceName = named("device name", device.deviceName);
-  return { module, deviceType, deviceRole, deviceName, priority };
-}
-
-function named(what: string, name: string): string {
-  if (name.length <= MAX_NAME) return name;
-  const found = `${name.length} characters, it begins with "${name.slice(0, 20)}"`;
-  throw new MalformedMessageError(
-    `Cannot use ExternalClient: a ${what} has at most ${MAX_NAME} characters: this one has ${found}`,
-  );
-}
-
-function decode(type: protobuf.Type, payload: Uint8Array): unknown {
-  try {
-    return type.decode(payload);
-  } catch (cause) {
-    throw new MalformedMessageError(
-      `Cannot decode ${payload.length} bytes as ${type.name}: ${
-        cause instanceof Error ? cause.message : cause
-      }`,
-      { cause },
-    );
-  }
-}
-
-/** A status may wait long after the transport has reused its buffer. */
-function ownBytes(bytes: Uint8Array | null | undefined): Uint8Array {
-  return bytes && bytes.length > 0 ? new Uint8Array(bytes) : NO_BYTES;
 }
 
 /** Bytes that are not a message. */

@@ -1,0 +1,126 @@
+// What a device and its gateway say to each other on one connection, without sockets and time.
+import {
+  type Device,
+  DeviceConnectResponseType as Type,
+  type DeviceMessage,
+  type GatewayMessage,
+  sameDevice,
+} from "../protocol/mod.ts";
+import {
+  AlreadyConnected,
+  DeviceNotSupported,
+  HigherPriorityAlreadyConnected,
+  type InternalClientError,
+  ModuleNotSupported,
+  ProtocolError,
+} from "./errors.ts";
+
+/** Where a conversation stands; a plain value. */
+export type Conversation = "connecting" | "idle" | "awaiting_answer" | "ended";
+
+/** What happens to it. */
+export type Input =
+  | { readonly type: "opened" }
+  | { readonly type: "received"; readonly message: GatewayMessage }
+  /** Only while it is idle. */
+  | { readonly type: "status"; readonly statusData: Uint8Array }
+  /** The gateway closed the connection. */
+  | { readonly type: "closed" };
+
+/** What has to be done. */
+export type Effect =
+  | { readonly type: "send"; readonly message: DeviceMessage }
+  /** The gateway has taken the device. */
+  | { readonly type: "connected" }
+  | { readonly type: "answer"; readonly command: Uint8Array }
+  /** A command that nobody asked for. */
+  | { readonly type: "command"; readonly command: Uint8Array }
+  /** Nothing more comes from this conversation; its connection has to be closed. */
+  | { readonly type: "failed"; readonly error: InternalClientError };
+
+/** What follows from an input. */
+export interface Step {
+  readonly state: Conversation;
+  readonly effect: Effect | null;
+}
+
+/** One step. Pure; never throws. */
+export function step(state: Conversation, input: Input, device: Device): Step {
+  if (state === "ended") return { state, effect: null };
+  switch (input.type) {
+    case "opened":
+      return { state, effect: { type: "send", message: { kind: "device_connect", device } } };
+    case "status": {
+      const { statusData } = input;
+      const message = { kind: "device_status", device, statusData } as const;
+      return { state: "awaiting_answer", effect: { type: "send", message } };
+    }
+    case "closed":
+      return failed(new ProtocolError(`The gateway closed the connection ${WHILE[state]}`));
+    case "received":
+      return received(state, input.message, device);
+  }
+}
+
+const WHILE = {
+  connecting: "instead of answering Connect",
+  idle: "between two statuses",
+  awaiting_answer: "instead of answering a status",
+} as const;
+
+function received(state: Conversation, message: GatewayMessage, device: Device): Step {
+  if (!sameDevice(message.device, device)) {
+    const [theirs, ours] = [message.device, device].map(shown);
+    return failed(
+      new ProtocolError(`The gateway answered another device: expected ${ours}: got ${theirs}`),
+    );
+  }
+  if (message.kind === "device_connect_response") {
+    if (state === "connecting") return connectAnswered(message.type);
+    return failed(new ProtocolError("The gateway answered Connect a second time"));
+  }
+  const { commandData: command } = message;
+  switch (state) {
+    case "connecting":
+      return failed(new ProtocolError("The gateway sent a command before it answered Connect"));
+    case "awaiting_answer":
+      return { state: "idle", effect: { type: "answer", command } };
+    default:
+      // A gateway that pushes commands answers a status with nothing when it has sent the command
+      // before, so an empty one that nobody asked for is such an answer, come late.
+      return { state, effect: command.length === 0 ? null : { type: "command", command } };
+  }
+}
+
+function connectAnswered(type: number): Step {
+  switch (type) {
+    case Type.OK:
+      return { state: "idle", effect: { type: "connected" } };
+    case Type.ALREADY_CONNECTED:
+      return failed(
+        new AlreadyConnected("A device of this module, type, role and priority is connected"),
+      );
+    case Type.MODULE_NOT_SUPPORTED:
+      return failed(new ModuleNotSupported("The gateway does not have the device's module"));
+    case Type.DEVICE_NOT_SUPPORTED:
+      return failed(new DeviceNotSupported("The module does not know the device's type"));
+    case Type.HIGHER_PRIORITY_ALREADY_CONNECTED:
+      return failed(
+        new HigherPriorityAlreadyConnected(
+          "A device of this module, type and role with a higher priority is connected",
+        ),
+      );
+    default:
+      return failed(
+        new ProtocolError(`The gateway answered Connect with an unknown response type: ${type}`),
+      );
+  }
+}
+
+function failed(error: InternalClientError): Step {
+  return { state: "ended", effect: { type: "failed", error } };
+}
+
+function shown({ module, deviceType, deviceRole }: Device): string {
+  return `module ${module}, type ${deviceType}, role "${deviceRole}"`;
+}

@@ -1,0 +1,41 @@
+/**
+ * The Internal Client of the Fleet Protocol: connects a device to the Module Gateway of its car.
+ *
+ * ```ts
+ * await using client = await InternalClient.connect({
+ *   port: 8888,
+ *   module: 1000,
+ *   type: 0,
+ *   role: "button",
+ *   name: "front button",
+ * });
+ * const command = await client.sendStatus('{"pressed":true}');
+ * ```
+ *
+ * Runs on Deno, Node.js 20 and newer, and Bun.
+ *
+ * @module
+ */
+export {
+  AlreadyConnected,
+  Closed,
+  CommunicationError,
+  ConnectionRefused,
+  ConnectRefusal,
+  DeviceNotSupported,
+  HigherPriorityAlreadyConnected,
+  InternalClientError,
+  type InternalClientErrorCode,
+  ModuleNotSupported,
+  NoCommand,
+  ProtocolError,
+  Timeout,
+} from "./errors.ts";
+export {
+  type ClientState,
+  type ClientStatistics,
+  InternalClient,
+  type SendOptions,
+} from "./internal_client.ts";
+export { type JsonDevice, jsonDevice } from "./json.ts";
+export type { ConnectOptions } from "./options.ts";
