@@ -1,15 +1,9 @@
 // The Internal Client: a device's way to the Module Gateway of its car.
-import { backoff, type Clock, firstOf, systemClock, type TimerHandle } from "../time/mod.ts";
+import { type Clock, firstOf, systemClock, type TimerHandle } from "../time/mod.ts";
 import { Commands } from "./commands.ts";
-import { Connection, MAX_MESSAGE_BYTES } from "./connection.ts";
-import {
-  AlreadyConnected,
-  Closed,
-  CommunicationError,
-  InternalClientError,
-  NoCommand,
-  Timeout,
-} from "./errors.ts";
+import { type Connection, MAX_MESSAGE_BYTES } from "./connection.ts";
+import { CommunicationError, InternalClientError, NoCommand } from "./errors.ts";
+import { type ClientState, Link } from "./link.ts";
 import {
   checkTimeout,
   CONNECT_TIMEOUT_MS,
@@ -18,20 +12,10 @@ import {
   settingsOf,
 } from "./options.ts";
 
-/** Pauses between attempts with `reconnect: "forever"`. */
-const PAUSES = { firstMs: 200, maxMs: 10_000 };
 /** Room that is left in a message for the device and the encoding. */
 const MAX_STATUS_BYTES = MAX_MESSAGE_BYTES - 16 * 1024;
 /** A device must speak at least every 30 s, or the gateway takes it for dead. */
 const HEARTBEAT_MS = 5_000;
-
-/** Whether a client can be used. */
-export type ClientState =
-  | { readonly kind: "connected" }
-  /** The link is lost; `cause` says how. With `"once"` the next status tries a new one. */
-  | { readonly kind: "disconnected"; readonly cause: unknown }
-  /** For good; `cause` is undefined after {@linkcode InternalClient.close}. */
-  | { readonly kind: "closed"; readonly cause?: unknown };
 
 /** Counts since the client was made. */
 export interface ClientStatistics {
@@ -70,12 +54,11 @@ export interface SendOptions {
 export class InternalClient extends EventTarget implements AsyncDisposable {
   /** Commands that nobody asked for, as they come. */
   readonly commands: AsyncIterable<Uint8Array>;
-  readonly #settings: Settings;
+  readonly #link: Link;
+  readonly #isPatient: boolean;
   readonly #clock: Clock;
   readonly #commands: Commands;
-  readonly #counts = { statuses: 0, replacedStatuses: 0, commands: 0, reconnects: 0 };
-  #connection: Connection | null = null;
-  #state: ClientState = { kind: "disconnected", cause: undefined };
+  readonly #counts = { statuses: 0, replacedStatuses: 0, commands: 0 };
   #command: Uint8Array | undefined;
   #lastAnswerMs: number | null = null;
   /** Settles when the status under way, and all that wait for it, have ended. */
@@ -83,13 +66,14 @@ export class InternalClient extends EventTarget implements AsyncDisposable {
   /** The newest status that was offered and waits for its turn. */
   #offered: { data: Uint8Array; replaced: () => void } | null = null;
   #sentAt: number;
-  /** The only attempt to reconnect with `"forever"`. */
-  #reconnecting: Promise<void> | null = null;
-  readonly #ended = new AbortController();
 
   private constructor(settings: Settings, clock: Clock) {
     super();
-    this.#settings = settings;
+    this.#link = new Link(settings, {
+      onCommand: (command) => this.#onCommand(command),
+      onState: () => this.#onState(),
+    }, clock);
+    this.#isPatient = settings.reconnect === "forever";
     this.#clock = clock;
     this.#sentAt = clock.now();
     this.commands = this.#commands = new Commands(settings.maxCommands);
@@ -111,17 +95,17 @@ export class InternalClient extends EventTarget implements AsyncDisposable {
     const client = new InternalClient(settings, clock);
     const until = clock.now() + settings.connectTimeoutMs;
     try {
-      await client.#linked(until, signal);
+      await client.#link.connection(until, signal);
       return client;
     } catch (error) {
-      client.#end(error);
+      client.#link.end(error);
       throw error;
     }
   }
 
   /** Whether the client can be used. */
   get state(): ClientState {
-    return this.#state;
+    return this.#link.state;
   }
 
   /** The last command: an answer to a status, or one that nobody asked for. */
@@ -133,6 +117,7 @@ export class InternalClient extends EventTarget implements AsyncDisposable {
   get statistics(): ClientStatistics {
     return {
       ...this.#counts,
+      reconnects: this.#link.reconnects,
       droppedCommands: this.#commands.dropped,
       lastAnswerMs: this.#lastAnswerMs,
     };
@@ -165,7 +150,7 @@ export class InternalClient extends EventTarget implements AsyncDisposable {
     const until = this.#clock.now() + timeoutMs;
     const { turn, done } = this.#queueUp();
     try {
-      await this.#unless(turn, until, signal);
+      await this.#link.wait(turn, until, signal);
       return await this.#send(bytes, until, signal);
     } finally {
       done();
@@ -200,7 +185,7 @@ export class InternalClient extends EventTarget implements AsyncDisposable {
     });
     const own = this.#offered;
     try {
-      await this.#unless(firstOf<unknown>(turn, replaced), until, signal);
+      await this.#link.wait(firstOf<unknown>(turn, replaced), until, signal);
       if (!isNewest) return null;
       if (this.#offered === own) this.#offered = null;
       return await this.#send(bytes, until, signal);
@@ -237,18 +222,18 @@ export class InternalClient extends EventTarget implements AsyncDisposable {
         await this.offerStatus(status());
       } catch (error) {
         // Of the link's failures the state tells; with "once" the client has ended then.
-        if (!(error instanceof InternalClientError)) this.#end(error);
+        if (!(error instanceof InternalClientError)) this.#link.end(error);
       }
       next();
     };
-    this.#ended.signal.addEventListener("abort", stop);
+    this.#link.ended.addEventListener("abort", stop);
     next();
     return { [Symbol.dispose]: stop };
   }
 
   /** Closes the link. What is under way fails with {@linkcode Closed}. May be called again. */
   close(): Promise<void> {
-    this.#end();
+    this.#link.end();
     return Promise.resolve();
   }
 
@@ -271,16 +256,15 @@ export class InternalClient extends EventTarget implements AsyncDisposable {
     until: number,
     signal: AbortSignal | undefined,
   ): Promise<Uint8Array> {
-    const { reconnect } = this.#settings;
     // A link that failed between two statuses has used up the first try.
-    let tries = this.#connection === null ? 1 : 0;
+    let tries = this.state.kind === "connected" ? 0 : 1;
     while (true) {
-      const isLast = reconnect === "once" && ++tries > 1;
+      const isLast = !this.#isPatient && ++tries > 1;
       try {
-        const connection = await this.#linked(until, signal);
+        const connection = await this.#link.connection(until, signal);
         return await this.#exchange(connection, data, isLast ? until : this.#half(until), signal);
       } catch (error) {
-        if (isLast && error instanceof CommunicationError) this.#end(error);
+        if (isLast && error instanceof CommunicationError) this.#link.end(error);
         const again = !isLast && error instanceof CommunicationError && this.#clock.now() < until;
         if (!again) throw error;
       }
@@ -303,7 +287,7 @@ export class InternalClient extends EventTarget implements AsyncDisposable {
     try {
       this.#command = await connection.exchange(data, until, signal);
     } catch (error) {
-      this.#lost(error);
+      this.#link.lost(error);
       throw error;
     }
     this.#sentAt = sentAt;
@@ -312,87 +296,8 @@ export class InternalClient extends EventTarget implements AsyncDisposable {
     return this.#command;
   }
 
-  /** The link, a new one if need be. */
-  async #linked(until: number, signal: AbortSignal | undefined): Promise<Connection> {
-    while (true) {
-      if (this.#state.kind === "closed") throw this.#closed();
-      if (this.#connection?.alive) return this.#connection;
-      if (this.#settings.reconnect === "once") {
-        await this.#open(until, signal);
-        continue;
-      }
-      this.#reconnecting ??= this.#reconnect().finally(() => this.#reconnecting = null);
-      await this.#unless(this.#reconnecting, until, signal);
-    }
-  }
-
-  /** Tries until there is a link, or the client has ended. */
-  async #reconnect(): Promise<void> {
-    const { takeoverMs } = this.#settings;
-    const begun = this.#clock.now();
-    for (const pauseMs of backoff(PAUSES)) {
-      try {
-        await this.#open(this.#clock.now() + CONNECT_TIMEOUT_MS, undefined);
-        return;
-      } catch (error) {
-        const passes = error instanceof CommunicationError ||
-          error instanceof AlreadyConnected && this.#clock.now() - begun < takeoverMs;
-        if (!passes) this.#end(error);
-        else this.#setState({ kind: "disconnected", cause: error });
-      }
-      if (this.#state.kind === "closed") return;
-      await this.#pause(pauseMs);
-      if (this.#ended.signal.aborted) return;
-    }
-  }
-
-  async #open(until: number, signal: AbortSignal | undefined): Promise<void> {
-    const isFirst = this.#state.kind === "disconnected" && this.#state.cause === undefined;
-    const ended = this.#ended.signal;
-    const ending = signal === undefined ? ended : AbortSignal.any([signal, ended]);
-    try {
-      const connection = await Connection.open(this.#settings, {
-        onCommand: (command) => this.#onCommand(command),
-        onLost: (error) => this.#lost(error),
-      }, { until, signal: ending, clock: this.#clock });
-      this.#connection = connection;
-    } catch (error) {
-      // A refusal ends the client; with "forever" the caller decides.
-      if (!(error instanceof CommunicationError) && this.#settings.reconnect === "once") {
-        this.#end(error);
-      }
-      throw error;
-    }
-    if (!isFirst) this.#counts.reconnects++;
-    this.#setState({ kind: "connected" });
-  }
-
-  #lost(cause: unknown): void {
-    this.#connection = null;
-    if (this.#state.kind === "closed") return;
-    this.#setState({ kind: "disconnected", cause });
-    if (this.#settings.reconnect === "once") return;
-    this.#reconnecting ??= this.#reconnect().finally(() => this.#reconnecting = null);
-  }
-
-  #end(cause?: unknown): void {
-    if (this.#state.kind === "closed") return;
-    this.#setState(cause === undefined ? { kind: "closed" } : { kind: "closed", cause });
-    this.#connection?.close(this.#closed());
-    this.#connection = null;
-    this.#ended.abort(this.#closed());
-    this.#commands.end();
-  }
-
-  #closed(): Closed {
-    const cause = this.#state.kind === "closed" ? this.#state.cause : undefined;
-    if (cause === undefined) return new Closed("The client is closed");
-    const why = cause instanceof Error ? cause.message : String(cause);
-    return new Closed(`The client has ended: ${why}`, { cause });
-  }
-
-  #setState(state: ClientState): void {
-    this.#state = state;
+  #onState(): void {
+    if (this.state.kind === "closed") this.#commands.end();
     this.dispatchEvent(new Event("state"));
   }
 
@@ -401,53 +306,6 @@ export class InternalClient extends EventTarget implements AsyncDisposable {
     this.#command = command;
     this.#commands.push(command);
     this.dispatchEvent(new CustomEvent("command", { detail: command }));
-  }
-
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = this.#clock.set(resolve, ms);
-      this.#ended.signal.addEventListener("abort", () => (this.#clock.clear(timer), resolve()), {
-        once: true,
-      });
-    });
-  }
-
-  /** Waits, but not longer than `until`, the signal or the client allow. */
-  #unless(
-    promise: Promise<unknown>,
-    until: number,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    const begun = this.#clock.now();
-    return new Promise((resolve, reject) => {
-      const ended = this.#ended.signal;
-      let timer: TimerHandle | undefined;
-      const end = (settle: () => void) => {
-        if (timer !== undefined) this.#clock.clear(timer);
-        signal?.removeEventListener("abort", onAbort);
-        ended.removeEventListener("abort", onEnd);
-        settle();
-      };
-      const onAbort = () => end(() => reject(signal?.reason));
-      const onEnd = () => end(() => reject(this.#failure()));
-      signal?.addEventListener("abort", onAbort);
-      ended.addEventListener("abort", onEnd);
-      if (until !== Number.POSITIVE_INFINITY) {
-        timer = this.#clock.set(() =>
-          end(() => {
-            const { cause } = this.#state as { cause?: unknown };
-            const message = `Expected a link to the gateway within ${Math.round(until - begun)} ms`;
-            reject(new Timeout(message, { cause }));
-          }), Math.max(0, until - begun));
-      }
-      promise.then(() => end(resolve), (error) => end(() => reject(error)));
-    });
-  }
-
-  /** Why the client has ended: a refusal as it came, else {@linkcode Closed}. */
-  #failure(): unknown {
-    const cause = this.#state.kind === "closed" ? this.#state.cause : undefined;
-    return cause ?? this.#closed();
   }
 }
 

@@ -31,11 +31,7 @@ export {
   ProtocolError,
   Timeout,
 } from "./errors.ts";
-export {
-  type ClientState,
-  type ClientStatistics,
-  InternalClient,
-  type SendOptions,
-} from "./internal_client.ts";
+export { type ClientStatistics, InternalClient, type SendOptions } from "./internal_client.ts";
+export type { ClientState } from "./link.ts";
 export { type JsonDevice, jsonDevice } from "./json.ts";
 export type { ConnectOptions } from "./options.ts";

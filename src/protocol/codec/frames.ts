@@ -1,4 +1,4 @@
-// Frames between a device and its gateway: 4 bytes of length, little-endian, then the body [MSG-FRAME].
+// Frames between a device and its gateway: 4 bytes of length, little-endian, then the body [MSG-INTERNAL-FRAME].
 import { MalformedMessageError } from "./errors.ts";
 
 const HEADER_BYTES = 4;
