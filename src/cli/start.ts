@@ -205,7 +205,9 @@ async function createOperators(
 }
 
 function observedBy(operators: Operators | undefined, recorder: TurnSubscriber | undefined) {
-  const subscribers = [operators?.watch, recorder].filter((one) => one !== undefined);
+  const subscribers = [...operators?.subscribers ?? [], recorder].filter((one) =>
+    one !== undefined
+  );
   return { subscribers, ...(operators && { statistics: operators.statistics }) };
 }
 

@@ -1,7 +1,8 @@
 // The HTTP server as a whole: the history of the fleet, and the port.
 import type { HttpConfig } from "../config/mod.ts";
-import { CallStatistics } from "../module/mod.ts";
-import { FleetWatch, LoopLag, Metrics } from "../observe/mod.ts";
+import type { TurnSubscriber } from "../car/mod.ts";
+import type { CallStatistics } from "../module/mod.ts";
+import { FleetWatch, Metrics, MetricSource } from "../observe/mod.ts";
 import type { Log } from "../log/mod.ts";
 import { type Clock, systemClock } from "../time/mod.ts";
 import { createApp } from "./app.ts";
@@ -14,6 +15,8 @@ export interface OperatorsOptions {
   readonly config: HttpConfig;
   readonly log: Log;
   readonly clock?: Clock;
+  /** What metrics are read from; started by whoever gives it. @default {one of its own} */
+  readonly metrics?: MetricSource | undefined;
   /** Connections for which there are file descriptors. @default {Infinity} */
   readonly maxConnections?: number | undefined;
 }
@@ -22,25 +25,32 @@ export interface OperatorsOptions {
 export type Operated = Pick<MethodSource, "fleet" | "reload" | "setLogLevel">;
 
 /**
- * Pages, API and metrics of one server. The server is made with {@linkcode Operators.watch} as its
- * observer and {@linkcode Operators.statistics} for its module calls.
+ * Pages, API and metrics of one server. The server is made with {@linkcode Operators.subscribers} and
+ * {@linkcode Operators.statistics} for its module calls.
  */
 export class Operators {
   readonly watch: FleetWatch;
-  readonly statistics = new CallStatistics();
   readonly #options: OperatorsOptions;
-  readonly #lag: LoopLag;
+  readonly #metrics: MetricSource;
   readonly #clock: Clock;
-  readonly #startedAt: number;
   #events: EventStream | undefined;
   #listening: HttpListening | undefined;
 
   constructor(options: OperatorsOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#startedAt = Math.floor(this.#clock.now());
     this.watch = new FleetWatch(this.#clock);
-    this.#lag = new LoopLag(this.#clock);
+    this.#metrics = options.metrics ?? new MetricSource(this.#clock);
+  }
+
+  /** Observe all cars. */
+  get subscribers(): readonly TurnSubscriber[] {
+    return [this.watch, this.#metrics];
+  }
+
+  /** Counts the calls of all modules. */
+  get statistics(): CallStatistics {
+    return this.#metrics.statistics;
   }
 
   /** Where it listens, such as `http://127.0.0.1:8080`; "" while it does not. */
@@ -57,16 +67,10 @@ export class Operators {
     const { config, log, maxConnections } = this.#options;
     const { watch, statistics } = this;
     const clock = this.#clock;
-    const startedAt = this.#startedAt;
+    const { startedAt } = this.#metrics;
     const source: MethodSource = { ...operated, watch, statistics, clock, startedAt, log };
     const events = new EventStream(source);
-    const metrics = new Metrics(() => ({
-      server: operated.fleet.snapshot(),
-      calls: statistics.snapshot(),
-      responses: (car) => watch.record(car).responses,
-      lagMs: this.#lag.lagMs,
-      process: { residentBytes: Deno.memoryUsage().rss, startedAt },
-    }));
+    const metrics = new Metrics(() => this.#metrics.scrape(operated.fleet.snapshot()));
     const app = createApp({
       source,
       events,
@@ -75,13 +79,13 @@ export class Operators {
       health: () => ({
         status: "ok",
         uptimeMs: Math.floor(clock.now() - startedAt),
-        eventLoopLagMs: this.#lag.lagMs,
+        eventLoopLagMs: this.#metrics.lagMs,
       }),
       readiness: () => readinessOf(operated.fleet.snapshot()),
     });
     this.#listening = await listenHttp(config, app.fetch, { clock, log, maxConnections });
     this.#events = events;
-    this.#lag.start();
+    if (this.#options.metrics === undefined) this.#metrics.start();
     watch.start((car) => operated.fleet.car(car) !== undefined);
     log.info(() => `Listening for operators on ${this.url}`);
   }
@@ -91,7 +95,7 @@ export class Operators {
     this.#events?.stop();
     await this.#listening?.stop();
     this.#listening = undefined;
-    this.#lag.stop();
+    if (this.#options.metrics === undefined) this.#metrics.stop();
     this.watch.stop();
   }
 }

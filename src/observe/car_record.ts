@@ -3,7 +3,6 @@ import type { Failure } from "../session/mod.ts";
 import { type CarEvent, eventsOf, sessionIdOf, type Turn } from "../car/mod.ts";
 import { type ClientMessage, type Command, deviceKey, type Status } from "../protocol/mod.ts";
 import { type Clock, systemClock } from "../time/mod.ts";
-import { Buckets } from "./buckets.ts";
 import { CarDevices } from "./car_devices.ts";
 import { andSuppressed, type LogLevel, Once } from "../log/mod.ts";
 import { Ring } from "./ring.ts";
@@ -16,24 +15,6 @@ const MAX_FAILURES = 10;
 const MAX_SECONDS = 60;
 /** Bytes of a payload that are kept. */
 const MAX_KEPT_BYTES = 1024;
-
-/** Upper bounds of response times, in seconds. */
-const RESPONSE_BOUNDS = [
-  0.0005,
-  0.001,
-  0.0025,
-  0.005,
-  0.01,
-  0.025,
-  0.05,
-  0.1,
-  0.25,
-  0.5,
-  1,
-  2.5,
-  5,
-  10,
-];
 
 /** The beginning of a payload. */
 export interface KeptPayload {
@@ -122,8 +103,6 @@ export class CarRecord {
   readonly events = new Ring<SeenEvent>(MAX_EVENTS);
   readonly failures = new Ring<SeenFailure>(MAX_FAILURES);
   readonly history = new Ring<SecondOfCar>(MAX_SECONDS);
-  /** In seconds, since the record began. */
-  readonly responses = new Buckets(RESPONSE_BOUNDS);
   readonly #once: Once;
   #answered = 0;
   #sent = 0;
@@ -214,7 +193,6 @@ export class CarRecord {
     if (seen !== undefined) seen.responseMs = tookMs;
     this.#sumMs += tookMs;
     if (tookMs > this.#maxMs) this.#maxMs = tookMs;
-    this.responses.observe(tookMs / 1000);
   }
 
   #onCommand({ device, messageCounter, commandData }: Command, at: number): void {

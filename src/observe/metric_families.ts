@@ -4,12 +4,7 @@
 // Names follow Prometheus' guidelines: base units, `_total` for counters. Labels are bounded: cars
 // and modules of the configuration, and closed sets.
 import type { CarSnapshot } from "../car/mod.ts";
-import {
-  DROPPED_REASONS,
-  FAILURE_REASONS,
-  NOT_FORWARDED_REASONS,
-  STATE_NAMES,
-} from "../session/mod.ts";
+import { STATE_NAMES } from "../session/mod.ts";
 import type { CallCounts } from "../module/mod.ts";
 import { CALL_OUTCOMES } from "../protocol/mod.ts";
 import type { Buckets } from "./buckets.ts";
@@ -19,19 +14,28 @@ import type { ServerSnapshot } from "../server/mod.ts";
 export interface Scrape {
   readonly server: ServerSnapshot;
   readonly calls: readonly CallCounts[];
-  /** Response times of a car, in seconds. */
-  readonly responses: (car: string) => Buckets;
+  /** Response times of all cars, in seconds. */
+  readonly responses: Pick<Buckets, "bounds" | "counts" | "sum">;
+  /** Response times of a car, added up, in seconds. */
+  readonly responseSeconds: (car: string) => number;
   readonly lagMs: { readonly last: number; readonly max: number };
   readonly process: { readonly residentBytes: number; readonly startedAt: number };
 }
 
-/** One line of the exposition. */
+/** One series. */
 export interface Sample {
-  /** Overrides the name of the family. */
-  readonly metricName?: string;
   /** Of letters, digits, underscores and dots, as names of cars are: nothing is escaped. */
   readonly labels: Readonly<Record<string, string | number>>;
-  readonly value: number;
+  readonly value: number | Histogram;
+}
+
+/** The value of a histogram. */
+export interface Histogram {
+  /** Ascending upper bounds of the buckets; one without is part of the next, the last has none. */
+  readonly bounds: readonly (number | undefined)[];
+  /** Observations in each bucket alone. */
+  readonly counts: readonly number[];
+  readonly sum: number;
 }
 
 /** One metric with all its label values. */
@@ -41,7 +45,7 @@ export interface Family {
   readonly help: string;
   readonly type: "counter" | "gauge" | "histogram";
   /** Read one after the other, with other work in between. */
-  readonly samples: (scrape: Scrape, name: string) => Iterable<Sample>;
+  readonly samples: (scrape: Scrape) => Iterable<Sample>;
 }
 
 function one(
@@ -57,64 +61,49 @@ function perCar(
   name: string,
   type: Family["type"],
   help: string,
-  value: (car: CarSnapshot) => number,
+  value: (car: CarSnapshot, scrape: Scrape) => number,
 ): Family {
   return {
     name,
     type,
     help,
-    samples: ({ server }) =>
-      server.cars.values().map((car) => ({ labels: { car: car.car }, value: value(car) })),
+    samples: (scrape) =>
+      scrape.server.cars.values().map((car) => ({
+        labels: { car: car.car },
+        value: value(car, scrape),
+      })),
   };
 }
 
-/** Every reason exists from the start, so that the first increase is visible as one. */
+/** With thousands of cars, most of these would be 0: such series are left out. */
+function perCarUnlessZero(...[name, type, help, value]: Parameters<typeof perCar>): Family {
+  const { samples, ...family } = perCar(name, type, `${help}; absent while 0`, value);
+  return {
+    ...family,
+    *samples(scrape) {
+      for (const sample of samples(scrape)) if (sample.value !== 0) yield sample;
+    },
+  };
+}
+
+/** A series exists from the first time on: with all reasons, most of a scrape would be zeros. */
 function perCarAndReason(
   name: string,
   help: string,
-  reasons: readonly string[],
   counts: (car: CarSnapshot) => Readonly<Partial<Record<string, number>>>,
 ): Family {
   return {
     name,
     type: "counter",
     help,
-    samples: ({ server }) =>
-      server.cars.values().flatMap((car) => {
-        const found = counts(car);
-        return reasons.map((reason) => ({
-          labels: { car: car.car, reason },
-          value: found[reason] ?? 0,
-        }));
-      }),
+    *samples({ server }) {
+      for (const car of server.cars) {
+        for (const [reason, value = 0] of Object.entries(counts(car))) {
+          yield { labels: { car: car.car, reason }, value };
+        }
+      }
+    },
   };
-}
-
-/**
- * The lines of one histogram: buckets that add up, sum and count.
- *
- * @param bounds of each bucket; one without is part of the next
- */
-function histogram(
-  name: string,
-  labels: Sample["labels"],
-  bounds: readonly (number | undefined)[],
-  counts: readonly number[],
-  sum: number,
-): Sample[] {
-  let total = 0;
-  const lines: Sample[] = [];
-  const addBucket = (le: number | "+Inf") =>
-    lines.push({ metricName: `${name}_bucket`, labels: { ...labels, le }, value: total });
-  for (const [index, count] of counts.entries()) {
-    total += count;
-    const bound = bounds[index];
-    if (bound !== undefined) addBucket(bound);
-  }
-  addBucket("+Inf");
-  lines.push({ metricName: `${name}_sum`, labels, value: sum });
-  lines.push({ metricName: `${name}_count`, labels, value: total });
-  return lines;
 }
 
 /** Bounds of call durations, in seconds: every other of the powers of two that are counted. */
@@ -157,7 +146,6 @@ export const FAMILIES: readonly Family[] = [
   perCarAndReason(
     "sessions_failed_total",
     "Sessions and connect sequences that ended, by reason",
-    FAILURE_REASONS,
     ({ statistics }) => statistics.failuresByReason,
   ),
   perCar(
@@ -175,7 +163,6 @@ export const FAMILIES: readonly Family[] = [
   perCarAndReason(
     "statuses_not_forwarded_total",
     "Statuses answered but not forwarded, by reason",
-    NOT_FORWARDED_REASONS,
     ({ statistics }) => statistics.notForwardedByReason,
   ),
   perCar(
@@ -188,12 +175,20 @@ export const FAMILIES: readonly Family[] = [
     name: "status_response_seconds",
     type: "histogram",
     help: "Time from the arrival of a status to its response",
-    samples: ({ server, responses }, name) =>
-      server.cars.values().flatMap(({ car }) => {
-        const { bounds, counts, sum } = responses(car);
-        return histogram(name, { car }, bounds, counts, sum);
-      }),
+    samples: ({ responses }) => [{ labels: {}, value: responses }],
   },
+  perCar(
+    "statuses_response_seconds_total",
+    "counter",
+    "Times from the arrival of a status to its response, added up",
+    ({ car }, { responseSeconds }) => responseSeconds(car),
+  ),
+  perCar(
+    "module_calls_failed_total",
+    "counter",
+    "Calls of modules that returned anything but OK, or nothing in time",
+    ({ statistics }) => statistics.moduleCallsFailed,
+  ),
   perCar(
     "messages_rejected_total",
     "counter",
@@ -227,22 +222,21 @@ export const FAMILIES: readonly Family[] = [
   perCarAndReason(
     "commands_dropped_total",
     "Commands dropped before they were published, by reason",
-    DROPPED_REASONS,
     ({ statistics }) => statistics.droppedByReason,
   ),
-  perCar(
+  perCarUnlessZero(
     "waiting_statuses",
     "gauge",
     "Statuses received but not answered yet",
     ({ queues }) => queues.statuses,
   ),
-  perCar(
+  perCarUnlessZero(
     "waiting_commands",
     "gauge",
     "Commands waiting to be published",
     ({ queues }) => queues.commands,
   ),
-  perCar(
+  perCarUnlessZero(
     "unanswered_commands",
     "gauge",
     "Commands published but not answered yet",
@@ -264,11 +258,11 @@ export const FAMILIES: readonly Family[] = [
     name: "module_call_seconds",
     type: "histogram",
     help: "Time that calls of modules spent in their library",
-    samples: ({ calls }, name) =>
-      calls.flatMap((call) => {
-        const labels = { module: call.module, function: call.functionName };
-        return histogram(name, labels, CALL_BOUNDS, call.byDuration, call.totalMs / 1000);
-      }),
+    samples: ({ calls }) =>
+      calls.filter(({ byDuration }) => byDuration.some((count) => count > 0)).map((call) => ({
+        labels: { module: call.module, function: call.functionName },
+        value: { bounds: CALL_BOUNDS, counts: call.byDuration, sum: call.totalMs / 1000 },
+      })),
   },
   {
     name: "open_module_calls",
@@ -312,7 +306,7 @@ export const FAMILIES: readonly Family[] = [
     "Connections to the broker that were established",
     ({ transport }) => transport?.connects ?? 0,
   ),
-  perCar(
+  perCarUnlessZero(
     "mqtt_disconnects_total",
     "counter",
     "Connections to the broker that were lost",

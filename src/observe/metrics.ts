@@ -1,9 +1,9 @@
 // Writes metrics in Prometheus' text format.
 import { setImmediate } from "node:timers/promises";
-import { FAMILIES, type Sample, type Scrape } from "./metric_families.ts";
+import { FAMILIES, type Histogram, type Sample, type Scrape } from "./metric_families.ts";
 
 /** Prefix of every name. */
-const PREFIX = "external_server_";
+export const PREFIX = "external_server_";
 
 /** Lines that are written before the event loop turns. */
 const CHUNK = 500;
@@ -33,8 +33,11 @@ export class Metrics {
     for (const { name, help, type, samples } of FAMILIES) {
       const fullName = PREFIX + name;
       lines.push(`# HELP ${fullName} ${help}\n# TYPE ${fullName} ${type}\n`);
-      for (const sample of samples(scrape, fullName)) {
-        if (lines.push(line(fullName, sample)) < CHUNK) continue;
+      for (const { labels, value } of samples(scrape)) {
+        const written = typeof value === "number"
+          ? lines.push(line(fullName, labels, value))
+          : lines.push(...histogramLines(fullName, labels, value));
+        if (written < CHUNK) continue;
         chunks.push(lines.join(""));
         lines = [];
         await setImmediate();
@@ -45,7 +48,25 @@ export class Metrics {
   }
 }
 
-function line(name: string, { metricName = name, labels, value }: Sample): string {
+/** Buckets that add up, sum and count. */
+function* histogramLines(
+  name: string,
+  labels: Sample["labels"],
+  { bounds, counts, sum }: Histogram,
+): Iterable<string> {
+  let total = 0;
+  const bucket = (le: number | "+Inf") => line(`${name}_bucket`, { ...labels, le }, total);
+  for (const [index, count] of counts.entries()) {
+    total += count;
+    const bound = bounds[index];
+    if (bound !== undefined) yield bucket(bound);
+  }
+  yield bucket("+Inf");
+  yield line(`${name}_sum`, labels, sum);
+  yield line(`${name}_count`, labels, total);
+}
+
+function line(name: string, labels: Sample["labels"], value: number): string {
   const list = Object.entries(labels).map(([label, text]) => `${label}="${text}"`);
-  return `${metricName}${list.length === 0 ? "" : `{${list}}`} ${value}\n`;
+  return `${name}${list.length === 0 ? "" : `{${list}}`} ${value}\n`;
 }

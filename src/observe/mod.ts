@@ -7,5 +7,5 @@ export {
   type SeenStatus,
 } from "./car_record.ts";
 export { type FleetListener, FleetWatch, type SecondOfFleet } from "./fleet_watch.ts";
-export { LoopLag } from "./loop_lag.ts";
+export { MetricSource } from "./metric_source.ts";
 export { Metrics } from "./metrics.ts";

@@ -45,7 +45,7 @@ export class Fixture implements AsyncDisposable {
       config: load(documented({ cars, mqtt_username: "me", mqtt_password: "swordfish" })).config,
       log,
       contextsPerHost: 15,
-      subscribers: [this.operators.watch],
+      subscribers: this.operators.subscribers,
       async startHost(events) {
         const host = await hosts.start(events);
         const contexts = () =>

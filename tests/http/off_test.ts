@@ -27,7 +27,7 @@ async function timersOf(http: boolean): Promise<number> {
       transports.push(transport);
       return transport;
     },
-    ...(operators === undefined ? {} : { subscribers: [operators.watch] }),
+    ...(operators === undefined ? {} : { subscribers: operators.subscribers }),
   });
   await server.start();
   await operators?.start({ fleet: server, setLogLevel: () => {} });

@@ -4,6 +4,7 @@ import config from "../../deno.json" with { type: "json" };
 import { program, ProgramProcess } from "../e2e/server_process.ts";
 import { Certificates } from "../support/certificates.ts";
 import { Mosquitto } from "../support/mosquitto.ts";
+import { needsPromtool, promtool } from "../support/promtool.ts";
 import { TempFolder } from "../support/temp.ts";
 import { ROOT, shell, succeeds, task, taskServes, taskSucceeds } from "./desk.ts";
 import {
@@ -269,6 +270,16 @@ const EXAMPLE: Trials = {
   },
 };
 
+const OBSERVABILITY: Trials = Object.fromEntries(
+  ["check rules alerts.yml", "test rules alerts_test.yml"].map((args) => [`promtool ${args}`, {
+    missing: needsPromtool,
+    async run() {
+      const said = await promtool(args.split(" "), `${ROOT}examples/observability`);
+      assert.match(said, /SUCCESS/);
+    },
+  }]),
+);
+
 /** What is tried for each page that names commands. */
 export const PAGES: Readonly<Record<string, Trials>> = {
   "README.md": README,
@@ -280,4 +291,5 @@ export const PAGES: Readonly<Record<string, Trials>> = {
   "docs/modules.md": MODULES,
   "docs/operation.md": OPERATION,
   "examples/module/README.md": EXAMPLE,
+  "examples/observability/README.md": OBSERVABILITY,
 };
