@@ -16,6 +16,8 @@ const DESTROY_MS = 4000;
 export interface AssembleOptions {
   readonly config: ServerConfig;
   readonly log: Log;
+  /** Whether an operator has paused a car, perhaps before the server started. @default {none is} */
+  readonly isPaused?: (car: string) => boolean;
   /** Observes all cars. */
   readonly subscribers?: readonly TurnSubscriber[];
   /** Counts the calls of all modules. @default {a new one for each host} */

@@ -4,4 +4,5 @@ export { Countdown } from "./countdown.ts";
 export { Demo } from "./demo_parts.ts";
 export { type Part, runUntilStopped, whenAborted } from "./lifetime.ts";
 export { recorderOf } from "./recording.ts";
+export { type State, stateOf } from "./state.ts";
 export { servicePart, systemdNotify } from "./systemd.ts";

@@ -4,9 +4,10 @@
 //
 // Exit status: 0 success, 1 the command failed (configuration, files, start), 2 the command line is
 // invalid.
-import { Argument, Command, CommanderError } from "commander";
+import { Argument, Command, CommanderError, Option } from "commander";
 import { versionText } from "../version.ts";
 import { configureWithConfig, suggestion } from "./config_options.ts";
+import type { KeyOptions } from "./key.ts";
 import type { Configure, ProgramContext } from "./program_context.ts";
 import { consoleOutput, printText } from "../text/mod.ts";
 
@@ -95,6 +96,26 @@ const COMMANDS: readonly Entry[] = [
         const { runSchema } = await import("./schema.ts");
         done(await runSchema(output, what));
       }),
+  },
+  {
+    name: "key",
+    summary: "make a key of the API: print it once, and the entry of its hash",
+    examples: [
+      ["key new --name wall --scope read", "for a screen that looks on"],
+      ["key new --name desk --scope operate", "for somebody who pauses and restarts cars"],
+    ],
+    configure: (command, { output }, done) =>
+      void command
+        .addArgument(new Argument("<action>", "new: make one").choices(["new"]))
+        .requiredOption("--name <name>", "what log, page and audit list call it")
+        .addOption(
+          new Option("--scope <scope>", "what it allows; each includes those before it")
+            .choices(["read", "operate", "admin"]).makeOptionMandatory(),
+        )
+        .action(async (_action: "new", options: KeyOptions) => {
+          const { runKeyNew } = await import("./key.ts");
+          done(runKeyNew(options, output));
+        }),
   },
   {
     name: "replay",

@@ -16,6 +16,7 @@ import type { EmbeddedBroker } from "../broker/mod.ts";
 import { ModuleLoadError } from "../module/mod.ts";
 import { type Log, LogDirectoryError, type Logging, startLogging } from "../log/mod.ts";
 import { Reloader, type Server, ServerStartError } from "../server/mod.ts";
+import { StateError } from "../state/mod.ts";
 import { versionText } from "../version.ts";
 import {
   assembleServer,
@@ -24,6 +25,8 @@ import {
   recorderOf,
   runUntilStopped,
   servicePart,
+  type State,
+  stateOf,
   systemdNotify,
 } from "../app/mod.ts";
 import { printConfigError, printError, printWarnings } from "./problems.ts";
@@ -58,7 +61,8 @@ export async function startCommand(
     const notify = systemdNotify(log);
     const { config } = loaded;
     const recorder = await recorderOf(config.record, log);
-    const parts = createParts({ source, options, config, logging, reloader, recorder });
+    const state = await stateOf(config, log);
+    const parts = createParts({ source, options, config, logging, reloader, recorder, state });
     if (notify !== undefined) parts.push(servicePart(notify));
     return await runUntilStopped(parts, { stop: context.stop, log }) ? 0 : 1;
   } catch (error) {
@@ -112,11 +116,13 @@ interface PartOptions {
   /** Gets what reloads the server when it has started. */
   readonly reloader: PromiseWithResolvers<Reloader>;
   readonly recorder: (Part & TurnSubscriber) | undefined;
+  /** What survives a restart; absent: nothing does, and nobody can pause a car. */
+  readonly state: State | undefined;
 }
 
 /** In the order in which they start; the recorder, the embedded broker and HTTP if requested. */
 function createParts(
-  { source, options, config, logging, reloader, recorder }: PartOptions,
+  { source, options, config, logging, reloader, recorder, state }: PartOptions,
 ): Part[] {
   const { log } = logging;
   const embeddedBroker = options.overrides.embeddedBroker !== undefined;
@@ -124,24 +130,25 @@ function createParts(
   let server: Server | undefined;
   let operators: Operators | undefined;
   let shares: Promise<ConnectionShares> | undefined;
-  const parts: Part[] = [...(recorder === undefined ? [] : [recorder]), {
+  const parts: Part[] = [...[recorder, state].filter((one) => one !== undefined), {
     name: "the server",
     async start() {
       shares ??= shareOpenFiles(config, embeddedBroker, log);
       const served = broker === undefined ? config : servedBy(config, broker.port);
       const connector = await makeConnector(served, log);
-      operators = await createOperators(config, shares, log);
+      operators = await createOperators(config, shares, state, log);
       server = await assembleServer({
         config: served,
         log,
         connector,
         ...observedBy(operators, recorder),
+        ...(state && { isPaused: (car) => state.pauses.get(car) !== undefined }),
       });
       await server.start();
       const load = () => loadConfig(source, options.overrides);
-      reloader.resolve(
-        new Reloader({ load, running: config, server, connector, logging, embeddedBroker }),
-      );
+      const onApplied = ({ http }: ServerConfig) => http && operators?.configure(http);
+      const parts = { server, connector, logging, onApplied };
+      reloader.resolve(new Reloader({ load, running: config, ...parts, embeddedBroker }));
     },
     async stop() {
       await server?.stop();
@@ -197,11 +204,12 @@ async function shareOpenFiles(
 async function createOperators(
   { http }: ServerConfig,
   shares: Promise<ConnectionShares>,
+  state: State | undefined,
   log: Log,
 ): Promise<Operators | undefined> {
-  if (http === undefined) return undefined;
+  if (http === undefined || state === undefined) return undefined;
   const { Operators } = await import("../http/mod.ts");
-  return new Operators({ config: http, log, maxConnections: (await shares).http });
+  return new Operators({ config: http, log, maxConnections: (await shares).http, ...state });
 }
 
 function observedBy(operators: Operators | undefined, recorder: TurnSubscriber | undefined) {
@@ -240,6 +248,7 @@ async function loadProblems(cause: Error): Promise<readonly string[]> {
 
 /** Errors whose message is sufficient without a stack. */
 function isExpected(error: Error): boolean {
-  return error instanceof TlsFileError || error instanceof ListenError ||
+  return error instanceof StateError || error instanceof TlsFileError ||
+    error instanceof ListenError ||
     error instanceof HttpListenError;
 }

@@ -91,6 +91,7 @@ export function parseConfig(
   const http = resolveHttp(input.common, place, faults);
   const timeouts = resolveTimeouts(input.common, input.broker.sessionMs);
   const record = overrides.record ?? input.common.record;
+  const stateDir = input.common.state_dir;
   const limits = resolvedOf(COMMON.limits, input.common.limits);
   const { company_name: company, send_invalid_command: sendInvalidCommand } = input.common;
   if (
@@ -109,6 +110,7 @@ export function parseConfig(
       logging,
       ...(http === undefined ? {} : { http }),
       ...(record === undefined ? {} : { record: resolve(place.workingDirectory, record) }),
+      ...(stateDir === undefined ? {} : { stateDir: resolve(place.workingDirectory, stateDir) }),
       cars,
     },
     warnings: faults.warnings,

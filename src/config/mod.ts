@@ -3,8 +3,16 @@ export type { Dialect } from "./dialects/dialect.ts";
 export { externalSchema } from "./dialects/external.ts";
 export { ConfigError, type Problem, problemText } from "./errors.ts";
 export { secretOf, systemFiles, withFiles } from "./files.ts";
-export { MAX_KEY_LENGTH } from "./resolve/http.ts";
-export type { BrokerConfig, CarConfig, HttpConfig, ServerConfig } from "./resolve/config.ts";
+export { API_KEY_NAME, isKeyName, keyHash, MAX_KEY_LENGTH } from "./resolve/http.ts";
+export {
+  type BrokerConfig,
+  type CarConfig,
+  type HttpConfig,
+  type KeyConfig,
+  type Scope,
+  SCOPES,
+  type ServerConfig,
+} from "./resolve/config.ts";
 export { configJsonSchemaText } from "./keys/json_schema.ts";
 export { keyTable } from "./keys/key_table.ts";
 export { loadConfig, type LoadedConfig, parseConfig } from "./load.ts";

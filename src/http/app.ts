@@ -4,7 +4,8 @@ import { methodNotAllowed } from "hono/method-not-allowed";
 import { quote } from "../text/mod.ts";
 import type { Health, Readiness } from "./api/schemas.ts";
 import { EVENTS, OPENAPI, openApiDocument } from "./api/describe.ts";
-import { authorize } from "./authorization.ts";
+import type { Authorization } from "./access/authorization.ts";
+import { addSessionRoutes } from "./access/session_routes.ts";
 import { errorResponse, RequestError } from "./errors.ts";
 import type { EventStream } from "./event_stream.ts";
 import { answerRpc } from "./api/json_rpc.ts";
@@ -17,8 +18,7 @@ import { readBody } from "./request_body.ts";
 
 export interface AppOptions {
   readonly source: MethodSource;
-  /** Absent: no authentication. */
-  readonly apiKey: string | undefined;
+  readonly authorization: Authorization;
   readonly events: EventStream;
   readonly health: () => Health;
   readonly readiness: () => Readiness;
@@ -56,9 +56,9 @@ export function createApp(options: AppOptions): Hono<Bindings> {
 /** Routes with a key, if there is one. */
 function addLocked(
   app: Hono<Bindings>,
-  { source, apiKey, events, metrics }: AppOptions,
+  { source, authorization, events, metrics }: AppOptions,
 ): void {
-  const locked = authorize(apiKey, source.clock);
+  const locked = authorization.require("read");
   app.get("/metrics", locked, async (ask) => {
     return ask.body(await metrics.text(), 200, { "content-type": metrics.contentType });
   });
@@ -70,9 +70,11 @@ function addLocked(
     }
   }
   for (const path of Object.values(EVENTS)) {
-    app.get(path, locked, noParameters, ({ req }) => {
+    app.get(path, locked, noParameters, ({ req, var: { caller } }) => {
       // The body of an answer to HEAD is not read.
-      const body = req.method === "HEAD" ? null : events.connect(req.header("last-event-id"));
+      const body = req.method === "HEAD"
+        ? null
+        : events.connect(caller.ended, req.header("last-event-id"));
       return new Response(body, { headers: { "content-type": "text/event-stream" } });
     });
   }
@@ -80,6 +82,7 @@ function addLocked(
     app.get(path, locked, noParameters, (ask) => ask.json(openApiDocument(METHODS)));
   }
   app.post("/rpc", locked, (ask) => rpc(ask, source));
+  addSessionRoutes(app, authorization, source.audit);
 }
 
 /** @throws {RequestError} when there are any in the query. */
@@ -115,7 +118,8 @@ async function rest(ask: Ask, method: Method, source: MethodSource): Promise<obj
     throw new RequestError(400, "bad_request", message);
   }
   try {
-    return await callMethod(method.name, { ...others, ...inPath }, source) as object;
+    const { caller } = ask.var;
+    return await callMethod(method.name, { ...others, ...inPath }, source, caller) as object;
   } catch (error) {
     throw problemOf(error) ?? error;
   }
@@ -124,7 +128,7 @@ async function rest(ask: Ask, method: Method, source: MethodSource): Promise<obj
 async function rpc(ask: Ask, source: MethodSource): Promise<Response> {
   const text = await jsonBody(ask);
   const answer = await answerRpc(text, {
-    call: (method, params) => callMethod(method, params, source),
+    call: (method, params) => callMethod(method, params, source, ask.var.caller),
     onDefect: (method, error) =>
       source.log.critical(() =>
         `Defect in ${method}: ${error instanceof Error ? error.stack : error}`

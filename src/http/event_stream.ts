@@ -27,7 +27,8 @@ export class EventStream implements FleetListener {
   readonly #maxWaitingBytes: number;
   /** Distinguishes the ids of this run from those of another. */
   readonly #epoch = crypto.randomUUID().slice(0, 8);
-  readonly #clients = new Set<Client>();
+  /** Clients, and what to call when one is gone. */
+  readonly #clients = new Map<Client, () => void>();
   #unlisten: (() => void) | undefined;
   readonly #kept = new EventBuffer(MAX_KEPT_BYTES);
   /** Ends the listening when no client has come back. */
@@ -48,10 +49,11 @@ export class EventStream implements FleetListener {
   /**
    * Adds a client, which gets everything as its first event, or what it has missed.
    *
+   * @param ended aborted when the client may read no more
    * @param lastEventId the last event that it has received
    * @throws {RequestError} when there are too many.
    */
-  connect(lastEventId?: string): ReadableStream<Uint8Array> {
+  connect(ended: AbortSignal, lastEventId?: string): ReadableStream<Uint8Array> {
     if (this.#clients.size >= MAX_EVENT_CLIENTS) {
       const message = `Expected at most ${MAX_EVENT_CLIENTS} clients of events: found one more`;
       throw new RequestError(503, "busy", message, { "retry-after": "5" });
@@ -59,11 +61,16 @@ export class EventStream implements FleetListener {
     const first = this.#missed(lastEventId) ?? [this.#everything()];
     const bytes = first.reduce((sum, { length }) => sum + length, 0);
     let client: Client;
+    const end = () => {
+      this.#remove(client);
+      client.close();
+    };
     return new ReadableStream<Uint8Array>({
       start: (controller) => {
         client = controller;
         for (const event of first) controller.enqueue(event);
-        this.#add(controller);
+        this.#add(controller, () => ended.removeEventListener("abort", end));
+        ended.addEventListener("abort", end, { once: true });
       },
       cancel: () => this.#remove(client),
     }, new ByteLengthQueuingStrategy({ highWaterMark: this.#maxWaitingBytes + bytes }));
@@ -71,8 +78,8 @@ export class EventStream implements FleetListener {
 
   /** Ends every stream. */
   stop(): void {
-    for (const client of [...this.#clients]) {
-      this.#clients.delete(client);
+    for (const client of [...this.#clients.keys()]) {
+      this.#remove(client);
       client.close();
     }
     this.#endListening();
@@ -125,8 +132,8 @@ export class EventStream implements FleetListener {
     return Math.floor(this.#source.clock.now());
   }
 
-  #add(client: Client): void {
-    this.#clients.add(client);
+  #add(client: Client, onGone: () => void): void {
+    this.#clients.set(client, onGone);
     this.#endLinger();
     if (this.#unlisten !== undefined) return;
     this.#config = this.#source.fleet.config;
@@ -134,6 +141,7 @@ export class EventStream implements FleetListener {
   }
 
   #remove(client: Client): void {
+    this.#clients.get(client)?.();
     this.#clients.delete(client);
     if (this.#clients.size > 0 || this.#unlisten === undefined) return;
     this.#endLinger();
@@ -160,7 +168,7 @@ export class EventStream implements FleetListener {
 
   #send(event: ServerEvent): void {
     const bytes = this.#kept.push((number) => this.#encode(event, number));
-    for (const client of [...this.#clients]) {
+    for (const client of [...this.#clients.keys()]) {
       if ((client.desiredSize ?? 0) >= bytes.length) {
         client.enqueue(bytes);
         continue;

@@ -3,6 +3,7 @@ import { Hono } from "hono";
 import { secureHeaders } from "hono/secure-headers";
 import type { Log } from "../log/mod.ts";
 import { type Clock, deadline } from "../time/mod.ts";
+import type { Caller } from "./access/caller.ts";
 import { errorResponse, RequestError } from "./errors.ts";
 import { hasMuchUnread } from "./request_body.ts";
 
@@ -19,8 +20,11 @@ export interface ClientConnection {
   readonly dismiss: () => void;
 }
 
-/** Hono's type for handlers that get it. */
-export type Bindings = { readonly Bindings: ClientConnection };
+/** Hono's type for handlers that get it, and behind a key whoever asks. */
+export type Bindings = {
+  readonly Bindings: ClientConnection;
+  readonly Variables: { readonly caller: Caller };
+};
 
 /** Only content of this server, no script or style in the markup, and not inside another page. */
 export const SECURE_HEADERS: Parameters<typeof secureHeaders>[0] = {

@@ -2,7 +2,13 @@
 import type { HttpConfig } from "../config/mod.ts";
 import type { TurnSubscriber } from "../car/mod.ts";
 import type { CallStatistics } from "../module/mod.ts";
+import { isLoopback } from "../net/mod.ts";
 import { FleetWatch, Metrics, MetricSource } from "../observe/mod.ts";
+import { Pauses, type StateDirectory } from "../state/mod.ts";
+import { Authorization } from "./access/authorization.ts";
+import { AuditList } from "./access/audit.ts";
+import { KeyRing, type KeysConfig } from "./access/key_ring.ts";
+import { Sessions } from "./access/sessions.ts";
 import type { Log } from "../log/mod.ts";
 import { type Clock, systemClock } from "../time/mod.ts";
 import { createApp } from "./app.ts";
@@ -14,6 +20,10 @@ import { readinessOf } from "./readiness.ts";
 export interface OperatorsOptions {
   readonly config: HttpConfig;
   readonly log: Log;
+  /** Which cars are paused. @default {none are; pauses end with the server} */
+  readonly pauses?: Pauses;
+  /** Where log-ins and actions are kept; absent: they end with the server. */
+  readonly stateDirectory?: StateDirectory | undefined;
   readonly clock?: Clock;
   /** What metrics are read from; started by whoever gives it. @default {one of its own} */
   readonly metrics?: MetricSource | undefined;
@@ -33,6 +43,8 @@ export class Operators {
   readonly #options: OperatorsOptions;
   readonly #metrics: MetricSource;
   readonly #clock: Clock;
+  readonly #ring: KeyRing;
+  readonly #sessions: Sessions;
   #events: EventStream | undefined;
   #listening: HttpListening | undefined;
 
@@ -41,6 +53,8 @@ export class Operators {
     this.#clock = options.clock ?? systemClock;
     this.watch = new FleetWatch(this.#clock);
     this.#metrics = options.metrics ?? new MetricSource(this.#clock);
+    this.#ring = new KeyRing(options.config);
+    this.#sessions = new Sessions(this.#ring, this.#clock, options.stateDirectory);
   }
 
   /** Observe all cars. */
@@ -62,20 +76,42 @@ export class Operators {
    * Listens, and starts counting per second.
    *
    * @throws {HttpListenError} when it cannot.
+   * @throws {StateError} when what was kept cannot be used.
    */
   async start(operated: Operated): Promise<void> {
-    const { config, log, maxConnections } = this.#options;
+    const { config, log, maxConnections, stateDirectory } = this.#options;
+    const { pauses = new Pauses(undefined, log) } = this.#options;
     const { watch, statistics } = this;
     const clock = this.#clock;
     const { startedAt } = this.#metrics;
-    const source: MethodSource = { ...operated, watch, statistics, clock, startedAt, log };
+    const audit = new AuditList(log, clock, stateDirectory);
+    await audit.load();
+    await this.#sessions.load();
+    const source: MethodSource = {
+      ...operated,
+      watch,
+      statistics,
+      pauses,
+      audit,
+      clock,
+      startedAt,
+      log,
+    };
     const events = new EventStream(source);
     const metrics = new Metrics(() => this.#metrics.scrape(operated.fleet.snapshot()));
     const app = createApp({
       source,
       events,
       metrics,
-      apiKey: config.apiKey,
+      authorization: new Authorization({
+        ring: this.#ring,
+        sessions: this.#sessions,
+        clock,
+        // Browsers tell hosts apart, but not the ports of one.
+        cookie: `external_server_${config.port}`,
+        secure: config.tls !== undefined,
+        local: isLoopback(config.address),
+      }),
       health: () => ({
         status: "ok",
         uptimeMs: Math.floor(clock.now() - startedAt),
@@ -88,6 +124,17 @@ export class Operators {
     if (this.#options.metrics === undefined) this.#metrics.start();
     watch.start((car) => operated.fleet.car(car) !== undefined);
     log.info(() => `Listening for operators on ${this.url}`);
+    if (stateDirectory === undefined) {
+      log.info(
+        "Pauses, log-ins and the list of actions end with the server: state_dir is not configured",
+      );
+    }
+  }
+
+  /** Takes the keys of another configuration: what a revoked one has opened ends. */
+  configure(keys: KeysConfig): void {
+    this.#ring.replace(keys);
+    this.#sessions.prune();
   }
 
   /** Ends every request, and stops counting. Never rejects. */

@@ -25,6 +25,8 @@ export interface ReloaderOptions {
   readonly server: Pick<Server, "config" | "change">;
   readonly connector: Pick<Connector, "hasOtherTls" | "take">;
   readonly logging: Pick<Logging, "log" | "configureLevels">;
+  /** Takes the rest of a configuration that is applied. */
+  readonly onApplied?: (config: ServerConfig) => void;
   /** Whether the server runs the broker itself, which only a restart changes. */
   readonly embeddedBroker: boolean;
 }
@@ -88,7 +90,7 @@ export class Reloader {
   }
 
   async #take(next: ServerConfig) {
-    const { server, connector, logging, embeddedBroker } = this.#options;
+    const { server, connector, logging, embeddedBroker, onApplied } = this.#options;
     const running = this.#running;
     const way = embeddedBroker ? null : await this.#way(next);
     const compared = compareConfigs(running, next, { embeddedBroker });
@@ -103,6 +105,7 @@ export class Reloader {
       this.#running = target;
       connector.take(way ?? { refusedPauseMs: target.timeouts.refusedPauseMs });
       logging.configureLevels(target.logging);
+      onApplied?.(target);
     });
     return difference;
   }

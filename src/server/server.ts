@@ -28,6 +28,8 @@ export interface ServerOptions {
   readonly contextsPerHost: number;
   /** @default {systemClock} */
   readonly clock?: Clock;
+  /** Whether an operator has paused a car, perhaps before the server started. @default {none is} */
+  readonly isPaused?: (car: string) => boolean;
   /** Observes all cars. */
   readonly subscribers?: readonly TurnSubscriber[];
 }
@@ -120,7 +122,7 @@ export class Server {
       throw new ServerStartError(found);
     }
     if (this.#stopped) return;
-    for (const car of this.#cars.values()) car.start();
+    for (const car of this.#cars.values()) this.#startCar(car);
     this.#serving = true;
     const { length } = config.cars;
     log.info(() => `Serving ${length} ${length === 1 ? "car" : "cars"} of ${config.company}`);
@@ -224,7 +226,7 @@ export class Server {
       leaving.push(this.#supervisor.takeOver(car));
     }
     this.#configureOthers(before, next, difference, changed);
-    for (const { car } of added.values()) car.start();
+    for (const { car } of added.values()) this.#startCar(car);
     await Promise.all(leaving);
   }
 
@@ -293,6 +295,11 @@ export class Server {
       subscribers: [{ onTurn }, ...subscribers],
     });
     return car;
+  }
+
+  #startCar(car: Car): void {
+    if (this.#options.isPaused?.(car.name)) car.pause();
+    car.start();
   }
 
   async #stopCar(car: Car | undefined, why?: string): Promise<void> {

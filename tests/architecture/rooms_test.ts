@@ -25,6 +25,7 @@ const ROOMS = [
   "protocol/codec",
   "protocol",
   "net",
+  "state",
   "log",
   "text",
   "time",

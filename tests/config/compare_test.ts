@@ -12,6 +12,7 @@ const base = load(documented({
   mqtt_username: "user",
   mqtt_password: "hidden",
   record: "recording",
+  state_dir: "state",
 })).config;
 
 const name = fc.stringMatching(/^[a-z][a-z0-9_]{0,6}$/);
@@ -206,11 +207,12 @@ Deno.test("compareConfigs() finds every single setting, and touches no car for i
     "logging.file.format": "restart",
     "logging.file.path": "restart",
     record: "restart",
+    state_dir: "restart",
     log_file_max_size_bytes: "restart",
     log_files_to_keep: "restart",
     "http.address": "restart",
     "http.port": "restart",
-    "http.api_key": "restart",
+    "http.api_key": "at_once",
   });
 });
 

@@ -1,6 +1,8 @@
 // Who gets an answer: keys, hosts, limits and headers.
 import assert from "node:assert/strict";
-import { authorize } from "../../src/http/authorization.ts";
+import { Authorization } from "../../src/http/access/authorization.ts";
+import { KeyRing } from "../../src/http/access/key_ring.ts";
+import { Sessions } from "../../src/http/access/sessions.ts";
 import { Problem } from "../../src/http/api/schemas.ts";
 import { createHono } from "../../src/http/middleware.ts";
 import { ClientRateLimit } from "../../src/http/client_rate_limit.ts";
@@ -28,7 +30,7 @@ async function statusOf(answer: Promise<Response>): Promise<number> {
   return status;
 }
 
-Deno.test("authorize() asks for the key wherever something can be learned or done", async () => {
+Deno.test("Authorization asks for the key wherever something can be learned or done", async () => {
   await using fixture = await Fixture.start();
   for (const path of LOCKED) assert.equal(await statusOf(fixture.bare(path)), 401, path);
   assert.equal(await statusOf(fixture.bare("/rpc", { method: "POST", body: "{}" })), 401);
@@ -43,10 +45,19 @@ Deno.test("authorize() asks for the key wherever something can be learned or don
   assert.ok(!texts.includes(KEY));
 });
 
-Deno.test("authorize() compares whole keys: nothing may follow the longest one", async () => {
+/** What lets only requests with a key pass. */
+function lockedWith(apiKey: string) {
+  const clock = new VirtualClock();
+  const ring = new KeyRing({ apiKey });
+  const sessions = new Sessions(ring, clock, undefined);
+  const options = { ring, sessions, clock, cookie: "session", secure: false, local: true };
+  return new Authorization(options).require("read");
+}
+
+Deno.test("Authorization compares whole keys: nothing may follow the longest one", async () => {
   const key = "k".repeat(1024);
   const app = createHono(new VirtualClock(), silentLog);
-  app.get("/", authorize(key, new VirtualClock()), (ask) => ask.text("in"));
+  app.get("/", lockedWith(key), (ask) => ask.text("in"));
   const ask = async (headers: Record<string, string>) =>
     await app.request("/", { headers }, { client: "client", dismiss() {} });
   assert.equal((await ask({ "x-api-key": key })).status, 200);
@@ -61,15 +72,15 @@ Deno.test("authorize() compares whole keys: nothing may follow the longest one",
   assert.equal((await ask({ "x-api-key": key })).status, 200);
 });
 
-Deno.test("authorize() takes keys of any characters that a header can have", async () => {
+Deno.test("Authorization takes keys of any characters that a header can have", async () => {
   const app = createHono(new VirtualClock(), silentLog);
-  app.get("/", authorize("sesame:{open!}", new VirtualClock()), (ask) => ask.text("in"));
+  app.get("/", lockedWith("sesame:{open!}"), (ask) => ask.text("in"));
   const headers = { authorization: "bearer  sesame:{open!} " };
   const answer = await app.request("/", { headers }, { client: "client", dismiss() {} });
   assert.equal(answer.status, 200);
 });
 
-Deno.test("authorize() slows down whoever guesses keys, and lets the right key in again later", async () => {
+Deno.test("Authorization slows down whoever guesses keys, and lets the right key in again later", async () => {
   await using fixture = await Fixture.start();
   const headers = { "x-api-key": "wrong" };
   const found: number[] = [];
@@ -94,7 +105,7 @@ Deno.test("ClientRateLimit gives back with time, and forgets the quietest of too
   assert.equal(take(), true);
 });
 
-Deno.test("authorize() refuses a foreign host name where no key protects it", async () => {
+Deno.test("Authorization refuses a foreign host name where no key protects it", async () => {
   await using fixture = await Fixture.start({ http: { address: "127.0.0.1" } });
   await using open = await Fixture.start({ http: withoutKey() });
   const { port } = new URL(open.operators.url);

@@ -9,6 +9,10 @@ import { settled, VirtualClock } from "../support/virtual_clock.ts";
 import { waitFor } from "../support/wait.ts";
 import { eventOf, Fixture, TestGateway } from "./fixture.ts";
 
+const NONE = { get: () => undefined, areKept: false };
+/** Of a client that may stay. */
+const STAYS = new AbortController().signal;
+
 Deno.test("GET /api/v1/events begins with everything, then tells states, failures and rates", async () => {
   await using fixture = (await Fixture.start()).up();
   const events = await fixture.events();
@@ -62,12 +66,12 @@ Deno.test("EventStream drops a client that does not read, and goes on for the ot
   const clock = new VirtualClock();
   const watch = new FleetWatch(clock);
   const stream = new EventStream(
-    { fleet: fixture.server, watch, clock: systemClock, startedAt: 0 },
+    { fleet: fixture.server, watch, pauses: NONE, clock: systemClock, startedAt: 0 },
     1000,
   );
   watch.start(() => true);
-  const slow = stream.connect().getReader();
-  const reader = stream.connect().getReader();
+  const slow = stream.connect(STAYS).getReader();
+  const reader = stream.connect(STAYS).getReader();
   let read = 0;
   const reading = (async () => {
     while (!(await reader.read()).done) read++;
@@ -95,9 +99,9 @@ Deno.test("EventStream says everything anew when the configuration is another on
     },
     snapshot: () => fixture.server.snapshot(),
   };
-  const stream = new EventStream({ fleet, watch, clock: systemClock, startedAt: 0 });
+  const stream = new EventStream({ fleet, watch, pauses: NONE, clock: systemClock, startedAt: 0 });
   watch.start(() => true);
-  const reader = stream.connect().getReader();
+  const reader = stream.connect(STAYS).getReader();
   const next = async () => new TextDecoder().decode((await reader.read()).value).split("\n")[1];
   assert.equal(await next(), "event: fleet");
   config = { ...config };
@@ -132,11 +136,17 @@ Deno.test("GET /api/v1/events gives a client that comes back what it has missed,
 async function streaming(fixture: Fixture) {
   const clock = new VirtualClock();
   const watch = new FleetWatch(clock);
-  const stream = new EventStream({ fleet: fixture.server, watch, clock, startedAt: 0 });
+  const stream = new EventStream({
+    fleet: fixture.server,
+    watch,
+    pauses: NONE,
+    clock,
+    startedAt: 0,
+  });
   watch.start(() => true);
   await Promise.resolve();
   const connect = (lastEventId?: string) => {
-    const reader = stream.connect(lastEventId).getReader();
+    const reader = stream.connect(STAYS, lastEventId).getReader();
     const next = async () => {
       const text = new TextDecoder().decode((await reader.read()).value);
       const [, id = "", type = ""] = /^id: (\S+)\nevent: (\w+)\n/.exec(text) ?? [];

@@ -8,6 +8,8 @@ import { type Operated, Operators } from "../../src/http/operators.ts";
 import { decodeServerMessage, encodeClientMessage } from "../../src/protocol/codec/codec.ts";
 import { type Device, DeviceState } from "../../src/protocol/messages.ts";
 import { Server } from "../../src/server/server.ts";
+import { Pauses } from "../../src/state/pauses.ts";
+import type { StateDirectory } from "../../src/state/state_directory.ts";
 import { bytes } from "../car/support.ts";
 import { documented, load } from "../config/support.ts";
 import { FakeHosts } from "../server/fake_hosts.ts";
@@ -24,6 +26,8 @@ export interface FixtureOptions {
   readonly http?: Partial<HttpConfig>;
   readonly reload?: Operated["reload"];
   readonly cars?: Readonly<Record<string, unknown>>;
+  /** What survives the fixture; opened already. */
+  readonly state?: StateDirectory;
 }
 
 /** Started; `await using fixture = await Fixture.start()`. Cars have module 7 and no broker yet. */
@@ -34,18 +38,23 @@ export class Fixture implements AsyncDisposable {
   /** What was asked of the log, as `level car`. */
   readonly levels: string[] = [];
   readonly operators: Operators;
+  readonly pauses: Pauses;
   readonly server: Server;
   readonly #aborts = new Set<AbortController>();
 
-  private constructor({ http = {}, cars = { car_a: {}, car_b: {} } }: FixtureOptions) {
+  private constructor(
+    { http = {}, cars = { car_a: {}, car_b: {} }, state: stateDirectory }: FixtureOptions,
+  ) {
     const { log, hosts, transports } = this;
+    const pauses = this.pauses = new Pauses(stateDirectory, log);
     const config = { address: "127.0.0.1", port: 0, apiKey: KEY, ...http };
-    this.operators = new Operators({ config, log });
+    this.operators = new Operators({ config, log, pauses, stateDirectory });
     this.server = new Server({
       config: load(documented({ cars, mqtt_username: "me", mqtt_password: "swordfish" })).config,
       log,
       contextsPerHost: 15,
       subscribers: this.operators.subscribers,
+      isPaused: (car) => pauses.get(car) !== undefined,
       async startHost(events) {
         const host = await hosts.start(events);
         const contexts = () =>
@@ -67,6 +76,7 @@ export class Fixture implements AsyncDisposable {
 
   static async start(options: FixtureOptions = {}): Promise<Fixture> {
     const fixture = new Fixture(options);
+    await fixture.pauses.load();
     await fixture.server.start();
     await fixture.operators.start({
       fleet: fixture.server,

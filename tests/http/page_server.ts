@@ -31,6 +31,7 @@ export function someCar(car: string, different: Partial<CarSummary> = {}): CarSu
     state: "RUNNING",
     since: Date.now() - 3 * 3_600_000,
     paused: false,
+    pause: null,
     brokerConnected: true,
     sessionId: `session-of-${car}`,
     connectedDevices: 2,

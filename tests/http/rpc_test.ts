@@ -35,11 +35,11 @@ Deno.test("rpc restarts, pauses and resumes a car, and its gateway hears of each
   await gateway.run([FRONT], "s4");
   assert.equal(fixture.server.snapshot().cars[0]?.state, "RUNNING");
   assert.deepEqual([transport.told.length, transport.notifications], [2, 1]);
-  const operated = fixture.log.lines.filter(({ text }) => text.startsWith("An operator called"));
+  const operated = fixture.log.lines.filter(({ text }) => text.startsWith("Operator"));
   assert.deepEqual(operated.map(({ car, text }) => `${car}: ${text}`), [
-    "car_a: An operator called car.restart",
-    "car_a: An operator called car.pause",
-    "car_a: An operator called car.resume",
+    'car_a: Operator "api_key" from 127.0.0.1: car.restart of car_a: done',
+    'car_a: Operator "api_key" from 127.0.0.1: car.pause of car_a: done',
+    'car_a: Operator "api_key" from 127.0.0.1: car.resume of car_a: done',
   ]);
 });
 
@@ -96,12 +96,13 @@ Deno.test("rpc describes every method it has", async () => {
   );
   assert.deepEqual(await fixture.json("/api/v1/openrpc.json"), result);
   const restart = result.methods.find(({ name }: { name: string }) => name === "car.restart");
-  assert.deepEqual(restart.params, [{
+  assert.deepEqual(restart.params[0], {
     name: "car",
     required: true,
     description: "A car of the configuration",
     schema: { type: "string" },
-  }]);
+  });
+  assert.equal(restart.params[1].required, false);
   assert.deepEqual((await fixture.rpc("module.stats")).result, []);
 });
 

@@ -206,6 +206,20 @@ const OPERATION: Trials = {
     },
   },
   "--help": helps,
+  "key new --name NAME --scope SCOPE": {
+    async run() {
+      const said = await succeeds("key", "new", "--name", "wall", "--scope", "read");
+      assert.match(
+        said,
+        /es_[\w-]{43}\n.*"wall": \{"scope":"read","hash":"sha256:[0-9a-f]{64}"\}/s,
+      );
+    },
+  },
+  "external-server key new --name wall --scope read": {
+    async run() {
+      assert.match(await succeeds("key", "new", "--name", "wall", "--scope", "read"), /"wall"/);
+    },
+  },
   "systemctl reload external-server": {
     /** No systemd runs where tests do; what the unit has it do is tested with the signal itself. */
     async run() {

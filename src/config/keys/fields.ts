@@ -91,6 +91,14 @@ function patternText(what: string, pattern: RegExp) {
 /** Two names and a suffix must fit into a topic of at most 65,535 bytes. */
 const MAX_NAME = 30_000;
 
+/** The hash of a key of the API, as `external-server key new` prints it. */
+export function keyHash() {
+  return patternText(
+    "a hash, sha256: and 64 hexadecimal digits in lower case",
+    /^sha256:[0-9a-f]{64}$/,
+  );
+}
+
 /** A company's or a car's name: it is a level of a topic [CONFIG-DOCUMENTED]. */
 export function fleetName(what: string) {
   const error = `${what} of at most ${MAX_NAME} characters`;

@@ -35,6 +35,8 @@ export interface KeyFacts<From> {
   readonly of?: (from: From) => unknown;
   /** The value to compare; `null`: compared as part of another key. @default {of} */
   readonly compared?: ((from: From) => unknown) | null;
+  /** The value in the report of a reload. @default {compared} */
+  readonly shown?: (from: From) => string | undefined;
 }
 
 /** One key. */

@@ -5,7 +5,7 @@ import { brokerAddress, formatAddress } from "../../net/mod.ts";
 import * as field from "./fields.ts";
 import { key, objectOf, optionalSection, section } from "./key.ts";
 import { LOG_LEVELS } from "../../log/mod.ts";
-import type { ModuleConfig } from "../resolve/config.ts";
+import { type ModuleConfig, SCOPES } from "../resolve/config.ts";
 
 const DEFAULT_SESSION_S = 30;
 
@@ -195,6 +195,17 @@ export const LOGGING = {
   }),
 };
 
+/** The keys of the API by name; whether two are the same is checked where they are resolved. */
+const keysSchema = z.record(
+  z.string(),
+  z.strictObject({
+    scope: field.word(SCOPES).describe(
+      "What it allows: read looks on, operate acts on cars, admin changes the server",
+    ),
+    hash: field.keyHash().describe("SHA-256 of the key: sha256: and 64 hexadecimal digits"),
+  }),
+).meta({ id: "keys", propertyNames: { pattern: "^[A-Za-z0-9_.-]{1,64}$" } });
+
 /** The HTTP server. */
 export const HTTP = {
   address: key(field.hostName().default("127.0.0.1"), {
@@ -208,14 +219,25 @@ export const HTTP = {
     at: "http.port",
   }),
   api_key: key(field.text("a text").optional(), {
-    doc: "The API key that requests must have",
-    takes: "restart",
+    doc: "A key in clear text, of scope admin and with the name api_key",
+    takes: "at_once",
     secret: true,
     at: "http.apiKey",
   }),
   api_key_file: key(field.filledText("the path of a file").optional(), {
     doc: "File with the key, instead of api_key; a newline at its end is dropped",
-    takes: "restart",
+    takes: "at_once",
+  }),
+  keys: key(keysSchema.optional(), {
+    doc:
+      "Keys by name, hashed, as the command key new prints them; a key that is gone lets nobody in",
+    takes: "at_once",
+    at: "http.keys",
+    of: ({ http }) =>
+      http?.keys &&
+      Object.fromEntries(http.keys.map(({ name, scope, hash }) => [name, { scope, hash }])),
+    compared: ({ http }) => http?.keys && JSON.stringify(http.keys),
+    shown: ({ http }) => http?.keys?.map(({ name, scope }) => `${name} (${scope})`).join(", "),
   }),
   tls_cert: key(field.filledText("the path of a file").optional(), {
     doc: "Certificate chain, PEM; turns HTTPS on; requires tls_key",
@@ -271,6 +293,12 @@ export const COMMON = {
       "Directory of the flight recorder: what comes to every car, and what follows from it; off when absent",
     takes: "restart",
     at: "record",
+  }),
+  state_dir: key(field.filledText("the path of a directory").optional(), {
+    doc:
+      "Directory of what survives a restart of the server: pauses, log-ins, actions; when absent, nothing does",
+    takes: "restart",
+    at: "stateDir",
   }),
   log_files_directory: key(field.text("the path of a directory").optional(), {
     doc:

@@ -85,15 +85,25 @@ export function withoutRestart(
   to: ServerConfig,
   { embeddedBroker = false }: CompareOptions = {},
 ): ServerConfig {
-  return SETTINGS.reduce((config, { key }) => {
-    const { at } = key;
-    if (at === undefined || takesOf(key, embeddedBroker) !== "restart") return config;
+  const options = { embeddedBroker, turned: isHttpTurned(from, to) };
+  return SETTINGS.reduce((config, setting) => {
+    const { at } = setting.key;
+    if (at === undefined || takesOf(setting, options) !== "restart") return config;
     return withValueOf(config, from, at);
   }, to);
 }
 
-function takesOf({ takes, listens }: Key, embeddedBroker: boolean): Key["takes"] {
-  return embeddedBroker && listens ? "restart" : takes;
+/** Whether HTTP is to be turned on or off, which takes a restart with all that is in its section. */
+function isHttpTurned(from: ServerConfig, to: ServerConfig): boolean {
+  return (from.http === undefined) !== (to.http === undefined);
+}
+
+function takesOf(
+  { path, key: { takes, listens } }: KeyAt,
+  { embeddedBroker, turned }: { readonly embeddedBroker: boolean; readonly turned: boolean },
+): Key["takes"] {
+  const restarts = (embeddedBroker && listens) || (turned && path.startsWith("http."));
+  return restarts ? "restart" : takes;
 }
 
 function compareSettings(
@@ -101,18 +111,20 @@ function compareSettings(
   to: ServerConfig,
   embeddedBroker: boolean,
 ): SettingChange[] {
-  return SETTINGS.flatMap(({ path, key }): SettingChange[] => {
+  const options = { embeddedBroker, turned: isHttpTurned(from, to) };
+  return SETTINGS.flatMap((setting): SettingChange[] => {
+    const { path, key } = setting;
     const { compared = key.of } = key;
-    const takes = takesOf(key, embeddedBroker);
+    const takes = takesOf(setting, options);
     if (takes === "contexts" || takes === "nothing" || !compared) return [];
     const [old, now] = [compared(from), compared(to)];
     if (old === now) return [];
-    const shown = (value: unknown) => {
+    const shown = (value: unknown, config: ServerConfig) => {
       if (value === undefined) return "nothing";
       if (key.secret) return MASK;
-      return key.unit === "s" ? `${value} s` : String(value);
+      return key.unit === "s" ? `${value} s` : key.shown?.(config) ?? String(value);
     };
-    return [{ key: path, from: shown(old), to: shown(now), takes }];
+    return [{ key: path, from: shown(old, from), to: shown(now, to), takes }];
   });
 }
 

@@ -17,6 +17,8 @@ export interface ServerConfig {
   readonly http?: HttpConfig;
   /** Directory of the flight recorder, an absolute path; absent: it is off. */
   readonly record?: string;
+  /** Directory of what survives a restart, an absolute path; absent: nothing does. */
+  readonly stateDir?: string;
   /** At least one; in the order of the document. */
   readonly cars: readonly CarConfig[];
 }
@@ -41,14 +43,28 @@ export interface Timeouts {
   readonly refusedPauseMs: number;
 }
 
+/** What a key allows; each scope includes those before it. */
+export const SCOPES = ["read", "operate", "admin"] as const;
+export type Scope = typeof SCOPES[number];
+
+/** A key of the API. */
+export interface KeyConfig {
+  readonly name: string;
+  readonly scope: Scope;
+  /** `sha256:` and the hexadecimal digits. */
+  readonly hash: string;
+}
+
 /** The section `http`. */
 export interface HttpConfig {
   /** A host name or an IP address, without brackets. */
   readonly address: string;
   /** 0: chosen by the system. */
   readonly port: number;
-  /** Always present when the address can be reached from other machines. */
+  /** A key in clear text, of scope admin. When the address can be reached from elsewhere, there is a key. */
   readonly apiKey?: string;
+  /** The hashed keys, in the order of the document. */
+  readonly keys?: readonly KeyConfig[];
   /** Files in PEM form, absolute paths; absent: plain HTTP. */
   readonly tls?: { readonly certFile: string; readonly keyFile: string };
 }

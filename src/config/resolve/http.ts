@@ -1,12 +1,13 @@
-// Resolves the HTTP settings: address, API key and TLS.
+// Resolves the HTTP settings: address, keys and TLS.
+import { createHash } from "node:crypto";
 import { isLoopback } from "../../net/mod.ts";
-import { quote } from "../../text/mod.ts";
+import { joinPath, quote } from "../../text/mod.ts";
 import type { CommonInput } from "../dialects/dialect.ts";
 import type { Faults } from "../errors.ts";
 import { type ConfigPlace, findPem, readSecret } from "../files.ts";
 import { defaultOf } from "../keys/key.ts";
 import { HTTP } from "../keys/keys.ts";
-import type { HttpConfig } from "./config.ts";
+import type { HttpConfig, KeyConfig } from "./config.ts";
 
 type HttpInput = NonNullable<CommonInput["http"]>;
 
@@ -14,6 +15,19 @@ type HttpInput = NonNullable<CommonInput["http"]>;
 const SHORT_KEY = 16;
 /** Keys are at most so long, in characters: a request with a longer one is refused without comparing. */
 export const MAX_KEY_LENGTH = 1024;
+/** What `api_key` is called where keys have names. */
+export const API_KEY_NAME = "api_key";
+const KEY_NAME = /^[A-Za-z0-9_.-]{1,64}$/;
+
+/** Whether a key can have this name. */
+export function isKeyName(name: string): boolean {
+  return KEY_NAME.test(name) && name !== API_KEY_NAME;
+}
+
+/** The hash of a key as configurations have it: no salt, as keys are long and random. */
+export function keyHash(key: string): string {
+  return `sha256:${createHash("sha256").update(key).digest("hex")}`;
+}
 
 /** Checks the section `http`; undefined when it is absent, which leaves HTTP off, or invalid. */
 export function resolveHttp(
@@ -26,7 +40,9 @@ export function resolveHttp(
   const address = http.address ?? defaultOf(HTTP.address);
   const apiKey = resolveKey(http, place, faults);
   const local = isLoopback(address);
-  const hasKey = http.api_key !== undefined || http.api_key_file !== undefined;
+  const keys = resolveKeys(http.keys, apiKey, faults);
+  const hasKey = http.api_key !== undefined || http.api_key_file !== undefined ||
+    (http.keys?.size ?? 0) > 0;
   // Without a key, anyone who can reach the port can stop cars; so only this machine may reach it.
   if (!local && !hasKey && !faults.hasProblem("http.api_key")) {
     const expected = `a key, as ${quote(address)} can be reached from other machines`;
@@ -40,8 +56,35 @@ export function resolveHttp(
     address,
     port: http.port ?? defaultOf(HTTP.port),
     ...(apiKey === undefined ? {} : { apiKey }),
+    ...(keys.length === 0 ? {} : { keys }),
     ...(tls === undefined ? {} : { tls }),
   };
+}
+
+function resolveKeys(
+  input: HttpInput["keys"],
+  apiKey: string | undefined,
+  faults: Faults,
+): readonly KeyConfig[] {
+  const keys: KeyConfig[] = [];
+  const names = new Map(apiKey === undefined ? [] : [[keyHash(apiKey), API_KEY_NAME]]);
+  for (const [name, { scope, hash } = {}] of input ?? []) {
+    const path = joinPath("http.keys", name);
+    if (!isKeyName(name)) {
+      const expected = "a name of 1 to 64 letters, digits, underscores, dots and hyphens";
+      faults.problem(path, `Expected ${expected}, not ${API_KEY_NAME}: found ${quote(name)}`);
+    }
+    // What is missing or wrong has been reported.
+    if (scope === undefined || hash === undefined) continue;
+    const same = names.get(hash);
+    if (same !== undefined) {
+      const expected = `a key of its own: found that of ${quote(same)}`;
+      faults.problem(joinPath(path, "hash"), `Expected ${expected}`);
+    }
+    names.set(hash, name);
+    keys.push({ name, scope, hash });
+  }
+  return keys;
 }
 
 function resolveKey(http: HttpInput, place: ConfigPlace, faults: Faults): string | undefined {

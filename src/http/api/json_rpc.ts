@@ -28,6 +28,8 @@ export const RPC_ERRORS = {
   BAD_CONFIG: -32001,
   /** The method is not available on this server, or not now. */
   UNAVAILABLE: -32002,
+  /** The caller's key lacks the scope of the method. */
+  FORBIDDEN: -32003,
 } as const;
 
 /** Requests in one batch. */

@@ -3,11 +3,14 @@
 import * as z from "zod";
 import type { Car } from "../../car/mod.ts";
 import { quote } from "../../text/mod.ts";
-import { effectiveDocument } from "../../config/mod.ts";
+import { effectiveDocument, type Scope } from "../../config/mod.ts";
 import { type Log, LOG_LEVELS, type LogLevel } from "../../log/mod.ts";
 import type { CallStatistics } from "../../module/mod.ts";
+import type { Pauses } from "../../state/mod.ts";
 import type { ReloadReport as Report } from "../../server/mod.ts";
 import { STATE_NAMES } from "../../session/mod.ts";
+import { AuditedAction, type AuditList } from "../access/audit.ts";
+import { type Caller, hasScope } from "../access/caller.ts";
 import {
   CallCounts,
   CarDetail,
@@ -15,8 +18,17 @@ import {
   CarSummary,
   EffectiveConfig,
   OpenRpc,
+  OperatedCars,
   ReloadReport,
 } from "./schemas.ts";
+import {
+  CAR,
+  CAR_AND_REASON,
+  type CarAction,
+  CARS_AND_REASON,
+  operateCars,
+  operatedText,
+} from "./operate.ts";
 import { openRpcDocument } from "./describe.ts";
 import { RpcError } from "../errors.ts";
 import { RPC_ERRORS, RpcCode } from "./json_rpc.ts";
@@ -31,11 +43,10 @@ export interface MethodSource extends ViewSource {
   /** As `Logging.setLevel`. */
   readonly setLogLevel: (level: LogLevel | undefined, car?: string) => void;
   readonly statistics: CallStatistics;
+  readonly pauses: Pauses;
+  readonly audit: AuditList;
   readonly log: Log;
 }
-
-/** What a method requires: reading, acting on cars, changing the server. */
-export type Scope = "read" | "operate" | "admin";
 
 /** A REST route; a GET changes nothing. */
 export interface Route {
@@ -50,6 +61,7 @@ export interface Route {
 export interface Method {
   readonly name: string;
   readonly summary: string;
+  /** Methods of scope read change nothing; all others stand in the audit list. */
   readonly scope: Scope;
   /** By name; in this order when passed as a list. */
   readonly params: z.ZodObject;
@@ -57,23 +69,26 @@ export interface Method {
   /** The REST route that does the same. */
   readonly rest: Route;
   /** @throws {RpcError} when it cannot be done. */
-  readonly run: (params: never, source: MethodSource) => unknown;
+  readonly run: (params: never, source: MethodSource, caller: Caller) => unknown;
+  /** What came of it, for the audit list. @default {"done"} */
+  readonly outcome?: (result: never) => string;
 }
 
 function define<P extends z.ZodObject, R extends z.ZodType>(
-  method: Omit<Method, "run" | "params" | "result"> & {
+  method: Omit<Method, "run" | "params" | "result" | "outcome"> & {
     readonly params?: P;
     readonly result: R;
     readonly run: (
       params: z.output<P>,
       source: MethodSource,
+      caller: Caller,
     ) => z.input<R> | Promise<z.input<R>>;
+    readonly outcome?: (result: z.input<R>) => string;
   },
 ): Method {
   return { params: z.strictObject({}), ...method } as Method;
 }
 
-const CAR = z.strictObject({ car: z.string().describe("A car of the configuration") });
 const CARS = z.strictObject({
   state: z.array(z.enum(STATE_NAMES)).min(1).optional().describe("Cars in one of these states"),
   q: z.string().max(100).optional().describe("Cars whose name contains this"),
@@ -101,17 +116,28 @@ export const METHODS: readonly Method[] = [
     result: CarDetail,
     run: ({ car }, source) => carDetail(source, car) ?? noSuchCar(car),
   }),
-  operate(
+  ...operate(
     "restart",
     "End the session of a car and tell its gateway, which then connects again",
-    (car) => car.restart(),
   ),
-  operate(
+  ...operate(
     "pause",
     "End the session of a car and answer no Connect until it is resumed",
-    (car) => car.pause(),
   ),
-  operate("resume", "Answer Connects of a paused car again", (car) => car.resume()),
+  ...operate("resume", "Answer Connects of a paused car again"),
+  define({
+    name: "audit.list",
+    summary: "What operators have done, the newest first",
+    scope: "read",
+    rest: { verb: "GET", path: "/api/v1/audit" },
+    params: z.strictObject({
+      limit: z.int().min(1).max(500).optional().describe("Absent: 100"),
+      before: z.int().min(1).optional().describe("Only actions with a smaller id: the next page"),
+      car: z.string().optional().describe("Only actions that name this car"),
+    }),
+    result: z.array(AuditedAction).readonly(),
+    run: ({ limit = 100, before, car }, { audit }) => audit.list(limit, before, car),
+  }),
   define({
     name: "config.reload",
     summary: "Read the configuration again; one that cannot be used changes nothing",
@@ -163,12 +189,14 @@ const BY_NAME: ReadonlyMap<string, Method> = new Map(METHODS.map((one) => [one.n
 /**
  * Calls a method by its name.
  *
- * @throws {RpcError} when there is no such method, its parameters are wrong, or it cannot be done.
+ * @throws {RpcError} when there is no such method, its parameters are wrong, the caller may not
+ * call it, or it cannot be done.
  */
 export async function callMethod(
   name: string,
   params: unknown,
   source: MethodSource,
+  caller: Caller,
 ): Promise<unknown> {
   const method = BY_NAME.get(name);
   if (method === undefined) {
@@ -179,7 +207,41 @@ export async function callMethod(
   if (!parsed.success) {
     throw new RpcError(RpcCode.INVALID_PARAMS, wrongParameters(parsed.error, method));
   }
-  return await method.run(parsed.data as never, source);
+  const { scope } = method;
+  const call = async () => {
+    if (!hasScope(caller, scope)) throw forbidden(scope, caller);
+    return await method.run(parsed.data as never, source, caller);
+  };
+  return scope === "read" ? await call() : await audited(call, method, parsed.data, source, caller);
+}
+
+/** Calls, and adds to the audit list what came of it. */
+async function audited(
+  call: () => Promise<unknown>,
+  { name, outcome }: Method,
+  params: Readonly<Record<string, unknown>>,
+  { audit }: MethodSource,
+  caller: Caller,
+): Promise<unknown> {
+  const { car, cars, reason, ...others } = params;
+  const named = cars ?? (typeof car === "string" ? [car] : []);
+  const rest = Object.entries(others).map(([key, value]) => `${key} ${JSON.stringify(value)}`);
+  const detail = [...(reason ? [reason] : []), ...rest].join(", ");
+  const add = (result: string) =>
+    audit.add(caller, { action: name, cars: named as readonly string[], detail, result });
+  try {
+    const result = await call();
+    add(outcome?.(result as never) ?? "done");
+    return result;
+  } catch (error) {
+    add(error instanceof RpcError ? error.message : "failed: see the log");
+    throw error;
+  }
+}
+
+function forbidden(scope: Scope, { name, scope: own }: Caller): RpcError {
+  const message = `Expected a key of scope ${scope}: found ${quote(name)} of scope ${own}`;
+  return new RpcError(RPC_ERRORS.FORBIDDEN, message);
 }
 
 function wrongParameters({ issues: [issue] }: z.ZodError, { params }: Method): string {
@@ -198,33 +260,44 @@ function byName(params: unknown, { params: schema }: Method): unknown {
   return Object.fromEntries(params.map((value, index) => [names[index] ?? `${index}`, value]));
 }
 
-function operate(
-  verb: "restart" | "pause" | "resume",
-  summary: string,
-  act: (car: OperatedCar) => void,
-): Method {
-  const name = `car.${verb}`;
-  return define({
-    name,
-    summary,
-    scope: "operate",
-    rest: { verb: "POST", path: `/api/v1/cars/{car}/${verb}` },
-    params: CAR,
-    result: CarSummary,
-    run: ({ car }, source) => {
-      const operated = source.fleet.car(car) ?? noSuchCar(car);
-      source.log.forCar(car).info(() => `An operator called ${name}`);
-      act(operated);
-      return carSummaries(source, new Set([car]))[0] ?? noSuchCar(car);
-    },
-  });
+/** The same for one car and for many. */
+function operate(action: CarAction, summary: string): readonly Method[] {
+  return [
+    define({
+      name: `car.${action}`,
+      summary,
+      scope: "operate",
+      rest: { verb: "POST", path: `/api/v1/cars/{car}/${action}` },
+      params: CAR_AND_REASON,
+      result: CarSummary,
+      run: async ({ car, reason }, source, caller) => {
+        const { cars: [operated] } = await operateCars(
+          action,
+          { cars: [car], reason },
+          source,
+          caller,
+        );
+        if (operated?.result === "no_such_car") noSuchCar(car);
+        return carSummaries(source, new Set([car]))[0] ?? noSuchCar(car);
+      },
+    }),
+    define({
+      name: `fleet.${action}`,
+      summary: `${summary}: for several cars`,
+      scope: "operate",
+      rest: { verb: "POST", path: `/api/v1/fleet/${action}` },
+      params: CARS_AND_REASON,
+      result: OperatedCars,
+      run: (params, source, caller) => operateCars(action, params, source, caller),
+      outcome: operatedText,
+    }),
+  ];
 }
 
-async function reload({ reload, log }: MethodSource): Promise<Report> {
+async function reload({ reload }: MethodSource): Promise<Report> {
   if (reload === undefined) {
     throw new RpcError(RPC_ERRORS.UNAVAILABLE, "There is no configuration to read again");
   }
-  log.info("An operator called config.reload");
   const report = await reload();
   if (report.applied) return report;
   const message = "The configuration cannot be used, nothing has changed";
@@ -233,12 +306,9 @@ async function reload({ reload, log }: MethodSource): Promise<Report> {
 
 function setLevel(
   { level, car }: { readonly level: LogLevel | null; readonly car?: string | undefined },
-  { fleet, setLogLevel, log }: MethodSource,
+  { fleet, setLogLevel }: MethodSource,
 ) {
   if (car !== undefined && fleet.car(car) === undefined) noSuchCar(car);
-  log.info(() =>
-    `An operator set the log level of ${car ?? "all"} to ${level ?? "the configured"}`
-  );
   setLogLevel(level ?? undefined, car);
   return { level, car: car ?? null };
 }

@@ -65,6 +65,8 @@ export function problemOf(error: unknown): RequestError | undefined {
       const { report } = Problem.shape;
       return new RequestError(422, "unusable_config", message, {}, { report: report.parse(data) });
     }
+    case RPC_ERRORS.FORBIDDEN:
+      return new RequestError(403, "forbidden", message);
     case RPC_ERRORS.UNAVAILABLE:
       return new RequestError(503, "unavailable", message);
     case RpcCode.INVALID_PARAMS:

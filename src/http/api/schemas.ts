@@ -79,11 +79,20 @@ export const FailureView = z.object({
 }).meta({ id: "FailureView", description: "Why a session ended, or a connect sequence failed" });
 export type FailureView = z.infer<typeof FailureView>;
 
+export const PauseView = z.object({
+  by: z.string().describe("name of the operator's key"),
+  at: time(),
+  reason: z.string().describe("in the operator's words; may be empty"),
+  kept: z.boolean().describe("whether it survives a restart of the server"),
+}).meta({ id: "PauseView", description: "Who paused a car, when and why" });
+export type PauseView = z.infer<typeof PauseView>;
+
 export const CarSummary = z.object({
   car: z.string(),
   state: z.enum(STATE_NAMES),
   since: time(),
   paused: z.boolean().describe("by an operator: no gateway is answered until it is resumed"),
+  pause: PauseView.nullable().describe("null while it is not paused"),
   brokerConnected: z.boolean(),
   sessionId: z.string().nullable().describe("null while no gateway has a session"),
   connectedDevices: count(),
@@ -245,6 +254,16 @@ export const ReloadReport = z.object({
   warnings: names(),
   problems: names(),
 }).meta({ id: "ReloadReport" });
+
+export const OperatedCars = z.object({
+  cars: list(z.object({
+    car: z.string(),
+    result: z.enum(["done", "unchanged", "no_such_car"])
+      .describe("unchanged: it was paused, or was not paused, already"),
+  })).describe("in the order of the request"),
+  kept: z.boolean().describe("whether the server will know of it after a restart"),
+}).meta({ id: "OperatedCars", description: "What came of an action on several cars" });
+export type OperatedCars = z.infer<typeof OperatedCars>;
 
 export const CallCounts = z.object({
   module: z.int(),

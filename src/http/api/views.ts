@@ -11,6 +11,7 @@ import {
 import type { ServerSnapshot } from "../../server/mod.ts";
 import { CommandResponseType, DeviceState } from "../../protocol/mod.ts";
 import { FAILURES, type StateName } from "../../session/mod.ts";
+import type { Pauses } from "../../state/mod.ts";
 import type { Clock } from "../../time/mod.ts";
 import { VERSION } from "../../version.ts";
 import { deviceAdvice, failureAdvice } from "./failure_advice.ts";
@@ -34,13 +35,15 @@ export interface ViewSource {
     snapshot(): ServerSnapshot;
   };
   readonly watch: FleetWatch;
+  readonly pauses: Pick<Pauses, "get" | "areKept">;
   readonly clock: Clock;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
 }
 
 /** The whole fleet. */
-export function fleetView({ fleet, watch, clock, startedAt }: ViewSource): Fleet {
+export function fleetView(source: ViewSource): Fleet {
+  const { fleet, clock, startedAt } = source;
   const { company } = fleet.config;
   const modules = modulesByCar(fleet.config);
   const { cars } = fleet.snapshot();
@@ -49,7 +52,7 @@ export function fleetView({ fleet, watch, clock, startedAt }: ViewSource): Fleet
     version: VERSION,
     at: Math.floor(clock.now()),
     startedAt,
-    cars: cars.map((car) => summary(car, modules.get(car.car) ?? [], watch)),
+    cars: cars.map((car) => summary(car, modules.get(car.car) ?? [], source)),
   };
 }
 
@@ -85,14 +88,12 @@ export function carList(
 }
 
 /** The rows of some cars; those that are not configured are left out. */
-export function carSummaries(
-  { fleet, watch }: ViewSource,
-  names: ReadonlySet<string>,
-): CarSummary[] {
+export function carSummaries(source: ViewSource, names: ReadonlySet<string>): CarSummary[] {
+  const { fleet } = source;
   const modules = modulesByCar(fleet.config);
   return fleet.snapshot().cars
     .filter(({ car }) => names.has(car))
-    .map((car) => summary(car, modules.get(car.car) ?? [], watch));
+    .map((car) => summary(car, modules.get(car.car) ?? [], source));
 }
 
 /** Everything about one car; undefined when it is not configured. */
@@ -104,7 +105,7 @@ export function carDetail(source: ViewSource, name: string): CarDetail | undefin
   if (car === undefined || config === undefined) return undefined;
   const record = watch.record(name);
   return {
-    ...summary(car, config.modules.map(({ id }) => id), watch),
+    ...summary(car, config.modules.map(({ id }) => id), source),
     devices: record.devices.list().map(([id, { device, why, ...seen }]): DeviceView => ({
       id,
       module: device.module,
@@ -133,13 +134,19 @@ export function failureView(failure: SeenFailure): FailureView {
   return { at, reason, title, sessionId, detail, waitedMs, times, advice: failureAdvice(failure) };
 }
 
-function summary(car: CarSnapshot, modules: readonly number[], watch: FleetWatch): CarSummary {
+function summary(
+  car: CarSnapshot,
+  modules: readonly number[],
+  { watch, pauses }: ViewSource,
+): CarSummary {
+  const pause = pauses.get(car.car);
   const failure = watch.record(car.car).failures.newest;
   return {
     car: car.car,
     state: car.state,
     since: car.since,
     paused: car.paused,
+    pause: pause === undefined ? null : { ...pause, kept: pauses.areKept },
     brokerConnected: car.brokerConnected,
     sessionId: car.sessionId,
     connectedDevices: car.devices.length,

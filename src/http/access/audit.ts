@@ -1,0 +1,131 @@
+// What operators have done: who, from where, what, and what came of it.
+import * as z from "zod";
+import type { Log } from "../../log/mod.ts";
+import type { StateDirectory, StateFile } from "../../state/mod.ts";
+import type { Clock } from "../../time/mod.ts";
+import type { Caller } from "./caller.ts";
+
+/** Actions that are remembered; the oldest is forgotten for a further one. */
+const MAX_ACTIONS = 1000;
+/** Cars that an action names; the rest are counted. */
+const MAX_CARS = 1000;
+/** With more characters in all names of cars, the oldest actions are forgotten. */
+const MAX_NAMES = 1_000_000;
+/** Cars that a line of the log names. */
+const LOGGED_CARS = 10;
+/** Longer texts are cut, in characters. */
+const MAX_TEXT = 300;
+
+const NAME = "actions.json";
+
+export const AuditedAction = z.object({
+  id: z.int().min(1).describe("greater than that of every earlier action"),
+  at: z.number().describe("milliseconds since the epoch"),
+  who: z.string().describe("name of the key; anonymous where none is required"),
+  from: z.string().describe("address the request came from"),
+  action: z.string().describe("the method of the API, session.open or session.close"),
+  cars: z.array(z.string()).readonly().describe("the cars it names, at most 1,000"),
+  carCount: z.int().min(0).describe("how many it names"),
+  detail: z.string().describe("its other parameters, such as the reason of a pause"),
+  result: z.string().describe("done, or what went wrong"),
+}).meta({ id: "AuditedAction", description: "What an operator did" });
+export type AuditedAction = z.output<typeof AuditedAction>;
+
+const document = z.strictObject({ format: z.literal(1), actions: z.array(AuditedAction) });
+
+/** What was done. */
+export interface Action {
+  readonly action: string;
+  readonly cars?: readonly string[];
+  readonly detail?: string;
+  readonly result: string;
+}
+
+/** The audit list: in memory, in the log, and with a state directory on the disk. */
+export class AuditList {
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #directory: StateDirectory | undefined;
+  /** The oldest first. */
+  #actions: AuditedAction[] = [];
+  /** Characters in the names of their cars. */
+  #names = 0;
+  #file: StateFile | undefined;
+
+  /** @param directory absent: the list ends with the server */
+  constructor(log: Log, clock: Clock, directory: StateDirectory | undefined) {
+    this.#log = log;
+    this.#clock = clock;
+    this.#directory = directory;
+  }
+
+  /**
+   * Reads what was kept.
+   *
+   * @throws {StateError} when it cannot be used.
+   */
+  async load(): Promise<void> {
+    if (this.#directory === undefined) return;
+    const kept = await this.#directory.read(NAME, document);
+    for (const action of kept?.actions ?? []) this.#remember(action);
+    this.#file = this.#directory.file(NAME, () => ({ format: 1, actions: this.#actions }));
+  }
+
+  /** Adds what somebody has done, or tried. */
+  add({ name, from }: Pick<Caller, "name" | "from">, action: Action): void {
+    const cars = action.cars ?? [];
+    const added: AuditedAction = {
+      id: (this.#actions.at(-1)?.id ?? 0) + 1,
+      at: Math.floor(this.#clock.now()),
+      who: name,
+      from,
+      action: cut(action.action),
+      cars: cars.slice(0, MAX_CARS).map(cut),
+      carCount: cars.length,
+      detail: cut(action.detail ?? ""),
+      result: cut(action.result),
+    };
+    this.#remember(added);
+    void this.#file?.save();
+    const log = cars.length === 1 ? this.#log.forCar(added.cars[0] ?? "") : this.#log;
+    log.info(() => actionText(added));
+  }
+
+  #remember(action: AuditedAction): void {
+    this.#actions.push(action);
+    this.#names += namesOf(action);
+    while (this.#actions.length > MAX_ACTIONS || this.#names > MAX_NAMES) {
+      const oldest = this.#actions.shift();
+      if (oldest === undefined) break;
+      this.#names -= namesOf(oldest);
+    }
+  }
+
+  /**
+   * The newest actions first.
+   *
+   * @param before only those with a smaller id
+   * @param car only those that name it
+   */
+  list(limit: number, before?: number, car?: string): AuditedAction[] {
+    return this.#actions.filter(({ id, cars }) =>
+      (before === undefined || id < before) && (car === undefined || cars.includes(car))
+    ).reverse().slice(0, limit);
+  }
+}
+
+/** Such as `Operator "desk" from 10.0.0.7: car.pause of car_a (brake check): done`. */
+function actionText({ who, from, action, cars, carCount, detail, result }: AuditedAction): string {
+  const more = carCount > LOGGED_CARS ? ` and ${carCount - LOGGED_CARS} more` : "";
+  const of = carCount === 0 ? "" : ` of ${cars.slice(0, LOGGED_CARS).join(", ")}${more}`;
+  const why = detail === "" ? "" : ` (${detail})`;
+  return `Operator ${JSON.stringify(who)} from ${from}: ${action}${of}${why}: ${result}`;
+}
+
+function namesOf({ cars }: AuditedAction): number {
+  return cars.reduce((sum, { length }) => sum + length, 0);
+}
+
+function cut(text: string): string {
+  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}...` : text;
+}

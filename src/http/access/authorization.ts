@@ -1,0 +1,179 @@
+// Who may ask: keys, log-ins, and without keys, protection against DNS rebinding.
+import type { Context, MiddlewareHandler } from "hono";
+import { deleteCookie, getCookie, setCookie } from "hono/cookie";
+import { MAX_KEY_LENGTH, type Scope } from "../../config/mod.ts";
+import { isLoopback } from "../../net/mod.ts";
+import { quote } from "../../text/mod.ts";
+import type { Clock } from "../../time/mod.ts";
+import { ClientRateLimit } from "../client_rate_limit.ts";
+import { RequestError, tooManyRequests } from "../errors.ts";
+import type { Bindings } from "../middleware.ts";
+import { ANONYMOUS, type Caller, hasScope } from "./caller.ts";
+import type { KeyRing } from "./key_ring.ts";
+import { isCsrfToken, type Session, SESSION_MS, type Sessions } from "./sessions.ts";
+
+/** Rate limit of wrong keys per client: keys per second, and the size of bursts. */
+const WRONG_KEYS = { perSecond: 1, burst: 10 } as const;
+/** The header that actions of a browser bring. */
+const CSRF_HEADER = "x-csrf-token";
+
+/** Where authorization gets what it needs. */
+export interface AuthorizationOptions {
+  readonly ring: KeyRing;
+  readonly sessions: Sessions;
+  readonly clock: Clock;
+  /** Of the log-in's cookie. */
+  readonly cookie: string;
+  /** Whether the server speaks HTTPS. */
+  readonly secure: boolean;
+  /** Whether only this machine reaches the server. */
+  readonly local: boolean;
+}
+
+/** Lets requests in that have a key, in `Authorization: Bearer` or `X-Api-Key`, or a log-in. */
+export class Authorization {
+  readonly #options: AuthorizationOptions;
+  readonly #wrongKeys: ClientRateLimit;
+
+  constructor(options: AuthorizationOptions) {
+    this.#options = options;
+    this.#wrongKeys = new ClientRateLimit(options.clock, WRONG_KEYS);
+  }
+
+  /** Lets callers with a scope pass; handlers get them as the variable `caller`. */
+  require(scope: Scope): MiddlewareHandler<Bindings> {
+    return async (ask, next) => {
+      const caller = this.#caller(ask);
+      if (!hasScope(caller, scope)) {
+        const message = `Expected a key of scope ${scope}: found ${quote(caller.name)} of scope ` +
+          caller.scope;
+        throw new RequestError(403, "forbidden", message);
+      }
+      ask.set("caller", caller);
+      await next();
+    };
+  }
+
+  /** The log-in that a request came with. */
+  session(ask: Context<Bindings>): Session | undefined {
+    const token = this.#token(ask);
+    return token === undefined ? undefined : this.#options.sessions.find(token);
+  }
+
+  /** Logs the caller in, with the key of this request. */
+  async logIn(ask: Context<Bindings>): Promise<Session> {
+    const { ring, sessions } = this.#options;
+    const text = keyOf(ask.req.raw.headers);
+    const key = text === undefined ? undefined : ring.find(text);
+    const token = key && await sessions.open(key);
+    const session = token && sessions.find(token);
+    if (!token || !session) throw unauthorized("Expected a key to log in with: found none");
+    this.#setCookie(ask, token);
+    return session;
+  }
+
+  /** Keeps a log-in that is used from ending, in the browser, too. */
+  renew(ask: Context<Bindings>): void {
+    const token = this.#token(ask);
+    if (token !== undefined && this.#options.sessions.renew(token)) this.#setCookie(ask, token);
+  }
+
+  /** Logs out. */
+  async logOut(ask: Context<Bindings>): Promise<void> {
+    const { sessions, cookie, secure } = this.#options;
+    const token = this.#token(ask);
+    if (token !== undefined) await sessions.close(token);
+    deleteCookie(ask, cookie, { path: "/", secure });
+  }
+
+  #caller(ask: Context<Bindings>): Caller {
+    const { ring } = this.#options;
+    if (ring.isEmpty) return this.#anonymous(ask);
+    const { req: { raw: { headers, method } }, env: { client: from } } = ask;
+    const text = keyOf(headers);
+    if (text !== undefined) {
+      // Guessing is slowed down, with an answer that reveals nothing.
+      this.#refuseGuessing(from);
+      const key = ring.find(text);
+      if (key !== undefined) return { ...key, from, ended: key.revoked };
+      throw this.#wrong(from, "Expected a configured key: found another one");
+    }
+    const token = this.#token(ask);
+    if (token === undefined) throw unauthorized("Expected a key: found none");
+    const session = this.#options.sessions.find(token);
+    if (session === undefined) {
+      this.#refuseGuessing(from);
+      throw this.#wrong(from, "Expected a log-in that lasts: found one that has ended");
+    }
+    if (
+      method !== "GET" && method !== "HEAD" &&
+      !isCsrfToken(headers.get(CSRF_HEADER) ?? undefined, session)
+    ) {
+      const message = `Expected the log-in's token in ${CSRF_HEADER}: found another one or none`;
+      throw new RequestError(403, "forbidden", message);
+    }
+    return { ...session.key, from, ended: session.ended };
+  }
+
+  #anonymous({ req: { raw }, env: { client: from } }: Context<Bindings>): Caller {
+    if (!this.#options.local) {
+      throw unauthorized("Expected a configured key: none is configured any more");
+    }
+    checkHost(raw);
+    return { name: ANONYMOUS, scope: "admin", from, ended: this.#options.ring.locked };
+  }
+
+  #token(ask: Context<Bindings>): string | undefined {
+    return getCookie(ask, this.#options.cookie);
+  }
+
+  #setCookie(ask: Context<Bindings>, token: string): void {
+    setCookie(ask, this.#options.cookie, token, {
+      path: "/",
+      httpOnly: true,
+      sameSite: "Strict",
+      secure: this.#options.secure,
+      maxAge: SESSION_MS / 1000,
+    });
+  }
+
+  #refuseGuessing(client: string): void {
+    if (!this.#wrongKeys.allows(client, false)) throw tooManyRequests();
+  }
+
+  #wrong(client: string, message: string): RequestError {
+    this.#wrongKeys.allows(client);
+    return unauthorized(message);
+  }
+}
+
+/** @throws {RequestError} when it is longer than any configured key. */
+function keyOf(headers: Headers): string | undefined {
+  const bearer = /^Bearer +(\S+) *$/i.exec(headers.get("authorization") ?? "")?.[1];
+  const key = bearer ?? headers.get("x-api-key") ?? undefined;
+  if (key !== undefined && key.length > MAX_KEY_LENGTH) {
+    throw unauthorized(
+      `Expected a key of at most ${MAX_KEY_LENGTH} characters: found a longer one`,
+    );
+  }
+  return key === "" ? undefined : key;
+}
+
+/** Without a key, DNS rebinding must not let a foreign page in: only names of this machine are allowed. */
+function checkHost(request: Request): void {
+  const hostname = URL.parse(request.url)?.hostname;
+  if (hostname === undefined) {
+    throw new RequestError(400, "bad_request", "Expected the name of a host: found none");
+  }
+  if (isLoopback(hostname.replace(/^\[(.*)\]$/, "$1"))) return;
+  throw new RequestError(
+    403,
+    "forbidden",
+    "Expected a host of this machine, such as localhost, as no key is configured: " +
+      `found ${quote(hostname)}`,
+  );
+}
+
+function unauthorized(message: string): RequestError {
+  return new RequestError(401, "unauthorized", message, { "www-authenticate": "Bearer" });
+}

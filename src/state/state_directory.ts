@@ -1,0 +1,134 @@
+// The directory of what survives a restart of the server.
+import { join } from "node:path";
+import type * as z from "zod";
+import type { Log } from "../log/mod.ts";
+import { describeFileError, readText } from "../text/mod.ts";
+import { type Clock, systemClock, within } from "../time/mod.ts";
+import { StateError } from "./errors.ts";
+import { type ReplaceFile, StateFile } from "./state_file.ts";
+
+export interface StateDirectoryOptions {
+  /** An absolute path; made when it is not there. */
+  readonly path: string;
+  readonly log: Log;
+  /** @default {systemClock} */
+  readonly clock?: Clock;
+  /** @default {the disk's} */
+  readonly replace?: ReplaceFile;
+}
+
+/** A larger document was not written by this program. */
+const MAX_BYTES = 16 * 1024 * 1024;
+/** How long the start waits for the disk, in milliseconds. */
+const OPEN_MS = 10_000;
+/** Is written and removed at the start, to see whether that works. */
+const PROBE = "probe";
+
+/** Only the user who runs the server may read what is in it. */
+export class StateDirectory {
+  readonly path: string;
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #replace: ReplaceFile;
+  readonly #files: StateFile[] = [];
+
+  constructor({ path, log, clock = systemClock, replace = replaceFile }: StateDirectoryOptions) {
+    this.path = path;
+    this.#log = log;
+    this.#clock = clock;
+    this.#replace = replace;
+  }
+
+  /**
+   * Makes the directory, and writes to it once.
+   *
+   * @throws {StateError} when that cannot be done.
+   */
+  async open(): Promise<void> {
+    const probe = join(this.path, PROBE);
+    const work = async () => {
+      await Deno.mkdir(this.path, { recursive: true, mode: 0o700 });
+      await this.#replace(probe, new Uint8Array());
+      await Deno.remove(probe);
+    };
+    const fail = (reason: string, cause?: unknown) => {
+      const expected = `Cannot keep state in ${JSON.stringify(this.path)}: ${reason}; make it a ` +
+        "directory that this user may write, or give state_dir another";
+      return new StateError(this.path, expected, { cause });
+    };
+    let inTime: boolean;
+    try {
+      inTime = await within(work(), OPEN_MS, this.#clock);
+    } catch (cause) {
+      throw fail(cause instanceof Error ? cause.message : String(cause), cause);
+    }
+    if (!inTime) throw fail(`the disk did not answer within ${OPEN_MS} ms`);
+  }
+
+  /**
+   * What was kept under a name.
+   *
+   * @returns undefined when nothing was.
+   * @throws {StateError} when it cannot be read, or is something else.
+   */
+  async read<S extends z.ZodType>(name: string, schema: S): Promise<z.output<S> | undefined> {
+    const path = join(this.path, name);
+    const fail = (reason: string, cause?: unknown) => {
+      const message = `Cannot read ${JSON.stringify(path)}: ${reason}; mend it, or remove it and ` +
+        "what it keeps is forgotten";
+      return new StateError(path, message, { cause });
+    };
+    let text: string;
+    try {
+      text = await readText(path, { maxBytes: MAX_BYTES, clock: this.#clock });
+    } catch (cause) {
+      if (cause instanceof Deno.errors.NotFound) return undefined;
+      throw fail(describeFileError(cause), cause);
+    }
+    let document: unknown;
+    try {
+      document = JSON.parse(text);
+    } catch (cause) {
+      throw fail("no JSON", cause);
+    }
+    const parsed = schema.safeParse(document);
+    if (parsed.success) return parsed.data;
+    const [issue] = parsed.error.issues;
+    throw fail(`${issue?.path.join(".") || "(document)"}: ${issue?.message}`, parsed.error);
+  }
+
+  /** A document that is written whenever it is saved. */
+  file(name: string, document: () => unknown): StateFile {
+    const path = join(this.path, name);
+    const options = { path, document, log: this.#log, clock: this.#clock, replace: this.#replace };
+    const file = new StateFile(options);
+    this.#files.push(file);
+    return file;
+  }
+
+  /** Writes what has not been written. Never rejects. */
+  async stop(): Promise<void> {
+    await Promise.all(this.#files.map((file) => file.stop()));
+  }
+}
+
+/** A crash at any moment leaves the old file or the new one. */
+async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
+  const fresh = `${path}.new`;
+  {
+    using file = await Deno.open(fresh, {
+      write: true,
+      create: true,
+      truncate: true,
+      mode: 0o600,
+    });
+    for (let written = 0; written < bytes.length;) {
+      written += await file.write(bytes.subarray(written));
+    }
+    await file.sync();
+  }
+  await Deno.rename(fresh, path);
+  // The name is on the disk only when the directory is.
+  using directory = await Deno.open(join(path, ".."));
+  await directory.sync();
+}

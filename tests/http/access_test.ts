@@ -1,0 +1,347 @@
+// Keys, scopes and log-ins: who may do what, and for how long.
+import assert from "node:assert/strict";
+import { keyHash } from "../../src/config/resolve/http.ts";
+import type { Scope } from "../../src/config/resolve/config.ts";
+import { SESSION_MS, Sessions } from "../../src/http/access/sessions.ts";
+import { KeyRing } from "../../src/http/access/key_ring.ts";
+import type { SessionView } from "../../src/http/access/session_routes.ts";
+import { StateDirectory } from "../../src/state/state_directory.ts";
+import { Certificates } from "../support/certificates.ts";
+import { ListLog } from "../support/list_log.ts";
+import { TempFolder } from "../support/temp.ts";
+import { VirtualClock } from "../support/virtual_clock.ts";
+import { waitFor } from "../support/wait.ts";
+import { Fixture, type FixtureOptions, type RpcAnswer } from "./fixture.ts";
+
+const NAMES = ["wall", "desk", "chief"] as const;
+const SCOPE_OF = { wall: "read", desk: "operate", chief: "admin" } as const satisfies Record<
+  string,
+  Scope
+>;
+/** The text of a key of this test. */
+const keyOf = (name: string) => `the key of the ${name}`.replaceAll(" ", "-");
+const keysOf = (...names: (typeof NAMES)[number][]) =>
+  names.map((name) => ({ name, scope: SCOPE_OF[name], hash: keyHash(keyOf(name)) }));
+/** The fixture's own key is absent. */
+const KEYS = { apiKey: undefined, keys: keysOf(...NAMES) } as unknown as NonNullable<
+  FixtureOptions["http"]
+>;
+
+interface Browser {
+  readonly view: SessionView;
+  readonly cookie: string;
+  /** All that the server said of it. */
+  readonly setCookie: string;
+}
+
+/** Logs a browser in. */
+async function logIn(fixture: Fixture, name: string): Promise<Browser> {
+  const headers = { authorization: `Bearer ${keyOf(name)}` };
+  const answer = await fixture.bare("/session", { method: "POST", headers });
+  assert.equal(answer.status, 200, await answer.clone().text());
+  const setCookie = answer.headers.get("set-cookie") ?? "";
+  const [cookie = ""] = setCookie.split(";");
+  return { view: await answer.json() as SessionView, cookie, setCookie };
+}
+
+/** Calls a method of JSON-RPC with these headers. */
+async function call(
+  fixture: Fixture,
+  headers: Record<string, string>,
+  method: string,
+  params?: unknown,
+): Promise<RpcAnswer & { readonly status: number }> {
+  const answer = await fixture.bare("/rpc", {
+    method: "POST",
+    headers: { "content-type": "application/json", ...headers },
+    body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }),
+  });
+  return { status: answer.status, ...await answer.json() };
+}
+
+async function statusOf(
+  fixture: Fixture,
+  path: string,
+  headers: Record<string, string>,
+  method = "GET",
+): Promise<number> {
+  const { status, body } = await fixture.bare(path, { headers, method });
+  await body?.cancel();
+  return status;
+}
+
+const bearer = (name: string) => ({ authorization: `Bearer ${keyOf(name)}` });
+
+Deno.test("each key may do what its scope includes, and nothing else", async () => {
+  await using fixture = (await Fixture.start({ http: KEYS })).up();
+  const actions = [
+    ["read", "fleet.list", {}],
+    ["operate", "car.pause", { car: "car_a" }],
+    ["admin", "log.set_level", { level: null }],
+  ] as const;
+  for (const [place, name] of NAMES.entries()) {
+    assert.equal(await statusOf(fixture, "/api/v1/cars", bearer(name)), 200);
+    for (const [needed, [scope, method, params]] of actions.entries()) {
+      const { error } = await call(fixture, bearer(name), method, params);
+      if (needed <= place) assert.equal(error, undefined, `${name} ${method}`);
+      else {
+        assert.equal(error?.code, -32003);
+        const own = `found "${name}" of scope ${SCOPE_OF[name]}`;
+        assert.equal(error?.message, `Expected a key of scope ${scope}: ${own}`);
+      }
+    }
+  }
+  assert.equal(fixture.pauses.get("car_a")?.by, "desk");
+  const resume = "/api/v1/cars/car_a/resume";
+  const headers = { ...bearer("wall"), "content-type": "application/json" };
+  assert.equal(await statusOf(fixture, resume, headers, "POST"), 403);
+  assert.deepEqual((await call(fixture, bearer("wall"), "audit.list", { limit: 1 })).result[0], {
+    ...(await call(fixture, bearer("wall"), "audit.list", { limit: 1 })).result[0],
+    who: "wall",
+    action: "car.resume",
+    cars: ["car_a"],
+    result: 'Expected a key of scope operate: found "wall" of scope read',
+  });
+  assert.equal(await statusOf(fixture, resume, { ...headers, ...bearer("desk") }, "POST"), 200);
+  assert.equal(fixture.pauses.get("car_a"), undefined);
+});
+
+Deno.test("a log-in is a cookie that no script reads, and the browser never holds the key", async () => {
+  await using fixture = await Fixture.start({ http: KEYS });
+  const { view, cookie, setCookie } = await logIn(fixture, "wall");
+  assert.match(
+    setCookie,
+    /^external_server_0=[\w-]{43}; Max-Age=7776000; Path=\/; HttpOnly; SameSite=Strict$/,
+  );
+  assert.deepEqual({ ...view, csrfToken: "" }, { name: "wall", scope: "read", csrfToken: "" });
+  assert.equal(await statusOf(fixture, "/api/v1/cars", { cookie }), 200);
+  const again = await fixture.bare("/session", { headers: { cookie } });
+  assert.deepEqual(await again.json(), view);
+  assert.equal(again.headers.get("set-cookie"), null);
+  for (const other of [cookie.replace(/.$/, "_"), "external_server_0=", "external_server_0=x"]) {
+    assert.equal(await statusOf(fixture, "/api/v1/cars", { cookie: other }), 401, other);
+  }
+});
+
+Deno.test("a log-in over HTTPS stays there", async () => {
+  await using certificates = await Certificates.make();
+  const ca = await Deno.readTextFile(certificates.caFile);
+  await using fixture = await Fixture.start({ http: { ...KEYS, tls: certificates.server } });
+  using client = Deno.createHttpClient({ caCerts: [ca] });
+  const init = { method: "POST", headers: bearer("wall"), client };
+  const answer = await waitFor(fetch(`${fixture.operators.url}/session`, init), "the log-in");
+  assert.match(answer.headers.get("set-cookie") ?? "", /; HttpOnly; Secure; SameSite=Strict$/);
+  await answer.body?.cancel();
+});
+
+Deno.test("an action of a browser needs the token of its own log-in", async () => {
+  await using fixture = (await Fixture.start({ http: KEYS })).up();
+  const { view, cookie } = await logIn(fixture, "desk");
+  const other = await logIn(fixture, "desk");
+  const pause = (headers: Record<string, string>) =>
+    call(fixture, { cookie, ...headers }, "car.pause", { car: "car_a" });
+  const foreign = other.view.csrfToken ?? "";
+  for (const headers of [{}, { "x-csrf-token": "" }, { "x-csrf-token": foreign }]) {
+    assert.equal((await pause(headers)).status, 403);
+    assert.equal(await statusOf(fixture, "/session", { cookie, ...headers }, "DELETE"), 403);
+  }
+  assert.equal(fixture.pauses.get("car_a"), undefined);
+  assert.equal((await pause({ "x-csrf-token": view.csrfToken ?? "" })).result.paused, true);
+  assert.equal(await statusOf(fixture, "/api/v1/cars", { cookie }), 200);
+});
+
+Deno.test("logging out ends the log-in and its event stream, for whoever has the cookie", async () => {
+  await using fixture = await Fixture.start({ http: KEYS });
+  const { view, cookie } = await logIn(fixture, "desk");
+  const other = await logIn(fixture, "desk");
+  const stream = await fixture.bare("/api/v1/events", { headers: { cookie } });
+  const headers = { cookie, "x-csrf-token": view.csrfToken ?? "" };
+  const answer = await fixture.bare("/session", { method: "DELETE", headers });
+  assert.equal(answer.status, 204);
+  assert.match(answer.headers.get("set-cookie") ?? "", /^external_server_0=; Max-Age=0; Path=\//);
+  // The stream has an end.
+  await stream.text();
+  assert.equal(await statusOf(fixture, "/api/v1/cars", { cookie }), 401);
+  assert.equal(await statusOf(fixture, "/api/v1/cars", { cookie: other.cookie }), 200);
+});
+
+Deno.test("a revoked key lets nobody in: its log-ins and streams end, others go on", async () => {
+  await using fixture = await Fixture.start({ http: KEYS });
+  const wall = await logIn(fixture, "wall");
+  const desk = await logIn(fixture, "desk");
+  const streams = await Promise.all(
+    [{ cookie: wall.cookie }, bearer("wall")].map((headers) =>
+      fixture.bare("/api/v1/events", { headers })
+    ),
+  );
+  const stays = await fixture.bare("/api/v1/events", { headers: bearer("desk") });
+  fixture.operators.configure({ keys: keysOf("desk", "chief") });
+  for (const stream of streams) await stream.text();
+  for (const headers of [bearer("wall"), { cookie: wall.cookie }]) {
+    assert.equal(await statusOf(fixture, "/api/v1/cars", headers), 401);
+  }
+  for (const headers of [bearer("desk"), { cookie: desk.cookie }]) {
+    assert.equal(await statusOf(fixture, "/api/v1/cars", headers), 200);
+  }
+  // The same name with another key is another key, and a log-in of the old one stays over.
+  fixture.operators.configure({ keys: keysOf("wall", "desk") });
+  assert.equal(await statusOf(fixture, "/api/v1/cars", { cookie: wall.cookie }), 401);
+  assert.equal(await statusOf(fixture, "/api/v1/cars", bearer("wall")), 200);
+  const reader = stays.body?.getReader();
+  assert.equal((await reader?.read())?.done, false);
+  await reader?.cancel();
+});
+
+Deno.test("a first key ends what was open to everybody, and without the last one only this machine is in", async () => {
+  await using fixture = await Fixture.start({
+    http: { apiKey: undefined } as unknown as { readonly apiKey?: string },
+  });
+  const stream = await fixture.bare("/api/v1/events");
+  assert.deepEqual(await (await fixture.bare("/session")).json(), {
+    name: "anonymous",
+    scope: "admin",
+    csrfToken: null,
+  });
+  assert.equal((await fixture.bare("/session", { method: "POST" })).status, 401);
+  fixture.operators.configure({ keys: keysOf("wall") });
+  await stream.text();
+  assert.equal(await statusOf(fixture, "/api/v1/cars", {}), 401);
+  fixture.operators.configure({});
+  assert.equal(await statusOf(fixture, "/api/v1/cars", {}), 200);
+
+  await using reachable = await Fixture.start({ http: { ...KEYS, address: "0.0.0.0" } });
+  reachable.operators.configure({});
+  const { port } = new URL(reachable.operators.url);
+  const answer = await fetch(`http://127.0.0.1:${port}/api/v1/cars`, { headers: bearer("wall") });
+  assert.equal(answer.status, 401);
+  assert.match(await answer.text(), /none is configured any more/);
+});
+
+Deno.test("a change of scope counts at once, in log-ins too", async () => {
+  await using fixture = await Fixture.start({ http: KEYS });
+  const { view, cookie } = await logIn(fixture, "wall");
+  const [wall] = keysOf("wall");
+  assert.ok(wall);
+  fixture.operators.configure({ keys: [{ ...wall, scope: "operate" }] });
+  const headers = { cookie, "x-csrf-token": view.csrfToken ?? "" };
+  const { result } = await call(fixture, headers, "car.pause", { car: "car_a" });
+  assert.equal(result.pause.by, "wall");
+});
+
+Deno.test("wrong log-ins are slowed down like wrong keys; a right one is not kept out by them", async () => {
+  await using fixture = await Fixture.start({ http: KEYS });
+  const { cookie } = await logIn(fixture, "wall");
+  const found: number[] = [];
+  for (let attempt = 0; attempt < 20; attempt++) {
+    found.push(await statusOf(fixture, "/api/v1/cars", { cookie: "external_server_0=wrong" }));
+  }
+  assert.deepEqual(found.slice(0, 10), new Array(10).fill(401));
+  assert.ok(found.includes(429), `${found}`);
+  assert.equal(await statusOf(fixture, "/api/v1/cars", { cookie }), 200);
+});
+
+async function opened(folder: TempFolder): Promise<StateDirectory> {
+  const state = new StateDirectory({ path: folder.path, log: new ListLog() });
+  await state.open();
+  return state;
+}
+
+Deno.test("log-ins, pauses and actions survive a restart; no key or token is on the disk", async () => {
+  await using folder = await TempFolder.make();
+  let browser: Browser;
+  {
+    const state = await opened(folder);
+    await using fixture = (await Fixture.start({ http: KEYS, state })).up();
+    browser = await logIn(fixture, "desk");
+    const headers = { cookie: browser.cookie, "x-csrf-token": browser.view.csrfToken ?? "" };
+    const params = { cars: ["car_b", "car_x"], reason: "brakes" };
+    const { result } = await call(fixture, headers, "fleet.pause", params);
+    assert.deepEqual(result, {
+      cars: [{ car: "car_b", result: "done" }, { car: "car_x", result: "no_such_car" }],
+      kept: true,
+    });
+    await state.stop();
+  }
+  const secrets = [
+    keyOf("desk"),
+    browser.cookie.split("=")[1] ?? "-",
+    browser.view.csrfToken ?? "-",
+  ];
+  for (const name of ["sessions.json", "pauses.json", "actions.json"]) {
+    const text = await Deno.readTextFile(folder.file(name));
+    for (const secret of secrets) assert.ok(!text.includes(secret), name);
+  }
+
+  await using fixture = (await Fixture.start({ http: KEYS, state: await opened(folder) })).up();
+  const { cookie } = browser;
+  const again = await fixture.bare("/session", { headers: { cookie } });
+  assert.deepEqual(await again.json(), browser.view);
+  const { result } = await call(fixture, bearer("wall"), "car.get", { car: "car_b" });
+  const { at, ...pause } = result.pause;
+  assert.deepEqual(pause, { by: "desk", reason: "brakes", kept: true });
+  assert.equal(typeof at, "number");
+  assert.deepEqual([result.paused, fixture.transport("car_b").notifications], [true, 1]);
+  const { result: actions } = await call(fixture, bearer("wall"), "audit.list");
+  assert.deepEqual(
+    actions.map(({ id, at: _, ...action }: { id: number; at: number }) => ({ id, ...action })),
+    [{
+      id: 2,
+      who: "desk",
+      from: "127.0.0.1",
+      action: "fleet.pause",
+      cars: ["car_b", "car_x"],
+      carCount: 2,
+      detail: "brakes",
+      result: "1 done, 1 no such car",
+    }, {
+      id: 1,
+      who: "desk",
+      from: "127.0.0.1",
+      action: "session.open",
+      cars: [],
+      carCount: 0,
+      detail: "",
+      result: "done",
+    }],
+  );
+});
+
+Deno.test("Sessions end after 90 days unless they are renewed, which is written once a day", async () => {
+  const clock = new VirtualClock();
+  const ring = new KeyRing({ keys: keysOf("wall") });
+  const sessions = new Sessions(ring, clock, undefined);
+  const key = ring.find(keyOf("wall"));
+  assert.ok(key);
+  const lasting = await sessions.open(key);
+  const forgotten = await sessions.open(key);
+  const day = 24 * 3600 * 1000;
+  clock.pass(day - 1);
+  assert.equal(sessions.renew(lasting), false);
+  clock.pass(1);
+  assert.equal(sessions.renew(lasting), true);
+  clock.pass(SESSION_MS - day);
+  assert.equal(sessions.find(forgotten), undefined);
+  assert.ok(sessions.find(lasting));
+  const signal = sessions.find(lasting)?.ended;
+  clock.pass(day);
+  assert.equal(sessions.find(lasting), undefined);
+  sessions.prune();
+  assert.equal(signal?.aborted, true);
+});
+
+Deno.test("Sessions of one key are bounded, and take no room from those of others", async () => {
+  const clock = new VirtualClock();
+  const ring = new KeyRing({ keys: keysOf("wall", "desk") });
+  const sessions = new Sessions(ring, clock, undefined);
+  const [wall, desk] = [ring.find(keyOf("wall")), ring.find(keyOf("desk"))];
+  assert.ok(wall && desk);
+  const other = await sessions.open(desk);
+  const tokens: string[] = [];
+  for (let index = 0; index <= 100; index++) {
+    tokens.push(await sessions.open(wall));
+    clock.pass(1);
+  }
+  const found = tokens.map((token) => sessions.find(token) !== undefined);
+  assert.deepEqual(found, [false, ...new Array(100).fill(true)]);
+  assert.ok(sessions.find(other));
+});

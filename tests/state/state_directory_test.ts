@@ -1,0 +1,173 @@
+// What survives a restart: documents are there whole, or as they were before.
+import assert from "node:assert/strict";
+import * as z from "zod";
+import { Pauses } from "../../src/state/pauses.ts";
+import { StateDirectory } from "../../src/state/state_directory.ts";
+import { ListLog } from "../support/list_log.ts";
+import { TempFolder } from "../support/temp.ts";
+import { settled, VirtualClock } from "../support/virtual_clock.ts";
+
+const schema = z.strictObject({ value: z.int() });
+
+async function opened(folder: TempFolder): Promise<StateDirectory> {
+  const directory = new StateDirectory({ path: folder.file("state"), log: new ListLog() });
+  await directory.open();
+  return directory;
+}
+
+Deno.test("StateDirectory keeps a document for the next one, readable by its user alone", async () => {
+  await using folder = await TempFolder.make();
+  const directory = await opened(folder);
+  assert.equal(await directory.read("a.json", schema), undefined);
+  assert.equal(await directory.file("a.json", () => ({ value: 7 })).save(), true);
+  assert.deepEqual(await (await opened(folder)).read("a.json", schema), { value: 7 });
+  const entries = [...Deno.readDirSync(folder.file("state"))].map(({ name }) => name);
+  assert.deepEqual(entries, ["a.json"]);
+  const mode = async (path: string) => ((await Deno.stat(path)).mode ?? 0) & 0o777;
+  assert.equal(await mode(folder.file("state/a.json")), 0o600);
+  assert.equal(await mode(folder.file("state")), 0o700);
+});
+
+Deno.test("StateDirectory names the file and what is wrong with it", async () => {
+  await using folder = await TempFolder.make();
+  const directory = await opened(folder);
+  const path = folder.file("state/a.json");
+  const wrong = { "no JSON": "{", "value: ": '{"value": "x"}', "is no text in UTF-8": "\xff" };
+  for (const [reason, text] of Object.entries(wrong)) {
+    await Deno.writeFile(path, Uint8Array.from(text, (letter) => letter.charCodeAt(0)));
+    await assert.rejects(directory.read("a.json", schema), ({ message }: Error) => {
+      assert.ok(message.startsWith(`Cannot read "${path}": ${reason}`), message);
+      return message.endsWith("; mend it, or remove it and what it keeps is forgotten");
+    });
+  }
+  await Deno.remove(path);
+  await Deno.mkdir(path);
+  await assert.rejects(directory.read("a.json", schema), /is a directory, not a regular file/);
+});
+
+Deno.test("StateDirectory says where it cannot write", async () => {
+  await using folder = await TempFolder.make();
+  await folder.write("file", "");
+  const path = folder.file("file/state");
+  const directory = new StateDirectory({ path, log: new ListLog() });
+  await assert.rejects(directory.open(), ({ message }: Error) => {
+    assert.match(message, /^Cannot keep state in ".*\/file\/state": .*give state_dir another$/);
+    return true;
+  });
+});
+
+/** A disk that a test commands. */
+class TestDisk {
+  readonly written: string[] = [];
+  /** What each write that has begun waits for. */
+  readonly begun: PromiseWithResolvers<void>[] = [];
+
+  readonly replace = async (_: string, bytes: Uint8Array) => {
+    const end = Promise.withResolvers<void>();
+    this.begun.push(end);
+    await end.promise;
+    this.written.push(JSON.parse(new TextDecoder().decode(bytes)));
+  };
+}
+
+function onDisk(disk: TestDisk) {
+  const log = new ListLog();
+  const clock = new VirtualClock();
+  const { replace } = disk;
+  let value = 0;
+  const file = new StateDirectory({ path: "/state", log, clock, replace })
+    .file("a.json", () => value);
+  const save = (next: number) => {
+    value = next;
+    return file.save();
+  };
+  return { file, save, log, clock };
+}
+
+Deno.test("StateFile writes all changes that come during a write at once", async () => {
+  const disk = new TestDisk();
+  const { save } = onDisk(disk);
+  const saved = [1, 2, 3, 4].map(save);
+  assert.equal(disk.begun.length, 1);
+  disk.begun[0]?.resolve();
+  await settled();
+  assert.equal(disk.begun.length, 2);
+  disk.begun[1]?.resolve();
+  assert.deepEqual(await Promise.all(saved), [true, true, true, true]);
+  assert.deepEqual(disk.written, [1, 4]);
+});
+
+Deno.test("StateFile tries again by itself, and says when it fails and when it works", async () => {
+  const disk = new TestDisk();
+  const { file, save, log, clock } = onDisk(disk);
+  const saved = save(1);
+  disk.begun[0]?.reject(new Error("disk full"));
+  assert.equal(await saved, false);
+  assert.equal(file.hasFailed, true);
+  assert.deepEqual(log.texts("ERROR"), [
+    'Cannot write "/state/a.json", what changed since would not survive a restart: disk full',
+  ]);
+  await clock.next();
+  assert.equal(disk.begun.length, 2);
+  disk.begun[1]?.resolve();
+  await settled();
+  assert.deepEqual([file.hasFailed, disk.written, clock.timers], [false, [1], 0]);
+  assert.deepEqual(log.texts("INFO"), ['Writing "/state/a.json" works again']);
+});
+
+Deno.test("StateFile keeps no answer waiting for a disk that hangs, nor the end", async () => {
+  const disk = new TestDisk();
+  const { file, save, clock } = onDisk(disk);
+  const saved = save(1);
+  await clock.advance(5000);
+  assert.equal(await saved, false);
+  assert.equal(file.hasFailed, true);
+  const stopped = file.stop();
+  await clock.advance(2000);
+  await stopped;
+  assert.equal(await save(2), false);
+  assert.deepEqual([disk.begun.length, clock.timers], [1, 0]);
+});
+
+Deno.test("StateFile writes at its end what a failure has left", async () => {
+  const disk = new TestDisk();
+  const { file, save, clock } = onDisk(disk);
+  const saved = save(1);
+  disk.begun[0]?.reject(new Error("disk full"));
+  await saved;
+  const stopped = file.stop();
+  disk.begun[1]?.resolve();
+  await stopped;
+  assert.deepEqual([disk.written, clock.timers], [[1], 0]);
+});
+
+Deno.test("Pauses outlive their owner, with who, when and why; the first pause of a car counts", async () => {
+  await using folder = await TempFolder.make();
+  const pauses = new Pauses(await opened(folder), new ListLog());
+  await pauses.load();
+  const first = { by: "desk", at: Date.UTC(2026, 10, 20, 23, 46), reason: "brakes" };
+  const second = { by: "other", at: first.at + 1, reason: "" };
+  assert.equal(await pauses.add(["car_a"], first), true);
+  assert.equal(await pauses.add(["car_a", "car_b", "car_c"], second), true);
+  assert.equal(await pauses.remove(["car_b"]), true);
+  const log = new ListLog();
+  const next = new Pauses(await opened(folder), log);
+  await next.load();
+  assert.deepEqual([next.get("car_a"), next.get("car_b"), next.get("car_c")], [
+    first,
+    undefined,
+    second,
+  ]);
+  assert.equal(next.areKept, true);
+  assert.deepEqual(log.lines.map(({ car, text }) => `${car}: ${text}`), [
+    'car_a: Still paused: by "desk" since 2026-11-20 23:46 UTC: brakes',
+    'car_c: Still paused: by "other" since 2026-11-20 23:46 UTC',
+  ]);
+});
+
+Deno.test("Pauses without a directory last as long as they do, and say so", async () => {
+  const pauses = new Pauses(undefined, new ListLog());
+  await pauses.load();
+  assert.equal(await pauses.add(["car_a"], { by: "desk", at: 1, reason: "" }), true);
+  assert.deepEqual([pauses.get("car_a")?.by, pauses.areKept], ["desk", false]);
+});
