@@ -13,6 +13,7 @@ import {
   completes,
   container,
   copyOfExample,
+  covers,
   demo,
   doctors,
   gate,
@@ -21,6 +22,7 @@ import {
   needsCompiled,
   needsMosquitto,
   NPX,
+  testsPaths,
   type Trial,
 } from "./trials.ts";
 
@@ -30,6 +32,8 @@ export type Trials = Readonly<Record<string, Trial>>;
 const README: Trials = {
   [`${NPX} task demo --seconds 20`]: demo,
   [`${NPX} task ok`]: gate,
+  [`${NPX} task test cli/program_test.ts tests/time`]: testsPaths,
+  [`${NPX} task test time --coverage`]: covers,
   "apt-get install mosquitto chromium": installs,
   [`${NPX} task start config.json`]: {
     missing: needsMosquitto,

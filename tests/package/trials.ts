@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import config from "../../deno.json" with { type: "json" };
 import { hasMosquitto } from "../support/mosquitto.ts";
-import { Desk, ROOT, shell, succeeds, taskSucceeds } from "./desk.ts";
+import { Desk, ROOT, shell, succeeds, task, taskSucceeds } from "./desk.ts";
 
 /** Where the tests know that a program can be compiled, they have one. */
 export const COMPILES = Deno.env.has("EXTERNAL_SERVER_BINARY");
@@ -39,6 +39,39 @@ export const gate: Trial = {
     assert.deepEqual(steps, ["deno fmt --check", "deno lint", "deno task check", "deno task test"]);
     assert.ok(config.tasks.check && config.tasks.test);
     return Promise.resolve();
+  },
+};
+
+/** Runs a few of the tests that the page names: all of them would take minutes. */
+async function tested(...args: string[]): Promise<string> {
+  await using process = task("test", ...args);
+  assert.equal((await process.ended()).code, 0, process.text);
+  return process.text;
+}
+
+export const testsPaths: Trial = {
+  async run() {
+    const text = await tested("time/backoff_test.ts", "tests/time/clock_test.ts");
+    const files = new Set([...text.matchAll(/^\.\/(tests\/\S+) => /gm)].map(([, file]) => file));
+    assert.deepEqual([...files].sort(), ["tests/time/backoff_test.ts", "tests/time/clock_test.ts"]);
+    await using missing = task("test", "no_such_test.ts");
+    assert.equal((await missing.ended()).code, 1);
+    assert.match(
+      missing.text,
+      /Cannot find the test "no_such_test\.ts": neither in ".*" nor in its/,
+    );
+  },
+};
+
+export const covers: Trial = {
+  async run({ folder }) {
+    // Where this very test is covered, the usual folder is in use.
+    const pages = folder.file("coverage");
+    assert.match(
+      await tested("time/backoff_test.ts", `--coverage=${pages}`),
+      /^\| backoff\.ts +\| +100\.0 /m,
+    );
+    assert.match(await Deno.readTextFile(`${pages}/html/index.html`), /backoff\.ts/);
   },
 };
 
