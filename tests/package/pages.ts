@@ -44,7 +44,7 @@ const README: Trials = {
     },
   },
   [`${NPX} task compile`]: compiles,
-  "docker network create fleet && docker compose up --build": container,
+  "docker compose up": container,
   "make -C examples/module": { run: async () => void await shell("make -C examples/module") },
   [`${NPX} task start config/documented.json`]: {
     missing: needsMosquitto,
@@ -231,7 +231,7 @@ const OPERATION: Trials = {
       assert.match(unit, /^ExecReload=kill -HUP \$MAINPID$/m);
     },
   },
-  "docker network create fleet && docker compose up --build": container,
+  "docker compose up": container,
 };
 /** Rows take minutes; one that does not exist shows that the options are understood, and the rows. */
 async function benchTakes(...args: string[]): Promise<string> {

@@ -1,6 +1,6 @@
 // What is published: archives that can be checked, unpacked and run, and a unit systemd takes.
 import assert from "node:assert/strict";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import config from "../../deno.json" with { type: "json" };
 import { TempFolder } from "../support/temp.ts";
@@ -29,7 +29,7 @@ function exists(command: string): boolean {
 async function namesPackages(file: string): Promise<void> {
   const packages = (await Deno.readTextFile(file)).split(/\n-{80}\n\n/).slice(1);
   const names = packages.map((text) => text.slice(0, text.indexOf(" ")));
-  const tests = ["@sinonjs/fake-timers", "fast-check", "playwright-core"];
+  const tests = ["@sinonjs/fake-timers", "fast-check", "playwright-core", "yaml"];
   for (const name of Object.keys(config.imports)) {
     assert.equal(names.includes(name.replace(/\/light$/, "")), !tests.includes(name), name);
   }
@@ -77,40 +77,6 @@ Deno.test({
       JSON.parse(await Deno.readTextFile(join(content, "config/external-server.schema.json"))),
     );
     await Deno.stat(join(content, "config/external-server.service"));
-  },
-});
-
-Deno.test({
-  name: `the image is built from the files that the Dockerfile copies${
-    COMPILES ? "" : " [skipped: no compiled program]"
-  }`,
-  ignore: !COMPILES,
-  async fn() {
-    await using folder = await TempFolder.make();
-    const dockerfile = await Deno.readTextFile(join(ROOT, "Dockerfile"));
-    const ignored = await Deno.readTextFile(join(ROOT, ".dockerignore"));
-    const sent = [...ignored.matchAll(/^!(.*)$/gm)].map(([, name = ""]) => name);
-    for (const [, line = ""] of dockerfile.matchAll(/^COPY ([^-].*)$/gm)) {
-      const names = line.split(" ");
-      const last = names.pop() ?? "";
-      for (const name of names) assert.ok(sent.includes(name.replace(/\/$/, "")), name);
-      const target = join(folder.path, last);
-      await Deno.mkdir(last.endsWith("/") ? target : dirname(target), { recursive: true });
-      for (const name of names) {
-        await run("cp", ["-r", name.endsWith("/") ? `${name}.` : name, target]);
-      }
-    }
-    await run(Deno.execPath(), ["task", "compile"], folder.path);
-    const program = folder.file("dist/external-server");
-    assert.match(await run(program, ["--version"]), /^external-server /);
-    await Deno.stat(folder.file("dist/THIRD_PARTY_LICENSES"));
-    // Its module is mounted where the image runs; here it is not there, and nothing else is wrong.
-    const args = ["check", folder.file("config/container.json")];
-    const { code, stderr } = await new Deno.Command(program, { args }).output();
-    const problems = new TextDecoder().decode(stderr).trimEnd().split("\n");
-    assert.equal(code, 1);
-    assert.equal(problems.length, 1, problems.join("\n"));
-    assert.match(problems[0] ?? "", /lib_path: .*\/modules\//);
   },
 });
 

@@ -40,18 +40,18 @@ const DEVICES = ["null", "zero", "urandom"];
 const PROGRAM = "usr/local/bin/external-server";
 
 /**
- * Runs in a mount namespace of its own: the root file system and the host's /proc; everything
- * read-only but for what the arguments before "--" name.
+ * Runs in a mount namespace of its own, as a user and in a folder: the root file system and the
+ * host's /proc; everything read-only but for what the arguments before "--" name.
  */
 const ENTER = `set -e
-root="$1"; shift
+root="$1"; user="$2"; folder="$3"; shift 3
 mount --bind "$root" "$root"
 mount --bind /proc "$root/proc"
 for device in ${DEVICES.join(" ")}; do mount --bind "/dev/$device" "$root/dev/$device"; done
 mount -o remount,bind,ro "$root"
 while [ "$1" != -- ]; do mount --bind "$root-writable/$1" "$root/$1"; shift; done
 shift
-exec chroot --userspec=${NONROOT}:${NONROOT} "$root" /${PROGRAM} "$@"`;
+exec unshare --root="$root" --wd="$folder" --setuid="$user" --setgid="$user" "$@"`;
 
 /** Why no program can be run in a root file system here; undefined where it can. */
 export function reasonNotToEnter(): string | undefined {
@@ -71,6 +71,18 @@ function succeeds(command: string, ...args: string[]): boolean {
   }
 }
 
+/** How something runs inside. */
+export interface EnterOptions {
+  /** Folders that {@linkcode RootFs.makeWritable} has made. @default {none} */
+  readonly writable?: readonly string[];
+  /** @default {NONROOT} */
+  readonly user?: number;
+  /** The working directory. @default {"/"} */
+  readonly folder?: string;
+  /** What runs, before further arguments. @default {the program} */
+  readonly argv?: readonly string[];
+}
+
 /** The tree on disk; `await using` removes it. */
 export class RootFs implements AsyncDisposable {
   readonly #folder: TempFolder;
@@ -81,6 +93,15 @@ export class RootFs implements AsyncDisposable {
 
   /** Makes the tree, with the compiled program in it. */
   static async make(): Promise<RootFs> {
+    const root = await RootFs.makeBase();
+    const [binary] = program();
+    await Deno.copyFile(binary, root.path(PROGRAM));
+    await Deno.chmod(root.path(PROGRAM), 0o755);
+    return root;
+  }
+
+  /** Makes the tree as the base image is. */
+  static async makeBase(): Promise<RootFs> {
     const root = new RootFs(await TempFolder.make());
     try {
       await root.#fill();
@@ -110,17 +131,18 @@ export class RootFs implements AsyncDisposable {
   }
 
   /** Makes a folder that a run may write to when it is named to {@linkcode command}. */
-  async makeWritable(name: string): Promise<void> {
+  async makeWritable(name: string, user = NONROOT): Promise<void> {
     for (const path of [this.path(name), this.writable(name)]) {
       await Deno.mkdir(path, { recursive: true });
     }
-    await Deno.chown(this.writable(name), NONROOT, NONROOT);
+    await Deno.chown(this.writable(name), user, user);
   }
 
   /** What to start so that the program runs inside; it keeps the process id. */
-  command(writable: readonly string[] = []): readonly [command: string, args: readonly string[]] {
-    const args = ["--mount", "sh", "-c", ENTER, "sh", this.path("."), ...writable, "--"];
-    return ["unshare", args];
+  command(options: EnterOptions = {}): readonly [command: string, args: readonly string[]] {
+    const { writable = [], user = NONROOT, folder = "/", argv = [`/${PROGRAM}`] } = options;
+    const how = [this.path("."), `${user}`, folder, ...writable, "--", ...argv];
+    return ["unshare", ["--mount", "sh", "-c", ENTER, "sh", ...how]];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -150,9 +172,6 @@ export class RootFs implements AsyncDisposable {
     for (const name of DEVICES) await this.write(`dev/${name}`, "");
     await this.#trustAuthorities();
     await this.makeWritable("tmp");
-    const [binary] = program();
-    await Deno.copyFile(binary, this.path(PROGRAM));
-    await Deno.chmod(this.path(PROGRAM), 0o755);
   }
 
   /** What the package's own script does when it is installed. */
@@ -166,7 +185,7 @@ export class RootFs implements AsyncDisposable {
   }
 }
 
-async function run(command: string, args: string[], cwd: string): Promise<void> {
+export async function run(command: string, args: string[], cwd: string): Promise<void> {
   const { success, stderr } = await new Deno.Command(command, { args, cwd }).output();
   if (!success) throw new Error(`Cannot run "${command}": ${new TextDecoder().decode(stderr)}`);
 }

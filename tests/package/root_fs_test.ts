@@ -94,7 +94,7 @@ rootFsTest(
     await using broker = await Mosquitto.start();
     await writeConfig(root, broker.port, true);
     await root.makeWritable("log");
-    const command = root.command(["log", "tmp"]);
+    const command = root.command({ writable: ["log", "tmp"] });
     await using server = new ProgramProcess(["/config/config.json"], { command });
     await serveOneCar(server, broker.port);
     await isUnprivileged(server.pid);
