@@ -25,8 +25,11 @@ export interface OutgoingBatchOptions {
 export const MAX_OUTSTANDING = 8_192;
 /** More bytes than this not accepted by the network: the connection is given up. */
 const MAX_UNSENT_BYTES = 64 * 1024 * 1024;
-/** With so many acknowledgements, they are sent at once; brokers send at most 20 messages without one. */
-const ACKNOWLEDGE_AT = 8;
+/**
+ * With so many acknowledgements, they are sent at once: brokers send at most 20 messages without one.
+ * Fewer wait for a response, as each write costs more than everything else that a status needs.
+ */
+const ACKNOWLEDGE_AT = 16;
 
 /** The packet id of SUBSCRIBE; messages have all lower ones. */
 export const SUBSCRIBE_ID = 65_535;
