@@ -1,6 +1,7 @@
 // Limits of the memory that clients of the embedded broker may use. A client that exceeds them is
 // dropped; no other client waits for it.
 import type { Client } from "aedes";
+import { Buffer } from "node:buffer";
 import type { Duplex } from "node:stream";
 import { quote } from "../text/mod.ts";
 import { andSuppressed, type Log, Once } from "../log/mod.ts";
@@ -159,7 +160,7 @@ export class BrokerClients {
       if (size === 0) return read(size);
       refused = parsing || rate.pausing;
       if (refused) return null;
-      const bytes: Uint8Array | null = read(size);
+      const bytes = readAll(read);
       if (bytes === null) return null;
       if (!packets.allows(bytes)) {
         const { maxMessageBytes } = this.#options;
@@ -201,7 +202,7 @@ export class BrokerClients {
 
   #addUp(bytes: number): void {
     this.#passedBytes += bytes;
-    if (this.#passedBytes < Math.min(ADD_UP_BYTES, this.limits.allBytes)) return;
+    if (this.#passedBytes < Math.min(ADD_UP_BYTES, this.limits.allBytes / 8)) return;
     this.#passedBytes = 0;
     const { allBytes } = this.limits;
     while (this.#sum(bytesOf) > allBytes) {
@@ -259,6 +260,17 @@ export class BrokerClients {
     stream.destroy();
     return false;
   }
+}
+
+/**
+ * Everything that has arrived: read() may give its first piece only, and aedes, which asks once for
+ * each "readable", would never ask for the rest of a message.
+ */
+function readAll(read: () => Buffer | null): Buffer | null {
+  const pieces: Buffer[] = [];
+  for (let piece = read(); piece !== null; piece = read()) pieces.push(piece);
+  const [first = null] = pieces;
+  return pieces.length > 1 ? Buffer.concat(pieces) : first;
 }
 
 /** Undeclared members of aedes: the client of a stream, and its topic filters. */

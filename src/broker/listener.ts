@@ -1,6 +1,13 @@
 // Accepts connections for the embedded broker: TCP, TLS or WebSocket, each as a node stream.
 import type { Duplex } from "node:stream";
-import { brokerAddress, ConnStream, ListenError, readTls, type TlsMaterial } from "../net/mod.ts";
+import {
+  brokerAddress,
+  ConnLink,
+  LinkStream,
+  ListenError,
+  readTls,
+  type TlsMaterial,
+} from "../net/mod.ts";
 import type { BrokerConfig } from "../config/mod.ts";
 import { andSuppressed, type Log, Once } from "../log/mod.ts";
 import { type Clock, ReadShare, systemClock } from "../time/mod.ts";
@@ -110,18 +117,19 @@ class Acceptor implements BrokerListener {
 
   #take(conn: Deno.Conn): void {
     const { maxClients, accept } = this.#options;
-    const stream = new ConnStream(conn);
-    const { address } = stream;
+    const { remoteAddr } = conn;
+    const address = "hostname" in remoteAddr ? remoteAddr.hostname : "";
     if (this.#streams.size >= maxClients) {
       this.#warn("full", () => `turned ${address} away: ${maxClients} clients are connected`);
-      stream.destroy();
+      conn.close();
       return;
     }
+    if ("setNoDelay" in conn) (conn as Deno.TcpConn).setNoDelay(true);
+    const stream = new LinkStream(new ConnLink(conn));
     this.#streams.add(stream);
     stream.on("close", () => this.#streams.delete(stream));
-    if ("setNoDelay" in conn) (conn as Deno.TcpConn).setNoDelay(true);
     if (this.#upgrade === undefined) accept({ stream, address, framingBytes: () => 0 });
-    else this.#upgrade.take(stream, accept);
+    else this.#upgrade.take(stream, address, accept);
   }
 
   #warn(kind: string, text: () => string): void {

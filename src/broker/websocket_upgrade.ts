@@ -5,7 +5,7 @@ import { Buffer } from "node:buffer";
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { createWebSocketStream, type WebSocket, WebSocketServer } from "ws";
 import type { Clock, TimerHandle } from "../time/mod.ts";
-import type { ConnStream } from "../net/mod.ts";
+import type { LinkStream } from "../net/mod.ts";
 
 /** A connection that can carry MQTT. */
 export interface BrokerPeer {
@@ -29,7 +29,7 @@ export class WebSocketUpgrade {
   readonly #server: WebSocketServer;
   readonly #clock: Clock;
   /** Connections without a request yet. */
-  readonly #waiting = new Set<ConnStream>();
+  readonly #waiting = new Set<LinkStream>();
 
   /** @param maxPayload bytes of a message; a client that sends a larger one is disconnected */
   constructor(maxPayload: number, clock: Clock) {
@@ -45,7 +45,7 @@ export class WebSocketUpgrade {
   }
 
   /** Reads and answers the request, then passes the client on. */
-  take(stream: ConnStream, accept: (peer: BrokerPeer) => void): void {
+  take(stream: LinkStream, address: string, accept: (peer: BrokerPeer) => void): void {
     let request: Buffer = Buffer.alloc(0);
     const timer: TimerHandle = this.#clock.set(() => stream.destroy(), UPGRADE_MS);
     this.#waiting.add(stream);
@@ -62,7 +62,12 @@ export class WebSocketUpgrade {
       over();
       const rest = request.subarray(end + HEAD_END.length);
       const head = readHead(request.toString("latin1", 0, end));
-      this.#server.handleUpgrade(head, stream, rest, (socket) => accept(peerOf(socket, stream)));
+      this.#server.handleUpgrade(
+        head,
+        stream,
+        rest,
+        (socket) => accept(peerOf(socket, stream, address)),
+      );
     };
     stream.on("data", onData);
     stream.on("close", over);
@@ -78,11 +83,11 @@ export class WebSocketUpgrade {
   }
 }
 
-function peerOf(socket: WebSocket, conn: ConnStream): BrokerPeer {
+function peerOf(socket: WebSocket, conn: LinkStream, address: string): BrokerPeer {
   const stream = createWebSocketStream(socket);
   let passed = conn.bytesRead;
   socket.on("message", () => passed = conn.bytesRead);
-  return { stream, address: conn.address, framingBytes: () => conn.bytesRead - passed };
+  return { stream, address, framingBytes: () => conn.bytesRead - passed };
 }
 
 /** As much of a request as the upgrade needs. */

@@ -5,6 +5,8 @@ import { ReadShare } from "../time/mod.ts";
 export interface LinkListener {
   /** Bytes arrived; they are overwritten after the call. What it throws ends the link. */
   onData(bytes: Uint8Array): void;
+  /** The runtime has accepted everything written. */
+  onDrained?(): void;
   /** It was closed by either side; the last call. Without an error when the other end closed it. */
   onClosed(error: Error | undefined): void;
 }
@@ -124,6 +126,7 @@ export class ConnLink implements Link {
           sent += await this.#conn.write(sent === 0 ? bytes : bytes.subarray(sent));
         }
         this.#unsentBytes = Math.max(0, this.#unsentBytes - bytes.length);
+        if (this.#queue.length === 0 && !this.#closed) this.#listener?.onDrained?.();
       }
       if (this.#ending && !this.#closed) await this.#conn.closeWrite();
     } catch (error) {

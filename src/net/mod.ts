@@ -10,7 +10,6 @@ export {
   parseAddress,
   reachableHost,
 } from "./address.ts";
-export { ConnStream } from "./conn_stream.ts";
 export {
   BrokerClosedError,
   BrokerRefusedError,
@@ -22,6 +21,7 @@ export {
   TlsFileError,
   WebSocketRefusedError,
 } from "./errors.ts";
-export { concatenate, type Link, type LinkListener } from "./link.ts";
+export { concatenate, ConnLink, type Link, type LinkListener } from "./link.ts";
+export { LinkStream, openStream } from "./link_stream.ts";
 export { openLink } from "./open_link.ts";
 export { readTls, type TlsFiles, type TlsMaterial } from "./tls.ts";

@@ -75,7 +75,11 @@ class WebSocketLink implements Link, LinkListener {
     this.#listener = listener;
     const early = this.#early;
     this.#early = [];
-    for (const bytes of early) listener.onData(bytes);
+    try {
+      for (const bytes of early) listener.onData(bytes);
+    } catch (error) {
+      this.destroy(error instanceof Error ? error : new Error(String(error)));
+    }
   }
 
   write(bytes: Uint8Array): void {
@@ -97,6 +101,10 @@ class WebSocketLink implements Link, LinkListener {
 
   destroy(error?: Error): void {
     this.#link.destroy(error);
+  }
+
+  onDrained(): void {
+    this.#listener?.onDrained?.();
   }
 
   onClosed(error: Error | undefined): void {
@@ -166,7 +174,11 @@ class WebSocketLink implements Link, LinkListener {
         throw new MalformedFrameError(`Cannot read a control frame of ${header.length} bytes`);
       }
       if (end > bytes.length) break;
-      this.#control(header.opcode, bytes.subarray(header.payloadStart, end));
+      if (header.opcode === CLOSE) {
+        this.#link.destroy();
+        return new Uint8Array(0);
+      }
+      if (header.opcode === PING) this.#answer(bytes.subarray(header.payloadStart, end));
       at = end;
     }
     return bytes.subarray(at);
@@ -177,10 +189,8 @@ class WebSocketLink implements Link, LinkListener {
     else this.#early.push(payload.slice());
   }
 
-  #control(opcode: number, payload: Uint8Array): void {
-    if (opcode === PING) {
-      if (this.#link.unsentBytes < MAX_UNSENT_PONG_BYTES) this.#link.write(frame(PONG, payload));
-    } else if (opcode === CLOSE) this.#link.destroy();
+  #answer(ping: Uint8Array): void {
+    if (this.#link.unsentBytes < MAX_UNSENT_PONG_BYTES) this.#link.write(frame(PONG, ping));
   }
 }
 

@@ -1,12 +1,10 @@
 // The MQTT side of a simulated gateway [MQTT-SETTINGS]: one broker connection at a time.
-import { readFileSync } from "node:fs";
 import { Buffer } from "node:buffer";
-import mqtt, { type IClientOptions, MqttClient } from "mqtt";
-import { BrokerStream } from "./broker_stream.ts";
+import type { MqttClient } from "mqtt";
+import { openStream, TlsFileError } from "../net/mod.ts";
 import { type CarTopics, carTopics } from "../protocol/mod.ts";
-import { requireRegularFile } from "../text/mod.ts";
 import { systemClock, within } from "../time/mod.ts";
-import { brokerAdvice, describeFailure } from "../transport/mod.ts";
+import { brokerAdvice, createClient, describeFailure } from "../transport/mod.ts";
 
 /** How to reach the broker; the server's own `BrokerConfig` fits. */
 export interface GatewayBroker {
@@ -50,7 +48,6 @@ export interface GatewayLinkListener {
 /** Deadline for opening and for closing a connection, in milliseconds. */
 const CONNECT_TIMEOUT_MS = 5_000;
 const LEAVE_TIMEOUT_MS = 1_000;
-const KEEP_ALIVE_SECONDS = 15;
 
 /** A broker connection that can be opened again after it was closed or lost. */
 export class GatewayLink {
@@ -70,16 +67,22 @@ export class GatewayLink {
   /** Connects and subscribes; `onUp` or `onDown` follows. Does nothing when there is a link. */
   open(): void {
     if (this.#client !== undefined) return;
-    let client: MqttClient;
-    try {
-      client = this.#connect();
-    } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      queueMicrotask(() => this.#listener.onDown(`cannot connect: ${reason}`));
-      return;
-    }
-    this.#client = client;
+    const { broker, company, car, clientId = `${company}/${car}` } = this.#options;
+    const { protocol = "mqtt", path = "" } = broker;
     let reason = "the broker closed the connection";
+    const open = () => {
+      const stream = openStream({ ...broker, protocol, path });
+      stream.on("error", (error) => reason = failureText(error));
+      return stream;
+    };
+    const client = createClient(open, {
+      broker,
+      clientId,
+      connectTimeout: CONNECT_TIMEOUT_MS,
+      // Saves setting a timer again for every message.
+      reschedulePings: false,
+    });
+    this.#client = client;
     client.on("error", (error) => reason = failureText(error));
     client.on("close", () => {
       client.end(true);
@@ -92,11 +95,8 @@ export class GatewayLink {
       if (topic === this.#topics.externalServer) this.#listener.onMessage(payload);
       else if (topic === this.#topics.disconnect) this.#listener.onNotification();
     });
-    client.on("connect", () => {
-      // Not earlier: some runtimes ignore it before the socket is connected.
-      setNoDelay(client);
-      this.#subscribe(client);
-    });
+    client.on("connect", () => this.#subscribe(client));
+    client.connect();
   }
 
   /** Publishes with QoS 1; dropped while there is no link. */
@@ -135,37 +135,6 @@ export class GatewayLink {
       this.#listener.onDown(`cannot subscribe: ${error.message}`);
     });
   }
-
-  #connect(): MqttClient {
-    const options = this.#clientOptions();
-    const { protocol, tls, path = "", ...rest } = this.#options.broker;
-    if (protocol !== "mqtts" || tls === undefined) return mqtt.connect(options);
-    return new MqttClient(() => new BrokerStream({ ...rest, path, protocol, tls }), options);
-  }
-
-  #clientOptions(): IClientOptions {
-    const { broker, company, car, clientId = `${company}/${car}` } = this.#options;
-    const { protocol = "mqtt", host, port, path, username, password, tls } = broker;
-    return {
-      protocol,
-      host,
-      port,
-      ...(path ? { path } : {}),
-      ...(username === undefined ? {} : { username }),
-      ...(password === undefined ? {} : { password }),
-      ...(tls === undefined ? {} : readTls(tls)),
-      clientId,
-      clean: true,
-      keepalive: KEEP_ALIVE_SECONDS,
-      connectTimeout: CONNECT_TIMEOUT_MS,
-      reconnectPeriod: 0,
-      resubscribe: false,
-      // Each of these saves work for every message: an unused log, a timer set again.
-      log: ignore,
-      reschedulePings: false,
-      timerVariant: "native",
-    };
-  }
 }
 
 const PUBLISH_OPTIONS = { qos: 1 } as const;
@@ -174,36 +143,9 @@ function ignore(): void {}
 
 /** What went wrong and what to do, as the server itself says it. */
 function failureText(error: Error): string {
-  // Of several addresses that were tried, any one's reason will do.
-  const [first = error] = error instanceof AggregateError ? error.errors : [];
-  const { code, reason } = describeFailure(first);
+  if (error instanceof TlsFileError) return `cannot connect: ${error.message}`;
+  const { code, reason } = describeFailure(error);
   return `${reason}. ${brokerAdvice(code)}`;
-}
-
-const pemFiles = new Map<string, Buffer>();
-
-/** A fleet shares its certificates, so each file is read once. */
-function readPem(file: string): Buffer {
-  const known = pemFiles.get(file);
-  if (known !== undefined) return known;
-  requireRegularFile(file);
-  const bytes = readFileSync(file);
-  pemFiles.set(file, bytes);
-  return bytes;
-}
-
-function readTls(tls: NonNullable<GatewayBroker["tls"]>): IClientOptions {
-  return {
-    ...(tls.caFile === undefined ? {} : { ca: readPem(tls.caFile) }),
-    ...(tls.certFile === undefined ? {} : { cert: readPem(tls.certFile) }),
-    ...(tls.keyFile === undefined ? {} : { key: readPem(tls.keyFile) }),
-  };
-}
-
-/** TCP_NODELAY [MQTT-SETTINGS], where the stream is a socket and not a WebSocket. */
-function setNoDelay(client: MqttClient): void {
-  const stream = client.stream as { setNoDelay?: (on: boolean) => unknown };
-  stream.setNoDelay?.(true);
 }
 
 async function leave(client: MqttClient): Promise<void> {

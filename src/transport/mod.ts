@@ -1,6 +1,7 @@
 // A car's connection to its broker: the interface, and MQTT behind it.
 export { type BrokerWay, type Connector, createConnector, findWay } from "./connector.ts";
 export { brokerAdvice } from "./mqtt/broker_advice.ts";
+export { type ClientOptions, createClient } from "./mqtt/client.ts";
 export { describeFailure } from "./mqtt/failure.ts";
 export type {
   CarTransport,

@@ -1,10 +1,12 @@
 // What a client of the embedded broker can do to the others: nothing.
 import assert from "node:assert/strict";
+import { Duplex } from "node:stream";
 import type { BrokerConfig } from "../../src/config/resolve/config.ts";
-import type { ClientLimits } from "../../src/broker/clients.ts";
+import { BrokerClients, type ClientLimits } from "../../src/broker/clients.ts";
 import { UPGRADE_MS, WebSocketUpgrade } from "../../src/broker/websocket_upgrade.ts";
 import { EmbeddedBroker } from "../../src/broker/broker.ts";
-import { ConnStream } from "../../src/net/conn_stream.ts";
+import { ConnLink } from "../../src/net/link.ts";
+import { LinkStream } from "../../src/net/link_stream.ts";
 import { concatenate } from "../../src/net/link.ts";
 import { silentLog } from "../../src/log/log.ts";
 import { readAll, send } from "../adversary/attack.ts";
@@ -265,13 +267,13 @@ Deno.test("EmbeddedBroker turns further clients away, and takes one when one has
   assert.equal(gateway.client.connected, true);
 });
 
-Deno.test("ConnStream lets timers have their turn though there is always something to read", async () => {
+Deno.test("LinkStream lets timers have their turn though there is always something to read", async () => {
   let left = 1_000;
   const conn = {
     read: (buffer: Uint8Array) => Promise.resolve(left-- > 0 ? buffer.length : null),
     close() {},
   };
-  const stream = new ConnStream(conn as unknown as Deno.Conn);
+  const stream = new LinkStream(new ConnLink(conn as unknown as Deno.Conn));
   const turn = Promise.withResolvers<number>();
   setTimeout(() => turn.resolve(left), 0);
   stream.resume();
@@ -312,7 +314,11 @@ Deno.test("WebSocketUpgrade closes a connection that does not ask in time", asyn
   using slow = await RawWebSocket.open(listener.addr.port, "GET / HTTP/1.1\r\n");
   const clock = new VirtualClock();
   const upgrade = new WebSocketUpgrade(MIB, clock);
-  upgrade.take(new ConnStream(await accepting), () => assert.fail("it was taken"));
+  upgrade.take(
+    new LinkStream(new ConnLink(await accepting)),
+    "127.0.0.1",
+    () => assert.fail("it was taken"),
+  );
   await clock.advance(UPGRADE_MS);
   await ended(slow.conn);
   assert.equal(clock.timers, 0);
@@ -325,6 +331,21 @@ async function publishMany(conn: Deno.Conn, messages: number): Promise<void> {
   const piece = concatenate(Array.from({ length: 500 }, () => packet));
   for (let sent = 0; sent < messages; sent += 500) await send(conn, piece);
 }
+
+Deno.test("BrokerClients gives at once all that has arrived: aedes asks once for a part of a message", () => {
+  const clients = new BrokerClients({ maxMessageBytes: MIB, log: silentLog });
+  const stream = new Duplex({ read() {} });
+  clients.add({ stream, address: "", framingBytes: () => 0 });
+  const packet = messagePacket("acme/other", new Uint8Array(MIB), PUBLISH_QOS0);
+  const pieces = [
+    packet.slice(0, 4_096),
+    packet.slice(4_096, 20_000),
+    packet.slice(20_000, 70_000),
+  ];
+  for (const piece of pieces) stream.push(piece);
+  assert.equal(stream.read().length, 70_000);
+  clients.destroy();
+});
 
 Deno.test("EmbeddedBroker reads a client that floods more slowly, and loses nothing of it", async () => {
   await using embedded = await startBroker({ messagesPerSecond: 1_000 });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import type { BrokerConfig } from "../../src/config/resolve/config.ts";
-import type { Link, LinkListener } from "../../src/net/link.ts";
+import { concatenate, type Link, type LinkListener } from "../../src/net/link.ts";
 import { openLink } from "../../src/net/open_link.ts";
 import type { TlsMaterial } from "../../src/net/tls.ts";
 import { openWebSocket } from "../../src/net/websocket.ts";
@@ -84,6 +84,7 @@ class UnreadLink implements Link {
   readonly written: Uint8Array[] = [];
   listener: LinkListener | undefined;
 
+  readonly destroyed: (Error | undefined)[] = [];
   unsentBytes = 0;
 
   start(listener: LinkListener): void {
@@ -98,17 +99,27 @@ class UnreadLink implements Link {
   pause(): void {}
   resume(): void {}
   end(): void {}
-  destroy(): void {}
+
+  destroy(error?: Error): void {
+    this.destroyed.push(error);
+  }
 }
 
-Deno.test("openWebSocket() answers pings, but keeps no endless number of answers that nobody reads", async () => {
-  const link = new UnreadLink();
-  const opening = openWebSocket(link, { protocol: "ws", host: "127.0.0.1", port: 1, path: "" });
+/** The broker's answer to the upgrade request. */
+function upgradeAnswer(link: UnreadLink): Uint8Array {
   const request = new TextDecoder().decode(link.written.pop());
   const [, key = ""] = /^Sec-WebSocket-Key: (\S+)/m.exec(request) ?? [];
   const proof = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`);
   const answer = `HTTP/1.1 101 \r\nSec-WebSocket-Accept: ${proof.digest("base64")}\r\n\r\n`;
-  link.listener?.onData(new TextEncoder().encode(answer));
+  return new TextEncoder().encode(answer);
+}
+
+const AT = { protocol: "ws", host: "127.0.0.1", port: 1, path: "" } as const;
+
+Deno.test("openWebSocket() answers pings, but keeps no endless number of answers that nobody reads", async () => {
+  const link = new UnreadLink();
+  const opening = openWebSocket(link, AT);
+  link.listener?.onData(upgradeAnswer(link));
   await opening;
   const ping = new Uint8Array([0x89, 2, 7, 8]);
   link.listener?.onData(ping);
@@ -116,4 +127,28 @@ Deno.test("openWebSocket() answers pings, but keeps no endless number of answers
   assert.deepEqual([first, length, rest.length], [0x8a, 0x82, 6]);
   for (let i = 0; i < 100_000; i++) link.listener?.onData(ping);
   assert.ok(link.unsentBytes < 70_000, `${link.unsentBytes} bytes`);
+});
+
+Deno.test("openWebSocket() takes nothing behind the frame that closes", async () => {
+  const link = new UnreadLink();
+  const opening = openWebSocket(link, AT);
+  link.listener?.onData(upgradeAnswer(link));
+  const heard: number[] = [];
+  (await opening).start({ onData: (bytes) => heard.push(...bytes), onClosed() {} });
+  link.listener?.onData(new Uint8Array([0x82, 1, 7, 0x88, 0, 0x82, 1, 8]));
+  assert.deepEqual([heard, link.destroyed], [[7], [undefined]]);
+});
+
+Deno.test("openWebSocket() ends a connection whose first bytes are not what its user expects", async () => {
+  const link = new UnreadLink();
+  const opening = openWebSocket(link, AT);
+  link.listener?.onData(concatenate([upgradeAnswer(link), new Uint8Array([0x82, 1, 7])]));
+  const malformed = new Error("malformed");
+  (await opening).start({
+    onData: () => {
+      throw malformed;
+    },
+    onClosed() {},
+  });
+  assert.deepEqual(link.destroyed, [malformed]);
 });

@@ -1,6 +1,5 @@
 // A server that knows just enough to please a gateway: over a function, or over a broker.
 import { Buffer } from "node:buffer";
-import mqtt from "mqtt";
 import type { MqttClient } from "mqtt";
 import { decodeClientMessage, encodeServerMessage } from "../../src/protocol/codec/codec.ts";
 import { nextCounter } from "../../src/protocol/counter.ts";
@@ -12,6 +11,9 @@ import {
   NO_BYTES,
   type ServerMessage,
 } from "../../src/protocol/messages.ts";
+import { openStream } from "../../src/net/link_stream.ts";
+import { createClient } from "../../src/transport/mqtt/client.ts";
+import { localBroker } from "../support/mqtt_peers.ts";
 import { waitFor } from "../support/wait.ts";
 
 /** Answers one gateway: every connect sequence, and every status in counter order, once. */
@@ -93,9 +95,9 @@ export class FakeMqttServer implements AsyncDisposable {
     });
   }
 
-  static async start(url: string, company: string): Promise<FakeMqttServer> {
-    const client = mqtt.connect(url, { reconnectPeriod: 0 });
-    (client.stream as unknown as { setNoDelay(on: boolean): void }).setNoDelay(true);
+  static async start(port: number, company: string): Promise<FakeMqttServer> {
+    const broker = localBroker(port);
+    const client = createClient(() => openStream(broker), { broker });
     const server = new FakeMqttServer(client, company);
     const ready = Promise.withResolvers<void>();
     client.on("error", ready.reject);
@@ -106,6 +108,7 @@ export class FakeMqttServer implements AsyncDisposable {
         (e) => e ? ready.reject(e) : ready.resolve(),
       );
     });
+    client.connect();
     await waitFor(ready.promise, "the fake server to subscribe", 60_000);
     return server;
   }

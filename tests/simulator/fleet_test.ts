@@ -15,7 +15,7 @@ function brokerAt({ port }: Mosquitto) {
 
 mosquittoTest("Fleet runs many gateways, counts them together and leaves nothing", async () => {
   await using broker = await Mosquitto.start({ lines: LINES });
-  await using _server = await FakeMqttServer.start(`mqtt://127.0.0.1:${broker.port}`, "acme");
+  await using _server = await FakeMqttServer.start(broker.port, "acme");
   await using fleet = new Fleet({
     gateways: Array.from({ length: 60 }, (_, i) => ({
       company: "acme",
@@ -40,7 +40,7 @@ mosquittoTest("Fleet runs many gateways, counts them together and leaves nothing
 
 mosquittoTest("ScriptedGateway says what it is told, right or wrong", async () => {
   await using broker = await Mosquitto.start({ lines: LINES });
-  await using server = await FakeMqttServer.start(`mqtt://127.0.0.1:${broker.port}`, "acme");
+  await using server = await FakeMqttServer.start(broker.port, "acme");
   await using gateway = new ScriptedGateway({
     company: "acme",
     car: "car_1",

@@ -13,7 +13,7 @@ const FAST = { retryMs: 20, lookMs: 20 };
 /** A broker, a server and one gateway that runs. */
 async function setup(options: Partial<GatewayOptions> = {}) {
   const broker = await Mosquitto.start({ lines: ["set_tcp_nodelay true"] });
-  const server = await FakeMqttServer.start(`mqtt://127.0.0.1:${broker.port}`, "acme");
+  const server = await FakeMqttServer.start(broker.port, "acme");
   const gateway = new Gateway({
     company: "acme",
     car: "car_1",
@@ -154,7 +154,7 @@ mosquittoTest("Gateway comes back when the broker was killed and started again",
   await broker.kill();
   assert.equal((await ended).reason, "link_lost");
   await broker.restart();
-  await using _server = await FakeMqttServer.start(`mqtt://127.0.0.1:${broker.port}`, "acme");
+  await using _server = await FakeMqttServer.start(broker.port, "acme");
   await gateway.running();
 });
 

@@ -26,7 +26,7 @@ async function simulated(args: string[], signal = new AbortController().signal) 
 
 async function brokerAndServer() {
   const broker = await Mosquitto.start({ lines: ["set_tcp_nodelay true"] });
-  const server = await FakeMqttServer.start(`mqtt://127.0.0.1:${broker.port}`, "acme");
+  const server = await FakeMqttServer.start(broker.port, "acme");
   return {
     server,
     port: `${broker.port}`,

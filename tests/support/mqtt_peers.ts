@@ -1,6 +1,8 @@
 // Both ends of a car's topics for tests: a transport with its events, and a gateway on mqtt.js.
-import mqtt from "mqtt";
+import type { MqttClient } from "mqtt";
 import type { BrokerConfig } from "../../src/config/resolve/config.ts";
+import { openStream } from "../../src/net/link_stream.ts";
+import { type ClientOptions, createClient } from "../../src/transport/mqtt/client.ts";
 import { findWay } from "../../src/transport/connector.ts";
 import { BrokerConnector } from "../../src/transport/mqtt/broker_connector.ts";
 import {
@@ -101,10 +103,10 @@ export class TestGateway implements AsyncDisposable {
   readonly messages = new Inbox<Uint8Array>();
   /** From the `external_server_disconnect` topic. */
   readonly notifications = new Inbox<Uint8Array>();
-  readonly client: mqtt.MqttClient;
+  readonly client: MqttClient;
   readonly #topics;
 
-  private constructor(client: mqtt.MqttClient, car: string) {
+  private constructor(client: MqttClient, car: string) {
     this.client = client;
     this.#topics = carTopics("acme", car);
     client.on("error", () => {});
@@ -118,12 +120,12 @@ export class TestGateway implements AsyncDisposable {
   static async connect(
     port: number,
     car = "car_1",
-    more: mqtt.IClientOptions = {},
+    more: Partial<ClientOptions> = {},
   ): Promise<TestGateway> {
-    const gateway = new TestGateway(
-      mqtt.connect({ host: "127.0.0.1", port, protocol: "mqtt", reconnectPeriod: 50, ...more }),
-      car,
-    );
+    const broker = localBroker(port);
+    const options = { broker, reconnectPeriod: 50, ...more };
+    const gateway = new TestGateway(createClient(() => openStream(broker), options), car);
+    gateway.client.connect();
     const { externalServer, disconnect } = gateway.#topics;
     const subscribed = gateway.client.subscribeAsync([externalServer, disconnect], { qos: 1 });
     await waitFor(subscribed, "the gateway to be subscribed");

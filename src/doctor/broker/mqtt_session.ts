@@ -1,16 +1,15 @@
 // A plain MQTT connection for tests, without the shortcuts of the server's transport.
-import { Buffer } from "node:buffer";
-import { randomUUID } from "node:crypto";
-import { Duplex } from "node:stream";
-import { MqttClient } from "mqtt";
+import type { MqttClient } from "mqtt";
 import type { BrokerConfig } from "../../config/mod.ts";
 import {
   BrokerClosedError,
   BrokerStalledError,
   type Link,
+  LinkStream,
   openLink,
   type TlsMaterial,
 } from "../../net/mod.ts";
+import { createClient } from "../../transport/mod.ts";
 import { deadline, firstOf, systemClock, within } from "../../time/mod.ts";
 
 /** Deadline for each answer of the broker, in milliseconds. */
@@ -44,23 +43,16 @@ export class MqttSession implements AsyncDisposable {
   #failure: Error | undefined;
 
   private constructor(link: Link, options: SessionOptions) {
-    const { broker: { username, password }, protocolVersion } = options;
+    const { broker, protocolVersion } = options;
     this.#lost.promise.catch(() => {});
-    // mqtt.js hides most errors of its stream.
-    const stream = new LinkStream(link, (error) => this.#failure ??= error);
-    const client = new MqttClient(() => stream, {
+    const stream = new LinkStream(link);
+    // mqtt.js hides most of them.
+    stream.on("error", (error) => this.#failure ??= error);
+    const connectTimeout = 2 * ANSWER_MS;
+    const client = createClient(() => stream, {
+      broker,
       protocolVersion,
-      clean: true,
-      clientId: `es-${randomUUID().slice(0, 18)}`,
-      keepalive: 15,
-      ...(username === undefined ? {} : { username }),
-      ...(password === undefined ? {} : { password }),
-      manualConnect: true,
-      reconnectPeriod: 0,
-      resubscribe: false,
-      connectTimeout: 2 * ANSWER_MS,
-      timerVariant: "native",
-      log: () => {},
+      connectTimeout,
     });
     client.on("error", (error) => {
       this.#failure ??= error;
@@ -138,43 +130,5 @@ export class MqttSession implements AsyncDisposable {
   #answered<T>(answer: Promise<T>, to: string): Promise<T> {
     const late = () => new BrokerStalledError(`no answer to ${to} within ${ANSWER_MS / 1000} s`);
     return deadline(firstOf(answer, this.#lost.promise), ANSWER_MS, systemClock, late);
-  }
-}
-
-/** A link as the stream mqtt.js wants. */
-class LinkStream extends Duplex {
-  readonly #link: Link;
-
-  constructor(link: Link, onError: (error: Error) => void) {
-    super();
-    this.#link = link;
-    link.start({
-      onData: (bytes) => {
-        if (!this.push(Buffer.from(bytes))) link.pause();
-      },
-      onClosed: (error) => {
-        if (error) onError(error);
-        this.destroy(error);
-      },
-    });
-  }
-
-  override _read(): void {
-    this.#link.resume();
-  }
-
-  override _write(chunk: Uint8Array, _encoding: string, done: () => void): void {
-    this.#link.write(chunk);
-    done();
-  }
-
-  override _final(done: () => void): void {
-    this.#link.end();
-    done();
-  }
-
-  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    this.#link.destroy();
-    done(error);
   }
 }

@@ -1,14 +1,14 @@
 // A single connection to the broker, never reused.
-import { randomUUID } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
-import { MqttClient } from "mqtt";
+import type { MqttClient } from "mqtt";
 import type { CarTopics } from "../../protocol/mod.ts";
 import { firstOf, type TimerHandle, within } from "../../time/mod.ts";
 import type { BrokerConnector } from "./broker_connector.ts";
-import { BrokerRefusedError, BrokerStalledError } from "../../net/mod.ts";
+import { BrokerRefusedError, BrokerStalledError, LinkStream } from "../../net/mod.ts";
+import { createClient } from "./client.ts";
 import { type BrokerFailure, describeFailure } from "./failure.ts";
 import type { IncomingListener } from "./incoming_messages.ts";
-import { MqttStream } from "./mqtt_stream.ts";
+import { MqttLink } from "./mqtt_link.ts";
 import { SUBSCRIBE_ID } from "./outgoing_batch.ts";
 import type { MessageLimits, TransportStats } from "../transport.ts";
 
@@ -54,7 +54,8 @@ export class BrokerConnection {
   readonly #closed = Promise.withResolvers<void>();
   #timer: TimerHandle | undefined;
   #stage = "connect";
-  #stream: MqttStream | undefined;
+  #link: MqttLink | undefined;
+  #stream: LinkStream | undefined;
   #client: MqttClient | undefined;
   #failure: Error | undefined;
   #isClosed = false;
@@ -80,19 +81,20 @@ export class BrokerConnection {
   }
 
   /** Carries messages; undefined while there is no connection. */
-  get stream(): MqttStream | undefined {
-    return this.#stream;
+  get link(): MqttLink | undefined {
+    return this.#link;
   }
 
   /** Waits until everything published was acknowledged, sends DISCONNECT, closes; each with a deadline. */
   async leave(): Promise<void> {
     const { clock } = this.#options.connector;
     const client = this.#client;
+    const link = this.#link;
     const stream = this.#stream;
-    if (!client?.connected || !stream) {
+    if (!client?.connected || !link || !stream) {
       this.#fail(undefined);
     } else {
-      await within(firstOf(stream.settle(), this.#closed.promise), SETTLE_MS, clock);
+      await within(firstOf(link.settle(), this.#closed.promise), SETTLE_MS, clock);
       client.end(false);
       await within(this.#closed.promise, LEAVE_MS, clock);
       stream.destroy();
@@ -104,46 +106,37 @@ export class BrokerConnection {
 
   async #open(): Promise<void> {
     const { connector, limits, stats, listener } = this.#options;
-    const { username, password } = connector.broker;
     try {
-      const link = await connector.open(this.#abort.signal);
-      if (this.#isClosed) return link.destroy();
-      const stream = new MqttStream(link, {
+      const opened = await connector.open(this.#abort.signal);
+      if (this.#isClosed) return opened.destroy();
+      const link = new MqttLink(opened, {
         limits,
         stats,
         ticker: connector,
         clock: connector.clock,
         listener,
       });
+      const stream = new LinkStream(link);
+      this.#link = link;
       this.#stream = stream;
       stream.on("error", (error) => this.#failure ??= error);
       stream.on("close", () => this.#close());
       this.#stage = "CONNECT";
-      const client = new MqttClient(() => stream, {
-        protocolVersion: 4,
-        clean: true,
-        // The gateway uses <company>/<car>: with the same id, the two would disconnect each other.
-        clientId: `es-${randomUUID().slice(0, 18)}`,
+      const client = createClient(() => stream, {
+        broker: connector.broker,
         keepalive: connector.keepAliveS,
-        ...(username === undefined ? {} : { username }),
-        ...(password === undefined ? {} : { password }),
         messageIdProvider: SUBSCRIBE_IDS,
-        manualConnect: true,
-        reconnectPeriod: 0,
-        resubscribe: false,
         connectTimeout: 2 * ATTEMPT_MS,
-        timerVariant: "native",
-        log: () => {},
       });
       this.#client = client;
       client.on("error", (error) => this.#fail(error));
       client.on("connect", () => {
         // In one write: a gateway must not answer before the broker has the SUBSCRIBE.
-        stream.outgoing.joinNextPacket();
+        link.outgoing.joinNextPacket();
         listener.onAccepted();
         if (!this.#isClosed) this.#subscribe(client);
       });
-      client.onKeepaliveTimeout = () => this.#onSilence(client, stream);
+      client.onKeepaliveTimeout = () => this.#onSilence(client, link);
       client.connect();
     } catch (error) {
       this.#fail(error instanceof Error ? error : new Error(String(error)));
@@ -162,13 +155,13 @@ export class BrokerConnection {
       }
       connector.clock.clear(this.#timer as TimerHandle);
       listener.onUp();
-      this.#stream?.incoming.open();
+      this.#link?.incoming.open();
     });
   }
 
   /** No answer to a ping; but it may be queued behind a large message, or reading may be paused. */
-  #onSilence(client: MqttClient, stream: MqttStream): void {
-    if (stream.incoming.takeHeard()) {
+  #onSilence(client: MqttClient, link: MqttLink): void {
+    if (link.incoming.takeHeard()) {
       client.sendPing();
       client.reschedulePing(true);
     } else this.#fail(new BrokerStalledError("the broker does not answer pings"));

@@ -6,14 +6,13 @@ import { type Clock, systemClock, type TimerHandle } from "../../time/mod.ts";
 import { brokerAddress, type Link, openLink } from "../../net/mod.ts";
 import type { BrokerWay, Connector, ConnectorOptions } from "../connector.ts";
 import type { CarTransportOptions } from "../transport.ts";
+import { KEEP_ALIVE_S } from "./client.ts";
 import type { BrokerFailure } from "./failure.ts";
 import { ConnectQueue, type Entrant } from "./connect_queue.ts";
 import type { FlushTicker, OutgoingBatch } from "./outgoing_batch.ts";
 import { MqttTransport } from "./mqtt_transport.ts";
 import { FailureReporter } from "./reporter.ts";
 
-/** [MQTT-SETTINGS] */
-const KEEP_ALIVE_S = 15;
 /** How long an acknowledgement waits to be sent together with something else, in milliseconds. */
 const FLUSH_AFTER_MS = 2;
 

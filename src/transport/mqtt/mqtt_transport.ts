@@ -106,18 +106,18 @@ export class MqttTransport implements CarTransport {
   pause(): void {
     if (this.#paused) return;
     this.#paused = true;
-    if (this.#state.phase === "up") this.#state.connection.stream?.incoming.pause();
+    if (this.#state.phase === "up") this.#state.connection.link?.incoming.pause();
   }
 
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    if (this.#state.phase === "up") this.#state.connection.stream?.incoming.resume();
+    if (this.#state.phase === "up") this.#state.connection.link?.incoming.resume();
   }
 
   limitMessages(limits: MessageLimits): void {
     this.#limits = limits;
-    if (this.#state.phase === "up") this.#state.connection.stream?.incoming.limit(limits);
+    if (this.#state.phase === "up") this.#state.connection.link?.incoming.limit(limits);
   }
 
   reconnect(reason: string, withinMs: number): void {
@@ -150,7 +150,7 @@ export class MqttTransport implements CarTransport {
   #publish(topic: Uint8Array, payload: Uint8Array): void {
     const state = this.#state;
     if (state.phase === "up" || (state.phase === "connecting" && state.accepted)) {
-      state.connection.stream?.outgoing.publish(topic, payload);
+      state.connection.link?.outgoing.publish(topic, payload);
     }
   }
 
@@ -225,8 +225,8 @@ export class MqttTransport implements CarTransport {
     const { connector, car } = this.#options;
     this.#state = { phase: "up", connection, sinceMs: connector.clock.now() };
     this.#stats.connects++;
-    connection.stream?.incoming.limit(this.#limits);
-    if (this.#paused) connection.stream?.incoming.pause();
+    connection.link?.incoming.limit(this.#limits);
+    if (this.#paused) connection.link?.incoming.pause();
     if (this.#endedEarly) {
       this.#proving = connector.clock.set(() => {
         this.#endedEarly = false;

@@ -1,13 +1,11 @@
-// What mqtt.js takes for its socket: PUBLISH and PUBACK bypass mqtt.js, which handles the rest.
-import { Buffer } from "node:buffer";
-import { Duplex } from "node:stream";
-import { concatenate, type Link, MalformedPacketError } from "../../net/mod.ts";
+// A broker connection as mqtt.js sees it: without PUBLISH and PUBACK, which bypass it.
+import { type Link, type LinkListener, MalformedPacketError } from "../../net/mod.ts";
 import type { Clock } from "../../time/mod.ts";
 import type { MessageLimits, TransportStats } from "../transport.ts";
 import { type IncomingListener, IncomingMessages } from "./incoming_messages.ts";
 import { type FlushTicker, OutgoingBatch } from "./outgoing_batch.ts";
 
-export interface MqttStreamOptions {
+export interface MqttLinkOptions {
   readonly limits: MessageLimits;
   readonly stats: TransportStats;
   readonly ticker: FlushTicker;
@@ -23,17 +21,19 @@ const MAX_ANSWERS = 8;
 /**
  * One connection. Message ids cannot clash with mqtt.js's, whose SUBSCRIBE has an id of its own.
  */
-export class MqttStream extends Duplex {
+export class MqttLink implements Link {
   readonly incoming: IncomingMessages;
   readonly outgoing: OutgoingBatch;
+  /** All is passed on at once; {@linkcode outgoing} watches what the connection has not sent. */
+  readonly unsentBytes = 0;
   readonly #link: Link;
+  #listener: LinkListener | undefined;
   /** Packets beside messages since mqtt.js's last one. */
   #answers = 0;
 
-  constructor(link: Link, { limits, stats, ticker, clock, listener }: MqttStreamOptions) {
-    super({ allowHalfOpen: true });
+  constructor(link: Link, { limits, stats, ticker, clock, listener }: MqttLinkOptions) {
     this.#link = link;
-    const onStalled = (error: Error) => void this.destroy(error);
+    const onStalled = (error: Error) => this.destroy(error);
     const outgoing = new OutgoingBatch({ link, stats, ticker, onStalled });
     this.outgoing = outgoing;
     this.incoming = new IncomingMessages({
@@ -44,9 +44,33 @@ export class MqttStream extends Duplex {
       listener,
       outgoing,
       onControl: (packet) => this.#pass(packet),
-      onClosed: (error) => void this.destroy(error),
+      onClosed: (error) => this.#onClosed(error),
     });
-    link.start(this.incoming);
+  }
+
+  start(listener: LinkListener): void {
+    this.#listener = listener;
+    this.#link.start(this.incoming);
+  }
+
+  /** Sends a packet of mqtt.js's, in one piece: nothing of ours may get into it. */
+  write(packet: Uint8Array): void {
+    this.#answers = 0;
+    this.outgoing.flush(packet);
+  }
+
+  pause(): void {
+    // The answers are few and small, and messages must not wait for mqtt.js.
+  }
+
+  resume(): void {}
+
+  end(): void {
+    this.#link.end();
+  }
+
+  destroy(error?: Error): void {
+    this.#link.destroy(error);
   }
 
   /** Delivers no more messages; resolves when the broker has acknowledged all that were published. */
@@ -57,33 +81,10 @@ export class MqttStream extends Duplex {
     return settled;
   }
 
-  override _read(): void {
-    // The link pushes; what gets here is a few bytes now and then.
-  }
-
-  override _write(chunk: Uint8Array, _encoding: string, done: () => void): void {
-    this.#answers = 0;
-    this.outgoing.flush(chunk);
-    done();
-  }
-
-  override _writev(chunks: { chunk: Uint8Array }[], done: () => void): void {
-    this.#answers = 0;
-    // In one piece: between the pieces of a packet nothing of ours may get.
-    this.outgoing.flush(concatenate(chunks.map(({ chunk }) => chunk)));
-    done();
-  }
-
-  override _final(done: () => void): void {
-    this.#link.end();
-    done();
-  }
-
-  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+  #onClosed(error: Error | undefined): void {
     this.incoming.close();
     this.outgoing.destroy();
-    this.#link.destroy();
-    done(error);
+    this.#listener?.onClosed(error);
   }
 
   /** A packet costs mqtt.js a thousand times what its two bytes cost a broker, which may send any number. */
@@ -92,6 +93,6 @@ export class MqttStream extends Duplex {
     if (!ANSWERS.includes(type) || ++this.#answers > MAX_ANSWERS) {
       throw new MalformedPacketError(`Cannot take a packet of type ${type}: nothing asked for it`);
     }
-    this.push(Buffer.from(packet));
+    this.#listener?.onData(packet);
   }
 }
