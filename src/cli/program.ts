@@ -160,6 +160,18 @@ const COMMANDS: readonly Entry[] = [
     },
   },
   {
+    name: "device",
+    summary: "be a device at a gateway: lines are statuses, commands become lines",
+    examples: [
+      ["device --module 1000 --type 0 --role button", "speak with the gateway on port 8888"],
+      ["device --module 1 --type 1 --role gps --file track.jsonl", "send the lines of a file"],
+    ],
+    configure: async (command, context, done) => {
+      const { configureDevice } = await import("./device.ts");
+      await configureDevice(command, context, done);
+    },
+  },
+  {
     name: "completion",
     summary: "print a script that completes commands, options and files in a shell",
     examples: [
