@@ -9,6 +9,7 @@ export {
   type CarConfig,
   type HttpConfig,
   type KeyConfig,
+  type Limits,
   type Scope,
   SCOPES,
   type ServerConfig,

@@ -1,7 +1,14 @@
 // Settings of a session: names, timeouts and limits.
+import type { Limits } from "../config/mod.ts";
+
+/** The limits that sessions keep; the table of keys says what each bounds. */
+type SessionLimits = Omit<
+  Limits,
+  "maxMessageBytes" | "maxMessagesPerSecond" | "maxHostMemoryBytes"
+>;
 
 /** Settings of one car's sessions. Durations are in milliseconds. */
-export interface SessionSettings {
+export interface SessionSettings extends SessionLimits {
   readonly company: string;
   readonly car: string;
   /** Numbers of the modules this car is configured with. */
@@ -12,23 +19,6 @@ export interface SessionSettings {
   readonly responseMs: number;
   /** Whether a command whose device names another module is sent anyway. */
   readonly sendInvalidCommand: boolean;
-  /** Maximum number of devices in a Connect, and of connected devices. */
-  readonly maxDevices: number;
-  /** How far a status counter may be ahead of the expected one. */
-  readonly maxStatusGap: number;
-  /** With more statuses waiting for their module, reading pauses. */
-  readonly maxWaitingStatuses: number;
-  /**
-   * Limit of the bytes of statuses: with more waiting, reading pauses; with more ahead of a gap, or
-   * in the connect sequence, the session fails.
-   */
-  readonly maxWaitingBytes: number;
-  /** With more commands waiting to be published, their module is told to keep them. */
-  readonly maxWaitingCommands: number;
-  /** Limit of the bytes of waiting commands, and of those without a response. */
-  readonly maxWaitingCommandBytes: number;
-  /** Maximum number of commands without a response. */
-  readonly maxUnansweredCommands: number;
 }
 
 /** Statuses of one car that modules have at a time; the rest wait in order. */

@@ -9,7 +9,7 @@ export interface ServerConfig {
   readonly company: string;
   readonly broker: BrokerConfig;
   readonly timeouts: Timeouts;
-  readonly limits: ResolvedOf<typeof LIMITS>;
+  readonly limits: Limits;
   /** Whether a command whose device names another module is sent anyway. */
   readonly sendInvalidCommand: boolean;
   readonly logging: LoggingConfig;
@@ -22,6 +22,9 @@ export interface ServerConfig {
   /** At least one; in the order of the document. */
   readonly cars: readonly CarConfig[];
 }
+
+/** The section `limits`, by the names of its keys in camel case. */
+export type Limits = ResolvedOf<typeof LIMITS>;
 
 /** How to reach the broker. */
 export interface BrokerConfig extends Endpoint {
