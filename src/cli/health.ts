@@ -2,19 +2,12 @@
 //
 // It runs every few seconds, so it loads as little as possible, and reads only the `http` section of the
 // configuration.
-import { connect as connectPlain, isIP } from "node:net";
-import { connect as connectTls } from "node:tls";
-import { hostPort, reachableHost } from "../net/mod.ts";
+import { getOnce, hostPort, type HttpTarget, reachableHost } from "../net/mod.ts";
 import { describeFileError, type Output, readText } from "../text/mod.ts";
-import { deadline, systemClock } from "../time/mod.ts";
 import { DEFAULT_CONFIG } from "./config_options.ts";
 
 /** Where the server listens by default. */
 const DEFAULT_URL = "http://127.0.0.1:8080/healthz";
-/** Deadline for the answer, in milliseconds. */
-const TIMEOUT_MS = 5000;
-/** So much of an answer is read. */
-const MAX_ANSWER_CHARS = 10_000;
 
 /** What `health` is told on the command line. */
 export interface HealthOptions {
@@ -22,12 +15,6 @@ export interface HealthOptions {
   readonly url?: string | undefined;
   /** @default {DEFAULT_CONFIG} */
   readonly config?: string | undefined;
-}
-
-interface Target {
-  readonly url: string;
-  /** From inside, the server's certificate need not match the address. */
-  readonly anyCertificate: boolean;
 }
 
 /**
@@ -40,7 +27,7 @@ export async function runHealth(options: HealthOptions, output: Output): Promise
     const target = options.url === undefined
       ? await targetOf(options.config)
       : { url: options.url, anyCertificate: false };
-    const { status, text } = await ask(target);
+    const { status, text } = await getOnce(target);
     if (status === 200) {
       output.out(`Healthy: ${text}`, "ok");
       return 0;
@@ -53,7 +40,7 @@ export async function runHealth(options: HealthOptions, output: Output): Promise
 }
 
 /** The address in the configuration; the default when no configuration was named and none is there. */
-async function targetOf(config: string | undefined): Promise<Target> {
+async function targetOf(config: string | undefined): Promise<HttpTarget> {
   const file = config ?? DEFAULT_CONFIG;
   let text: string;
   try {
@@ -73,48 +60,11 @@ async function targetOf(config: string | undefined): Promise<Target> {
   return urlOf((document as { http?: Record<string, unknown> } | null)?.http ?? {});
 }
 
-function urlOf(http: Readonly<Record<string, unknown>>): Target {
+function urlOf(http: Readonly<Record<string, unknown>>): HttpTarget {
   const { address = "127.0.0.1", port = 8080, tls_cert: cert } = http;
   if (port === 0) throw new Error("The configuration leaves the port to the system: use --url");
   const url = new URL(DEFAULT_URL);
   url.protocol = cert === undefined ? "http:" : "https:";
   url.host = hostPort(reachableHost(String(address)), Number(port));
   return { url: url.href, anyCertificate: true };
-}
-
-/**
- * Sends a request written by hand: in Deno 2.4, HTTP clients cannot skip the check of certificates.
- */
-function ask({ url, anyCertificate }: Target): Promise<{ status: number; text: string }> {
-  const { protocol, hostname, port, host, pathname, search } = new URL(url);
-  if (protocol !== "http:" && protocol !== "https:") {
-    throw new Error(`Expected a URL that begins with http:// or https://: found "${url}"`);
-  }
-  const secure = protocol === "https:";
-  const name = hostname.replace(/^\[(.*)\]$/, "$1");
-  const to = { host: name, port: Number(port) || (secure ? 443 : 80) };
-  const { promise, resolve, reject } = Promise.withResolvers<{ status: number; text: string }>();
-  const unreachable = (reason: string) => new Error(`Cannot reach "${url}": ${reason}`);
-  const fail = (reason: string) => reject(unreachable(reason));
-  let answer = "";
-  const finish = () => {
-    const [, status] = /^HTTP\/1\.[01] (\d{3})/.exec(answer) ?? [];
-    if (status === undefined) return fail("what answers does not speak HTTP");
-    const text = answer.slice(answer.indexOf("\r\n\r\n") + 4);
-    resolve({ status: Number(status), text });
-  };
-  const socket = secure
-    ? connectTls({ ...to, servername: isIP(name) ? "" : name, rejectUnauthorized: !anyCertificate })
-    : connectPlain(to);
-  socket.setEncoding("utf8");
-  socket.on("data", (part: string) => {
-    answer += part;
-    if (answer.length > MAX_ANSWER_CHARS) finish();
-  });
-  socket.on("end", finish);
-  socket.on("close", () => fail("the connection was closed"));
-  socket.on("error", (error: Error) => fail(error.message));
-  socket.write(`GET ${pathname}${search} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
-  const late = () => unreachable(`no answer within ${TIMEOUT_MS} ms`);
-  return deadline(promise, TIMEOUT_MS, systemClock, late).finally(() => socket.destroy());
 }

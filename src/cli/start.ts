@@ -9,11 +9,10 @@ import {
   problemText,
   type ServerConfig,
 } from "../config/mod.ts";
-import { type ConnectionShares, shareFiles } from "../doctor/mod.ts";
+import { type ConnectionShares, refusedLibraries, shareFiles } from "../doctor/mod.ts";
 import type { Operators } from "../http/mod.ts";
 import type { TurnSubscriber } from "../car/mod.ts";
 import type { EmbeddedBroker } from "../broker/mod.ts";
-import { ModuleLoadError } from "../module/mod.ts";
 import { type Log, LogDirectoryError, type Logging, startLogging } from "../log/mod.ts";
 import { Reloader, type Server, ServerStartError } from "../server/mod.ts";
 import { StateError } from "../state/mod.ts";
@@ -66,7 +65,7 @@ export async function startCommand(
     if (notify !== undefined) parts.push(servicePart(notify));
     return await runUntilStopped(parts, { stop: context.stop, log }) ? 0 : 1;
   } catch (error) {
-    for (const problem of await startProblems(error)) {
+    for (const problem of startProblems(error)) {
       log.critical(problem);
       // The reason for a failed start must be on the console, even if the log is not.
       if (!loaded.config.logging.console.use) printError(problem, output);
@@ -133,10 +132,13 @@ function createParts(
   const parts: Part[] = [...[recorder, state].filter((one) => one !== undefined), {
     name: "the server",
     async start() {
+      const refusing = refusedLibraries(config);
       shares ??= shareOpenFiles(config, embeddedBroker, log);
       const served = broker === undefined ? config : servedBy(config, broker.port);
       const connector = await makeConnector(served, log);
       operators = await createOperators(config, shares, state, log);
+      const refused = await refusing;
+      if (refused.length > 0) throw new ServerStartError(refused);
       server = await assembleServer({
         config: served,
         log,
@@ -226,24 +228,10 @@ function servedBy(config: ServerConfig, port: number): ServerConfig {
 }
 
 /** Why the program cannot start, one line per reason; unexpected errors come with their stack. */
-async function startProblems(error: unknown): Promise<readonly string[]> {
-  if (error instanceof ServerStartError) {
-    const lines = await Promise.all(error.causes.map(loadProblems));
-    return [...new Set(lines.flat())];
-  }
+function startProblems(error: unknown): readonly string[] {
+  if (error instanceof ServerStartError) return error.problems;
   if (!(error instanceof Error)) return [String(error)];
   return [isExpected(error) ? error.message : error.stack ?? error.message];
-}
-
-/** What a host is told is only the first problem, and tersely: the loader lists them all. */
-async function loadProblems(cause: Error): Promise<readonly string[]> {
-  if (!(cause instanceof ModuleLoadError) || cause.kind !== "library") return [cause.message];
-  const { planLoad } = await import("../doctor/mod.ts");
-  const { problems } = await planLoad(cause.libPath);
-  if (problems.length === 0) return [cause.message];
-  return problems.map(({ message, advice }) =>
-    new ModuleLoadError("library", cause, `${message}. ${advice}`).message
-  );
 }
 
 /** Errors whose message is sufficient without a stack. */

@@ -12,6 +12,7 @@ import { checkBroker, checkEmbeddedBroker } from "./broker/broker.ts";
 import { checkBrokerCertificate, checkCertificateFiles } from "./broker/certificates.ts";
 import { checkClock } from "./clock.ts";
 import { CHECKS, type Finding, Findings } from "./findings.ts";
+import { checkHttp } from "./http.ts";
 import { checkLibraries } from "./libraries/libraries.ts";
 import { checkLimits } from "./limits.ts";
 import { checkLogs } from "./logs.ts";
@@ -51,6 +52,7 @@ export async function examine(options: ExamineOptions): Promise<Finding[]> {
   const parts = config === undefined ? [checkClock()] : [
     checkNetwork(config, options),
     checkLibraries({ config, init, signal }),
+    checkHttp(config),
     checkLimits(config, options.overrides?.embeddedBroker !== undefined),
     checkClock(),
     checkLogs(config),

@@ -8,6 +8,7 @@ export const CHECKS = [
   "topics",
   "libraries",
   "modules",
+  "http",
   "limits",
   "clock",
   "logs",

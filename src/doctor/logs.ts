@@ -2,6 +2,7 @@
 import { statfsSync } from "node:fs";
 import { dirname } from "node:path";
 import type { ServerConfig } from "../config/mod.ts";
+import { LOG_DIRECTORY_ADVICE } from "../log/mod.ts";
 import { describeFileError } from "../text/mod.ts";
 import { Findings } from "./findings.ts";
 
@@ -29,8 +30,8 @@ export async function checkLogs({ logging: { file } }: ServerConfig): Promise<Fi
   } catch (error) {
     findings.failed(
       directory,
-      `Cannot be written: ${describeFileError(error)}`,
-      "Let the user that runs the server write there, or name another directory",
+      `Cannot write log files: ${describeFileError(error)}`,
+      LOG_DIRECTORY_ADVICE,
     );
     return findings;
   }

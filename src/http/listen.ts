@@ -1,7 +1,6 @@
 // Listens for HTTP, with a limit for the number of connections.
-import { hostPort, HttpListenError } from "../net/mod.ts";
+import { hostPort, HttpListenError, readTls, TlsFileError } from "../net/mod.ts";
 import type { HttpConfig } from "../config/mod.ts";
-import { describeFileError, MAX_PEM_BYTES, readText } from "../text/mod.ts";
 import { type Clock, systemClock, within } from "../time/mod.ts";
 import { type Log, silentLog } from "../log/mod.ts";
 import { ConnectionProxy } from "./connection_proxy.ts";
@@ -37,7 +36,8 @@ export interface ListenHttpOptions {
 /**
  * Listens where the configuration says.
  *
- * @throws {HttpListenError} when the address cannot be had, or the TLS files cannot be used.
+ * @throws {HttpListenError} when the address cannot be had.
+ * @throws {TlsFileError} when the TLS files cannot be used.
  */
 export async function listenHttp(
   { address, port, tls }: HttpConfig,
@@ -49,10 +49,8 @@ export async function listenHttp(
   /** One for each answer that is not sent completely. */
   const unsent = new Set<Promise<void>>();
   try {
-    const files = tls === undefined ? {} : {
-      cert: await readPem(tls.certFile),
-      key: await readPem(tls.keyFile),
-    };
+    const { cert, key } = tls === undefined ? {} : await readTls(tls);
+    const files = cert === undefined || key === undefined ? {} : { cert, key };
     // No client may use up all connections.
     const all = Math.min(maxConnections, MAX_CONNECTIONS);
     const limits = { all, client: Math.ceil(all / 2) };
@@ -85,15 +83,8 @@ export async function listenHttp(
     };
   } catch (cause) {
     await proxy?.stop();
+    if (cause instanceof TlsFileError) throw cause;
     throw new HttpListenError(hostPort(address, port), reasonOf(cause), { cause });
-  }
-}
-
-async function readPem(file: string): Promise<string> {
-  try {
-    return await readText(file, { maxBytes: MAX_PEM_BYTES });
-  } catch (cause) {
-    throw new Error(`"${file}" cannot be read: ${describeFileError(cause)}`, { cause });
   }
 }
 

@@ -2,4 +2,5 @@
 export { apiPage, openApiDocument } from "./api/describe.ts";
 export { METHODS } from "./api/methods.ts";
 export { fetchConfig, RunningConfigError } from "./client.ts";
+export { listenHttp } from "./listen.ts";
 export { Operators } from "./operators.ts";

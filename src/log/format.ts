@@ -1,5 +1,5 @@
-// The two formats of log lines [LOG-LINE].
-import type { LogLevel } from "./settings.ts";
+// The formats of log lines [LOG-LINE].
+import type { LogFormat, LogLevel } from "./settings.ts";
 import { escapeUnsafe } from "../text/mod.ts";
 import type { LogContext } from "./log.ts";
 
@@ -36,6 +36,25 @@ const PLAIN_VALUE = /^[\p{L}\p{N}_./:+-]+$/u;
  * column, or reverse the direction of writing.
  */
 export function textFormatter(): LineFormatter {
+  return tabbedFormatter((car) => car === undefined ? " " : ` (${escapeUnsafe(car)})`);
+}
+
+/**
+ * The line of the Python server, with a fixed source place as its third field:
+ *
+ * `[2026-11-20 23:46:42.669] [external-server] [INFO]\t [external_server:0]\t(car_a)\tmessage`
+ *
+ * Outside a car, the fourth field is `(server)`.
+ */
+export function pythonFormatter(): LineFormatter {
+  return tabbedFormatter((car = "server") => ` [${PYTHON_PLACE}]\t(${escapeUnsafe(car)})`);
+}
+
+/** A file without a line: where a line comes from is nothing that a log's reader could act on. */
+const PYTHON_PLACE = "external_server:0";
+
+/** @param columns what stands between the level and the message, but for the tabs around it */
+function tabbedFormatter(columns: (car: string | undefined) => string): LineFormatter {
   let second = NaN;
   let prefix = "";
   return (record) => {
@@ -46,8 +65,7 @@ export function textFormatter(): LineFormatter {
       prefix = localSecond(record.timestamp);
     }
     const millis = pad(record.timestamp - wholeSecond * 1000, 3);
-    const car = record.car === undefined ? "" : `(${escapeUnsafe(record.car)})`;
-    return `[${prefix}.${millis}] [${LOGGER_NAME}] [${record.level}]\t ${car}\t` +
+    return `[${prefix}.${millis}] [${LOGGER_NAME}] [${record.level}]\t${columns(record.car)}\t` +
       `${escapeUnsafe(cut(record.text, MAX_MESSAGE))}${suffix(record)}\n`;
   };
 }
@@ -68,6 +86,16 @@ export function jsonFormatter(): LineFormatter {
     // JSON does not escape all characters that readers take for line breaks or act on.
     return `${escapeUnsafe(line)}\n`;
   };
+}
+
+const FORMATTERS: Readonly<Record<LogFormat, () => LineFormatter>> = {
+  text: textFormatter,
+  python: pythonFormatter,
+  json: jsonFormatter,
+};
+
+export function formatterOf(format: LogFormat): LineFormatter {
+  return FORMATTERS[format]();
 }
 
 function cut(text: string, limit: number): string {

@@ -4,7 +4,7 @@ import type { LogFormat, LoggingConfig } from "./settings.ts";
 import { type Clock, systemClock, wallTime, within } from "../time/mod.ts";
 import { CarLog, type Levels } from "./car_log.ts";
 import { LogDirectoryError } from "./errors.ts";
-import { jsonFormatter, type LineFormatter, type LineRecord, textFormatter } from "./format.ts";
+import { formatterOf, type LineFormatter, type LineRecord } from "./format.ts";
 import { LOG_LEVELS, type LogLevel } from "./settings.ts";
 import type { Log, LogContext, LogMessage } from "./log.ts";
 import { andSuppressed, Once } from "./once.ts";
@@ -164,7 +164,7 @@ class SinkLogging implements Logging {
     chunkChars: number,
     open: (onTaken: () => void) => LineSink,
   ): void {
-    const format = config.format === "json" ? jsonFormatter() : textFormatter();
+    const format = formatterOf(config.format);
     const sink = open(() => queue.taken());
     const queue = new LineQueue({
       clock: this.#clock,

@@ -4,8 +4,10 @@ export const LOG_LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] as c
 /** See {@linkcode LOG_LEVELS}. */
 export type LogLevel = typeof LOG_LEVELS[number];
 
-/** `text` is the line that pipelines parse [LOG-LINE], `json` one object per line. */
-export type LogFormat = "text" | "json";
+/** `text` is the default line [LOG-LINE], `python` the Python server's, `json` one object per line. */
+export const LOG_FORMATS = ["text", "python", "json"] as const;
+/** See {@linkcode LOG_FORMATS}. */
+export type LogFormat = typeof LOG_FORMATS[number];
 
 export interface LoggingConfig {
   readonly console: { readonly use: boolean; readonly level: LogLevel; readonly format: LogFormat };

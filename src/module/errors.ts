@@ -28,7 +28,7 @@ export class ModuleLoadError extends Error {
     { blame = "none", ...options }: ErrorOptions & { readonly blame?: Blame } = {},
   ) {
     const { car, module, libPath } = spec;
-    super(`Cannot load module ${module} of car "${car}" from "${libPath}": ${detail}`, options);
+    super(loadErrorText(module, `car "${car}"`, libPath, detail), options);
     this.kind = kind;
     this.car = car;
     this.module = module;
@@ -36,6 +36,24 @@ export class ModuleLoadError extends Error {
     this.detail = detail;
     this.blame = blame;
   }
+}
+
+/** What keeps contexts from being made, one line for each cause, however many cars it concerns. */
+export function loadErrorLines(errors: readonly Error[]): string[] {
+  const alike = Map.groupBy(errors, (error) => {
+    if (!(error instanceof ModuleLoadError)) return error.message;
+    const { module, libPath, detail } = error;
+    return JSON.stringify([module, libPath, detail]);
+  });
+  return [...alike.values()].map(([first, ...more]) => {
+    if (!(first instanceof ModuleLoadError) || more.length === 0) return first?.message ?? "";
+    const { module, libPath, detail } = first;
+    return loadErrorText(module, `${1 + more.length} cars`, libPath, detail);
+  });
+}
+
+function loadErrorText(module: number, whose: string, libPath: string, detail: string): string {
+  return `Cannot load module ${module} of ${whose} from "${libPath}": ${detail}`;
 }
 
 /** A library cannot be used, as its host sees it: without the car that wants it. */

@@ -7,7 +7,7 @@ export {
   type ModuleContext,
 } from "./context.ts";
 export { readElf } from "./elf.ts";
-export { ModuleLoadError, type ModuleLoadErrorKind } from "./errors.ts";
+export { loadErrorLines, ModuleLoadError, type ModuleLoadErrorKind } from "./errors.ts";
 export { SYMBOLS } from "./host/c_abi.ts";
 export { CONTEXTS_PER_HOST } from "./host_contexts.ts";
 export type { ModuleHostSnapshot } from "./host_model.ts";

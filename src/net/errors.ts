@@ -47,8 +47,11 @@ export class ListenError extends Error {
 /** The server cannot listen. */
 export class HttpListenError extends Error {
   override readonly name = "HttpListenError";
+  /** The cause and, behind a semicolon, what to do about it. */
+  readonly reason: string;
 
   constructor(address: string, reason: string, options?: ErrorOptions) {
     super(`Cannot listen for HTTP on "${address}": ${reason}`, options);
+    this.reason = reason;
   }
 }

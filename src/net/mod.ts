@@ -21,6 +21,7 @@ export {
   TlsFileError,
   WebSocketRefusedError,
 } from "./errors.ts";
+export { getOnce, type HttpTarget } from "./http_get.ts";
 export { concatenate, ConnLink, type Link, type LinkListener } from "./link.ts";
 export { LinkStream, openStream } from "./link_stream.ts";
 export { openLink } from "./open_link.ts";

@@ -1,18 +1,16 @@
 // Errors of starting a server and of changing its configuration.
+import { loadErrorLines } from "../module/mod.ts";
 
 /** The server cannot start; nothing is left running. */
 export class ServerStartError extends Error {
   override readonly name = "ServerStartError";
   /** Every reason, a sentence each. */
   readonly problems: readonly string[];
-  /** Every reason as it was thrown. */
-  readonly causes: readonly Error[];
 
   constructor(causes: readonly Error[]) {
-    const problems = [...new Set(causes.map(({ message }) => message))];
+    const problems = loadErrorLines(causes);
     super(`Cannot start: ${problems.join("; ")}`, { cause: causes[0] });
     this.problems = problems;
-    this.causes = causes;
   }
 }
 

@@ -9,6 +9,7 @@ import {
 } from "../config/mod.ts";
 import type { CarTransport } from "../transport/mod.ts";
 import type { Log } from "../log/mod.ts";
+import { loadErrorLines } from "../module/mod.ts";
 import { type Clock, firstOf, systemClock, within } from "../time/mod.ts";
 import { contextSpecs, hasOtherSettings, messageLimits, sessionSettings } from "./car_settings.ts";
 import { ChangeRefusedError, ServerStartError } from "./errors.ts";
@@ -255,7 +256,7 @@ export class Server {
       ...changed.map(({ car }) => supervisor.giveUp(car)),
     ]);
     if (this.#stopped) throw new ChangeRefusedError(["The server is stopping"]);
-    const problems = [...new Set(found.map(({ message }) => message))];
+    const problems = loadErrorLines(found);
     throw new ChangeRefusedError(problems, { cause: found[0] });
   }
 

@@ -141,6 +141,7 @@ export function describeFileError(error: unknown): string {
   if (error instanceof FileError) return error.message;
   if (error instanceof Deno.errors.NotFound) return "no such file";
   if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
+  if (error instanceof Deno.errors.NotADirectory) return "part of its path is a file";
   if (error instanceof Deno.errors.NotCapable) return "the program lacks the permission to read it";
   if (error instanceof TypeError) return "is no text in UTF-8";
   return error instanceof Error ? error.message : "unknown reason";

@@ -257,7 +257,14 @@ Deno.test("startCommand() names a log directory it cannot write to with 1", asyn
   const logging = { file: { use: true, level: "INFO", path } };
   const { code, text } = await run([await writeConfig(folder, { logging })]);
   assert.equal(code, 1);
-  assert.ok(text.includes(path), text);
+  const said =
+    `error: Cannot write log files in "${path}": part of its path is a file. Let the user`;
+  assert.ok(text.startsWith(said), text);
+  const found = await run(["doctor", "--listen", "0", folder.file("config.json")]);
+  assert.ok(
+    found.text.includes(`${path}: Cannot write log files: part of its path is a file\n`),
+    found.text,
+  );
 });
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {

@@ -94,3 +94,31 @@ mosquittoTest(
     });
   },
 );
+
+mosquittoTest(
+  'every line has the fields of the Python server with `format: "python"` [LOG-LINE]',
+  async () => {
+    await using stage = await Stage.set();
+    await using folder = await TempFolder.make();
+    const format = "python";
+    const server = await stage.serve({
+      cars: { car_1: {}, car_2: {} },
+      more: {
+        logging: {
+          console: { level: "DEBUG", use: true, format },
+          file: { level: "DEBUG", use: true, path: folder.path, format },
+        },
+      },
+    });
+    for (const car of ["car_1", "car_2"]) {
+      await server.line(new RegExp(`\\(${car}\\)\\t.*is now CONNECTED`));
+    }
+    await live(stage);
+    await server.stop();
+    const line =
+      /^\[[\d-]{10} [\d:.]{12}\] \[external-server\] \[[A-Z]+\]\t \[[^\]:]+:\d+\]\t\((server|car_[12])\)\t.+$/;
+    const file = await Deno.readTextFile(join(folder.path, "external_server.log"));
+    for (const one of [...server.lines, ...file.trimEnd().split("\n")]) assert.match(one, line);
+    assert.match(file, /\t\(server\)\tStopped\n$/);
+  },
+);

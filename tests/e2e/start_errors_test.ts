@@ -52,6 +52,25 @@ for (
   });
 }
 
+Deno.test("start speaks once of a library that it refuses, and does not load it", async () => {
+  await using folder = await TempFolder.make();
+  const { futureGlibc: lib_path } = await breakLibraries(folder.path);
+  const cars = {
+    car_a: { "1000": { lib_path } },
+    car_b: { "1000": { lib_path } },
+    car_c: {
+      "1000": { lib_path },
+    },
+  };
+  await using server = await ServerProcess.launch({ port: freePort(), cars });
+  assert.equal((await server.ended()).code, 1, server.text);
+  const about = server.lines.filter((line) => line.includes(lib_path));
+  assert.equal(about.length, 1, server.text);
+  assert.ok(
+    about[0]?.includes(`Cannot load module 1000 of 3 cars from "${lib_path}": it needs glibc`),
+  );
+});
+
 Deno.test("start says in one line that the embedded broker's port is in use", async () => {
   const taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = taken.addr;
@@ -86,9 +105,25 @@ Deno.test("start names a key that cannot be read, with the option that names it"
     await using server = await ServerProcess.launch(config, { args });
     assert.equal((await server.ended()).code, 1);
     assert.equal(server.lines.length, 1, server.text);
-    assert.ok(server.text.startsWith(`--key: `) && server.text.includes(String(key)), server.text);
+    assert.ok(
+      server.text.startsWith("error: --key: ") && server.text.includes(String(key)),
+      server.text,
+    );
     assert.match(server.text, said as RegExp);
   }
+});
+
+Deno.test("start, doctor and the log say the same of TLS files for HTTP that do not fit", async () => {
+  await using certificates = await Certificates.make();
+  const { server: { certFile: tls_cert }, client: { keyFile: tls_key } } = certificates;
+  const more = {
+    http: { port: freePort(), tls_cert, tls_key },
+    logging: { console: { use: true, level: "INFO" } },
+  };
+  const config = { port: freePort(), cars: await carsWith(), more };
+  const said =
+    `Cannot use key file "${tls_key}": it does not belong to the certificate in "${tls_cert}"`;
+  assert.deepEqual(await criticalLines(config, { args: ["--broker"] }), [said]);
 });
 
 Deno.test("start says in one line why a key cannot be used", async () => {

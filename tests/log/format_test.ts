@@ -1,6 +1,11 @@
-// The two line formats, to the byte [LOG-LINE].
+// The line formats, to the byte [LOG-LINE].
 import assert from "node:assert/strict";
-import { jsonFormatter, type LineRecord, textFormatter } from "../../src/log/format.ts";
+import {
+  jsonFormatter,
+  type LineRecord,
+  pythonFormatter,
+  textFormatter,
+} from "../../src/log/format.ts";
 import type { LogContext } from "../../src/log/log.ts";
 import { LOG_LEVELS } from "../../src/log/settings.ts";
 
@@ -27,6 +32,35 @@ Deno.test("textFormatter() keeps three columns without a car [LOG-LINE]", () => 
     textFormatter()(record("Ready")),
     "[2026-11-20 23:46:42.669] [external-server] [INFO]\t \tReady\n",
   );
+});
+
+/** What a log pipeline that was made for the Python server takes a line apart with. */
+const PYTHON_LINE =
+  /^\[(?<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3})\] \[(?<component>[^\]]+)\] \[(?<level>[A-Z]+)\]\t \[(?<path>[^\]:]+):(?<line>\d+)\]\t\((?<car>[^)]+)\)\t(?<text>.*)\n$/;
+
+Deno.test("pythonFormatter() writes the fields of the Python server [LOG-LINE]", () => {
+  const format = pythonFormatter();
+  assert.equal(
+    format(record("message", { car: "car_a" })),
+    "[2026-11-20 23:46:42.669] [external-server] [INFO]\t [external_server:0]\t(car_a)\tmessage\n",
+  );
+  const inCar = PYTHON_LINE.exec(format(record("message", { car: "car_a", session: "s-1" })))
+    ?.groups;
+  assert.deepEqual([inCar?.car, inCar?.text], ["car_a", "message [session=s-1]"]);
+  const outside = PYTHON_LINE.exec(format({ ...record("Ready"), level: "WARNING" }))?.groups;
+  assert.deepEqual({ ...outside }, {
+    time: "2026-11-20 23:46:42.669",
+    component: "external-server",
+    level: "WARNING",
+    path: "external_server",
+    line: "0",
+    car: "server",
+    text: "Ready",
+  });
+  const forged = format(record("x\n\t(car_b)\ty", { car: "a)\t(b" }));
+  assert.equal(forged.split("\t").length, 4);
+  // The default lacks the third field.
+  assert.doesNotMatch(textFormatter()(record("message", { car: "car_a" })), PYTHON_LINE);
 });
 
 Deno.test("textFormatter() names our levels [LOG-LINE]", () => {

@@ -4,7 +4,7 @@ import * as z from "zod";
 import { brokerAddress, formatAddress } from "../../net/mod.ts";
 import * as field from "./fields.ts";
 import { key, objectOf, optionalSection, section } from "./key.ts";
-import { LOG_LEVELS } from "../../log/mod.ts";
+import { LOG_FORMATS, LOG_LEVELS } from "../../log/mod.ts";
 import { type ModuleConfig, SCOPES } from "../resolve/config.ts";
 
 const DEFAULT_SESSION_S = 30;
@@ -170,8 +170,8 @@ function destination<At extends "logging.console" | "logging.file">(at: At) {
       takes: "at_once",
       at: `${at}.level`,
     }),
-    format: key(field.word(["text", "json"]).default("text"), {
-      doc: "Text lines, or one JSON object per line",
+    format: key(field.word(LOG_FORMATS).default("text"), {
+      doc: "Text lines, lines with the fields of the Python server, or one JSON object per line",
       takes: "restart",
       at: `${at}.format`,
     }),

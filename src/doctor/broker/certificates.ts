@@ -52,14 +52,23 @@ export async function checkCertificateFiles({ broker }: ServerConfig): Promise<C
     return { findings, material: undefined, usable: false };
   }
   judgeAuthorities(tls, material, findings);
-  if (tls.certFile !== undefined && material.cert !== undefined) {
-    const [own, ...chain] = parse(material.cert);
-    if (own) judgeValidity(tls.certFile, "Client certificate", own, findings);
-    for (const each of chain) judgeValidity(tls.certFile, "Chain", each, findings);
-    findings.ok(tls.keyFile ?? "", "The key belongs to the certificate");
-    await judgeKeyFile(tls, findings);
-  }
+  await judgeCertificateFiles(tls, material, "Client certificate", findings);
   return { findings, material, usable: true };
+}
+
+/** Judges a certificate, if there is one, and the file of its key; they fit together. */
+export async function judgeCertificateFiles(
+  { certFile, keyFile = "" }: TlsFiles,
+  { cert }: TlsMaterial,
+  what: string,
+  findings: Findings,
+): Promise<void> {
+  if (certFile === undefined || cert === undefined) return;
+  const [own, ...chain] = parse(cert);
+  if (own) judgeValidity(certFile, what, own, findings);
+  for (const each of chain) judgeValidity(certFile, "Chain", each, findings);
+  findings.ok(keyFile, "The key belongs to the certificate");
+  await judgeKeyFile(keyFile, findings);
 }
 
 /** Checks the certificate that the broker presents, valid or not. */
@@ -139,7 +148,7 @@ function judgeValidity(
   }
 }
 
-async function judgeKeyFile({ keyFile = "" }: TlsFiles, findings: Findings): Promise<void> {
+async function judgeKeyFile(keyFile: string, findings: Findings): Promise<void> {
   const { mode } = await Deno.stat(keyFile);
   if (mode === null || (mode & 0o007) === 0) return;
   findings.warning(

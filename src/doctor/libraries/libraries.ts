@@ -1,8 +1,9 @@
 // Checks the modules' libraries: their files, what these need, and, in a real module host, whether
 // they load and which module they are. A library that crashes only fails its own check.
 import type { ServerConfig } from "../../config/mod.ts";
-import { type ContextSpec, SYMBOLS } from "../../module/mod.ts";
+import { type ContextSpec, ModuleLoadError, SYMBOLS } from "../../module/mod.ts";
 import { contextSpecs } from "../../server/mod.ts";
+import { Semaphore } from "../../time/mod.ts";
 import { Findings } from "../findings.ts";
 import { TrialHosts, type Trouble } from "../trial_hosts.ts";
 import { type LoadPlan, planLoad } from "./loader.ts";
@@ -13,6 +14,9 @@ export interface LibraryCheckOptions {
   readonly init: boolean;
   readonly signal: AbortSignal;
 }
+
+/** Loaders that run at the same time. */
+const MAX_LOADERS = 8;
 
 /** One library under one module number, for all cars that use it. */
 interface Used {
@@ -59,6 +63,25 @@ export async function checkLibraries(options: LibraryCheckOptions): Promise<Find
     await hosts.stop();
   }
   return [libraries, modules];
+}
+
+/**
+ * Finds libraries that the loader refuses, for every module of every car, without loading them: one
+ * that is damaged may end the process that tries.
+ */
+export async function refusedLibraries(config: ServerConfig): Promise<ModuleLoadError[]> {
+  const specs = config.cars.flatMap((car) => contextSpecs(config, car));
+  const byPath = Map.groupBy(specs, ({ libPath }) => libPath);
+  const semaphore = new Semaphore(MAX_LOADERS);
+  const refused = await Promise.all([...byPath].map(async ([path, users]) => {
+    const leave = await semaphore.acquire();
+    const { problems } = await planLoad(path);
+    leave();
+    return problems.flatMap(({ message, advice }) =>
+      users.map((spec) => new ModuleLoadError("library", spec, `${message}. ${advice}`))
+    );
+  }));
+  return refused.flat();
 }
 
 /** Loads each library, under each of its module numbers. */

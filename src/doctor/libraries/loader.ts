@@ -103,7 +103,7 @@ interface LoaderAnswer {
   readonly failure: LoadProblem | undefined;
 }
 
-/** Undefined when there is no loader at its path. */
+/** Undefined when there is no loader at its path, or it takes too long. */
 async function runLoader(
   args: string[],
   env: Record<string, string>,
@@ -113,6 +113,7 @@ async function runLoader(
     const options = { args, env: { ...env, LC_ALL: "C" }, stdin: "null", signal } as const;
     const { success, signal: ended, stdout, stderr } = await new Deno.Command(LOADER, options)
       .output();
+    if (signal.aborted) return undefined;
     const err = new TextDecoder().decode(stderr);
     const said = /error while loading shared libraries: (.*)/.exec(err)?.[1];
     const failure = success ? undefined : {
