@@ -139,6 +139,7 @@ function createParts(
       operators = await createOperators(config, shares, state, log);
       const refused = await refusing;
       if (refused.length > 0) throw new ServerStartError(refused);
+      await operators?.load();
       server = await assembleServer({
         config: served,
         log,

@@ -45,6 +45,7 @@ export class Operators {
   readonly #clock: Clock;
   readonly #ring: KeyRing;
   readonly #sessions: Sessions;
+  readonly #audit: AuditList;
   #events: EventStream | undefined;
   #listening: HttpListening | undefined;
 
@@ -55,6 +56,7 @@ export class Operators {
     this.#metrics = options.metrics ?? new MetricSource(this.#clock);
     this.#ring = new KeyRing(options.config);
     this.#sessions = new Sessions(this.#ring, this.#clock, options.stateDirectory);
+    this.#audit = new AuditList(options.log, this.#clock, options.stateDirectory);
   }
 
   /** Observe all cars. */
@@ -76,7 +78,6 @@ export class Operators {
    * Listens, and starts counting per second.
    *
    * @throws {HttpListenError} when it cannot.
-   * @throws {StateError} when what was kept cannot be used.
    */
   async start(operated: Operated): Promise<void> {
     const { config, log, maxConnections, stateDirectory } = this.#options;
@@ -84,9 +85,7 @@ export class Operators {
     const { watch, statistics } = this;
     const clock = this.#clock;
     const { startedAt } = this.#metrics;
-    const audit = new AuditList(log, clock, stateDirectory);
-    await audit.load();
-    await this.#sessions.load();
+    const audit = this.#audit;
     const source: MethodSource = {
       ...operated,
       watch,
@@ -129,6 +128,16 @@ export class Operators {
         "Pauses, log-ins and the list of actions end with the server: state_dir is not configured",
       );
     }
+  }
+
+  /**
+   * Reads what was kept, before the start.
+   *
+   * @throws {StateError} when it cannot be used.
+   */
+  async load(): Promise<void> {
+    await this.#audit.load();
+    await this.#sessions.load();
   }
 
   /** Takes the keys of another configuration: what a revoked one has opened ends. */

@@ -89,5 +89,5 @@ export class Stage implements AsyncDisposable {
 
 /** Waits until a server listens to a car; its level of the console has to be DEBUG. */
 export async function subscribed(server: ServerProcess, car: string): Promise<void> {
-  await server.line(new RegExp(`\\(${car}\\)\\tState \\w+ is now CONNECTED`));
+  await server.line(new RegExp(`\\(${car}\\)\\tState .+ is now CONNECTED`));
 }

@@ -77,6 +77,7 @@ export class Fixture implements AsyncDisposable {
   static async start(options: FixtureOptions = {}): Promise<Fixture> {
     const fixture = new Fixture(options);
     await fixture.pauses.load();
+    await fixture.operators.load();
     await fixture.server.start();
     await fixture.operators.start({
       fleet: fixture.server,

@@ -39,6 +39,26 @@ chromiumTest("page follows a car through its life, as the server tells it", asyn
   await statuses.getByText('{"speed":7}', { exact: true }).waitFor();
   await page.getByRole("link", { name: "All cars" }).click();
 
+  await page.getByLabel("Select car_a").check();
+  await page.getByRole("button", { name: "Pause", exact: true }).click();
+  await page.getByLabel("Reason (optional)").fill("brakes");
+  await page.keyboard.press("Enter");
+  await page.getByText("Paused: car_a. The server forgets this when it restarts.").waitFor();
+  assert.equal(fixture.pauses.get("car_a")?.reason, "brakes");
+  await row.getByText(/Paused by api_key \S+: brakes/).waitFor();
+  // The log-in outlives the page.
+  await page.reload();
+  await page.getByLabel("Select car_a").check();
+  await page.getByRole("button", { name: "Resume" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Resume" }).click();
+  await row.getByText("Waiting", { exact: true }).waitFor();
+  assert.equal(fixture.pauses.get("car_a"), undefined);
+  await page.getByRole("link", { name: "Actions" }).click();
+  await page.getByRole("row", { name: "fleet.resume" }).waitFor();
+  await page.getByRole("link", { name: "All cars" }).click();
+  await gateway.run([FRONT], "s2");
+  await row.getByText("Running", { exact: true }).waitFor();
+
   for (const transport of fixture.transports.values()) transport.down();
   await page.getByRole("alert").filter({ hasText: "The broker is away" }).waitFor();
   await row.getByText("No broker", { exact: true }).waitFor();

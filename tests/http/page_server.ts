@@ -11,6 +11,7 @@ import type {
   Problem,
   ServerEvent,
 } from "../../src/http/api/schemas.ts";
+import type { SessionView } from "../../src/http/access/session_routes.ts";
 import { SECURE_HEADERS } from "../../src/http/middleware.ts";
 import { assets } from "../../src/http/page/assets.ts";
 import { FAILURES } from "../../src/session/mod.ts";
@@ -92,12 +93,20 @@ export function someDetail(car: CarSummary, different: Partial<CarDetail> = {}):
   };
 }
 
+/** Of whoever has logged in. */
+const COOKIE = "login=1";
+
 type Stream = ReadableStreamDefaultController<Uint8Array>;
 
 /** `await using server = PageServer.start(cars, key)`. */
 export class PageServer implements AsyncDisposable {
   /** What `/api/v1/cars/{car}` answers. */
   readonly details = new Map<string, CarDetail>();
+  /** What may be done with the key, or without one where there is none. */
+  scope: SessionView["scope"] = "admin";
+  /** What was called, and what methods answer. */
+  readonly calls: { readonly method: string; readonly params: unknown }[] = [];
+  readonly answers = new Map<string, { readonly result: unknown } | { readonly error: unknown }>();
   /** What a new stream begins with. */
   cars: readonly CarSummary[];
   readonly #key: string | undefined;
@@ -164,14 +173,31 @@ export class PageServer implements AsyncDisposable {
     await this.stop();
   }
 
-  #answer(request: Request): Response {
+  #session(method: string): Response {
+    const age = method === "DELETE" ? "; Max-Age=0" : "";
+    const headers = { "set-cookie": `${COOKIE}; HttpOnly; SameSite=Strict${age}` };
+    const csrfToken = this.#key === undefined ? null : "token";
+    return Response.json({ name: "desk", scope: this.scope, csrfToken } satisfies SessionView, {
+      headers: method === "GET" ? {} : headers,
+    });
+  }
+
+  #call({ method, params }: { readonly method: string; readonly params: unknown }): Response {
+    this.calls.push({ method, params });
+    return Response.json({ jsonrpc: "2.0", id: 1, ...this.answers.get(method) });
+  }
+
+  async #answer(request: Request): Promise<Response> {
     const { pathname } = new URL(request.url);
     const asset = assets.get(pathname);
     if (asset) return new Response(asset.body, { headers: { "content-type": asset.type } });
     const given = request.headers.get("authorization");
-    if (this.#key !== undefined && given !== `Bearer ${this.#key}`) {
+    const isLoggedIn = request.headers.get("cookie") === COOKIE;
+    if (this.#key !== undefined && given !== `Bearer ${this.#key}` && !isLoggedIn) {
       return refusal(401, "unauthorized", "The key is wrong");
     }
+    if (pathname === "/session") return this.#session(request.method);
+    if (pathname === "/rpc") return this.#call(await request.json());
     if (pathname === "/api/v1/events") return this.#stream();
     const detail = this.details.get(decodeURIComponent(pathname.replace("/api/v1/cars/", "")));
     return detail ? Response.json(detail) : refusal(404, "not_found", "No such car is configured");

@@ -92,31 +92,36 @@ chromiumTest("page says that the broker is away, and that it is back", async (ta
   assertQuiet(tab);
 });
 
-chromiumTest("page refuses a wrong key visibly, and keeps the right one", async (tab) => {
-  const { page } = tab;
-  await using server = PageServer.start([someCar("car_1")], KEY);
-  await page.goto(server.url);
-  const field = page.getByLabel("API key");
-  const problem = page.getByRole("alert").filter({ hasText: "refused" });
-  await field.waitFor();
-  assert.equal(await problem.count(), 0);
-  assert.equal(await page.getByText("car_1").count(), 0);
-  await page.keyboard.type("wrong");
-  await page.keyboard.press("Enter");
-  await problem.waitFor();
-  assert.equal(await field.getAttribute("aria-invalid"), "true");
-  assert.equal(await page.evaluate(() => sessionStorage.length), 0);
-  await field.fill(KEY);
-  await page.getByRole("button", { name: "Open" }).click();
-  await page.getByRole("row", { name: "car_1" }).waitFor();
-  await page.reload();
-  await page.getByRole("row", { name: "car_1" }).waitFor();
-  await page.getByRole("button", { name: "Forget the key" }).click();
-  await field.waitFor();
-  assert.equal(await page.getByText("car_1").count(), 0);
-  assert.equal(await page.evaluate(() => localStorage.length + sessionStorage.length), 0);
-  assertQuiet(tab);
-});
+chromiumTest(
+  "page refuses a wrong key visibly, and stays logged in with the right one, which it does not keep",
+  async (tab) => {
+    const { page } = tab;
+    await using server = PageServer.start([someCar("car_1")], KEY);
+    await page.goto(server.url);
+    const field = page.getByLabel("API key");
+    const problem = page.getByRole("alert").filter({ hasText: "refused" });
+    await field.waitFor();
+    assert.equal(await problem.count(), 0);
+    assert.equal(await page.getByText("car_1").count(), 0);
+    await page.keyboard.type("wrong");
+    await page.keyboard.press("Enter");
+    await problem.waitFor();
+    assert.equal(await field.getAttribute("aria-invalid"), "true");
+    assert.equal(await page.evaluate(() => sessionStorage.length), 0);
+    await field.fill(KEY);
+    await page.getByRole("button", { name: "Open" }).click();
+    await page.getByRole("row", { name: "car_1" }).waitFor();
+    await page.reload();
+    await page.getByRole("row", { name: "car_1" }).waitFor();
+    assert.equal(await page.evaluate(() => localStorage.length + sessionStorage.length), 0);
+    assert.equal(await page.evaluate(() => document.cookie), "");
+    await page.getByRole("button", { name: "Log out" }).click();
+    await field.waitFor();
+    assert.equal(await page.getByText("car_1").count(), 0);
+    assert.equal(await page.evaluate(() => localStorage.length + sessionStorage.length), 0);
+    assertQuiet(tab);
+  },
+);
 
 chromiumTest("page says that the server is gone, and comes back by itself", async (tab) => {
   const { page } = tab;
@@ -199,7 +204,7 @@ chromiumTest("page keeps its rows when the whole fleet comes anew", async (tab) 
   const at = Date.now();
   const cars = [someCar("car_4"), someCar("car_2", { connectedDevices: 7 })];
   server.send({ type: "fleet", company: "depot", version: "1.2.3", at, startedAt: at, cars });
-  await page.getByRole("row", { name: "car_4" }).waitFor();
+  await page.getByText("Select cars to act on them").waitFor();
   const focused = await page.evaluate(() => document.activeElement?.textContent);
   assert.equal(focused, "car_2");
   assert.deepEqual(await page.locator("tbody th").allTextContents(), ["car_2", "car_4"]);
@@ -239,6 +244,112 @@ chromiumTest("page sorts and filters, and the address remembers it", async (tab)
   assertQuiet(tab);
 });
 
+chromiumTest(
+  "page pauses the selected cars when asked to, and says what came of it",
+  async (tab) => {
+    const { page } = tab;
+    const cars = fleet(3);
+    await using server = PageServer.start(cars);
+    const pause = { by: "desk", at: Date.now(), reason: "brakes", kept: false };
+    server.answers.set("fleet.pause", {
+      result: {
+        cars: [{ car: "car_1", result: "done" }, { car: "car_3", result: "unchanged" }],
+        kept: false,
+      },
+    });
+    await page.goto(server.url);
+    const button = page.getByRole("button", { name: "Pause", exact: true });
+    await page.getByText("Select cars to act on them").waitFor();
+    assert.equal(await button.isDisabled(), true);
+    await page.getByLabel("Select car_1").check();
+    await page.getByLabel("Select car_3").check();
+    await page.getByText("2 selected").waitFor();
+    // A car that is filtered out is not acted on.
+    await page.getByLabel("Find").fill("car_1");
+    await page.getByText("1 selected").waitFor();
+    await page.getByLabel("Find").fill("");
+    await page.getByText("2 selected").waitFor();
+    await button.click();
+    const dialog = page.getByRole("dialog", { name: "Pause 2 cars?" });
+    await dialog.getByText("car_1, car_3").waitFor();
+    await page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "hidden" });
+    assert.deepEqual(server.calls, []);
+    await button.click();
+    await dialog.getByLabel("Reason (optional)").fill("brakes");
+    await page.keyboard.press("Enter");
+    await page.getByText("Paused: car_1. Paused already: car_3. The server forgets this").waitFor();
+    assert.deepEqual(server.calls, [
+      { method: "fleet.pause", params: { cars: ["car_1", "car_3"], reason: "brakes" } },
+    ]);
+    server.sendCar({ ...someCar("car_1"), state: "CONNECTED", paused: true, pause });
+    const row = page.getByRole("row", { name: "car_1" });
+    await row.getByText("Paused", { exact: true }).waitFor();
+    await row.getByText(/Paused by desk \S+: brakes \(until the server restarts\)/).waitFor();
+    assertQuiet(tab);
+  },
+);
+
+chromiumTest("page acts on one car from its own page, and shows what was refused", async (tab) => {
+  const { page } = tab;
+  const car = someCar("car_1");
+  await using server = PageServer.start([car]);
+  server.details.set("car_1", someDetail(car));
+  server.answers.set("fleet.restart", { error: { code: -32003, message: "Expected a key" } });
+  await page.goto(`${server.url}#/cars/car_1`);
+  await page.getByRole("button", { name: "Restart" }).click();
+  await page.keyboard.press("Escape");
+  // Escape has closed the question, not the page.
+  await page.getByRole("heading", { name: "car_1", level: 1 }).waitFor();
+  await page.getByRole("button", { name: "Restart" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Restart" }).click();
+  await page.getByText("Cannot restart car_1: Expected a key").waitFor();
+  assertQuiet(tab);
+});
+
+chromiumTest("page offers no action to a key that only reads", async (tab) => {
+  const { page } = tab;
+  await using server = PageServer.start([someCar("car_1")], KEY);
+  server.scope = "read";
+  await page.goto(server.url);
+  await page.getByLabel("API key").fill(KEY);
+  await page.keyboard.press("Enter");
+  await page.getByRole("button", { name: "Log out" }).waitFor();
+  assert.equal(await page.getByRole("button", { name: "Pause" }).count(), 0);
+  assert.equal(await page.getByLabel("Select car_1").count(), 1);
+  assert.equal(await page.getByLabel("Select car_1").isVisible(), false);
+  assertQuiet(tab);
+});
+
+chromiumTest("page lists what operators have done", async (tab) => {
+  const { page } = tab;
+  await using server = PageServer.start([someCar("car_1")]);
+  const action = {
+    id: 1,
+    at: Date.now(),
+    who: "desk",
+    from: "10.0.0.7",
+    action: "car.pause",
+    cars: ["car_1"],
+    carCount: 1,
+    detail: "brakes",
+    result: "done",
+  };
+  server.answers.set("audit.list", { result: [action] });
+  await page.goto(server.url);
+  await page.getByRole("link", { name: "Actions" }).click();
+  const row = page.getByRole("row", { name: "desk" });
+  await row.getByText("10.0.0.7").waitFor();
+  assert.match(await row.textContent() ?? "", /car\.pause.*car_1.*brakes.*done/);
+  await page.goto(`${server.url}#/actions?car=car_1`);
+  await page.getByRole("heading", { name: "Actions on car_1" }).waitFor();
+  await waitFor(
+    () => server.calls.some(({ params }) => (params as { car?: string }).car === "car_1"),
+    "the list of one car",
+  );
+  assertQuiet(tab);
+});
+
 chromiumTest("page can be used by keyboard alone", async (tab) => {
   const { page } = tab;
   await using server = PageServer.start(fleet(4));
@@ -253,6 +364,10 @@ chromiumTest("page can be used by keyboard alone", async (tab) => {
   assert.equal(await focused(), "4 All");
   await page.keyboard.press("/");
   assert.equal(await page.evaluate(() => document.activeElement?.id), "find");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Space");
+  await page.getByText("4 selected").waitFor();
+  await page.keyboard.press("Space");
   await page.keyboard.press("Tab");
   assert.equal(await focused(), "Car");
   await page.getByRole("link", { name: "car_1" }).focus();

@@ -22,11 +22,14 @@ const TYPES = {
 
 const FILES = [
   "style.css",
+  "actions.css",
   "fleet_page.css",
   "car_page.css",
   "phone.css",
   "icon.svg",
+  "actions.js",
   "app.js",
+  "audit_page.js",
   "car_lists.js",
   "car_page.js",
   "chart.js",
@@ -41,6 +44,8 @@ const FILES = [
   "order.js",
   "payload.js",
   "row.js",
+  "selection.js",
+  "session.js",
   "sorting.js",
   "tiles.js",
   "car_condition.js",

@@ -3,13 +3,15 @@
 /// <reference lib="dom.iterable" />
 // The page: which view is shown, what its head says, and when something is drawn.
 import { CarPage } from "./car_page.js";
-import { apiKey, Connection } from "./connection.js";
+import { AuditPage } from "./audit_page.js";
+import { Connection } from "./connection.js";
 import { byId, say } from "./dom.js";
 import { Announcer } from "./failures.js";
 import { Fleet } from "./fleet.js";
 import { FleetPage } from "./fleet_page.js";
 import { formatCount, formatMs, formatTime } from "./format.js";
 import { KeyForm } from "./key_form.js";
+import { session } from "./session.js";
 import { DEFAULT_SORT } from "./sorting.js";
 import { conditionOf, rankOf } from "./car_condition.js";
 
@@ -17,6 +19,7 @@ import { conditionOf, rankOf } from "./car_condition.js";
 /** @typedef {import("../../api/schemas.ts").ServerEvent} ServerEvent */
 
 const CAR_ROUTE = "#/cars/";
+const AUDIT_ROUTE = "#/actions";
 /** Ages, and what was news, are looked at that often. */
 const TICK_MS = 5000;
 /** A car whose rank is this or less needs attention. */
@@ -29,7 +32,7 @@ const main = byId("main");
 
 /** @type {LinkState} */
 let link = { kind: "connecting" };
-/** @typedef {KeyForm | FleetPage | CarPage} View */
+/** @typedef {KeyForm | FleetPage | CarPage | AuditPage} View */
 
 /** @type {View | null} */
 let view = null;
@@ -47,6 +50,11 @@ function route() {
   if (hash.startsWith(CAR_ROUTE)) {
     lastCar = decoded(hash.slice(CAR_ROUTE.length));
     const page = new CarPage(fleet, lastCar, listHash, () => connection.start());
+    change(page);
+    page.focus();
+  } else if (hash.startsWith(AUDIT_ROUTE)) {
+    const wanted = new URLSearchParams(hash.slice(AUDIT_ROUTE.length).replace(/^\?/, ""));
+    const page = new AuditPage(fleet, wanted.get("car") ?? "", listHash);
     change(page);
     page.focus();
   } else {
@@ -80,7 +88,7 @@ function onLink(state) {
   byId("link").dataset["link"] = state.kind;
   say(byId("link-text"), text[state.kind]);
   document.body.classList.toggle("stale", state.kind === "lost");
-  byId("forget").hidden = state.kind !== "live" || apiKey.get() === null;
+  if (state.kind === "live") void session.load();
   const lost = state.kind === "lost"
     ? `No connection to the server since ${formatTime(state.since, Date.now())}` +
       (state.why === "" ? ". " : `: ${state.why}. `) +
@@ -90,11 +98,12 @@ function onLink(state) {
   // What was known of the broker is old as well.
   if (state.kind === "lost") say(byId("broker"), "");
   if (state.kind === "refused") {
-    apiKey.forget();
+    session.forget();
     say(byId("broker"), "");
-    const form = new KeyForm(state.problem, (key) => {
-      apiKey.set(key);
-      connection.start();
+    const form = new KeyForm(state.problem, async (key) => {
+      const refused = await session.logIn(key);
+      if (refused === "") connection.start();
+      return refused;
     });
     change(form);
     form.focus();
@@ -187,6 +196,8 @@ function decoded(text) {
 function onKey(event) {
   const typing = event.target instanceof HTMLInputElement;
   if (event.altKey || event.ctrlKey || event.metaKey) return;
+  // A question takes the keys.
+  if (document.querySelector("dialog[open]") !== null) return;
   if (event.key === "/" && !typing && view instanceof FleetPage) {
     event.preventDefault();
     view.focusFilter();
@@ -199,14 +210,24 @@ globalThis.addEventListener("online", () => connection.retry());
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) connection.retry();
 });
-byId("forget").addEventListener("click", () => {
-  apiKey.forget();
-  connection.start();
+session.onChange = () => {
+  byId("log-out").hidden = !session.isOpen;
+  byId("log-out").title = session.isOpen ? `Logged in with the key ${session.name}` : "";
+  byId("audit").hidden = session.name === "";
+  view?.tick();
+};
+byId("log-out").addEventListener("click", async () => {
+  const refused = await session.logOut();
+  if (refused === "") connection.start();
+  else say(byId("lost"), `Cannot log out: ${refused}.`);
 });
 // The address says which view is shown, so a jump within the page must not change it.
 byId("skip").addEventListener("click", (event) => {
   event.preventDefault();
   main.focus();
 });
-setInterval(() => view?.tick(), TICK_MS);
+setInterval(() => {
+  view?.tick();
+  session.tick();
+}, TICK_MS);
 connection.start();

@@ -2,6 +2,7 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 // One car: what it does, its devices, and what it has said, been told and suffered.
+import { Actions, pauseText } from "./actions.js";
 import { CAR_LISTS, factsOf } from "./car_lists.js";
 import { Chart, History } from "./chart.js";
 import { ask, messageOf } from "./connection.js";
@@ -33,6 +34,8 @@ export class CarPage {
   #rest = make("div", { hidden: true });
   #condition = make("p", { class: "state", hidden: true }, this.#icon.svg, this.#state);
   #problem = make("p", { class: "problem", role: "status" });
+  #pause = make("p", { class: "pause" });
+  #actions;
   #facts = make("dl", { class: "facts" });
   #chart = new Chart();
   #scale = make("figcaption", {});
@@ -57,14 +60,18 @@ export class CarPage {
     this.#car = car;
     this.#onRefused = onRefused;
     this.#back.setAttribute("href", back);
+    this.#actions = new Actions("This car", () => [car], false);
     this.#heading = make("h1", { tabindex: "-1" }, car);
     this.element = make(
       "article",
       { class: "one" },
       make("nav", { "aria-label": "Back" }, this.#back),
       make("div", { class: "head" }, this.#heading, this.#condition),
+      this.#pause,
+      this.#actions.element,
       this.#problem,
       this.#rest,
+      make("p", {}, make("a", { href: `#/actions?${new URLSearchParams({ car })}` }, "Actions")),
     );
     this.#rest.append(
       this.#facts,
@@ -100,7 +107,9 @@ export class CarPage {
     this.#gone.abort();
   }
 
-  tick() {}
+  tick() {
+    this.#actions.update();
+  }
 
   /** @param {Changes} changes */
   update(changes) {
@@ -118,6 +127,7 @@ export class CarPage {
     setAttribute(this.element, "data-condition", condition);
     setAttribute(this.#icon.use, "href", `#icon-${condition}`);
     say(this.#state, CONDITIONS[condition].word);
+    say(this.#pause, car.pause === null ? "" : pauseText(car.pause, this.#fleet.now()));
   }
 
   async #refresh() {

@@ -17,27 +17,15 @@ const SILENCE_MS = 20_000;
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 10_000;
 
-/** Where the key is kept: until the tab is closed. */
-const KEY = "external-server.api-key";
-
-export const apiKey = {
-  /** @returns {string | null} */
-  get: () => sessionStorage.getItem(KEY),
-  /** @param {string} key */
-  set: (key) => sessionStorage.setItem(KEY, key),
-  forget: () => sessionStorage.removeItem(KEY),
-};
-
 /**
- * Asks the server for something, with the key if there is one.
+ * Asks the server for something; the browser adds the cookie of the log-in.
  *
  * @param {string} path
  * @param {AbortSignal} signal
+ * @param {RequestInit} [init]
  */
-export function ask(path, signal) {
-  const key = apiKey.get();
-  const headers = key === null ? {} : { authorization: `Bearer ${key}` };
-  return fetch(path, { headers, signal, cache: "no-store", credentials: "omit" });
+export function ask(path, signal, init = {}) {
+  return fetch(path, { ...init, signal, cache: "no-store", credentials: "same-origin" });
 }
 
 /**
@@ -119,7 +107,7 @@ export class Connection {
    * One connection, from its beginning to its end.
    *
    * @param {AbortSignal} stopped
-   * @returns {Promise<string | null>} why it ended; null when the server wants another key
+   * @returns {Promise<string | null>} why it ended; null when the server wants a log-in
    */
   async #open(stopped) {
     const gone = new AbortController();
@@ -134,11 +122,7 @@ export class Connection {
       if (response.status === 401 || response.status === 403) {
         const why = await messageOf(response);
         if (stopped.aborted) return null;
-        const problem = response.status === 403
-          ? `The server refuses to answer: ${why}.`
-          : apiKey.get() === null
-          ? ""
-          : "The server refused this key: it is not the configured one.";
+        const problem = response.status === 403 ? `The server refuses to answer: ${why}.` : "";
         this.#onState({ kind: "refused", problem });
         return null;
       }

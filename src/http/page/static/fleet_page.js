@@ -2,11 +2,14 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 // All cars: how many do what, a filter, and the table.
+import { Actions } from "./actions.js";
 import { make, say, setAttribute } from "./dom.js";
 import { FailureList } from "./failures.js";
 import { counted, formatCount } from "./format.js";
 import { reorder } from "./order.js";
 import { Row } from "./row.js";
+import { Selection } from "./selection.js";
+import { session } from "./session.js";
 import { COLUMNS, compareBy } from "./sorting.js";
 import { Tiles } from "./tiles.js";
 import { conditionOf, CONDITIONS, failureText, hasFailedLately } from "./car_condition.js";
@@ -35,6 +38,9 @@ export class FleetPage {
   #find = make("input", { type: "search", id: "find", autocomplete: "off", spellcheck: "false" });
   #shown = make("caption", {});
   #body = make("tbody", { role: "rowgroup" });
+  #selection = new Selection(() => this.#actions.update());
+  #actions = new Actions("Selected cars", () => this.#selection.cars, true);
+  #table;
   #empty = make("p", { class: "empty", hidden: true });
   /** @type {Map<string, HTMLTableCellElement>} */
   #heads = new Map();
@@ -55,7 +61,15 @@ export class FleetPage {
     this.#find.addEventListener("input", () => this.#want({ find: this.#find.value }));
     this.#body.addEventListener("keydown", (event) => this.#walk(event));
     this.#body.addEventListener("contentvisibilityautostatechange", (event) => this.#drawn(event));
-    const head = make("tr", { role: "row" }, ...COLUMNS.map((column) => this.#head(column)));
+    const columns = COLUMNS.map((column) => this.#head(column));
+    const head = make("tr", { role: "row" }, this.#selection.head, ...columns);
+    this.#table = make(
+      "table",
+      { role: "table", class: "cars" },
+      this.#shown,
+      make("thead", { role: "rowgroup" }, head),
+      this.#body,
+    );
     this.element = make(
       "section",
       { class: "fleet", "aria-labelledby": "fleet-title" },
@@ -67,13 +81,8 @@ export class FleetPage {
         make("label", { class: "find" }, make("span", {}, "Find"), this.#find),
       ),
       this.#failures.element,
-      make(
-        "table",
-        { role: "table", class: "cars" },
-        this.#shown,
-        make("thead", { role: "rowgroup" }, head),
-        this.#body,
-      ),
+      this.#actions.element,
+      this.#table,
       this.#empty,
     );
     this.#showHeads();
@@ -120,11 +129,12 @@ export class FleetPage {
       if (this.#fleet.cars.has(name)) continue;
       row.element.remove();
       this.#rows.delete(name);
+      this.#selection.remove(name);
     }
     const added = document.createDocumentFragment();
     for (const [name, car] of this.#fleet.cars) {
       if (!this.#rows.has(name)) {
-        const row = new Row(name);
+        const row = new Row(name, this.#selection.cell(name));
         this.#rows.set(name, row);
         added.append(row.element);
       }
@@ -192,6 +202,8 @@ export class FleetPage {
       if (visible) shown++;
       if (row !== undefined && row.element.hidden === visible) row.element.hidden = !visible;
     }
+    this.#table.classList.toggle("selectable", session.mayOperate);
+    this.#selection.update();
     this.#tiles.show(cars, now, this.#view.show);
     this.#failures.show(this.#fleet.latest, now);
     const all = counted(cars.length, "car");

@@ -18,8 +18,8 @@ export class KeyForm {
   element;
 
   /**
-   * @param {string} problem why the last key was refused; empty when none was given
-   * @param {(key: string) => void} onKey
+   * @param {string} problem why nobody is let in; empty when a key is all that is missing
+   * @param {(key: string) => Promise<string>} onKey returns why the key is refused, if it is
    */
   constructor(problem, onKey) {
     const form = make(
@@ -35,9 +35,15 @@ export class KeyForm {
       event.preventDefault();
       const key = this.#input.value.trim();
       // Anything else cannot stand in a header, so no server has such a key.
-      if (/^[\x21-\x7e]+$/.test(key)) return onKey(key);
-      this.#input.setAttribute("aria-invalid", "true");
-      alert.textContent = "Not a key: keys are printable ASCII characters without spaces.";
+      const isKey = /^[\x21-\x7e]+$/.test(key);
+      const refused = isKey
+        ? onKey(key)
+        : Promise.resolve("Not a key: keys are printable ASCII characters without spaces.");
+      void refused.then((why) => {
+        if (why === "") return;
+        this.#input.setAttribute("aria-invalid", "true");
+        alert.textContent = why;
+      });
     });
     this.element = make(
       "section",
@@ -48,7 +54,7 @@ export class KeyForm {
       make(
         "p",
         { class: "muted", id: "key-note" },
-        "It is kept until this tab is closed, and sent to this server only.",
+        "It is sent to this server only, and not kept: the browser stays logged in with a cookie.",
       ),
     );
   }

@@ -1,6 +1,7 @@
 // @ts-check
 /// <reference lib="dom" />
 // A car as a row of the table. It touches only what says something else than before.
+import { pauseText } from "./actions.js";
 import { Chart } from "./chart.js";
 import { make, makeIcon, setAttribute, setText } from "./dom.js";
 import { formatAge, formatCount, formatMs, formatTime } from "./format.js";
@@ -26,13 +27,17 @@ export class Row {
   /** Whether the browser draws it; charts elsewhere need not be drawn. */
   drawn = true;
 
-  /** @param {string} car */
-  constructor(car) {
+  /**
+   * @param {string} car
+   * @param {HTMLElement} select the cell with its check box
+   */
+  constructor(car, select) {
     this.link = make("a", { href: carHash(car) }, ...breakable(car));
     // The roles say what the elements say, for browsers that forget it when rows are grids.
     this.element = make(
       "tr",
       { role: "row", "data-car": car },
+      select,
       make("th", { scope: "row", role: "rowheader", class: "car" }, this.link),
       cell("state", "", this.#icon.svg, make("span", {}, this.#state)),
       cell("age", "for", this.#age),
@@ -60,8 +65,6 @@ export class Row {
     setAttribute(this.#icon.use, "href", `#icon-${condition}`);
     setText(this.#state, CONDITIONS[condition].word);
     setText(this.#devices, String(car.connectedDevices));
-    const { lastFailure } = car;
-    setText(this.#failure, lastFailure === null ? "" : failureText(lastFailure));
     this.showTime(car, now);
   }
 
@@ -73,7 +76,11 @@ export class Row {
    */
   showTime(car, now) {
     setText(this.#age, formatAge(now - car.since));
-    setText(this.#failedAt, car.lastFailure === null ? "" : formatTime(car.lastFailure.at, now));
+    const { lastFailure, pause } = car;
+    const failed = pause === null && lastFailure !== null;
+    setText(this.#failedAt, failed ? formatTime(lastFailure.at, now) : "");
+    const why = failed ? failureText(lastFailure) : pause === null ? "" : pauseText(pause, now);
+    setText(this.#failure, why);
     setAttribute(this.element, "data-news", String(hasFailedLately(car, now)));
   }
 
