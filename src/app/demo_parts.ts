@@ -2,7 +2,7 @@
 import { type LoadedConfig, parseConfig, systemFiles, withFiles } from "../config/mod.ts";
 import type { TurnSubscriber } from "../car/mod.ts";
 import type { GatewayVersion } from "../gateway/mod.ts";
-import { Operators } from "../http/mod.ts";
+import type { Operators } from "../http/mod.ts";
 import type { Logging } from "../log/mod.ts";
 import { EmbeddedBroker } from "../broker/mod.ts";
 import type { Device } from "../protocol/mod.ts";
@@ -51,7 +51,7 @@ export class Demo {
   readonly #narrator: DemoNarrator;
   readonly #recorder: (Part & TurnSubscriber) | undefined;
   readonly #broker: EmbeddedBroker;
-  readonly #operators: Operators;
+  #operators: Operators | undefined;
   #server: Server | undefined;
   #fleet: Fleet | undefined;
 
@@ -69,7 +69,6 @@ export class Demo {
       maxMessageBytes: 1 << 20,
       log,
     });
-    this.#operators = new Operators({ config: { address: HOST, port: 0 }, log });
     this.parts = [
       ...(recorder === undefined ? [] : [recorder]),
       {
@@ -85,7 +84,7 @@ export class Demo {
       {
         name: "the page",
         start: () => this.#startPage(),
-        stop: () => this.#operators.stop(),
+        stop: async () => await this.#operators?.stop(),
       },
       {
         name: "the simulated cars",
@@ -98,7 +97,7 @@ export class Demo {
   /** Prints where to look on, and what is about to happen. */
   #introduce(): void {
     const { out } = this.#output;
-    out(`Watch it at ${this.#operators.url}/`);
+    out(`Watch it at ${this.#operators?.url}/`);
     out("");
     out(
       `${this.#cars.length} simulated cars, each with a button and an LED, one broker, one module`,
@@ -125,8 +124,13 @@ export class Demo {
 
   async #startServer(): Promise<void> {
     const { config } = await demoConfig(this.#cars, this.#libPath, this.#broker.port);
-    const { watch, statistics } = this.#operators;
-    const subscribers = [this.#narrator, watch, this.#recorder].filter((one) => one !== undefined);
+    // `start` loads this file, and nothing of HTTP while that is off.
+    const { Operators } = await import("../http/mod.ts");
+    this.#operators = new Operators({ config: { address: HOST, port: 0 }, log: this.#logging.log });
+    const { metrics: { statistics }, subscribers: seen } = this.#operators;
+    const subscribers = [this.#narrator, ...seen, this.#recorder].filter((one) =>
+      one !== undefined
+    );
     const { log } = this.#logging;
     this.#server = await assembleServer({ config, log, subscribers, statistics });
     await this.#server.start();
@@ -135,7 +139,7 @@ export class Demo {
   async #startPage(): Promise<void> {
     if (this.#server === undefined) return;
     const setLogLevel = this.#logging.setLevel.bind(this.#logging);
-    await this.#operators.start({ fleet: this.#server, setLogLevel });
+    await this.#operators?.start({ fleet: this.#server, setLogLevel });
     this.#introduce();
   }
 

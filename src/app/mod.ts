@@ -6,3 +6,4 @@ export { type Part, runUntilStopped, whenAborted } from "./lifetime.ts";
 export { recorderOf } from "./recording.ts";
 export { type State, stateOf } from "./state.ts";
 export { servicePart, systemdNotify } from "./systemd.ts";
+export { telemetryOf } from "./telemetry.ts";

@@ -27,6 +27,7 @@ import {
   type State,
   stateOf,
   systemdNotify,
+  telemetryOf,
 } from "../app/mod.ts";
 import { printConfigError, printError, printWarnings } from "./problems.ts";
 import type { ConfigOptions } from "./config_options.ts";
@@ -61,7 +62,19 @@ export async function startCommand(
     const { config } = loaded;
     const recorder = await recorderOf(config.record, log);
     const state = await stateOf(config, log);
-    const parts = createParts({ source, options, config, logging, reloader, recorder, state });
+    const running: { server?: Server } = {};
+    const telemetry = await telemetryOf(config, log, () => running.server?.snapshot());
+    const parts = createParts({
+      source,
+      options,
+      config,
+      logging,
+      reloader,
+      running,
+      state,
+      recorder,
+      telemetry,
+    });
     if (notify !== undefined) parts.push(servicePart(notify));
     return await runUntilStopped(parts, { stop: context.stop, log }) ? 0 : 1;
   } catch (error) {
@@ -117,11 +130,14 @@ interface PartOptions {
   readonly recorder: (Part & TurnSubscriber) | undefined;
   /** What survives a restart; absent: nothing does, and nobody can pause a car. */
   readonly state: State | undefined;
+  readonly telemetry: Awaited<ReturnType<typeof telemetryOf>>;
+  /** Gets the server. */
+  readonly running: { server?: Server };
 }
 
-/** In the order in which they start; the recorder, the embedded broker and HTTP if requested. */
+/** In the order in which they start; recorder, telemetry, embedded broker and HTTP if requested. */
 function createParts(
-  { source, options, config, logging, reloader, recorder, state }: PartOptions,
+  { source, options, config, logging, reloader, running, state, recorder, telemetry }: PartOptions,
 ): Part[] {
   const { log } = logging;
   const embeddedBroker = options.overrides.embeddedBroker !== undefined;
@@ -129,14 +145,15 @@ function createParts(
   let server: Server | undefined;
   let operators: Operators | undefined;
   let shares: Promise<ConnectionShares> | undefined;
-  const parts: Part[] = [...[recorder, state].filter((one) => one !== undefined), {
+  const first = [recorder, state, telemetry].filter((one) => one !== undefined);
+  const parts: Part[] = [...first, {
     name: "the server",
     async start() {
       const refusing = refusedLibraries(config);
       shares ??= shareOpenFiles(config, embeddedBroker, log);
       const served = broker === undefined ? config : servedBy(config, broker.port);
       const connector = await makeConnector(served, log);
-      operators = await createOperators(config, shares, state, log);
+      operators = await createOperators(config, shares, state, log, telemetry?.metrics);
       const refused = await refusing;
       if (refused.length > 0) throw new ServerStartError(refused);
       await operators?.load();
@@ -144,9 +161,10 @@ function createParts(
         config: served,
         log,
         connector,
-        ...observedBy(operators, recorder),
+        ...observedBy(operators, recorder, telemetry),
         ...(state && { isPaused: (car) => state.pauses.get(car) !== undefined }),
       });
+      running.server = server;
       await server.start();
       const load = () => loadConfig(source, options.overrides);
       const onApplied = ({ http }: ServerConfig) => http && operators?.configure(http);
@@ -209,17 +227,24 @@ async function createOperators(
   shares: Promise<ConnectionShares>,
   state: State | undefined,
   log: Log,
+  metrics: Operators["metrics"] | undefined,
 ): Promise<Operators | undefined> {
   if (http === undefined || state === undefined) return undefined;
   const { Operators } = await import("../http/mod.ts");
-  return new Operators({ config: http, log, maxConnections: (await shares).http, ...state });
+  const maxConnections = (await shares).http;
+  return new Operators({ config: http, log, maxConnections, metrics, ...state });
 }
 
-function observedBy(operators: Operators | undefined, recorder: TurnSubscriber | undefined) {
-  const subscribers = [...operators?.subscribers ?? [], recorder].filter((one) =>
-    one !== undefined
-  );
-  return { subscribers, ...(operators && { statistics: operators.statistics }) };
+function observedBy(
+  operators: Operators | undefined,
+  recorder: TurnSubscriber | undefined,
+  telemetry: PartOptions["telemetry"],
+) {
+  const all = [...operators?.subscribers ?? [], recorder, ...telemetry?.subscribers ?? []];
+  // Page and telemetry share one source of metrics.
+  const subscribers = [...new Set(all.filter((one) => one !== undefined))];
+  const metrics = operators?.metrics ?? telemetry?.metrics;
+  return { subscribers, ...(metrics && { statistics: metrics.statistics }) };
 }
 
 /** The configuration of a server that connects to its own embedded broker. */

@@ -6,6 +6,7 @@ import { describeFileError, DOCUMENT_PATH, joinPath, quote } from "../text/mod.t
 import { ConfigError, Faults, type Problem } from "./errors.ts";
 import { type ConfigPlace, systemFiles, withFiles } from "./files.ts";
 import { resolveHttp } from "./resolve/http.ts";
+import { resolveOpenTelemetry, resolveWebhook } from "./resolve/outbound.ts";
 import { readJson } from "./dialects/json.ts";
 import { resolvedOf } from "./keys/key.ts";
 import { COMMON } from "./keys/keys.ts";
@@ -89,6 +90,8 @@ export function parseConfig(
   const cars = resolveFleet(input.fleet, place, faults);
   const logging = resolveLogging(input.common, place.workingDirectory, faults);
   const http = resolveHttp(input.common, place, faults);
+  const opentelemetry = resolveOpenTelemetry(input.common, place, faults);
+  const webhook = resolveWebhook(input.common, place, faults);
   const timeouts = resolveTimeouts(input.common, input.broker.sessionMs);
   const record = overrides.record ?? input.common.record;
   const stateDir = input.common.state_dir;
@@ -109,6 +112,8 @@ export function parseConfig(
       sendInvalidCommand,
       logging,
       ...(http === undefined ? {} : { http }),
+      ...(opentelemetry === undefined ? {} : { opentelemetry }),
+      ...(webhook === undefined ? {} : { webhook }),
       ...(record === undefined ? {} : { record: resolve(place.workingDirectory, record) }),
       ...(stateDir === undefined ? {} : { stateDir: resolve(place.workingDirectory, stateDir) }),
       cars,

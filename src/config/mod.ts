@@ -10,9 +10,11 @@ export {
   type HttpConfig,
   type KeyConfig,
   type Limits,
+  type OpenTelemetryConfig,
   type Scope,
   SCOPES,
   type ServerConfig,
+  type WebhookConfig,
 } from "./resolve/config.ts";
 export { configJsonSchemaText } from "./keys/json_schema.ts";
 export { keyTable } from "./keys/key_table.ts";

@@ -1,7 +1,6 @@
 // The HTTP server as a whole: the history of the fleet, and the port.
 import type { HttpConfig } from "../config/mod.ts";
 import type { TurnSubscriber } from "../car/mod.ts";
-import type { CallStatistics } from "../module/mod.ts";
 import { isLoopback } from "../net/mod.ts";
 import { FleetWatch, Metrics, MetricSource } from "../observe/mod.ts";
 import { Pauses, type StateDirectory } from "../state/mod.ts";
@@ -36,12 +35,13 @@ export type Operated = Pick<MethodSource, "fleet" | "reload" | "setLogLevel">;
 
 /**
  * Pages, API and metrics of one server. The server is made with {@linkcode Operators.subscribers} and
- * {@linkcode Operators.statistics} for its module calls.
+ * the {@linkcode MetricSource.statistics} of its metrics for module calls.
  */
 export class Operators {
   readonly watch: FleetWatch;
+  /** What metrics are read from; counts the calls of all modules. */
+  readonly metrics: MetricSource;
   readonly #options: OperatorsOptions;
-  readonly #metrics: MetricSource;
   readonly #clock: Clock;
   readonly #ring: KeyRing;
   readonly #sessions: Sessions;
@@ -53,7 +53,7 @@ export class Operators {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.watch = new FleetWatch(this.#clock);
-    this.#metrics = options.metrics ?? new MetricSource(this.#clock);
+    this.metrics = options.metrics ?? new MetricSource(this.#clock);
     this.#ring = new KeyRing(options.config);
     this.#sessions = new Sessions(this.#ring, this.#clock, options.stateDirectory);
     this.#audit = new AuditList(options.log, this.#clock, options.stateDirectory);
@@ -61,12 +61,7 @@ export class Operators {
 
   /** Observe all cars. */
   get subscribers(): readonly TurnSubscriber[] {
-    return [this.watch, this.#metrics];
-  }
-
-  /** Counts the calls of all modules. */
-  get statistics(): CallStatistics {
-    return this.#metrics.statistics;
+    return [this.watch, this.metrics];
   }
 
   /** Where it listens, such as `http://127.0.0.1:8080`; "" while it does not. */
@@ -82,9 +77,8 @@ export class Operators {
   async start(operated: Operated): Promise<void> {
     const { config, log, maxConnections, stateDirectory } = this.#options;
     const { pauses = new Pauses(undefined, log) } = this.#options;
-    const { watch, statistics } = this;
+    const { watch, metrics: { statistics, startedAt } } = this;
     const clock = this.#clock;
-    const { startedAt } = this.#metrics;
     const audit = this.#audit;
     const source: MethodSource = {
       ...operated,
@@ -97,7 +91,7 @@ export class Operators {
       log,
     };
     const events = new EventStream(source);
-    const metrics = new Metrics(() => this.#metrics.scrape(operated.fleet.snapshot()));
+    const metrics = new Metrics(() => this.metrics.scrape(operated.fleet.snapshot()));
     const app = createApp({
       source,
       events,
@@ -114,13 +108,13 @@ export class Operators {
       health: () => ({
         status: "ok",
         uptimeMs: Math.floor(clock.now() - startedAt),
-        eventLoopLagMs: this.#metrics.lagMs,
+        eventLoopLagMs: this.metrics.lagMs,
       }),
       readiness: () => readinessOf(operated.fleet.snapshot()),
     });
     this.#listening = await listenHttp(config, app.fetch, { clock, log, maxConnections });
     this.#events = events;
-    if (this.#options.metrics === undefined) this.#metrics.start();
+    if (this.#options.metrics === undefined) this.metrics.start();
     watch.start((car) => operated.fleet.car(car) !== undefined);
     log.info(() => `Listening for operators on ${this.url}`);
     if (stateDirectory === undefined) {
@@ -151,7 +145,7 @@ export class Operators {
     this.#events?.stop();
     await this.#listening?.stop();
     this.#listening = undefined;
-    if (this.#options.metrics === undefined) this.#metrics.stop();
+    if (this.#options.metrics === undefined) this.metrics.stop();
     this.watch.stop();
   }
 }

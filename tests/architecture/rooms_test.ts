@@ -11,6 +11,7 @@ const ROOMS = [
   "doctor",
   "http",
   "simulator",
+  "telemetry",
   "observe",
   "record",
   "server",
@@ -103,6 +104,16 @@ Deno.test("rooms import only from rooms below them", () => {
 Deno.test("rooms are entered through their doors", () => {
   const around = crossing().filter(({ target }) => target !== join(roomOf(target), "mod.ts"));
   assert.deepEqual(around, []);
+});
+
+Deno.test("start loads neither HTTP nor telemetry while they are off", () => {
+  const loaded = new Set(["cli/start.ts"]);
+  for (const file of loaded) {
+    if (file.endsWith(".ts")) { for (const target of loadedBy(file)) loaded.add(target); }
+  }
+  assert.ok(loaded.has("session/session.ts"));
+  const off = /^(http|telemetry)\/|^hono|opentelemetry/;
+  assert.deepEqual([...loaded].filter((name) => off.test(name)), []);
 });
 
 Deno.test("health loads little: containers run it every few seconds", () => {

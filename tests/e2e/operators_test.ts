@@ -7,6 +7,7 @@ import { buildFixtures } from "../fixtures/build.ts";
 import { Mosquitto } from "../support/mosquitto.ts";
 import { TempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
+import { attributesOf, Collector } from "../telemetry/collector.ts";
 import { program, ServerProcess } from "./server_process.ts";
 import { PATIENT, Stage } from "./stage.ts";
 
@@ -30,6 +31,23 @@ async function call(url: string, method: string, params: unknown = {}) {
   );
   return (await answer.json()).result;
 }
+
+Deno.test("A server sends metrics and traces to a collector, without a port for operators", async () => {
+  await using stage = await Stage.set();
+  await using collector = new Collector();
+  const opentelemetry = { endpoint: `${collector.url}/`, metrics_interval: 0.2, trace_ratio: 1 };
+  const server = await stage.serve({ cars: { [CAR]: {} }, more: { opentelemetry } });
+  stage.gateway(CAR, { devices: [DEVICE], rate: 20, clocks: PATIENT });
+  const valueOf = (wanted: string) =>
+    collector.metrics.find(({ name }) => name === `external_server_${wanted}`)?.sum?.dataPoints[0]
+      ?.asDouble ?? 0;
+  await waitFor(() => valueOf("statuses_answered_total") > 5, "metrics of statuses");
+  assert.equal((await server.stop()).code, 0);
+  const forwarded = collector.spans.find(({ name }) => name === "forward_status");
+  const status = collector.spans.find(({ spanId }) => spanId === forwarded?.parentSpanId);
+  assert.equal(status?.name, "status");
+  assert.equal(attributesOf(status)["external_server.car"], CAR);
+});
 
 Deno.test("A server shows operators its cars, and does what they say", async () => {
   await using stage = await Stage.set();
@@ -86,12 +104,14 @@ Deno.test("A server listens nowhere while HTTP is off", async () => {
   assert.doesNotMatch(server.text, /operators/);
 });
 
-Deno.test("A server needs nothing of what HTTP is made from while it is off", async () => {
+Deno.test("A server needs nothing of what HTTP and telemetry are made from while they are off", async () => {
   await using folder = await TempFolder.make();
   const { imports } = JSON.parse(await Deno.readTextFile(PROJECT));
   assert.ok("hono" in imports);
   // Whoever imports it fails.
-  imports.hono = "./gone.js";
+  for (const name of Object.keys(imports)) {
+    if (/^hono|opentelemetry/.test(name)) imports[name] = "./gone.js";
+  }
   const file = `${folder.path}/deno.json`;
   await Deno.writeTextFile(file, JSON.stringify({ imports }));
   const [, args] = program();

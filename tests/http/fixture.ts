@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import type { HttpConfig } from "../../src/config/resolve/config.ts";
 import type * as z from "zod";
+import type { TurnSubscriber } from "../../src/car/turn.ts";
 import { ServerEvent } from "../../src/http/api/schemas.ts";
 import { METHODS } from "../../src/http/api/methods.ts";
 import { type Operated, Operators } from "../../src/http/operators.ts";
@@ -26,6 +27,8 @@ export interface FixtureOptions {
   readonly http?: Partial<HttpConfig>;
   readonly reload?: Operated["reload"];
   readonly cars?: Readonly<Record<string, unknown>>;
+  /** Look on beside the operators. */
+  readonly subscribers?: readonly TurnSubscriber[];
   /** What survives the fixture; opened already. */
   readonly state?: StateDirectory;
 }
@@ -43,7 +46,8 @@ export class Fixture implements AsyncDisposable {
   readonly #aborts = new Set<AbortController>();
 
   private constructor(
-    { http = {}, cars = { car_a: {}, car_b: {} }, state: stateDirectory }: FixtureOptions,
+    { http = {}, cars = { car_a: {}, car_b: {} }, state: stateDirectory, subscribers = [] }:
+      FixtureOptions,
   ) {
     const { log, hosts, transports } = this;
     const pauses = this.pauses = new Pauses(stateDirectory, log);
@@ -53,7 +57,7 @@ export class Fixture implements AsyncDisposable {
       config: load(documented({ cars, mqtt_username: "me", mqtt_password: "swordfish" })).config,
       log,
       contextsPerHost: 15,
-      subscribers: this.operators.subscribers,
+      subscribers: [...this.operators.subscribers, ...subscribers],
       isPaused: (car) => pauses.get(car) !== undefined,
       async startHost(events) {
         const host = await hosts.start(events);

@@ -62,6 +62,19 @@ export function hostName() {
 const HOST_NAME =
   /^(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]*)|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$/;
 
+/** An address for HTTP requests; a login in it would be shown. */
+export function httpUrl() {
+  const what = "a URL that begins with http:// or https://, without a login, a query or spaces";
+  return patternText(what, /^https?:\/\/[^\s/?#@]+(?:\/[^\s?#]*)?$/)
+    .refine((text) => URL.canParse(text), { error: what });
+}
+
+/** A part of a whole. */
+export function share() {
+  const error = "a number from 0 to 1";
+  return z.number({ error }).min(0, { error }).max(1, { error });
+}
+
 function integer(what: string, least: number, most: number) {
   const error = `${what} from ${least} to ${most}`;
   return z.number({ error }).int({ error }).min(least, { error }).max(most, { error });

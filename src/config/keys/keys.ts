@@ -251,6 +251,56 @@ export const HTTP = {
   }),
 };
 
+/** Metrics and traces for OpenTelemetry. */
+export const OPENTELEMETRY = {
+  endpoint: key(field.httpUrl(), {
+    doc: "The collector, such as http://127.0.0.1:4318; /v1/metrics and /v1/traces are appended",
+    takes: "restart",
+    at: "opentelemetry.endpoint",
+  }),
+  authorization: key(field.filledText("a text").optional(), {
+    doc: "The header Authorization of each request",
+    takes: "restart",
+    secret: true,
+    at: "opentelemetry.authorization",
+  }),
+  authorization_file: key(field.filledText("the path of a file").optional(), {
+    doc: "File with the header, instead of authorization; a newline at its end is dropped",
+    takes: "restart",
+  }),
+  metrics_interval: key(field.seconds({ zero: true }).default(60), {
+    doc: "Seconds from one sending of metrics to the next; 0: no metrics",
+    takes: "restart",
+    unit: "s",
+    at: "opentelemetry.metricsIntervalMs",
+    of: ({ opentelemetry }) => opentelemetry && opentelemetry.metricsIntervalMs / 1000,
+  }),
+  trace_ratio: key(field.share().default(0.01), {
+    doc: "The share of statuses and commands that are traced, from 0 to 1; 0: no traces",
+    takes: "restart",
+    at: "opentelemetry.traceRatio",
+  }),
+};
+
+/** Incidents for other systems. */
+export const WEBHOOK = {
+  url: key(field.httpUrl(), {
+    doc: "Where the begin and the end of each incident are posted",
+    takes: "restart",
+    at: "webhook.url",
+  }),
+  secret: key(field.filledText("a text").optional(), {
+    doc: "What requests are signed with (HMAC-SHA-256)",
+    takes: "restart",
+    secret: true,
+    at: "webhook.secret",
+  }),
+  secret_file: key(field.filledText("the path of a file").optional(), {
+    doc: "File with the secret, instead of secret; a newline at its end is dropped",
+    takes: "restart",
+  }),
+};
+
 /** The keys of every dialect. */
 export const COMMON = {
   $schema: key(field.text("the address of a JSON Schema").optional(), {
@@ -288,6 +338,16 @@ export const COMMON = {
   limits: section("limits", "Limits of each car or module host", LIMITS),
   logging: optionalSection("logging", "Where log lines go", LOGGING),
   http: optionalSection("http", "Page, API and metrics for operators; off when absent", HTTP),
+  opentelemetry: optionalSection(
+    "opentelemetry",
+    "Metrics and traces for OpenTelemetry, sent as OTLP over HTTP; off when absent",
+    OPENTELEMETRY,
+  ),
+  webhook: optionalSection(
+    "webhook",
+    "Incidents for other systems, posted as they begin and end; off when absent",
+    WEBHOOK,
+  ),
   record: key(field.filledText("the path of a directory").optional(), {
     doc:
       "Directory of the flight recorder: what comes to every car, and what follows from it; off when absent",

@@ -15,6 +15,10 @@ export interface ServerConfig {
   readonly logging: LoggingConfig;
   /** Absent: no HTTP. */
   readonly http?: HttpConfig;
+  /** Absent: nothing for OpenTelemetry. */
+  readonly opentelemetry?: OpenTelemetryConfig;
+  /** Absent: no webhook. */
+  readonly webhook?: WebhookConfig;
   /** Directory of the flight recorder, an absolute path; absent: it is off. */
   readonly record?: string;
   /** Directory of what survives a restart, an absolute path; absent: nothing does. */
@@ -70,6 +74,25 @@ export interface HttpConfig {
   readonly keys?: readonly KeyConfig[];
   /** Files in PEM form, absolute paths; absent: plain HTTP. */
   readonly tls?: { readonly certFile: string; readonly keyFile: string };
+}
+
+/** The section `opentelemetry`. */
+export interface OpenTelemetryConfig {
+  /** Without a slash at the end. */
+  readonly endpoint: string;
+  /** The header Authorization. */
+  readonly authorization?: string;
+  /** 0: no metrics. */
+  readonly metricsIntervalMs: number;
+  /** From 0 to 1; 0: no traces. */
+  readonly traceRatio: number;
+}
+
+/** The section `webhook`. */
+export interface WebhookConfig {
+  readonly url: string;
+  /** What requests are signed with. */
+  readonly secret: string;
 }
 
 /** A car and its modules, common ones included; at least one. */
