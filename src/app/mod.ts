@@ -1,7 +1,5 @@
-// Puts a server or a demo together from a configuration: starts it, stops it, tells systemd.
+// Puts a server together from a configuration: starts it, stops it, tells systemd.
 export { assembleServer, makeConnector } from "./assemble.ts";
-export { Countdown } from "./countdown.ts";
-export { Demo } from "./demo_parts.ts";
 export { type Part, runUntilStopped, whenAborted } from "./lifetime.ts";
 export { recorderOf } from "./recording.ts";
 export { type State, stateOf } from "./state.ts";

@@ -7,7 +7,8 @@ import {
 import type { GatewayVersion } from "../gateway/mod.ts";
 import { startLogging } from "../log/mod.ts";
 import type { ProgramContext } from "./program_context.ts";
-import { Countdown, Demo, recorderOf, runUntilStopped } from "../app/mod.ts";
+import { Countdown, Demo } from "../app/demo/mod.ts";
+import { recorderOf, runUntilStopped } from "../app/mod.ts";
 
 /** What the command line said. */
 export interface DemoOptions {

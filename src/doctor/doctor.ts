@@ -1,4 +1,5 @@
-// Runs every check, in an order in which a failure explains what is skipped after it.
+// Runs every check, in an order in which a failure explains what is skipped after it. The larger ones
+// are loaded when they run: the server needs only its limits, each time it starts.
 import {
   ConfigError,
   type Dialect,
@@ -7,17 +8,10 @@ import {
   type Problem,
   type ServerConfig,
 } from "../config/mod.ts";
-import { brokerAddress } from "../net/mod.ts";
-import { checkBroker, checkEmbeddedBroker } from "./broker/broker.ts";
-import { checkBrokerCertificate, checkCertificateFiles } from "./broker/certificates.ts";
 import { checkClock } from "./clock.ts";
 import { CHECKS, type Finding, Findings } from "./findings.ts";
-import { checkHttp } from "./http.ts";
-import { checkLibraries } from "./libraries/libraries.ts";
 import { checkLimits } from "./limits.ts";
 import { checkLogs } from "./logs.ts";
-import { checkPublishing, checkQuietPublishing } from "./broker/publishing.ts";
-import { checkSubscriptions, explainUntried } from "./broker/topics.ts";
 
 /** As the documentation calls them. */
 const DIALECT_NAMES: Record<Dialect, string> = {
@@ -50,9 +44,11 @@ export async function examine(options: ExamineOptions): Promise<Finding[]> {
   const findings = new Findings("configuration");
   const config = await readConfig(options, findings);
   const parts = config === undefined ? [checkClock()] : [
-    checkNetwork(config, options),
-    checkLibraries({ config, init, signal }),
-    checkHttp(config),
+    import("./broker/network.ts").then(({ checkNetwork }) => checkNetwork(config, options)),
+    import("./libraries/libraries.ts").then(({ checkLibraries }) =>
+      checkLibraries({ config, init, signal })
+    ),
+    import("./http.ts").then(({ checkHttp }) => checkHttp(config)),
     checkLimits(config, options.overrides?.embeddedBroker !== undefined),
     checkClock(),
     checkLogs(config),
@@ -86,36 +82,4 @@ async function readConfig(
     findings.skipped("everything else", "Not checked: the configuration is unusable");
     return undefined;
   }
-}
-
-async function checkNetwork(
-  config: ServerConfig,
-  { overrides, publish, listenMs, signal }: ExamineOptions,
-): Promise<Findings[]> {
-  const certificates = await checkCertificateFiles(config);
-  const { material: tls, usable } = certificates;
-  const skip = (check: "broker" | "topics", reason: string) => {
-    const skipped = new Findings(check);
-    skipped.skipped(brokerAddress(config.broker), `Not checked: ${reason}`);
-    return skipped;
-  };
-  if (overrides?.embeddedBroker !== undefined) {
-    const own = usable ? checkEmbeddedBroker(config) : skip("broker", "no usable certificate");
-    return [certificates.findings, own, skip("topics", "the server is its own broker")];
-  }
-  if (!usable) {
-    const reason = "the TLS files are unusable";
-    return [certificates.findings, skip("broker", reason), skip("topics", reason)];
-  }
-  const [broker, shown] = await Promise.all([
-    checkBroker(config, tls, signal),
-    tls ? checkBrokerCertificate(config, tls) : new Findings("certificates"),
-  ]);
-  const found = [certificates.findings, shown, broker.findings];
-  if (!broker.usable) return [...found, skip("topics", "the broker cannot be reached")];
-  const options = { config, tls, signal };
-  found.push(await checkSubscriptions(options));
-  if (publish) found.push(await checkPublishing(options));
-  else if (listenMs > 0) found.push(await checkQuietPublishing({ ...options, listenMs }));
-  return [...found, explainUntried(config, publish || listenMs > 0)];
 }

@@ -1,6 +1,6 @@
 // A run that ends by itself: its time counts from when everything has started.
 import assert from "node:assert/strict";
-import { Countdown } from "../../src/app/countdown.ts";
+import { Countdown } from "../../src/app/demo/countdown.ts";
 import { runUntilStopped } from "../../src/app/lifetime.ts";
 import { silentLog } from "../../src/log/log.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";

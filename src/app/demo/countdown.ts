@@ -1,6 +1,6 @@
 // Ends a run after a given time.
-import { type Clock, systemClock, type TimerHandle } from "../time/mod.ts";
-import type { Part } from "./lifetime.ts";
+import { type Clock, systemClock, type TimerHandle } from "../../time/mod.ts";
+import type { Part } from "../mod.ts";
 
 /**
  * Ends a run after so many seconds, or when the program is asked to stop. It must be the last part

@@ -1,9 +1,9 @@
 // Tells what cars do as it happens, for someone who has never seen the protocol.
-import type { Turn, TurnSubscriber } from "../car/mod.ts";
-import type { Effect } from "../session/mod.ts";
-import { type Command, type Device, DeviceState, type Status } from "../protocol/mod.ts";
-import type { Clock } from "../time/mod.ts";
-import type { Output } from "../text/mod.ts";
+import type { Turn, TurnSubscriber } from "../../car/mod.ts";
+import type { Effect } from "../../session/mod.ts";
+import { type Command, type Device, DeviceState, type Status } from "../../protocol/mod.ts";
+import type { Clock } from "../../time/mod.ts";
+import type { Output } from "../../text/mod.ts";
 
 /** Totals for the summary. */
 export interface DemoCounts {

@@ -1,12 +1,12 @@
 // The parts of the demo: broker, server with its page, and cars, with the text before and after.
-import { type LoadedConfig, parseConfig, systemFiles, withFiles } from "../config/mod.ts";
-import type { TurnSubscriber } from "../car/mod.ts";
-import type { GatewayVersion } from "../gateway/mod.ts";
-import type { Operators } from "../http/mod.ts";
-import type { Logging } from "../log/mod.ts";
-import { EmbeddedBroker } from "../broker/mod.ts";
-import type { Device } from "../protocol/mod.ts";
-import type { Server } from "../server/mod.ts";
+import { type LoadedConfig, parseConfig, systemFiles, withFiles } from "../../config/mod.ts";
+import type { TurnSubscriber } from "../../car/mod.ts";
+import type { GatewayVersion } from "../../gateway/mod.ts";
+import type { Operators } from "../../http/mod.ts";
+import type { Logging } from "../../log/mod.ts";
+import { EmbeddedBroker } from "../../broker/mod.ts";
+import type { Device } from "../../protocol/mod.ts";
+import type { Server } from "../../server/mod.ts";
 import {
   BUTTON_TYPE,
   EXAMPLE_MODULE,
@@ -14,12 +14,11 @@ import {
   Fleet,
   type GatewayOptions,
   LED_TYPE,
-} from "../simulator/mod.ts";
-import { systemClock } from "../time/mod.ts";
-import { assembleServer } from "./assemble.ts";
-import { DemoNarrator } from "./demo_narrator.ts";
-import type { Part } from "./lifetime.ts";
-import type { Output } from "../text/mod.ts";
+} from "../../simulator/mod.ts";
+import { systemClock } from "../../time/mod.ts";
+import { assembleServer, type Part } from "../mod.ts";
+import { DemoNarrator } from "./narrator.ts";
+import type { Output } from "../../text/mod.ts";
 
 const COMPANY = "demo";
 /** Statuses per second and car: slow enough to read along. */
@@ -125,7 +124,7 @@ export class Demo {
   async #startServer(): Promise<void> {
     const { config } = await demoConfig(this.#cars, this.#libPath, this.#broker.port);
     // `start` loads this file, and nothing of HTTP while that is off.
-    const { Operators } = await import("../http/mod.ts");
+    const { Operators } = await import("../../http/mod.ts");
     this.#operators = new Operators({ config: { address: HOST, port: 0 }, log: this.#logging.log });
     const { metrics: { statistics }, subscribers: seen } = this.#operators;
     const subscribers = [this.#narrator, ...seen, this.#recorder].filter((one) =>
