@@ -1,17 +1,22 @@
-// One car of the load: the gateway's side of the protocol, or of the bare echo, without its clocks.
+// One car of the load: a gateway's session over as little MQTT as will do, or over the bare echo.
+import {
+  createGateway,
+  type Effect,
+  GATEWAY_TIMES,
+  type GatewaySettings,
+  type GatewayState,
+  type Input,
+  nextDeadline,
+  step,
+} from "../../src/gateway/mod.ts";
 import {
   decodeClientMessage,
   decodeServerMessage,
   encodeClientMessage,
 } from "../../src/protocol/codec/codec.ts";
-import { nextCounter } from "../../src/protocol/counter.ts";
-import {
-  ConnectResponseType,
-  type Device,
-  DeviceState,
-  NO_BYTES,
-} from "../../src/protocol/messages.ts";
+import { type Device, NO_BYTES } from "../../src/protocol/messages.ts";
 import { carTopics } from "../../src/protocol/topics.ts";
+import { makeDevices } from "../../src/simulator/devices.ts";
 import { Histogram } from "../../src/simulator/histogram.ts";
 import { monotonicUs } from "../support/monotonic.ts";
 import { RawClient } from "./raw_client.ts";
@@ -25,7 +30,7 @@ export interface LoadCounts {
   commands: number;
   /** Sessions that ended after they had run. */
   ended: number;
-  /** Answers that were not the next one, and messages that are none. */
+  /** Messages that break a rule of the protocol, and answers that were not the next one. */
   wrong: number;
   readonly latency: Histogram;
   /** From the moment a command carries to its arrival. */
@@ -56,53 +61,67 @@ export interface Pace {
   readonly bytes: number;
 }
 
-/** A Connect that nobody answered is sent anew, with a new session, after so long. */
+/** A car gives up no status: what is late is measured. */
+const TIMES = { ...GATEWAY_TIMES, responseMs: 600_000, lookMs: 1 };
+/** A connect sequence that failed is repeated within so many milliseconds. */
 const RETRY_MS = 1_000;
-/** A sequence that got stuck is begun anew after so long. */
-const SEQUENCE_MS = 5_000;
 /** The stamp of a command of the benchmark's module: CLOCK_MONOTONIC in microseconds. */
 const STAMP_BYTES = 8;
 
-type Phase = "closed" | "down" | "opening" | "connecting" | "sequence" | "running";
+/** The session of a car whose statuses an echo answers: it needs no connect sequence. */
+const ECHOED: GatewayState = {
+  kind: "connected",
+  base: { devices: {}, seed: 0, linked: true },
+  sessionId: "echoed",
+  counter: 1,
+  open: [],
+  openBytes: 0,
+  lastCommand: null,
+  lookedAt: 0,
+  reconnect: null,
+  silentUntil: null,
+  waiting: [],
+};
 
 /** One car. It has no timer: its owner calls {@linkcode tick}. */
 export class LoadCar {
   readonly #options: LoadCarOptions;
   readonly #devices: readonly Device[];
+  readonly #settings: GatewaySettings;
+  #state: GatewayState = createGateway(Math.random() * 2 ** 32);
   #client: RawClient | undefined;
-  #phase: Phase = "closed";
-  #retryAt = Infinity;
-  #sessionId = "";
-  #counter = 1;
+  #isUp = false;
+  /** When the broker is tried again. */
+  #openAt = Infinity;
+  #now = 0;
   #turn = 0;
-  #awaited = 0;
   #pace: Pace | undefined;
   #data: Uint8Array = NO_BYTES;
   #nextAt = Infinity;
-  /** When each status that has no answer was sent, oldest first, from `#oldest` on. */
-  #sentAt: number[] = [];
-  #oldest = 0;
-  #oldestCounter = 0;
 
   constructor(options: LoadCarOptions) {
+    const { company, car, modules } = options;
     this.#options = options;
-    this.#devices = options.modules.map((module, i) => ({
-      module,
-      deviceType: 0,
-      deviceRole: `role_${i + 1}`,
-      deviceName: `device_${i + 1}`,
-      priority: 0,
-    }));
+    this.#devices = makeDevices(modules.length, modules);
+    this.#settings = {
+      company,
+      car,
+      version: "1.4",
+      // Cars that have failed together do not come back together.
+      times: { ...TIMES, retryMs: RETRY_MS * Math.random() },
+      modules: modules.map((module) => ({ module, deviceTypes: [0] })),
+      firstLinkFails: false,
+      keepsLastStatus: false,
+    };
   }
 
   /** Statuses without an answer. */
   get inFlight(): number {
-    return this.#sentAt.length - this.#oldest;
+    return this.#state.kind === "connected" ? this.#state.open.length : 0;
   }
 
   /** Connects to the broker, again and again until {@linkcode close}. */
   open(): void {
-    this.#phase = "opening";
     const { company, car, port } = this.#options;
     const { externalServer, disconnect, moduleGateway } = carTopics(company, car);
     const client = new RawClient({
@@ -111,9 +130,13 @@ export class LoadCar {
       subscribe: [externalServer, disconnect],
       publish: moduleGateway,
     }, {
-      onUp: () => this.#options.session ? this.#connect() : this.#run(),
+      onUp: () => this.#onUp(),
       onMessage: (payload) => this.#onMessage(payload),
-      onDown: () => this.#onDown(),
+      onDown: () => {
+        this.#isUp = false;
+        this.#take({ type: "link_down", detail: "the broker is gone" });
+        this.#openAt = performance.now() + 100 + 400 * Math.random();
+      },
     });
     this.#client = client;
     void client.open();
@@ -123,7 +146,7 @@ export class LoadCar {
   load(pace: Pace): void {
     this.#pace = pace;
     this.#data = new TextEncoder().encode("x".repeat(pace.bytes));
-    if (this.#phase === "running") this.#startPace();
+    this.#startPace();
   }
 
   /** Sends no more. */
@@ -133,17 +156,24 @@ export class LoadCar {
 
   /** Does what is due at `now`, as of `performance.now()`. */
   tick(now: number): void {
-    if (now >= this.#retryAt) {
-      this.#retryAt = Infinity;
-      if (this.#phase === "down") this.open();
-      else this.#connect();
+    if (now >= this.#openAt) {
+      this.#openAt = Infinity;
+      this.open();
+    }
+    const state = this.#state;
+    if (state.kind !== "connected" || state.reconnect !== null) {
+      const due = nextDeadline(state, { now, settings: this.#settings });
+      if (due !== null && now >= due) this.#take({ type: "tick" });
+      // After the disconnect notification it takes a status to begin a session.
+      if (due === null && state.kind === "not_initialized") {
+        this.#report(this.#devices[0] as Device);
+      }
+      return;
     }
     const pace = this.#pace;
-    if (pace === undefined || this.#phase !== "running" || now < this.#nextAt) return;
-    if (pace.rate === 0) {
-      while (this.inFlight < pace.window) this.#sendStatus();
-      this.#nextAt = Infinity;
-    } else if (this.inFlight < pace.window) {
+    if (pace === undefined || now < this.#nextAt) return;
+    if (pace.rate === 0) this.#fillWindow();
+    else if (this.inFlight < pace.window) {
       this.#nextAt = Math.max(this.#nextAt, now - 1_000) + 1_000 / pace.rate;
       this.#sendStatus();
     }
@@ -153,104 +183,91 @@ export class LoadCar {
     this.#client?.ping();
   }
 
+  /** Leaves the broker; to be called when nothing ticks any more. */
   close(): void {
-    this.#phase = "closed";
-    this.#retryAt = Infinity;
     this.#client?.close();
   }
 
-  #connect(): void {
-    this.#leaveRunning();
-    this.#phase = "connecting";
-    this.#retryAt = performance.now() + RETRY_MS * (0.9 + 0.2 * Math.random());
-    this.#sessionId = crypto.randomUUID();
-    this.#counter = 1;
-    this.#client?.publish(encodeClientMessage({
-      kind: "connect",
-      sessionId: this.#sessionId,
-      company: this.#options.company,
-      vehicleName: this.#options.car,
-      devices: this.#devices,
-    }));
-  }
-
-  #run(): void {
-    this.#retryAt = Infinity;
-    this.#phase = "running";
-    this.#sentAt = [];
-    this.#oldest = 0;
-    this.#oldestCounter = this.#counter;
-    this.#options.onRunning(true);
-    if (this.#pace !== undefined) this.#startPace();
-  }
-
-  #startPace(): void {
-    const { rate } = this.#pace as Pace;
-    this.#nextAt = performance.now() + (rate > 0 ? Math.random() * 1_000 / rate : 0);
-  }
-
-  #leaveRunning(): void {
-    if (this.#phase !== "running") return;
-    const { counts, onRunning } = this.#options;
-    counts.lost += this.inFlight;
-    counts.ended++;
-    this.#sentAt = [];
-    this.#oldest = 0;
-    onRunning(false);
-  }
-
-  #onDown(): void {
-    if (this.#phase === "closed") return;
-    this.#leaveRunning();
-    this.#phase = "down";
-    this.#retryAt = performance.now() + 100 + 400 * Math.random();
+  #onUp(): void {
+    if (!this.#options.session) {
+      this.#state = ECHOED;
+      return this.#onRunning();
+    }
+    if (this.#state.kind === "stopped") {
+      this.#take({ type: "start" });
+      for (const device of this.#devices) this.#report(device);
+    }
+    this.#isUp = true;
+    this.#take({ type: "link_up" });
   }
 
   #onMessage(payload: Uint8Array): void {
-    if (this.#options.session) this.#onServerMessage(payload);
-    else if (payload.length === STAMP_BYTES) this.#onStamp(payload);
+    // The disconnect notification is empty.
+    if (payload.length === 0) this.#take({ type: "notified" });
+    else if (this.#options.session) {
+      this.#take({ type: "message", message: decodeServerMessage(payload) });
+    } else if (payload.length === STAMP_BYTES) this.#onStamp(payload);
     else {
       const message = decodeClientMessage(payload);
-      if (message.kind === "status") this.#onAnswer(message.messageCounter);
-    }
-  }
-
-  /** The server wants a new session; a car that has a Connect on its way need not send another. */
-  #connectAgain(): void {
-    if (this.#phase !== "connecting") this.#connect();
-  }
-
-  #onServerMessage(payload: Uint8Array): void {
-    // The disconnect notification is empty.
-    if (payload.length === 0) return this.#connectAgain();
-    const message = decodeServerMessage(payload);
-    if (
-      message.kind === "connect_response" && message.type === ConnectResponseType.ALREADY_LOGGED
-    ) {
-      return this.#connectAgain();
-    }
-    if (message.sessionId !== this.#sessionId) return;
-    switch (message.kind) {
-      case "connect_response":
-        this.#phase = "sequence";
-        this.#retryAt = performance.now() + SEQUENCE_MS;
-        this.#awaited = 2 * this.#devices.length;
-        for (const device of this.#devices) this.#publishStatus(device, DeviceState.CONNECTING);
-        return;
-      case "status_response":
-        if (this.#phase === "running") return this.#onAnswer(message.messageCounter);
-        break;
-      case "command": {
-        const { sessionId, messageCounter, commandData } = message;
-        this.#client?.publish(
-          encodeClientMessage({ kind: "command_response", sessionId, type: 0, messageCounter }),
-        );
-        if (commandData.length === STAMP_BYTES) this.#onStamp(commandData);
-        if (this.#phase === "running") return;
+      if (message.kind === "status") {
+        const { sessionId, messageCounter } = message;
+        const answer = { kind: "status_response", sessionId, messageCounter } as const;
+        this.#take({ type: "message", message: answer });
       }
     }
-    // A status response or a command of the connect sequence: one of each for every device.
-    if (this.#phase === "sequence" && --this.#awaited === 0) this.#run();
+    if (this.#pace?.rate === 0) this.#fillWindow();
+  }
+
+  #take(input: Input): void {
+    this.#now = performance.now();
+    const before = this.#state;
+    const { state, effects } = step(before, input, { now: this.#now, settings: this.#settings });
+    this.#state = state;
+    for (const effect of effects) this.#perform(effect, before);
+  }
+
+  #perform(effect: Effect, before: GatewayState): void {
+    const { counts, onRunning } = this.#options;
+    switch (effect.type) {
+      case "open_link":
+        // Left open by the session before: how fast a broker connects is not what is measured.
+        if (this.#isUp) this.#take({ type: "link_up" });
+        return;
+      case "send":
+        return this.#client?.publish(encodeClientMessage(effect.message));
+      case "command": {
+        const { commandData } = effect.command;
+        if (commandData.length === STAMP_BYTES) this.#onStamp(commandData);
+        return;
+      }
+      case "answered":
+        if (effect.inSequence) return;
+        // The protocol allows any order; of a load like this one, the server keeps it.
+        if (before.kind === "connected" && before.open[0] !== effect.open) counts.wrong++;
+        counts.answered++;
+        counts.latency.record(this.#now - effect.open.sentAt);
+        return;
+      case "running":
+        return this.#onRunning();
+      case "violation":
+        counts.wrong++;
+        return;
+      case "ended":
+        if (!effect.hadRun) return;
+        counts.lost += effect.unanswered.length;
+        counts.ended++;
+        onRunning(false);
+    }
+  }
+
+  #onRunning(): void {
+    this.#options.onRunning(true);
+    this.#startPace();
+  }
+
+  #startPace(): void {
+    const rate = this.#pace?.rate ?? 0;
+    this.#nextAt = performance.now() + (rate > 0 ? Math.random() * 1_000 / rate : 0);
   }
 
   #onStamp(stamp: Uint8Array): void {
@@ -260,45 +277,17 @@ export class LoadCar {
     counts.commandAge.record((monotonicUs() - Number(view.getBigUint64(0, true))) / 1000);
   }
 
-  #onAnswer(counter: number): void {
-    const { counts } = this.#options;
-    const sentAt = this.#sentAt[this.#oldest];
-    if (sentAt === undefined || counter !== this.#oldestCounter) {
-      counts.wrong++;
-      return;
-    }
-    counts.answered++;
-    counts.latency.record(performance.now() - sentAt);
-    this.#oldestCounter = nextCounter(counter);
-    if (++this.#oldest === this.#sentAt.length) {
-      this.#sentAt.length = 0;
-      this.#oldest = 0;
-    } else if (this.#oldest > 1_000) {
-      this.#sentAt.splice(0, this.#oldest);
-      this.#oldest = 0;
-    }
-    const pace = this.#pace;
-    if (pace?.rate === 0) { while (this.inFlight < pace.window) this.#sendStatus(); }
+  #fillWindow(): void {
+    const window = this.#pace?.window ?? 0;
+    while (this.#state.kind === "connected" && this.inFlight < window) this.#sendStatus();
   }
 
   #sendStatus(): void {
-    const device = this.#devices[this.#turn++ % this.#devices.length] as Device;
     this.#options.counts.sent++;
-    this.#sentAt.push(performance.now());
-    this.#publishStatus(device, DeviceState.RUNNING);
+    this.#report(this.#devices[this.#turn++ % this.#devices.length] as Device, this.#data);
   }
 
-  #publishStatus(device: Device, deviceState: number): void {
-    const messageCounter = this.#counter;
-    this.#counter = nextCounter(messageCounter);
-    this.#client?.publish(encodeClientMessage({
-      kind: "status",
-      sessionId: this.#sessionId,
-      deviceState,
-      messageCounter,
-      device,
-      statusData: deviceState === DeviceState.RUNNING ? this.#data : NO_BYTES,
-      errorMessage: NO_BYTES,
-    }));
+  #report(device: Device, data: Uint8Array = NO_BYTES): void {
+    this.#take({ type: "status", device, data, errorMessage: NO_BYTES, tag: null });
   }
 }
