@@ -21,6 +21,10 @@ export interface StateDirectoryOptions {
 const MAX_BYTES = 16 * 1024 * 1024;
 /** How long the start waits for the disk, in milliseconds. */
 const OPEN_MS = 10_000;
+/** How long it waits for a server that ends, in milliseconds. */
+const LOCK_MS = 2000;
+/** Is locked while a server uses the directory. */
+const LOCK = "lock";
 /** Is written and removed at the start, to see whether that works. */
 const PROBE = "probe";
 
@@ -31,6 +35,7 @@ export class StateDirectory {
   readonly #clock: Clock;
   readonly #replace: ReplaceFile;
   readonly #files: StateFile[] = [];
+  #lock: Deno.FsFile | undefined;
 
   constructor({ path, log, clock = systemClock, replace = replaceFile }: StateDirectoryOptions) {
     this.path = path;
@@ -40,14 +45,20 @@ export class StateDirectory {
   }
 
   /**
-   * Makes the directory, and writes to it once.
+   * Makes the directory, locks it, and writes to it once.
    *
-   * @throws {StateError} when that cannot be done.
+   * @throws {StateError} when that cannot be done, or another server uses the directory.
    */
   async open(): Promise<void> {
     const probe = join(this.path, PROBE);
     const work = async () => {
       await Deno.mkdir(this.path, { recursive: true, mode: 0o700 });
+      const lock = await Deno.open(join(this.path, LOCK), { write: true, create: true });
+      // What waits for the lock of another server ends with this one.
+      if (!await within(lock.lock(true), LOCK_MS, this.#clock)) {
+        throw new Error("another server uses it");
+      }
+      this.#lock = lock;
       await this.#replace(probe, new Uint8Array());
       await Deno.remove(probe);
     };
@@ -106,9 +117,11 @@ export class StateDirectory {
     return file;
   }
 
-  /** Writes what has not been written. Never rejects. */
+  /** Writes what has not been written, and leaves the directory to others. Never rejects. */
   async stop(): Promise<void> {
     await Promise.all(this.#files.map((file) => file.stop()));
+    this.#lock?.close();
+    this.#lock = undefined;
   }
 }
 

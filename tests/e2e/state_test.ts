@@ -105,6 +105,19 @@ mosquittoTest(
   },
 );
 
+mosquittoTest("a server leaves a state directory alone that another one uses", async () => {
+  await using stage = await Stage.set();
+  await using folder = await TempFolder.make();
+  const more = { state_dir: folder.path };
+  const first = await stage.serve({ cars: { [CAR]: {} }, more });
+  await assert.rejects(
+    stage.serve({ cars: { car_2: {} }, more }).then(() => {}),
+    /Cannot keep state in ".*": another server uses it; make it a directory .* give state_dir/,
+  );
+  assert.equal((await first.stop()).code, 0, first.text);
+  await stage.serve({ cars: { car_2: {} }, more });
+});
+
 mosquittoTest("a server whose pauses cannot be read does not start, and says why", async () => {
   await using stage = await Stage.set();
   await using folder = await TempFolder.make();

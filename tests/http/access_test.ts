@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { keyHash } from "../../src/config/resolve/http.ts";
 import type { Scope } from "../../src/config/resolve/config.ts";
+import { AuditList } from "../../src/http/access/audit.ts";
 import { SESSION_MS, Sessions } from "../../src/http/access/sessions.ts";
 import { KeyRing } from "../../src/http/access/key_ring.ts";
 import type { SessionView } from "../../src/http/access/session_routes.ts";
@@ -272,7 +273,8 @@ Deno.test("log-ins, pauses and actions survive a restart; no key or token is on 
     for (const secret of secrets) assert.ok(!text.includes(secret), name);
   }
 
-  await using fixture = (await Fixture.start({ http: KEYS, state: await opened(folder) })).up();
+  const state = await opened(folder);
+  await using fixture = (await Fixture.start({ http: KEYS, state })).up();
   const { cookie } = browser;
   const again = await fixture.bare("/session", { headers: { cookie } });
   assert.deepEqual(await again.json(), browser.view);
@@ -288,6 +290,7 @@ Deno.test("log-ins, pauses and actions survive a restart; no key or token is on 
       id: 2,
       who: "desk",
       from: "127.0.0.1",
+      kind: "action",
       action: "fleet.pause",
       cars: ["car_b", "car_x"],
       carCount: 2,
@@ -297,6 +300,7 @@ Deno.test("log-ins, pauses and actions survive a restart; no key or token is on 
       id: 1,
       who: "desk",
       from: "127.0.0.1",
+      kind: "session",
       action: "session.open",
       cars: [],
       carCount: 0,
@@ -304,6 +308,49 @@ Deno.test("log-ins, pauses and actions survive a restart; no key or token is on 
       result: "done",
     }],
   );
+  await state.stop();
+});
+
+Deno.test("log-ins are limited, and so are their traces", async () => {
+  await using fixture = await Fixture.start({ http: KEYS });
+  const found: number[] = [];
+  for (let attempt = 0; attempt < 30; attempt++) {
+    found.push(await statusOf(fixture, "/session", bearer("wall"), "POST"));
+  }
+  assert.deepEqual(found.slice(0, 20), new Array(20).fill(200));
+  assert.ok(found.includes(429), `${found}`);
+});
+
+Deno.test("AuditList is bounded, and what is refused pushes out nothing that was done", () => {
+  const log = new ListLog();
+  const list = new AuditList(log, new VirtualClock(), undefined);
+  const caller = { name: "wall", from: "10.0.0.7" };
+  list.add(caller, { kind: "action", action: "car.pause", cars: ["car_a"], result: "done" });
+  for (let index = 0; index < 300; index++) {
+    list.add(caller, { kind: "refused", action: "car.pause", result: "no" });
+    list.add(caller, { kind: "session", action: "session.open", result: "done" });
+  }
+  // Nor does it flood the log.
+  assert.deepEqual(log.texts("WARNING"), [
+    'Operator "wall" from 10.0.0.7: car.pause: no',
+  ]);
+  const all = list.list(10_000);
+  assert.equal(all.length, 401);
+  assert.deepEqual([all[0]?.id, all.at(-1)?.id], [601, 1]);
+  assert.deepEqual(list.list(1, 601).map(({ id }) => id), [600]);
+  assert.deepEqual(list.list(5, undefined, "car_a").map(({ id }) => id), [1]);
+  for (let index = 0; index < 1000; index++) {
+    list.add(caller, { kind: "action", action: "x".repeat(500), result: "done" });
+  }
+  assert.equal(list.list(10_000).length, 1400);
+  assert.deepEqual(list.list(5, undefined, "car_a"), []);
+  assert.equal(list.list(1)[0]?.action, `${"x".repeat(300)}...`);
+  // Long names count as well: of these, a hundred have room.
+  const cars = Array.from({ length: 100 }, (_, index) => `${index}`.padStart(100, "0"));
+  for (let index = 0; index < 200; index++) {
+    list.add(caller, { kind: "action", action: "fleet.pause", cars, result: "done" });
+  }
+  assert.equal(list.list(10_000, undefined, cars[0]).length, 100);
 });
 
 Deno.test("Sessions end after 90 days unless they are renewed, which is written once a day", async () => {

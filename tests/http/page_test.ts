@@ -329,6 +329,7 @@ chromiumTest("page lists what operators have done", async (tab) => {
     at: Date.now(),
     who: "desk",
     from: "10.0.0.7",
+    kind: "action",
     action: "car.pause",
     cars: ["car_1"],
     carCount: 1,

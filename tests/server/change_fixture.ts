@@ -57,6 +57,8 @@ export class ChangeFixture {
   readonly server: Server;
   /** The module call timeout each host was started with, in milliseconds. */
   readonly callTimeouts: number[] = [];
+  /** Cars that an operator has paused. */
+  readonly paused = new Set<string>();
   readonly #transports = new Map<string, TestTransport[]>();
 
   constructor(config: ServerConfig, contextsPerHost = 15) {
@@ -66,6 +68,7 @@ export class ChangeFixture {
       clock: this.clock,
       contextsPerHost,
       subscribers: [this.watch],
+      isPaused: (car) => this.paused.has(car),
       startHost: (events, { timeouts }) => {
         this.callTimeouts.push(timeouts.moduleCallMs);
         return this.hosts.start(events);

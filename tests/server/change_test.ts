@@ -40,6 +40,19 @@ Deno.test("Server.change() removes cars in order, gives their places back and en
   await test.server.stop();
 });
 
+Deno.test("Server.change() brings a paused car back paused, before any gateway can connect", async () => {
+  const test = await ChangeFixture.serve(fleet({ car_a: {}, car_b: {} }));
+  test.paused.add("car_b");
+  await test.change(fleet({ car_a: {} }));
+  await test.change(fleet({ car_a: {}, car_b: {} }));
+  await test.connect("car_b", "again");
+  assert.deepEqual(test.sessions, { car_a: "session of car_a", car_b: null });
+  assert.deepEqual(test.server.snapshot().cars.map(({ paused }) => paused), [false, true]);
+  // A gateway that still believes in its session is sent away.
+  assert.equal(test.transport("car_b").notifications, 1);
+  await test.server.stop();
+});
+
 Deno.test("Server.change() exchanges only the contexts of a car that differ", async () => {
   const test = await ChangeFixture.serve(fleet({ car_a: withModule8(), car_b: withModule8() }));
   const [old7, old8] = [test.hosts.context("car_a", 7), test.hosts.context("car_a", 8)];

@@ -20,9 +20,12 @@ Deno.test("StateDirectory keeps a document for the next one, readable by its use
   const directory = await opened(folder);
   assert.equal(await directory.read("a.json", schema), undefined);
   assert.equal(await directory.file("a.json", () => ({ value: 7 })).save(), true);
-  assert.deepEqual(await (await opened(folder)).read("a.json", schema), { value: 7 });
+  await directory.stop();
+  const next = await opened(folder);
+  assert.deepEqual(await next.read("a.json", schema), { value: 7 });
+  await next.stop();
   const entries = [...Deno.readDirSync(folder.file("state"))].map(({ name }) => name);
-  assert.deepEqual(entries, ["a.json"]);
+  assert.deepEqual(entries.sort(), ["a.json", "lock"]);
   const mode = async (path: string) => ((await Deno.stat(path)).mode ?? 0) & 0o777;
   assert.equal(await mode(folder.file("state/a.json")), 0o600);
   assert.equal(await mode(folder.file("state")), 0o700);
@@ -43,6 +46,7 @@ Deno.test("StateDirectory names the file and what is wrong with it", async () =>
   await Deno.remove(path);
   await Deno.mkdir(path);
   await assert.rejects(directory.read("a.json", schema), /is a directory, not a regular file/);
+  await directory.stop();
 });
 
 Deno.test("StateDirectory says where it cannot write", async () => {
@@ -143,15 +147,18 @@ Deno.test("StateFile writes at its end what a failure has left", async () => {
 
 Deno.test("Pauses outlive their owner, with who, when and why; the first pause of a car counts", async () => {
   await using folder = await TempFolder.make();
-  const pauses = new Pauses(await opened(folder), new ListLog());
+  const directory = await opened(folder);
+  const pauses = new Pauses(directory, new ListLog());
   await pauses.load();
   const first = { by: "desk", at: Date.UTC(2026, 10, 20, 23, 46), reason: "brakes" };
   const second = { by: "other", at: first.at + 1, reason: "" };
   assert.equal(await pauses.add(["car_a"], first), true);
   assert.equal(await pauses.add(["car_a", "car_b", "car_c"], second), true);
   assert.equal(await pauses.remove(["car_b"]), true);
+  await directory.stop();
   const log = new ListLog();
-  const next = new Pauses(await opened(folder), log);
+  const after = await opened(folder);
+  const next = new Pauses(after, log);
   await next.load();
   assert.deepEqual([next.get("car_a"), next.get("car_b"), next.get("car_c")], [
     first,
@@ -163,6 +170,7 @@ Deno.test("Pauses outlive their owner, with who, when and why; the first pause o
     'car_a: Still paused: by "desk" since 2026-11-20 23:46 UTC: brakes',
     'car_c: Still paused: by "other" since 2026-11-20 23:46 UTC',
   ]);
+  await after.stop();
 });
 
 Deno.test("Pauses without a directory last as long as they do, and say so", async () => {

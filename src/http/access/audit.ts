@@ -1,12 +1,15 @@
 // What operators have done: who, from where, what, and what came of it.
 import * as z from "zod";
-import type { Log } from "../../log/mod.ts";
+import { andSuppressed, type Log, Once } from "../../log/mod.ts";
 import type { StateDirectory, StateFile } from "../../state/mod.ts";
 import type { Clock } from "../../time/mod.ts";
 import type { Caller } from "./caller.ts";
 
-/** Actions that are remembered; the oldest is forgotten for a further one. */
-const MAX_ACTIONS = 1000;
+/**
+ * Actions of each kind that are remembered; the oldest of its kind is forgotten for a further one.
+ * So nobody who may only look on can push out what others have done.
+ */
+const MAX_OF_KIND = { action: 1000, session: 200, refused: 200 } as const;
 /** Cars that an action names; the rest are counted. */
 const MAX_CARS = 1000;
 /** With more characters in all names of cars, the oldest actions are forgotten. */
@@ -23,6 +26,8 @@ export const AuditedAction = z.object({
   at: z.number().describe("milliseconds since the epoch"),
   who: z.string().describe("name of the key; anonymous where none is required"),
   from: z.string().describe("address the request came from"),
+  kind: z.enum(["action", "session", "refused"])
+    .describe("what was done, a log-in or log-out, or what the key does not allow"),
   action: z.string().describe("the method of the API, session.open or session.close"),
   cars: z.array(z.string()).readonly().describe("the cars it names, at most 1,000"),
   carCount: z.int().min(0).describe("how many it names"),
@@ -35,6 +40,7 @@ const document = z.strictObject({ format: z.literal(1), actions: z.array(Audited
 
 /** What was done. */
 export interface Action {
+  readonly kind: AuditedAction["kind"];
   readonly action: string;
   readonly cars?: readonly string[];
   readonly detail?: string;
@@ -47,7 +53,10 @@ export class AuditList {
   readonly #clock: Clock;
   readonly #directory: StateDirectory | undefined;
   /** The oldest first. */
-  #actions: AuditedAction[] = [];
+  readonly #actions: AuditedAction[] = [];
+  readonly #counts = { action: 0, session: 0, refused: 0 };
+  #lastId = 0;
+  readonly #once: Once;
   /** Characters in the names of their cars. */
   #names = 0;
   #file: StateFile | undefined;
@@ -56,6 +65,7 @@ export class AuditList {
   constructor(log: Log, clock: Clock, directory: StateDirectory | undefined) {
     this.#log = log;
     this.#clock = clock;
+    this.#once = new Once({ clock });
     this.#directory = directory;
   }
 
@@ -75,10 +85,11 @@ export class AuditList {
   add({ name, from }: Pick<Caller, "name" | "from">, action: Action): void {
     const cars = action.cars ?? [];
     const added: AuditedAction = {
-      id: (this.#actions.at(-1)?.id ?? 0) + 1,
+      id: ++this.#lastId,
       at: Math.floor(this.#clock.now()),
       who: name,
       from,
+      kind: action.kind,
       action: cut(action.action),
       cars: cars.slice(0, MAX_CARS).map(cut),
       carCount: cars.length,
@@ -88,17 +99,27 @@ export class AuditList {
     this.#remember(added);
     void this.#file?.save();
     const log = cars.length === 1 ? this.#log.forCar(added.cars[0] ?? "") : this.#log;
-    log.info(() => actionText(added));
+    if (action.kind !== "refused") return log.info(() => actionText(added));
+    // Anybody who is let in can cause thousands a second.
+    const count = this.#once.ask(name);
+    if (count !== undefined) log.warning(() => actionText(added) + andSuppressed(count));
   }
 
   #remember(action: AuditedAction): void {
+    const { kind } = action;
+    this.#lastId = action.id;
     this.#actions.push(action);
     this.#names += namesOf(action);
-    while (this.#actions.length > MAX_ACTIONS || this.#names > MAX_NAMES) {
-      const oldest = this.#actions.shift();
-      if (oldest === undefined) break;
-      this.#names -= namesOf(oldest);
-    }
+    if (++this.#counts[kind] > MAX_OF_KIND[kind]) this.#forget(kind);
+    while (this.#names > MAX_NAMES) this.#forget(kind);
+  }
+
+  /** Forgets the oldest of a kind. */
+  #forget(kind: AuditedAction["kind"]): void {
+    const index = this.#actions.findIndex((action) => action.kind === kind);
+    const [oldest] = this.#actions.splice(index, 1);
+    this.#counts[kind]--;
+    if (oldest !== undefined) this.#names -= namesOf(oldest);
   }
 
   /**

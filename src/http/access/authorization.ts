@@ -14,6 +14,8 @@ import { isCsrfToken, type Session, SESSION_MS, type Sessions } from "./sessions
 
 /** Rate limit of wrong keys per client: keys per second, and the size of bursts. */
 const WRONG_KEYS = { perSecond: 1, burst: 10 } as const;
+/** Rate limit of log-ins per client, which are written to the disk. */
+const LOG_INS = { perSecond: 1, burst: 20 } as const;
 /** The header that actions of a browser bring. */
 const CSRF_HEADER = "x-csrf-token";
 
@@ -34,10 +36,12 @@ export interface AuthorizationOptions {
 export class Authorization {
   readonly #options: AuthorizationOptions;
   readonly #wrongKeys: ClientRateLimit;
+  readonly #logIns: ClientRateLimit;
 
   constructor(options: AuthorizationOptions) {
     this.#options = options;
     this.#wrongKeys = new ClientRateLimit(options.clock, WRONG_KEYS);
+    this.#logIns = new ClientRateLimit(options.clock, LOG_INS);
   }
 
   /** Lets callers with a scope pass; handlers get them as the variable `caller`. */
@@ -63,6 +67,7 @@ export class Authorization {
   /** Logs the caller in, with the key of this request. */
   async logIn(ask: Context<Bindings>): Promise<Session> {
     const { ring, sessions } = this.#options;
+    if (!this.#logIns.allows(ask.env.client)) throw tooManyRequests();
     const text = keyOf(ask.req.raw.headers);
     const key = text === undefined ? undefined : ring.find(text);
     const token = key && await sessions.open(key);

@@ -36,12 +36,12 @@ export function addSessionRoutes(
   });
   app.post(SESSION_PATH, locked, async (ask) => {
     const session = await authorization.logIn(ask);
-    audit.add(ask.var.caller, { action: "session.open", result: "done" });
+    audit.add(ask.var.caller, { kind: "session", action: "session.open", result: "done" });
     return ask.json(view(ask, session));
   });
   app.delete(SESSION_PATH, locked, async (ask) => {
     await authorization.logOut(ask);
-    audit.add(ask.var.caller, { action: "session.close", result: "done" });
+    audit.add(ask.var.caller, { kind: "session", action: "session.close", result: "done" });
     return ask.body(null, 204);
   });
 }

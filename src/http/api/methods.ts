@@ -208,17 +208,15 @@ export async function callMethod(
     throw new RpcError(RpcCode.INVALID_PARAMS, wrongParameters(parsed.error, method));
   }
   const { scope } = method;
-  const call = async () => {
-    if (!hasScope(caller, scope)) throw forbidden(scope, caller);
-    return await method.run(parsed.data as never, source, caller);
-  };
+  const call = async () => await method.run(parsed.data as never, source, caller);
+  // Whoever is let in may read.
   return scope === "read" ? await call() : await audited(call, method, parsed.data, source, caller);
 }
 
 /** Calls, and adds to the audit list what came of it. */
 async function audited(
   call: () => Promise<unknown>,
-  { name, outcome }: Method,
+  { name, scope, outcome }: Method,
   params: Readonly<Record<string, unknown>>,
   { audit }: MethodSource,
   caller: Caller,
@@ -227,8 +225,13 @@ async function audited(
   const named = cars ?? (typeof car === "string" ? [car] : []);
   const rest = Object.entries(others).map(([key, value]) => `${key} ${JSON.stringify(value)}`);
   const detail = [...(reason ? [reason] : []), ...rest].join(", ");
-  const add = (result: string) =>
-    audit.add(caller, { action: name, cars: named as readonly string[], detail, result });
+  const action = { action: name, cars: named as readonly string[], detail };
+  const add = (result: string) => audit.add(caller, { kind: "action", ...action, result });
+  if (!hasScope(caller, scope)) {
+    const error = forbidden(scope, caller);
+    audit.add(caller, { kind: "refused", ...action, result: error.message });
+    throw error;
+  }
   try {
     const result = await call();
     add(outcome?.(result as never) ?? "done");
