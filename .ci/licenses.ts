@@ -10,7 +10,7 @@ const LICENSE_FILE = /^(licen[cs]e|copying|notice)(\.(md|txt))?$/i;
 /** A line of the bundler's. */
 const ORIGIN = /^\/\/ (\S+\.(?:[cm]?[jt]s|json))$/gm;
 
-const HEADER =
+const EXECUTABLE =
   `External Server is published under the Apache License 2.0. Its executable also contains
 
 - the Deno runtime, https://github.com/denoland/deno, MIT License, Copyright the Deno authors, and
@@ -35,13 +35,18 @@ interface Package {
  *
  * @param folder where the bundle is
  * @param root the folder the bundler ran in: what lies in it is our own
+ * @param header what stands above them
  * @throws {LicenseError} when a package has no license text, or no package is found
  */
-export async function licensesOf(folder: string, root: string): Promise<string> {
+export async function licensesOf(
+  folder: string,
+  root: string,
+  header = EXECUTABLE,
+): Promise<string> {
   const packages = await packagesIn(folder, root);
   if (packages.length === 0) throw new LicenseError("The bundle does not say what it is made of");
   const texts = await Promise.all(packages.map(licenseText));
-  return [HEADER, ...texts].join(`\n${"-".repeat(80)}\n\n`);
+  return [header, ...texts].join(`\n${"-".repeat(80)}\n\n`);
 }
 
 async function packagesIn(folder: string, root: string): Promise<Package[]> {

@@ -1,9 +1,10 @@
 // The Internal Client: a device's way to the Module Gateway of its car.
-import { type Clock, firstOf, systemClock, type TimerHandle } from "../time/mod.ts";
+import { firstOf, systemClock, type TimerHandle } from "../time/mod.ts";
+import type { ClientState, ClientStatistics } from "./client_state.ts";
 import { Commands } from "./commands.ts";
 import { type Connection, MAX_MESSAGE_BYTES } from "./connection.ts";
 import { CommunicationError, InternalClientError, NoCommand } from "./errors.ts";
-import { type ClientState, Link } from "./link.ts";
+import { Link } from "./link.ts";
 import {
   checkTimeout,
   CONNECT_TIMEOUT_MS,
@@ -16,22 +17,6 @@ import {
 const MAX_STATUS_BYTES = MAX_MESSAGE_BYTES - 16 * 1024;
 /** A device must speak at least every 30 s, or the gateway takes it for dead. */
 const HEARTBEAT_MS = 5_000;
-
-/** Counts since the client was made. */
-export interface ClientStatistics {
-  /** Statuses that were answered. */
-  readonly statuses: number;
-  /** Statuses that a newer one replaced before they were sent. */
-  readonly replacedStatuses: number;
-  /** Commands that nobody asked for. */
-  readonly commands: number;
-  /** Of these, how many made room for newer ones before they were read. */
-  readonly droppedCommands: number;
-  /** Links after the first. */
-  readonly reconnects: number;
-  /** From sending the last status to its answer, in milliseconds. */
-  readonly lastAnswerMs: number | null;
-}
 
 /** For one status. */
 export interface SendOptions {
@@ -56,7 +41,6 @@ export class InternalClient extends EventTarget implements AsyncDisposable {
   readonly commands: AsyncIterable<Uint8Array>;
   readonly #link: Link;
   readonly #isPatient: boolean;
-  readonly #clock: Clock;
   readonly #commands: Commands;
   readonly #counts = { statuses: 0, replacedStatuses: 0, commands: 0 };
   #command: Uint8Array | undefined;
@@ -67,15 +51,14 @@ export class InternalClient extends EventTarget implements AsyncDisposable {
   #offered: { data: Uint8Array; replaced: () => void } | null = null;
   #sentAt: number;
 
-  private constructor(settings: Settings, clock: Clock) {
+  private constructor(settings: Settings) {
     super();
     this.#link = new Link(settings, {
       onCommand: (command) => this.#onCommand(command),
       onState: () => this.#onState(),
-    }, clock);
+    }, systemClock);
     this.#isPatient = settings.reconnect === "forever";
-    this.#clock = clock;
-    this.#sentAt = clock.now();
+    this.#sentAt = systemClock.now();
     this.commands = this.#commands = new Commands(settings.maxCommands);
   }
 
@@ -85,15 +68,12 @@ export class InternalClient extends EventTarget implements AsyncDisposable {
    * @throws {RangeError} for an option that cannot be used
    * @throws {InternalClientError} when the gateway cannot be reached, or does not want the device
    */
-  static async connect(
-    options: ConnectOptions,
-    clock: Clock = systemClock,
-  ): Promise<InternalClient> {
+  static async connect(options: ConnectOptions): Promise<InternalClient> {
     const settings = settingsOf(options);
     const { signal } = options;
     signal?.throwIfAborted();
-    const client = new InternalClient(settings, clock);
-    const until = clock.now() + settings.connectTimeoutMs;
+    const client = new InternalClient(settings);
+    const until = systemClock.now() + settings.connectTimeoutMs;
     try {
       await client.#link.connection(until, signal);
       return client;
@@ -147,7 +127,7 @@ export class InternalClient extends EventTarget implements AsyncDisposable {
     checkTimeout(timeoutMs);
     const bytes = bytesOf(data);
     signal?.throwIfAborted();
-    const until = this.#clock.now() + timeoutMs;
+    const until = systemClock.now() + timeoutMs;
     const { turn, done } = this.#queueUp();
     try {
       await this.#link.wait(turn, until, signal);
@@ -171,7 +151,7 @@ export class InternalClient extends EventTarget implements AsyncDisposable {
     checkTimeout(timeoutMs);
     const bytes = bytesOf(data);
     signal?.throwIfAborted();
-    const until = this.#clock.now() + timeoutMs;
+    const until = systemClock.now() + timeoutMs;
     this.#offered?.replaced();
     const { turn, done } = this.#queueUp();
     let isNewest = true;
@@ -208,16 +188,16 @@ export class InternalClient extends EventTarget implements AsyncDisposable {
     let stopped = false;
     const stop = () => {
       stopped = true;
-      if (timer !== undefined) this.#clock.clear(timer);
+      if (timer !== undefined) systemClock.clear(timer);
     };
     let tried = this.#sentAt;
     const next = () => {
       if (stopped) return;
-      const due = Math.max(this.#sentAt, tried) + intervalMs - this.#clock.now();
-      timer = due > 0 ? this.#clock.set(next, due) : void beat();
+      const due = Math.max(this.#sentAt, tried) + intervalMs - systemClock.now();
+      timer = due > 0 ? systemClock.set(next, due) : void beat();
     };
     const beat = async () => {
-      tried = this.#clock.now();
+      tried = systemClock.now();
       try {
         await this.offerStatus(status());
       } catch (error) {
@@ -265,7 +245,7 @@ export class InternalClient extends EventTarget implements AsyncDisposable {
         return await this.#exchange(connection, data, isLast ? until : this.#half(until), signal);
       } catch (error) {
         if (isLast && error instanceof CommunicationError) this.#link.end(error);
-        const again = !isLast && error instanceof CommunicationError && this.#clock.now() < until;
+        const again = !isLast && error instanceof CommunicationError && systemClock.now() < until;
         if (!again) throw error;
       }
     }
@@ -273,7 +253,7 @@ export class InternalClient extends EventTarget implements AsyncDisposable {
 
   /** When the first half of the time until then is over; a few milliseconds are not halved. */
   #half(until: number): number {
-    const now = this.#clock.now();
+    const now = systemClock.now();
     return until - now < 20 ? until : now + (until - now) / 2;
   }
 
@@ -283,7 +263,7 @@ export class InternalClient extends EventTarget implements AsyncDisposable {
     until: number,
     signal: AbortSignal | undefined,
   ): Promise<Uint8Array> {
-    const sentAt = this.#clock.now();
+    const sentAt = systemClock.now();
     try {
       this.#command = await connection.exchange(data, until, signal);
     } catch (error) {
@@ -291,7 +271,7 @@ export class InternalClient extends EventTarget implements AsyncDisposable {
       throw error;
     }
     this.#sentAt = sentAt;
-    this.#lastAnswerMs = this.#clock.now() - sentAt;
+    this.#lastAnswerMs = systemClock.now() - sentAt;
     this.#counts.statuses++;
     return this.#command;
   }

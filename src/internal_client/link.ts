@@ -1,5 +1,6 @@
 // The link of a client to its gateway, over one connection after the other.
 import { backoff, type Clock, type TimerHandle } from "../time/mod.ts";
+import type { ClientState } from "./client_state.ts";
 import { Connection } from "./connection.ts";
 import {
   AlreadyConnected,
@@ -13,14 +14,6 @@ import { CONNECT_TIMEOUT_MS, type Settings } from "./options.ts";
 
 /** Pauses between attempts with `reconnect: "forever"`. */
 const PAUSES = { firstMs: 200, maxMs: 10_000 };
-
-/** Whether a client can be used. */
-export type ClientState =
-  | { readonly kind: "connected" }
-  /** The link is lost; `cause` says how. With `"once"` the next status tries a new one. */
-  | { readonly kind: "disconnected"; readonly cause: unknown }
-  /** For good; `cause` is undefined when the client was closed. */
-  | { readonly kind: "closed"; readonly cause?: unknown };
 
 /** What a link tells its client. None of these may throw. */
 export interface LinkListener {

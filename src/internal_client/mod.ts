@@ -16,6 +16,7 @@
  *
  * @module
  */
+export type { ClientState, ClientStatistics } from "./client_state.ts";
 export {
   AlreadyConnected,
   Closed,
@@ -31,7 +32,7 @@ export {
   ProtocolError,
   Timeout,
 } from "./errors.ts";
-export { type ClientStatistics, InternalClient, type SendOptions } from "./internal_client.ts";
-export type { ClientState } from "./link.ts";
+export { InternalClient, type SendOptions } from "./internal_client.ts";
+
 export { type JsonDevice, jsonDevice } from "./json.ts";
 export type { ConnectOptions } from "./options.ts";
