@@ -1,5 +1,6 @@
 // The client against gateways that do what a test says.
 import assert from "node:assert/strict";
+import { Socket } from "node:net";
 import {
   AlreadyConnected,
   Closed,
@@ -152,6 +153,8 @@ const FAILURES: readonly {
 ];
 
 for (const { what, fail, error: Expected } of FAILURES) {
+  // Node's sockets cannot do it in Deno 2.4.
+  if (what === "resets" && !("resetAndDestroy" in Socket.prototype)) continue;
   const timeoutMs = what === "is silent" ? 1000 : LONG_MS;
 
   Deno.test(`a gateway that ${what} once costs nothing but a new link`, async () => {

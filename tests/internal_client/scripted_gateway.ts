@@ -13,7 +13,7 @@ import {
   type DeviceMessage,
   type GatewayMessage,
 } from "../../src/protocol/mod.ts";
-import { Inbox } from "../support/wait.ts";
+import { delay, Inbox } from "../support/wait.ts";
 
 /** How what is sent is cut into segments. */
 export type Cut = "whole" | "byte by byte" | "header apart";
@@ -137,9 +137,12 @@ export class ScriptedGateway implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const closed = once(this.#server, "close");
+    // The server's own "close" never comes in Deno 2.4 when a socket has ended by itself.
+    const closed = [...this.#sockets].map((socket) => once(socket, "close"));
     this.#server.close();
     for (const socket of this.#sockets) socket.destroy();
-    await closed;
+    await Promise.all(closed);
+    // It closes in a timer of its own there.
+    await delay(0);
   }
 }

@@ -7,10 +7,9 @@ import config from "../../deno.json" with { type: "json" };
 import { ScriptedGateway } from "../internal_client/scripted_gateway.ts";
 import { TempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
+import { needsBundler } from "./trials.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-/** Older ones cannot bundle for others than themselves. */
-const BUNDLES = !Deno.version.deno.startsWith("2.4.");
 
 const USER = `
 import { InternalClient, NoCommand, jsonDevice, type ClientState } from "fleet-internal-client";
@@ -43,9 +42,9 @@ async function run(command: string, args: string[], cwd: string): Promise<string
 
 Deno.test({
   name: `the package can be installed and used with Node.js${
-    BUNDLES ? "" : " [skipped: this Deno does not bundle it]"
+    needsBundler === false ? "" : ` [skipped: no ${needsBundler}]`
   }`,
-  ignore: !BUNDLES,
+  ignore: needsBundler !== false,
   async fn() {
     await using folder = await TempFolder.make();
     const made = folder.file("made");

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import config from "../../deno.json" with { type: "json" };
 import { program, ProgramProcess } from "../e2e/server_process.ts";
+import { ScriptedGateway } from "../internal_client/scripted_gateway.ts";
 import { Certificates } from "../support/certificates.ts";
 import { Mosquitto } from "../support/mosquitto.ts";
 import { needsPromtool, promtool } from "../support/promtool.ts";
@@ -19,6 +20,7 @@ import {
   gate,
   helps,
   installs,
+  needsBundler,
   needsCompiled,
   needsMosquitto,
   NPX,
@@ -108,6 +110,19 @@ const MODULES: Trials = {
         await succeeds("doctor", desk.config, "--init", "--listen", "1"),
         /init .*0 failed/s,
       );
+    },
+  },
+};
+
+const DEVICES: Trials = {
+  "deno task package": { missing: needsBundler, run: () => taskSucceeds("package") },
+  "external-server device --module 1000 --type 0 --role button": {
+    async run() {
+      await using gateway = await ScriptedGateway.start();
+      const device = ["--module", "1000", "--type", "0", "--role", "button"];
+      const said = succeeds("device", ...device, "--port", `${gateway.port}`);
+      await (await gateway.peer()).accept();
+      assert.equal(await said, "");
     },
   },
 };
@@ -305,6 +320,7 @@ export const PAGES: Readonly<Record<string, Trials>> = {
   "docs/benchmark.md": BENCH,
   "docs/configuration.md": CONFIGURATION,
   "docs/configuration_keys.md": WRITTEN,
+  "docs/devices.md": DEVICES,
   "docs/migration.md": { "--help": helps },
   "docs/modules.md": MODULES,
   "docs/operation.md": OPERATION,

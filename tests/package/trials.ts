@@ -20,6 +20,8 @@ export interface Trial {
 
 export const needsMosquitto = !hasMosquitto && Deno.env.get("REQUIRE_MOSQUITTO") !== "1" &&
   "Mosquitto";
+/** The bundler of Deno 2.4 downloads a part of itself from where a mirror of npm is not asked. */
+export const needsBundler = Deno.version.deno.startsWith("2.4.") && "bundler in this Deno";
 export const needsCompiled = !COMPILES && "program that was compiled";
 
 export const demo: Trial = { run: () => taskSucceeds("demo", "--seconds", "2") };
