@@ -1,10 +1,9 @@
 // Assembles a server: MQTT for the cars, processes for their modules.
-import type { TurnSubscriber } from "../car/mod.ts";
 import type { CarConfig, ServerConfig } from "../config/mod.ts";
 import { type CallStatistics, CONTEXTS_PER_HOST, ModuleHost } from "../module/mod.ts";
 import { type CarTransport, type Connector, createConnector } from "../transport/mod.ts";
 import { andSuppressed, type Log, Once } from "../log/mod.ts";
-import { type HostEvents, Server } from "../server/mod.ts";
+import { type HostEvents, Server, type ServerSubscriber } from "../server/mod.ts";
 
 /**
  * Deadline for destroying a context, in milliseconds. Together with leaving the broker before it
@@ -19,7 +18,7 @@ export interface AssembleOptions {
   /** Whether an operator has paused a car, perhaps before the server started. @default {none is} */
   readonly isPaused?: (car: string) => boolean;
   /** Observes all cars. */
-  readonly subscribers?: readonly TurnSubscriber[];
+  readonly subscribers?: readonly ServerSubscriber[];
   /** Counts the calls of all modules. @default {a new one for each host} */
   readonly statistics?: CallStatistics;
   /** The way to the broker. @default {a new one, as the configuration says} */

@@ -2,6 +2,7 @@
 // its effects.
 import type { ModuleContext } from "../module/mod.ts";
 import type {
+  BrokerTrouble,
   CarTransport,
   MessageLimits,
   TransportListener,
@@ -205,6 +206,11 @@ export class Car {
   /** The state as operators know it. */
   get state(): StateName {
     return stateName(this.#session);
+  }
+
+  /** Why the car has no broker; `null` when it has one, or the transport does not know. */
+  get brokerTrouble(): BrokerTrouble | null {
+    return this.#transport.trouble ?? null;
   }
 
   /** The car as plain data. */

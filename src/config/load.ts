@@ -96,10 +96,12 @@ export function parseConfig(
   const record = overrides.record ?? input.common.record;
   const stateDir = input.common.state_dir;
   const limits = resolvedOf(COMMON.limits, input.common.limits);
+  const health = resolvedOf(COMMON.health, input.common.health);
   const { company_name: company, send_invalid_command: sendInvalidCommand } = input.common;
   if (
     faults.problems.length > 0 || broker === undefined || company === undefined ||
-    sendInvalidCommand === undefined || timeouts === undefined || limits === undefined
+    sendInvalidCommand === undefined || timeouts === undefined || limits === undefined ||
+    health === undefined
   ) {
     throw new ConfigError(source, faults.problems, faults.warnings);
   }
@@ -109,6 +111,7 @@ export function parseConfig(
       broker,
       timeouts,
       limits,
+      health,
       sendInvalidCommand,
       logging,
       ...(http === undefined ? {} : { http }),

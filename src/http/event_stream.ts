@@ -1,11 +1,11 @@
 // Server-sent events: sends events of the fleet to every client, and drops slow clients.
 import type { ServerConfig } from "../config/mod.ts";
-import type { FleetListener, SecondOfFleet } from "../observe/mod.ts";
+import type { FleetListener, IncidentChange, SecondOfFleet } from "../observe/mod.ts";
 import type { ServerEvent } from "./api/schemas.ts";
 import type { TimerHandle } from "../time/mod.ts";
 import { RequestError } from "./errors.ts";
 import { EventBuffer } from "./event_buffer.ts";
-import { carSummaries, failureView, fleetView, type ViewSource } from "./api/views.ts";
+import { carSummaries, fleetView, type ViewSource } from "./api/views.ts";
 
 /** Clients at a time. */
 export const MAX_EVENT_CLIENTS = 32;
@@ -93,18 +93,19 @@ export class EventStream implements FleetListener {
     }
   }
 
-  onFailed(cars: readonly string[]): void {
-    for (const car of cars) {
-      const failure = this.#source.watch.record(car).failures.newest;
-      if (failure !== undefined) {
-        this.#send({ type: "failure", car, failure: failureView(failure) });
-      }
-    }
+  onIncident({ kind: change, incident }: IncidentChange): void {
+    this.#send({ type: "incident", at: this.#now(), change, incident });
   }
 
-  onSecond({ fleet, cars }: SecondOfFleet): void {
+  onSecond({ fleet, cars, heardAt }: SecondOfFleet): void {
     this.#tellFleet();
-    this.#send({ type: "rates", at: this.#now(), fleet, cars: Object.fromEntries(cars) });
+    this.#send({
+      type: "rates",
+      at: this.#now(),
+      fleet,
+      cars: Object.fromEntries(cars),
+      heardAt: Object.fromEntries(heardAt),
+    });
   }
 
   /** Sends everything again after a change of the configuration; then rows need not be sent. */

@@ -1,8 +1,14 @@
 // The HTTP server as a whole: the history of the fleet, and the port.
 import type { HttpConfig } from "../config/mod.ts";
-import type { TurnSubscriber } from "../car/mod.ts";
 import { isLoopback } from "../net/mod.ts";
-import { FleetWatch, Metrics, MetricSource } from "../observe/mod.ts";
+import {
+  FleetWatch,
+  IncidentLog,
+  Metrics,
+  MetricSource,
+  type WatchedFleet,
+} from "../observe/mod.ts";
+import type { ServerSubscriber } from "../server/mod.ts";
 import { Pauses, type StateDirectory } from "../state/mod.ts";
 import { Authorization } from "./access/authorization.ts";
 import { AuditList } from "./access/audit.ts";
@@ -31,7 +37,9 @@ export interface OperatorsOptions {
 }
 
 /** The server, and what operators can do with it. */
-export type Operated = Pick<MethodSource, "fleet" | "reload" | "setLogLevel">;
+export type Operated = Pick<MethodSource, "reload" | "setLogLevel"> & {
+  readonly fleet: MethodSource["fleet"] & WatchedFleet;
+};
 
 /**
  * Pages, API and metrics of one server. The server is made with {@linkcode Operators.subscribers} and
@@ -60,7 +68,7 @@ export class Operators {
   }
 
   /** Observe all cars. */
-  get subscribers(): readonly TurnSubscriber[] {
+  get subscribers(): readonly ServerSubscriber[] {
     return [this.watch, this.metrics];
   }
 
@@ -91,7 +99,10 @@ export class Operators {
       log,
     };
     const events = new EventStream(source);
-    const metrics = new Metrics(() => this.metrics.scrape(operated.fleet.snapshot()));
+    const metrics = new Metrics(() => ({
+      ...this.metrics.scrape(operated.fleet.snapshot()),
+      watch,
+    }));
     const app = createApp({
       source,
       events,
@@ -110,12 +121,13 @@ export class Operators {
         uptimeMs: Math.floor(clock.now() - startedAt),
         eventLoopLagMs: this.metrics.lagMs,
       }),
-      readiness: () => readinessOf(operated.fleet.snapshot()),
+      readiness: () => readinessOf(operated.fleet.snapshot(), watch.count("degraded")),
     });
     this.#listening = await listenHttp(config, app.fetch, { clock, log, maxConnections });
     this.#events = events;
     if (this.#options.metrics === undefined) this.metrics.start();
-    watch.start((car) => operated.fleet.car(car) !== undefined);
+    watch.listenToIncidents(new IncidentLog(log, clock));
+    watch.start(operated.fleet);
     log.info(() => `Listening for operators on ${this.url}`);
     if (stateDirectory === undefined) {
       log.info(

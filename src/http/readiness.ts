@@ -10,9 +10,13 @@ import type { Readiness } from "./api/schemas.ts";
  * car. The server is not ready when more than half of the cars lack something; below that, it is
  * ready and degraded.
  *
+ * Cars that are degraded are served, so they never count.
+ *
  * Names no cars, as no key is required.
+ *
+ * @param degradedCars how many cars are served, but not as they should be
  */
-export function readinessOf({ cars }: ServerSnapshot): Readiness {
+export function readinessOf({ cars }: ServerSnapshot, degradedCars: number): Readiness {
   const reasons: string[] = [];
   const degraded: string[] = [];
   const say = (count: number, text: string) => {
@@ -22,5 +26,6 @@ export function readinessOf({ cars }: ServerSnapshot): Readiness {
   };
   say(cars.filter((car) => !car.brokerConnected).length, "have no connection to the broker");
   say(cars.filter((car) => !car.modulesReady).length, "wait for a module host");
+  if (degradedCars > 0) degraded.push(`${degradedCars} of ${cars.length} cars are degraded`);
   return { ready: reasons.length === 0, reasons, degraded };
 }

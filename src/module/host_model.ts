@@ -35,7 +35,7 @@ export interface ModuleHostOptions {
    */
   readonly onBlocked?: (count: number) => void;
   /** Called once when the process has ended, after every context's `onLost`. */
-  readonly onExit?: (reason: string) => void;
+  readonly onExit?: (reason: string, signal: string | null) => void;
   readonly clock?: Clock;
 }
 

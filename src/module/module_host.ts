@@ -37,7 +37,7 @@ export class ModuleHost {
   readonly #clock: Clock;
   readonly #watchdog: Watchdog;
   readonly #memory: MemoryWatch;
-  readonly #onExit: (reason: string) => void;
+  readonly #onExit: (reason: string, signal: string | null) => void;
   #state: HostState = "active";
   #residentBytes = 0;
   #killReason: string | null = null;
@@ -252,7 +252,7 @@ export class ModuleHost {
     this.#channel.close();
     const reason = this.#killReason ?? this.#ownReason(exit);
     this.#contexts.end(reason, this.#blameOf(exit), this.#stopping === null);
-    this.#onExit(reason);
+    this.#onExit(reason, this.#killReason === null ? exit.signal : null);
     return reason;
   }
 }

@@ -2,9 +2,13 @@
 // connected.
 import type { Note } from "../session/mod.ts";
 import { type Device, deviceKey } from "../protocol/mod.ts";
+import type { Unserved } from "./health/health.ts";
 
 /** Maximum number of devices per car; a gateway may invent more. */
 const MAX_DEVICES = 1000;
+
+/** Reasons that are told of one session. */
+const MAX_REASONS = 10;
 
 /** A device of the current or last session. Times are in milliseconds since the epoch. */
 export interface SeenDevice {
@@ -53,7 +57,7 @@ export class CarDevices {
         return true;
       }
       case "not_forwarded":
-        if (note.first) this.#set(note.device, null, note.why);
+        if (note.first) this.#notForwarded(note.device, note.why);
         return note.first;
       default:
         return false;
@@ -70,14 +74,23 @@ export class CarDevices {
     this.#over = true;
   }
 
-  /** Modules of devices that could not be connected in this session, each reason once. */
-  refused(): { readonly module: number; readonly why: string }[] {
-    if (this.#over) return [];
-    const found = new Map<string, { module: number; why: string }>();
-    for (const { device: { module }, why } of this.#devices.values()) {
-      if (why !== null && why !== "left") found.set(`${module} ${why}`, { module, why });
+  /** Devices of this session that are not connected although they have not left. */
+  unserved(): Unserved {
+    if (this.#over) return { count: 0, reasons: [] };
+    let count = 0;
+    const reasons = new Map<string, { module: number; why: string }>();
+    for (const { device: { module }, connectedSince, why } of this.#devices.values()) {
+      if (connectedSince !== null || why === null || why === "left") continue;
+      count++;
+      if (reasons.size < MAX_REASONS) reasons.set(`${module} ${why}`, { module, why });
     }
-    return [...found.values()].slice(0, 10);
+    return { count, reasons: [...reasons.values()] };
+  }
+
+  /** A status of an unknown state says nothing about the connection. */
+  #notForwarded(device: Device, why: string): void {
+    const { connectedSince = null } = this.#devices.get(deviceKey(device)) ?? {};
+    this.#set(device, why === "unknown_state" ? connectedSince : null, why);
   }
 
   #set(device: Device, connectedSince: number | null, why: string | null): void {

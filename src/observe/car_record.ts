@@ -1,9 +1,9 @@
 // The recent history of one car, for operators; kept only while HTTP is on.
-import type { Failure } from "../session/mod.ts";
 import { type CarEvent, eventsOf, sessionIdOf, type Turn } from "../car/mod.ts";
 import { type ClientMessage, type Command, deviceKey, type Status } from "../protocol/mod.ts";
 import { type Clock, systemClock } from "../time/mod.ts";
 import { CarDevices } from "./car_devices.ts";
+import { CarHealth } from "./health/car_health.ts";
 import { andSuppressed, type LogLevel, Once } from "../log/mod.ts";
 import { Ring } from "./ring.ts";
 
@@ -11,7 +11,6 @@ import { Ring } from "./ring.ts";
 const MAX_STATUSES = 20;
 const MAX_COMMANDS = 20;
 const MAX_EVENTS = 50;
-const MAX_FAILURES = 10;
 const MAX_SECONDS = 60;
 /** Bytes of a payload that are kept. */
 const MAX_KEPT_BYTES = 1024;
@@ -53,16 +52,6 @@ export interface SeenEvent {
   readonly device: string | null;
 }
 
-/** The end of a session, and devices of it that could not be connected. */
-export interface SeenFailure extends Failure {
-  /** The last time. */
-  readonly at: number;
-  /** How often in a row. */
-  readonly times: number;
-  /** Modules of listed devices that could not be connected, and why. */
-  readonly refused: readonly { readonly module: number; readonly why: string }[];
-}
-
 /** Counts of one second. */
 export interface SecondOfCar {
   readonly statuses: number;
@@ -97,11 +86,11 @@ export function addSeconds(seconds: Iterable<SecondOfCar>): SecondOfCar {
 
 /** The history of one car; everything in it is bounded. */
 export class CarRecord {
+  readonly health: CarHealth;
   readonly devices = new CarDevices();
   readonly statuses = new Ring<SeenStatus>(MAX_STATUSES);
   readonly commands = new Ring<SeenCommand>(MAX_COMMANDS);
   readonly events = new Ring<SeenEvent>(MAX_EVENTS);
-  readonly failures = new Ring<SeenFailure>(MAX_FAILURES);
   readonly history = new Ring<SecondOfCar>(MAX_SECONDS);
   readonly #once: Once;
   #answered = 0;
@@ -110,15 +99,16 @@ export class CarRecord {
   #maxMs = 0;
 
   constructor(clock: Clock = systemClock) {
+    this.health = new CarHealth(clock.now());
     this.#once = new Once({ clock });
   }
 
   /** Takes a turn of the car. @returns Whether its row may have changed. */
   onTurn(turn: Turn): boolean {
-    const { input, before, after, effects } = turn;
+    const { input, effects } = turn;
     const at = Math.floor(turn.at);
-    let changed = before.kind !== after.kind || before.base.paused !== after.base.paused ||
-      before.base.modulesReady !== after.base.modulesReady;
+    const { health } = this;
+    let changed = false;
     if (input.type === "message") this.#onMessage(turn, input.message, at);
     for (const effect of effects) {
       switch (effect.type) {
@@ -127,16 +117,24 @@ export class CarRecord {
           else if (effect.message.kind === "command") this.#onCommand(effect.message, at);
           else changed = true;
           break;
+        case "forward":
+          health.forwarded(effect.device.module);
+          break;
+        case "acknowledge":
+          health.commands.count();
+          break;
         case "note":
-          if (this.devices.onNote(effect.note, at)) changed = true;
+          if (effect.note.code === "command_refused") health.refused();
+          if (this.devices.onNote(effect.note, at)) changed = this.#lookAtDevices();
           break;
         case "ended":
-          this.#onEnded(effect.failure, at);
+          health.ended(effect.failure, turn.at);
+          this.devices.ended();
           changed = true;
       }
     }
     for (const event of eventsOf(turn)) this.#tell(event, at);
-    return changed;
+    return health.onTurn(turn) || changed;
   }
 
   /** Ends the current second. */
@@ -185,12 +183,13 @@ export class CarRecord {
     this.devices.heard(device, at, counter);
   }
 
-  #onAnswer({ messageCounter, receivedAt }: Status, now: number): void {
+  #onAnswer({ messageCounter, receivedAt, device }: Status, now: number): void {
     this.#answered++;
     if (receivedAt === undefined) return;
     const tookMs = now - receivedAt;
     const seen = newest(this.statuses, messageCounter);
     if (seen !== undefined) seen.responseMs = tookMs;
+    this.health.answered(tookMs, device.module);
     this.#sumMs += tookMs;
     if (tookMs > this.#maxMs) this.#maxMs = tookMs;
   }
@@ -214,13 +213,9 @@ export class CarRecord {
     this.events.push({ at, level, text: text() + andSuppressed(suppressed), device: about });
   }
 
-  #onEnded(failure: Failure, at: number): void {
-    const last = this.failures.newest;
-    const again = last?.reason === failure.reason && last.detail === failure.detail;
-    const refused = this.devices.refused();
-    if (again) this.failures.replaceNewest({ ...failure, at, times: last.times + 1, refused });
-    else this.failures.push({ ...failure, at, times: 1, refused });
-    this.devices.ended();
+  #lookAtDevices(): true {
+    this.health.unserved = this.devices.unserved();
+    return true;
   }
 }
 

@@ -1,7 +1,12 @@
-// Observes all cars, and keeps their recent history for operators; exists only while HTTP is on.
-import type { Turn, TurnSubscriber } from "../car/mod.ts";
-import { type Clock, systemClock, type TimerHandle } from "../time/mod.ts";
+// Observes all cars, and keeps their recent history and their health for operators; exists only
+// while HTTP is on.
+import type { Turn } from "../car/mod.ts";
+import type { HostLoss, ServerSubscriber } from "../server/mod.ts";
+import { type Clock, every, systemClock, type TimerHandle } from "../time/mod.ts";
 import { addSeconds, CarRecord, QUIET, type SecondOfCar } from "./car_record.ts";
+import { FleetHealth, type WatchedFleet } from "./health/fleet_health.ts";
+import type { Health, HealthState } from "./health/health.ts";
+import type { IncidentChange, IncidentListener, Incidents } from "./health/incidents.ts";
 
 /** How long changes are collected before listeners are told, in milliseconds. */
 const GATHER_MS = 100;
@@ -11,49 +16,50 @@ export interface SecondOfFleet {
   readonly fleet: SecondOfCar;
   /** Cars with any. */
   readonly cars: ReadonlyMap<string, SecondOfCar>;
+  /** When gateways were last heard that were heard in that second, by car. */
+  readonly heardAt: ReadonlyMap<string, number>;
 }
 
 /** Callbacks for live views. None of these may throw. */
-export interface FleetListener {
+export interface FleetListener extends IncidentListener {
   /** The rows of these cars may have changed. */
   onChanged(cars: readonly string[]): void;
-  /** Each of these cars has a new newest failure. */
-  onFailed(cars: readonly string[]): void;
   onSecond(second: SecondOfFleet): void;
 }
 
-/** The history of all cars. */
-export class FleetWatch implements TurnSubscriber {
+/** The history and the health of all cars. */
+export class FleetWatch implements ServerSubscriber {
   readonly #clock: Clock;
   readonly #records = new Map<string, CarRecord>();
   readonly #listeners = new Set<FleetListener>();
+  readonly #incidentListeners = new Set<IncidentListener>();
+  readonly #health = new FleetHealth((change) => this.#tellIncident(change));
   readonly #changed = new Set<string>();
-  readonly #failed = new Set<string>();
   #gather: TimerHandle | null = null;
-  #ticker: TimerHandle | null = null;
-  #second: SecondOfFleet = { fleet: QUIET, cars: new Map() };
+  #stopTicking: () => void = () => {};
+  #isStopped = false;
+  #heardUntil = 0;
+  #second: SecondOfFleet = { fleet: QUIET, cars: new Map(), heardAt: new Map() };
 
   constructor(clock: Clock = systemClock) {
     this.#clock = clock;
   }
 
-  /**
-   * Starts counting per second.
-   *
-   * @param isServed Whether the server has a car of that name; the others are forgotten.
-   */
-  start(isServed: (car: string) => boolean): void {
-    this.#ticker = this.#clock.set(() => {
-      this.start(isServed);
-      this.#tick(isServed);
-    }, 1000);
+  /** Starts counting per second, and judging the health of the cars that the fleet has. */
+  start(fleet: WatchedFleet): void {
+    this.#health.start(fleet);
+    for (const { name } of fleet.config.cars) this.record(name);
+    this.#stopTicking = every(1000, () => this.#tick(fleet), this.#clock);
   }
 
   /** Stops counting and calling listeners. */
   stop(): void {
-    for (const timer of [this.#ticker, this.#gather]) if (timer !== null) this.#clock.clear(timer);
-    this.#ticker = this.#gather = null;
+    this.#isStopped = true;
+    this.#stopTicking();
+    if (this.#gather !== null) this.#clock.clear(this.#gather);
+    this.#gather = null;
     this.#listeners.clear();
+    this.#incidentListeners.clear();
   }
 
   /** The history of one car. */
@@ -61,6 +67,30 @@ export class FleetWatch implements TurnSubscriber {
     let record = this.#records.get(car);
     if (record === undefined) this.#records.set(car, record = new CarRecord(this.#clock));
     return record;
+  }
+
+  /** The health of one car. */
+  healthOf(car: string): Health {
+    return this.#health.of(car, this.record(car).health, this.#clock.now());
+  }
+
+  /** How long ago a car's gateway was heard, in milliseconds; `null`: it never was. */
+  lastMessageAgeMs(car: string): number | null {
+    const at = this.record(car).health.lastMessageAt;
+    return at === null ? null : Math.max(0, this.#clock.now() - at);
+  }
+
+  /** How many cars are in a state of health. */
+  count(state: HealthState): number {
+    let count = 0;
+    for (const { health } of this.#records.values()) if (health.state === state) count++;
+    return count;
+  }
+
+  /** What has gone wrong, by its cause, up to now. */
+  get incidents(): Incidents {
+    if (this.#changed.size > 0) this.#judge(this.#changed);
+    return this.#health.incidents;
   }
 
   /** Counts of the last full second. */
@@ -74,19 +104,25 @@ export class FleetWatch implements TurnSubscriber {
     return () => void this.#listeners.delete(listener);
   }
 
-  /** See {@linkcode TurnSubscriber}. */
+  /** Adds a listener that is told of incidents alone; the returned function removes it. */
+  listenToIncidents(listener: IncidentListener): () => void {
+    this.#incidentListeners.add(listener);
+    return () => void this.#incidentListeners.delete(listener);
+  }
+
+  /** See {@linkcode ServerSubscriber}. */
   onTurn(turn: Turn): void {
-    const { car, effects } = turn;
-    if (!this.record(car).onTurn(turn)) return;
-    if (effects.some(({ type }) => type === "ended")) this.#failed.add(car);
-    this.#change(car);
+    if (this.record(turn.car).onTurn(turn)) this.#change(turn.car);
+  }
+
+  /** See {@linkcode ServerSubscriber}. */
+  onHostLost(loss: HostLoss): void {
+    this.#health.hostLost(loss, (car) => this.record(car).health);
+    for (const { car } of loss.contexts) this.#change(car);
   }
 
   #change(car: string): void {
-    if (this.#listeners.size === 0) {
-      this.#failed.clear();
-      return;
-    }
+    if (this.#isStopped) return;
     this.#changed.add(car);
     this.#gather ??= this.#clock.set(() => this.#tell(), GATHER_MS);
   }
@@ -94,26 +130,45 @@ export class FleetWatch implements TurnSubscriber {
   #tell(): void {
     this.#gather = null;
     const changed = [...this.#changed];
-    const failed = [...this.#failed];
     this.#changed.clear();
-    this.#failed.clear();
-    for (const listener of [...this.#listeners]) {
-      if (failed.length > 0) listener.onFailed(failed);
-      listener.onChanged(changed);
+    this.#judge(changed);
+    for (const listener of [...this.#listeners]) listener.onChanged(changed);
+  }
+
+  #judge(cars: Iterable<string>): void {
+    const health = [...cars].map((car) => [car, this.record(car).health] as const);
+    this.#health.judge(health, this.#clock.now());
+  }
+
+  #tellIncident(change: IncidentChange): void {
+    for (const listener of [...this.#incidentListeners, ...this.#listeners]) {
+      listener.onIncident(change);
     }
   }
 
-  #tick(isServed: (car: string) => boolean): void {
+  #tick(fleet: WatchedFleet): void {
+    const now = this.#clock.now();
     const cars = new Map<string, SecondOfCar>();
+    const heardAt = new Map<string, number>();
     for (const [car, record] of this.#records) {
-      if (!isServed(car)) {
+      if (fleet.car(car) === undefined) {
         this.#records.delete(car);
+        this.#changed.delete(car);
+        this.#health.incidents.forget(car, now);
         continue;
       }
       const second = record.second();
       if (second !== QUIET) cars.set(car, second);
+      const { lastMessageAt } = record.health;
+      if (lastMessageAt !== null && lastMessageAt >= this.#heardUntil) {
+        heardAt.set(car, Math.floor(lastMessageAt));
+      }
+      if (record.health.second(now, fleet.config.health)) this.#change(car);
     }
-    this.#second = { fleet: addSeconds(cars.values()), cars };
+    this.#heardUntil = now;
+    for (const { name } of fleet.config.cars) this.record(name);
+    this.#judge(this.#records.keys());
+    this.#second = { fleet: addSeconds(cars.values()), cars, heardAt };
     for (const listener of [...this.#listeners]) listener.onSecond(this.#second);
   }
 }

@@ -8,7 +8,16 @@ import { STATE_NAMES } from "../session/mod.ts";
 import type { CallCounts } from "../module/mod.ts";
 import { CALL_OUTCOMES } from "../protocol/mod.ts";
 import type { Buckets } from "./buckets.ts";
+import { type Health, HEALTH_STATES } from "./health/health.ts";
 import type { ServerSnapshot } from "../server/mod.ts";
+
+/** The health of cars, for metrics. */
+export interface WatchedHealth {
+  healthOf(car: string): Health;
+  /** In milliseconds; `null`: its gateway was never heard. */
+  lastMessageAgeMs(car: string): number | null;
+  readonly incidents: { readonly open: number };
+}
 
 /** The data for one scrape. */
 export interface Scrape {
@@ -18,6 +27,8 @@ export interface Scrape {
   readonly responses: Pick<Buckets, "bounds" | "counts" | "sum">;
   /** Response times of a car, added up, in seconds. */
   readonly responseSeconds: (car: string) => number;
+  /** Absent when nobody judges the health of cars. */
+  readonly watch?: WatchedHealth;
   readonly lagMs: { readonly last: number; readonly max: number };
   readonly process: { readonly residentBytes: number; readonly startedAt: number };
 }
@@ -86,6 +97,21 @@ function perCarUnlessZero(...[name, type, help, value]: Parameters<typeof perCar
   };
 }
 
+/** Nothing when nobody judges the health of cars. */
+function perWatchedCar(
+  name: string,
+  help: string,
+  samples: (car: string, watch: WatchedHealth) => readonly Sample[],
+): Family {
+  return {
+    name,
+    type: "gauge",
+    help,
+    samples: ({ server, watch }) =>
+      watch ? server.cars.values().flatMap(({ car }) => samples(car, watch)) : [],
+  };
+}
+
 /** A series exists from the first time on: with all reasons, most of a scrape would be zeros. */
 function perCarAndReason(
   name: string,
@@ -130,12 +156,36 @@ export const FAMILIES: readonly Family[] = [
     "Cars paused by an operator",
     ({ server }) => server.cars.filter(({ paused }) => paused).length,
   ),
-  perCar(
-    "car_running",
-    "gauge",
-    "Whether the car is in normal communication (1) or not (0)",
-    ({ state }) => state === "RUNNING" ? 1 : 0,
+  perWatchedCar(
+    "car_health",
+    "Health of the car: 0 healthy, 1 paused, 2 waiting, 3 degraded, 4 down",
+    (car, watch) => {
+      const rank = HEALTH_STATES.indexOf(watch.healthOf(car).state);
+      return [{ labels: { car }, value: HEALTH_STATES.length - 1 - rank }];
+    },
   ),
+  perWatchedCar(
+    "car_causes",
+    "Why cars are not healthy: 1 for each cause that a car has at the moment",
+    (car, watch) => {
+      const causes = new Set(watch.healthOf(car).causes.map(({ code }) => code));
+      return [...causes].map((cause) => ({ labels: { car, cause }, value: 1 }));
+    },
+  ),
+  perWatchedCar(
+    "last_message_age_seconds",
+    "Time since the car's gateway was last heard; absent before its first message",
+    (car, watch) => {
+      const ageMs = watch.lastMessageAgeMs(car);
+      return ageMs === null ? [] : [{ labels: { car }, value: Math.round(ageMs / 100) / 10 }];
+    },
+  ),
+  {
+    name: "open_incidents",
+    type: "gauge",
+    help: "Incidents that go on",
+    samples: ({ watch }) => watch ? [{ labels: {}, value: watch.incidents.open }] : [],
+  },
   perCar("connected_devices", "gauge", "Devices connected", ({ devices }) => devices.length),
   perCar(
     "sessions_started_total",

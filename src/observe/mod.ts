@@ -1,12 +1,22 @@
-// Observers of cars: history, rates, metrics.
-export {
-  type KeptPayload,
-  QUIET,
-  type SeenCommand,
-  type SeenFailure,
-  type SeenStatus,
-} from "./car_record.ts";
+// Observers of cars: history, rates, health, incidents, metrics.
+export { type KeptPayload, QUIET, type SeenCommand, type SeenStatus } from "./car_record.ts";
 export { type FleetListener, FleetWatch, type SecondOfFleet } from "./fleet_watch.ts";
 export { MetricSource } from "./metric_source.ts";
 export { FAMILIES, type Family, type Histogram, type Scrape } from "./metric_families.ts";
 export { Metrics, PREFIX } from "./metrics.ts";
+export { deviceAdvice } from "./health/advice.ts";
+export {
+  type Cause,
+  CAUSE_CODES,
+  type Health,
+  HEALTH_STATES,
+  type HealthState,
+} from "./health/health.ts";
+export type {
+  Incident,
+  IncidentChange,
+  IncidentFilter,
+  IncidentListener,
+} from "./health/incidents.ts";
+export type { WatchedFleet } from "./health/fleet_health.ts";
+export { IncidentLog } from "./health/incident_log.ts";

@@ -21,17 +21,6 @@ export class Ring<T> {
     this.#first = (this.#first + 1) % this.#capacity;
   }
 
-  /** The newest item, if any. */
-  get newest(): T | undefined {
-    return this.#items.at(this.#first - 1);
-  }
-
-  /** Replaces the newest item; adds it when there is none. */
-  replaceNewest(item: T): void {
-    if (this.#items.length === 0) this.push(item);
-    else this.#items[(this.#first + this.#items.length - 1) % this.#items.length] = item;
-  }
-
   /** The newest that `fits`. */
   newestWhere(fits: (item: T) => boolean): T | undefined {
     const { length } = this.#items;

@@ -7,6 +7,7 @@ import {
   ModuleLoadError,
 } from "../module/mod.ts";
 import type { ModuleCommand } from "../protocol/mod.ts";
+import type { HostLosses } from "./host_losses.ts";
 import type { ContextInput, SupervisorEffect, SupervisorInput } from "./supervision/effects.ts";
 
 /** What a car is for its contexts; `Car` is one. */
@@ -38,6 +39,7 @@ export interface ContextsOptions {
   ) => Promise<ModuleContext>;
   /** Takes what becomes of a context. */
   readonly take: (input: SupervisorInput) => void;
+  readonly losses: HostLosses;
 }
 
 /** A context that has been made. */
@@ -63,16 +65,19 @@ export class Contexts {
     { car, context, host, spec }: SupervisorEffect & { type: "open" },
     watch: OpenWatch = {},
   ): Promise<void> {
-    const { create, take } = this.#options;
+    const { create, take, losses } = this.#options;
     const about = { car, context, host };
     try {
-      const made = await create(host, spec, this.#listener(about, spec.module, watch));
+      const made = await create(host, spec, this.#listener(about, spec, watch));
       this.#made.set(context, { context: made, car: null });
     } catch (error) {
       const { message } = error as Error;
       if (cannotEverLoad(error)) watch.onUnusable?.(error);
-      const blame = error instanceof ModuleLoadError ? error.blame : "none";
-      return take({ type: "failed", ...about, message, blame });
+      const [detail, blame] = error instanceof ModuleLoadError
+        ? [error.detail, error.blame]
+        : [message, "none"] as const;
+      if (blame !== "none") losses.lost(host, { car: spec.car, module: spec.module, blame });
+      return take({ type: "failed", ...about, message, detail, blame });
     }
     take({ type: "opened", ...about });
   }
@@ -110,16 +115,17 @@ export class Contexts {
 
   #listener(
     about: Omit<ContextInput<string>, "type">,
-    module: number,
+    { car, module }: ContextSpec,
     { onLoaded = () => {} }: OpenWatch,
   ): ContextListener {
-    const { context } = about;
+    const { context, host } = about;
     return {
       onLoaded,
       onCommand: (command) => this.#made.get(context)?.car?.takeCommand(module, command),
       onLost: (reason, blame) => {
         this.#made.get(context)?.car?.loseModule(module, reason);
         this.#made.delete(context);
+        this.#options.losses.lost(host, { car, module, blame });
         this.#options.take({ type: "lost", ...about, reason, blame });
       },
     };

@@ -24,8 +24,8 @@ export interface HostEvents {
   onOutput(line: string, stream: "stdout" | "stderr"): void;
   /** The number of unusable free places has changed. */
   onBlocked(count: number): void;
-  /** The process has ended: stopped, killed or crashed. */
-  onExit(reason: string): void;
+  /** The process has ended: stopped, killed or crashed; by itself with a signal, if there is one. */
+  onExit(reason: string, signal?: string | null): void;
 }
 
 /** Starts a host process. */
@@ -51,9 +51,9 @@ export class Hosts {
 
   /** Starts a host; one that cannot be started counts as gone. Secrets in its output are masked. */
   start(id: number, { onOutput, onBlocked, onExit }: HostEvents): void {
-    const onGone = (reason: string) => {
+    const onGone = (reason: string, signal: string | null = null) => {
       this.#started.delete(id);
-      onExit(reason);
+      onExit(reason, signal);
     };
     const starting = this.#start({
       onOutput: (line, stream) => onOutput(maskSecrets(line, started.secrets), stream),

@@ -1,6 +1,6 @@
 // The server: all cars of the configuration with their transports and modules; starts them
 // together, and stops them in order [STOP-ORDER].
-import { Car, type CarSnapshot, sessionIdOf, type Turn, type TurnSubscriber } from "../car/mod.ts";
+import { Car, type CarSnapshot, sessionIdOf, type Turn } from "../car/mod.ts";
 import {
   type CarConfig,
   type ConfigDifference,
@@ -13,8 +13,10 @@ import { loadErrorLines } from "../module/mod.ts";
 import { type Clock, firstOf, systemClock, within } from "../time/mod.ts";
 import { contextSpecs, hasOtherSettings, messageLimits, sessionSettings } from "./car_settings.ts";
 import { ChangeRefusedError, ServerStartError } from "./errors.ts";
+import type { ServerSubscriber } from "./host_losses.ts";
 import type { Host, HostEvents } from "./hosts.ts";
 import type { OpenWatch } from "./contexts.ts";
+import type { MissingModules } from "./supervision/state.ts";
 import { type HostPlacement, Supervisor } from "./supervisor.ts";
 
 /** The parts of a server. */
@@ -32,7 +34,7 @@ export interface ServerOptions {
   /** Whether an operator has paused a car, perhaps before the server started. @default {none is} */
   readonly isPaused?: (car: string) => boolean;
   /** Observes all cars. */
-  readonly subscribers?: readonly TurnSubscriber[];
+  readonly subscribers?: readonly ServerSubscriber[];
 }
 
 /** The server as plain data. */
@@ -93,6 +95,9 @@ export class Server {
       log,
       contextsPerHost,
       clock,
+      onHostLost: (loss) => {
+        for (const subscriber of options.subscribers ?? []) subscriber.onHostLost?.(loss);
+      },
     });
     this.#cars = new Map(config.cars.map((car) => [car.name, this.#createCar(car, config)]));
   }
@@ -183,6 +188,11 @@ export class Server {
   /** The car of that name, for operators. */
   car(name: string): Car | undefined {
     return this.#cars.get(name);
+  }
+
+  /** What a car lacks; `null` when it has all its module contexts. */
+  missingModules(car: string): MissingModules | null {
+    return this.#supervisor.missingModules(car);
   }
 
   /** Cars and hosts as plain data. */

@@ -10,7 +10,13 @@ import { carsOf } from "./supervision/quarantine.ts";
 import { nextDeadline, step } from "./supervision/core.ts";
 import type { SupervisorEffect, SupervisorInput } from "./supervision/effects.ts";
 import { describeHost, hostOf } from "./supervision/places.ts";
-import { NOBODY, type SupervisorState } from "./supervision/state.ts";
+import { type HostLoss, HostLosses } from "./host_losses.ts";
+import {
+  type MissingModules,
+  missingModules,
+  NOBODY,
+  type SupervisorState,
+} from "./supervision/state.ts";
 
 export interface SupervisorOptions {
   readonly startHost: StartHost;
@@ -19,6 +25,8 @@ export interface SupervisorOptions {
   readonly contextsPerHost: number;
   /** @default {systemClock} */
   readonly clock?: Clock;
+  /** See {@linkcode ServerSubscriber}. */
+  readonly onHostLost?: (loss: HostLoss) => void;
 }
 
 /** A host and its cars, as plain data. */
@@ -46,6 +54,7 @@ export class Supervisor {
   readonly #alarm: Alarm;
   readonly #hosts: Hosts;
   readonly #contexts: Contexts;
+  readonly #losses: HostLosses;
   readonly #inputs: SupervisorInput[] = [];
   readonly #ids = new Map<SupervisedCar, number>();
   readonly #cars = new Map<number, SupervisedCar>();
@@ -55,15 +64,18 @@ export class Supervisor {
   #first: FirstAttempt | null = null;
   #busy = false;
 
-  constructor({ startHost, log, contextsPerHost, clock = systemClock }: SupervisorOptions) {
+  constructor(options: SupervisorOptions) {
+    const { startHost, log, contextsPerHost, clock = systemClock, onHostLost } = options;
     this.#log = log;
     this.#contextsPerHost = contextsPerHost;
     this.#clock = clock;
     this.#alarm = new Alarm(clock, () => this.#take({ type: "tick" }));
     this.#hosts = new Hosts(startHost);
+    this.#losses = new HostLosses((loss) => this.#shield("a subscriber", () => onHostLost?.(loss)));
     this.#contexts = new Contexts({
       create: (host, spec, listener) => this.#hosts.createContext(host, spec, listener),
       take: (input) => this.#take(input),
+      losses: this.#losses,
     });
   }
 
@@ -135,6 +147,11 @@ export class Supervisor {
   /** The number of lost hosts: crashed, killed, or never started. */
   get hostsLost(): number {
     return this.#state.hostsLost;
+  }
+
+  /** What a car lacks; `null` when it has all its contexts. */
+  missingModules(car: string): MissingModules | null {
+    return missingModules(this.#state, car);
   }
 
   /** All hosts with their contexts. */
@@ -229,7 +246,10 @@ export class Supervisor {
     this.#hosts.start(host, {
       onOutput: (line, stream) => this.#onOutput(host, `[module ${stream}]`, line),
       onBlocked: (count) => this.#take({ type: "blocked", host, count }),
-      onExit: (reason) => this.#take({ type: "host_gone", host, reason }),
+      onExit: (reason, signal = null) => {
+        this.#take({ type: "host_gone", host, reason });
+        this.#losses.gone(host, reason, signal);
+      },
     });
   }
 

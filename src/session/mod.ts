@@ -13,7 +13,12 @@ export {
 } from "./effects.ts";
 export { type Failure, FAILURE_REASONS, type FailureReason, FAILURES } from "./failure.ts";
 export { decode, encode, SESSION_FORMAT, SessionFormatError } from "./encoding.ts";
-export { connectedDevices, type QueueDepths, queueDepths } from "./queue_depths.ts";
+export {
+  connectedDevices,
+  oldestUnanswered,
+  type QueueDepths,
+  queueDepths,
+} from "./queue_depths.ts";
 export { createSession, isSaturated, nextDeadline, step } from "./session.ts";
 export { type SessionSettings, SILENCE_MS } from "./settings.ts";
 export { type Base, type Session, STATE_NAMES, type StateName, stateName } from "./state.ts";

@@ -1,5 +1,5 @@
 // Queue lengths and connected devices of a session, for snapshots.
-import { deviceKey } from "../protocol/mod.ts";
+import { deviceKey, type Status } from "../protocol/mod.ts";
 import type { Session } from "./state.ts";
 
 /** Queue lengths of one car. */
@@ -16,6 +16,14 @@ export interface QueueDepths {
 export function connectedDevices(session: Session): string[] {
   const established = session.kind === "connecting" || session.kind === "running";
   return established ? session.devices.map(deviceKey) : [];
+}
+
+/** The status that has waited longest for its answer, if any does. */
+export function oldestUnanswered(session: Session): Status | null {
+  if (session.kind !== "running") return null;
+  const { begun: [first], waiting } = session.statuses;
+  if (first !== undefined) return first.status;
+  return waiting.size === 0 ? null : waiting.items[waiting.first] ?? null;
 }
 
 /** The queue lengths; commands of modules without a connected device count as well. */

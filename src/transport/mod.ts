@@ -4,6 +4,7 @@ export { brokerAdvice } from "./mqtt/broker_advice.ts";
 export { type ClientOptions, createClient } from "./mqtt/client.ts";
 export { describeFailure } from "./mqtt/failure.ts";
 export type {
+  BrokerTrouble,
   CarTransport,
   MessageLimits,
   TransportListener,

@@ -22,6 +22,16 @@ export interface TransportStats {
   oversize: number;
 }
 
+/** Why a transport is not connected. */
+export interface BrokerTrouble {
+  /** What the last attempt failed of, for people; `null`: none has failed. */
+  readonly reason: string | null;
+  /** Attempts that have failed since the broker last accepted one: of all cars while it accepts none. */
+  readonly attempts: number;
+  /** In milliseconds of the clock; `null` while one is in progress. */
+  readonly nextAttemptAt: number | null;
+}
+
 /** Callbacks of a transport. None of these may throw. */
 export interface TransportListener {
   /** The broker has accepted the connection: what is published now goes out before SUBSCRIBE. */
@@ -50,6 +60,8 @@ export interface CarTransportOptions extends MessageLimits {
 export interface CarTransport {
   /** Counters since it was made; absent when it has none. */
   readonly stats?: Readonly<TransportStats>;
+  /** Why it is not connected; `null` when it is, absent when it does not know. */
+  readonly trouble?: BrokerTrouble | null;
   /** Starts connecting, and keeps trying until {@linkcode stop}. */
   start(listener: TransportListener): void;
   /** Sends an encoded `ExternalServer` with QoS 1; dropped silently while the broker is away. */

@@ -1,6 +1,7 @@
 // A whole car without broker, modules and waiting: the test is all three.
 import { Car, type CarOptions } from "../../src/car/car.ts";
-import { CarRecord, type SeenFailure } from "../../src/observe/car_record.ts";
+import { CarRecord } from "../../src/observe/car_record.ts";
+import type { Failure } from "../../src/session/failure.ts";
 import type { SessionSettings } from "../../src/session/settings.ts";
 import type { LogLevel } from "../../src/log/settings.ts";
 import type { ContextListener } from "../../src/module/context.ts";
@@ -16,7 +17,8 @@ import { bytes, SETTINGS } from "./support.ts";
 export const MESSAGE_BYTES = 1000;
 
 /** What a test can make of a car. */
-export interface CarFixtureOptions extends Partial<Omit<CarOptions, "settings" | "log">> {
+export interface CarFixtureOptions extends Partial<Omit<CarOptions, "settings" | "log" | "clock">> {
+  readonly clock?: VirtualClock;
   readonly settings?: Partial<SessionSettings>;
   readonly logLevel?: LogLevel;
 }
@@ -31,36 +33,42 @@ export interface StatusFields {
 
 /** One car and everything around it. */
 export class CarFixture {
-  readonly clock = new VirtualClock();
+  readonly clock: VirtualClock;
   readonly transport: MemoryTransport;
   readonly log: ListLog;
   readonly car: Car;
   /** What the operators' side remembers of the car. */
-  readonly record = new CarRecord(this.clock);
+  readonly record: CarRecord;
   counter = 0;
   sessionId = "s1";
   readonly #contexts = new Map<number, FakeContext>();
 
   constructor(options: CarFixtureOptions = {}) {
     const { settings, logLevel = "DEBUG", transport = new MemoryTransport(), ...rest } = options;
+    this.clock = options.clock ?? new VirtualClock();
+    this.record = new CarRecord(this.clock);
     const { subscribers = [] } = rest;
     this.transport = transport as MemoryTransport;
     this.log = new ListLog(logLevel);
     this.car = new Car({
-      clock: this.clock,
       log: this.log,
       maxMessageBytes: MESSAGE_BYTES,
       ...rest,
-      subscribers: [this.record, ...subscribers],
+      clock: this.clock,
+      subscribers: [this.record, {
+        onTurn: ({ effects }) => {
+          for (const effect of effects) {
+            if (effect.type === "ended") this.lastFailures.push(effect.failure);
+          }
+        },
+      }, ...subscribers],
       transport,
       settings: { ...SETTINGS, ...settings },
     });
   }
 
-  /** Why sessions ended, the last ones, oldest first. */
-  get lastFailures(): SeenFailure[] {
-    return this.record.failures.oldestFirst();
-  }
+  /** Why sessions ended, oldest first. */
+  readonly lastFailures: Failure[] = [];
 
   /** The context of a module; one that has not been opened is made and attached. */
   context(module: number): FakeContext {

@@ -185,28 +185,6 @@ Deno.test("Car.snapshot() shows the session, its devices and what has been count
   assert.equal(snapshot.statistics.statusesReceived, 4);
 });
 
-Deno.test("Car.snapshot() gives a failure that repeats itself one place, and keeps the last ten", async () => {
-  const test = new CarFixture().up();
-  for (let i = 0; i < 30; i++) {
-    test.clock.pass(10);
-    test.connect([]);
-  }
-  const [only, ...more] = test.lastFailures;
-  assert.deepEqual(more, []);
-  assert.equal(only?.reason, "connect_incomplete");
-  assert.equal(only?.times, 30);
-  assert.equal(only?.at, 300);
-  assert.equal(test.log.matching(/Session ended/).length, 1);
-  for (let i = 0; i < 20; i++) {
-    test.connect([FRONT], `id_${i}`);
-    await settled();
-  }
-  const { lastFailures } = test;
-  assert.equal(lastFailures.length, 10);
-  assert.deepEqual(lastFailures.map(({ reason }) => reason), Array(10).fill("new_session"));
-  assert.equal(lastFailures.at(-1)?.sessionId, "id_18");
-});
-
 Deno.test("Car says how a session ended, with what was awaited and for how long [FAIL-REASONS]", async () => {
   const test = await new CarFixture().up().run([FRONT]);
   test.context(7).listener.onCommand({ device: FRONT, data: bytes("go") });

@@ -98,6 +98,13 @@ Deno.test("runCheck() prints what counts, secrets masked, and returns 0", async 
       max_unanswered_commands: 500,
       max_host_memory_bytes: 0,
     },
+    health: {
+      window_ms: 30_000,
+      refused_percent: 10,
+      slow_response_ms: 5000,
+      backlog: 20,
+      settle_ms: 30_000,
+    },
     logging: {
       console: { use: true, level: "INFO", format: "text" },
       file: { use: true, level: "INFO", format: "text", path: folder.path },

@@ -21,6 +21,13 @@ const LEAST: ServerConfig = {
     maxUnansweredCommands: 500,
     maxHostMemoryBytes: 0,
   },
+  health: {
+    windowMs: 30_000,
+    refusedPercent: 10,
+    slowResponseMs: 5000,
+    backlog: 20,
+    settleMs: 30_000,
+  },
   sendInvalidCommand: false,
   logging: {
     console: { use: true, level: "INFO", format: "text" },

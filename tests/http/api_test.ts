@@ -46,7 +46,7 @@ Deno.test("readinessOf() lists what a few cars lack, and is not ready for more t
     Array.from({ length: count }, () => ({ brokerConnected: true, modulesReady: true, ...lack }));
   const judge = (...groups: ReturnType<typeof cars>[]) => {
     const snapshot = { cars: groups.flat() as unknown as CarSnapshot[], hosts: [], hostsLost: 0 };
-    return readinessOf(snapshot);
+    return readinessOf(snapshot, 0);
   };
   const crashing = { modulesReady: false };
   const offline = { brokerConnected: false };
@@ -64,6 +64,15 @@ Deno.test("readinessOf() lists what a few cars lack, and is not ready for more t
     degraded: ["1 of 4 cars wait for a module host"],
   });
   assert.equal(judge().ready, true);
+});
+
+Deno.test("readinessOf() stays ready however many cars are degraded", () => {
+  const cars = [{ brokerConnected: true, modulesReady: true } as CarSnapshot];
+  assert.deepEqual(readinessOf({ cars, hosts: [], hostsLost: 0 }, 1), {
+    ready: true,
+    reasons: [],
+    degraded: ["1 of 1 cars are degraded"],
+  });
 });
 
 Deno.test("GET /api/v1/cars lists the cars in the order of the configuration", async () => {
@@ -147,7 +156,7 @@ Deno.test("GET /api/v1/cars/{car} keeps the newest of what happens, and no more"
   assert.deepEqual(statuses.slice(0, 2).map(({ data }) => data.text), ["99", "98"]);
 });
 
-Deno.test("GET /api/v1/cars/{car} says of failures what to do, once for those in a row", async () => {
+Deno.test("GET /api/v1/cars/{car} says of incidents what to do, once for those with one cause", async () => {
   await using fixture = (await Fixture.start()).up();
   const gateway = new TestGateway(fixture, "car_a");
   for (const sessionId of ["s1", "s2", "s3"]) {
@@ -156,19 +165,21 @@ Deno.test("GET /api/v1/cars/{car} says of failures what to do, once for those in
   }
   await new TestGateway(fixture, "car_a").run([FRONT], "s4");
   fixture.transport("car_a").down();
-  const { failures, lastFailure, state, devices } = await fixture.json<CarDetail>(
+  const { incidents, lastIncident, health, state, devices } = await fixture.json<CarDetail>(
     "/api/v1/cars/car_a",
   );
   assert.equal(state, "UNINITIALIZED");
-  assert.deepEqual(failures.map(({ reason, times }) => [reason, times]), [
-    ["broker_lost", 1],
-    ["connect_incomplete", 3],
+  assert.deepEqual(incidents.map(({ code, quietSince }) => [code, quietSince === null]), [
+    ["broker_away", true],
+    ["connect_incomplete", false],
   ]);
-  assert.deepEqual(lastFailure, failures[0]);
-  assert.equal(failures[0]?.title, "Broker lost");
-  assert.match(failures[0]?.advice ?? "", /^The server has lost the broker: check/);
+  assert.equal(lastIncident?.id, incidents[0]?.id);
+  assert.deepEqual([health.state, health.causes.map(({ code }) => code)], ["down", [
+    "broker_away",
+  ]]);
+  assert.match(incidents[0]?.advice ?? "", /^The server has lost the broker: check/);
   assert.match(
-    failures[1]?.advice ?? "",
+    incidents[1]?.advice ?? "",
     /^The gateway lists module 9; this server has none for the car: add it/,
   );
   assert.deepEqual(devices.map(({ id, problem }) => [id, problem]), [

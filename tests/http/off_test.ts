@@ -34,6 +34,8 @@ async function timersOf(http: boolean): Promise<number> {
   for (const transport of transports) transport.up();
   await settled();
   assert.deepEqual(server.snapshot().cars.map(({ state }) => state), ["CONNECTED", "CONNECTED"]);
+  // What has changed is collected for a moment.
+  await clock.advance(200);
   const { timers } = clock;
   await operators?.stop();
   await server.stop();

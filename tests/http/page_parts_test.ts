@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import FakeTimers from "@sinonjs/fake-timers";
 import fc from "fast-check";
-import type { CarRates, CarSummary, FailureView } from "../../src/http/api/schemas.ts";
+import type { CarRates, IncidentView } from "../../src/http/api/schemas.ts";
 import { assets } from "../../src/http/page/assets.ts";
 import {
   areaPath,
@@ -12,14 +12,14 @@ import {
   SECONDS,
 } from "../../src/http/page/static/chart.js";
 import { EventParser } from "../../src/http/page/static/event_parser.js";
-import { Announcer, sentence } from "../../src/http/page/static/failures.js";
 import { Fleet } from "../../src/http/page/static/fleet.js";
 import { formatAge, formatMs } from "../../src/http/page/static/format.js";
+import { Announcer, sentence } from "../../src/http/page/static/incidents.js";
 import { risingIndexes } from "../../src/http/page/static/order.js";
 import { spaced, visible } from "../../src/http/page/static/payload.js";
 import { compareBy } from "../../src/http/page/static/sorting.js";
-import { conditionOf, failureText } from "../../src/http/page/static/car_condition.js";
-import { NO_RATES, someCar, someFailure } from "./page_server.ts";
+import { causeText, conditionOf, incidentText } from "../../src/http/page/static/car_condition.js";
+import { NO_RATES, someCar, someCause, someFleet, someIncident } from "./page_server.ts";
 
 const STATIC = new URL("../../src/http/page/static/", import.meta.url);
 
@@ -99,10 +99,10 @@ Deno.test("Fleet draws seconds without an event as a gap, and keeps a minute", (
   const fleet = new Fleet();
   const at = Date.now();
   const cars = [someCar("car_1"), someCar("car_2")];
-  fleet.apply({ type: "fleet", company: "depot", version: "1", at, startedAt: at, cars });
+  fleet.apply({ type: "fleet", ...someFleet(cars, { at }) });
   fleet.takeChanges();
   const second = (ms: number, of: Record<string, CarRates>) =>
-    fleet.apply({ type: "rates", at: at + ms, fleet: NO_RATES, cars: of });
+    fleet.apply({ type: "rates", at: at + ms, fleet: NO_RATES, cars: of, heardAt: {} });
   second(1000, { car_1: rates(4) });
   second(4000, { car_1: rates(8) });
   assert.deepEqual(fleet.histories.get("car_1")?.means, [4, null, null, 8]);
@@ -127,33 +127,49 @@ Deno.test("conditionOf() names what hinders a car most", () => {
     [someCar("a", { state: "ERROR" }), "modules"],
     [someCar("a", { state: "ERROR", brokerConnected: false, paused: true }), "broker"],
     [someCar("a", { state: "STOPPED", brokerConnected: false }), "stopped"],
+    [someCar("a", { health: { state: "degraded", since: 0, causes: [] } }), "degraded"],
   ] as const;
   for (const [car, condition] of cases) assert.equal(conditionOf(car), condition);
 });
 
 Deno.test("compareBy() lists cars that need attention first, then by name as people count", () => {
-  const now = Date.now();
   const waiting = { state: "CONNECTED", sessionId: null } as const;
+  const [silent, slow] = [someCause(), someCause({ code: "slow_responses" })];
   const cars = [
     someCar("car_10"),
     someCar("car_9"),
     someCar("calm", waiting),
-    someCar("failed", { ...waiting, lastFailure: someFailure() }),
-    someCar("failed_long_ago", { ...waiting, lastFailure: someFailure({ at: now - 3_600_000 }) }),
+    someCar("silent", { ...waiting, health: { state: "waiting", since: 0, causes: [silent] } }),
+    someCar("slow", { health: { state: "degraded", since: 0, causes: [slow] } }),
     someCar("offline", { state: "UNINITIALIZED", brokerConnected: false }),
   ];
   const sorted = (sort: string, down = false) =>
-    cars.toSorted(compareBy(sort, down, now)).map(({ car }) => car);
-  const expected = ["offline", "failed", "calm", "failed_long_ago", "car_9", "car_10"];
+    cars.toSorted(compareBy(sort, down)).map(({ car }) => car);
+  const expected = ["offline", "slow", "silent", "calm", "car_9", "car_10"];
   assert.deepEqual(sorted("state"), expected);
   assert.deepEqual(sorted("no such column"), expected);
   assert.deepEqual(sorted("car", true).slice(-3), ["car_10", "car_9", "calm"]);
 });
 
-Deno.test("failureText() says what, for how long, and how often", () => {
-  assert.equal(failureText(someFailure()), "Gateway silent: no message (30 s)");
-  const bare = someFailure({ reason: "broker_lost", detail: "", waitedMs: 0, times: 3 });
-  assert.equal(failureText(bare), "Broker lost, 3 times");
+Deno.test("causeText() says what is wrong, how often it was tried, and when it is tried again", () => {
+  const cause = someCause({ text: "Module 7 away: init returned NULL", attempts: 3 });
+  const text = (nextAttemptAt: number | null) => causeText({ ...cause, nextAttemptAt }, 1000);
+  assert.equal(
+    text(9000),
+    "Module 7 away: init returned NULL, 3 attempts failed, next in 8\u00a0s",
+  );
+  assert.match(text(null), /3 attempts failed, trying now$/);
+  assert.equal(causeText(someCause(), 0), "Gateway silent: no message (30 s)");
+});
+
+Deno.test("incidentText() says what, how often, for how long, and who takes care", () => {
+  const incident = someIncident({ text: "Gateway silent", beganAt: 1000 });
+  assert.equal(incidentText(incident, 43_000), "Gateway silent, for 42\u00a0s");
+  const acknowledged = { name: "Ann", note: "drives there", at: 0 };
+  assert.equal(
+    incidentText({ ...incident, times: 3, endedAt: 5000, acknowledged }, 43_000),
+    "Gateway silent, 3 times, over after 4\u00a0s (Ann: drives there)",
+  );
 });
 
 Deno.test("visible() shows what would vanish or turn the text around, and spaced() parts bytes", () => {
@@ -172,27 +188,40 @@ Deno.test("formatMs() and formatAge() keep figures short", () => {
   assert.deepEqual(ages, [under, under, "1\u00a0min", "2\u00a0h", "2\u00a0d"]);
 });
 
-Deno.test("Fleet tells a failure once, whichever event brings it, and none from before", () => {
+Deno.test("Fleet tells an incident once when it begins, and none from before", () => {
+  const fleet = new Fleet();
+  const told = () => fleet.takeChanges().incidents.map(({ id }) => id);
+  const everything = (...openIncidents: IncidentView[]) =>
+    fleet.apply({ type: "fleet", ...someFleet([someCar("car_1")], { openIncidents }) });
+  const happens = (change: "began" | "changed" | "ended", incident: IncidentView) =>
+    fleet.apply({ type: "incident", at: Date.now(), change, incident });
+  const [one, two, three] = [1, 2, 3].map((id) => someIncident({ id })) as [
+    IncidentView,
+    IncidentView,
+    IncidentView,
+  ];
+  everything(one);
+  assert.deepEqual(told(), []);
+  happens("began", two);
+  assert.deepEqual(told(), [2]);
+  happens("changed", two);
+  assert.deepEqual(told(), []);
+  // The connection was lost meanwhile.
+  everything(three, two, one);
+  assert.deepEqual(told(), [3]);
+  happens("ended", { ...three, endedAt: Date.now() });
+  assert.deepEqual(told(), []);
+  assert.deepEqual(fleet.latest.map(({ id }) => id), [2, 1, 3]);
+});
+
+Deno.test("Fleet knows when gateways were heard", () => {
   const fleet = new Fleet();
   const at = Date.now();
-  const told = () => [...fleet.takeChanges().failures.keys()];
-  const everything = (...cars: CarSummary[]) =>
-    fleet.apply({ type: "fleet", company: "depot", version: "1", at, startedAt: at, cars });
-  const old = someCar("car_1", { lastFailure: someFailure({ at: at - 9000 }) });
-  const well = someCar("car_2");
-  everything(old, well);
-  assert.deepEqual(told(), []);
-  const failure = someFailure({ at: at - 5000 });
-  fleet.apply({ type: "car", at, car: { ...well, lastFailure: failure } });
-  assert.deepEqual(told(), ["car_2"]);
-  fleet.apply({ type: "failure", car: "car_2", failure });
-  assert.deepEqual(told(), []);
-  everything({ ...old, lastFailure: someFailure({ at: at - 1000 }) }, {
-    ...well,
-    lastFailure: failure,
-  });
-  assert.deepEqual(told(), ["car_1"]);
-  assert.deepEqual(fleet.latest.map(({ car }) => car), ["car_1", "car_2"]);
+  fleet.apply({ type: "fleet", ...someFleet([someCar("car_1"), someCar("car_2")]) });
+  const before = fleet.cars.get("car_2")?.lastMessageAt;
+  fleet.apply({ type: "rates", at, fleet: NO_RATES, cars: {}, heardAt: { car_1: at - 5 } });
+  assert.equal(fleet.cars.get("car_1")?.lastMessageAt, at - 5);
+  assert.equal(fleet.cars.get("car_2")?.lastMessageAt, before);
 });
 
 Deno.test("Announcer says as one sentence what comes while it may not speak again", () => {
@@ -200,13 +229,14 @@ Deno.test("Announcer says as one sentence what comes while it may not speak agai
   try {
     const region = { textContent: "" };
     const announcer = new Announcer(region as HTMLElement);
-    for (const car of ["car_1", "car_2", "car_3"]) {
-      announcer.add(new Map([[car, someFailure()]]), 0);
+    const text = "Gateway silent";
+    for (const id of [1, 2, 3]) {
+      announcer.add([someIncident({ id, text, cars: [`car_${id}`] })]);
       clock.tick(1000);
     }
-    assert.equal(region.textContent, "car_1 failed: Gateway silent");
+    assert.equal(region.textContent, "car_1: Gateway silent");
     clock.tick(2000);
-    assert.equal(region.textContent, "2 cars failed: car_2, car_3");
+    assert.equal(region.textContent, "2 incidents: car_2: Gateway silent; car_3: Gateway silent");
     clock.tick(5000);
     assert.equal(clock.countTimers(), 0);
   } finally {
@@ -214,29 +244,16 @@ Deno.test("Announcer says as one sentence what comes while it may not speak agai
   }
 });
 
-Deno.test("Announcer says what a car suffers again and again once, until it has been quiet", () => {
-  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
-  try {
-    const region = { textContent: "" };
-    const announcer = new Announcer(region as HTMLElement);
-    const said = (now: number, ...failed: [string, FailureView][]) => {
-      region.textContent = "";
-      announcer.add(new Map(failed), now);
-      clock.tick(5000);
-      return region.textContent;
-    };
-    const silent = someFailure();
-    assert.equal(said(0, ["car_1", silent]), "car_1 failed: Gateway silent");
-    assert.equal(said(1000, ["car_1", silent]), "");
-    assert.equal(
-      said(2000, ["car_1", silent], ["car_2", silent]),
-      sentence([["car_2", "Gateway silent"]]),
-    );
-    const lost = someFailure({ reason: "broker_lost" });
-    assert.equal(said(3000, ["car_1", lost]), "car_1 failed: Broker lost");
-    assert.equal(said(400_000, ["car_1", lost]), "car_1 failed: Broker lost");
-    assert.equal(clock.countTimers(), 0);
-  } finally {
-    clock.uninstall();
-  }
+Deno.test("sentence() names the car that caused it, and counts the others", () => {
+  const cars = ["car_1", "car_2", "car_3"];
+  const text = "Broker away: connection refused";
+  assert.equal(sentence([someIncident({ text, cars, carCount: 3 })]), `3 cars: ${text}`);
+  const crash = "Module 7 crashed with SIGSEGV";
+  const culprit = { car: "car_2", module: 7 };
+  assert.equal(
+    sentence([someIncident({ text: crash, cars, carCount: 3, culprit })]),
+    `car_2 and 2 cars with it: ${crash}`,
+  );
+  const many = Array.from({ length: 5 }, (_, id) => someIncident({ id, text }));
+  assert.match(sentence(many), /^5 incidents: .* and 2 more$/);
 });

@@ -5,8 +5,10 @@ import type {
   CarDetail,
   CarRates,
   CarSummary,
-  FailureView,
+  CauseView,
   Fleet,
+  HealthView,
+  IncidentView,
   PayloadView,
   Problem,
   ServerEvent,
@@ -14,7 +16,6 @@ import type {
 import type { SessionView } from "../../src/http/access/session_routes.ts";
 import { SECURE_HEADERS } from "../../src/http/middleware.ts";
 import { assets } from "../../src/http/page/assets.ts";
-import { FAILURES } from "../../src/session/mod.ts";
 import { waitFor } from "../support/wait.ts";
 
 /** Nothing in a second. */
@@ -27,34 +28,92 @@ export const NO_RATES: CarRates = {
 
 /** A running car, with what a test wants different. */
 export function someCar(car: string, different: Partial<CarSummary> = {}): CarSummary {
-  return {
-    car,
+  const row = {
     state: "RUNNING",
-    since: Date.now() - 3 * 3_600_000,
     paused: false,
     pause: null,
     brokerConnected: true,
+    ...different,
+  } as const;
+  return {
+    car,
+    health: someHealth(row),
+    lastMessageAt: Date.now(),
+    since: Date.now() - 3 * 3_600_000,
     sessionId: `session-of-${car}`,
     connectedDevices: 2,
     modules: [1000],
     rates: NO_RATES,
-    lastFailure: null,
+    lastIncident: null,
+    ...row,
+  };
+}
+
+/** The health of a car in such a state. */
+function someHealth(
+  { state, paused, brokerConnected }: Pick<CarSummary, "state" | "paused" | "brokerConnected">,
+): HealthView {
+  const since = Date.now() - 60_000;
+  if (!brokerConnected) {
+    return { state: "down", since, causes: [someCause({ code: "broker_away", severity: "down" })] };
+  }
+  if (state === "ERROR") {
+    return {
+      state: "down",
+      since,
+      causes: [someCause({ code: "modules_away", severity: "down" })],
+    };
+  }
+  if (paused) return { state: "paused", since, causes: [] };
+  return { state: state === "RUNNING" ? "healthy" : "waiting", since, causes: [] };
+}
+
+/** A cause, with what a test wants different. */
+export function someCause(different: Partial<CauseView> = {}): CauseView {
+  return {
+    code: "session_timeout",
+    severity: "waiting",
+    since: Date.now() - 60_000,
+    text: "Gateway silent: no message (30 s)",
+    advice: "The gateway was not heard: check the car's mobile network.",
+    module: null,
+    attempts: null,
+    nextAttemptAt: null,
     ...different,
   };
 }
 
-/** A failure of just now, with what a test wants different. */
-export function someFailure(different: Partial<FailureView> = {}): FailureView {
-  const { reason = "session_timeout" } = different;
+/** An incident that goes on, with what a test wants different. */
+export function someIncident(different: Partial<IncidentView> = {}): IncidentView {
   return {
-    at: Date.now(),
-    reason,
-    title: FAILURES[reason].title,
-    sessionId: "old-session",
-    detail: "no message",
-    waitedMs: 30_000,
-    times: 1,
+    id: 1,
+    code: "session_timeout",
+    severity: "waiting",
+    text: "Gateway silent: no message (30 s)",
     advice: "The gateway was not heard: check the car's mobile network.",
+    beganAt: Date.now() - 60_000,
+    endedAt: null,
+    quietSince: null,
+    culprit: null,
+    cars: ["car_1"],
+    carCount: 1,
+    times: 1,
+    acknowledged: null,
+    ...different,
+  };
+}
+
+/** Everything, as the first event of a stream. */
+export function someFleet(cars: readonly CarSummary[], different: Partial<Fleet> = {}): Fleet {
+  const at = Date.now();
+  return {
+    company: "depot",
+    version: "1.2.3",
+    at,
+    startedAt: at - 86_400_000,
+    health: { down: 0, degraded: 0, waiting: 0, paused: 0, healthy: cars.length },
+    openIncidents: [],
+    cars,
     ...different,
   };
 }
@@ -70,7 +129,8 @@ export function someDetail(car: CarSummary, different: Partial<CarDetail> = {}):
     ...car,
     devices: [],
     moduleContexts: [],
-    failures: car.lastFailure === null ? [] : [car.lastFailure],
+    lastMessageAgeMs: null,
+    incidents: [],
     statuses: [],
     commands: [],
     events: [],
@@ -209,18 +269,13 @@ export class PageServer implements AsyncDisposable {
       start: (stream) => {
         mine = stream;
         this.#streams.add(stream);
-        stream.enqueue(this.#encode({ type: "fleet", ...this.#list() }));
+        stream.enqueue(this.#encode({ type: "fleet", ...someFleet(this.cars) }));
       },
       cancel: () => {
         if (mine) this.#streams.delete(mine);
       },
     });
     return new Response(body, { headers: { "content-type": "text/event-stream" } });
-  }
-
-  #list(): Fleet {
-    const at = Date.now();
-    return { company: "depot", version: "1.2.3", at, startedAt: at - 86_400_000, cars: this.cars };
   }
 
   #encode(...events: readonly ServerEvent[]): Uint8Array {

@@ -2,14 +2,28 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 import assert from "node:assert/strict";
-import type { CarRates, CarSummary } from "../../src/http/api/schemas.ts";
+import type { CarRates, CarSummary, ServerEvent } from "../../src/http/api/schemas.ts";
 import { chromiumTest, type Tab } from "./browser.ts";
 import { waitFor } from "../support/wait.ts";
-import { NO_RATES, PageServer, payload, someCar, someDetail, someFailure } from "./page_server.ts";
+import {
+  NO_RATES,
+  PageServer,
+  payload,
+  someCar,
+  someCause,
+  someDetail,
+  someFleet,
+  someIncident,
+} from "./page_server.ts";
 
 const KEY = "a-key-nobody-guesses";
 /** What a browser says of every answer that is not 2xx, and of a server that is away. */
 const NETWORK = /^Failed to load resource/;
+
+/** A second in which these cars were busy. */
+function second(fleet: CarRates, cars: Record<string, CarRates>): ServerEvent {
+  return { type: "rates", at: Date.now(), fleet, cars, heardAt: {} };
+}
 
 /** Nothing was refused by the policy, and no script failed. */
 function assertQuiet(tab: Tab): void {
@@ -59,14 +73,14 @@ chromiumTest("page shows that a car connects, and what it does then", async (tab
   await page.goto(server.url);
   const row = page.getByRole("row", { name: "car_1" });
   await row.getByText("Waiting", { exact: true }).waitFor();
-  server.sendCar({ ...waiting, state: "RUNNING", sessionId: "s", connectedDevices: 3 });
+  server.sendCar(someCar("car_1", { connectedDevices: 3 }));
   await row.getByText("Running", { exact: true }).waitFor();
   assert.equal(await row.locator(".devices").textContent(), "3");
-  server.send({ type: "rates", at: Date.now(), fleet: rates(17), cars: { car_1: rates(17) } });
+  server.send(second(rates(17), { car_1: rates(17) }));
   await row.getByText("2.5 ms").waitFor();
   assert.equal(await row.locator(".rate").textContent(), "17");
   assert.match(await row.locator(".chart .line").getAttribute("d") ?? "", /^M59 /);
-  server.send({ type: "rates", at: Date.now(), fleet: NO_RATES, cars: {} });
+  server.send(second(NO_RATES, {}));
   await row.locator(".rate").getByText("0", { exact: true }).waitFor();
   assertQuiet(tab);
 });
@@ -79,9 +93,8 @@ chromiumTest("page says that the broker is away, and that it is back", async (ta
   await page.getByRole("row", { name: "car_3" }).waitFor();
   const alert = page.getByRole("alert").filter({ hasText: "The broker is away" });
   assert.equal(await alert.count(), 0);
-  for (const car of cars) {
-    server.sendCar({ ...car, state: "UNINITIALIZED", sessionId: null, brokerConnected: false });
-  }
+  const offline = { state: "UNINITIALIZED", sessionId: null, brokerConnected: false } as const;
+  for (const { car } of cars) server.sendCar(someCar(car, offline));
   await alert.waitFor();
   assert.match(await page.title(), /^\(3\) depot/);
   assert.equal(await page.getByText("No broker", { exact: true }).count(), 4);
@@ -158,7 +171,7 @@ chromiumTest("page touches only the rows that change, with 500 cars", async (tab
 
   await watchRows(tab);
   const busy = { car_2: rates(4), car_400: rates(5) };
-  server.send({ type: "rates", at: Date.now(), fleet: rates(9), cars: busy });
+  server.send(second(rates(9), busy));
   await page.locator('[data-car="car_400"] .rate', { hasText: "5" }).waitFor({ state: "attached" });
   assert.deepEqual((await touchedRows(tab)).sort(), ["car_2", "car_400"]);
   // What nobody sees is not drawn until somebody does.
@@ -171,25 +184,13 @@ chromiumTest("page touches only the rows that change, with 500 cars", async (tab
 
   // Everything anew, and nothing of it new, touches nothing.
   await watchRows(tab);
-  const at = Date.now();
-  server.send({
-    type: "fleet",
-    company: "again",
-    version: "1",
-    at,
-    startedAt: at,
-    cars: server.cars,
-  });
+  server.send({ type: "fleet", ...someFleet(server.cars, { company: "again" }) });
   await page.getByText("again", { exact: true }).waitFor();
   assert.deepEqual((await touchedRows(tab)).sort(), ["car_2", "car_400"]);
 
   // A car that fails comes first, and nothing but its row moves.
   await watchRows(tab);
-  const failed = {
-    ...(cars[299] as CarSummary),
-    state: "ERROR",
-    lastFailure: someFailure(),
-  } as const;
+  const failed = someCar("car_300", { state: "ERROR" });
   server.sendCar(failed);
   await page.locator('tbody tr:first-child[data-car="car_300"]').waitFor({ state: "attached" });
   assert.deepEqual((await touchedRows(tab)).sort(), ["car_300"]);
@@ -201,9 +202,8 @@ chromiumTest("page keeps its rows when the whole fleet comes anew", async (tab) 
   await using server = PageServer.start(fleet(3));
   await page.goto(server.url);
   await page.getByRole("link", { name: "car_2" }).focus();
-  const at = Date.now();
   const cars = [someCar("car_4"), someCar("car_2", { connectedDevices: 7 })];
-  server.send({ type: "fleet", company: "depot", version: "1.2.3", at, startedAt: at, cars });
+  server.send({ type: "fleet", ...someFleet(cars) });
   await page.getByText("Select cars to act on them").waitFor();
   const focused = await page.evaluate(() => document.activeElement?.textContent);
   assert.equal(focused, "car_2");
@@ -213,11 +213,11 @@ chromiumTest("page keeps its rows when the whole fleet comes anew", async (tab) 
 
 chromiumTest("page sorts and filters, and the address remembers it", async (tab) => {
   const { page } = tab;
-  const failure = someFailure({ detail: "status of 7/1/front", reason: "status_missing" });
+  const lastIncident = someIncident({ text: "First status missing: status of 7/1/front" });
   const cars = [
     someCar("car_10", { connectedDevices: 1 }),
     someCar("car_9", { state: "ERROR", connectedDevices: 5, modules: [7] }),
-    someCar("car_1", { connectedDevices: 3, lastFailure: failure }),
+    someCar("car_1", { connectedDevices: 3, lastIncident }),
   ];
   await using server = PageServer.start(cars);
   await page.goto(server.url);
@@ -282,7 +282,7 @@ chromiumTest(
     assert.deepEqual(server.calls, [
       { method: "fleet.pause", params: { cars: ["car_1", "car_3"], reason: "brakes" } },
     ]);
-    server.sendCar({ ...someCar("car_1"), state: "CONNECTED", paused: true, pause });
+    server.sendCar(someCar("car_1", { state: "CONNECTED", paused: true, pause }));
     const row = page.getByRole("row", { name: "car_1" });
     await row.getByText("Paused", { exact: true }).waitFor();
     await row.getByText(/Paused by desk \S+: brakes \(until the server restarts\)/).waitFor();
@@ -389,7 +389,7 @@ chromiumTest("page can be used by keyboard alone", async (tab) => {
 chromiumTest("page shows what a car has said as text or hex, and never as markup", async (tab) => {
   const { page } = tab;
   const hostile = `<img src="x" onerror="document.title='owned'">`;
-  const car = someCar("car_1", { lastFailure: someFailure({ detail: hostile }) });
+  const car = someCar("car_1", { lastIncident: someIncident({ text: hostile }) });
   await using server = PageServer.start([car]);
   const at = Date.now();
   const status = {
@@ -403,6 +403,7 @@ chromiumTest("page shows what a car has said as text or hex, and never as markup
   server.details.set(
     "car_1",
     someDetail(car, {
+      incidents: [someIncident({ text: hostile })],
       devices: [{
         id: `7/1/${hostile}`,
         module: 7,
@@ -447,7 +448,7 @@ chromiumTest("page shows what a car has said as text or hex, and never as markup
   await list("Last commands").getByText(hostile, { exact: true }).waitFor();
   await list("Last commands").getByText("INVALID_COMMAND").waitFor();
   await list("Last events").getByText("Session started").waitFor();
-  await list("Last failures").getByText(car.lastFailure?.advice ?? "").waitFor();
+  await list("Last incidents").getByText(someIncident().advice).waitFor();
   assert.equal(await page.locator("main img").count(), 0);
   assert.match(await page.title(), /^car_1/);
   assertQuiet(tab);
@@ -465,31 +466,42 @@ chromiumTest("page of a car says so when there is none of that name", async (tab
   assertQuiet(tab);
 });
 
-chromiumTest("page tells a screen reader what fails, many at once as one sentence", async (tab) => {
-  const { page } = tab;
-  await using server = PageServer.start(fleet(9));
-  await page.goto(server.url);
-  await page.getByRole("row", { name: "car_9" }).waitFor();
-  const region = page.locator("[aria-live=polite]");
-  server.send({ type: "failure", car: "car_1", failure: someFailure() });
-  await region.getByText("car_1 failed: Gateway silent").waitFor({ state: "attached" });
-  const failed = ["car_2", "car_3", "car_4", "car_5", "car_6"];
-  server.send(...failed.map((car) => ({ type: "failure", car, failure: someFailure() }) as const));
-  await region.getByText("5 cars failed: car_2, car_3, car_4 and 2 more").waitFor({
-    state: "attached",
-  });
-  assert.equal(await page.getByRole("list", { name: "Latest failures" }).locator("li").count(), 3);
-  assertQuiet(tab);
-});
+chromiumTest(
+  "page tells a screen reader of incidents, many at once as one sentence",
+  async (tab) => {
+    const { page } = tab;
+    await using server = PageServer.start(fleet(9));
+    await page.goto(server.url);
+    await page.getByRole("row", { name: "car_9" }).waitFor();
+    const region = page.locator("[aria-live=polite]");
+    const begins = (id: number) => {
+      const incident = someIncident({ id, cars: [`car_${id}`], text: "Gateway silent" });
+      return { type: "incident", at: Date.now(), change: "began", incident } as const;
+    };
+    server.send(begins(1));
+    await region.getByText("car_1: Gateway silent").waitFor({ state: "attached" });
+    server.send(...[2, 3, 4, 5, 6].map(begins));
+    await region.getByText(/^5 incidents: car_2: Gateway silent; .* and 2 more$/).waitFor({
+      state: "attached",
+    });
+    assert.equal(
+      await page.getByRole("list", { name: "Latest incidents" }).locator("li").count(),
+      3,
+    );
+    assertQuiet(tab);
+  },
+);
 
 chromiumTest(
   "page asks no other host and is legible in light, dark and on a phone",
   async (tab) => {
     const { page } = tab;
     const foreign: string[] = [];
-    const car = someCar("car_1", { state: "ERROR", lastFailure: someFailure() });
+    const car = someCar("car_1", { state: "ERROR", lastIncident: someIncident() });
     const paused = someCar("car_2", { paused: true, state: "CONNECTED" });
-    await using server = PageServer.start([car, paused, someCar("car_3")]);
+    const causes = [someCause({ code: "slow_responses", severity: "degraded" })];
+    const degraded = someCar("car_4", { health: { state: "degraded", since: 0, causes } });
+    await using server = PageServer.start([car, paused, degraded, someCar("car_3")]);
     const data = payload("json", JSON.stringify({ text: "a long one ".repeat(20) }));
     const status = { at: Date.now(), device: "1000/1/a_role_that_is_long", counter: 1 } as const;
     const seen = { ...status, data, responseMs: 1 };

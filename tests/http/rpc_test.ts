@@ -21,7 +21,10 @@ Deno.test("rpc restarts, pauses and resumes a car, and its gateway hears of each
   const gateway = await new TestGateway(fixture, "car_a").run([FRONT]);
   const restarted = await fixture.rpc("car.restart", { car: "car_a" });
   assert.equal(restarted.result.sessionId, null);
-  assert.equal(restarted.result.lastFailure.reason, "stopped");
+  assert.deepEqual([restarted.result.lastIncident, restarted.result.health.state], [
+    null,
+    "waiting",
+  ]);
   assert.deepEqual(transport.told, ["", "s1"]);
   await gateway.run([FRONT], "s2");
 

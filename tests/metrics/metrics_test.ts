@@ -48,7 +48,7 @@ Deno.test("Metrics count sessions, statuses and commands of each car, by reason"
     [
       'cars{state="RUNNING"}',
       'cars{state="CONNECTED"}',
-      'car_running{car="car_a"}',
+      'car_health{car="car_a"}',
       'connected_devices{car="car_a"}',
       'unanswered_commands{car="car_a"}',
       'mqtt_connected{car="car_b"}',
@@ -58,7 +58,7 @@ Deno.test("Metrics count sessions, statuses and commands of each car, by reason"
     [
       ['cars{state="RUNNING"}', 1],
       ['cars{state="CONNECTED"}', 1],
-      ['car_running{car="car_a"}', 1],
+      ['car_health{car="car_a"}', 0],
       ['connected_devices{car="car_a"}', 1],
       ['unanswered_commands{car="car_a"}', 1],
       ['mqtt_connected{car="car_b"}', 1],
@@ -217,18 +217,14 @@ Deno.test("LoopLag knows how late its timer came, for a minute", async () => {
   assert.equal(clock.timers, 0);
 });
 
-Deno.test("Ring keeps the newest, in order, whatever was replaced", () => {
+Deno.test("Ring keeps the newest, in order", () => {
   const ring = new Ring<number>(3);
-  assert.equal(ring.newest, undefined);
-  ring.replaceNewest(1);
-  for (let value = 2; value <= 8; value++) {
+  for (let value = 1; value <= 8; value++) {
     ring.push(value);
-    assert.equal(ring.newest, value);
     assert.deepEqual(ring.oldestFirst(), [value - 2, value - 1, value].filter((one) => one > 0));
-    ring.replaceNewest(value);
   }
-  ring.replaceNewest(80);
-  assert.deepEqual(ring.newestFirst(), [80, 7, 6]);
+  assert.deepEqual(ring.newestFirst(), [8, 7, 6]);
+  assert.equal(ring.newestWhere((value) => value < 8), 7);
 });
 
 Deno.test("Metrics.text() writes what takes several turns as one piece", async () => {

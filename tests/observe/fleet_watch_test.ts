@@ -3,13 +3,18 @@ import assert from "node:assert/strict";
 import { FleetWatch } from "../../src/observe/fleet_watch.ts";
 import { createSession } from "../../src/session/session.ts";
 import { SETTINGS } from "../car/support.ts";
+import { documented, load } from "../config/support.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 
 Deno.test("FleetWatch forgets cars that the server does not have any more", async () => {
   const clock = new VirtualClock();
   const watch = new FleetWatch(clock);
   const served = new Set(["car_a", "car_b"]);
-  watch.start((car) => served.has(car));
+  watch.start({
+    config: { health: load(documented()).config.health, cars: [] },
+    car: (name) => served.has(name) ? { brokerTrouble: null } : undefined,
+    missingModules: () => null,
+  });
   const session = createSession();
   for (const car of served) {
     const turn = { car, at: 0, settings: SETTINGS, before: session, after: session, effects: [] };

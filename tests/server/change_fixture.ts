@@ -3,7 +3,6 @@ import { compareConfigs, type ConfigDifference } from "../../src/config/plan/com
 import type { ServerConfig } from "../../src/config/resolve/config.ts";
 import { decodeServerMessage, encodeClientMessage } from "../../src/protocol/codec/codec.ts";
 import { type Device, DeviceState } from "../../src/protocol/messages.ts";
-import { FleetWatch } from "../../src/observe/fleet_watch.ts";
 import { Server } from "../../src/server/server.ts";
 import { bytes } from "../car/support.ts";
 import { documented, load } from "../config/support.ts";
@@ -53,13 +52,13 @@ export class ChangeFixture {
   readonly clock = new VirtualClock();
   readonly log = new ListLog();
   readonly hosts = new FakeHosts();
-  readonly watch = new FleetWatch(this.clock);
   readonly server: Server;
   /** The module call timeout each host was started with, in milliseconds. */
   readonly callTimeouts: number[] = [];
   /** Cars that an operator has paused. */
   readonly paused = new Set<string>();
   readonly #transports = new Map<string, TestTransport[]>();
+  readonly #failures = new Map<string, string[]>();
 
   constructor(config: ServerConfig, contextsPerHost = 15) {
     this.server = new Server({
@@ -67,7 +66,14 @@ export class ChangeFixture {
       log: this.log,
       clock: this.clock,
       contextsPerHost,
-      subscribers: [this.watch],
+      subscribers: [{
+        onTurn: ({ car, effects }) => {
+          const ended = effects.flatMap((effect) =>
+            effect.type === "ended" ? [effect.failure.reason] : []
+          );
+          this.#failures.set(car, [...this.failures(car), ...ended]);
+        },
+      }],
       isPaused: (car) => this.paused.has(car),
       startHost: (events, { timeouts }) => {
         this.callTimeouts.push(timeouts.moduleCallMs);
@@ -140,6 +146,6 @@ export class ChangeFixture {
 
   /** Why sessions of a car ended, oldest first. */
   failures(car: string): string[] {
-    return this.watch.record(car).failures.oldestFirst().map(({ reason }) => reason);
+    return this.#failures.get(car) ?? [];
   }
 }

@@ -84,7 +84,7 @@ Deno.test("Server.change() adds a module to a car and removes it again", async (
   assert.equal(added.destroyed, 1);
   await test.connect("car_a", "third");
   assert.equal(test.sessions.car_a, "third");
-  assert.deepEqual(test.failures("car_a"), ["module_lost"]);
+  assert.deepEqual(test.failures("car_a"), ["module_lost", "module_lost"]);
   await test.server.stop();
 });
 

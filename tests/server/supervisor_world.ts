@@ -108,7 +108,7 @@ export class World {
 
   failed({ car, context, host }: WorldContext, blame: Blame = "none"): void {
     this.contexts.delete(context);
-    this.take({ type: "failed", car, context, host, message: "no", blame });
+    this.take({ type: "failed", car, context, host, message: "no", detail: "no", blame });
   }
 
   destroyed({ car, context, host }: WorldContext): void {

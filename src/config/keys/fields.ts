@@ -25,6 +25,12 @@ export function wholeMilliseconds() {
   return integer("a whole number of milliseconds", 0, MAX_MS);
 }
 
+/** A share, in percent. */
+export function percent() {
+  const error = "a number of percent, greater than 0 and at most 100";
+  return z.number({ error }).gt(0, { error }).max(100, { error });
+}
+
 export function count(least: 0 | 1) {
   return integer("a whole number", least, MAX_INT32);
 }

@@ -63,6 +63,35 @@ export const LIMITS = {
   }),
 };
 
+/** When a car is degraded, and when an incident is over. */
+export const HEALTH = {
+  window_ms: key(field.milliseconds().default(30_000), {
+    doc: "Refusals and slow responses of so long count",
+    takes: "at_once",
+    unit: "ms",
+  }),
+  refused_percent: key(field.percent().default(10), {
+    doc:
+      "A car is degraded when a module refuses so many of its statuses, or its gateway so many commands",
+    takes: "at_once",
+    unit: "%",
+  }),
+  slow_response_ms: key(field.milliseconds().default(5000), {
+    doc: "A car is degraded when the response to a status takes so long",
+    takes: "at_once",
+    unit: "ms",
+  }),
+  backlog: key(field.count(1).default(20), {
+    doc: "A car is degraded when so many statuses are unanswered and their number grows",
+    takes: "at_once",
+  }),
+  settle_ms: key(field.milliseconds().default(30_000), {
+    doc: "An incident is over when its cause has been away for so long",
+    takes: "at_once",
+    unit: "ms",
+  }),
+};
+
 const CREDENTIALS = {
   mqtt_username: key(field.filledText("a text").optional(), {
     doc: "User name for the broker",
@@ -336,6 +365,7 @@ export const COMMON = {
     of: ({ timeouts }) => timeouts.refusedPauseMs / 1000,
   }),
   limits: section("limits", "Limits of each car or module host", LIMITS),
+  health: section("health", "When a car is degraded, judged while http is on", HEALTH),
   logging: optionalSection("logging", "Where log lines go", LOGGING),
   http: optionalSection("http", "Page, API and metrics for operators; off when absent", HTTP),
   opentelemetry: optionalSection(

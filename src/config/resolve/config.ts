@@ -1,6 +1,6 @@
 // The resolved configuration, the same whatever the dialect [CONFIG-DIALECTS].
 import type { ResolvedOf } from "../keys/key.ts";
-import type { LIMITS } from "../keys/keys.ts";
+import type { HEALTH, LIMITS } from "../keys/keys.ts";
 import type { LoggingConfig } from "../../log/mod.ts";
 import type { Endpoint, TlsFiles } from "../../net/mod.ts";
 
@@ -10,6 +10,8 @@ export interface ServerConfig {
   readonly broker: BrokerConfig;
   readonly timeouts: Timeouts;
   readonly limits: Limits;
+  /** When a car is degraded. */
+  readonly health: ResolvedOf<typeof HEALTH>;
   /** Whether a command whose device names another module is sent anyway. */
   readonly sendInvalidCommand: boolean;
   readonly logging: LoggingConfig;

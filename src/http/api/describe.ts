@@ -256,7 +256,7 @@ the key, and has \`name\`, \`scope\` and \`csrfToken\`, which every POST, PUT an
 
 ## Events
 
-\`/api/v1/events\` begins with the event \`fleet\`, which has everything; \`car\`, \`failure\` and, every
+\`/api/v1/events\` begins with the event \`fleet\`, which has everything; \`car\`, \`incident\` and, every
 second, \`rates\` follow. Each has an \`id\`. A client that comes back within a minute, with the last
 one in \`Last-Event-ID\`, gets what it has missed; up to 1 MiB is kept. Where that is not enough, it
 gets \`fleet\` again.

@@ -30,6 +30,8 @@ export const RPC_ERRORS = {
   UNAVAILABLE: -32002,
   /** The caller's key lacks the scope of the method. */
   FORBIDDEN: -32003,
+  /** No incident of that number is remembered. */
+  NO_SUCH_INCIDENT: -32004,
 } as const;
 
 /** Requests in one batch. */

@@ -8,6 +8,7 @@ import { type Log, LOG_LEVELS, type LogLevel } from "../../log/mod.ts";
 import type { CallStatistics } from "../../module/mod.ts";
 import type { Pauses } from "../../state/mod.ts";
 import type { ReloadReport as Report } from "../../server/mod.ts";
+import { HEALTH_STATES } from "../../observe/mod.ts";
 import { STATE_NAMES } from "../../session/mod.ts";
 import { AuditedAction, type AuditList } from "../access/audit.ts";
 import { type Caller, hasScope } from "../access/caller.ts";
@@ -17,6 +18,7 @@ import {
   CarList,
   CarSummary,
   EffectiveConfig,
+  IncidentView,
   OpenRpc,
   OperatedCars,
   ReloadReport,
@@ -92,6 +94,8 @@ function define<P extends z.ZodObject, R extends z.ZodType>(
 const CARS = z.strictObject({
   state: z.array(z.enum(STATE_NAMES)).min(1).optional().describe("Cars in one of these states"),
   q: z.string().max(100).optional().describe("Cars whose name contains this"),
+  health: z.array(z.enum(HEALTH_STATES)).min(1).optional()
+    .describe("Cars in one of these states of health"),
   limit: z.int().min(1).max(10_000).optional().describe("Cars on a page; absent: all"),
   after: z.string().optional().describe("The car before the page: `next` of the page before"),
 });
@@ -137,6 +141,34 @@ export const METHODS: readonly Method[] = [
     }),
     result: z.array(AuditedAction).readonly(),
     run: ({ limit = 100, before, car }, { audit }) => audit.list(limit, before, car),
+  }),
+  define({
+    name: "incident.list",
+    summary: "What has gone wrong, by its cause, newest first",
+    scope: "read",
+    rest: { verb: "GET", path: "/api/v1/incidents" },
+    params: z.strictObject({
+      state: z.enum(["open", "ended"]).optional().describe("Absent: both"),
+      car: z.string().optional().describe("Absent: of all cars"),
+      limit: z.int().min(1).max(500).optional().describe("Absent: 100"),
+    }),
+    result: z.array(IncidentView).readonly(),
+    run: (filter, { watch }) => watch.incidents.list(filter),
+  }),
+  define({
+    name: "incident.acknowledge",
+    summary: "Say that somebody takes care of an incident",
+    scope: "operate",
+    rest: { verb: "POST", path: "/api/v1/incidents/{id}/acknowledge" },
+    params: z.strictObject({
+      id: z.int().min(1),
+      name: z.string().trim().min(1).max(100).describe("Who"),
+      note: z.string().trim().max(1000).default("").describe("What is done about it"),
+    }),
+    result: IncidentView,
+    run: ({ id, name, note }, { watch, clock }) =>
+      watch.incidents.acknowledge(id, { name, note, at: Math.floor(clock.now()) }) ??
+        noSuchIncident(id),
   }),
   define({
     name: "config.reload",
@@ -319,6 +351,11 @@ function setLevel(
 function noSuchPage(after = ""): never {
   const message = `after: Expected a car of the configuration: found ${quote(after)}`;
   throw new RpcError(RpcCode.INVALID_PARAMS, message);
+}
+
+function noSuchIncident(id: number): never {
+  const message = `Expected an incident that is remembered: found ${id}`;
+  throw new RpcError(RPC_ERRORS.NO_SUCH_INCIDENT, message);
 }
 
 function noSuchCar(car: string): never {

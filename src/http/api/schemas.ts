@@ -4,8 +4,9 @@
 // Times (`at`, `...At`, `since`) are milliseconds since the epoch, durations (`...Ms`)
 // milliseconds.
 import * as z from "zod";
-import { FAILURE_REASONS, STATE_NAMES } from "../../session/mod.ts";
 import { externalSchema } from "../../config/mod.ts";
+import { CAUSE_CODES, HEALTH_STATES } from "../../observe/mod.ts";
+import { STATE_NAMES } from "../../session/mod.ts";
 import { LOG_LEVELS } from "../../log/mod.ts";
 
 const time = () => z.number().describe("milliseconds since the epoch");
@@ -67,17 +68,55 @@ export const CarRates = z.object({
 }).meta({ id: "CarRates", description: "Counts of one second" });
 export type CarRates = z.infer<typeof CarRates>;
 
-export const FailureView = z.object({
-  at: time().describe("the last time, when it happened often in a row"),
-  reason: z.enum(FAILURE_REASONS),
-  title: z.string().describe("the reason in two or three words"),
-  sessionId: z.string().describe("empty when it failed before it had one"),
-  detail: z.string().describe("what was awaited or found"),
-  waitedMs: z.number().describe("for how long it was awaited; 0 when nothing was"),
-  times: count().describe("how often in a row"),
+export const CauseView = z.object({
+  code: z.enum(CAUSE_CODES).describe("for programs"),
+  severity: z.enum(["down", "degraded", "waiting"]),
+  since: time(),
+  text: z.string().describe("what is wrong, in a sentence"),
   advice: z.string().describe("what it means and what to do"),
-}).meta({ id: "FailureView", description: "Why a session ended, or a connect sequence failed" });
-export type FailureView = z.infer<typeof FailureView>;
+  module: z.int().nullable().describe("the module concerned, if it is one"),
+  attempts: count().nullable()
+    .describe("attempts that have failed; null where nothing is attempted"),
+  nextAttemptAt: time().nullable().describe("null while an attempt is in progress"),
+}).meta({ id: "CauseView", description: "Why a car is not healthy" });
+export type CauseView = z.infer<typeof CauseView>;
+
+export const HealthView = z.object({
+  state: z.enum(HEALTH_STATES),
+  since: time(),
+  causes: list(CauseView).describe("the worst first; empty when all is well"),
+}).meta({ id: "HealthView", description: "What a car is for an operator" });
+export type HealthView = z.infer<typeof HealthView>;
+
+/** One cause of trouble, however many cars and sessions it hits. */
+export const IncidentView = z.object({
+  id: z.int().min(1),
+  code: z.enum(CAUSE_CODES),
+  severity: z.enum(["down", "degraded", "waiting"]),
+  text: z.string().describe("what happened to the first car, or to the one that caused it"),
+  advice: z.string().describe("what it means and what to do"),
+  beganAt: time(),
+  endedAt: time().nullable().describe("null while it goes on"),
+  quietSince: time().nullable()
+    .describe("since when no car suffers from it: it ends soon unless one does again"),
+  culprit: z.object({ car: z.string(), module: z.int() }).nullable()
+    .describe("the module that took the other cars along"),
+  cars: names().describe("cars that it has hit; at most 100 when it is over"),
+  carCount: count(),
+  times: count().describe("how often cars were hit, each time counted"),
+  acknowledged: z.object({ name: z.string(), note: z.string(), at: time() }).nullable(),
+}).meta({ id: "IncidentView", description: "Something that went wrong, with one cause" });
+export type IncidentView = z.infer<typeof IncidentView>;
+
+/** The last incident of one car. */
+export const CarIncident = IncidentView.pick({
+  id: true,
+  code: true,
+  beganAt: true,
+  endedAt: true,
+}).extend({ text: z.string().describe("what happened to this car") })
+  .meta({ id: "CarIncident" });
+export type CarIncident = z.infer<typeof CarIncident>;
 
 export const PauseView = z.object({
   by: z.string().describe("name of the operator's key"),
@@ -91,6 +130,9 @@ export const CarSummary = z.object({
   car: z.string(),
   state: z.enum(STATE_NAMES),
   since: time(),
+  health: HealthView,
+  lastMessageAt: time().nullable()
+    .describe("when the gateway was last heard; null: not since the server started"),
   paused: z.boolean().describe("by an operator: no gateway is answered until it is resumed"),
   pause: PauseView.nullable().describe("null while it is not paused"),
   brokerConnected: z.boolean(),
@@ -98,8 +140,8 @@ export const CarSummary = z.object({
   connectedDevices: count(),
   modules: list(z.int()).describe("numbers of its modules"),
   rates: CarRates.describe("of the last whole second"),
-  lastFailure: FailureView.nullable()
-    .describe("null when nothing has failed since the server started"),
+  lastIncident: CarIncident.nullable()
+    .describe("null when nothing has gone wrong since the server started"),
 }).meta({ id: "CarSummary", description: "A car as a row" });
 export type CarSummary = z.infer<typeof CarSummary>;
 
@@ -108,6 +150,8 @@ const Fleet = z.object({
   version: z.string(),
   at: time(),
   startedAt: time(),
+  health: z.record(z.enum(HEALTH_STATES), count()).describe("cars by health"),
+  openIncidents: list(IncidentView).describe("newest first, at most 100"),
   cars: list(CarSummary).describe("in the order of the configuration"),
 });
 export type Fleet = z.infer<typeof Fleet>;
@@ -218,7 +262,8 @@ const CarCounts = z.object({
 export const CarDetail = CarSummary.extend({
   devices: list(DeviceView).describe("of the session, connected ones first"),
   moduleContexts: list(ModuleView),
-  failures: list(FailureView).describe("newest first, at most 10"),
+  lastMessageAgeMs: z.number().nullable(),
+  incidents: list(IncidentView).describe("newest first, at most 10"),
   statuses: list(StatusView).describe("newest first, at most 20"),
   commands: list(CommandView).describe("newest first, at most 20"),
   events: list(EventView).describe("newest first, at most 50"),
@@ -313,13 +358,14 @@ export const CarEvent = z.object({
 }).meta({ id: "CarEvent" });
 export type CarEvent = z.infer<typeof CarEvent>;
 
-/** A session ended, or a connect sequence failed. */
-export const FailureEvent = z.object({
-  type: z.literal("failure"),
-  car: z.string(),
-  failure: FailureView,
-}).meta({ id: "FailureEvent" });
-export type FailureEvent = z.infer<typeof FailureEvent>;
+/** An incident has begun, hits more or fewer cars, is over, or was acknowledged. */
+export const IncidentEvent = z.object({
+  type: z.literal("incident"),
+  at: time(),
+  change: z.enum(["began", "changed", "ended", "acknowledged"]),
+  incident: IncidentView,
+}).meta({ id: "IncidentEvent" });
+export type IncidentEvent = z.infer<typeof IncidentEvent>;
 
 /** Counts of the last second; missing cars had neither statuses nor commands. */
 export const RatesEvent = z.object({
@@ -327,6 +373,8 @@ export const RatesEvent = z.object({
   at: time(),
   fleet: CarRates,
   cars: z.record(z.string(), CarRates).readonly(),
+  heardAt: z.record(z.string(), time()).readonly()
+    .describe("when gateways were last heard that were heard in that second"),
 }).meta({ id: "RatesEvent" });
 export type RatesEvent = z.infer<typeof RatesEvent>;
 
@@ -339,7 +387,7 @@ export type RatesEvent = z.infer<typeof RatesEvent>;
 export const ServerEvent = z.discriminatedUnion("type", [
   FleetEvent,
   CarEvent,
-  FailureEvent,
+  IncidentEvent,
   RatesEvent,
 ]).meta({ id: "ServerEvent" });
 export type ServerEvent = z.infer<typeof ServerEvent>;

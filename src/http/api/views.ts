@@ -2,31 +2,36 @@
 import type { CarSnapshot } from "../../car/mod.ts";
 import type { ServerConfig } from "../../config/mod.ts";
 import {
+  deviceAdvice,
   type FleetWatch,
+  type Health,
+  HEALTH_STATES,
+  type HealthState,
   QUIET,
   type SeenCommand,
-  type SeenFailure,
   type SeenStatus,
 } from "../../observe/mod.ts";
 import type { ServerSnapshot } from "../../server/mod.ts";
 import { CommandResponseType, DeviceState } from "../../protocol/mod.ts";
-import { FAILURES, type StateName } from "../../session/mod.ts";
+import type { StateName } from "../../session/mod.ts";
 import type { Pauses } from "../../state/mod.ts";
 import type { Clock } from "../../time/mod.ts";
 import { VERSION } from "../../version.ts";
-import { deviceAdvice, failureAdvice } from "./failure_advice.ts";
 import type {
   CarDetail,
+  CarIncident,
   CarList,
   CarSummary,
   CommandView,
   DeviceView,
-  FailureView,
   Fleet,
   ModuleView,
   StatusView,
 } from "./schemas.ts";
 import { payloadView } from "./payload_view.ts";
+
+/** Incidents that the page of a car shows. */
+const MAX_INCIDENTS = 10;
 
 /** The data for views. */
 export interface ViewSource {
@@ -46,19 +51,23 @@ export function fleetView(source: ViewSource): Fleet {
   const { fleet, clock, startedAt } = source;
   const { company } = fleet.config;
   const modules = modulesByCar(fleet.config);
-  const { cars } = fleet.snapshot();
+  const cars = fleet.snapshot().cars
+    .map((car) => summary(car, modules.get(car.car) ?? [], source));
   return {
     company,
     version: VERSION,
     at: Math.floor(clock.now()),
     startedAt,
-    cars: cars.map((car) => summary(car, modules.get(car.car) ?? [], source)),
+    health: countsByHealth(cars.map(({ health }) => health)),
+    openIncidents: source.watch.incidents.list({ state: "open" }),
+    cars,
   };
 }
 
 /** What is asked of the list of cars. */
 export interface CarQuery {
   readonly state?: readonly StateName[] | undefined;
+  readonly health?: readonly HealthState[] | undefined;
   /** A part of the name. */
   readonly q?: string | undefined;
   /** @default {all} */
@@ -70,13 +79,14 @@ export interface CarQuery {
 /** A page of the cars that pass; undefined when `after` is none of the cars. */
 export function carList(
   source: ViewSource,
-  { state, q, limit = Infinity, after }: CarQuery,
+  { state, health, q, limit = Infinity, after }: CarQuery,
 ): CarList | undefined {
   const { cars, ...fleet } = fleetView(source);
   const start = after === undefined ? 0 : cars.findIndex(({ car }) => car === after) + 1;
   if (start === 0 && after !== undefined) return undefined;
   const passes = (car: CarSummary) =>
-    (state?.includes(car.state) ?? true) && car.car.includes(q ?? "");
+    (state?.includes(car.state) ?? true) && (health?.includes(car.health.state) ?? true) &&
+    car.car.includes(q ?? "");
   const rest = cars.slice(start).filter(passes);
   const page = rest.slice(0, limit);
   return {
@@ -117,7 +127,8 @@ export function carDetail(source: ViewSource, name: string): CarDetail | undefin
       problem: why === null ? null : deviceAdvice(device.module, why),
     })),
     moduleContexts: config.modules.map(({ id, libPath }) => moduleView(server, name, id, libPath)),
-    failures: record.failures.newestFirst().map(failureView),
+    lastMessageAgeMs: watch.lastMessageAgeMs(name),
+    incidents: watch.incidents.list({ car: name, limit: MAX_INCIDENTS }),
     statuses: record.statuses.newestFirst().map(statusView),
     commands: record.commands.newestFirst().map(commandView),
     events: record.events.newestFirst(),
@@ -127,11 +138,11 @@ export function carDetail(source: ViewSource, name: string): CarDetail | undefin
   };
 }
 
-/** A failure with what to do about it. */
-export function failureView(failure: SeenFailure): FailureView {
-  const { at, reason, sessionId, detail, waitedMs, times } = failure;
-  const { title } = FAILURES[reason];
-  return { at, reason, title, sessionId, detail, waitedMs, times, advice: failureAdvice(failure) };
+/** How many cars are in each state of health. */
+function countsByHealth(all: readonly Health[]): Fleet["health"] {
+  const counts = Object.fromEntries(HEALTH_STATES.map((state) => [state, 0])) as Fleet["health"];
+  for (const { state } of all) counts[state]++;
+  return counts;
 }
 
 function summary(
@@ -140,11 +151,14 @@ function summary(
   { watch, pauses }: ViewSource,
 ): CarSummary {
   const pause = pauses.get(car.car);
-  const failure = watch.record(car.car).failures.newest;
+  const { lastMessageAt } = watch.record(car.car).health;
+  const incident = watch.incidents.lastOf(car.car);
   return {
     car: car.car,
     state: car.state,
     since: car.since,
+    health: watch.healthOf(car.car),
+    lastMessageAt: lastMessageAt === null ? null : Math.floor(lastMessageAt),
     paused: car.paused,
     pause: pause === undefined ? null : { ...pause, kept: pauses.areKept },
     brokerConnected: car.brokerConnected,
@@ -152,8 +166,12 @@ function summary(
     connectedDevices: car.devices.length,
     modules,
     rates: watch.lastSecond.cars.get(car.car) ?? QUIET,
-    lastFailure: failure === undefined ? null : failureView(failure),
+    lastIncident: incident === undefined ? null : carIncident(incident),
   };
+}
+
+function carIncident({ id, code, beganAt, endedAt, text }: CarIncident): CarIncident {
+  return { id, code, beganAt, endedAt, text };
 }
 
 function modulesByCar(config: ServerConfig): ReadonlyMap<string, readonly number[]> {

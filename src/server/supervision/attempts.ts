@@ -138,7 +138,9 @@ export function onFailed(
   effects.push({ type: "log", level: "error", car: car.name, module, text: input.message });
   // The host died meanwhile: `init` may have crashed, and would take the same neighbors down again.
   const suspect = set.suspect || input.blame === "likely";
-  const next = withCar(released, { ...car, [setName]: { ...without(set, context), suspect } });
+  const problem = { module, detail: input.detail };
+  const less = { ...without(set, context), suspect, problem };
+  const next = withCar(released, { ...car, [setName]: less });
   return afterAttempt(next, car.id, setName, environment, effects);
 }
 
@@ -165,6 +167,7 @@ export function onLost(
     crashesInRow: past.crashesInRow + (counts ? 1 : 0),
     crashed: past.crashed || counts,
     suspect: past.suspect || blame === "likely",
+    problem: { module, detail: reason },
   };
   const next = retry(car, setName, less, environment, effects);
   return afterAttempt(

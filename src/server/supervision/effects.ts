@@ -30,7 +30,12 @@ export type SupervisorInput =
   | { readonly type: "remove"; readonly car: number }
   /** An `open` effect has ended. */
   | ContextInput<"opened">
-  | ContextInput<"failed"> & { readonly message: string; readonly blame: Blame }
+  | ContextInput<"failed"> & {
+    readonly message: string;
+    /** The cause alone, without car, module and path. */
+    readonly detail: string;
+    readonly blame: Blame;
+  }
   /** The host of a context is gone. */
   | ContextInput<"lost"> & { readonly reason: string; readonly blame: Blame }
   /** A `destroy` effect has ended. */

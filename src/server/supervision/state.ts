@@ -51,6 +51,8 @@ export interface ModuleSet {
   readonly wellSince: number | null;
   /** When the next attempt begins; `null`: none is due. */
   readonly retryAt: number | null;
+  /** Why a context was last lost, or could not be opened; `null`: none ever. */
+  readonly problem: { readonly module: number; readonly detail: string } | null;
 }
 
 /** A context of a car. */
@@ -122,6 +124,7 @@ export function newModuleSet(
     suspect: false,
     wellSince: null,
     retryAt: null,
+    problem: null,
   };
 }
 
@@ -133,6 +136,24 @@ export function includesSpec(specs: readonly ContextSpec[], spec: ContextSpec): 
 /** Whether all contexts of a set exist. */
 export function isComplete({ specs, contexts }: ModuleSet): boolean {
   return contexts.length === specs.length && contexts.every(({ stage }) => stage === "open");
+}
+
+/** A car that lacks contexts. */
+export interface MissingModules {
+  /** Attempts and losses in a row; 0 when contexts are missing as intended. */
+  readonly attempts: number;
+  /** In milliseconds of the supervisor's clock; `null` while one is in progress. */
+  readonly nextAttemptAt: number | null;
+  /** What the last attempt failed of; `null`: none has failed. */
+  readonly problem: ModuleSet["problem"];
+}
+
+/** What a car lacks; `null` when it has all its contexts, or there is no such car. */
+export function missingModules({ cars }: SupervisorState, car: string): MissingModules | null {
+  const serving = cars.findLast(({ name }) => name === car)?.serving;
+  if (serving === undefined || isComplete(serving)) return null;
+  const { failuresInRow, retryAt, problem } = serving;
+  return { attempts: failuresInRow, nextAttemptAt: retryAt, problem };
 }
 
 /** The state with another entry of a car. */

@@ -24,6 +24,8 @@ export class BrokerConnector implements Connector, FlushTicker {
   #way: BrokerWay;
   #reporter: FailureReporter;
   readonly #queue: ConnectQueue;
+  /** Failed attempts of all cars since one was connected. */
+  #failed: { readonly reason: string; readonly attempts: number } | null = null;
   #flushing: OutgoingBatch[] = [];
   #flushTimer: TimerHandle | undefined;
 
@@ -79,8 +81,19 @@ export class BrokerConnector implements Connector, FlushTicker {
     return this.#queue.enter(entrant);
   }
 
+  /** What attempts have failed of since one succeeded, whichever car made them. */
+  get failedAttempts(): { readonly reason: string; readonly attempts: number } | null {
+    return this.#failed;
+  }
+
+  /** When the next car may try; `null` when an attempt must end first. */
+  get nextAttemptAt(): number | null {
+    return this.#queue.nextAttemptAt;
+  }
+
   /** A car could not connect, or soon lost its connection. */
   failed(car: string, failure: BrokerFailure): void {
+    this.#failed = { reason: failure.reason, attempts: (this.#failed?.attempts ?? 0) + 1 };
     this.#reporter.failed(car, failure, this.#queue.size);
   }
 
@@ -91,6 +104,7 @@ export class BrokerConnector implements Connector, FlushTicker {
 
   /** A car has a stable connection. */
   connected(car: string): void {
+    this.#failed = null;
     this.#reporter.done(car, true);
   }
 

@@ -39,6 +39,11 @@ export class ConnectQueue {
     return this.#waiting.size;
   }
 
+  /** When the next of them may try; `null` when an attempt must end first. */
+  get nextAttemptAt(): number | null {
+    return nextAttempt(this.#admission);
+  }
+
   /** Calls `entrant` when it may try, perhaps at once; the result takes it back. */
   enter(entrant: Entrant): () => void {
     this.#waiting.add(entrant);

@@ -8,6 +8,7 @@ import type { Attempt } from "./connect_queue.ts";
 import { type BrokerFailure, endedEarly } from "./failure.ts";
 import { topicField } from "./packets.ts";
 import type {
+  BrokerTrouble,
   CarTransport,
   CarTransportOptions,
   MessageLimits,
@@ -36,7 +37,7 @@ type State =
     readonly accepted: boolean;
   }
   | { readonly phase: "up"; readonly connection: BrokerConnection; readonly sinceMs: number }
-  | { readonly phase: "waiting"; readonly cancel: () => void }
+  | { readonly phase: "waiting"; readonly cancel: () => void; readonly untilMs: number }
   | { readonly phase: "stopped"; readonly gone: Promise<void> };
 
 /**
@@ -69,6 +70,8 @@ export class MqttTransport implements CarTransport {
   #proving: TimerHandle | undefined;
   /** Whether the last connection was unstable. */
   #endedEarly = false;
+  /** Its own failed attempts since it was connected. */
+  #failed: { readonly reason: string; readonly attempts: number } | null = null;
   #paused = false;
   #limits: MessageLimits;
   /** Moves to another connection when it fires. */
@@ -85,6 +88,20 @@ export class MqttTransport implements CarTransport {
     this.#responseTopic = topicField(this.#topics.externalServer);
     this.#disconnectTopic = topicField(this.#topics.disconnect);
     this.#pauses = this.#newPauses();
+  }
+
+  get trouble(): BrokerTrouble | null {
+    const state = this.#state;
+    const { connector } = this.#options;
+    if (state.phase === "up" || state.phase === "stopped") return null;
+    // While the broker accepts nobody, one car tries for all.
+    const failed = connector.failedAttempts ?? this.#failed;
+    const nextAttemptAt = state.phase === "waiting"
+      ? state.untilMs
+      : state.phase === "queued"
+      ? connector.nextAttemptAt
+      : null;
+    return { reason: failed?.reason ?? null, attempts: failed?.attempts ?? 0, nextAttemptAt };
   }
 
   start(listener: TransportListener): void {
@@ -225,11 +242,13 @@ export class MqttTransport implements CarTransport {
     const { connector, car } = this.#options;
     this.#state = { phase: "up", connection, sinceMs: connector.clock.now() };
     this.#stats.connects++;
+    if (!this.#endedEarly) this.#failed = null;
     connection.link?.incoming.limit(this.#limits);
     if (this.#paused) connection.link?.incoming.pause();
     if (this.#endedEarly) {
       this.#proving = connector.clock.set(() => {
         this.#endedEarly = false;
+        this.#failed = null;
         connector.connected(car);
       }, PROVEN_MS);
     } else connector.connected(car);
@@ -261,21 +280,27 @@ export class MqttTransport implements CarTransport {
       attempt.accepted();
       return this.#onEndedEarly(failure);
     }
-    const { connector, car } = this.#options;
     attempt.refused();
-    connector.failed(car, failure);
+    this.#fail(failure);
     // At the end of the queue: the next attempt is another car's.
     this.#connect();
   }
 
   /** The broker accepts others, so this car backs off by itself. */
   #onEndedEarly(failure: BrokerFailure): void {
-    const { connector, car } = this.#options;
-    const { clock } = connector;
+    const { clock } = this.#options.connector;
     this.#endedEarly = true;
-    const timer = clock.set(() => this.#connect(), this.#pauses.next().value);
-    this.#state = { phase: "waiting", cancel: () => clock.clear(timer) };
-    connector.failed(car, failure.refused ? failure : endedEarly(failure));
+    const pauseMs = this.#pauses.next().value;
+    const timer = clock.set(() => this.#connect(), pauseMs);
+    const untilMs = clock.now() + pauseMs;
+    this.#state = { phase: "waiting", cancel: () => clock.clear(timer), untilMs };
+    this.#fail(failure.refused ? failure : endedEarly(failure));
+  }
+
+  #fail(failure: BrokerFailure): void {
+    const { connector, car } = this.#options;
+    this.#failed = { reason: failure.reason, attempts: (this.#failed?.attempts ?? 0) + 1 };
+    connector.failed(car, failure);
   }
 
   #stopProving(): void {

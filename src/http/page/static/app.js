@@ -6,10 +6,10 @@ import { CarPage } from "./car_page.js";
 import { AuditPage } from "./audit_page.js";
 import { Connection } from "./connection.js";
 import { byId, say } from "./dom.js";
-import { Announcer } from "./failures.js";
 import { Fleet } from "./fleet.js";
 import { FleetPage } from "./fleet_page.js";
 import { formatCount, formatMs, formatTime } from "./format.js";
+import { Announcer } from "./incidents.js";
 import { KeyForm } from "./key_form.js";
 import { session } from "./session.js";
 import { DEFAULT_SORT } from "./sorting.js";
@@ -23,7 +23,7 @@ const AUDIT_ROUTE = "#/actions";
 /** Ages, and what was news, are looked at that often. */
 const TICK_MS = 5000;
 /** A car whose rank is this or less needs attention. */
-const ATTENTION = 2;
+const ATTENTION = 3;
 
 const fleet = new Fleet();
 const announcer = new Announcer(byId("announcer"));
@@ -133,7 +133,7 @@ function draw() {
     : ` \u00b7 response ${formatMs(responseMeanMs)}, longest ${formatMs(responseMaxMs)}`;
   say(byId("totals"), `${formatCount(statuses)} statuses/s${response}`);
   view?.update(changes);
-  announcer.add(changes.failures, fleet.now());
+  announcer.add(changes.incidents);
   if (!changes.fleet && changes.cars.size === 0) return;
   showBroker();
   showTitle();
@@ -150,8 +150,7 @@ function showBroker() {
 }
 
 function showTitle() {
-  const now = fleet.now();
-  const bad = [...fleet.cars.values()].filter((car) => rankOf(car, now) <= ATTENTION).length;
+  const bad = [...fleet.cars.values()].filter((car) => rankOf(car) <= ATTENTION).length;
   const page = view?.title ?? "";
   const words = [page, fleet.company, "External Server"].filter((word) => word !== "");
   document.title = (bad > 0 ? `(${bad}) ` : "") + words.join(" \u2013 ");
@@ -160,7 +159,7 @@ function showTitle() {
 /**
  * What the list of cars is asked to show.
  *
- * @param {string} hash such as `#/?show=failed&find=bus&sort=-rate`
+ * @param {string} hash such as `#/?show=incident&find=bus&sort=-rate`
  * @returns {import("./fleet_page.js").View}
  */
 function viewOf(hash) {

@@ -1,72 +1,123 @@
 // @ts-check
 // The condition of a car in a word or a line, and which cars need attention.
+import { formatSpan } from "./format.js";
 
 /** @typedef {import("../../api/schemas.ts").CarSummary} CarSummary */
-/** @typedef {import("../../api/schemas.ts").FailureView} FailureView */
+/** @typedef {import("../../api/schemas.ts").CauseView} CauseView */
+/** @typedef {import("../../api/schemas.ts").IncidentView} IncidentView */
 /**
- * @typedef {"modules" | "broker" | "connecting" | "waiting" | "paused" | "stopped" | "running"} Condition
+ * @typedef {"modules" | "broker" | "degraded" | "connecting" | "waiting" | "paused" | "stopped" | "running"} Condition
  */
 
 /** What a car does, the worst first. */
 export const CONDITIONS = /** @type {const} */ ({
   modules: { word: "No modules", rank: 0 },
   broker: { word: "No broker", rank: 1 },
-  connecting: { word: "Connecting", rank: 3 },
-  waiting: { word: "Waiting", rank: 4 },
-  paused: { word: "Paused", rank: 5 },
-  stopped: { word: "Stopped", rank: 6 },
-  running: { word: "Running", rank: 7 },
+  degraded: { word: "Degraded", rank: 2 },
+  connecting: { word: "Connecting", rank: 4 },
+  waiting: { word: "Waiting", rank: 5 },
+  paused: { word: "Paused", rank: 6 },
+  stopped: { word: "Stopped", rank: 7 },
+  running: { word: "Running", rank: 8 },
 });
 
-/** A car that failed and is not back. */
-const FAILED_RANK = 2;
+/** A car that waits because something went wrong. */
+const LOST_RANK = 3;
 
-/** A failure is news for this long, in milliseconds. */
-export const NEWS_MS = 5 * 60_000;
+/** An incident that is over is news for this long, in milliseconds. */
+const NEWS_MS = 5 * 60_000;
 
 /**
  * @param {CarSummary} car
  * @returns {Condition}
  */
-export function conditionOf(car) {
-  if (car.state === "STOPPED") return "stopped";
-  if (!car.brokerConnected || car.state === "UNINITIALIZED") return "broker";
-  if (car.state === "ERROR") return "modules";
-  if (car.paused) return "paused";
-  if (car.state === "RUNNING") return "running";
-  return car.sessionId === null ? "waiting" : "connecting";
+export function conditionOf({ state, health, sessionId }) {
+  if (state === "STOPPED") return "stopped";
+  switch (health.state) {
+    case "down":
+      return health.causes.some(({ code }) => code === "broker_away") ? "broker" : "modules";
+    case "degraded":
+      return "degraded";
+    case "paused":
+      return "paused";
+    case "healthy":
+      return "running";
+    case "waiting":
+      return sessionId === null ? "waiting" : "connecting";
+  }
 }
 
 /**
- * Whether the car's last failure is still news.
+ * Whether an incident goes on, or was over only just now.
+ *
+ * @param {Pick<IncidentView, "endedAt">} incident
+ * @param {number} now
+ */
+export function isNews({ endedAt }, now) {
+  return endedAt === null || now - endedAt < NEWS_MS;
+}
+
+/**
+ * Whether something goes wrong with a car, or did lately.
  *
  * @param {CarSummary} car
  * @param {number} now
  */
-export function hasFailedLately(car, now) {
-  return car.lastFailure !== null && now - car.lastFailure.at < NEWS_MS;
+export function hasIncident({ lastIncident }, now) {
+  return lastIncident !== null && isNews(lastIncident, now);
 }
 
 /**
  * Cars are listed by it: the smaller, the sooner somebody should look.
  *
  * @param {CarSummary} car
- * @param {number} now
  */
-export function rankOf(car, now) {
+export function rankOf(car) {
   const condition = conditionOf(car);
   const waits = condition === "waiting" || condition === "connecting";
-  return waits && hasFailedLately(car, now) ? FAILED_RANK : CONDITIONS[condition].rank;
+  return waits && car.health.causes.length > 0 ? LOST_RANK : CONDITIONS[condition].rank;
 }
 
 /**
- * A failure in one line, such as `Gateway silent: no message (30 s), 3 times`.
+ * A cause in one line, such as `Module 7 away: init returned NULL, 3 attempts failed, next in 8 s`.
  *
- * @param {FailureView} failure
+ * @param {CauseView} cause
+ * @param {number} now
  */
-export function failureText(failure) {
-  const detail = failure.detail === "" ? "" : `: ${failure.detail}`;
-  const waited = failure.waitedMs > 0 ? ` (${Number((failure.waitedMs / 1000).toFixed(1))} s)` : "";
-  const times = failure.times > 1 ? `, ${failure.times} times` : "";
-  return failure.title + detail + waited + times;
+export function causeText({ text, attempts, nextAttemptAt }, now) {
+  if (attempts === null || attempts === 0) return text;
+  const failed = `${attempts} ${attempts === 1 ? "attempt" : "attempts"} failed`;
+  const next = nextAttemptAt === null
+    ? "trying now"
+    : `next in ${formatSpan(Math.max(0, nextAttemptAt - now))}`;
+  return `${text}, ${failed}, ${next}`;
+}
+
+/**
+ * What a car suffers from, and if nothing, what its last incident was.
+ *
+ * @param {CarSummary} car
+ * @param {number} now
+ */
+export function troubleText({ health, lastIncident }, now) {
+  if (health.causes.length > 0) {
+    return health.causes.map((cause) => causeText(cause, now)).join("; ");
+  }
+  return lastIncident === null ? "" : incidentText(lastIncident, now);
+}
+
+/**
+ * An incident in one line, such as `Gateway silent: no message (30 s), over after 42 s`.
+ *
+ * @param {Pick<IncidentView, "text" | "beganAt" | "endedAt"> & Partial<IncidentView>} incident
+ * @param {number} now
+ */
+export function incidentText({ text, beganAt, endedAt, times = 1, acknowledged = null }, now) {
+  const often = times > 1 ? `, ${times} times` : "";
+  const lasted = endedAt === null
+    ? `, for ${formatSpan(now - beganAt)}`
+    : `, over after ${formatSpan(endedAt - beganAt)}`;
+  const note = acknowledged?.note ? `: ${acknowledged.note}` : "";
+  const taken = acknowledged === null ? "" : ` (${acknowledged.name}${note})`;
+  return text + often + lasted + taken;
 }

@@ -2,9 +2,9 @@
 /// <reference lib="dom" />
 // What the page of a car lists.
 import { make } from "./dom.js";
-import { counted, formatAge, formatCount, formatMs, formatTime } from "./format.js";
+import { counted, formatAge, formatCount, formatMs, formatSpan, formatTime } from "./format.js";
 import { makePayload, visible } from "./payload.js";
-import { failureText } from "./car_condition.js";
+import { causeText, incidentText } from "./car_condition.js";
 
 /** @typedef {import("../../api/schemas.ts").CarDetail} CarDetail */
 /** @typedef {import("../../api/schemas.ts").CarRates} CarRates */
@@ -34,6 +34,10 @@ export function factsOf(car, now) {
   return [
     ["State", car.state],
     ["Since", `${formatTime(car.since, now)} (${formatAge(now - car.since)})`],
+    [
+      "Last message",
+      car.lastMessageAt === null ? "none yet" : `${formatSpan(now - car.lastMessageAt)} ago`,
+    ],
     ["Session", car.sessionId ?? "none"],
     ["Broker", car.brokerConnected ? "connected" : "not connected"],
     ["Operator", car.paused ? "paused" : "running"],
@@ -68,6 +72,16 @@ function rateText({ responseMeanMs, responseMaxMs }) {
 /** @type {readonly CarList[]} */
 export const CAR_LISTS = [
   {
+    title: "What is wrong",
+    columns: ["Since", "What", "What to do"],
+    empty: "Nothing is wrong",
+    rows: (car, now) =>
+      car.health.causes.map((cause) => {
+        const cells = [formatTime(cause.since, now), causeText(cause, now), cause.advice];
+        return { key: JSON.stringify(cells), mark: "bad", cells: () => cells };
+      }),
+  },
+  {
     title: "Devices",
     columns: ["Module/type/role", "Name", "State", "Last status", "Counter"],
     empty: "No devices: there is no session",
@@ -94,14 +108,23 @@ export const CAR_LISTS = [
       }),
   },
   {
-    title: "Last failures",
-    columns: ["Time", "What", "What to do"],
-    empty: "Nothing has failed since the server started",
+    title: "Last incidents",
+    columns: ["Time", "What", "Cars", "What to do"],
+    empty: "Nothing has gone wrong since the server started",
     rows: (car, now) =>
-      car.failures.map((failure) => ({
-        key: `${failure.at} ${failure.times} ${failure.reason}`,
-        cells: () => [formatTime(failure.at, now), failureText(failure), failure.advice],
-      })),
+      car.incidents.map((incident) => {
+        const cells = [
+          formatTime(incident.beganAt, now),
+          incidentText(incident, now),
+          formatCount(incident.carCount),
+          incident.advice,
+        ];
+        return {
+          key: JSON.stringify(cells),
+          mark: incident.endedAt === null ? "bad" : "",
+          cells: () => cells,
+        };
+      }),
   },
   {
     title: "Last statuses",

@@ -4,13 +4,12 @@ import { History, SECONDS } from "./chart.js";
 
 /** @typedef {import("../../api/schemas.ts").CarRates} CarRates */
 /** @typedef {import("../../api/schemas.ts").CarSummary} CarSummary */
-/** @typedef {import("../../api/schemas.ts").FailureView} FailureView */
 /** @typedef {import("../../api/schemas.ts").FleetEvent} FleetEvent */
+/** @typedef {import("../../api/schemas.ts").IncidentView} IncidentView */
 /** @typedef {import("../../api/schemas.ts").RatesEvent} RatesEvent */
 /** @typedef {import("../../api/schemas.ts").ServerEvent} ServerEvent */
-/** @typedef {{car: string, failure: FailureView}} CarFailure */
 
-/** How many failures are remembered across cars. */
+/** How many incidents are remembered across cars. */
 const LATEST = 3;
 
 /** @type {CarRates} */
@@ -26,8 +25,10 @@ export class Changes {
   rates = false;
   /** Cars whose rates are others. */
   ratesOf = new Set();
-  /** Failures nobody has been told of, by car. @type {Map<string, FailureView>} */
-  failures = new Map();
+  /** Whether the latest incidents are others. */
+  fleetIncidents = false;
+  /** Incidents that have begun, nobody has been told of. @type {IncidentView[]} */
+  incidents = [];
 }
 
 /** The cars and their last minute. */
@@ -40,7 +41,7 @@ export class Fleet {
   histories = new Map();
   /** @type {CarRates} */
   rates = NOTHING;
-  /** The newest first. @type {CarFailure[]} */
+  /** Incidents, those that go on first, then the newest. @type {IncidentView[]} */
   latest = [];
   changes = new Changes();
   /** By how much the server's clock is ahead of this one. */
@@ -61,7 +62,7 @@ export class Fleet {
 
   /** @param {ServerEvent} event */
   apply(event) {
-    if (event.type !== "failure") this.#aheadMs = event.at - Date.now();
+    this.#aheadMs = event.at - Date.now();
     switch (event.type) {
       case "fleet":
         return this.#replace(event);
@@ -69,11 +70,10 @@ export class Fleet {
         return this.#change(event.car);
       case "rates":
         return this.#second(event);
-      case "failure": {
-        const car = this.cars.get(event.car);
-        if (car === undefined) return;
-        this.#change({ ...car, lastFailure: event.failure });
-      }
+      case "incident":
+        if (event.change === "began") this.changes.incidents.push(event.incident);
+        this.changes.fleetIncidents = true;
+        this.#remember([event.incident]);
     }
   }
 
@@ -82,26 +82,29 @@ export class Fleet {
     this.company = event.company;
     this.version = event.version;
     const { cars, histories } = this;
-    const first = cars.size === 0;
     this.cars = new Map();
     this.histories = new Map();
+    this.changes.fleetIncidents = true;
+    const known = this.latest;
     this.latest = [];
+    this.#remember(event.openIncidents);
+    // While the connection was lost, incidents may have begun.
+    if (cars.size > 0) {
+      const isKnown = new Set(known.map(({ id }) => id));
+      this.changes.incidents.push(...this.latest.filter(({ id }) => !isKnown.has(id)));
+    }
     for (const car of event.cars) {
       this.cars.set(car.car, car);
       this.histories.set(car.car, histories.get(car.car) ?? new History());
-      // While the connection was lost, cars may have failed.
-      this.#remember(car, first ? car : cars.get(car.car));
     }
     this.changes.fleet = true;
   }
 
   /** @param {CarSummary} car */
   #change(car) {
-    const before = this.cars.get(car.car);
-    if (before === undefined) return;
+    if (!this.cars.has(car.car)) return;
     this.cars.set(car.car, car);
     this.changes.cars.add(car.car);
-    this.#remember(car, before);
   }
 
   /** @param {RatesEvent} event */
@@ -115,24 +118,21 @@ export class Fleet {
       const history = this.histories.get(name);
       for (let second = 0; second < Math.min(missed, SECONDS); second++) history?.add(undefined);
       history?.add(rates);
+      const heardAt = event.heardAt[name];
+      if (heardAt !== undefined) this.cars.set(name, { ...car, lastMessageAt: heardAt });
       if (rates === undefined && car.rates.statuses === 0 && car.rates.commands === 0) continue;
-      this.cars.set(name, { ...car, rates: rates ?? NOTHING });
+      const lastMessageAt = heardAt ?? car.lastMessageAt;
+      this.cars.set(name, { ...car, lastMessageAt, rates: rates ?? NOTHING });
       this.changes.ratesOf.add(name);
     }
   }
 
-  /**
-   * Whichever event brings a failure first: it is news once.
-   *
-   * @param {CarSummary} car
-   * @param {CarSummary | undefined} before
-   */
-  #remember({ car, lastFailure: failure }, before) {
-    if (failure === null) return;
-    if (failure.at > (before?.lastFailure?.at ?? 0)) this.changes.failures.set(car, failure);
-    const others = this.latest.filter((other) => other.car !== car);
-    this.latest = [...others, { car, failure }]
-      .sort((a, b) => b.failure.at - a.failure.at)
+  /** @param {readonly IncidentView[]} incidents */
+  #remember(incidents) {
+    const isNew = new Set(incidents.map(({ id }) => id));
+    const others = this.latest.filter(({ id }) => !isNew.has(id));
+    this.latest = [...others, ...incidents]
+      .sort((a, b) => Number(a.endedAt !== null) - Number(b.endedAt !== null) || b.id - a.id)
       .slice(0, LATEST);
   }
 }

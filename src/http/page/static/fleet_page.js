@@ -4,15 +4,15 @@
 // All cars: how many do what, a filter, and the table.
 import { Actions } from "./actions.js";
 import { make, say, setAttribute } from "./dom.js";
-import { FailureList } from "./failures.js";
 import { counted, formatCount } from "./format.js";
+import { IncidentList } from "./incidents.js";
 import { reorder } from "./order.js";
 import { Row } from "./row.js";
 import { Selection } from "./selection.js";
 import { session } from "./session.js";
 import { COLUMNS, compareBy } from "./sorting.js";
 import { Tiles } from "./tiles.js";
-import { conditionOf, CONDITIONS, failureText, hasFailedLately } from "./car_condition.js";
+import { conditionOf, CONDITIONS, hasIncident, troubleText } from "./car_condition.js";
 
 /** @typedef {import("../../api/schemas.ts").CarSummary} CarSummary */
 /** @typedef {import("./fleet.js").Changes} Changes */
@@ -33,7 +33,7 @@ export class FleetPage {
   #onView;
   /** @type {Map<string, Row>} */
   #rows = new Map();
-  #failures = new FailureList();
+  #incidents = new IncidentList();
   #tiles = new Tiles((show) => this.#want({ show }));
   #find = make("input", { type: "search", id: "find", autocomplete: "off", spellcheck: "false" });
   #shown = make("caption", {});
@@ -80,7 +80,7 @@ export class FleetPage {
         this.#tiles.element,
         make("label", { class: "find" }, make("span", {}, "Find"), this.#find),
       ),
-      this.#failures.element,
+      this.#incidents.element,
       this.#actions.element,
       this.#table,
       this.#empty,
@@ -109,6 +109,7 @@ export class FleetPage {
     if (changes.fleet) return this.#showAll();
     for (const name of changes.cars) this.#show(name, now);
     if (changes.rates) this.#showRates(changes.ratesOf);
+    if (changes.fleetIncidents) this.#incidents.show(this.#fleet.latest, now);
     if (changes.cars.size > 0) this.#arrange(now);
     else if (changes.rates && now - this.#sortedAt > SETTLE_MS) this.tick();
   }
@@ -192,7 +193,7 @@ export class FleetPage {
     if (
       this.#sortedAt === now || !COLUMNS.some((it) => it.key === this.#view.sort && it.restless)
     ) {
-      const sorted = cars.toSorted(compareBy(this.#view.sort, this.#view.down, now));
+      const sorted = cars.toSorted(compareBy(this.#view.sort, this.#view.down));
       reorder(this.#body, sorted.map((car) => this.#rows.get(car.car)?.element ?? this.#body));
     }
     let shown = 0;
@@ -205,7 +206,7 @@ export class FleetPage {
     this.#table.classList.toggle("selectable", session.mayOperate);
     this.#selection.update();
     this.#tiles.show(cars, now, this.#view.show);
-    this.#failures.show(this.#fleet.latest, now);
+    this.#incidents.show(this.#fleet.latest, now);
     const all = counted(cars.length, "car");
     say(this.#shown, shown === cars.length ? all : `${formatCount(shown)} of ${all}`);
     this.#empty.hidden = shown > 0;
@@ -218,13 +219,14 @@ export class FleetPage {
    */
   #matches(car, now) {
     const { show, find } = this.#view;
-    if (show === "failed" ? !hasFailedLately(car, now) : show !== "" && show !== conditionOf(car)) {
+    if (show === "incident" ? !hasIncident(car, now) : show !== "" && show !== conditionOf(car)) {
       return false;
     }
     if (find === "") return true;
-    const failure = car.lastFailure === null ? "" : failureText(car.lastFailure);
     const modules = car.modules.map((module) => `module ${module}`).join(" ");
-    const words = [car.car, CONDITIONS[conditionOf(car)].word, modules, failure].join("\n");
+    const words = [car.car, CONDITIONS[conditionOf(car)].word, modules, troubleText(car, now)].join(
+      "\n",
+    );
     return words.toLowerCase().includes(find.trim().toLowerCase());
   }
 

@@ -64,3 +64,21 @@ export function formatCount(count) {
 export function counted(count, one, many = `${one}s`) {
   return `${formatCount(count)} ${count === 1 ? one : many}`;
 }
+
+/**
+ * For how long nothing was heard; `now` while it is heard, so that it seldom changes.
+ *
+ * @param {number} ms
+ */
+export function formatSilence(ms) {
+  return ms < 10 * SECOND ? "now" : formatSpan(ms);
+}
+
+/**
+ * A span of time as exact as somebody who waits wants it: `8 s`, `5 min`, `3 h`, `2 d`.
+ *
+ * @param {number} ms
+ */
+export function formatSpan(ms) {
+  return ms < MINUTE ? `${Math.round(ms / SECOND)}\u00a0s` : formatAge(ms);
+}

@@ -4,8 +4,8 @@
 import { pauseText } from "./actions.js";
 import { Chart } from "./chart.js";
 import { make, makeIcon, setAttribute, setText } from "./dom.js";
-import { formatAge, formatCount, formatMs, formatTime } from "./format.js";
-import { conditionOf, CONDITIONS, failureText, hasFailedLately } from "./car_condition.js";
+import { formatAge, formatCount, formatMs, formatSilence, formatTime } from "./format.js";
+import { conditionOf, CONDITIONS, hasIncident, troubleText } from "./car_condition.js";
 
 /** @typedef {import("../../api/schemas.ts").CarSummary} CarSummary */
 
@@ -14,12 +14,13 @@ export class Row {
   #icon = makeIcon("waiting");
   #state = new Text();
   #age = new Text();
+  #heard = new Text();
   #devices = new Text();
   #rate = new Text();
   #response = new Text();
   #chart = new Chart();
-  #failedAt = new Text();
-  #failure = new Text();
+  #wrongSince = new Text();
+  #wrong = new Text();
   /** @type {HTMLAnchorElement} */
   link;
   /** @type {HTMLTableRowElement} */
@@ -41,6 +42,7 @@ export class Row {
       make("th", { scope: "row", role: "rowheader", class: "car" }, this.link),
       cell("state", "", this.#icon.svg, make("span", {}, this.#state)),
       cell("age", "for", this.#age),
+      cell("heard", "heard", this.#heard),
       cell("devices number", "devices", this.#devices),
       cell("rate number", "statuses/s", this.#rate),
       cell(
@@ -49,7 +51,7 @@ export class Row {
         this.#chart.element,
         make("span", {}, this.#response),
       ),
-      cell("failure", "", make("span", { class: "when" }, this.#failedAt), " ", this.#failure),
+      cell("trouble", "", make("span", { class: "when" }, this.#wrongSince), " ", this.#wrong),
     );
   }
 
@@ -76,12 +78,13 @@ export class Row {
    */
   showTime(car, now) {
     setText(this.#age, formatAge(now - car.since));
-    const { lastFailure, pause } = car;
-    const failed = pause === null && lastFailure !== null;
-    setText(this.#failedAt, failed ? formatTime(lastFailure.at, now) : "");
-    const why = failed ? failureText(lastFailure) : pause === null ? "" : pauseText(pause, now);
-    setText(this.#failure, why);
-    setAttribute(this.element, "data-news", String(hasFailedLately(car, now)));
+    const { health: { causes: [worst] }, lastMessageAt, lastIncident, pause } = car;
+    setText(this.#heard, lastMessageAt === null ? "never" : formatSilence(now - lastMessageAt));
+    const isPaused = pause !== null && worst === undefined;
+    const since = isPaused ? undefined : worst?.since ?? lastIncident?.beganAt;
+    setText(this.#wrongSince, since === undefined ? "" : formatTime(since, now));
+    setText(this.#wrong, isPaused ? pauseText(pause, now) : troubleText(car, now));
+    setAttribute(this.element, "data-news", String(hasIncident(car, now) || worst !== undefined));
   }
 
   /** @param {CarSummary} car */

@@ -9,7 +9,7 @@ import { rankOf } from "./car_condition.js";
  * @property {string} word
  * @property {string} name the class of its cells
  * @property {boolean} [restless] whether it changes every second
- * @property {(car: CarSummary, now: number) => number | string} by what "ascending" goes by
+ * @property {(car: CarSummary) => number | string} by what "ascending" goes by
  */
 
 /** @type {readonly Column[]} */
@@ -17,6 +17,13 @@ export const COLUMNS = [
   { key: "car", word: "Car", name: "car", by: (car) => car.car },
   { key: "state", word: "State", name: "state", by: rankOf },
   { key: "since", word: "For", name: "age", by: (car) => -car.since },
+  {
+    key: "heard",
+    word: "Heard",
+    name: "heard",
+    restless: true,
+    by: (car) => car.lastMessageAt ?? 0,
+  },
   { key: "devices", word: "Devices", name: "devices number", by: (car) => car.connectedDevices },
   {
     key: "rate",
@@ -33,10 +40,10 @@ export const COLUMNS = [
     by: (car) => -(car.rates.responseMeanMs ?? -1),
   },
   {
-    key: "failure",
-    word: "Last failure",
-    name: "failure",
-    by: (car) => -(car.lastFailure?.at ?? 0),
+    key: "trouble",
+    word: "What is wrong",
+    name: "trouble",
+    by: (car) => -(car.health.causes[0]?.since ?? car.lastIncident?.beganAt ?? 0),
   },
 ];
 
@@ -50,15 +57,14 @@ const NAMES = new Intl.Collator(undefined, { numeric: true });
  *
  * @param {string} sort
  * @param {boolean} down
- * @param {number} now
  * @returns {(a: CarSummary, b: CarSummary) => number}
  */
-export function compareBy(sort, down, now) {
+export function compareBy(sort, down) {
   const column = COLUMNS.find(({ key }) => key === sort) ??
     /** @type {Column} */ (COLUMNS.find(({ key }) => key === DEFAULT_SORT));
   const sign = down ? -1 : 1;
   return (a, b) => {
-    const [left, right] = [column.by(a, now), column.by(b, now)];
+    const [left, right] = [column.by(a), column.by(b)];
     const order = typeof left === "number" && typeof right === "number"
       ? left - right
       : NAMES.compare(String(left), String(right));

@@ -3,7 +3,7 @@
 // How many cars do what; each figure is a button that shows only these.
 import { keepChildren, make, makeIcon, say, setAttribute } from "./dom.js";
 import { formatCount } from "./format.js";
-import { conditionOf, CONDITIONS, hasFailedLately } from "./car_condition.js";
+import { conditionOf, CONDITIONS, hasIncident } from "./car_condition.js";
 
 /** @typedef {import("../../api/schemas.ts").CarSummary} CarSummary */
 
@@ -11,9 +11,17 @@ import { conditionOf, CONDITIONS, hasFailedLately } from "./car_condition.js";
 const TILES = [
   { key: "", word: "All", always: true },
   { key: "running", word: CONDITIONS.running.word, always: true },
-  ...(/** @type {const} */ (["connecting", "waiting", "broker", "modules", "paused", "stopped"]))
+  ...(/** @type {const} */ ([
+    "degraded",
+    "connecting",
+    "waiting",
+    "broker",
+    "modules",
+    "paused",
+    "stopped",
+  ]))
     .map((key) => ({ key, word: CONDITIONS[key].word, always: key === "waiting" })),
-  { key: "failed", word: "Failed in 5 min", always: true },
+  { key: "incident", word: "Incident in 5 min", always: true },
 ];
 
 /** The figures above the table. */
@@ -38,7 +46,7 @@ export class Tiles {
     const count = (/** @type {string} */ key) => counts.set(key, (counts.get(key) ?? 0) + 1);
     for (const car of cars) {
       count(conditionOf(car));
-      if (hasFailedLately(car, now)) count("failed");
+      if (hasIncident(car, now)) count("incident");
     }
     const tiles = TILES.filter(({ key, always }) => always || counts.has(key) || key === picked);
     keepChildren(this.element, tiles, ({ key }) => key, (tile) => this.#make(tile));
@@ -53,7 +61,7 @@ export class Tiles {
 
   /** @param {{key: string, word: string}} tile */
   #make({ key, word }) {
-    const icon = key === "" ? [] : [makeIcon(key).svg];
+    const icon = key === "" ? [] : [makeIcon(key === "incident" ? "failed" : key).svg];
     const words = make("span", {}, ...icon, word);
     const button = make("button", { type: "button", class: "tile" }, make("b"), " ", words);
     button.addEventListener("click", () => {

@@ -1,0 +1,126 @@
+// @ts-check
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
+// The latest incidents of all cars: as a list that is seen, and as words for a screen reader.
+import { keepChildren, make, makeIcon, say, setAttribute, setText } from "./dom.js";
+import { counted, formatTime } from "./format.js";
+import { carHash } from "./row.js";
+import { incidentText, isNews } from "./car_condition.js";
+
+/** @typedef {import("../../api/schemas.ts").IncidentView} IncidentView */
+
+/** Nobody can listen to more. */
+const ANNOUNCE_MS = 5000;
+const NAMED = 3;
+
+/** A few lines that are only there while there is news. */
+export class IncidentList {
+  element = make("ul", { class: "latest", "aria-label": "Latest incidents", hidden: true });
+  /** One for each incident, kept while it is news, so that its links keep the focus. */
+  #lines = /** @type {Map<number, Line>} */ (new Map());
+
+  /**
+   * @param {readonly IncidentView[]} latest
+   * @param {number} now
+   */
+  show(latest, now) {
+    const news = latest.filter((incident) => isNews(incident, now));
+    if (this.element.hidden !== (news.length === 0)) this.element.hidden = news.length === 0;
+    const before = this.#lines;
+    this.#lines = new Map(news.map(({ id }) => [id, before.get(id) ?? new Line()]));
+    for (const incident of news) this.#lines.get(incident.id)?.show(incident, now);
+    keepChildren(
+      this.element,
+      news,
+      ({ id }) => String(id),
+      ({ id }) => /** @type {Line} */ (this.#lines.get(id)).element,
+    );
+  }
+}
+
+/** One incident. */
+class Line {
+  #when = new Text();
+  #cars = make("span", {});
+  #text = new Text();
+  element = make(
+    "li",
+    {},
+    makeIcon("failed").svg,
+    make("span", { class: "when" }, this.#when),
+    " ",
+    this.#cars,
+    " ",
+    this.#text,
+  );
+
+  /**
+   * @param {IncidentView} incident
+   * @param {number} now
+   */
+  show(incident, now) {
+    setText(this.#when, formatTime(incident.beganAt, now));
+    keepChildren(this.#cars, carsOf(incident), ({ word }) => word, ({ car, word }) => {
+      return car === null ? make("span", {}, word) : make("a", { href: carHash(car) }, word);
+    });
+    setText(this.#text, incidentText(incident, now));
+    setAttribute(this.element, "title", incident.advice);
+    setAttribute(this.element, "data-over", String(incident.endedAt !== null));
+  }
+}
+
+/**
+ * The one that it is about, with a link, or how many there are.
+ *
+ * @param {IncidentView} incident
+ */
+function carsOf({ cars, carCount, culprit }) {
+  const [first = ""] = cars;
+  const car = culprit?.car ?? (carCount === 1 ? first : null);
+  if (car === null) return [{ car, word: counted(carCount, "car") }];
+  const others = carCount - (cars.includes(car) ? 1 : 0);
+  const along = others > 0 ? [{ car: null, word: ` and ${counted(others, "car")} with it` }] : [];
+  return [{ car, word: car }, ...along];
+}
+
+/** Says new incidents aloud, many at once as one sentence. */
+export class Announcer {
+  /** @type {Map<number, IncidentView>} */
+  #waiting = new Map();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+  /** @type {HTMLElement} */
+  #region;
+
+  /** @param {HTMLElement} region a live region */
+  constructor(region) {
+    this.#region = region;
+  }
+
+  /** @param {readonly IncidentView[]} incidents that have begun */
+  add(incidents) {
+    for (const incident of incidents) this.#waiting.set(incident.id, incident);
+    if (this.#timer === undefined) this.#speak();
+  }
+
+  #speak() {
+    this.#timer = undefined;
+    if (this.#waiting.size === 0) return;
+    say(this.#region, sentence([...this.#waiting.values()]));
+    this.#waiting.clear();
+    this.#timer = setTimeout(() => this.#speak(), ANNOUNCE_MS);
+  }
+}
+
+/**
+ * @param {readonly IncidentView[]} incidents
+ * @returns {string}
+ */
+export function sentence(incidents) {
+  const said = incidents.slice(0, NAMED).map((incident) => {
+    return `${carsOf(incident).map(({ word }) => word).join("")}: ${incident.text}`;
+  });
+  const more = incidents.length > NAMED ? ` and ${incidents.length - NAMED} more` : "";
+  const count = incidents.length === 1 ? "" : `${counted(incidents.length, "incident")}: `;
+  return count + said.join("; ") + more;
+}

@@ -1,0 +1,278 @@
+// Incidents: one for each cause, however many cars and sessions it hits. Pure bookkeeping.
+import type { Cause, CauseCode, Severity } from "./health.ts";
+import type { Culprit } from "./host_crash.ts";
+
+/** Incidents that are kept; those that are over go first. */
+const MAX_INCIDENTS = 500;
+/** Cars that an incident still names when it is over. */
+const MAX_NAMED = 100;
+/**
+ * Cars that join an incident do so within this time of each other, in milliseconds: a car that was
+ * refused for a day does not make today's outage part of its incident.
+ */
+const JOIN_MS = 60_000;
+
+/** Something went wrong, with one cause. Times are in milliseconds since the epoch. */
+export interface Incident {
+  readonly id: number;
+  readonly code: CauseCode;
+  readonly severity: Severity;
+  /** What happened to the first car, or to the culprit. */
+  readonly text: string;
+  readonly advice: string;
+  readonly beganAt: number;
+  /** `null` while it goes on. */
+  readonly endedAt: number | null;
+  /** Since when no car suffers from it: it ends unless one does again. `null` while one does. */
+  readonly quietSince: number | null;
+  /** The module that caused it, where cars were taken along. */
+  readonly culprit: Culprit | null;
+  /** Cars that it has hit, at most 100 when it is over. */
+  readonly cars: readonly string[];
+  readonly carCount: number;
+  /** How often cars were hit, each time counted. */
+  readonly times: number;
+  readonly acknowledged: Acknowledgment | null;
+}
+
+/** Somebody takes care of it. */
+export interface Acknowledgment {
+  readonly name: string;
+  readonly note: string;
+  readonly at: number;
+}
+
+/** What becomes of an incident: it is another one at the moment only for these reasons. */
+export interface IncidentChange {
+  readonly kind: "began" | "changed" | "ended" | "acknowledged";
+  readonly incident: Incident;
+}
+
+/** Looks on. */
+export interface IncidentListener {
+  /** Must not throw. */
+  onIncident(change: IncidentChange): void;
+}
+
+/** A cause of a car, as an incident has it. */
+export interface Hit {
+  readonly cause: Cause;
+  /** Equal for hits with the same cause. */
+  readonly group: string;
+  readonly culprit: Culprit | null;
+  /** When it was over; `null`: it is not. */
+  readonly endedAt: number | null;
+}
+
+/** Which incidents to list. */
+export interface IncidentFilter {
+  readonly state?: "open" | "ended" | undefined;
+  readonly car?: string | undefined;
+  /** @default {100} */
+  readonly limit?: number | undefined;
+}
+
+interface Entry {
+  readonly id: number;
+  readonly group: string;
+  readonly code: CauseCode;
+  readonly severity: Severity;
+  text: string;
+  readonly advice: string;
+  readonly beganAt: number;
+  endedAt: number | null;
+  quietSince: number | null;
+  culprit: Culprit | null;
+  /** Cars and what happened to each. */
+  readonly cars: Map<string, string>;
+  carCount: number;
+  readonly suffering: Set<string>;
+  times: number;
+  joinedAt: number;
+  acknowledged: Acknowledgment | null;
+}
+
+/** All incidents. */
+export class Incidents {
+  readonly #tell: (change: IncidentChange) => void;
+  /** By number, oldest first. */
+  readonly #entries = new Map<number, Entry>();
+  /** The newest that goes on, by group. */
+  readonly #open = new Map<string, Entry>();
+  /** What each car suffers from, by group. */
+  readonly #ofCar = new Map<string, Map<string, Entry>>();
+  readonly #lastOf = new Map<string, Entry>();
+  /** What is to be told: an outage hits hundreds of cars at once. */
+  readonly #changes = new Map<Entry, Set<IncidentChange["kind"]>>();
+  #nextId = 1;
+
+  /** @param tell Called with each change: of an acknowledgment at once, of others on {@linkcode flush}. */
+  constructor(tell: (change: IncidentChange) => void) {
+    this.#tell = tell;
+  }
+
+  /** A car suffers from these, and from nothing else. */
+  update(car: string, hits: readonly Hit[], now: number): void {
+    const before = this.#ofCar.get(car);
+    if (before === undefined && hits.length === 0) return;
+    const current = new Map<string, Entry>();
+    for (const hit of hits) {
+      const entry = before?.get(hit.group) ?? this.#join(car, hit, now);
+      if (hit.endedAt === null) current.set(hit.group, entry);
+      else this.#leave(car, entry, hit.endedAt);
+    }
+    for (const [group, entry] of before ?? []) {
+      if (!current.has(group)) this.#leave(car, entry, now);
+    }
+    if (current.size > 0) this.#ofCar.set(car, current);
+    else this.#ofCar.delete(car);
+  }
+
+  /** Ends those that have been quiet for so long. */
+  settle(now: number, settleMs: number): void {
+    for (const [group, entry] of this.#open) {
+      if (entry.quietSince !== null && now - entry.quietSince >= settleMs) {
+        this.#open.delete(group);
+        this.#end(entry, entry.quietSince);
+      }
+    }
+    for (const entry of this.#entries.values()) {
+      if (this.#entries.size <= MAX_INCIDENTS) return;
+      if (entry.endedAt !== null) this.#entries.delete(entry.id);
+    }
+  }
+
+  /** A car is no longer served. */
+  forget(car: string, now: number): void {
+    this.update(car, [], now);
+    this.#lastOf.delete(car);
+  }
+
+  /**
+   * Somebody takes care of an incident.
+   *
+   * @returns undefined when there is none of that number
+   */
+  acknowledge(id: number, acknowledged: Acknowledgment): Incident | undefined {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return undefined;
+    entry.acknowledged = acknowledged;
+    const incident = view(entry);
+    this.#tell({ kind: "acknowledged", incident });
+    return incident;
+  }
+
+  /** Tells what has changed since the last time, each incident's beginning and end once. */
+  flush(): void {
+    for (const [entry, kinds] of this.#changes) {
+      const incident = view(entry);
+      if (kinds.has("began")) this.#tell({ kind: "began", incident });
+      else if (!kinds.has("ended")) this.#tell({ kind: "changed", incident });
+      if (kinds.has("ended")) this.#tell({ kind: "ended", incident });
+    }
+    this.#changes.clear();
+  }
+
+  /** Newest first. */
+  list({ state, car, limit = 100 }: IncidentFilter = {}): Incident[] {
+    const found: Incident[] = [];
+    for (const entry of [...this.#entries.values()].reverse()) {
+      if (found.length >= limit) break;
+      if (state !== undefined && (state === "open") !== (entry.endedAt === null)) continue;
+      if (car === undefined || entry.cars.has(car)) found.push(view(entry));
+    }
+    return found;
+  }
+
+  /** The newest incident of a car, with what happened to it. */
+  lastOf(car: string): Incident | undefined {
+    const entry = this.#lastOf.get(car);
+    return entry && { ...view(entry), text: entry.cars.get(car) ?? entry.text };
+  }
+
+  /** How many go on. */
+  get open(): number {
+    let open = 0;
+    for (const { endedAt } of this.#entries.values()) if (endedAt === null) open++;
+    return open;
+  }
+
+  #join(car: string, hit: Hit, now: number): Entry {
+    const { cause: { text }, group, culprit } = hit;
+    const open = this.#open.get(group);
+    if (open === undefined || !(open.cars.has(car) || now - open.joinedAt <= JOIN_MS)) {
+      return this.#begin(car, hit, now);
+    }
+    if (!open.cars.has(car)) {
+      open.carCount++;
+      open.joinedAt = now;
+    }
+    if (open.culprit === null) open.culprit = culprit;
+    if (open.culprit?.car === car) open.text = text;
+    open.cars.set(car, text);
+    open.suffering.add(car);
+    open.times++;
+    open.quietSince = null;
+    this.#lastOf.set(car, open);
+    this.#changed("changed", open);
+    return open;
+  }
+
+  #begin(car: string, { cause, group, culprit }: Hit, now: number): Entry {
+    const { code, severity, text, advice, since } = cause;
+    const entry: Entry = {
+      id: this.#nextId++,
+      group,
+      code,
+      severity,
+      text,
+      advice,
+      beganAt: since,
+      endedAt: null,
+      quietSince: null,
+      culprit,
+      cars: new Map([[car, text]]),
+      carCount: 1,
+      suffering: new Set([car]),
+      times: 1,
+      joinedAt: now,
+      acknowledged: null,
+    };
+    this.#entries.set(entry.id, entry);
+    this.#open.set(group, entry);
+    this.#lastOf.set(car, entry);
+    this.#changed("began", entry);
+    return entry;
+  }
+
+  #leave(car: string, entry: Entry, at: number): void {
+    if (!entry.suffering.delete(car)) return;
+    if (entry.suffering.size > 0 || entry.endedAt !== null) return;
+    // Another incident of the same group has begun since: nobody can join this one any more.
+    if (this.#open.get(entry.group) !== entry) return this.#end(entry, at);
+    entry.quietSince = Math.floor(at);
+    this.#changed("changed", entry);
+  }
+
+  #end(entry: Entry, at: number): void {
+    entry.quietSince ??= Math.floor(at);
+    entry.endedAt = Math.floor(at);
+    for (const car of [...entry.cars.keys()].slice(MAX_NAMED)) entry.cars.delete(car);
+    this.#changed("ended", entry);
+  }
+
+  #changed(kind: IncidentChange["kind"], entry: Entry): void {
+    const kinds = this.#changes.get(entry);
+    if (kinds === undefined) this.#changes.set(entry, new Set([kind]));
+    else kinds.add(kind);
+  }
+}
+
+function view(entry: Entry): Incident {
+  const { group: _, suffering: __, joinedAt: ___, cars, culprit, ...rest } = entry;
+  return {
+    ...rest,
+    cars: [...cars.keys()],
+    culprit: culprit && { car: culprit.car, module: culprit.module },
+  };
+}
