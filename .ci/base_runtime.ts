@@ -7,6 +7,7 @@
 // What `deno compile` is given it takes without a look at it, so that is looked at here: an archive
 // for one machine never holds an executable for another.
 import { closeSync, openSync, readSync } from "node:fs";
+import { describeFailure } from "../src/transport/mod.ts";
 
 /** `e_machine` by what targets and variables call the architecture. */
 const MACHINES: Readonly<Record<string, number>> = { x86_64: 62, aarch64: 183 };
@@ -51,6 +52,21 @@ export function compilerEnvironment(
 export function checkExecutable(path: string, target: string): void {
   const architecture = architectureOf(target);
   if (architecture !== undefined) expectMachine(path, architecture, "The executable");
+}
+
+/**
+ * What keeps the compiler from a base runtime, and what to do about it; undefined when it is another
+ * problem that it reports.
+ *
+ * @param said in the compiler's words
+ */
+export function downloadProblem(said: string, target: string): string | undefined {
+  const [, url, why = ""] = /error sending request for url \((\S+)\): (.*)/s.exec(said) ?? [];
+  if (url === undefined) return undefined;
+  const variable = `DENORT_BIN_${architectureOf(target)?.toUpperCase() ?? "..."}`;
+  const { reason } = describeFailure(new Error(why));
+  return `Cannot download the base runtime from "${url}": ${reason}. ` +
+    `Let this machine reach that server, or name a base runtime with ${variable}`;
 }
 
 /** Only Linux is released for; other targets are left to the compiler. */

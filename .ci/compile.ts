@@ -11,7 +11,12 @@
 import { cp } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { BaseRuntimeError, checkExecutable, compilerEnvironment } from "./base_runtime.ts";
+import {
+  BaseRuntimeError,
+  checkExecutable,
+  compilerEnvironment,
+  downloadProblem,
+} from "./base_runtime.ts";
 import { LicenseError, licensesOf } from "./licenses.ts";
 
 /** The folder of the checkout, with a slash at the end. */
@@ -95,7 +100,11 @@ export async function compile(options: CompileOptions = {}): Promise<string> {
       ["compile", ...FLAGS, ...PERMISSIONS, ...embed, "--target", target, "-o", output, entry],
       env,
     );
-    if (!success) throw new CompileError(`Cannot compile for ${target}: ${text}`);
+    if (!success) {
+      throw new CompileError(
+        `Cannot compile for ${target}: ${downloadProblem(text, target) ?? text}`,
+      );
+    }
     checkExecutable(output, target);
     if (licenses !== undefined) {
       await Deno.writeTextFile(join(dirname(output), LICENSES), licenses);

@@ -1,4 +1,5 @@
 // Asks a running server for its configuration, over JSON-RPC.
+import { describeFailure } from "../transport/mod.ts";
 
 /** The server did not return its configuration; the message says why. */
 export class RunningConfigError extends Error {
@@ -39,7 +40,7 @@ export async function fetchConfig(address: string, apiKey?: string): Promise<unk
     if (!response.ok) throw fail(`it answers with status ${response.status}`);
   } catch (error) {
     if (error instanceof RunningConfigError) throw error;
-    throw fail(error instanceof Error ? error.message : String(error), error);
+    throw fail(reasonOf(error), error);
   }
   const answer = parsed(text);
   if (answer?.error !== undefined) {
@@ -49,6 +50,14 @@ export async function fetchConfig(address: string, apiKey?: string): Promise<unk
     throw fail("it does not answer as this program does");
   }
   return answer.result;
+}
+
+/** In the words of the server itself, where it has any. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  // Newer runtimes tell in the cause what older ones tell behind the address, which has been named.
+  const { message } = error.cause instanceof Error ? error.cause : error;
+  return describeFailure(new Error(message.replace(/^.*for url \(\S*\): /, ""))).reason;
 }
 
 interface Answer {

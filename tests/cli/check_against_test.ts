@@ -4,6 +4,7 @@ import { runCheck } from "../../src/cli/check.ts";
 import { effectiveDocument } from "../../src/config/plan/effective.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { configDocument, ProgramProcess } from "../e2e/server_process.ts";
+import { freePort } from "../support/mosquitto.ts";
 import { TempFolder } from "../support/temp.ts";
 
 const KEY = "0123456789abcdef";
@@ -142,7 +143,8 @@ Deno.test("runCheck() says why it could not compare, with 1", async () => {
     [server.address, { file: padded }, /the API key is refused: it is another one/],
     [`${server.address}/elsewhere`, { apiKey: KEY }, /answers with status 404/],
     [`http://127.0.0.1:${other.addr.port}`, {}, /does not answer as this program does/],
-    ["http://127.0.0.1:1", {}, /Cannot ask the server at "http:\/\/127\.0\.0\.1:1": /],
+    [`http://127.0.0.1:${freePort()}`, {}, /^error: Cannot ask the .*\d": connection refused$/],
+    ["http://no-such-host.invalid", {}, /^error: Cannot ask the .*": host name not found$/],
   ];
   for (const [target, more, said] of cases) {
     const { code, out, err } = await check(file, target, more);

@@ -1,7 +1,12 @@
 // That an executable is for the machine that its target names, whatever base runtime it is made of.
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { BaseRuntimeError, checkExecutable, compilerEnvironment } from "../../.ci/base_runtime.ts";
+import {
+  BaseRuntimeError,
+  checkExecutable,
+  compilerEnvironment,
+  downloadProblem,
+} from "../../.ci/base_runtime.ts";
 import config from "../../deno.json" with { type: "json" };
 import { TempFolder } from "../support/temp.ts";
 
@@ -67,6 +72,25 @@ Deno.test("compilerEnvironment() refuses a base runtime for another machine, or 
   }
   checkExecutable(own, target(OWN));
   assert.throws(() => checkExecutable(own, target(OTHER)), /The executable: Expected an ELF file/);
+});
+
+Deno.test("downloadProblem() says in the server's words why there is no base runtime", () => {
+  const url = "https://dl.deno.land/release/v2.9.6/denort-x86_64-unknown-linux-gnu.zip";
+  const said = (why: string) =>
+    `error: Writing deno compile executable 1: error sending request for url (${url}): ${why}`;
+  const unknown = "client error (Connect): dns error: failed to lookup address information: " +
+    "Name or service not known";
+  assert.equal(
+    downloadProblem(said(unknown), "x86_64-unknown-linux-gnu"),
+    `Cannot download the base runtime from "${url}": host name not found. ` +
+      "Let this machine reach that server, or name a base runtime with DENORT_BIN_X86_64",
+  );
+  const refused = "client error (Connect): tcp connect error: Connection refused (os error 111)";
+  assert.match(
+    downloadProblem(said(refused), "aarch64-unknown-linux-gnu") ?? "",
+    /: connection refused\. .*DENORT_BIN_AARCH64$/,
+  );
+  assert.equal(downloadProblem("error: something else", "x86_64-unknown-linux-gnu"), undefined);
 });
 
 /** Where the tests know that a program can be compiled, they have one. */
