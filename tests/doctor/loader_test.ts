@@ -1,6 +1,7 @@
 // What keeps libraries from being loaded, found where the loader would stumble.
 import assert from "node:assert/strict";
-import { newestGlibc, planLoad } from "../../src/doctor/libraries/loader.ts";
+import { IMAGE_VARIANTS, newestOf, variantFor } from "../../src/doctor/libraries/image_variants.ts";
+import { planLoad } from "../../src/doctor/libraries/loader.ts";
 import { TempFolder } from "../support/temp.ts";
 import { fixtures } from "./support.ts";
 
@@ -32,9 +33,11 @@ async function messagesOf(path: string): Promise<string[]> {
 }
 
 Deno.test("planLoad() finds nothing wrong with a library that loads", async () => {
-  const { glibc, ...plan } = await planLoad(fixtures.module);
+  const { glibc, variant, ...plan } = await planLoad(fixtures.module);
   const architecture = Deno.build.arch === "aarch64" ? "ARM64 (aarch64)" : "x86-64";
-  assert.deepEqual(plan, { native: true, architecture, problems: [], needed: 1 });
+  const rest = { problems: [], needed: 1, glibcxx: undefined };
+  assert.deepEqual(plan, { native: true, architecture, ...rest });
+  assert.ok(variant !== undefined);
   assert.match(glibc ?? "", /^2\.\d+$/);
 });
 
@@ -169,8 +172,20 @@ function libraryPath(path: string): Disposable {
   return { [Symbol.dispose]: () => Deno.env.delete("LD_LIBRARY_PATH") };
 }
 
-Deno.test("newestGlibc() compares numbers, not texts", () => {
+Deno.test("newestOf() compares numbers, not texts", () => {
   const versions = ["GLIBC_2.9", "GLIBC_2.34", "GLIBC_2.3.4", "GLIBC_PRIVATE", "GCC_3.0"];
-  assert.equal(newestGlibc(versions), "2.34");
-  assert.equal(newestGlibc(["GLIBC_PRIVATE"]), undefined);
+  assert.equal(newestOf("GLIBC", versions), "2.34");
+  assert.equal(newestOf("GLIBCXX", versions), undefined);
+  assert.equal(newestOf("GLIBC", ["GLIBC_PRIVATE"]), undefined);
+});
+
+Deno.test("variantFor() names the oldest image whose runtimes have every version", () => {
+  const [old, recent] = IMAGE_VARIANTS;
+  assert.equal(variantFor([]), old);
+  assert.equal(variantFor(["GLIBC_2.36", "GLIBCXX_3.4.30", "CXXABI_1.3.13", "X_9"]), old);
+  // What GCC 13 and 14 need.
+  assert.equal(variantFor(["GLIBCXX_3.4.9", "GLIBCXX_3.4.32"]), recent);
+  assert.equal(variantFor(["CXXABI_1.3.15"]), recent);
+  assert.equal(variantFor(["GLIBC_2.38"]), recent);
+  assert.equal(variantFor(["GLIBC_2.99"]), undefined);
 });

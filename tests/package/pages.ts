@@ -20,6 +20,7 @@ import {
   gate,
   helps,
   installs,
+  migrates,
   needsBundler,
   needsCompiled,
   needsMosquitto,
@@ -313,6 +314,18 @@ const OBSERVABILITY: Trials = Object.fromEntries(
   }]),
 );
 
+const MIGRATION: Trials = {
+  "--help": helps,
+  ...Object.fromEntries(
+    [
+      "docker build --build-arg BASE_IMAGE=gcr.io/distroless/cc-debian13:nonroot -t external-server .",
+      "docker compose run --rm external-server doctor config/external-server.json",
+      "docker compose -f docker-compose.python.yml down && docker compose up -d",
+      "docker compose down && docker compose -f docker-compose.python.yml up -d",
+    ].map((command) => [command, migrates(command)]),
+  ),
+};
+
 /** What is tried for each page that names commands. */
 export const PAGES: Readonly<Record<string, Trials>> = {
   "README.md": README,
@@ -321,7 +334,7 @@ export const PAGES: Readonly<Record<string, Trials>> = {
   "docs/configuration.md": CONFIGURATION,
   "docs/configuration_keys.md": WRITTEN,
   "docs/devices.md": DEVICES,
-  "docs/migration.md": { "--help": helps },
+  "docs/migration.md": MIGRATION,
   "docs/modules.md": MODULES,
   "docs/operation.md": OPERATION,
   "examples/module/README.md": EXAMPLE,

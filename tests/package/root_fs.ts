@@ -1,5 +1,5 @@
-// A root file system with what the image gcr.io/distroless/cc-debian12:nonroot holds, made from the
-// same Debian packages, and programs that run in it as its unprivileged user.
+// A root file system with what the image gcr.io/distroless/cc-debian12:nonroot holds, or that of
+// Debian 13, made from the same Debian packages, and programs that run in it as its unprivileged user.
 import { join } from "node:path";
 import { program } from "../e2e/server_process.ts";
 import { TempFolder } from "../support/temp.ts";
@@ -8,17 +8,21 @@ import { TempFolder } from "../support/temp.ts";
 const PACKAGES = [
   "base-files",
   "ca-certificates",
-  "gcc-12-base",
   "libc6",
   "libgcc-s1",
   "libgomp1",
-  "libssl3",
   "libstdc++6",
   "netbase",
   "tzdata",
 ];
+/** Those whose names change from release to release. */
+const RELEASES = {
+  bookworm: ["gcc-12-base", "libssl3"],
+  trixie: ["gcc-14-base", "libssl3t64"],
+} as const;
 
-const DOWNLOAD = ["-q", "-o", "APT::Sandbox::User=root", "download", ...PACKAGES];
+/** A release of Debian. */
+export type Release = keyof typeof RELEASES;
 
 /** The image's user. */
 export const NONROOT = 65532;
@@ -92,8 +96,8 @@ export class RootFs implements AsyncDisposable {
   }
 
   /** Makes the tree, with the compiled program in it. */
-  static async make(): Promise<RootFs> {
-    const root = await RootFs.makeBase();
+  static async make(release: Release = "bookworm"): Promise<RootFs> {
+    const root = await RootFs.makeBase(release);
     const [binary] = program();
     await Deno.copyFile(binary, root.path(PROGRAM));
     await Deno.chmod(root.path(PROGRAM), 0o755);
@@ -101,10 +105,10 @@ export class RootFs implements AsyncDisposable {
   }
 
   /** Makes the tree as the base image is. */
-  static async makeBase(): Promise<RootFs> {
+  static async makeBase(release: Release = "bookworm"): Promise<RootFs> {
     const root = new RootFs(await TempFolder.make());
     try {
-      await root.#fill();
+      await root.#fill(release);
       return root;
     } catch (error) {
       await root[Symbol.asyncDispose]();
@@ -149,7 +153,7 @@ export class RootFs implements AsyncDisposable {
     await this.#folder[Symbol.asyncDispose]();
   }
 
-  async #fill(): Promise<void> {
+  async #fill(release: Release): Promise<void> {
     // Others must be able to walk through the temporary folder.
     await Deno.chmod(this.#folder.path, 0o755);
     const packages = this.#folder.file("packages");
@@ -158,12 +162,15 @@ export class RootFs implements AsyncDisposable {
     ) {
       await Deno.mkdir(folder, { recursive: true });
     }
+    const source = await this.#packageSource(release);
+    const apt = ["-q", "-o", "APT::Sandbox::User=root", ...source];
+    const download = [...apt, "download", ...PACKAGES, ...RELEASES[release]];
     try {
-      await run("apt-get", DOWNLOAD, packages);
+      await run("apt-get", download, packages);
     } catch {
       // A fresh machine has no lists of packages.
-      await run("apt-get", ["-q", "update"], packages);
-      await run("apt-get", DOWNLOAD, packages);
+      await run("apt-get", [...apt, "update"], packages);
+      await run("apt-get", download, packages);
     }
     for await (const { name } of Deno.readDir(packages)) {
       await run("dpkg-deb", ["-x", name, this.path(".")], packages);
@@ -172,6 +179,25 @@ export class RootFs implements AsyncDisposable {
     for (const name of DEVICES) await this.write(`dev/${name}`, "");
     await this.#trustAuthorities();
     await this.makeWritable("tmp");
+  }
+
+  /** Where packages come from, apart from the machine's own where its release is another. */
+  async #packageSource(release: Release): Promise<string[]> {
+    if ((await Deno.readTextFile("/etc/os-release")).includes(`=${release}\n`)) return [];
+    const keys = "/usr/share/keyrings/debian-archive-keyring.gpg";
+    const list = `deb [signed-by=${keys}] http://deb.debian.org/debian ${release} main\n`;
+    const folder = this.#folder.file("apt");
+    for (const name of ["lists/partial", "cache/archives/partial"]) {
+      await Deno.mkdir(join(folder, name), { recursive: true });
+    }
+    await Deno.writeTextFile(join(folder, "sources.list"), list);
+    const options = {
+      "Dir::Etc::sourcelist": join(folder, "sources.list"),
+      "Dir::Etc::sourceparts": "-",
+      "Dir::State::lists": join(folder, "lists"),
+      "Dir::Cache": join(folder, "cache"),
+    };
+    return Object.entries(options).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
   }
 
   /** What the package's own script does when it is installed. */

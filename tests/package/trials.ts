@@ -2,6 +2,7 @@
 // takes more than a line.
 import assert from "node:assert/strict";
 import config from "../../deno.json" with { type: "json" };
+import { IMAGE_VARIANTS } from "../../src/doctor/libraries/image_variants.ts";
 import { hasMosquitto } from "../support/mosquitto.ts";
 import { readCompose } from "./image.ts";
 import { Desk, ROOT, shell, succeeds, task, taskSucceeds } from "./desk.ts";
@@ -85,6 +86,20 @@ export const container: Trial = {
     assert.deepEqual(Object.keys(services), ["mosquitto", "external-server"]);
   },
 };
+
+/** Of the way from the Python server's container, which migration_test.ts goes with these files. */
+export function migrates(command: string): Trial {
+  return {
+    async run() {
+      const { services } = await readCompose("examples/migration/docker-compose.yml");
+      assert.deepEqual(Object.keys(services), ["external-server"]);
+      const [, base] = /BASE_IMAGE=(\S+) -t external-server /.exec(command) ?? [];
+      const bases = IMAGE_VARIANTS.map((variant) => variant.base);
+      if (base !== undefined) assert.ok(bases.includes(base), base);
+      else assert.match(command, /^docker compose /);
+    },
+  };
+}
 
 /** Installing is not for tests, but the machine that runs them all does, by these names. */
 export const installs: Trial = {

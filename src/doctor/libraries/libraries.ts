@@ -130,7 +130,7 @@ function keyOf({ libPath, module }: ContextSpec): string {
 
 /** Judges the file; the loader has the last word, and may have loaded it nevertheless. */
 function judgeFile(path: string, plan: LoadPlan, loads: boolean, findings: Findings): void {
-  const { problems, native, architecture, needed, glibc } = plan;
+  const { problems, native, architecture, needed, glibc, glibcxx, variant } = plan;
   for (const { message, advice } of problems) {
     if (loads) findings.warning(path, `${message}; it could be loaded nevertheless`, advice);
     else findings.failed(path, `The library cannot be loaded: ${message}`, advice);
@@ -139,7 +139,11 @@ function judgeFile(path: string, plan: LoadPlan, loads: boolean, findings: Findi
     const libraries = needed === undefined
       ? "the loader was not asked"
       : `${glibc ? `glibc ${glibc} or newer` : "any glibc"}, ` +
-        `${needed} needed ${needed === 1 ? "library" : "libraries"} found`;
+        `${glibcxx ? `GLIBCXX_${glibcxx} or newer, ` : ""}` +
+        `${needed} needed ${needed === 1 ? "library" : "libraries"} found; ` +
+        (variant === undefined
+          ? "too new for every image variant"
+          : `loads in an image on ${variant.base}`);
     findings.ok(path, `Found, ${architecture}, ${libraries}`);
   }
   if (!loads) return;

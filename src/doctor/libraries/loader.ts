@@ -3,6 +3,7 @@
 // runs nothing.
 import { basename, resolve } from "node:path";
 import { readElf } from "../../module/mod.ts";
+import { type ImageVariant, newestOf, variantFor } from "./image_variants.ts";
 
 /** Something that keeps a library from being loaded. */
 export interface LoadProblem {
@@ -23,6 +24,10 @@ export interface LoadPlan {
   readonly needed?: number;
   /** The newest glibc that it needs itself, such as `2.34`. */
   readonly glibc?: string | undefined;
+  /** The newest version of the C++ runtime that it needs itself, such as `3.4.30`. */
+  readonly glibcxx?: string | undefined;
+  /** The image that it loads in; undefined when there is none, or the loader was not asked. */
+  readonly variant?: ImageVariant | undefined;
 }
 
 const ARCHITECTURES: Readonly<Record<number, string>> = {
@@ -89,11 +94,14 @@ async function askLoader(path: string): Promise<Omit<LoadPlan, "native">> {
   }
   problems.push(...await judgeVersions(err, path));
   const [, own = ""] = out.split(`\n\t${path}:\n`);
-  const versions = own.split(/\n\t\S/, 1).join().matchAll(/\((.+)\) => /g);
+  const listed = own.split(/\n\t\S/, 1).join().matchAll(/\((.+)\) => /g);
+  const versions = Array.from(listed, ([, version = ""]) => version);
   return {
     problems,
     needed: wanted.filter(([, , by]) => by === path).length,
-    glibc: newestGlibc(Array.from(versions, ([, version = ""]) => version)),
+    glibc: newestOf("GLIBC", versions),
+    glibcxx: newestOf("GLIBCXX", versions),
+    variant: variantFor(versions),
   };
 }
 
@@ -144,17 +152,20 @@ async function judgeVersions(err: string, path: string): Promise<LoadProblem[]> 
     const [by = "", library = ""] = key.split("\n");
     const versions = found.map(([, , version = ""]) => version);
     const name = basename(library);
-    const wanted = newestGlibc(versions);
+    const wanted = newestOf("GLIBC", versions);
     const message = `${wanter(by, path)} needs `;
     return wanted === undefined
       ? {
         message: `${message}${versions.join(", ")} of "${name}", ` +
           "which the one on this machine does not have",
-        advice: `Install a newer "${name}", or build against the installed one`,
+        advice: `Install a newer "${name}", or build against the installed one` +
+          orVariant(versions),
       }
       : {
         message: `${message}glibc ${wanted}, this machine has ${own} ("${name}")`,
-        advice: `Build it on a system with glibc ${own} or older, or run the server on a newer one`,
+        advice:
+          `Build it on a system with glibc ${own} or older, or run the server on a newer one` +
+          orVariant(versions),
       };
   });
 }
@@ -168,8 +179,9 @@ function wanter(path: string, first: string): string {
   return path === first ? "it" : `"${path}", which it needs,`;
 }
 
-/** The highest of versions such as `GLIBC_2.34`, as `2.34`. */
-export function newestGlibc(versions: readonly string[]): string | undefined {
-  const found = versions.flatMap((version) => /^GLIBC_(\d+(?:\.\d+)+)$/.exec(version)?.[1] ?? []);
-  return found.sort((one, other) => one.localeCompare(other, "en", { numeric: true })).at(-1);
+/** Where versions of the runtimes are missing, an image that has them. */
+function orVariant(versions: readonly string[]): string {
+  const known = versions.some((version) => /^(GLIBC|GLIBCXX|CXXABI)_/.test(version));
+  const variant = known ? variantFor(versions) : undefined;
+  return variant === undefined ? "" : `; in containers, build the image on ${variant.base}`;
 }
