@@ -203,7 +203,7 @@ Deno.test("a first key ends what was open to everybody, and without the last one
     scope: "admin",
     csrfToken: null,
   });
-  assert.equal((await fixture.bare("/session", { method: "POST" })).status, 401);
+  assert.equal(await statusOf(fixture, "/session", {}, "POST"), 401);
   fixture.operators.configure({ keys: keysOf("wall") });
   await stream.text();
   assert.equal(await statusOf(fixture, "/api/v1/cars", {}), 401);

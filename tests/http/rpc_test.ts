@@ -31,6 +31,11 @@ Deno.test("rpc restarts, pauses and resumes a car, and its gateway hears of each
   const paused = await fixture.rpc("car.pause", { car: "car_a" });
   assert.deepEqual([paused.result.state, paused.result.paused], ["CONNECTED", true]);
   assert.equal(transport.notifications, 1);
+  const restart = await fixture.rpc("fleet.restart", { cars: ["car_a", "car_b", "car_b"] });
+  assert.deepEqual(restart.result, {
+    cars: [{ car: "car_a", result: "unchanged" }, { car: "car_b", result: "done" }],
+    kept: true,
+  });
   gateway.connect([FRONT], "s3");
   await settled();
   assert.equal(fixture.server.snapshot().cars[0]?.sessionId, null);
@@ -42,6 +47,7 @@ Deno.test("rpc restarts, pauses and resumes a car, and its gateway hears of each
   assert.deepEqual(operated.map(({ car, text }) => `${car}: ${text}`), [
     'car_a: Operator "api_key" from 127.0.0.1: car.restart of car_a: done',
     'car_a: Operator "api_key" from 127.0.0.1: car.pause of car_a: done',
+    'undefined: Operator "api_key" from 127.0.0.1: fleet.restart of car_a, car_b: 1 unchanged, 1 done',
     'car_a: Operator "api_key" from 127.0.0.1: car.resume of car_a: done',
   ]);
 });

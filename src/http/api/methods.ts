@@ -254,10 +254,10 @@ async function audited(
   caller: Caller,
 ): Promise<unknown> {
   const { car, cars, reason, ...others } = params;
-  const named = cars ?? (typeof car === "string" ? [car] : []);
+  const named = Array.isArray(cars) ? new Set<string>(cars) : typeof car === "string" ? [car] : [];
   const rest = Object.entries(others).map(([key, value]) => `${key} ${JSON.stringify(value)}`);
   const detail = [...(reason ? [reason] : []), ...rest].join(", ");
-  const action = { action: name, cars: named as readonly string[], detail };
+  const action = { action: name, cars: [...named], detail };
   const add = (result: string) => audit.add(caller, { kind: "action", ...action, result });
   if (!hasScope(caller, scope)) {
     const error = forbidden(scope, caller);

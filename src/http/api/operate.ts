@@ -25,7 +25,8 @@ export type CarAction = "pause" | "resume" | "restart";
 const CHANGES: Readonly<Record<CarAction, (paused: boolean) => boolean>> = {
   pause: (paused) => !paused,
   resume: (paused) => paused,
-  restart: () => true,
+  // There is nothing to restart: no gateway is answered.
+  restart: (paused) => !paused,
 };
 
 /** Does it to each car. A car that cannot be had does not keep the others. */

@@ -304,7 +304,9 @@ export const OperatedCars = z.object({
   cars: list(z.object({
     car: z.string(),
     result: z.enum(["done", "unchanged", "no_such_car"])
-      .describe("unchanged: it was paused, or was not paused, already"),
+      .describe(
+        "unchanged: it was paused, or was not paused, already; a paused car is not restarted",
+      ),
   })).describe("in the order of the request"),
   kept: z.boolean().describe("whether the server will know of it after a restart"),
 }).meta({ id: "OperatedCars", description: "What came of an action on several cars" });

@@ -29,7 +29,7 @@ const ACTIONS = {
   restart: {
     word: "Restart",
     done: "Restarted",
-    unchanged: "Not restarted",
+    unchanged: "Not restarted, as paused",
     note: "The session ends, and the gateway connects again.",
   },
 };

@@ -88,7 +88,7 @@ function onLink(state) {
   byId("link").dataset["link"] = state.kind;
   say(byId("link-text"), text[state.kind]);
   document.body.classList.toggle("stale", state.kind === "lost");
-  if (state.kind === "live") void session.load();
+  if (state.kind === "live") void session.refresh();
   const lost = state.kind === "lost"
     ? `No connection to the server since ${formatTime(state.since, Date.now())}` +
       (state.why === "" ? ". " : `: ${state.why}. `) +
@@ -229,4 +229,6 @@ setInterval(() => {
   view?.tick();
   session.tick();
 }, TICK_MS);
+// What may be done is known before anything is shown, so that nothing moves later.
+await session.load();
 connection.start();

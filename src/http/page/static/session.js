@@ -8,6 +8,8 @@ import { ask, messageOf } from "./connection.js";
 
 const PATH = "/session";
 const CALL_MS = 60_000;
+/** What was asked so lately is not asked again. */
+const FRESH_MS = 5000;
 /** A screen that is on for months stays logged in. */
 const RENEW_MS = 12 * 3_600_000;
 
@@ -41,6 +43,11 @@ class Session {
     } catch {
       // The connection is lost, which the page says.
     }
+  }
+
+  /** Does so again when that was not just now. */
+  async refresh() {
+    if (Date.now() - this.#renewedAt > FRESH_MS) await this.load();
   }
 
   /** Does so again from time to time. */
