@@ -139,7 +139,7 @@ Deno.test("MqttTransport acknowledges a lone message a moment later, and sixteen
     await send(count);
     await settled();
     assert.equal(scene.packets.size, 0);
-    assert.equal(await scene.clock.next(), 2);
+    assert.equal(await scene.clock.next(), 20);
     for (let i = 0; i < count; i++) {
       assert.deepEqual([...await scene.packets.next("PUBACK")], [PUBACK << 4, 2, 0, 7]);
     }

@@ -7,7 +7,7 @@ import { PUBACK_BYTES, publishBytes, writePuback, writePublish } from "./packets
 
 /** Flushes batches a little later, many with one timer. */
 export interface FlushTicker {
-  /** Calls `batch.flush()` within a few milliseconds. */
+  /** Calls `batch.flush()` within 20 ms. */
   soon(batch: OutgoingBatch): void;
   /** Cancels that. */
   never(batch: OutgoingBatch): void;
