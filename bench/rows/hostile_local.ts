@@ -2,7 +2,7 @@
 import { AttackProcess } from "../../tests/adversary/attacks.ts";
 import { COMPANY, program } from "../../tests/e2e/server_process.ts";
 import { freePort } from "../../tests/support/mosquitto.ts";
-import { ScriptedGateway } from "../../src/simulator/scripted_gateway.ts";
+import { ScriptedGateway } from "../../tests/support/scripted_gateway.ts";
 import {
   type Attacked,
   CARS,

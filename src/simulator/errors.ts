@@ -14,13 +14,3 @@ export class StatusUnansweredError extends Error {
 export class GatewayStateError extends Error {
   override readonly name = "GatewayStateError";
 }
-
-/** The server sent something that the script did not expect. */
-export class UnexpectedMessageError extends Error {
-  override readonly name = "UnexpectedMessageError";
-}
-
-/** The broker cannot be reached, or refuses. */
-export class GatewayLinkError extends Error {
-  override readonly name = "GatewayLinkError";
-}

@@ -24,7 +24,7 @@ import { Alarm, type Clock } from "../time/mod.ts";
 import type { GatewayEvent, StatusExtras, Violation } from "./events.ts";
 import { servedModules, type SimulationOptions } from "./gateway_options.ts";
 import { derivedSeed, seededRandom } from "./misbehavior.ts";
-import type { GatewayLinkPort } from "./outbox.ts";
+import type { GatewayLinkPort } from "./fault_injector.ts";
 import { Outgoing } from "./outgoing.ts";
 import { Traffic } from "./traffic.ts";
 

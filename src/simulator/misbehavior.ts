@@ -11,7 +11,7 @@ export interface Misbehavior {
 }
 
 /** What happens to one message. */
-export type Deed = "send" | "drop" | "reorder" | "duplicate";
+export type FaultAction = "send" | "drop" | "reorder" | "duplicate";
 
 /** A gateway that does nothing wrong. */
 export const WELL_BEHAVED: Misbehavior = { drop: 0, reorder: 0, duplicate: 0 };
@@ -35,7 +35,7 @@ export function derivedSeed(seed: number, part: string): number {
   return hash >>> 0;
 }
 
-/** An endless plan of deeds. */
+/** Chooses the action for one message after the other, without end. */
 export class MisbehaviorPlan {
   readonly #misbehavior: Misbehavior;
   readonly #random: () => number;
@@ -59,8 +59,8 @@ export class MisbehaviorPlan {
     this.#random = seededRandom(seed);
   }
 
-  /** The deed for the next message. */
-  next(): Deed {
+  /** For the next message. */
+  next(): FaultAction {
     const { drop, reorder, duplicate } = this.#misbehavior;
     if (drop + reorder + duplicate === 0) return "send";
     const at = this.#random();

@@ -5,7 +5,7 @@ import { Accounting } from "./accounting.ts";
 import type { StatusExtras, StatusResult } from "./events.ts";
 import type { SimulationOptions } from "./gateway_options.ts";
 import { derivedSeed } from "./misbehavior.ts";
-import { type GatewayWire, Outbox } from "./outbox.ts";
+import { FaultInjector, type GatewayWire } from "./fault_injector.ts";
 
 /** The effects of a session that concern its messages. */
 type Sending = Effect & { readonly type: "send" };
@@ -14,7 +14,7 @@ type Sending = Effect & { readonly type: "send" };
 export class Outgoing {
   readonly #options: SimulationOptions;
   readonly #wire: GatewayWire;
-  readonly #outbox: Outbox;
+  readonly #faults: FaultInjector;
   readonly #accounting: Accounting;
   /** What callers said about their statuses, by tag. */
   readonly #extras = new Map<number, StatusExtras>();
@@ -27,28 +27,28 @@ export class Outgoing {
     const { misbehavior, seed, settings, stats } = options;
     this.#options = options;
     this.#wire = wire;
-    this.#outbox = new Outbox(wire, stats, misbehavior, derivedSeed(seed, settings.car));
+    this.#faults = new FaultInjector(wire, stats, misbehavior, derivedSeed(seed, settings.car));
     this.#accounting = new Accounting(stats);
   }
 
   /** Whether a status waits for the next one to overtake it. */
   get holdsStatus(): boolean {
-    return this.#outbox.holdsStatus;
+    return this.#faults.holdsStatus;
   }
 
   /** When a held message is sent; Infinity when there is none. */
   get flushAt(): number {
-    return this.#outbox.flushAt;
+    return this.#faults.flushAt;
   }
 
   /** Sends what has been held back for long enough. */
   tick(now: number): void {
-    this.#outbox.tick(now);
+    this.#faults.tick(now);
   }
 
   /** Sends whatever is held back. */
   flush(): void {
-    this.#outbox.flush();
+    this.#faults.flush();
   }
 
   /** Remembers what a caller said about a status, by the tag it is to be handed in with. */
@@ -81,7 +81,7 @@ export class Outgoing {
   respond(response: CommandResponse, inSequence: boolean, now: number): void {
     this.#options.stats.responses += 1;
     if (inSequence) this.#wire.send(response, 1);
-    else this.#outbox.put(response, now);
+    else this.#faults.put(response, now);
   }
 
   /** An answer of normal communication; false when its status was never sent. */
@@ -123,7 +123,7 @@ export class Outgoing {
   #sendStatus(status: Status, tag: number | null, now: number): void {
     const state = tag === null ? undefined : this.#extras.get(tag)?.state;
     const message = state === undefined ? status : { ...status, deviceState: state };
-    const isDropped = this.#outbox.put(message, now) === "drop";
+    const isDropped = this.#faults.put(message, now) === "drop";
     this.#accounting.sent(status.messageCounter, isDropped);
   }
 

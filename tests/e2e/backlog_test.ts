@@ -1,7 +1,7 @@
 // Statuses that wait for a slow module when their session ends: nothing waits for them any more.
 import assert from "node:assert/strict";
 import { type Command, DeviceState } from "../../src/protocol/messages.ts";
-import type { ScriptedGateway } from "../../src/simulator/scripted_gateway.ts";
+import type { ScriptedGateway } from "../support/scripted_gateway.ts";
 import { mosquittoTest } from "../support/mosquitto.ts";
 import { waitFor } from "../support/wait.ts";
 import { Stage } from "./stage.ts";

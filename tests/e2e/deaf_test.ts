@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { ConnectResponseType, DeviceState } from "../../src/protocol/messages.ts";
 import { derivedSeed, seededRandom } from "../../src/simulator/misbehavior.ts";
-import type { ScriptedGateway } from "../../src/simulator/scripted_gateway.ts";
+import type { ScriptedGateway } from "../support/scripted_gateway.ts";
 import { mosquittoTest } from "../support/mosquitto.ts";
 import { delay, waitFor } from "../support/wait.ts";
 import { Stage } from "./stage.ts";

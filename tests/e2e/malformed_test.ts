@@ -10,7 +10,7 @@ import {
 } from "../../src/protocol/messages.ts";
 import { makeDevices } from "../../src/simulator/devices.ts";
 import { seededRandom } from "../../src/simulator/misbehavior.ts";
-import type { ScriptedGateway } from "../../src/simulator/scripted_gateway.ts";
+import type { ScriptedGateway } from "../support/scripted_gateway.ts";
 import { anyMessage } from "../adversary/messages.ts";
 import { mosquittoTest } from "../support/mosquitto.ts";
 import { waitFor } from "../support/wait.ts";

@@ -1,10 +1,7 @@
 // What most end-to-end tests have in common: a broker, a record of module calls, gateways.
 import { Gateway } from "../../src/simulator/gateway.ts";
 import type { GatewayOptions } from "../../src/simulator/gateway_options.ts";
-import {
-  ScriptedGateway,
-  type ScriptedGatewayOptions,
-} from "../../src/simulator/scripted_gateway.ts";
+import { ScriptedGateway, type ScriptedGatewayOptions } from "../support/scripted_gateway.ts";
 import { buildFixtures } from "../fixtures/build.ts";
 import { Mosquitto } from "../support/mosquitto.ts";
 import { CallRecord } from "./call_record.ts";

@@ -2,7 +2,7 @@
 // [FAIL-REASONS]. Time limits are short here; which one ran out is what is tested.
 import assert from "node:assert/strict";
 import { type Command, DeviceState } from "../../src/protocol/messages.ts";
-import type { ScriptedGateway } from "../../src/simulator/scripted_gateway.ts";
+import type { ScriptedGateway } from "../support/scripted_gateway.ts";
 import { mosquittoTest } from "../support/mosquitto.ts";
 import type { ServerProcess } from "./server_process.ts";
 import { Stage } from "./stage.ts";

@@ -1,10 +1,14 @@
 // Many gateways over one broker, and a gateway that says only what a test tells it to.
 import assert from "node:assert/strict";
 import { ConnectResponseType } from "../../src/protocol/messages.ts";
-import { GatewayLinkError, UnexpectedMessageError } from "../../src/simulator/errors.ts";
 import { Fleet } from "../../src/simulator/fleet.ts";
-import { ScriptedGateway } from "../../src/simulator/scripted_gateway.ts";
+import {
+  GatewayLinkError,
+  ScriptedGateway,
+  UnexpectedMessageError,
+} from "../support/scripted_gateway.ts";
 import { Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
+import { waitFor } from "../support/wait.ts";
 import { FakeMqttServer } from "./fake_server.ts";
 
 const LINES = ["set_tcp_nodelay true", "max_queued_messages 0"];
@@ -69,6 +73,27 @@ mosquittoTest("ScriptedGateway says what it is told, right or wrong", async () =
   gateway.status(device);
   await assert.rejects(gateway.expect("command"), UnexpectedMessageError);
 });
+
+mosquittoTest(
+  "ScriptedGateway.connectSequence() fails where a faithful gateway would give up",
+  async () => {
+    await using broker = await Mosquitto.start();
+    await using server = await FakeMqttServer.start(broker.port, "acme");
+    await using gateway = new ScriptedGateway({
+      company: "acme",
+      car: "car_1",
+      broker: brokerAt(broker),
+    });
+    await gateway.open();
+    server.car("car_1").alreadyLogged("another");
+    await waitFor(() => gateway.unread.length > 0, "a message of another session");
+    await assert.rejects(gateway.connectSequence(), {
+      name: "UnexpectedMessageError",
+      message: 'Cannot go through the connect sequence of gateway "car_1": unexpected_message, ' +
+        'connect response of type 1 for session "another"',
+    });
+  },
+);
 
 mosquittoTest("ScriptedGateway.open() says why there is no broker", async () => {
   await using broker = await Mosquitto.start();

@@ -5,21 +5,21 @@ import { derivedSeed, MisbehaviorPlan, seededRandom } from "../../src/simulator/
 
 const MIXED = { drop: 0.1, reorder: 0.2, duplicate: 0.3 };
 
-function deeds(seed: number, count = 200) {
+function actions(seed: number, count = 200) {
   const plan = new MisbehaviorPlan(MIXED, seed);
   return Array.from({ length: count }, () => plan.next());
 }
 
-Deno.test("MisbehaviorPlan gives the same deeds for the same seed, and others for another", () => {
+Deno.test("MisbehaviorPlan gives the same actions for the same seed, and others for another", () => {
   fc.assert(fc.property(fc.nat(), (seed) => {
-    assert.deepEqual(deeds(seed), deeds(seed));
-    assert.notDeepEqual(deeds(seed), deeds(seed + 1));
+    assert.deepEqual(actions(seed), actions(seed));
+    assert.notDeepEqual(actions(seed), actions(seed + 1));
   }));
 });
 
 Deno.test("MisbehaviorPlan keeps to the shares it was given", () => {
-  const all = deeds(7, 20_000);
-  const share = (deed: string) => all.filter((one) => one === deed).length / all.length;
+  const all = actions(7, 20_000);
+  const share = (action: string) => all.filter((one) => one === action).length / all.length;
   assert.ok(Math.abs(share("drop") - 0.1) < 0.02);
   assert.ok(Math.abs(share("reorder") - 0.2) < 0.02);
   assert.ok(Math.abs(share("duplicate") - 0.3) < 0.02);

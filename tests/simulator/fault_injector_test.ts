@@ -17,7 +17,7 @@ function sendMany(test: DriverFixture, count: number): void {
   }
 }
 
-Deno.test("Outbox swaps a status with the next one, and loses none", () => {
+Deno.test("FaultInjector swaps a status with the next one, and loses none", () => {
   const test = new DriverFixture({ misbehavior: { reorder: 0.5 } }).start();
   sendMany(test, 100);
   test.pass(1_000);
@@ -29,7 +29,7 @@ Deno.test("Outbox swaps a status with the next one, and loses none", () => {
   assert.equal(test.stats.answered, 100);
 });
 
-Deno.test("Outbox sends a status twice, and the second answer never comes", () => {
+Deno.test("FaultInjector sends a status twice, and the second answer never comes", () => {
   const test = new DriverFixture({ misbehavior: { duplicate: 1 } }).start();
   sendMany(test, 10);
   assert.deepEqual(counters(test).slice(2, 8), [3, 3, 4, 4, 5, 5]);
@@ -38,7 +38,7 @@ Deno.test("Outbox sends a status twice, and the second answer never comes", () =
   assert.equal(test.stats.violations, 0);
 });
 
-Deno.test("Outbox drops a status: its counter is missing, and nothing after it can be answered", () => {
+Deno.test("FaultInjector drops a status: its counter is missing, and nothing after it can be answered", () => {
   const test = new DriverFixture({ misbehavior: { drop: 0.3 }, seed: 3 }).start();
   sendMany(test, 20);
   assert.ok(test.stats.dropped > 0);
@@ -50,18 +50,18 @@ Deno.test("Outbox drops a status: its counter is missing, and nothing after it c
   assert.equal(answered + dropped + abandoned, sent);
 });
 
-Deno.test("Outbox leaves the connect sequence alone", () => {
+Deno.test("FaultInjector leaves the connect sequence alone", () => {
   const test = new DriverFixture({ misbehavior: { drop: 1 } }).start();
   assert.equal(test.driver.phase, "connected");
 });
 
-Deno.test("Outbox never lets a held status block the window", () => {
+Deno.test("FaultInjector never lets a held status block the window", () => {
   const test = new DriverFixture({ rate: 5, window: 1, misbehavior: { reorder: 1 } }).start();
   test.pass(10_000);
   assert.ok(test.stats.answered >= 48, `${test.stats.answered} answered`);
 });
 
-Deno.test("Outbox does the same for the same seed, whatever commands come in between", () => {
+Deno.test("FaultInjector does the same for the same seed, whatever commands come in between", () => {
   fc.assert(
     fc.property(fc.nat({ max: 1_000 }), fc.array(fc.boolean(), { maxLength: 40 }), (seed, mix) => {
       const misbehavior = { drop: 0.02, reorder: 0.2, duplicate: 0.2 };
@@ -109,7 +109,7 @@ Deno.test("GatewayDriver accounts for every status, whatever goes wrong", () => 
   );
 });
 
-Deno.test("Outbox holds nothing back when the gateway drains", () => {
+Deno.test("FaultInjector holds nothing back when the gateway drains", () => {
   const test = new DriverFixture({ ...RATE, misbehavior: { reorder: 1 } });
   test.server.answering = false;
   test.start();

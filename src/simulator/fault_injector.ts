@@ -1,6 +1,6 @@
 // Between a session and its connection: makes the faults that are configured.
 import type { ClientMessage, CommandResponse, Status } from "../protocol/mod.ts";
-import { type Deed, derivedSeed, type Misbehavior, MisbehaviorPlan } from "./misbehavior.ts";
+import { derivedSeed, type FaultAction, type Misbehavior, MisbehaviorPlan } from "./misbehavior.ts";
 import type { GatewayStats } from "./stats.ts";
 
 /** A message held back to be reordered is sent after so long if no other one comes, in milliseconds. */
@@ -21,29 +21,29 @@ export interface GatewayLinkPort extends GatewayWire {
 }
 
 /** One kind of message: each has its own plan, so that commands do not change the statuses'. */
-interface Lane {
+interface Channel {
   readonly plan: MisbehaviorPlan;
   held: Status | CommandResponse | undefined;
   flushAt: number;
 }
 
 /** Sends, drops, swaps and doubles the statuses and command responses of normal communication. */
-export class Outbox {
+export class FaultInjector {
   readonly #wire: GatewayWire;
   readonly #stats: GatewayStats;
-  readonly #statuses: Lane;
-  readonly #responses: Lane;
+  readonly #statuses: Channel;
+  readonly #responses: Channel;
 
   constructor(wire: GatewayWire, stats: GatewayStats, misbehavior: Misbehavior, seed: number) {
     this.#wire = wire;
     this.#stats = stats;
-    const lane = (part: string): Lane => ({
+    const channel = (part: string): Channel => ({
       plan: new MisbehaviorPlan(misbehavior, derivedSeed(seed, part)),
       held: undefined,
       flushAt: Infinity,
     });
-    this.#statuses = lane("statuses");
-    this.#responses = lane("responses");
+    this.#statuses = channel("statuses");
+    this.#responses = channel("responses");
   }
 
   /** Whether a status waits for the next one to overtake it. */
@@ -57,29 +57,29 @@ export class Outbox {
   }
 
   /** Takes one message, and says what it did with it. */
-  put(message: Status | CommandResponse, now: number): Deed {
-    const lane = message.kind === "status" ? this.#statuses : this.#responses;
-    const deed = lane.plan.next();
-    switch (deed) {
+  put(message: Status | CommandResponse, now: number): FaultAction {
+    const channel = message.kind === "status" ? this.#statuses : this.#responses;
+    const action = channel.plan.next();
+    switch (action) {
       case "drop":
         if (message.kind === "status") this.#stats.dropped += 1;
-        return deed;
+        return action;
       case "reorder":
-        if (lane.held !== undefined) break;
+        if (channel.held !== undefined) break;
         this.#stats.reordered += 1;
-        lane.held = message;
-        lane.flushAt = now + HOLD_MS;
-        return deed;
+        channel.held = message;
+        channel.flushAt = now + HOLD_MS;
+        return action;
       case "duplicate":
         this.#stats.duplicated += 1;
         this.#wire.send(message, 2);
-        this.#release(lane);
-        return deed;
+        this.#release(channel);
+        return action;
       case "send":
         break;
     }
     this.#wire.send(message, 1);
-    this.#release(lane);
+    this.#release(channel);
     return "send";
   }
 
@@ -95,11 +95,11 @@ export class Outbox {
     this.#release(this.#responses);
   }
 
-  #release(lane: Lane): void {
-    const { held } = lane;
+  #release(channel: Channel): void {
+    const { held } = channel;
     if (held === undefined) return;
-    lane.held = undefined;
-    lane.flushAt = Infinity;
+    channel.held = undefined;
+    channel.flushAt = Infinity;
     this.#wire.send(held, 1);
   }
 }

@@ -9,12 +9,13 @@ import {
   nextCounter,
   NO_BYTES,
   type ServerMessage,
-} from "../protocol/mod.ts";
-import { decodeServerMessage, encodeClientMessage } from "../protocol/codec/mod.ts";
-import { asBytes, makeDevices } from "./devices.ts";
-import { GatewayLinkError, UnexpectedMessageError } from "./errors.ts";
-import { type GatewayBroker, GatewayLink } from "./gateway_link.ts";
-import { Waiters } from "./waiters.ts";
+} from "../../src/protocol/mod.ts";
+import { createGateway, type Input, sessionIdOf, step } from "../../src/gateway/mod.ts";
+import { decodeServerMessage, encodeClientMessage } from "../../src/protocol/codec/mod.ts";
+import { asBytes, makeDevices } from "../../src/simulator/devices.ts";
+import { type GatewayBroker, GatewayLink } from "../../src/simulator/gateway_link.ts";
+import { simulationOptions } from "../../src/simulator/gateway_options.ts";
+import { Waiters } from "../../src/simulator/waiters.ts";
 
 /** Default timeout of waiting methods, in milliseconds: only a hang takes that long. */
 const DEFAULT_WAIT_MS = 60_000;
@@ -47,6 +48,16 @@ export interface ScriptedConnect {
   readonly devices?: readonly Device[];
   readonly company?: string;
   readonly vehicleName?: string;
+}
+
+/** The server sent something that the script did not expect. */
+export class UnexpectedMessageError extends Error {
+  override readonly name = "UnexpectedMessageError";
+}
+
+/** The broker cannot be reached, or refuses. */
+export class GatewayLinkError extends Error {
+  override readonly name = "GatewayLinkError";
 }
 
 function isAlreadyLogged(message: ServerMessage): boolean {
@@ -219,19 +230,42 @@ export class ScriptedGateway {
   }
 
   /**
-   * Goes through a whole connect sequence; commands are answered with OK.
+   * Goes through a whole connect sequence as a faithful gateway; commands are answered with OK.
    *
    * @returns the first commands
+   * @throws {UnexpectedMessageError} when a faithful gateway would give up
+   * @throws {GatewayTimeoutError} when a message does not come in time
    */
-  async connectSequence(connect: ScriptedConnect = {}): Promise<Command[]> {
-    const { devices = this.devices } = connect;
-    this.connect(connect);
-    await this.expect("connect_response");
-    for (const device of devices) this.status(device, "{}", { state: DeviceState.CONNECTING });
-    for (const _ of devices) await this.expect("status_response");
+  async connectSequence(): Promise<Command[]> {
+    const { settings, sessionSeed } = simulationOptions({
+      ...this.#options,
+      devices: this.devices,
+    });
     const commands: Command[] = [];
-    for (const _ of devices) commands.push(await this.expect("command"));
-    for (const command of commands) this.answer(command);
+    let state = createGateway(sessionSeed);
+    const take = (input: Input) => {
+      const next = step(state, input, { now: 0, settings });
+      state = next.state;
+      for (const effect of next.effects) {
+        if (effect.type === "send") this.publish(effect.message);
+        if (effect.type === "command") commands.push(effect.command);
+        if (effect.type === "ended") {
+          const { reason, detail } = effect;
+          const what = `Cannot go through the connect sequence of gateway "${this.car}"`;
+          throw new UnexpectedMessageError(`${what}: ${reason}, ${detail}`);
+        }
+      }
+    };
+    take({ type: "start" });
+    for (const device of this.devices) {
+      take({ type: "status", device, data: asBytes("{}"), errorMessage: NO_BYTES, tag: null });
+    }
+    take({ type: "link_up" });
+    this.sessionId = sessionIdOf(state) ?? "";
+    this.counter = this.devices.length + 1;
+    while (state.kind === "connecting") {
+      take({ type: "message", message: await this.expectAny(`message at step "${state.step}"`) });
+    }
     return commands;
   }
 
