@@ -111,7 +111,11 @@ async function rest(ask: Ask, method: Method, source: MethodSource): Promise<obj
   const others = method.rest.verb === "GET"
     ? queryParameters(method, req.queries())
     : bodyParameters(await jsonBody(ask));
-  const inPath = req.param() as Readonly<Record<string, string>>;
+  const path = Object.entries(req.param() as Readonly<Record<string, string>>);
+  const inPath = queryParameters(
+    method,
+    Object.fromEntries(path.map(([name, value]) => [name, [value]])),
+  );
   const twice = Object.keys(others).find((name) => Object.hasOwn(inPath, name));
   if (twice !== undefined) {
     const message = `Expected ${quote(twice)} in the path alone: found it twice`;

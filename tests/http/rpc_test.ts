@@ -52,6 +52,34 @@ Deno.test("rpc restarts, pauses and resumes a car, and its gateway hears of each
   ]);
 });
 
+Deno.test("rpc lists incidents and takes acknowledgments, which REST does as well", async () => {
+  await using fixture = (await Fixture.start()).up();
+  fixture.transport("car_a").down();
+  const [incident] = (await fixture.rpc("incident.list", { state: "open" })).result;
+  assert.deepEqual([incident.code, incident.cars], ["broker_away", ["car_a"]]);
+  assert.deepEqual((await fixture.rpc("incident.list", { car: "car_b" })).result, []);
+  const { id } = incident;
+  const name = "Ann\nsays";
+  const { acknowledged } = (await fixture.rpc("incident.acknowledge", { id, name })).result;
+  assert.deepEqual([acknowledged.name, acknowledged.note], [name, ""]);
+  assert.equal(fixture.log.matching(/^Incident 1 acknowledged by "Ann\\nsays"$/).length, 1);
+  const rest = (path: string) =>
+    fixture.get(`/api/v1/incidents/${path}/acknowledge`, {
+      method: "POST",
+      body: JSON.stringify({ name: "Bea", note: "drives there" }),
+      headers: { "content-type": "application/json" },
+    });
+  const taken = await rest(`${id}`);
+  assert.deepEqual([taken.status, (await taken.json()).acknowledged.name], [200, "Bea"]);
+  for (const [path, status] of [["77", 404], ["x", 400]] as const) {
+    const refused = await rest(path);
+    assert.equal(refused.status, status);
+    await refused.body?.cancel();
+  }
+  assert.equal((await fixture.rpc("incident.acknowledge", { id: 77, name })).error?.code, -32004);
+  assert.equal((await fixture.rpc("incident.acknowledge", { id, name: " " })).error?.code, -32602);
+});
+
 Deno.test("rpc knows no car that is not configured", async () => {
   await using fixture = await Fixture.start();
   for (const method of ["car.get", "car.restart", "car.pause", "car.resume"]) {

@@ -163,10 +163,10 @@ export const METHODS: readonly Method[] = [
     params: z.strictObject({
       id: z.int().min(1),
       name: z.string().trim().min(1).max(100).describe("Who"),
-      note: z.string().trim().max(1000).default("").describe("What is done about it"),
+      note: z.string().trim().max(1000).optional().describe("What is done about it"),
     }),
     result: IncidentView,
-    run: ({ id, name, note }, { watch, clock }) =>
+    run: ({ id, name, note = "" }, { watch, clock }) =>
       watch.incidents.acknowledge(id, { name, note, at: Math.floor(clock.now()) }) ??
         noSuchIncident(id),
   }),

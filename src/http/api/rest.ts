@@ -60,6 +60,7 @@ export function problemOf(error: unknown): RequestError | undefined {
   const { code, message, data } = error;
   switch (code) {
     case RPC_ERRORS.NO_SUCH_CAR:
+    case RPC_ERRORS.NO_SUCH_INCIDENT:
       return new RequestError(404, "not_found", message);
     case RPC_ERRORS.BAD_CONFIG: {
       const { report } = Problem.shape;
