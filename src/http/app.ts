@@ -63,11 +63,19 @@ function addLocked(
     return ask.body(await metrics.text(), 200, { "content-type": metrics.contentType });
   });
   for (const method of METHODS) {
-    const { verb, path, former } = method.rest;
+    const { verb, path, former, csv } = method.rest;
     for (const each of [path, former]) {
       if (each === undefined) continue;
       app.on(verb, route(each), locked, async (ask) => ask.json(await rest(ask, method, source)));
     }
+    if (csv === undefined) continue;
+    const headers = {
+      "content-type": "text/csv; charset=utf-8",
+      "content-disposition": `attachment; filename="${csv.path.split("/").at(-1)}"`,
+    };
+    app.get(route(csv.path), locked, async (ask) => {
+      return ask.body(csv.text(await rest(ask, method, source) as never), 200, headers);
+    });
   }
   for (const path of Object.values(EVENTS)) {
     app.get(path, locked, noParameters, ({ req, var: { caller } }) => {

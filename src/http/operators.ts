@@ -131,7 +131,7 @@ export class Operators {
     log.info(() => `Listening for operators on ${this.url}`);
     if (stateDirectory === undefined) {
       log.info(
-        "Pauses, log-ins and the list of actions end with the server: state_dir is not configured",
+        "Pauses, log-ins, history and the list of actions end with the server: state_dir is not configured",
       );
     }
   }
@@ -144,6 +144,8 @@ export class Operators {
   async load(): Promise<void> {
     await this.#audit.load();
     await this.#sessions.load();
+    const { stateDirectory } = this.#options;
+    if (stateDirectory !== undefined) await this.watch.history.load(stateDirectory);
   }
 
   /** Takes the keys of another configuration: what a revoked one has opened ends. */
@@ -159,5 +161,6 @@ export class Operators {
     this.#listening = undefined;
     if (this.#options.metrics === undefined) this.metrics.stop();
     this.watch.stop();
+    await this.watch.history.stop();
   }
 }

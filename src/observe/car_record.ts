@@ -98,7 +98,11 @@ export class CarRecord {
   #sumMs = 0;
   #maxMs = 0;
 
-  constructor(clock: Clock = systemClock) {
+  readonly #onEvent: (event: SeenEvent) => void;
+
+  /** @param onEvent called for each event that the record takes */
+  constructor(clock: Clock = systemClock, onEvent: (event: SeenEvent) => void = () => {}) {
+    this.#onEvent = onEvent;
     this.health = new CarHealth(clock.now());
     this.#once = new Once({ clock });
   }
@@ -210,7 +214,9 @@ export class CarRecord {
     const suppressed = kind === undefined ? 0 : this.#once.ask(kind);
     if (suppressed === undefined) return;
     const about = device === undefined ? null : deviceKey(device);
-    this.events.push({ at, level, text: text() + andSuppressed(suppressed), device: about });
+    const event = { at, level, text: text() + andSuppressed(suppressed), device: about };
+    this.events.push(event);
+    this.#onEvent(event);
   }
 
   #lookAtDevices(): true {

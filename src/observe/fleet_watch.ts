@@ -3,9 +3,10 @@
 import type { Turn } from "../car/mod.ts";
 import type { HostLoss, ServerSubscriber } from "../server/mod.ts";
 import { type Clock, every, systemClock, type TimerHandle } from "../time/mod.ts";
-import { addSeconds, CarRecord, QUIET, type SecondOfCar } from "./car_record.ts";
+import { addSeconds, CarRecord, QUIET, type SecondOfCar, type SeenEvent } from "./car_record.ts";
 import { FleetHealth, type WatchedFleet } from "./health/fleet_health.ts";
-import type { Health, HealthState } from "./health/health.ts";
+import { type Health, type HealthState, levelOf } from "./health/health.ts";
+import { History } from "./history/history.ts";
 import type { IncidentChange, IncidentListener, Incidents } from "./health/incidents.ts";
 
 /** How long changes are collected before listeners are told, in milliseconds. */
@@ -29,6 +30,8 @@ export interface FleetListener extends IncidentListener {
 
 /** The history and the health of all cars. */
 export class FleetWatch implements ServerSubscriber {
+  /** Rates and states of a day, and events of all cars. */
+  readonly history: History;
   readonly #clock: Clock;
   readonly #records = new Map<string, CarRecord>();
   readonly #listeners = new Set<FleetListener>();
@@ -43,6 +46,7 @@ export class FleetWatch implements ServerSubscriber {
 
   constructor(clock: Clock = systemClock) {
     this.#clock = clock;
+    this.history = new History(clock);
   }
 
   /** Starts counting per second, and judging the health of the cars that the fleet has. */
@@ -65,7 +69,10 @@ export class FleetWatch implements ServerSubscriber {
   /** The history of one car. */
   record(car: string): CarRecord {
     let record = this.#records.get(car);
-    if (record === undefined) this.#records.set(car, record = new CarRecord(this.#clock));
+    if (record === undefined) {
+      const onEvent = (event: SeenEvent) => this.history.events.add({ ...event, car });
+      this.#records.set(car, record = new CarRecord(this.#clock, onEvent));
+    }
     return record;
   }
 
@@ -155,6 +162,7 @@ export class FleetWatch implements ServerSubscriber {
         this.#records.delete(car);
         this.#changed.delete(car);
         this.#health.incidents.forget(car, now);
+        this.history.forget(car);
         continue;
       }
       const second = record.second();
@@ -164,11 +172,13 @@ export class FleetWatch implements ServerSubscriber {
         heardAt.set(car, Math.floor(lastMessageAt));
       }
       if (record.health.second(now, fleet.config.health)) this.#change(car);
+      this.history.add(car, now, second, levelOf(record.health.state));
     }
     this.#heardUntil = now;
     for (const { name } of fleet.config.cars) this.record(name);
     this.#judge(this.#records.keys());
     this.#second = { fleet: addSeconds(cars.values()), cars, heardAt };
+    this.history.fleet.add(now, this.#second.fleet, this.count("down") + this.count("degraded"));
     for (const listener of [...this.#listeners]) listener.onSecond(this.#second);
   }
 }

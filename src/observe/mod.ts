@@ -10,6 +10,7 @@ export {
   CAUSE_CODES,
   type Health,
   HEALTH_STATES,
+  healthOf,
   type HealthState,
 } from "./health/health.ts";
 export type {
@@ -20,3 +21,5 @@ export type {
 } from "./health/incidents.ts";
 export type { WatchedFleet } from "./health/fleet_health.ts";
 export { IncidentLog } from "./health/incident_log.ts";
+export { type EventQuery, type ListedEvent, MAX_EVENTS } from "./history/event_list.ts";
+export { type Point, type Span, SPAN_NAMES, SPANS } from "./history/series.ts";

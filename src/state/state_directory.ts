@@ -18,7 +18,7 @@ export interface StateDirectoryOptions {
 }
 
 /** A larger document was not written by this program. */
-const MAX_BYTES = 16 * 1024 * 1024;
+const MAX_BYTES = 64 * 1024 * 1024;
 /** How long the start waits for the disk, in milliseconds. */
 const OPEN_MS = 10_000;
 /** How long it waits for a server that ends, in milliseconds. */

@@ -148,7 +148,7 @@ export function openApiDocument(methods: readonly Method[]): Schema {
     paths[path] = { get: { summary, parameters, responses, ...(open ? { security: [] } : {}) } };
   }
   for (const method of methods) {
-    const { name: operationId, summary, scope, rest: { verb, path } } = method;
+    const { name: operationId, summary, scope, rest: { verb, path, csv } } = method;
     paths[path] ??= {};
     paths[path][verb.toLowerCase()] = {
       operationId,
@@ -156,6 +156,15 @@ export function openApiDocument(methods: readonly Method[]): Schema {
       "x-scope": scope,
       ...requestOf(method, components),
       responses: { "200": result(method.result), default: error },
+    };
+    if (csv === undefined) continue;
+    paths[csv.path] = {
+      get: {
+        summary: `${summary}, as comma-separated values`,
+        "x-scope": scope,
+        ...requestOf(method, components),
+        responses: { "200": result(z.string(), "text/csv"), default: error },
+      },
     };
   }
   return {
@@ -205,9 +214,10 @@ export function apiPage(methods: readonly Method[]): string {
     ...Object.entries<OtherRoute>(OTHER_ROUTES).map(([path, { summary, open }]) =>
       `| \`GET ${path}\` | ${open ? "none" : "read"} | ${summary} |`
     ),
-    ...methods.map(({ rest: { verb, path }, scope, summary, name }) =>
-      `| \`${verb} ${path}\` | ${scope} | \`${name}\`: ${summary} |`
-    ),
+    ...methods.flatMap(({ rest: { verb, path, csv }, scope, summary, name }) => [
+      `| \`${verb} ${path}\` | ${scope} | \`${name}\`: ${summary} |`,
+      ...csv === undefined ? [] : [`| \`GET ${csv.path}\` | ${scope} | the same as CSV |`],
+    ]),
     "| `POST /rpc` | by method | JSON-RPC 2.0: the methods below |",
   ];
   const former = [...methods.map(({ rest }) => rest), EVENTS, OPENAPI].flatMap((route) =>

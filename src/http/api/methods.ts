@@ -8,7 +8,7 @@ import { type Log, LOG_LEVELS, type LogLevel } from "../../log/mod.ts";
 import type { CallStatistics } from "../../module/mod.ts";
 import type { Pauses } from "../../state/mod.ts";
 import type { ReloadReport as Report } from "../../server/mod.ts";
-import { HEALTH_STATES } from "../../observe/mod.ts";
+import { HEALTH_STATES, MAX_EVENTS, SPAN_NAMES } from "../../observe/mod.ts";
 import { STATE_NAMES } from "../../session/mod.ts";
 import { AuditedAction, type AuditList } from "../access/audit.ts";
 import { type Caller, hasScope } from "../access/caller.ts";
@@ -18,7 +18,9 @@ import {
   CarList,
   CarSummary,
   EffectiveConfig,
+  HistoryView,
   IncidentView,
+  ListedEventView,
   OpenRpc,
   OperatedCars,
   ReloadReport,
@@ -31,10 +33,11 @@ import {
   operateCars,
   operatedText,
 } from "./operate.ts";
+import { eventsCsv } from "./events_csv.ts";
 import { openRpcDocument } from "./describe.ts";
 import { RpcError } from "../errors.ts";
 import { RPC_ERRORS, RpcCode } from "./json_rpc.ts";
-import { carDetail, carList, carSummaries, type ViewSource } from "./views.ts";
+import { carDetail, carList, carSummaries, historyView, type ViewSource } from "./views.ts";
 
 export type OperatedCar = Pick<Car, "restart" | "pause" | "resume">;
 
@@ -57,6 +60,8 @@ export interface Route {
   readonly path: string;
   /** Its path before there were versions, which answers alike. */
   readonly former?: string;
+  /** The same as a file of comma-separated values, named after its path. */
+  readonly csv?: { readonly path: string; readonly text: (result: never) => string };
 }
 
 /** One method. */
@@ -141,6 +146,40 @@ export const METHODS: readonly Method[] = [
     }),
     result: z.array(AuditedAction).readonly(),
     run: ({ limit = 100, before, car }, { audit }) => audit.list(limit, before, car),
+  }),
+  define({
+    name: "event.list",
+    summary: "What happened to all cars, newest first",
+    scope: "read",
+    rest: {
+      verb: "GET",
+      path: "/api/v1/history/events",
+      csv: { path: "/api/v1/history/events.csv", text: eventsCsv },
+    },
+    params: z.strictObject({
+      car: z.string().optional().describe("Absent: of all cars"),
+      level: z.enum(LOG_LEVELS).optional().describe("This level and above"),
+      q: z.string().max(100).optional().describe("Events whose text, car or device contains this"),
+      from: z.int().min(0).optional().describe("Milliseconds since the epoch"),
+      to: z.int().min(0).optional().describe("Milliseconds since the epoch"),
+      before: z.int().min(1).optional().describe("Only events with a smaller id: the next page"),
+      limit: z.int().min(1).max(MAX_EVENTS).optional().describe("Absent: 100"),
+    }),
+    result: z.array(ListedEventView).readonly(),
+    run: ({ limit = 100, ...query }, { watch }) => watch.history.events.list({ ...query, limit }),
+  }),
+  define({
+    name: "history.get",
+    summary: "Rates, response times and states of the last hour or day",
+    scope: "read",
+    rest: { verb: "GET", path: "/api/v1/history" },
+    params: z.strictObject({
+      car: z.string().optional().describe("Absent: the whole fleet"),
+      span: z.enum(SPAN_NAMES).optional().describe("Absent: hour"),
+    }),
+    result: HistoryView,
+    run: ({ car, span }, source) =>
+      historyView(source, span ?? "hour", car) ?? noSuchCar(car ?? ""),
   }),
   define({
     name: "incident.list",

@@ -5,7 +5,7 @@
 // milliseconds.
 import * as z from "zod";
 import { externalSchema } from "../../config/mod.ts";
-import { CAUSE_CODES, HEALTH_STATES } from "../../observe/mod.ts";
+import { CAUSE_CODES, HEALTH_STATES, SPAN_NAMES } from "../../observe/mod.ts";
 import { STATE_NAMES } from "../../session/mod.ts";
 import { LOG_LEVELS } from "../../log/mod.ts";
 
@@ -232,6 +232,24 @@ export const EventView = z.object({
   device: deviceId().nullable(),
 }).meta({ id: "EventView", description: "Something that happened to a car, in words" });
 export type EventView = z.infer<typeof EventView>;
+
+export const ListedEventView = EventView.extend({
+  id: count().describe("greater than that of every earlier event"),
+  car: z.string(),
+}).meta({ id: "ListedEventView", description: "Something that happened to one of the cars" });
+
+export const HistoryView = z.object({
+  span: z.enum(SPAN_NAMES),
+  stepMs: z.number().describe("the length of a point, in milliseconds"),
+  at: time().describe("now"),
+  points: list(CarRates.extend({
+    at: time().describe("its beginning"),
+    health: z.enum(HEALTH_STATES).nullable().describe("the worst in it; null for the fleet"),
+    troubled: count().nullable()
+      .describe("the most cars that were down or degraded at once; null for one car"),
+  })).describe("the oldest first; times in which the server did not run are missing"),
+}).meta({ id: "HistoryView", description: "Rates, response times and states over time" });
+export type HistoryView = z.infer<typeof HistoryView>;
 
 export const QueueView = z.object({
   statuses: count().describe("statuses received but not answered yet"),

@@ -6,10 +6,13 @@ import {
   type FleetWatch,
   type Health,
   HEALTH_STATES,
+  healthOf,
   type HealthState,
   QUIET,
   type SeenCommand,
   type SeenStatus,
+  type Span,
+  SPANS,
 } from "../../observe/mod.ts";
 import type { ServerSnapshot } from "../../server/mod.ts";
 import { CommandResponseType, DeviceState } from "../../protocol/mod.ts";
@@ -25,6 +28,7 @@ import type {
   CommandView,
   DeviceView,
   Fleet,
+  HistoryView,
   ModuleView,
   StatusView,
 } from "./schemas.ts";
@@ -136,6 +140,23 @@ export function carDetail(source: ViewSource, name: string): CarDetail | undefin
     counts: car.statistics,
     history: record.history.oldestFirst(),
   };
+}
+
+/** The history of a car or of the fleet; undefined when the car is not configured. */
+export function historyView(
+  { watch, fleet, clock }: ViewSource,
+  span: Span,
+  car?: string,
+): HistoryView | undefined {
+  if (car !== undefined && !fleet.config.cars.some(({ name }) => name === car)) return undefined;
+  const now = clock.now();
+  const series = car === undefined ? watch.history.fleet : watch.history.of(car);
+  const points = (series?.points(span, now) ?? []).map(({ level, ...point }) => ({
+    ...point,
+    health: car === undefined ? null : healthOf(level),
+    troubled: car === undefined ? level : null,
+  }));
+  return { span, stepMs: SPANS[span].stepMs, at: Math.floor(now), points };
 }
 
 /** How many cars are in each state of health. */

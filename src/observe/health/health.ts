@@ -6,6 +6,16 @@ export const HEALTH_STATES = ["down", "degraded", "waiting", "paused", "healthy"
 /** See {@linkcode HEALTH_STATES}. */
 export type HealthState = typeof HEALTH_STATES[number];
 
+/** How bad a state of health is, 0 for healthy. */
+export function levelOf(state: HealthState): number {
+  return HEALTH_STATES.length - 1 - HEALTH_STATES.indexOf(state);
+}
+
+/** The state of health that has a {@linkcode levelOf level}. */
+export function healthOf(level: number): HealthState {
+  return HEALTH_STATES[HEALTH_STATES.length - 1 - level] ?? "healthy";
+}
+
 /** The states that have causes. */
 export type Severity = Extract<HealthState, "down" | "degraded" | "waiting">;
 

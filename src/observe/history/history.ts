@@ -1,0 +1,92 @@
+// The history of a fleet over a day, which may survive a restart.
+import * as z from "zod";
+import { LOG_LEVELS } from "../../log/mod.ts";
+import type { StateDirectory, StateFile } from "../../state/mod.ts";
+import { type Clock, every } from "../../time/mod.ts";
+import { EventList } from "./event_list.ts";
+import { type Sample, Series } from "./series.ts";
+
+/** How often it is written, in milliseconds: what a crash may cost. */
+const KEEP_MS = 300_000;
+const NAME = "history.json";
+
+const series = z.strictObject({ first: z.int(), fields: z.record(z.string(), z.string()) });
+const document = z.strictObject({
+  format: z.literal(1),
+  fleet: series,
+  cars: z.record(z.string(), series),
+  events: z.array(z.strictObject({
+    id: z.int(),
+    at: z.number(),
+    car: z.string(),
+    level: z.enum(LOG_LEVELS),
+    text: z.string(),
+    device: z.string().nullable(),
+  })),
+});
+
+/** Series of the fleet and of each car, and the events of all. */
+export class History {
+  readonly fleet = new Series();
+  readonly events = new EventList();
+  readonly #cars = new Map<string, Series>();
+  readonly #clock: Clock;
+  #file: StateFile | undefined;
+  #stopKeeping: () => void = () => {};
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Adds a second of a car; `level`: how bad its health is. */
+  add(car: string, at: number, sample: Sample, level: number): void {
+    let own = this.#cars.get(car);
+    if (own === undefined) this.#cars.set(car, own = new Series());
+    own.add(at, sample, level);
+  }
+
+  /** One car's series; undefined when nothing is known of it. */
+  of(car: string): Series | undefined {
+    return this.#cars.get(car);
+  }
+
+  forget(car: string): void {
+    this.#cars.delete(car);
+  }
+
+  /**
+   * Reads what was kept, and keeps it from now on.
+   *
+   * @throws {StateError} when it cannot be used.
+   */
+  async load(directory: StateDirectory): Promise<void> {
+    const kept = await directory.read(NAME, document);
+    if (kept !== undefined) {
+      this.fleet.restore(kept.fleet);
+      this.events.restore(kept.events);
+      for (const [car, own] of Object.entries(kept.cars)) {
+        const restored = new Series();
+        restored.restore(own);
+        this.#cars.set(car, restored);
+      }
+    }
+    this.#file = directory.file(NAME, () => this.#document());
+    this.#stopKeeping = every(KEEP_MS, () => void this.#file?.save(), this.#clock);
+  }
+
+  /** Writes it a last time. Never rejects. */
+  async stop(): Promise<void> {
+    this.#stopKeeping();
+    await this.#file?.save();
+  }
+
+  #document(): z.input<typeof document> {
+    const now = this.#clock.now();
+    return {
+      format: 1,
+      fleet: this.fleet.keep(now),
+      cars: Object.fromEntries([...this.#cars].map(([car, own]) => [car, own.keep(now)])),
+      events: [...this.events.keep()],
+    };
+  }
+}
