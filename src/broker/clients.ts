@@ -40,7 +40,7 @@ const ADD_UP_BYTES = MIB;
 /** Topic and header of a message, without its payload, in bytes. */
 export const PACKET_OVERHEAD_BYTES = 65_536 + 16;
 /** Characters of a topic or a topic filter. */
-export const MAX_TOPIC_LENGTH = 1_024;
+const MAX_TOPIC_LENGTH = 1_024;
 /** Clients named in the log per minute. */
 const MAX_NAMED = 32;
 

@@ -66,7 +66,7 @@ export function configureWithConfig(
 type Fail = (text: string) => never;
 
 /** Names of all commands, seen from any of them. */
-export function commandNames(command: Command): string[] {
+function commandNames(command: Command): string[] {
   return (command.parent ?? command).commands.map((one) => one.name());
 }
 

@@ -196,7 +196,7 @@ export type Phase = Exclude<GatewayState["kind"], "connecting"> | Connecting["st
 /** Statuses without an answer; with more, what devices say is no more than their last status. */
 export const MAX_OPEN = 100_000;
 /** The same, in bytes. */
-export const MAX_OPEN_BYTES = 256 * 1024 * 1024;
+const MAX_OPEN_BYTES = 256 * 1024 * 1024;
 /** Reports kept while nothing may be sent; with more, the oldest become last statuses. */
 export const MAX_WAITING = 1_000;
 /** The same, in bytes. */

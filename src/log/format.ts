@@ -4,7 +4,7 @@ import { escapeUnsafe } from "../text/mod.ts";
 import type { LogContext } from "./log.ts";
 
 /** The logger's name in every line. */
-export const LOGGER_NAME = "external-server";
+const LOGGER_NAME = "external-server";
 
 /** A line before it is formatted. */
 export interface LineRecord extends LogContext {

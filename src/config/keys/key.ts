@@ -74,7 +74,7 @@ export function key<S extends z.ZodType, From = ServerConfig>(
 }
 
 /** The value at a path ({@linkcode PathIn}); undefined where a part of it is missing. */
-export function valueAt(from: unknown, path: string): unknown {
+function valueAt(from: unknown, path: string): unknown {
   return path.split(".").reduce(
     (part: unknown, name) => (part as Readonly<Record<string, unknown>> | undefined)?.[name],
     from,

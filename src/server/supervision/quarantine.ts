@@ -9,7 +9,7 @@ import type { CarEntry, HostEntry, ModuleSet, SupervisorState, Tenant } from "./
 export type Trust = "trusted" | "unproven" | "doubted" | "suspect";
 
 /** After so long without a loss, a car is trusted and its pauses start over; in milliseconds. */
-export const WELL_MS = 60_000;
+const WELL_MS = 60_000;
 
 /** After so many crashes in a row, a car is doubted and shares hosts only with a few other doubted cars. */
 const CRASHES_UNTIL_DOUBTED = 2;
