@@ -1,10 +1,10 @@
-// Starting in order, running until asked to stop, stopping in reverse, and all of that in time.
+// Starts parts in order, runs until asked to stop, and stops them in reverse, with a deadline.
 import type { Log } from "../log/mod.ts";
 import { type Clock, firstOf, systemClock, within } from "../time/mod.ts";
 
 /** A part of the program that is started and stopped. */
 export interface Part {
-  /** For people, such as `the server`. */
+  /** For messages, such as `the server`. */
   readonly name: string;
   start(): Promise<void>;
   /** Undoes what `start` did; called only when that has succeeded. */
@@ -29,8 +29,8 @@ const STOP_TIMEOUT_MS = 8000;
  * Starts the parts in order, waits until the program is asked to stop, and stops them in reverse
  * [STOP-ORDER]. It goes on past parts that fail to stop, and gives up on one that hangs.
  *
- * @returns Whether everything stopped in order and in time.
- * @throws What a part's `start` threw, with the parts before it stopped again.
+ * @returns whether everything stopped cleanly and in time
+ * @throws what a part's `start` threw, after the parts before it were stopped
  */
 export async function runUntilStopped(
   parts: readonly Part[],
@@ -88,7 +88,7 @@ class Lifetime {
       } catch (error) {
         clean = false;
         this.#options.log.error(() =>
-          `Cannot stop ${part.name} in order: ${(error as Error).message}`
+          `Cannot stop ${part.name} cleanly: ${(error as Error).message}`
         );
       }
     }

@@ -35,7 +35,7 @@ const DEFAULTS: ClientLimits = {
 };
 /** So many of the largest messages may wait for one client, and for all. */
 const MESSAGES = { client: 4, all: 32 } as const;
-/** After so many bytes, the memory of all clients is added up again. */
+/** After this many bytes, the memory of all clients is added up again. */
 const ADD_UP_BYTES = MIB;
 /** Topic and header of a message, without its payload, in bytes. */
 export const PACKET_OVERHEAD_BYTES = 65_536 + 16;

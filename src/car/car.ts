@@ -42,7 +42,7 @@ export interface CarOptions {
   readonly maxMessageBytes: number;
   /** @default {systemClock} */
   readonly clock?: Clock;
-  /** Look on, in this order. */
+  /** Called in this order. */
   readonly subscribers?: readonly TurnSubscriber[];
 }
 
@@ -67,7 +67,7 @@ export interface CarSnapshot {
   readonly transport: Readonly<TransportStats> | null;
 }
 
-/** After a defect in the session, the timer pauses so long, as it might fire forever; in milliseconds. */
+/** Pause of the timer after a defect in the session, as it might fire forever; in milliseconds. */
 const DEFECT_REST_MS = 1000;
 
 /**
@@ -125,10 +125,10 @@ export class Car {
   }
 
   /**
-   * Ends the session in order and leaves the broker [STOP-ORDER]; the owner of the module contexts
+   * Ends the session and leaves the broker [STOP-ORDER]; the owner of the module contexts
    * destroys them afterwards. Never rejects.
    *
-   * @param detail why the car is removed, for people; absent when the server stops, which gateways
+   * @param detail why the car is removed, human-readable; absent when the server stops, which gateways
    * are not told
    */
   async stop(detail?: string): Promise<void> {
@@ -173,7 +173,7 @@ export class Car {
    * Ends the session, so that contexts can be replaced; the old ones are still called. Gateways may
    * connect again after {@linkcode modulesReady}.
    *
-   * @param detail Why, for people.
+   * @param detail why, human-readable
    */
   releaseModules(detail: string): void {
     this.#take({ type: "module_lost", detail });
@@ -181,7 +181,7 @@ export class Car {
   }
 
   /**
-   * Reconnects to the broker at a random moment within so many milliseconds: the session goes on
+   * Reconnects to the broker at a random moment within `withinMs`: the session goes on
    * until then, and ends as `broker_lost`. The gateway is told through the old connection.
    */
   reconnect(reason: string, withinMs: number): void {
@@ -342,7 +342,7 @@ export class Car {
         return this.#transport.publish(encodeServerMessage(effect.message));
       case "notify":
         return this.#transport.notifyDisconnect();
-      // What only tells something is for those who look on.
+      // Notes and failures are for subscribers.
       case "note":
       case "ended":
         return;

@@ -15,7 +15,7 @@ import {
 import type { Turn } from "./turn.ts";
 
 export interface CarEvent {
-  /** The sort of event, such as `device_connected` or `ended session_timeout`. */
+  /** The type of event, such as `device_connected` or `ended session_timeout`. */
   readonly code: string;
   readonly level: LogLevel;
   /** Built only when it is read. */
@@ -40,7 +40,7 @@ const IGNORED: Record<Ignored, string> = {
   unknown_counter: "no open command has its counter",
   modules_away: "the car's modules were not restored in time",
   paused: "an operator has paused the car",
-  other_car: "its sender calls itself another car, and this car has a session",
+  other_car: "its sender names another car, and this car has a session",
   bad_connect: "it lacks a session id or has no, or too many, devices",
 };
 

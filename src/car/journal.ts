@@ -1,4 +1,4 @@
-// What people learn of one car: its log lines.
+// The log lines of one car.
 import { andSuppressed, type Log, Once } from "../log/mod.ts";
 import { deviceKey } from "../protocol/mod.ts";
 import type { Clock } from "../time/mod.ts";

@@ -1,4 +1,4 @@
-// Calls the module contexts of a car as effects demand.
+// Carries out effects that call the module contexts of a car.
 import type { ModuleContext } from "../module/mod.ts";
 import { type CallOutcome, type Device, wasMade } from "../protocol/mod.ts";
 import type { Effect, Input } from "../session/mod.ts";
@@ -22,7 +22,7 @@ export class ModuleCalls {
   readonly #take: (input: Input) => void;
   readonly #contexts = new Map<number, ModuleContext>();
 
-  /** @param take Takes what a call leads to. */
+  /** @param take gets the results of calls as inputs */
   constructor(take: (input: Input) => void) {
     this.#take = take;
   }
@@ -116,7 +116,7 @@ export class ModuleCalls {
     else context.connectDevice(device, finish);
   }
 
-  /** Tells what a module refused; it changes nothing in what follows [STATUS-FORWARD]. */
+  /** Reports what a module refused; the session goes on all the same [STATUS-FORWARD]. */
   #watch(call: string, device: Device, outcome: CallOutcome): void {
     if (outcome === "ok" || !wasMade(outcome)) return;
     this.#take({ type: "call_failed", call, device, outcome });

@@ -20,7 +20,7 @@ import {
 import type { Against } from "./against.ts";
 import { printConfigError, printError, printWarnings } from "./problems.ts";
 
-/** What `check` is told on the command line. */
+/** The options of `check`. */
 export interface CheckOptions {
   /** The configuration file. */
   readonly config: string;

@@ -88,7 +88,7 @@ function configFile(
   return file;
 }
 
-/** In the words of commander, which suggests options. */
+/** Worded as commander words its suggestions for options. */
 export function suggestion(word: string, known: readonly string[]): string {
   const nearest = nearestKey(word, known);
   return nearest === undefined ? "" : `\n(Did you mean ${nearest}?)`;

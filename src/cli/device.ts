@@ -46,7 +46,7 @@ export const configureDevice: Configure = (command, { output, stop }, done) => {
       new Option("--reconnect <how>", "how often a lost connection is made again")
         .choices(["once", "forever"]).default("once"),
     )
-    .option("--heartbeat <ms>", "send the last status again after so long")
+    .option("--heartbeat <ms>", "send the last status again after this long")
     .option("--file <file>", "take statuses from the lines of a file")
     .option("--hex", "statuses and commands are hexadecimal")
     .addHelpText(
@@ -83,7 +83,7 @@ async function runDevice(raw: RawOptions, output: Output, stop: AbortSignal): Pr
     // A file that cannot be read should not cost the gateway a connection.
     const source = await openLines(file);
     stop.addEventListener("abort", () => source.close());
-    // Lines that come before somebody iterates are lost.
+    // Lines that arrive before iteration begins are lost.
     const lines = source[Symbol.asyncIterator]();
     await using client = await InternalClient.connect(
       options.reconnect === "once" ? { ...options, timeoutMs } : options,

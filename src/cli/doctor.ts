@@ -6,7 +6,7 @@ import { explainDefault, printWarning } from "./problems.ts";
 import { printText, type Tone } from "../text/mod.ts";
 import { firstOf } from "../time/mod.ts";
 
-/** What `doctor` is told on the command line. */
+/** The options of `doctor`. */
 export interface DoctorOptions extends ConfigOptions {
   /** Whether the result is one JSON document. */
   readonly json: boolean;
@@ -16,7 +16,7 @@ export interface DoctorOptions extends ConfigOptions {
   readonly listenMs: number;
 }
 
-/** So many subjects with the same result are named; the rest are counted. */
+/** Subjects with the same result that are named; the rest are only counted. */
 const MAX_SUBJECTS = 4;
 
 /** @returns the exit status: 1 when something failed, or when it was stopped before the end */
@@ -53,7 +53,7 @@ export interface ReportLine {
   readonly tone?: Tone;
 }
 
-/** The results for people: grouped by check and by result, with totals at the end. */
+/** The human-readable report: grouped by check and by result, with totals at the end. */
 export function report(findings: readonly Finding[]): ReportLine[] {
   const lines: ReportLine[] = [];
   for (const check of CHECKS) {

@@ -9,7 +9,7 @@ import { DEFAULT_CONFIG } from "./config_options.ts";
 /** Where the server listens by default. */
 const DEFAULT_URL = "http://127.0.0.1:8080/healthz";
 
-/** What `health` is told on the command line. */
+/** The options of `health`. */
 export interface HealthOptions {
   /** Overrides the address in the configuration. */
   readonly url?: string | undefined;

@@ -3,9 +3,9 @@ import { randomBytes } from "node:crypto";
 import { isKeyName, keyHash, type Scope } from "../config/mod.ts";
 import { type Output, quote } from "../text/mod.ts";
 
-/** What a key begins with, so that it is recognized where it should not be. */
+/** The prefix of keys, so that leaked ones are recognized. */
 const PREFIX = "es_";
-/** More than anybody can try: its hash needs no salt, and need not be slow to compute. */
+/** Too many to guess: the hash needs no salt, and need not be slow to compute. */
 const KEY_BYTES = 32;
 
 export interface KeyOptions {

@@ -29,7 +29,7 @@ export function printConfigError(
   if (problems.some(({ path }) => path === source)) explainDefault(source, output);
 }
 
-/** Says where the name of a configuration comes from that nobody may have typed. */
+/** Explains the name of a configuration that the user did not type. */
 export function explainDefault(config: string, output: Output): void {
   if (config === DEFAULT_CONFIG) {
     output.err(`(${config} is looked for when no configuration is named)`);

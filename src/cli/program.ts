@@ -90,7 +90,7 @@ const COMMANDS: readonly Entry[] = [
     ],
     configure: (command, { output }, done) =>
       void command.addArgument(
-        new Argument("[what]", "config: its JSON Schema; keys, api: a page for people; openapi")
+        new Argument("[what]", "config: its JSON Schema; keys, api: a page for humans; openapi")
           .choices(["config", "keys", "api", "openapi"]).default("config"),
       ).action(async (what: "config" | "keys" | "api" | "openapi") => {
         const { runSchema } = await import("./schema.ts");
@@ -101,13 +101,13 @@ const COMMANDS: readonly Entry[] = [
     name: "key",
     summary: "make a key of the API: print it once, and the entry of its hash",
     examples: [
-      ["key new --name wall --scope read", "for a screen that looks on"],
-      ["key new --name desk --scope operate", "for somebody who pauses and restarts cars"],
+      ["key new --name wall --scope read", "for a wall display"],
+      ["key new --name desk --scope operate", "for staff who pause and restart cars"],
     ],
     configure: (command, { output }, done) =>
       void command
         .addArgument(new Argument("<action>", "new: make one").choices(["new"]))
-        .requiredOption("--name <name>", "what log, page and audit list call it")
+        .requiredOption("--name <name>", "its name in the log, on the page and in the audit list")
         .addOption(
           new Option("--scope <scope>", "what it allows; each includes those before it")
             .choices(["read", "operate", "admin"]).makeOptionMandatory(),
@@ -122,7 +122,7 @@ const COMMANDS: readonly Entry[] = [
     summary: "step a recording through today's session, and report what differs",
     examples: [
       ["replay recording", "report the first difference of each car, exit 0 or 1"],
-      ["replay recording --car car_1 --print", "tell what happened to a car"],
+      ["replay recording --car car_1 --print", "print what happened to a car"],
     ],
     configure: (command, { output }, done) =>
       void command
@@ -136,7 +136,7 @@ const COMMANDS: readonly Entry[] = [
   },
   {
     name: "demo",
-    summary: "see it all work: a broker, the example module and simulated cars",
+    summary: "see everything work: a broker, the example module and simulated cars",
     examples: [
       ["demo", "three cars, until Ctrl-C"],
       ["demo --cars 1 --seconds 20", "one car, for 20 seconds"],

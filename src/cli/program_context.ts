@@ -8,8 +8,7 @@ export interface ProgramContext {
   /** Aborted when the program is asked to stop. */
   readonly stop: AbortSignal;
   /**
-   * Calls `reload` on each SIGHUP, until the returned function is called. While nobody has
-   * registered, SIGHUP ends the program.
+   * Calls `reload` on each SIGHUP, until the returned function is called. Without a registered callback, SIGHUP ends the program.
    */
   readonly onReload: (reload: () => void) => () => void;
   /** Where uncaught errors are reported; a command that logs sets its log here. */

@@ -1,4 +1,4 @@
-// `schema`: prints what the configuration and the API look like, for programs and for people.
+// `schema`: prints what the configuration and the API look like, for programs and for humans.
 import { configJsonSchemaText, keyTable } from "../config/mod.ts";
 import { type Output, printText } from "../text/mod.ts";
 

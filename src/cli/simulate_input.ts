@@ -24,7 +24,7 @@ export interface SimulateOptions {
   readonly broker: GatewayBroker;
   /** Statuses per second and car; 0: as fast as the window allows. */
   readonly rate: number;
-  /** A car with so many unanswered statuses sends no more. */
+  /** A car with this many unanswered statuses sends no more. */
   readonly window: number;
   /** Size of a status in bytes. */
   readonly payload: number;

@@ -26,11 +26,11 @@ export function addSimulateOptions(command: Command): Command {
     .option("--duplicate <p>", "probability that a message is sent twice", "0")
     .option(
       "--reconnect-every <seconds>",
-      "each car asks for a new session so often; 0: never",
+      "how often each car asks for a new session; 0: never",
       "0",
     )
     .addOption(
-      new Option("--gateway <version>", "which version of the real gateway they are")
+      new Option("--gateway <version>", "version of the gateway to simulate")
         .choices(GATEWAY_VERSIONS).default("1.4"),
     )
     .option(

@@ -1,4 +1,4 @@
-// The output of `simulate`: a line per second and the summary, for people and as data.
+// The output of `simulate`: a line per second and the summary, as text and as data.
 import { hostPort } from "../net/mod.ts";
 import type { Fleet, GatewayStatsJson, Violation } from "../simulator/mod.ts";
 import type { SimulateOptions } from "./simulate_input.ts";

@@ -37,8 +37,8 @@ import type { Output } from "../text/mod.ts";
 /**
  * Loads the configuration, starts everything, and waits for the end [CLI-ARGUMENTS] [STOP-ORDER].
  *
- * @returns the exit status: 0 after an orderly stop, 1 when something was unusable, did not start,
- * or did not stop in order
+ * @returns the exit status: 0 after a clean stop, 1 when something was unusable, did not start,
+ * or did not stop cleanly
  */
 export async function startCommand(
   options: ConfigOptions,

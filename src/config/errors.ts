@@ -10,7 +10,7 @@ export interface Problem {
 /** A configuration is unusable; {@linkcode ConfigError.problems} has every reason. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
-  /** What was read, for people: a file's path. */
+  /** What was read, for messages: a file's path. */
   readonly source: string;
   /** At least one. */
   readonly problems: readonly Problem[];

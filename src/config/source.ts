@@ -5,7 +5,7 @@ import { readStandardInput } from "../text/mod.ts";
 
 /** A place that has a configuration, each time it is asked. */
 export interface ConfigSource {
-  /** For people: a file's path. */
+  /** For messages: a file's path. */
   readonly name: string;
   /** Files that the configuration names are looked up here after the working directory. */
   readonly folder: string;

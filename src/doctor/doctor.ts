@@ -1,4 +1,4 @@
-// Runs every check, in an order in which a failure explains what is skipped after it. The larger ones
+// Runs every check, in an order in which a failure explains why later checks are skipped. The larger ones
 // are loaded when they run: the server needs only its limits, each time it starts.
 import {
   ConfigError,
@@ -13,7 +13,7 @@ import { CHECKS, type Finding, Findings } from "./findings.ts";
 import { checkLimits } from "./limits.ts";
 import { checkLogs } from "./logs.ts";
 
-/** As the documentation calls them. */
+/** Their names in the documentation. */
 const DIALECT_NAMES: Record<Dialect, string> = {
   A: "documented dialect",
   B: "newest dialect",

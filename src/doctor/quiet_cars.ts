@@ -15,7 +15,7 @@ export interface Listening {
 }
 
 /**
- * Listens to every car for so long, or until all have been heard. A gateway in a session sends a
+ * Listens to every car for a given time, or until all have been heard. A gateway in a session sends a
  * status every 15 s, and one that is in none a Connect [GATEWAY-TIMES].
  */
 export async function listenForGateways(

@@ -13,7 +13,7 @@ export interface ConnectOptions {
   readonly type: number;
   /** What the device does in the car; with module and type, its identity. */
   readonly role: string;
-  /** For people. */
+  /** Human-readable. */
   readonly name: string;
   /** 0 is the highest; a device of the same identity and a lower number takes over. @default {0} */
   readonly priority?: number;

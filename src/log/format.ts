@@ -32,8 +32,8 @@ const PLAIN_VALUE = /^[\p{L}\p{N}_./:+-]+$/u;
  *
  * A line without a car leaves the column between the two tabs empty (`\t \tmessage`), so that
  * splitting at tabs always gives three columns. Session, device and module follow the message if
- * they are known. Control and format characters are escaped, so that nobody can forge a line or a
- * column, or reverse the direction of writing.
+ * they are known. Control and format characters are escaped, so that a line or a column cannot be
+ * forged, nor the direction of writing reversed.
  */
 export function textFormatter(): LineFormatter {
   return tabbedFormatter((car) => car === undefined ? " " : ` (${escapeUnsafe(car)})`);

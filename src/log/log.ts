@@ -9,7 +9,7 @@ export interface LogContext {
   readonly module?: number | undefined;
 }
 
-/** A text, or a function that is called only when the level is on. */
+/** A string, or a function that is called only when the level is on. */
 export type LogMessage = string | (() => string);
 
 /** Writes log lines [LOG-LINE]. A level that is off costs one comparison. */

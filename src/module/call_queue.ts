@@ -1,5 +1,5 @@
-// The open calls of one context: a window of them has been sent to the host, the rest waits here,
-// where it can be withdrawn at no cost.
+// The open calls of one context: a window of them has been sent to the host; the rest wait here,
+// where they can be withdrawn at no cost.
 import { type Device, deviceKey } from "../protocol/mod.ts";
 import type { CallDone } from "./context.ts";
 import { FrameKind, mayWithdraw } from "./wire/frames.ts";
@@ -11,7 +11,7 @@ export interface OpenCall {
   readonly argument: number;
   readonly device: Device;
   readonly data: Uint8Array;
-  /** What it counts for; see {@linkcode bytesOf}. */
+  /** Its cost in the limits; see {@linkcode bytesOf}. */
   readonly bytes: number;
   readonly done: CallDone;
   readonly counter: CallCounter;
@@ -24,8 +24,8 @@ export interface CallLimits {
 }
 
 /**
- * The window that the host has at a time. It makes one call after the other, so more would not be
- * faster. A single call may be larger.
+ * The window: what is sent to the host at a time. It makes one call after the other, so a larger
+ * window would not be faster. A single call may be larger.
  */
 export const WINDOW: CallLimits = { calls: 64, bytes: 4 * 1024 * 1024 };
 
@@ -34,12 +34,12 @@ export const WAITING: CallLimits = { calls: 250_000, bytes: 256 * 1024 * 1024 };
 
 const CALL_BYTES = 200;
 
-/** Open calls in order: first those that the host has, then those that wait. */
+/** Open calls in order: first those that were sent to the host, then those that wait. */
 export class CallQueue {
   #calls: OpenCall[] = [];
   /** The oldest open call. */
   #first = 0;
-  /** Calls that the host does not have: the last ones. */
+  /** Calls that were not sent to the host: the last ones. */
   #waiting = 0;
   #sentBytes = 0;
   #waitingBytes = 0;
@@ -51,7 +51,7 @@ export class CallQueue {
     return this.#calls.length - this.#first;
   }
 
-  /** Calls that the host does not have. */
+  /** Calls that were not sent to the host. */
   get waiting(): number {
     return this.#waiting;
   }
@@ -146,7 +146,7 @@ export class CallQueue {
   }
 }
 
-/** What a call counts for, about: its texts and data, and what it takes besides. */
+/** The approximate memory of a call, in bytes: its strings and data, and a fixed overhead. */
 export function bytesOf({ deviceRole, deviceName }: Device, data: Uint8Array): number {
   return CALL_BYTES + deviceRole.length + deviceName.length + data.length;
 }

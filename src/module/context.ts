@@ -54,8 +54,8 @@ export interface ContextListener {
 export interface ModuleContext {
   readonly spec: ContextSpec;
   /**
-   * `is_device_type_supported`, then `device_connected`; `unsupported` when the first says no. For a
-   * device that is connected, or being connected, it has to be disconnected first.
+   * `is_device_type_supported`, then `device_connected`; `unsupported` when the first says no. A
+   * device that is connected, or being connected, has to be disconnected first.
    */
   connectDevice(device: Device, done: CallDone): void;
   /**

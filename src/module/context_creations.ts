@@ -1,4 +1,4 @@
-// Contexts of one module host that are being made, as they are seen from outside.
+// Contexts of one module host that are being made, on the server's side.
 import type { Blame, ModuleContext } from "./context.ts";
 import { LOAD_ERROR_KINDS, ModuleLoadError, type ModuleLoadErrorKind } from "./errors.ts";
 import type { RemoteContext } from "./remote_context.ts";
@@ -13,7 +13,7 @@ interface Creation {
   readonly reject: (error: ModuleLoadError) => void;
 }
 
-/** Asks a host to make contexts, and hears what becomes of them. */
+/** Asks a host to make contexts, and tracks the requests. */
 export class ContextCreations {
   readonly #channel: FrameChannel;
   readonly #open = new Map<number, Creation>();
@@ -54,7 +54,7 @@ export class ContextCreations {
     });
   }
 
-  /** A context has been made. Returns it, unless it was made for a trial and is gone again. */
+  /** A context has been made. Returns it, unless it was only a trial and is already destroyed. */
   made(index: number): RemoteContext | undefined {
     const creation = this.#open.get(index);
     if (creation === undefined) return undefined;
@@ -73,7 +73,7 @@ export class ContextCreations {
     return kind;
   }
 
-  /** Nothing will be made any more. */
+  /** No more contexts will be made. */
   failAll(detail: string, blameOf: (context: RemoteContext) => Blame = () => "none"): void {
     for (const { context, reject } of this.#open.values()) {
       const blame = blameOf(context);

@@ -1,10 +1,10 @@
-// Reads from the headers of an ELF file what it is, and whether it is complete.
+// Reads the headers of an ELF file: what it is for, and whether it is complete.
 
-const NOT_REGULAR = "it is no regular file";
+const NOT_REGULAR = "it is not a regular file";
 /** The type of program headers of loaded segments. */
 const PT_LOAD = 1;
 
-/** `e_ident` and `e_machine`, and what is missing of the file. */
+/** `e_ident` and `e_machine`, and what the file lacks. */
 export interface ElfFile {
   readonly bits: 32 | 64;
   readonly littleEndian: boolean;
@@ -29,7 +29,7 @@ export function readElf(path: string): ElfFile {
   if (!isFile) throw new RangeError(isDirectory ? "it is a directory" : NOT_REGULAR);
   using file = Deno.openSync(path);
   const start = read(file, 0, 20, "the file is too short");
-  if (start.getUint32(0) !== 0x7f454c46) throw new RangeError("it is no ELF file");
+  if (start.getUint32(0) !== 0x7f454c46) throw new RangeError("it is not an ELF file");
   const bits = start.getUint8(4) === 2 ? 64 : 32;
   const littleEndian = start.getUint8(5) === 1;
   const machine = start.getUint16(18, littleEndian);

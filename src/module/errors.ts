@@ -56,7 +56,7 @@ function loadErrorText(module: number, whose: string, libPath: string, detail: s
   return `Cannot load module ${module} of ${whose} from "${libPath}": ${detail}`;
 }
 
-/** A library cannot be used, as its host sees it: without the car that wants it. */
+/** A library cannot be used; thrown in the host, which does not know the car. */
 export class LibraryError extends Error {
   override readonly name = "LibraryError";
   readonly kind: ModuleLoadErrorKind;

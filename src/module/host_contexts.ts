@@ -1,5 +1,5 @@
-// The contexts of one module host as seen from outside, and the channel to it: who has which of its
-// places, from the first attempt to make a context until it is destroyed.
+// The contexts of one module host on the server's side, and the channel to it: which context has
+// which place, from the first attempt to make it until it is destroyed.
 import type { Log } from "../log/mod.ts";
 import type { Clock } from "../time/mod.ts";
 import type { Blame, ContextListener, ContextSpec, ModuleContext } from "./context.ts";

@@ -17,7 +17,7 @@ import { halfOfMachineMemory, MemoryWatch, Watchdog } from "./process/watchdog.t
 /** After the connection has ended, the process has this long to report why; in milliseconds. */
 const EXIT_GRACE_MS = 1000;
 const DEFAULT_DESTROY_TIMEOUT_MS = 5000;
-/** A killed host with so much memory was probably killed by the kernel for it; in bytes. */
+/** A killed host with this much memory was probably killed by the kernel for it; in bytes. */
 const LARGE_BYTES = 512 * 1024 * 1024;
 
 /**
@@ -81,7 +81,7 @@ export class ModuleHost {
         this.#channel.flush();
       },
       onSilent: (silentMs) => {
-        this.#log.error(`Module host ${this.pid} is killed: no answer for ${silentMs} ms`);
+        this.#log.error(`Killing module host ${this.pid}: no answer for ${silentMs} ms`);
         this.kill(`it did not answer for ${silentMs} ms`);
       },
     });
@@ -92,7 +92,7 @@ export class ModuleHost {
       onExceeded: (bytes) => {
         this.#outgrown = true;
         const text = `it has ${inMib(bytes)} of memory: max_host_memory_bytes is ${maxBytes}`;
-        this.#log.error(`Module host ${this.pid} is killed: ${text}`);
+        this.#log.error(`Killing module host ${this.pid}: ${text}`);
         this.kill(text);
       },
       onLarge: (bytes) => {
@@ -201,7 +201,7 @@ export class ModuleHost {
     this.#broken = broken;
     this.#watchdog.stop();
     this.#exitTimer = this.#clock.set(() => {
-      this.kill(broken ?? "it closed its connection and did not end");
+      this.kill(broken ?? "it closed its connection and did not exit");
     }, EXIT_GRACE_MS);
   }
 
@@ -212,7 +212,7 @@ export class ModuleHost {
     const text = `${functionName} of ${who} has not come back for ${elapsedMs} ms`;
     const log = car === undefined ? this.#log : this.#log.forCar(car);
     const fields = module === undefined ? {} : { module };
-    log.error(`Module host ${this.pid} is killed: ${text}`, fields);
+    log.error(`Killing module host ${this.pid}: ${text}`, fields);
     this.kill(text);
   }
 
@@ -225,7 +225,7 @@ export class ModuleHost {
     await this.exited;
   }
 
-  /** A host that has lost its server ends in order; a crash breaks the connection as well. */
+  /** A host that has lost its server exits gracefully; a crash breaks the connection as well. */
   #ownReason(exit: HostExit): string {
     return exit.code === 0 && this.#broken !== null ? this.#broken : `it ${describeExit(exit)}`;
   }

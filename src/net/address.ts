@@ -41,7 +41,7 @@ export function parseAddress(text: string): AddressResult {
   const shown = quote(maskText(text));
   const fail = (expected: string): AddressResult => ({
     ok: false,
-    message: `Expected ${expected}: found the text ${shown}`,
+    message: `Expected ${expected}: found the string ${shown}`,
   });
   if (!text.includes("://")) {
     const host = parseHost(text);

@@ -5,7 +5,7 @@ import { deadline, systemClock } from "../time/mod.ts";
 
 /** Deadline for the answer, in milliseconds. */
 const TIMEOUT_MS = 5000;
-/** So much of an answer is read. */
+/** At most this much of an answer is read. */
 const MAX_ANSWER_CHARS = 10_000;
 
 export interface HttpTarget {
@@ -38,7 +38,7 @@ export function getOnce({ url, anyCertificate }: HttpTarget): Promise<HttpAnswer
   let answer = "";
   const finish = () => {
     const [, status] = /^HTTP\/1\.[01] (\d{3})/.exec(answer) ?? [];
-    if (status === undefined) return fail("what answers does not speak HTTP");
+    if (status === undefined) return fail("the answer is not HTTP");
     const text = answer.slice(answer.indexOf("\r\n\r\n") + 4);
     resolve({ status: Number(status), text });
   };

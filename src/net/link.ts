@@ -1,4 +1,4 @@
-// A byte connection over TCP or TLS, with as little as possible between us and the runtime.
+// A byte connection over TCP or TLS, as close to the runtime as possible.
 import { ReadShare } from "../time/mod.ts";
 
 /** What a {@linkcode Link} tells its owner. */

@@ -11,8 +11,8 @@ import { openWebSocket } from "./websocket.ts";
  * Connects, through the TLS and WebSocket handshakes; rejects with the runtime's error.
  *
  * `signal` aborts it at any moment, except during the TCP handshake, which the system gives up after two
- * minutes; a connection that results from it is closed. One that is aborted in its TLS handshake is
- * kept by the runtime until the other end closes it.
+ * minutes; a connection that results from it is closed. The runtime keeps one that is aborted in its
+ * TLS handshake until the other end closes it.
  */
 export async function openLink(
   broker: Endpoint,

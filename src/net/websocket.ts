@@ -1,7 +1,7 @@
 // MQTT over WebSocket, the client's side of RFC 6455: just enough to carry a stream of bytes.
 //
-// In some supported version, the runtime's own client accepts no private authority, no client
-// certificate or no path; and little is needed: binary frames out, any frames in.
+// In some supported versions, the runtime's own client accepts no private CA, no client certificate
+// or no path; and little is needed: binary frames out, any frames in.
 import { createHash, randomBytes } from "node:crypto";
 import { type Endpoint, hostPort } from "./address.ts";
 import { BrokerClosedError, MalformedFrameError, WebSocketRefusedError } from "./errors.ts";
@@ -15,7 +15,7 @@ const PING = 9;
 const PONG = 10;
 /** Maximum payload of control frames (RFC 6455). */
 const MAX_CONTROL_BYTES = 125;
-/** With more unsent, pings get no answer: who does not read them may send any number. */
+/** With more unsent, pings get no answer: a peer that does not read may send any number of them. */
 const MAX_UNSENT_PONG_BYTES = 65_536;
 /** Maximum size of the response, in bytes. */
 const MAX_RESPONSE_BYTES = 16_384;

@@ -1,8 +1,8 @@
-// Texts that stand in most records, each written as one byte.
+// Strings that occur in most records, each written as one byte.
 
 /**
- * Names of fields, and values of theirs, by number. Part of the format: new ones come at the end,
- * and none leaves or moves; at most 128. What is missing here is written out.
+ * Names and values of fields, by number. Part of the format: append new ones, never remove or move
+ * one; at most 128. Strings that are not here are written out.
  */
 export const DICTIONARY: readonly string[] = [
   "type",

@@ -1,4 +1,4 @@
-// Where two plain values differ first.
+// Finds where two plain values first differ.
 
 /** Two values that should be equal, and where they are: `[0].message.messageCounter`. */
 export interface Difference {
@@ -7,7 +7,7 @@ export interface Difference {
   readonly today: unknown;
 }
 
-/** Finds the first difference; a missing field is not one that is undefined. */
+/** Finds the first difference; a missing field differs from one that is undefined. */
 export function firstDifference(recorded: unknown, today: unknown, path = ""): Difference | null {
   if (Object.is(recorded, today)) return null;
   const here = { path, recorded, today };
@@ -52,7 +52,7 @@ function hexOf(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
 }
 
-/** A value for people. */
+/** A value as shown in reports. */
 export function shownValue(value: unknown): string {
   if (value === undefined) return "nothing";
   const text = JSON.stringify(value, (_, part) => {

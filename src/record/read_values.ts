@@ -7,7 +7,7 @@ const MAX_DEPTH = 64;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** The bytes are not a value; where, in bytes from the first. */
+/** The bytes are not a value; the message has the offset. */
 export class ValueError extends Error {
   override readonly name = "ValueError";
 }
@@ -69,7 +69,7 @@ class ValueReader {
 
   #array(depth: number): unknown[] {
     const length = this.#count();
-    // Each value has a byte at least.
+    // Each value takes at least one byte.
     if (depth === MAX_DEPTH || length > this.#bytes.length - this.#at) {
       throw this.#error("an array");
     }
@@ -99,7 +99,7 @@ class ValueReader {
       }
       return text;
     }
-    if (tag !== TAG.text) throw this.#error("a text");
+    if (tag !== TAG.text) throw this.#error("a string");
     const length = this.#count();
     const from = this.#skip(length);
     try {
@@ -130,7 +130,7 @@ class ValueReader {
     return this.#bytes[this.#skip(1)] as number;
   }
 
-  /** Goes on behind so many bytes, and says where they begin. */
+  /** Skips `length` bytes, and returns where they begin. */
   #skip(length: number): number {
     const from = this.#at;
     if (length > this.#bytes.length - from) throw this.#error("more bytes");

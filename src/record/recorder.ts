@@ -1,4 +1,4 @@
-// The flight recorder: writes what came to every car, and what its session wanted done.
+// The flight recorder: writes the inputs of every car, and the effects of its session.
 import type { Turn, TurnSubscriber } from "../car/mod.ts";
 import type { Session, SessionSettings } from "../session/mod.ts";
 import { systemClock } from "../time/mod.ts";
@@ -9,14 +9,14 @@ export type RecorderOptions =
   & Omit<SegmentLogOptions, "clock">
   & Partial<Pick<SegmentLogOptions, "clock">>;
 
-/** What a car's last record said. */
+/** The last record of a car. */
 interface Recorded {
   segment: number;
   after: Session;
   settings: SessionSettings;
 }
 
-/** Records all cars. A disk that is full or slow costs records, never a car. */
+/** Records all cars. A disk that is full or slow loses records, but never delays a car. */
 export class Recorder implements TurnSubscriber {
   readonly #log: SegmentLog;
   readonly #cars = new Map<string, Recorded>();
@@ -25,12 +25,12 @@ export class Recorder implements TurnSubscriber {
     this.#log = new SegmentLog({ clock: systemClock, ...options });
   }
 
-  /** Makes the directory and the first file. What fails is logged, and tried again. */
+  /** Makes the directory and the first file. Failures are logged and retried. */
   start(): Promise<void> {
     return this.#log.start();
   }
 
-  /** Writes what waits for the disk; never rejects. */
+  /** Writes what is still queued; never rejects. */
   stop(): Promise<void> {
     return this.#log.stop();
   }

@@ -19,26 +19,26 @@ export interface ReplayedTurn {
   readonly difference: Difference | null;
 }
 
-/** What came of a car's recording. */
+/** The result for one car. */
 export interface ReplayedCar {
-  /** Up to the first difference, and with it. */
+  /** Turns replayed, including the first that differs. */
   turns: number;
-  /** When the car's effects were others for the first time. */
+  /** The first turn whose effects differ; `null`: none. */
   first: ReplayedTurn | null;
 }
 
-/** What to read, and who looks on. */
+/** What to read, and who subscribes. */
 export interface ReplayOptions {
   /** Only this car. */
   readonly car?: string | undefined;
   /** Gets every turn. */
   readonly onTurn?: (replayed: ReplayedTurn) => void;
-  /** A segment cannot be read to its end; the rest is left out. */
+  /** Called when a segment cannot be read to its end; the rest is skipped. */
   readonly onDamage?: (path: string, damage: Damage) => void;
 }
 
 /**
- * Replays a recording; a car's turns after its first difference are left out.
+ * Replays a recording; a car's turns after its first difference are skipped.
  *
  * @returns the cars by name, in the order in which they first appear
  * @throws what reading the directory or a file of it throws
@@ -63,7 +63,7 @@ export async function replay(
       cars.set(record.car, car);
       if (car.first !== null) continue;
       const life = lifeOf(record, lives.get(record.car));
-      // Only the segment before could say how it began.
+      // Its first state was in the segment before.
       if (life === undefined) continue;
       lives.set(record.car, life);
       const replayed = replayTurn(record, life);

@@ -1,5 +1,5 @@
-// The format of a recording: a directory of segments, which are records behind a header. A record
-// is the length and the CRC-32 of its body, four bytes each, little-endian, and the body, a plain
+// The format of a recording: a directory of segments. A segment is a header and records; a record is
+// the length and the CRC-32 of its body, four bytes each, little-endian, then the body, a plain
 // value.
 //
 // A segment can be read by itself: for each car, its first record has the state and the settings.
@@ -52,29 +52,29 @@ export function writeRecord(writer: ValueWriter, turn: RecordedTurn): void {
   }
 }
 
-/** Where a segment cannot be read any further: torn off by a crash, or damaged. */
+/** Where a segment stops being readable: truncated by a crash, or damaged. */
 export interface Damage {
-  /** Bytes of the segment that could be read. */
+  /** Offset of the damage, in bytes. */
   readonly at: number;
-  /** Bytes that could not. */
+  /** Bytes that were lost. */
   readonly lost: number;
-  /** For people. */
+  /** Human-readable. */
   readonly why: string;
 }
 
-/** Reads the records of a segment, up to the first that is torn or damaged. */
+/** Reads the records of a segment, up to the first that is truncated or damaged. */
 export function* readSegment(segment: Uint8Array): Generator<RecordedTurn, Damage | null> {
   const view = new DataView(segment.buffer, segment.byteOffset, segment.byteLength);
   const damage = (at: number, why: string) => ({ at, lost: segment.length - at, why });
-  // Made, and not begun.
+  // Created, but nothing was written.
   if (segment.length === 0) return null;
   if (!SEGMENT_HEADER.every((byte, index) => segment[index] === byte)) {
     return damage(0, "it has no header of this version");
   }
   for (let at = SEGMENT_HEADER.length; at < segment.length;) {
-    if (segment.length - at < FRAME) return damage(at, "a record is torn");
+    if (segment.length - at < FRAME) return damage(at, "a record is truncated");
     const length = view.getUint32(at, true);
-    if (segment.length - at - FRAME < length) return damage(at, "a record is torn");
+    if (segment.length - at - FRAME < length) return damage(at, "a record is truncated");
     const body = segment.subarray(at + FRAME, at + FRAME + length);
     // Zeros have the checksum of an empty body.
     if (length === 0 || crc32(body) !== view.getUint32(at + 4, true)) {
@@ -93,7 +93,7 @@ export function* readSegment(segment: Uint8Array): Generator<RecordedTurn, Damag
 }
 
 function turnOf(value: unknown): RecordedTurn {
-  if (!Array.isArray(value) || value.length < FIELDS) throw new Error("a record is no turn");
+  if (!Array.isArray(value) || value.length < FIELDS) throw new Error("a record is not a turn");
   const [car, at, begins, settings, input, effects] = value;
   return { car, at, begins, settings, input, effects };
 }

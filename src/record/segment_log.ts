@@ -1,5 +1,5 @@
 // Appends records to the segments of a directory, in batches, and never waits for the disk: what
-// cannot be written is lost, and said.
+// cannot be written is lost, which is logged.
 import { join } from "node:path";
 import { andSuppressed, type Log, Once } from "../log/mod.ts";
 import { backoff, type Clock, type TimerHandle, within } from "../time/mod.ts";
@@ -26,20 +26,20 @@ export interface SegmentLogOptions {
   readonly clock: Clock;
   /** Makes a new file. @default {the disk's} */
   readonly create?: (path: string) => Promise<SegmentFile>;
-  /** With so many bytes of turns, a segment is complete. @default {16 MiB} */
+  /** Size at which a segment is complete, in bytes of turns. @default {16 MiB} */
   readonly segmentBytes?: number;
-  /** With so many bytes waiting for the disk, turns are lost. @default {32 MiB} */
+  /** With more bytes waiting for the disk, turns are lost. @default {32 MiB} */
   readonly maxWaitingBytes?: number;
 }
 
 const MIB = 1024 * 1024;
-/** A record waits so long for others, in milliseconds. */
+/** How long a record waits for others, in milliseconds. */
 const BATCH_MS = 200;
-/** So many bytes wait for no others. */
+/** A batch of this many bytes is written at once. */
 const BATCH_BYTES = 256 * 1024;
 /** Pauses after a failure, in milliseconds. */
 const RETRY = { firstMs: 2000, maxMs: 60_000 };
-/** How long closing may take, in milliseconds: a network's disk may hang. */
+/** How long closing may take, in milliseconds: a network file system may hang. */
 const STOP_MS = 2000;
 
 /** Records of one segment, to be written at once. */
@@ -85,24 +85,24 @@ export class SegmentLog {
     return this.#segment;
   }
 
-  /** Opens the first segment, so that what is wrong with the directory is said at once. */
+  /** Opens the first segment, so that problems with the directory show at once. */
   async start(): Promise<void> {
     this.#flush();
     await this.#writing;
   }
 
-  /** Writes what waits, for a limited time. */
+  /** Flushes the queue, for a limited time. */
   async stop(): Promise<void> {
     const { clock } = this.#options;
     this.#flush();
     this.#stopped = true;
     if (this.#timer !== null) clock.clear(this.#timer);
     const done = await within(this.#writing ?? Promise.resolve(), STOP_MS, clock);
-    if (!done) this.#options.log.warning("The recording was not written to its end in time");
+    if (!done) this.#options.log.warning("The end of the recording could not be written in time");
     this.#close();
   }
 
-  /** Takes a turn; false: it is lost. */
+  /** Queues a turn; false: it is lost. */
   append(turn: RecordedTurn): boolean {
     if (this.#resting || this.#stopped) return false;
     const { size } = this.#writer;
@@ -130,7 +130,7 @@ export class SegmentLog {
     if (count === undefined) return;
     const { log, directory } = this.#options;
     log.warning(
-      `Lost a turn of the recording in "${directory}": more come than the disk takes` +
+      `Lost a turn of the recording in "${directory}": the disk is too slow` +
         andSuppressed(count),
     );
   }
@@ -190,12 +190,12 @@ export class SegmentLog {
     try {
       this.#file?.file.close();
     } catch {
-      // What was written is there; there is nothing more to do.
+      // The data has been written: there is nothing more to do.
     }
     this.#file = null;
   }
 
-  /** What follows a failure goes to a new segment, after a pause. */
+  /** After a failure and a pause, recording continues in a new segment. */
   async #fail(error: unknown): Promise<void> {
     const { log, directory, clock } = this.#options;
     const unused = this.#file?.used === false ? this.#file.path : null;
@@ -207,7 +207,7 @@ export class SegmentLog {
     this.#segmentBytes = 0;
     if (!this.#failed) {
       const why = error instanceof Error ? error.message : error;
-      log.error(`Cannot record in "${directory}", cars go on without, trying again: ${why}`);
+      log.error(`Cannot record in "${directory}", cars go on unrecorded, retrying: ${why}`);
     }
     this.#failed = true;
     this.#resting = true;
@@ -234,7 +234,7 @@ async function writeAll(file: SegmentFile, bytes: Uint8Array): Promise<void> {
   for (let rest = bytes; rest.length > 0;) rest = rest.subarray(await file.write(rest));
 }
 
-/** Payloads of devices are nobody else's business. */
+/** Readable by the owner only: payloads are private. */
 function createFile(path: string): Promise<SegmentFile> {
   return Deno.open(path, { write: true, createNew: true, mode: 0o600 });
 }

@@ -1,7 +1,7 @@
-// Plain values as bytes, exactly: undefined, bytes, -0 and half of a surrogate pair survive.
+// Encodes plain values without loss: undefined, bytes, -0 and lone surrogates survive.
 //
-// A value begins with a byte that says what it is; see TAG. Whole numbers and DICTIONARY have their
-// value in that byte, if they fit.
+// A value begins with a tag byte; see TAG. Small whole numbers and strings of the DICTIONARY are that
+// byte alone.
 import { DICTIONARY } from "./dictionary.ts";
 
 export const TAG = {
@@ -15,7 +15,7 @@ export const TAG = {
   number: 5,
   /** Number of bytes, UTF-8. */
   text: 6,
-  /** Number of code units, two bytes each: a text that UTF-8 cannot say. */
+  /** Number of code units, two bytes each: a string that UTF-8 cannot encode. */
   units: 7,
   bytes: 8,
   /** Number of values, values. */
@@ -31,7 +31,7 @@ export const TAG = {
 const SMALL = 64;
 const FIRST_BYTES = 64 * 1024;
 const WORD_NUMBERS = new Map(DICTIONARY.map((word, index) => [word, index]));
-/** Longer texts are no words. */
+/** Longer strings are not in the dictionary. */
 const LONGEST_WORD = Math.max(...DICTIONARY.map((word) => word.length));
 /** Up to this length, a loop beats the runtime's encoder. */
 const SHORT_TEXT = 40;
@@ -43,7 +43,7 @@ export class WriterFullError extends Error {
   override readonly name = "WriterFullError";
 }
 
-/** Writes values one behind the other. */
+/** Writes values one after the other. */
 export class ValueWriter {
   readonly #maxBytes: number;
   #bytes = new Uint8Array(FIRST_BYTES);
@@ -55,7 +55,7 @@ export class ValueWriter {
     this.#maxBytes = maxBytes;
   }
 
-  /** Bytes written so far. Making it smaller forgets what was written last. */
+  /** Bytes written so far. Setting it truncates what was written. */
   get size(): number {
     return this.#size;
   }
@@ -69,7 +69,7 @@ export class ValueWriter {
     return this.#bytes.subarray(from, this.#size);
   }
 
-  /** Hands over what was written, and begins again. */
+  /** Returns what was written, and starts over. */
   take(): Uint8Array<ArrayBuffer> {
     const taken = this.#bytes.subarray(0, this.#size);
     this.#bytes = new Uint8Array(FIRST_BYTES);
@@ -78,7 +78,7 @@ export class ValueWriter {
     return taken;
   }
 
-  /** Leaves room for a number that {@linkcode setUint32} writes; says where. */
+  /** Reserves room for a number that {@linkcode setUint32} writes; returns its offset. */
   reserve(bytes: number): number {
     this.#need(bytes);
     this.#size += bytes;
@@ -89,14 +89,14 @@ export class ValueWriter {
     this.#view.setUint32(at, value, true);
   }
 
-  /** Begins an array; so many values must follow. */
+  /** Begins an array; this many values must follow. */
   array(length: number): void {
     this.#need(6);
     this.#bytes[this.#size++] = TAG.array;
     this.#count(length);
   }
 
-  /** @throws {TypeError} for what is no plain value: a Map, an instance of a class, a function, ... */
+  /** @throws {TypeError} when it is not a plain value: a Map, an instance of a class, a function, ... */
   value(value: unknown): void {
     switch (typeof value) {
       case "string":
@@ -115,7 +115,7 @@ export class ValueWriter {
   }
 
   #compound(value: object): void {
-    // Cheaper than to ask for the prototype, and right for nearly all.
+    // Cheaper than reading the prototype, and right for nearly all values.
     if (value.constructor === Object) return this.#object(value);
     if (value instanceof Uint8Array) return this.#raw(value);
     if (Array.isArray(value)) {
@@ -169,7 +169,7 @@ export class ValueWriter {
     if (length <= SHORT_TEXT && this.#ascii(text)) return;
     this.#size = at;
     if (!text.isWellFormed()) return this.#units(text);
-    // The number of bytes is known afterwards, so it has five bytes, always.
+    // The length is only known afterwards, so five bytes are always reserved for it.
     const { written } = utf8.encodeInto(text, this.#bytes.subarray(at + 6));
     this.#bytes[at] = TAG.text;
     for (let index = 0, rest = written; index < 5; index++, rest >>>= 7) {
@@ -178,7 +178,7 @@ export class ValueWriter {
     this.#size = at + 6 + written;
   }
 
-  /** Writes a short text, unless it has other characters. */
+  /** Writes a short ASCII string; false when it has other characters. */
   #ascii(text: string): boolean {
     const { length } = text;
     this.#bytes[this.#size++] = TAG.text;

@@ -1,4 +1,4 @@
-// What cars are told, and what their contexts are made from, by the configuration.
+// The settings of cars and the specifications of their contexts, from the configuration.
 import type { CarConfig, ServerConfig } from "../config/mod.ts";
 import type { ContextSpec } from "../module/mod.ts";
 import type { SessionSettings } from "../session/mod.ts";

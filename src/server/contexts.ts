@@ -1,5 +1,4 @@
-// The module contexts of all cars as they are made: opened, given to the cars they serve,
-// destroyed.
+// The module contexts of all cars: opens them, attaches them to the cars they serve, destroys them.
 import {
   type ContextListener,
   type ContextSpec,
@@ -10,7 +9,7 @@ import type { ModuleCommand } from "../protocol/mod.ts";
 import type { HostLosses } from "./host_losses.ts";
 import type { ContextInput, SupervisorEffect, SupervisorInput } from "./supervision/effects.ts";
 
-/** What a car is for its contexts; `Car` is one. */
+/** A car, as its contexts see it; `Car` implements it. */
 export interface SupervisedCar {
   readonly name: string;
   attach(context: ModuleContext): void;
@@ -22,9 +21,9 @@ export interface SupervisedCar {
   loseModule(module: number, reason: string): void;
 }
 
-/** Told about the first attempt to open contexts. */
+/** Callbacks of the first attempt to open contexts. */
 export interface OpenWatch {
-  /** A library cannot be loaded, and never will be. Whatever else fails is tried again. */
+  /** A library that can never be loaded. All other failures are retried. */
   onUnusable?(error: Error): void;
   /** Every library has been loaded or has failed, regardless of `init`. */
   onLoaded?(): void;
@@ -37,7 +36,7 @@ export interface ContextsOptions {
     spec: ContextSpec,
     listener: ContextListener,
   ) => Promise<ModuleContext>;
-  /** Takes what becomes of a context. */
+  /** Gets each change of a context. */
   readonly take: (input: SupervisorInput) => void;
   readonly losses: HostLosses;
 }
@@ -49,7 +48,7 @@ interface Made {
   car: SupervisedCar | null;
 }
 
-/** Contexts by their numbers. */
+/** Contexts by number. */
 export class Contexts {
   readonly #options: ContextsOptions;
   readonly #made = new Map<number, Made>();
@@ -91,7 +90,7 @@ export class Contexts {
     made.context.releaseCommands();
   }
 
-  /** Destroys a context; it serves no car any more. */
+  /** Destroys a context, which no longer serves a car. */
   destroy({ car, context, host }: SupervisorEffect & { type: "destroy" }): void {
     const made = this.#made.get(context);
     this.#made.delete(context);
@@ -99,7 +98,7 @@ export class Contexts {
       try {
         await made?.context.destroy();
       } catch {
-        // There is nothing left to do for it, and its host ends when the last one has left.
+        // Nothing is left to do: its host ends when its last context is gone.
       }
       this.#leaving.delete(leaving);
       this.#options.take({ type: "destroyed", car, context, host });

@@ -11,7 +11,7 @@ import type {
 export interface Host {
   /** Makes a context; its commands wait until they are released. Rejects with the reason. */
   createContext(spec: ContextSpec, listener: ContextListener): Promise<ModuleContext>;
-  /** Ends the process in order, with a deadline. Idempotent, never rejects. */
+  /** Ends the process gracefully, with a deadline. Idempotent, never rejects. */
   stop(): Promise<void>;
   snapshot(): HostFacts;
 }
@@ -64,7 +64,7 @@ export class Hosts {
     this.#started.set(id, started);
     starting.then(
       (host) => started.host = host,
-      // Opening a context there reports the reason; here, it must only not be used again.
+      // Opening a context there reports the reason; here it is enough not to use the host again.
       () => onGone("it could not be started"),
     );
   }

@@ -25,22 +25,22 @@ export interface ReloaderOptions {
   readonly server: Pick<Server, "config" | "change">;
   readonly connector: Pick<Connector, "hasOtherTls" | "take">;
   readonly logging: Pick<Logging, "log" | "configureLevels">;
-  /** Takes the rest of a configuration that is applied. */
+  /** Called with a configuration that was applied, for everything but the server. */
   readonly onApplied?: (config: ServerConfig) => void;
   /** Whether the server runs the broker itself, which only a restart changes. */
   readonly embeddedBroker: boolean;
 }
 
 /**
- * Runs reloads one after the other. An unusable configuration changes nothing, and neither does the
- * same one. TLS files are read again each time, as their contents may have changed.
+ * Runs reloads one after the other. An unusable configuration changes nothing, and neither does an
+ * identical one. TLS files are read again each time, as their contents may have changed.
  */
 export class Reloader {
   readonly #options: ReloaderOptions;
   /** The effective configuration. */
   #running: ServerConfig;
   #current: Promise<ReloadReport> | null = null;
-  /** The next one, shared by all requests meanwhile. */
+  /** The next reload, shared by all requests until it begins. */
   #next: Promise<ReloadReport> | null = null;
 
   constructor(options: ReloaderOptions) {
@@ -49,7 +49,7 @@ export class Reloader {
   }
 
   /**
-   * Reloads, after the current reload if there is one; requests while one is waiting share it.
+   * Reloads, after the current reload if there is one; requests that come while one is waiting share it.
    * Never rejects.
    */
   reload(): Promise<ReloadReport> {

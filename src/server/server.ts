@@ -57,8 +57,8 @@ const START_GATE_MS = 3000;
 const CHANGE_GATE_MS = 10_000;
 
 /**
- * Reconnecting cars are spread over so many milliseconds each, and all together over at most the
- * second value: for brokers, checking passwords and certificates takes time.
+ * Reconnects are spread out by this many milliseconds per car, and over at most the second value
+ * altogether: for brokers, checking passwords and certificates takes time.
  */
 const RECONNECT_SPREAD_MS = 20;
 const MAX_RECONNECT_SPREAD_MS = 10_000;
@@ -156,7 +156,7 @@ export class Server {
    * reconnected to the broker (`broker_lost`, spread over at most 10 s).
    *
    * @param difference between the current configuration and `next`
-   * @param onSwitch called when nothing can fail any more, before the first car is changed
+   * @param onSwitch called once nothing can fail, before the first car is changed
    * @throws {ChangeRefusedError} when a library cannot be loaded, another change is in progress, or
    * the server is starting or stopping; nothing has changed then.
    */

@@ -60,7 +60,7 @@ export class Supervisor {
   readonly #cars = new Map<number, SupervisedCar>();
   #state: SupervisorState = NOBODY;
   #nextCar = 1;
-  /** The attempt whose contexts begin to be opened in this very moment. */
+  /** The attempt whose contexts are being opened right now. */
   #first: FirstAttempt | null = null;
   #busy = false;
 

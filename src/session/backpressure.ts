@@ -1,5 +1,5 @@
-// Backpressure [SESSION-READING]: while statuses pile up, the gateway is not read. Its silence then
-// does not count, so its timers stand still; instead, there is a deadline for the module.
+// Backpressure [SESSION-READING]: while statuses pile up, the gateway is not read. Its silence
+// does not count then, so its timers stand still; the module has a deadline instead.
 import type { Environment } from "./effects.ts";
 import type { BegunStatus } from "./status_order.ts";
 import type { Running } from "./state.ts";
@@ -14,7 +14,7 @@ export interface Reading {
   readonly watched: { readonly counter: number; readonly since: number } | null;
 }
 
-/** No pauses. */
+/** Reading has never paused. */
 export const ALWAYS_READING: Reading = { pausedMs: 0, pausedSince: null, watched: null };
 
 /** The gateway's time, which stands still while it is not read. */
@@ -27,7 +27,7 @@ export function whenGatewayTime({ reading }: Running, at: number): number {
   return reading.pausedSince === null ? at + reading.pausedMs : Infinity;
 }
 
-/** Pauses and resumes the gateway's time with the reading. */
+/** Stops and restarts the gateway's time as reading pauses and resumes. */
 export function withReading(session: Running, { now, settings }: Environment): Running {
   const { reading, statuses } = session;
   const { waiting, bytes } = statuses;

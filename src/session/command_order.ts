@@ -48,7 +48,7 @@ export interface SentCommand {
   readonly response: number | null;
 }
 
-/** Bytes of memory that a waiting command takes; texts count by characters. */
+/** Bytes of memory that a waiting command takes; strings count by characters. */
 export function commandBytes({ device, data }: ModuleCommand): number {
   return data.length + device.deviceRole.length + device.deviceName.length;
 }

@@ -15,9 +15,9 @@ export interface ConnectRate {
 
 /** Sequences that may follow each other without a pause. */
 const BURST = 20;
-/** Credit grows by one in so many milliseconds without a Connect ... */
+/** Without Connects, credit grows by one in this many milliseconds ... */
 const CREDIT_MS = 1000;
-/** ... but for the first of them: in a storm it does not grow at all. */
+/** ... after this grace period: in a storm it does not grow at all. */
 const STORM_GAP_MS = 250;
 const FIRST_PAUSE_MS = 500;
 const MAX_PAUSE_MS = 30_000;
@@ -41,7 +41,7 @@ export function withConnect(rate: ConnectRate, now: number): ConnectRate {
 /** When a sequence may begin with the last Connect, in milliseconds; `null`: at once. */
 export function allowedAt({ credit, lastAt, notBefore }: ConnectRate): number | null {
   if (credit >= 1 || notBefore === null || lastAt === null) return null;
-  // A gateway that sends nothing more meanwhile is in no storm, and waits until it has credit only.
+  // A gateway that sends nothing more is not in a storm, and waits only for credit.
   return Math.min(notBefore, lastAt + STORM_GAP_MS + (1 - credit) * CREDIT_MS);
 }
 

@@ -90,7 +90,7 @@ export function beginSequence(
   }
   const session: Connecting = {
     kind: "connecting",
-    // This is the gateway's answer to whatever it was told.
+    // This answers any request to reconnect.
     base: { ...base, toldAt: null },
     sessionId,
     sender,
@@ -129,7 +129,7 @@ function withoutRefused(
   const devices = withoutDevice(session.devices, device);
   const next = onDeviceResult({ ...session, devices }, device, outcome, context);
   if (devices.length > 0 || session.step.name === "devices") return next;
-  const detail = "No device could be connected where the session goes on";
+  const detail = "No device could be connected in the process that took over";
   return endSession(next, { reason: "connect_incomplete", detail }, context);
 }
 
@@ -177,7 +177,7 @@ export function onMessageConnecting(
   const { step, sessionId } = session;
   if (message.sessionId !== sessionId) return ignore(session, "other_session", message, context);
   if (message.kind === "connect") {
-    // In step 1, it can only be a second delivery of the Connect that is being answered.
+    // In step 1, it can only be a redelivery of the Connect that is being answered.
     if (step.name === "devices") return ignore(session, "unexpected_here", message, context);
     const detail = "Connect with the session id of the running sequence";
     return endSession(session, { reason: "protocol_violation", detail }, context);
@@ -224,7 +224,7 @@ function onFirstStatus(
   }
   if (!hasDevice(session.listed, device)) {
     ignore(session, "device_not_listed", status, context);
-    // Limited like a gap: a counter that is not remembered is missing later, and fails the session.
+    // Bounded like a gap: a counter that is not remembered counts as missing later and fails the session.
     if (step.skipped.length >= context.settings.maxStatusGap) return session;
     const skipped = [...step.skipped, messageCounter];
     return { ...session, step: { ...step, skipped } };
@@ -363,7 +363,7 @@ function onFirstResponse(
   return awaited > 0 ? next : enterRunning(next, step.handled, step.kept, context);
 }
 
-/** The message that a step awaits has not come in time; the gateway is not told [TELL-GIVEN-UP]. */
+/** The message that a step awaits did not come in time; the gateway is not told [TELL-GIVEN-UP]. */
 export function onStepTimeout(session: Connecting, context: StepContext): Waiting {
   const { step } = session;
   if (step.name === "responses") {

@@ -50,7 +50,7 @@ export type Input =
   /** An operator pauses the car, until `resume`. */
   | { readonly type: "pause" }
   | { readonly type: "resume" }
-  /** Another process goes on with the session: leave it without a word. */
+  /** Another process continues the session: leave silently. */
   | { readonly type: "hand_over" }
   /**
    * The session comes from another process, and the car has contexts of its modules here. `missed`
@@ -60,25 +60,25 @@ export type Input =
   /** A deadline may have been reached. */
   | { readonly type: "tick" }
   /**
-   * The end. `detail` says why, for people, when the car is removed and the server stays; the
+   * The end. `detail` says why (human-readable) when the car is removed and the server stays; the
    * gateway is then told. A server that stops may be back before its gateways notice.
    */
   | { readonly type: "stop"; readonly detail?: string };
 
-/** What a step gets beside state and input, and nothing of which the state keeps. */
+/** What a step gets besides state and input; the state keeps none of it. */
 export interface Environment {
   /** The time, in milliseconds of a clock that never goes back. */
   readonly now: number;
   readonly settings: SessionSettings;
 }
 
-/** What the functions of one step share. */
+/** Shared by the functions of one step. */
 export interface StepContext extends Environment {
-  /** What is to be done, in order; they add to it. */
+  /** The effects so far, in order; functions append to them. */
   readonly effects: Effect[];
 }
 
-/** What a session wants done. */
+/** What a session asks its driver to do. */
 export type Effect =
   /** `answers`: the status that a StatusResponse is for. */
   | { readonly type: "publish"; readonly message: ServerMessage; readonly answers?: Status }
@@ -116,12 +116,12 @@ export type Effect =
   /** The module keeps its commands until `release_commands`. */
   | { readonly type: "hold_commands"; readonly module: number }
   | { readonly type: "release_commands"; readonly module: number }
-  /** Information for people; not needed for the protocol. */
+  /** Only informs people: the protocol does not need it. */
   | { readonly type: "note"; readonly note: Note }
   /** A session ended, or a connect sequence failed. */
   | { readonly type: "ended"; readonly failure: Failure };
 
-/** Why a payload was not taken for a message. */
+/** Why a payload was rejected. */
 export type Rejected = "malformed" | "too_large";
 
 /** Why a status was not forwarded, though answered [STATUS-UNSERVED]. */
@@ -203,7 +203,7 @@ export type Note =
     readonly device: Device;
     readonly count: number;
   }
-  /** A session ended before so many published commands were answered. */
+  /** Published commands that were unanswered when their session ended. */
   | { readonly code: "commands_unanswered"; readonly count: number }
   | { readonly code: "command_doubtful"; readonly why: Doubtful; readonly device: Device }
   | {

@@ -1,6 +1,5 @@
-// Sessions as bytes, so that another process can go on with them: a version, then values without
-// names in the order of the tables below. Moments are written as ages, as clocks of two machines
-// differ.
+// Encodes sessions, so that another process can continue them: a version, then values without names
+// in the order of the tables below. Times are written as ages, as the clocks of two machines differ.
 import { Buffer } from "node:buffer";
 import type { Connect, Device, ModuleCommand, Status } from "../protocol/mod.ts";
 import type { CommandStore, SentCommand, WaitingCommand } from "./command_order.ts";
@@ -21,17 +20,17 @@ import type {
 } from "./state.ts";
 import type { BegunStatus, StatusOrder } from "./status_order.ts";
 
-/** The format that is written. */
+/** The version of the format. */
 export const SESSION_FORMAT = 1;
 
-/** Bytes are no session, or one of a newer format. */
+/** The bytes are not a session, or one in a newer format. */
 export class SessionFormatError extends Error {
   override readonly name = "SessionFormatError";
 }
 
 type Json = null | boolean | number | string | readonly Json[];
 
-/** How one sort of value is written and read; `now` turns moments into ages and back. */
+/** How one type of value is written and read; `now` turns times into ages and back. */
 interface Format<T> {
   write(value: T, now: number): Json;
   read(json: Json, now: number): T;
@@ -46,7 +45,7 @@ function plain<T extends Json>(expected: string, is: (json: Json) => json is T):
 }
 
 const number = plain("a number", (json) => typeof json === "number");
-const text = plain("a text", (json) => typeof json === "string");
+const text = plain("a string", (json) => typeof json === "string");
 const flag = plain("true or false", (json) => typeof json === "boolean");
 
 const bytes: Format<Uint8Array> = {
@@ -54,7 +53,7 @@ const bytes: Format<Uint8Array> = {
   read: (json, now) => new Uint8Array(Buffer.from(text.read(json, now), "base64")),
 };
 
-/** A moment, as an age in milliseconds with three decimals. */
+/** A time, as an age in milliseconds with three decimals. */
 const moment: Format<number> = {
   write: (value, now) => Math.round((now - value) * 1000) / 1000,
   read: (json, now) => now - number.read(json, now),
@@ -115,7 +114,7 @@ function optional<T>({ write, read }: Format<T>): Format<T> {
   return { write, read: (json, now) => json === null ? undefined as T : read(json, now) };
 }
 
-/** Records that are told apart by the value of `tag`. */
+/** Records discriminated by the value of `tag`. */
 function union<T extends object, Tag extends keyof T>(
   tag: Tag,
   kinds: {
@@ -265,10 +264,10 @@ export function encode(value: Session, now: number): Uint8Array {
 }
 
 /**
- * Reads a session at `now` of this process's clock: whatever was awaited has as long left as it had
+ * Reads a session at `now` of this process's clock: each deadline is as far away as it was
  * when the session was written.
  *
- * @throws {SessionFormatError} when the bytes are none, or of another format than
+ * @throws {SessionFormatError} when the bytes are not a session, or in another format than
  * {@linkcode SESSION_FORMAT}.
  */
 export function decode(encoded: Uint8Array, now: number): Session {

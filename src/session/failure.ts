@@ -81,7 +81,7 @@ export interface Failure {
   readonly reason: FailureReason;
   /** The session's id; "" when it had none yet. */
   readonly sessionId: string;
-  /** What was awaited or found, for people: `status of 7/1/front`, `module 7: host killed`. */
+  /** What was awaited or found, human-readable: `status of 7/1/front`, `module 7: host killed`. */
   readonly detail: string;
   /** For how long it was awaited, in milliseconds; 0 when nothing was. */
   readonly waitedMs: number;

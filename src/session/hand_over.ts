@@ -1,6 +1,5 @@
-// Handing a session over to another process, which goes on with it where this one stopped. The
-// gateway notices nothing; modules get contexts in the other process, and learn of its devices
-// there.
+// Hands a session over to another process, which continues it where this one stopped. The gateway
+// notices nothing; modules get contexts in the other process, and learn of the devices there.
 import { withoutPriority } from "../protocol/mod.ts";
 import type { StepContext } from "./effects.ts";
 import type { KnownDevices } from "./known_devices.ts";
@@ -8,13 +7,13 @@ import { queueOf, values } from "./queue.ts";
 import { pump } from "./running.ts";
 import type { Base, Connecting, Running, Session } from "./state.ts";
 
-/** Leaves without a word: neither gateway nor modules are told. Encode the session before. */
+/** Leaves silently: neither gateway nor modules are told. Encode the session first. */
 export function onHandOver({ base }: Session): Session {
   return { kind: "stopped", base };
 }
 
 /**
- * Goes on with a session that another process had, with new module contexts: devices are connected
+ * Continues a session that another process had, with new module contexts: devices are connected
  * again, and statuses that were begun and not answered are forwarded again, in their order.
  */
 export function onTakeOver(session: Session, context: StepContext): Session {

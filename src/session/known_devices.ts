@@ -1,11 +1,11 @@
-// Devices of a session. Lists are short but for the largest Connects, and plain lists are quick to
-// search and to write down.
+// Devices of a session. Most Connects list few devices, and short arrays are fast to search and to
+// encode.
 import { type Device, sameDevice } from "../protocol/mod.ts";
 
-/** Devices, each identity once, in the order in which they connected or were listed. Immutable. */
+/** Devices without duplicates, in the order in which they connected or were listed. Immutable. */
 export type KnownDevices = readonly Device[];
 
-/** No device at all. */
+/** The empty list. */
 export const NO_DEVICES: KnownDevices = [];
 
 /** The device with the same identity; name and priority do not count. */

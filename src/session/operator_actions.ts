@@ -11,14 +11,14 @@ export function onRestart(session: Session, context: StepContext): Session {
   return endSession(session, { reason: "stopped", detail, request: "already_logged" }, context);
 }
 
-/** Ends the session and sends the gateway away; no Connect is answered until {@linkcode onResume}. */
+/** Ends the session and asks the gateway to leave; no Connect is answered until {@linkcode onResume}. */
 export function onPause(session: Session, context: StepContext): Session {
   if (session.base.paused) return session;
   const next = sendAway(session, context);
   return { ...next, base: { ...next.base, paused: true } };
 }
 
-/** Answers Connects again. The gateway is not told: it tries again by itself. */
+/** Answers Connects again. The gateway is not told: it retries on its own. */
 export function onResume(session: Session): Session {
   if (!session.base.paused) return session;
   return { ...session, base: { ...session.base, paused: false } };

@@ -1,5 +1,5 @@
 // An immutable first-in, first-out queue in constant time: a window of an array. Adding appends to
-// the array, which older queues do not see, as their windows end before.
+// the array, which older queues do not see, as their windows end earlier.
 
 /** A queue; start from {@linkcode emptyQueue}. */
 export interface Queue<T> {
@@ -9,10 +9,10 @@ export interface Queue<T> {
   readonly size: number;
 }
 
-/** So many values may have left before the array is copied without them. */
+/** Values that may have left before the array is copied without them. */
 const MAX_LEFT = 32;
 
-/** The queue with nothing in it. */
+/** The empty queue. */
 export function emptyQueue<T>(): Queue<T> {
   return { items: [], first: 0, size: 0 };
 }
@@ -20,7 +20,7 @@ export function emptyQueue<T>(): Queue<T> {
 /** The queue with `value` behind all others. */
 export function enqueue<T>(queue: Queue<T>, value: T): Queue<T> {
   const { items, first, size } = queue;
-  // Another queue may have appended to the same array, or somebody froze it.
+  // Another queue may have appended to the same array, or it may be frozen.
   const isLast = items.length === first + size && Object.isExtensible(items);
   const own = isLast ? items as T[] : values(queue);
   own.push(value);

@@ -6,7 +6,7 @@ import type { Base } from "./state.ts";
 
 /**
  * How a gateway learns that its session is over: `already_logged` brings every version back at
- * once, `notification` makes newer versions leave the broker, `none` lets it find out by itself.
+ * once, `notification` makes newer versions leave the broker, `none` lets it find out on its own.
  */
 export type ReconnectRequest = "already_logged" | "notification" | "none";
 

@@ -36,7 +36,7 @@ import { type BegunStatus, orderAfterConnect, statusBytes, takeStatus } from "./
 
 type Next = Running | Waiting;
 
-/** Limit of device and reason pairs noted in one session: a gateway may invent devices. */
+/** Limit of device and reason pairs noted in one session: a gateway may make up devices. */
 const MAX_NOTED = 1000;
 
 /** The connect sequence is done: handles the statuses it kept, and publishes waiting commands. */

@@ -26,7 +26,7 @@ export function onRunningTimeout(session: Running, context: StepContext): Waitin
   return endSession(session, whatIsOver(session, context), context);
 }
 
-/** After so long without an answer, the gateway has dropped the link, unnoticed as it is not read. */
+/** By then the gateway has dropped the link, which goes unnoticed as it is not read. */
 function moduleMs({ sessionMs }: SessionSettings): number {
   return Math.max(GATEWAY_ANSWER_MS, sessionMs);
 }

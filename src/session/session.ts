@@ -33,7 +33,7 @@ import {
   waitingDeadline,
 } from "./wait_for_connect.ts";
 
-/** What one input leads to. */
+/** The result of one input. */
 export interface Step {
   readonly session: Session;
   /** To be carried out in this order. */
@@ -81,7 +81,7 @@ export function nextDeadline(session: Session, settings: SessionSettings): numbe
   }
 }
 
-/** Whether so many statuses wait for modules that reading must pause. */
+/** Whether too many statuses wait for modules, so that reading must pause. */
 export function isSaturated(session: Session): boolean {
   return session.kind === "running" && session.reading.pausedSince !== null;
 }
@@ -154,8 +154,8 @@ function transition(session: Session, input: Input, context: StepContext): Sessi
 }
 
 /**
- * Tells a gateway that believes in an earlier session, or whose Connect was missed, to connect
- * again; and one of a paused car to stop.
+ * Asks a gateway to connect again, as it may still be in an earlier session, or its Connect may have
+ * been missed; or, if the car is paused, to leave.
  */
 function onBrokerConnected(session: Offline, context: StepContext): Offline {
   const request = session.base.paused ? "notification" : "already_logged";

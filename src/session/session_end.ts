@@ -11,7 +11,7 @@ import { type ReconnectRequest, requestReconnect } from "./reconnect_request.ts"
 /** Why a session ends. */
 export interface SessionEnd {
   readonly reason: FailureReason;
-  /** What was awaited or found, for people. */
+  /** What was awaited or found, human-readable. */
   readonly detail: string;
   /** For how long it was awaited, in milliseconds. */
   readonly waitedMs?: number;

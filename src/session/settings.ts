@@ -30,7 +30,7 @@ export const FORWARD_WINDOW = 64;
  */
 export const SILENCE_MS = 5000;
 
-/** A gateway waits so long for a StatusResponse, then it drops the link [GATEWAY-TIMES]. */
+/** How long a gateway waits for a StatusResponse before it drops the link [GATEWAY-TIMES]. */
 export const GATEWAY_ANSWER_MS = 30_000;
 
 /** How long a Connect is held; its gateway gives up after 5 s [CONNECT-HOLD]. */

@@ -30,7 +30,7 @@ export interface Base {
   readonly paused: boolean;
 }
 
-/** No broker connection. */
+/** Not connected to the broker. */
 export interface Offline {
   readonly kind: "offline";
   readonly base: Base;

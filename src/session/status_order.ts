@@ -40,7 +40,7 @@ export interface GapLimits {
   readonly maxBytes: number;
 }
 
-/** Bytes of memory that a waiting status takes; texts count by characters. */
+/** Bytes of memory that a waiting status takes; strings count by characters. */
 export function statusBytes({ statusData, errorMessage, sessionId, device }: Status): number {
   const { deviceRole, deviceName } = device;
   return statusData.length + errorMessage.length + sessionId.length + deviceRole.length +

@@ -1,4 +1,4 @@
-// Quoting, escaping, masking and reading of texts.
+// Quotes, escapes, masks and reads text.
 export { escapeUnsafe } from "./escape.ts";
 export { consoleOutput, type Output, printText, type Tone } from "./output.ts";
 export { describeKind, describeValue, DOCUMENT_PATH, joinPath, quote } from "./quote.ts";

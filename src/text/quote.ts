@@ -2,7 +2,7 @@
 import { escapeUnsafe } from "./escape.ts";
 import { isSecretKey, maskText } from "./secrets.ts";
 
-/** Longer texts are cut; in characters. */
+/** Longer strings are cut; in characters. */
 const MAX_SHOWN = 80;
 
 /** The path of the whole document. */
@@ -16,7 +16,7 @@ export function joinPath(path: string, key: string): string {
   return prefix === "" ? key : `${prefix}.${key}`;
 }
 
-/** Quotes a text so that it stays on one line, cut when longer than `max` characters. */
+/** Quotes a string so that it stays on one line, cut when longer than `max` characters. */
 export function quote(text: string, max = MAX_SHOWN): string {
   const shown = text.length > max ? `${text.slice(0, max)}...` : text;
   return escapeUnsafe(JSON.stringify(shown));
@@ -33,7 +33,7 @@ export function describeValue(value: unknown, key: string): string {
   const hidden = isSecretKey(key);
   switch (typeof value) {
     case "string":
-      return hidden ? "a text (hidden)" : `the text ${quote(maskText(value))}`;
+      return hidden ? "a string (hidden)" : `the string ${quote(maskText(value))}`;
     case "number":
       return hidden ? "a number (hidden)" : `the number ${value}`;
     case "boolean":
@@ -48,6 +48,6 @@ export function describeKind(value: unknown): string {
   if (value === undefined) return "nothing";
   if (value === null) return "null";
   if (Array.isArray(value)) return "a list";
-  if (typeof value === "string") return "a text";
+  if (typeof value === "string") return "a string";
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }

@@ -143,6 +143,6 @@ export function describeFileError(error: unknown): string {
   if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
   if (error instanceof Deno.errors.NotADirectory) return "part of its path is a file";
   if (error instanceof Deno.errors.NotCapable) return "the program lacks the permission to read it";
-  if (error instanceof TypeError) return "is no text in UTF-8";
+  if (error instanceof TypeError) return "is not UTF-8 text";
   return error instanceof Error ? error.message : "unknown reason";
 }

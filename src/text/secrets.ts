@@ -1,7 +1,7 @@
 // Keeps secrets out of logs, error texts and printed configurations [CONFIG-SECRETS].
 import { createHash, timingSafeEqual } from "node:crypto";
 
-/** What stands where a secret was. */
+/** Stands in for a secret. */
 export const MASK = "***";
 
 /** A key with one of these words in it holds a secret. */
@@ -14,7 +14,7 @@ const SECRET_WORDS = wordsOf(
 const SECRET_PARTS =
   /passw|passphrase|secret|token|credential|apikey|accesskey|privatekey|sharedkey|connectionstring/;
 
-/** A key that ends with one of these names a place or a measure, not a secret. */
+/** A key that ends in one of these words names a place or a measure, not a secret. */
 const HARMLESS_ENDS = wordsOf(
   "bytes count days dir directory file folder hours interval length limit minutes ms path seconds " +
     "size timeout ttl",
@@ -59,7 +59,7 @@ const ASSIGNMENT = /(?<![\w.-])([\w.-]+)["']?\s*[=:]\s*["']?/g;
 const ASSIGNED = /[^&;,\s"'}]+/y;
 
 /**
- * Masks what looks like a secret inside a text: credentials in addresses, `Bearer ...`,
+ * Masks what looks like a secret inside a string: credentials in addresses, `Bearer ...`,
  * `password=...` and `"token": ...`.
  */
 export function maskText(text: string): string {
@@ -118,7 +118,7 @@ export function secretValues(
   return [...new Set(values)].sort((one, other) => other.length - one.length);
 }
 
-/** Masks these values in a text, and everything that looks like a secret. */
+/** Masks these values in a string, and everything that looks like a secret. */
 export function maskSecrets(text: string, secrets: Iterable<string>): string {
   let masked = text;
   for (const secret of secrets) masked = masked.replaceAll(secret, MASK);

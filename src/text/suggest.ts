@@ -1,4 +1,4 @@
-// Suggests the key that was meant.
+// Suggests the key that a typo meant.
 
 /** Longer keys are not typos, and comparing them would take long. */
 const MAX_LENGTH = 64;
@@ -38,7 +38,7 @@ export function nearestKey(key: string, known: readonly string[]): string | unde
   return nearest ?? begun;
 }
 
-/** How many typos a prefix of so many letters may have; -1: it does not count. */
+/** How many typos a prefix with this many letters may have; -1: it does not count. */
 function slipsOfBeginning(letters: number): number {
   if (letters < MIN_BEGINNING) return -1;
   return letters < MIN_BEGINNING_WITH_SLIP ? 0 : 1;
@@ -49,7 +49,7 @@ function plain(key: string): string {
 }
 
 /**
- * The edit distance (insertions, deletions, replacements, swaps of neighbors) of one text to each
+ * The edit distance (insertions, deletions, replacements, swaps of neighbors) of one string to each
  * prefix of the other.
  */
 function editDistances(from: string, to: string): readonly number[] {

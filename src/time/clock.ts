@@ -1,6 +1,6 @@
 // The source of time: everything that waits takes a Clock, so that tests can replace it.
 
-/** A timer; opaque but for {@linkcode Clock.clear}. */
+/** A timer, to be passed to {@linkcode Clock.clear}. */
 export type TimerHandle = object;
 
 /** The server's time: dates that never go back, in milliseconds. */
@@ -52,7 +52,7 @@ export function wallTime(): number {
   return Date.now();
 }
 
-/** Waits so many milliseconds. */
+/** Waits, in milliseconds. */
 export function sleep(ms: number, clock: Clock = systemClock): Promise<void> {
   return new Promise((resolve) => void clock.set(resolve, ms));
 }

@@ -63,7 +63,7 @@ export class RateLimit {
     this.#options.pause();
   }
 
-  /** Leaves no timer behind. */
+  /** Cancels the timer. */
   stop(): void {
     if (this.#timer !== undefined) this.#options.clock.clear(this.#timer);
     this.#timer = undefined;

@@ -82,7 +82,7 @@ Deno.test("Car builds no text for a level that is off, also not for statuses tha
     test.transport.deliver(Uint8Array.of(0xff));
     await settled();
   }
-  // A line that nobody reads is given as a function, if at all: a text would have been built.
+  // A line that nobody reads is given as a function, if at all: a string would have been built.
   assert.deepEqual(test.log.wasted, []);
   assert.deepEqual(test.log.lines, []);
   assert.equal(test.car.statistics.statusesNotForwarded, 100);

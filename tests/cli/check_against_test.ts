@@ -139,7 +139,7 @@ Deno.test("runCheck() says why it could not compare, with 1", async () => {
     [server.address, {}, /Cannot ask the server at .*: the API key is refused: it wants one/],
     [server.address, { apiKey: "wrong" }, /the API key is refused: it is another one/],
     [server.address, { file: "/missing/key" }, /--api-key-file: .*no such file/],
-    [server.address, { file: bytes }, /--api-key-file: .*is no text in UTF-8/],
+    [server.address, { file: bytes }, /--api-key-file: .*is not UTF-8 text/],
     [server.address, { file: padded }, /the API key is refused: it is another one/],
     [`${server.address}/elsewhere`, { apiKey: KEY }, /answers with status 404/],
     [`http://127.0.0.1:${other.addr.port}`, {}, /does not answer as this program does/],

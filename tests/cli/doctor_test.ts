@@ -72,7 +72,7 @@ Deno.test("doctor finds a broker that closes over what the server publishes", as
   const text = lines.join("\n");
   assert.match(
     text,
-    /failed +car_a: The broker ends the connection over a message to .*\n +-> Allow/,
+    /failed +car_a: The broker closes the connection on a message to .*\n +-> Allow/,
   );
 });
 

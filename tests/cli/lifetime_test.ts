@@ -56,7 +56,7 @@ Deno.test("runUntilStopped() goes on past a part that fails to stop [STOP-ORDER]
   stop.abort("SIGINT");
   assert.equal(await running, false);
   assert.deepEqual(steps, ["start a", "start b", "stop a"]);
-  assert.deepEqual(errors, ["Cannot stop b in order: stuck"]);
+  assert.deepEqual(errors, ["Cannot stop b cleanly: stuck"]);
 });
 
 Deno.test("runUntilStopped() gives up in time when stopping hangs [STOP-ORDER]", async () => {

@@ -73,30 +73,30 @@ Deno.test("parseConfig() refuses other addresses and shows no credentials", () =
   const host =
     "a host without a port, or an address that begins with mqtt://, mqtts://, ws:// or wss://";
   const cases: readonly (readonly [string, string])[] = [
-    ["localhost:1883", `${host}: found the text "localhost:1883"`],
-    ["a b", `${host}: found the text "a b"`],
+    ["localhost:1883", `${host}: found the string "localhost:1883"`],
+    ["a b", `${host}: found the string "a b"`],
     [
       "tcp://host",
-      'an address that begins with mqtt://, mqtts://, ws:// or wss://: found the text "tcp://host"',
+      'an address that begins with mqtt://, mqtts://, ws:// or wss://: found the string "tcp://host"',
     ],
     [
       "constructor://host",
-      'an address that begins with mqtt://, mqtts://, ws:// or wss://: found the text "constructor://host"',
+      'an address that begins with mqtt://, mqtts://, ws:// or wss://: found the string "constructor://host"',
     ],
     [
       "mqtt://me:pw@x@host",
-      'no user name or password in the address, but in "mqtt_username" and "mqtt_password": found the text "mqtt://***@host"',
+      'no user name or password in the address, but in "mqtt_username" and "mqtt_password": found the string "mqtt://***@host"',
     ],
-    ["mqtt://", 'an address with a valid host: found the text "mqtt://"'],
-    ["mqtt://host:0", 'a port from 1 to 65535: found the text "mqtt://host:0"'],
-    ["mqtt://host:65536", 'a port from 1 to 65535: found the text "mqtt://host:65536"'],
+    ["mqtt://", 'an address with a valid host: found the string "mqtt://"'],
+    ["mqtt://host:0", 'a port from 1 to 65535: found the string "mqtt://host:0"'],
+    ["mqtt://host:65536", 'a port from 1 to 65535: found the string "mqtt://host:65536"'],
     [
       "mqtt://host/path",
-      'an address without a path, which only ws:// and wss:// have: found the text "mqtt://host/path"',
+      'an address without a path, which only ws:// and wss:// have: found the string "mqtt://host/path"',
     ],
     [
       "ws://host/p?token=abc",
-      'an address without spaces, "?" and "#": found the text "ws://host/p?token=***"',
+      'an address without spaces, "?" and "#": found the string "ws://host/p?token=***"',
     ],
   ];
   for (const [mqtt_address, expected] of cases) {
@@ -141,11 +141,11 @@ Deno.test("parseConfig() refuses credentials that do not go together", () => {
     ],
     [
       { mqtt_password: "a" },
-      "mqtt_username: Expected a text, as there is a password: found nothing",
+      "mqtt_username: Expected a string, as there is a password: found nothing",
     ],
     [
       { mqtt_username: "me", mqtt_password: 5 },
-      "mqtt_password: Expected a text: found a number (hidden)",
+      "mqtt_password: Expected a string: found a number (hidden)",
     ],
   ];
   for (const [more, expected] of cases) {
@@ -220,7 +220,7 @@ Deno.test("parseConfig() leaves TLS out with --no-tls, unless the address asks f
 Deno.test("parseConfig() names what is wrong with TLS on the command line [CLI-TLS]", () => {
   const cases: readonly (readonly [Overrides["tls"], string[]])[] = [
     [{}, ['--ca: Expected a file of CA certificates, as "--tls" is given: found nothing']],
-    [{ ca: "" }, ['--ca: Expected a file: found the text ""']],
+    [{ ca: "" }, ['--ca: Expected a file: found the string ""']],
     [{ ca: "ca2.pem" }, ['--ca: Expected an existing file: found none at "/srv/ca2.pem"']],
     [{ ca: "folder" }, ['--ca: Expected a file: found a directory at "/srv/folder"']],
     [{ ca: "locked.pem" }, [

@@ -179,12 +179,12 @@ Deno.test("parseConfig() warns of what has no effect or is misspelled [CONFIG-UN
     [documented({ mqtt_tiemout: 3 }), ['mqtt_tiemout: Unknown key: did you mean "mqtt_timeout"?']],
     [documented({ MqttTimeout: 3 }), ['MqttTimeout: Unknown key: did you mean "mqtt_timeout"?']],
     [documented({ whatever: 3 }), ["whatever: Unknown key: it is ignored"]],
-    [documented({ max_devices: 3 }), ['max_devices: Unknown key: it belongs into "limits"']],
+    [documented({ max_devices: 3 }), ['max_devices: Unknown key: it belongs in "limits"']],
     [documented({ ca_certs_file: "ca.pem" }), [
-      'ca_certs_file: Unknown key: it belongs into "external_communication"',
+      'ca_certs_file: Unknown key: it belongs in "external_communication"',
     ]],
     [documented({ limits: { timeout: 3 } }), [
-      "limits.timeout: Unknown key: it belongs to the top level",
+      "limits.timeout: Unknown key: it belongs at the top level",
     ]],
     [documented({ cars: { a: { specific_module: {} } } }), [
       'cars.a.specific_module: Unknown key: did you mean "specific_modules"?',

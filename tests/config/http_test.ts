@@ -109,7 +109,7 @@ Deno.test("compareConfigs() shows which keys there are, and that they change at 
 const WRONG: readonly (readonly [what: string, section: unknown, expected: string[]])[] = [
   ["is a port", 8080, ["http: Expected an object: found a number"]],
   ["has a port in the address", { address: "localhost:80" }, [
-    'http.address: Expected a host name or an IP address, without a port: found the text "localhost:80"',
+    'http.address: Expected a host name or an IP address, without a port: found the string "localhost:80"',
   ]],
   ["has no such port", { port: 65_536 }, [
     "http.port: Expected a port, a whole number from 0 to 65535: found the number 65536",
@@ -133,10 +133,10 @@ const WRONG: readonly (readonly [what: string, section: unknown, expected: strin
     'http.api_key_file: Expected an existing file: found none at "/srv/none" and "/etc/fleet/none"',
   ]],
   ["has a key that is not hashed", { keys: { wall: { scope: "read", hash: "secret" } } }, [
-    'http.keys.wall.hash: Expected a hash, sha256: and 64 hexadecimal digits in lower case: found the text "secret"',
+    'http.keys.wall.hash: Expected a hash, sha256: and 64 hexadecimal digits in lower case: found the string "secret"',
   ]],
   ["has a key of no such scope", { keys: { wall: { scope: "root", hash: HASH } } }, [
-    'http.keys.wall.scope: Expected one of "read", "operate", "admin": found the text "root"',
+    'http.keys.wall.scope: Expected one of "read", "operate", "admin": found the string "root"',
   ]],
   ["has a key twice", {
     api_key: KEY,

@@ -11,10 +11,10 @@ const MISTAKES = {
   '{"a": 1 "b": 2}': `Expected ",", "]" or "}" at line 1, column 9: found '"'`,
   '{"a": hunter2}': "Expected a value or a quoted key at line 1, column 7: found a bare word",
   '{"password": "hunter2':
-    `Expected a closing " for the text that begins at line 1, column 14: found '"'`,
+    `Expected a closing " for the string that begins at line 1, column 14: found '"'`,
   '{"a": {"b": 1': 'Expected "," or "}" at line 1, column 14: found the end of the file',
-  '{"a": "x\n"}': `Expected a closing " for the text that begins at line 1, column 7: found '"'`,
-  '{"a": "\\x"}': `Expected valid escapes in the text that begins at line 1, column 7: found '"'`,
+  '{"a": "x\n"}': `Expected a closing " for the string that begins at line 1, column 7: found '"'`,
+  '{"a": "\\x"}': `Expected valid escapes in the string that begins at line 1, column 7: found '"'`,
   "[1 2]": 'Expected ",", "]" or "}" at line 1, column 4: found a bare word',
   "[01]": 'Expected ",", "]" or "}" at line 1, column 3: found a bare word',
   "{} // no": 'Expected no comment at line 1, column 4: found "/"',

@@ -92,7 +92,7 @@ Deno.test("loadConfig() takes no text that is not UTF-8: a password would silent
   });
   Deno.writeFileSync(path, Uint8Array.from(text, (character) => character.charCodeAt(0)));
   assert.deepEqual((await problemsOf(path)).problems, [
-    `${path}: Expected a readable file: is no text in UTF-8`,
+    `${path}: Expected a readable file: is not UTF-8 text`,
   ]);
   Deno.writeTextFileSync(path, text);
   assert.equal((await loadConfig(path)).config.broker.password, "stra\u00dfe");

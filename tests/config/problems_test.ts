@@ -17,8 +17,8 @@ const CASES: readonly (readonly [what: string, document: unknown, expected: stri
     "cars: Expected an object: found nothing",
   ]],
   ["has times as text", documented({ mqtt_timeout: "30", timeout: "5" }), [
-    `timeout: Expected ${SECONDS}: found the text "5"`,
-    `mqtt_timeout: Expected ${SECONDS}: found the text "30"`,
+    `timeout: Expected ${SECONDS}: found the string "5"`,
+    `mqtt_timeout: Expected ${SECONDS}: found the string "30"`,
   ]],
   [
     "has times of nothing",
@@ -36,10 +36,10 @@ const CASES: readonly (readonly [what: string, document: unknown, expected: stri
     "sleep_duration_after_connection_refused: Expected a number of seconds, 0 or more and at most 2147483: found the number -0.1",
   ]],
   ["has a boolean as text", documented({ send_invalid_command: "true" }), [
-    'send_invalid_command: Expected true or false: found the text "true"',
+    'send_invalid_command: Expected true or false: found the string "true"',
   ]],
   ["has a port as text", documented({ mqtt_port: "1883" }), [
-    'mqtt_port: Expected a port, a whole number from 1 to 65535: found the text "1883"',
+    'mqtt_port: Expected a port, a whole number from 1 to 65535: found the string "1883"',
   ]],
   ["has a port of no host", documented({ mqtt_port: 65_536 }), [
     "mqtt_port: Expected a port, a whole number from 1 to 65535: found the number 65536",
@@ -63,13 +63,13 @@ const CASES: readonly (readonly [what: string, document: unknown, expected: stri
     }),
     [
       "logging.console.use: Expected true or false: found the number 1",
-      'logging.console.level: Expected one of DEBUG, INFO, WARNING, ERROR, CRITICAL, in any letter case: found the text "LOUD"',
-      'logging.console.format: Expected one of "text", "json": found the text "JSON"',
+      'logging.console.level: Expected one of DEBUG, INFO, WARNING, ERROR, CRITICAL, in any letter case: found the string "LOUD"',
+      'logging.console.format: Expected one of "text", "json": found the string "JSON"',
       "logging.file.path: Expected the path of a directory: found the number 1",
     ],
   ],
   ["names the company badly", documented({ company_name: "Bring Auto" }), [
-    `company_name: Expected a company's name: lowercase letters, digits and underscores, not empty: found the text "Bring Auto"`,
+    `company_name: Expected a company's name: lowercase letters, digits and underscores, not empty: found the string "Bring Auto"`,
   ]],
   ["names cars badly", documented({ cars: { "Car 1": {}, "": {}, ok: {} } }), [
     `cars["Car 1"]: Expected a car's name: lowercase letters, digits and underscores, not empty: found the key "Car 1"`,
@@ -153,17 +153,17 @@ const CASES: readonly (readonly [what: string, document: unknown, expected: stri
       '["d.e"]: a list',
     ].map((each) => {
       const [key, found] = each.split(": ");
-      return `common_modules.7.config${key}: Expected a text, a number, true or false: found ${found}`;
+      return `common_modules.7.config${key}: Expected a string, a number, true or false: found ${found}`;
     }),
   ],
   ["speaks another protocol", external({ protocol: "QUIC", timeout_ms: "2" }), [
-    'external_communication.protocol: Expected the text "MQTT": found the text "QUIC"',
-    'external_communication.timeout_ms: Expected a number of milliseconds, greater than 0 and at most 2147483647: found the text "2"',
+    'external_communication.protocol: Expected the string "MQTT": found the string "QUIC"',
+    'external_communication.timeout_ms: Expected a number of milliseconds, greater than 0 and at most 2147483647: found the string "2"',
   ]],
-  ["has a broker that is a text", {
+  ["has a broker that is a string", {
     ...external(),
     external_communication: "mqtt://me:hunter2@host",
-  }, ["external_communication: Expected an object: found a text"]],
+  }, ["external_communication: Expected an object: found a string"]],
   ["is of a car without a name", singleCar({ car_name: undefined }), [
     "car_name: Expected a car's name: lowercase letters, digits and underscores, not empty: found nothing",
   ]],
@@ -191,11 +191,11 @@ const CASES: readonly (readonly [what: string, document: unknown, expected: stri
     cars: { A: { specific_modules: { "07": { lib_path: "" } } } },
   }, [
     "company_name: Expected a company's name: lowercase letters, digits and underscores, not empty: found the number 5",
-    "common_modules.7.config.a: Expected a text, a number, true or false: found a list",
-    'common_modules.7.timeout_ms: Expected a whole number of milliseconds from 0 to 2147483647: found the text "x"',
-    'cars.A.specific_modules.07.lib_path: Expected the path of a shared library, not empty: found the text ""',
-    "mqtt_username: Expected a text, as there is a password: found nothing",
-    'mqtt_address: Expected an address that begins with mqtt://, mqtts://, ws:// or wss://: found the text "http://host"',
+    "common_modules.7.config.a: Expected a string, a number, true or false: found a list",
+    'common_modules.7.timeout_ms: Expected a whole number of milliseconds from 0 to 2147483647: found the string "x"',
+    'cars.A.specific_modules.07.lib_path: Expected the path of a shared library, not empty: found the string ""',
+    "mqtt_username: Expected a string, as there is a password: found nothing",
+    'mqtt_address: Expected an address that begins with mqtt://, mqtts://, ws:// or wss://: found the string "http://host"',
     'common_modules.7.lib_path: Expected an existing file: found none at "/srv/none.so" and "/etc/fleet/none.so"',
     `cars.A: Expected a car's name: lowercase letters, digits and underscores, not empty: found the key "A"`,
     "cars.A.specific_modules.07: Expected a module that is not common: also found common_modules.7",
@@ -211,7 +211,7 @@ for (const [what, document, expected] of CASES) {
 Deno.test("parseConfig() keeps each problem on one line and short", () => {
   const { problems } = failure(documented({ company_name: `a\n\u2028\u0085${"x".repeat(500)}` }));
   const message = problems[0]?.message ?? "";
-  assert.match(message, /found the text "a\\n\\u2028\\u0085x+\.\.\."$/);
+  assert.match(message, /found the string "a\\n\\u2028\\u0085x+\.\.\."$/);
   assert.ok(message.length < 200);
 });
 

@@ -85,13 +85,13 @@ Deno.test("ConfigError shows no secret of a module's config [CONFIG-SECRETS]", (
     nested: { token: "hunter2" },
   }));
   assert.deepEqual(lines(error.problems), [
-    "common_modules.7.config.api_key: Expected a text, a number, true or false: found a list",
-    "common_modules.7.config.password: Expected a text, a number, true or false: found null",
-    "common_modules.7.config.nested: Expected a text, a number, true or false: found an object",
+    "common_modules.7.config.api_key: Expected a string, a number, true or false: found a list",
+    "common_modules.7.config.password: Expected a string, a number, true or false: found null",
+    "common_modules.7.config.nested: Expected a string, a number, true or false: found an object",
   ]);
   const pasted = failure(withModuleConfig("password hunter2"));
   assert.deepEqual(lines(pasted.problems), [
-    "common_modules.7.config: Expected an object: found a text",
+    "common_modules.7.config: Expected an object: found a string",
   ]);
   assert.doesNotMatch(String(error.stack) + String(pasted.stack), /hunter2/);
 });

@@ -5,7 +5,7 @@ import type { ConfigFiles, ConfigPlace } from "../../src/config/files.ts";
 import { type LoadedConfig, parseConfig } from "../../src/config/load.ts";
 import type { Overrides } from "../../src/config/overrides.ts";
 
-/** What a table file system has at a path: a text, a folder, or a file that cannot be read. */
+/** What a table file system has at a path: a string, a folder, or a file that cannot be read. */
 export type TableEntry = string | { readonly kind: "directory" | "unreadable" };
 
 /** A file system that is only a table. */

@@ -45,7 +45,7 @@ Deno.test("checkLibraries() names missing functions, wrong numbers and files tha
   assert.deepEqual(withStatus(findings, "failed").sort(), [
     'Module 1000 (car a): the library has no function "pop_command"',
     "Module 7 (car b): the library is module 1000, the configuration says 7",
-    "The library cannot be loaded: it is no ELF file",
+    "The library cannot be loaded: it is not an ELF file",
   ]);
   assert.ok(findings.every(({ status, advice }) => status !== "failed" || advice !== undefined));
 });

@@ -5,7 +5,7 @@ import { planLoad } from "../../src/doctor/libraries/loader.ts";
 import { TempFolder } from "../support/temp.ts";
 import { fixtures } from "./support.ts";
 
-/** Copies the fixture with a text in it replaced by one of the same length. */
+/** Copies the fixture with a string in it replaced by one of the same length. */
 async function withText(folder: TempFolder, from: string | RegExp, to: string): Promise<string> {
   const text = new TextDecoder("latin1").decode(await Deno.readFile(fixtures.module));
   const changed = text.replaceAll(from, to);
@@ -139,7 +139,7 @@ Deno.test("planLoad() tells other machines and unreadable files apart, and advis
   }
   const { native, problems: [problem] } = await planLoad(fixtures.notALibrary);
   assert.equal(native, false);
-  assert.equal(problem?.message, "it is no ELF file");
+  assert.equal(problem?.message, "it is not an ELF file");
   assert.match(problem.advice, /build it again/);
   const { problems: [absent] } = await planLoad(folder.file("none.so"));
   assert.match(absent?.message ?? "", /No such file/);

@@ -179,7 +179,7 @@ mosquittoTest(
 );
 
 const CLOSES =
-  "The broker ends the connection over a message to external_server or external_server_disconnect";
+  "The broker closes the connection on a message to external_server or external_server_disconnect";
 
 Deno.test("checkQuietPublishing() finds the car over which a broker closes the connection", async () => {
   await using broker = await ownBroker({
@@ -199,7 +199,7 @@ Deno.test("checkQuietPublishing() finds a broker that closes over every message,
   assert.equal(withStatus(findings, "failed").length, 10);
   assert.match(
     withStatus(findings, "failed")[0] ?? "",
-    /^The broker ends .*: closed by the broker$/,
+    /^The broker closes .*: closed by the broker$/,
   );
   assert.deepEqual(withStatus(findings, "skipped"), [
     "Not tried: the broker has closed 10 connections already",

@@ -119,7 +119,7 @@ export class Fixture implements AsyncDisposable {
     return await answer.json() as T;
   }
 
-  /** Sends a text to JSON-RPC. */
+  /** Sends a string to JSON-RPC. */
   rpcText(body: string, headers: Record<string, string> = {}): Promise<Response> {
     const type = { "content-type": "application/json" };
     return this.get("/rpc", { method: "POST", body, headers: { ...type, ...headers } });

@@ -19,7 +19,7 @@ Deno.test("payloadView() shows JSON, text and everything else as what it is", ()
   assert.deepEqual(view(new Uint8Array(0)), ["empty", ""]);
 });
 
-Deno.test("payloadView() shows a text that was cut within a character, and no JSON that was cut", () => {
+Deno.test("payloadView() shows a string that was cut within a character, and no JSON that was cut", () => {
   const whole = utf8.encode("aaé");
   assert.deepEqual(view(whole.subarray(0, 3), 4), ["text", "aa"]);
   assert.deepEqual(view(utf8.encode("[1]"), 400), ["text", "[1]"]);

@@ -175,7 +175,7 @@ const WRONG: readonly (readonly [
     '{"jsonrpc": "1.0", "method": "fleet.list", "id": 4}',
     -32600,
     4,
-    'the text "1.0"',
+    'the string "1.0"',
   ],
   ["no method", '{"jsonrpc": "2.0", "id": "x"}', -32600, "x", "nothing"],
   ["a method that is none", '{"jsonrpc": "2.0", "method": 7, "id": 1}', -32600, 1, "the number 7"],
@@ -191,7 +191,7 @@ const WRONG: readonly (readonly [
     '{"jsonrpc":"2.0","method":"car.get","id":1,"params":"a"}',
     -32600,
     1,
-    'the text "a"',
+    'the string "a"',
   ],
   [
     "an unknown method",

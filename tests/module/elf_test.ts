@@ -28,18 +28,18 @@ Deno.test("readElf() says what is missing at the end, down to one byte", async (
 Deno.test("readElf() refuses what is no ELF file", async () => {
   await using folder = await TempFolder.make();
   const reasons: [path: string, reason: RegExp][] = [
-    [fixtures.notALibrary, /it is no ELF file/],
+    [fixtures.notALibrary, /it is not an ELF file/],
     [await folder.write("empty.so", ""), /the file is too short/],
     [folder.file("none.so"), /No such file/],
     [folder.path, /directory/],
-    [await folder.pipe("pipe.so"), /it is no regular file/],
+    [await folder.pipe("pipe.so"), /it is not a regular file/],
   ];
   for (const [path, reason] of reasons) assert.throws(() => readElf(path), reason);
 });
 
 Deno.test("truncationOf() tells pipes, and leaves what else is wrong to the loader", async () => {
   await using folder = await TempFolder.make();
-  assert.equal(truncationOf(await folder.pipe("pipe.so")), "it is no regular file");
+  assert.equal(truncationOf(await folder.pipe("pipe.so")), "it is not a regular file");
   assert.equal(truncationOf(folder.file("none.so")), undefined);
   assert.equal(truncationOf(fixtures.notALibrary), undefined);
 });

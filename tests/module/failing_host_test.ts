@@ -244,7 +244,7 @@ Deno.test("A host above its memory limit is killed, and nobody is sure who it wa
   assert.match(heard.reason, /^it has \d+ MiB of memory: max_host_memory_bytes is 209715200$/);
   assert.equal(heard.blame, "possible");
   assert.equal((await waitFor(busy.lost, "the other loss")).blame, "possible");
-  assert.ok(test.logged.some((line) => /^ERROR -: Module host \d+ is killed: it has/.test(line)));
+  assert.ok(test.logged.some((line) => /^ERROR -: Killing module host \d+: it has/.test(line)));
 });
 
 Deno.test("A host without a memory limit is warned of when it has very much", async () => {

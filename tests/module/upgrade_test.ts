@@ -91,7 +91,7 @@ for (const args of [[HOST], [MAIN, "module-host"]]) {
   Deno.test(`A host of another version than its server's says so and ends (${name})`, async () => {
     assert.deepEqual(await runHost(args, INVITATION), {
       code: 1,
-      complaint: `The program is version ${VERSION} by now, the server is 0.0.1: restart it\n`,
+      complaint: `The program on disk is now version ${VERSION}, the server is 0.0.1: restart it\n`,
     });
   });
 

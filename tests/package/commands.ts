@@ -1,12 +1,12 @@
 // The commands that a page tells its readers to type, found wherever they stand in it.
 
-/** What a command begins with where it stands in the middle of a text. */
+/** What a command begins with where it stands in the middle of a string. */
 const COMMAND =
   /^([A-Z_]+=\S+ )*((npx|deno|docker|apt-get|external-server|source|systemctl|check|doctor) |make( |$)|--help$)/;
 /** A heading of a table whose first column is commands of the program, with or without options. */
 const COMMAND_TABLE = /^\|\s*command\s*\|/;
 
-/** Returns every command of a text in Markdown, each once, in the order in which they stand there. */
+/** Returns every command of a string in Markdown, each once, in the order in which they stand there. */
 export function commandsIn(markdown: string): string[] {
   const found: string[] = [];
   const prose: string[] = [];

@@ -126,7 +126,7 @@ export class RootFs implements AsyncDisposable {
     return join(this.#folder.file("root-writable"), name);
   }
 
-  /** Puts a text into the tree, readable for everybody. */
+  /** Puts a string into the tree, readable for everybody. */
   async write(name: string, text: string): Promise<void> {
     const path = this.path(name);
     await Deno.mkdir(join(path, ".."), { recursive: true });

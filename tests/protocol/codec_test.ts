@@ -342,7 +342,7 @@ Deno.test("readClientMessage() throws at nothing that is malformed, and says wha
   const reasons = [
     ["", /none of its messages is set in 0 bytes/],
     ["12 20 0a", /Cannot decode 3 bytes as ExternalClient: a field in it does not end where/],
-    ["12 03 0a 01 ff", /: a text in it is not UTF-8/],
+    ["12 03 0a 01 ff", /: a string in it is not UTF-8/],
     ["0b", /: it has a field of the unknown wire type 3/],
     ["00 00", /: it has a field number out of range/],
     ["12 81 80 80 80 80 00", /: a field in it does not end where/],

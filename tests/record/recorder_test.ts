@@ -169,7 +169,10 @@ Deno.test("Recorder holds a limited number of bytes for a disk that takes none",
   for (let index = 0; index < 200; index++) fixture.status(FRONT, { data: big });
   await settled();
   assert.equal(log.texts("WARNING").length, 1);
-  assert.match(log.texts("WARNING")[0] ?? "", /^Lost a turn of the recording in ".*": more come/);
+  assert.match(
+    log.texts("WARNING")[0] ?? "",
+    /^Lost a turn of the recording in ".*": the disk is too slow/,
+  );
   slow.resolve();
   await waitFor(() => Promise.resolve(disk.writes >= 2), "the disk");
   const missing = recording.turns.length;
@@ -194,7 +197,7 @@ Deno.test("Recorder stops in time when the disk hangs", async () => {
   await settled();
   clock.pass(2000);
   await stopped;
-  assert.match(log.texts("WARNING").join(), /not written to its end in time/);
+  assert.match(log.texts("WARNING").join(), /could not be written in time/);
   slow.resolve();
   await settled();
 });

@@ -126,7 +126,7 @@ Deno.test("replay says what it leaves out of a torn recording, and replays the r
   assert.match(lines.join(), new RegExp(`, ${recording.turns.length - 1} turns, 0 cars differ`));
   assert.match(
     problems.join("\n"),
-    /^warning: ".*00000001\.rec": left out \d+ bytes from byte \d+ on: a record is torn$/,
+    /^warning: ".*00000001\.rec": left out \d+ bytes from byte \d+ on: a record is truncated$/,
   );
 });
 

@@ -30,7 +30,7 @@ Deno.test("readText() reads regular files and nothing else", async () => {
     [folder.file("socket")]: "is a socket, not a regular file",
     "/dev/zero": "is a device, not a regular file",
     [folder.file("none")]: "no such file",
-    [folder.file("bytes")]: "is no text in UTF-8",
+    [folder.file("bytes")]: "is not UTF-8 text",
   };
   for (const [path, reason] of Object.entries(expected)) {
     assert.equal(await reasonOf(readText(path)), reason);

@@ -3,7 +3,7 @@ import { type Clock, systemClock, type TimerHandle } from "../../time/mod.ts";
 import type { Part } from "../mod.ts";
 
 /**
- * Ends a run after so many seconds, or when the program is asked to stop. It must be the last part
+ * Ends a run after a given number of seconds, or when the program is asked to stop. It must be the last part
  * to start: the time counts from when all others have started, however long that took.
  */
 export class Countdown implements Part {

@@ -21,7 +21,7 @@ import { DemoNarrator } from "./narrator.ts";
 import type { Output } from "../../text/mod.ts";
 
 const COMPANY = "demo";
-/** Statuses per second and car: slow enough to read along. */
+/** Statuses per second and car: slow enough to follow. */
 const RATE = 1;
 const HOST = "127.0.0.1";
 /** How long to wait for open statuses at the end, in milliseconds. */
@@ -35,7 +35,7 @@ export interface DemoSetting {
   readonly libPath: string;
   readonly output: Output;
   readonly logging: Logging;
-  /** Looks on beside the narrator. */
+  /** Subscribes beside the narrator. */
   readonly recorder?: (Part & TurnSubscriber) | undefined;
 }
 
@@ -93,7 +93,7 @@ export class Demo {
     ];
   }
 
-  /** Prints where to look on, and what is about to happen. */
+  /** Prints where to watch, and what is about to happen. */
   #introduce(): void {
     const { out } = this.#output;
     out(`Watch it at ${this.#operators?.url}/`);

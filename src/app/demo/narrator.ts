@@ -1,4 +1,4 @@
-// Tells what cars do as it happens, for someone who has never seen the protocol.
+// Narrates what cars do as it happens, for someone who has never seen the protocol.
 import type { Turn, TurnSubscriber } from "../../car/mod.ts";
 import type { Effect } from "../../session/mod.ts";
 import { type Command, type Device, DeviceState, type Status } from "../../protocol/mod.ts";
@@ -12,7 +12,7 @@ export interface DemoCounts {
   readonly acknowledged: number;
 }
 
-/** Longer texts are cut, in characters. */
+/** Longer strings are cut, in characters. */
 const MAX_DATA = 48;
 
 /** Turns effects of sessions into lines such as `0.52 s  car_1  status of "led" ...`. */
@@ -68,7 +68,7 @@ export class DemoNarrator implements TurnSubscriber {
       case "note":
         if (effect.note.code === "running") {
           const { connected } = effect.note;
-          this.#line(car, `connected: ${connected} devices, statuses may flow`);
+          this.#line(car, `connected: ${connected} devices, statuses can flow`);
         } else if (effect.note.code === "device_connected") {
           this.#line(car, `${named(effect.note.device)} is connected, the module knows it`);
         }

@@ -66,7 +66,7 @@ function input(
   return { dialect, common, broker, fleet };
 }
 
-/** Keys that belong into sections, to recognize them at the top level. */
+/** Keys that belong in sections, to recognize them at the top level. */
 const SECTIONS: readonly (readonly [section: string, keys: object])[] = [
   ["external_communication", EXTERNAL_BROKER],
   ...Object.entries(COMMON as Table).flatMap(([name, entry]) =>
@@ -97,8 +97,8 @@ function unknownKeyHandler(faults: Faults, external: boolean, single: boolean): 
 function advice(key: string, known: readonly string[], isTop: boolean): string {
   const top: object = { ...COMMON, ...FLEET };
   const section = SECTIONS.find(([, keys]) => Object.hasOwn(keys, key))?.[0];
-  if (isTop && section !== undefined) return `it belongs into ${quote(section)}`;
-  if (!isTop && Object.hasOwn(top, key)) return "it belongs to the top level";
+  if (isTop && section !== undefined) return `it belongs in ${quote(section)}`;
+  if (!isTop && Object.hasOwn(top, key)) return "it belongs at the top level";
   const nearest = nearestKey(key, known);
   return nearest === undefined ? "it is ignored" : `did you mean ${quote(nearest)}?`;
 }

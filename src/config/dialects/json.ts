@@ -34,10 +34,10 @@ const EXPECTED: Readonly<Record<string, string>> = {
   EndOfFileExpected: "the end of the file",
   InvalidCommentToken: "no comment",
   UnexpectedEndOfComment: "no comment",
-  UnexpectedEndOfString: 'a closing " for the text that begins',
-  InvalidUnicode: "valid escapes in the text that begins",
-  InvalidEscapeCharacter: "valid escapes in the text that begins",
-  InvalidCharacter: "no control characters in the text that begins",
+  UnexpectedEndOfString: 'a closing " for the string that begins',
+  InvalidUnicode: "valid escapes in the string that begins",
+  InvalidEscapeCharacter: "valid escapes in the string that begins",
+  InvalidCharacter: "no control characters in the string that begins",
 };
 
 class Mistake extends Error {}

@@ -1,5 +1,5 @@
 // Parses JSON and keeps the text of its numbers: JSON.parse turns 5.0 into 5 and rounds numbers of
-// more than 15 digits, while a module's parameters are texts [MODULE-CONFIG].
+// more than 15 digits, while a module's parameters are strings [MODULE-CONFIG].
 
 /** The text of a document's numbers, where it differs from what the program would write. */
 export interface NumberTexts {

@@ -91,18 +91,18 @@ export function flag() {
   return z.boolean({ error: "true or false" });
 }
 
-/** Any text. */
+/** Any string. */
 export function text(what: string) {
   return z.string({ error: what });
 }
 
-/** A text that is not empty. */
+/** A string that is not empty. */
 export function filledText(what: string) {
   const error = `${what}, not empty`;
   return z.string({ error }).min(1, { error });
 }
 
-/** A text that matches `pattern`. */
+/** A string that matches `pattern`. */
 function patternText(what: string, pattern: RegExp) {
   return z.string({ error: what }).regex(pattern, { error: what });
 }
@@ -133,7 +133,7 @@ export function anyCaseWord(words: readonly string[]) {
     [...word].map((letter) => `[${letter.toUpperCase()}${letter.toLowerCase()}]`).join("")
   );
   const what = words.length === 1
-    ? `the text "${words[0]}"`
+    ? `the string "${words[0]}"`
     : `one of ${words.join(", ")}, in any letter case`;
   return patternText(what, new RegExp(`^(?:${alternatives.join("|")})$`));
 }
@@ -148,6 +148,6 @@ export const AS_WRITTEN = z.registry();
 
 /** A value of a module's `config`: everything becomes text. */
 export function moduleValue() {
-  const error = "a text, a number, true or false";
+  const error = "a string, a number, true or false";
   return z.union([z.string(), z.number(), z.boolean()], { error }).register(AS_WRITTEN);
 }

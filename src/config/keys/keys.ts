@@ -93,13 +93,13 @@ export const HEALTH = {
 };
 
 const CREDENTIALS = {
-  mqtt_username: key(field.filledText("a text").optional(), {
+  mqtt_username: key(field.filledText("a string").optional(), {
     doc: "User name for the broker",
     takes: "reconnect",
     listens: true,
     at: "broker.username",
   }),
-  mqtt_password: key(field.text("a text").optional(), {
+  mqtt_password: key(field.text("a string").optional(), {
     doc: "Password for the broker",
     takes: "reconnect",
     secret: true,
@@ -229,7 +229,7 @@ const keysSchema = z.record(
   z.string(),
   z.strictObject({
     scope: field.word(SCOPES).describe(
-      "What it allows: read looks on, operate acts on cars, admin changes the server",
+      "What it allows: read observes, operate acts on cars, admin changes the server",
     ),
     hash: field.keyHash().describe("SHA-256 of the key: sha256: and 64 hexadecimal digits"),
   }),
@@ -247,7 +247,7 @@ export const HTTP = {
     takes: "restart",
     at: "http.port",
   }),
-  api_key: key(field.text("a text").optional(), {
+  api_key: key(field.text("a string").optional(), {
     doc: "A key in clear text, of scope admin and with the name api_key",
     takes: "at_once",
     secret: true,
@@ -287,7 +287,7 @@ export const OPENTELEMETRY = {
     takes: "restart",
     at: "opentelemetry.endpoint",
   }),
-  authorization: key(field.filledText("a text").optional(), {
+  authorization: key(field.filledText("a string").optional(), {
     doc: "The header Authorization of each request",
     takes: "restart",
     secret: true,
@@ -318,7 +318,7 @@ export const WEBHOOK = {
     takes: "restart",
     at: "webhook.url",
   }),
-  secret: key(field.filledText("a text").optional(), {
+  secret: key(field.filledText("a string").optional(), {
     doc: "What requests are signed with (HMAC-SHA-256)",
     takes: "restart",
     secret: true,

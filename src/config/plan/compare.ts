@@ -4,7 +4,7 @@ import { BROKER_TLS, COMMON, FLAT_BROKER } from "../keys/keys.ts";
 import type { CarConfig, ModuleConfig, ServerConfig } from "../resolve/config.ts";
 import { MASK } from "../../text/mod.ts";
 
-/** A changed setting; values are for people, secrets are masked. */
+/** A changed setting; values are human-readable, secrets masked. */
 export interface SettingChange {
   /** As documents name it, such as `mqtt_timeout` or `limits.max_devices`. */
   readonly key: string;

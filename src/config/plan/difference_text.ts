@@ -2,7 +2,7 @@
 import type { CarChange, ConfigDifference, SettingChange } from "./compare.ts";
 import type { Takes } from "../keys/key.ts";
 
-/** So many names are listed; the rest are counted. */
+/** Names listed; the rest are only counted. */
 const MAX_NAMES = 10;
 
 const WHEN: Readonly<Record<Takes, string>> = {

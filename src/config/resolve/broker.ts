@@ -95,7 +95,7 @@ function resolveCredentials(
   }
   if (password !== undefined && username === undefined) {
     // MQTT 3.1.1 does not allow a password without a user name.
-    faults.problem(paths.username, "Expected a text, as there is a password: found nothing");
+    faults.problem(paths.username, "Expected a string, as there is a password: found nothing");
   }
   return {
     ...(username === undefined ? {} : { username }),
@@ -132,7 +132,7 @@ function resolveTlsFiles(
     if (name === undefined) continue;
     const path = own === undefined ? input.paths[part] : `--${part}`;
     if (name === "") {
-      if (own !== undefined) faults.problem(path, 'Expected a file: found the text ""');
+      if (own !== undefined) faults.problem(path, 'Expected a file: found the string ""');
       else isEmpty(path);
       continue;
     }

@@ -13,7 +13,7 @@ type HttpInput = NonNullable<CommonInput["http"]>;
 
 /** A shorter key is easy to guess, in characters. */
 const SHORT_KEY = 16;
-/** Keys are at most so long, in characters: a request with a longer one is refused without comparing. */
+/** Maximum length of a key, in characters: a request with a longer one is refused without comparing. */
 export const MAX_KEY_LENGTH = 1024;
 /** What `api_key` is called where keys have names. */
 export const API_KEY_NAME = "api_key";

@@ -21,7 +21,7 @@ export interface BrokerCheck {
   readonly usable: boolean;
 }
 
-/** Tries one step after the other, up to the first that fails. */
+/** Tries each step in turn, up to the first that fails. */
 export async function checkBroker(
   { broker }: ServerConfig,
   tls: TlsMaterial | undefined,

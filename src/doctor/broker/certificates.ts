@@ -33,7 +33,7 @@ export async function checkCertificateFiles({ broker }: ServerConfig): Promise<C
     } else {
       findings.warning(
         host,
-        "The connection to the broker has no TLS: anyone on the way can read statuses, commands and the password",
+        "The connection to the broker has no TLS: anyone on the path can read statuses, commands and the password",
         "Turn TLS on (--tls, or mqtts://), unless you trust the network",
       );
     }
@@ -99,10 +99,10 @@ export async function checkBrokerCertificate(
   return findings;
 }
 
-/** Among several authorities, an expired one is only a warning. */
+/** Among several CAs, an expired one is only a warning. */
 function judgeAuthorities(tls: TlsFiles, { ca }: TlsMaterial, findings: Findings): void {
   if (tls.caFile === undefined || ca === undefined) {
-    findings.ok("authorities", "Those that the runtime trusts: no CA file is configured");
+    findings.ok("authorities", "The CAs that the runtime trusts: no CA file is configured");
     return;
   }
   const authorities = parse(ca);
@@ -181,7 +181,7 @@ async function brokerChain(
   const socket: TLSSocket = connect({
     host,
     port,
-    // An invalid certificate is what this is for; nothing is sent over this connection.
+    // Invalid certificates are to be shown, too; nothing is sent over this connection.
     rejectUnauthorized: false,
     ...(isIP(host) ? {} : { servername: host }),
     ...(cert === undefined || key === undefined ? {} : { cert, key }),

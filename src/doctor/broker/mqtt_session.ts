@@ -104,7 +104,7 @@ export class MqttSession implements AsyncDisposable {
     return codes.map((code) => code < REFUSED);
   }
 
-  /** Everything that came before the broker's answer has been told to `onMessage` by then. */
+  /** Everything that arrived before the broker's answer has been passed to `onMessage` by then. */
   async unsubscribe(topics: readonly string[]): Promise<void> {
     await this.#answered(this.#client.unsubscribeAsync([...topics]), "UNSUBSCRIBE");
   }
@@ -114,12 +114,12 @@ export class MqttSession implements AsyncDisposable {
     await this.#answered(this.#client.publishAsync(topic, "", { qos: 1 }), "PUBLISH");
   }
 
-  /** Resolves after so many milliseconds, or with `enough`; rejects when the connection is lost. */
+  /** Resolves after `ms`, or with `enough`; rejects when the connection is lost. */
   async listen(limitMs: number, enough: Promise<void>): Promise<void> {
     await within(firstOf(enough, this.#lost.promise), limitMs, systemClock);
   }
 
-  /** Leaves the broker in order, within a second. */
+  /** Disconnects from the broker cleanly, within a second. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#client.end(!this.#client.connected);
     if (await within(this.#closed.promise, LEAVE_MS, systemClock)) return;

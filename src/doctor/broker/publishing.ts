@@ -38,7 +38,7 @@ export async function checkPublishing(options: PublishingCheckOptions): Promise<
   return findings;
 }
 
-/** As {@linkcode checkPublishing}, for cars of whose gateways nothing is heard for so long. */
+/** As {@linkcode checkPublishing}, for cars whose gateways stay silent for a given time. */
 export async function checkQuietPublishing(
   options: PublishingCheckOptions & { readonly listenMs: number },
 ): Promise<Findings> {
@@ -62,7 +62,7 @@ const UNTRIED_ADVICE = "Run doctor with --publish while no gateway is connected"
 /**
  * With MQTT 5, where the broker speaks it: only then does it say when it refuses a message.
  *
- * @param doubt what is made of messages that neither come back nor are refused
+ * @param doubt the outcome for messages that neither come back nor are refused
  */
 async function tryPublishing(
   options: PublishingCheckOptions,
@@ -119,7 +119,7 @@ async function tryEach(
 }
 
 const CLOSES =
-  "The broker ends the connection over a message to external_server or external_server_disconnect";
+  "The broker closes the connection on a message to external_server or external_server_disconnect";
 
 function giveUp(error: unknown, findings: Findings): void {
   const { code, reason } = describeFailure(error as Error);
@@ -176,7 +176,7 @@ async function publishAndWatch(
       await watch(session, subjects.slice(judged, judged + CARS_AT_ONCE));
     }
   } catch {
-    // The connection did not survive it, and it is not known whose topic is why.
+    // The connection was lost, and it is not known whose topic was the reason.
   }
   const rest = subjects.slice(judged);
   await tryEach(rest, findings, open, (session, subject) => watch(session, [subject]));

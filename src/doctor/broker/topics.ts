@@ -9,7 +9,7 @@ import { MqttSession } from "./mqtt_session.ts";
 
 /** Cars in one SUBSCRIBE, with three topics each. */
 export const CARS_AT_ONCE = 20;
-/** So many connections are tried with a broker that closes on what it forbids. */
+/** Connections that are tried with a broker that closes on what it forbids. */
 export const MAX_LOST = 10;
 
 export interface TopicCheckOptions {

@@ -16,7 +16,7 @@ const MAX_CARS = 1000;
 const MAX_NAMES = 1_000_000;
 /** Cars that a line of the log names. */
 const LOGGED_CARS = 10;
-/** Longer texts are cut, in characters. */
+/** Longer strings are cut, in characters. */
 const MAX_TEXT = 300;
 
 const NAME = "actions.json";

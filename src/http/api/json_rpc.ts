@@ -83,7 +83,10 @@ async function answerOne(request: unknown, options: RpcOptions): Promise<Answer 
     return invalid(known, `Expected "jsonrpc": "2.0": found ${describeValue(jsonrpc, "jsonrpc")}`);
   }
   if (typeof method !== "string") {
-    return invalid(known, `Expected a method as a text: found ${describeValue(method, "method")}`);
+    return invalid(
+      known,
+      `Expected a method as a string: found ${describeValue(method, "method")}`,
+    );
   }
   if (params !== undefined && (typeof params !== "object" || params === null)) {
     const found = describeValue(params, "params");
@@ -91,7 +94,7 @@ async function answerOne(request: unknown, options: RpcOptions): Promise<Answer 
   }
   if (id !== undefined && !isId(id)) {
     const found = describeValue(id, "id");
-    return invalid(null, `Expected an id as a text, a number or null: found ${found}`);
+    return invalid(null, `Expected an id as a string, a number or null: found ${found}`);
   }
   const answer = await carryOut(known, method, params, options);
   // A notification is carried out, but gets no answer.

@@ -145,10 +145,10 @@ const KEY_VALUE_BYTES = 32;
 const ROLE_OFFSET = 8;
 const NAME_OFFSET = 24;
 
-/** Texts and data of a call up to this size use memory that is kept; in bytes. */
+/** Strings and data of a call up to this size use memory that is kept; in bytes. */
 const SCRATCH_BYTES = 4096;
 
-/** Memory outside V8's heap, where nothing moves: even small views have their own buffer. */
+/** Memory outside V8's heap, which does not move: even small views have their own buffer. */
 function memory(size: number): Bytes {
   return new Uint8Array(new ArrayBuffer(size));
 }
@@ -185,8 +185,8 @@ function copyFrom(view: DataView, offset: number, target: Bytes): void {
 /**
  * The arguments of one call at a time on one context: `struct buffer` and
  * `struct device_identification`, with the bytes they point to.
- * The library may read them until the call has returned: the caller keeps this object, and does not
- * change it meanwhile.
+ * The library may read them until the call has returned: until then the caller keeps this object and
+ * does not change it.
  */
 export class CallArguments {
   /** `struct buffer`, by value. */
@@ -259,7 +259,7 @@ export class CommandBuffers implements PoppedCommand {
     copyFrom(this.#dataView, 0, target.subarray(dataStart));
   }
 
-  /** Gives each of the three buffers that is not NULL back to the library [MODULE-MEMORY]. */
+  /** Returns each of the three buffers that is not NULL to the library [MODULE-MEMORY]. */
   giveBack({ deallocate }: { readonly deallocate: (buffer: Bytes) => void }): void {
     if (!isNull(this.#dataView, 0)) deallocate(this.data);
     if (!isNull(this.#deviceView, ROLE_OFFSET)) deallocate(this.#role);
@@ -280,7 +280,7 @@ export class ConfigArgument {
     const texts = parameters.flat().map((text) => encoder.encode(text));
     const tableBytes = parameters.length * KEY_VALUE_BYTES;
     const textBytes = texts.reduce((sum, text) => sum + text.length, 0);
-    // One byte more, so that a pointer after the last text still points into this memory.
+    // One byte more, so that a pointer past the last string still points into this memory.
     this.#memory = memory(tableBytes + textBytes + 1);
     const address = addressOf(this.#memory);
     const view = new DataView(this.#memory.buffer);

@@ -1,9 +1,9 @@
-// Notices calls that are executed for too long, and waits that do not come back.
+// Detects calls that take too long, and waits that do not return.
 import { type Clock, every } from "../../time/mod.ts";
 import type { HostedContext } from "./hosted_context.ts";
 import type { Module, RunningCall } from "./module.ts";
 
-/** A check that comes later than this finds a process that was stopped, not one that is busy. */
+/** A check that is later than this means that the process was stopped, not busy; in milliseconds. */
 const STOPPED_MS = 3000;
 
 /** What is watched, and what is done about it. */
@@ -12,7 +12,7 @@ export interface CallWatchOptions {
   readonly timeoutMs: number;
   readonly clock: Clock;
   readonly contexts: ReadonlyMap<number, HostedContext>;
-  /** A call is being executed for longer than that; said at each check. */
+  /** A call has taken longer than that; called at each check. */
   readonly onOverdue: (index: number, functionName: keyof Module, elapsedMs: number) => void;
 }
 
@@ -32,24 +32,24 @@ export class CallWatch {
     this.#intervalMs = Math.min(1000, Math.max(10, options.timeoutMs / 8));
   }
 
-  /** Starts to check, again and again. */
+  /** Starts to check periodically. */
   start(): void {
     const { clock } = this.#options;
     this.#checkedAt = clock.now();
     this.#end = every(this.#intervalMs, () => this.#check(), clock);
   }
 
-  /** Checks no more. */
+  /** Stops checking. */
   stop(): void {
     this.#end();
   }
 
-  /** A function is being executed with a context that is no context yet, or not for long. */
+  /** A function is being executed for a context that is being made, or is only a trial. */
   began(index: number, functionName: keyof Module): void {
     this.#making.set(index, { functionName, since: this.#options.clock.now() });
   }
 
-  /** What {@linkcode began} is over. */
+  /** The call that {@linkcode began} reported is over. */
   ended(index: number): void {
     this.#making.delete(index);
   }

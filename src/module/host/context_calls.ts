@@ -29,9 +29,9 @@ export class ContextCalls<Context> {
   readonly #notices: Notices;
   readonly #clock: Clock;
   readonly #pending = new PendingCalls();
-  /** Devices whose connecting has come back well. */
+  /** Devices whose `device_connected` returned OK. */
   readonly #connected = new Set<string>();
-  /** Whether anything is being executed; if so, what, and since when. */
+  /** Whether a function is being executed. */
   #busy = false;
   #function: keyof Module = "destroy";
   #since = 0;
@@ -86,7 +86,7 @@ export class ContextCalls<Context> {
     });
   }
 
-  /** Destroys the context when everything has come back. Never rejects. */
+  /** Destroys the context when every call has returned. Never rejects. */
   async destroy(): Promise<void> {
     if (this.#busy) await new Promise<void>((resolve) => this.#whenIdle = resolve);
     this.#mark("destroy");
@@ -192,7 +192,7 @@ export class ContextCalls<Context> {
     return this.#notices.onThrown(this.#function, error);
   }
 
-  /** What was being executed is over; if nothing was, the call has not been made. */
+  /** Answers the call in progress; if nothing was being executed, the call was not made. */
   #answer(outcome: CallOutcome): void {
     const tookUs = this.#busy ? (this.#clock.now() - this.#since) * 1000 : 0;
     this.#busy = false;
@@ -201,7 +201,7 @@ export class ContextCalls<Context> {
     this.#channel.flush();
   }
 
-  /** Begins what is next, up to the first that takes its time. */
+  /** Begins the next turns, up to the first that is asynchronous. */
   #goOn(): void {
     for (let turn = this.#pending.next(); turn !== undefined; turn = this.#pending.next()) {
       if (typeof turn === "string") this.#answer(turn);

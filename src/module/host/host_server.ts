@@ -9,7 +9,7 @@ import { HostedContext } from "./hosted_context.ts";
 import type { MemoryTrimmer } from "./memory_trimmer.ts";
 import { type LoadModule, type Module, nameInC } from "./module.ts";
 
-/** What a host is made of. */
+/** The parts of a host. */
 export interface HostServerOptions {
   /** How long one call may be executed, in milliseconds; `wait_for_command` excepted. */
   readonly moduleCallTimeoutMs: number;
@@ -135,7 +135,7 @@ export class HostServer implements FrameChannelHandler {
     throw new LibraryError("number", detail);
   }
 
-  /** What could not be loaded is tried again for the next context. */
+  /** A library that could not be loaded is tried again for the next context. */
   async #share(libPath: string): Promise<Module> {
     const shared = this.#modules.get(libPath);
     if (shared !== undefined) return await shared;
@@ -179,7 +179,7 @@ export class HostServer implements FrameChannelHandler {
     context.commands.start();
   }
 
-  /** Destroys the context of a trial at once, with a watch. */
+  /** Destroys the context of a trial at once, watched for a timeout. */
   async #end(index: number, context: HostedContext): Promise<void> {
     this.#watch.began(index, "destroy");
     await context.destroy();

@@ -1,4 +1,4 @@
-// One context of a module in its host: its calls, and beside them the loop that asks for commands.
+// One context of a module in its host: its calls, and the loop that asks for commands.
 import type { Clock } from "../../time/mod.ts";
 import type { FrameChannel } from "../wire/frame_channel.ts";
 import { ContextCalls } from "./context_calls.ts";
@@ -9,7 +9,7 @@ import { WaitLoop } from "./wait_loop.ts";
 /** Commands stay in the module while the server has this much to read; in bytes. */
 const CONGESTED_BYTES = 4 * 1024 * 1024;
 
-/** What a context is made of. */
+/** The parts of a hosted context. */
 export interface HostedContextOptions<Context> {
   readonly index: number;
   readonly module: Module<Context>;
@@ -42,8 +42,8 @@ export class HostedContext<Context = unknown> {
   }
 
   /**
-   * Ends the loop, lets calls come back, destroys. Resolves when the context is gone, which may be
-   * never: `wait_for_command` must have come back first [MODULE-DESTROY].
+   * Ends the loop, waits for calls to return, destroys. Resolves when the context is gone, which may
+   * never happen: `wait_for_command` must return first [MODULE-DESTROY].
    */
   async destroy(): Promise<void> {
     await this.commands.stop();

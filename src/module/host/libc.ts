@@ -93,7 +93,7 @@ const F_DUPFD_CLOEXEC = 1030;
 
 /** Lower descriptors are standard streams, which libraries close as daemons do. */
 const FIRST_DESCRIPTOR = 3n;
-/** In the choice of a victim, adds so many thousandths of the machine's memory to the process. */
+/** Added to the process when the kernel chooses a victim: thousandths of the machine's memory. */
 const OOM_SCORE = 500;
 const MAX_OOM_SCORE = 1000;
 

@@ -1,4 +1,4 @@
-// Returns memory to the operating system that a host needed only to load libraries and contexts.
+// Returns memory to the operating system that a host needed only to load libraries and make contexts.
 //
 // Starting leaves garbage in V8's heap and holes in the C library's, about 1 MB together. A host
 // that then forwards a few statuses a second would not need either for hours, and a large fleet has
@@ -6,7 +6,7 @@
 import { type Clock, systemClock, type TimerHandle } from "../../time/mod.ts";
 import type { LibC } from "./libc.ts";
 
-/** Contexts come in bursts: a burst ends so long after the last change, in milliseconds. */
+/** Contexts come in bursts: a burst ends this long after the last change, in milliseconds. */
 export const QUIET_MS = 5_000;
 
 /** How memory is given back. */
@@ -20,7 +20,7 @@ export interface MemoryTrimmerOptions {
   readonly clock?: Clock;
 }
 
-/** Waits for the end of each burst. */
+/** Returns memory at the end of each burst. */
 export class MemoryTrimmer {
   readonly #options: Required<MemoryTrimmerOptions>;
   #timer: TimerHandle | undefined;

@@ -8,7 +8,7 @@ export type Returned<T> = T | Promise<T>;
 /** What `init` gets, in order [MODULE-CONFIG]. */
 export type InitParameters = readonly (readonly [key: string, value: string])[];
 
-/** What `pop_command` has brought, until it is given back with `deallocate`. */
+/** The result of `pop_command`, until it is returned with `deallocate`. */
 export interface PoppedCommand {
   /** Commands that remain; negative when there was none [MODULE-POP]. */
   readonly remaining: number;
@@ -19,13 +19,12 @@ export interface PoppedCommand {
 }
 
 /**
- * The twelve functions that a host calls [MODULE-FUNCTIONS]. What `init` makes is handed to those
- * that are about one car, which are called one after the other, `waitForCommand` excepted
- * [MODULE-CALLS].
+ * The twelve functions that a host calls [MODULE-FUNCTIONS]. Those that concern one car get
+ * what `init` made, and are called one after the other, `waitForCommand` excepted [MODULE-CALLS].
  *
- * A function that throws or rejects has failed: the host makes that an outcome. What a call is
- * about belongs to the host again as soon as the function has returned, be it a promise: whoever
- * goes on later takes copies.
+ * A function that throws or rejects has failed: the host turns that into an outcome. Arguments
+ * belong to the host again as soon as the function has returned, even if it returned a promise: an
+ * asynchronous function must copy what it needs.
  */
 export interface Module<Context = unknown> {
   /** Must be the module's number in the configuration [MODULE-NUMBER]. */
@@ -33,7 +32,7 @@ export interface Module<Context = unknown> {
   isDeviceTypeSupported(deviceType: number): Returned<CallOutcome>;
   /** Makes a context; `null` when it cannot. */
   init(parameters: InitParameters): Returned<Context | null>;
-  /** Ends a context that nothing is being called with any more [MODULE-DESTROY]. */
+  /** Destroys a context with which no call is in progress [MODULE-DESTROY]. */
   destroy(context: Context): Returned<CallOutcome>;
   forwardStatus(call: DeviceData, context: Context): Returned<CallOutcome>;
   forwardErrorMessage(call: DeviceData, context: Context): Returned<CallOutcome>;
@@ -46,10 +45,10 @@ export interface Module<Context = unknown> {
   ): Returned<CallOutcome>;
   /** `ok` when a command can be popped; `timeout_occurred` after that many milliseconds. */
   waitForCommand(timeoutMs: number, context: Context): Returned<CallOutcome>;
-  /** What it returns is valid until {@linkcode deallocate}, and that is called before the next pop. */
+  /** The result is valid until {@linkcode deallocate}, which is called before the next pop. */
   popCommand(context: Context): Returned<PoppedCommand>;
   commandAck(call: DeviceData, context: Context): Returned<CallOutcome>;
-  /** Gives back what was popped, also when there was no command. */
+  /** Frees what was popped, also when there was no command. */
   deallocate(command: PoppedCommand, context: Context): void;
 }
 
@@ -60,7 +59,7 @@ export interface Module<Context = unknown> {
  */
 export type LoadModule = (path: string) => Returned<Module>;
 
-/** A function that is being executed, for those that watch over it. */
+/** A function that is being executed. */
 export interface RunningCall {
   readonly functionName: keyof Module;
   /** On the clock of the host. */

@@ -14,7 +14,7 @@ import {
 import type { InitParameters, Module } from "./module.ts";
 
 /**
- * Only the names, all optional, so that all missing ones can be named at once. (A nonblocking
+ * Only the names, all optional, so that every missing one can be reported at once. (A nonblocking
  * function that is optional does not become null, at least in Deno 2.9.6.)
  */
 const PROBES: Deno.ForeignLibraryInterface = Object.fromEntries(
@@ -24,7 +24,7 @@ const PROBES: Deno.ForeignLibraryInterface = Object.fromEntries(
 /** The process has run out of a resource: EMFILE, ENFILE, ENOMEM. */
 const EXHAUSTION = /Too many open files|Cannot allocate memory/;
 
-/** What `init` made, with all the memory that its calls need: it is used again for the next one. */
+/** What `init` made, with the memory for its calls, which is reused from call to call. */
 class NativeContext {
   readonly call = new CallArguments();
   readonly command = new CommandBuffers();

@@ -1,4 +1,4 @@
-// What a host has to say to the server's log about one context.
+// Lines of a host for the server's log, about one context.
 import type { Clock } from "../../time/mod.ts";
 import type { CallOutcome } from "../../protocol/mod.ts";
 import { FrameKind } from "../wire/frames.ts";
@@ -8,7 +8,7 @@ import { type Module, nameInC } from "./module.ts";
 /** The same problem is reported at most this often, in milliseconds. */
 const COMPLAINT_INTERVAL_MS = 60_000;
 
-/** Says things about one context. */
+/** Logs lines about one context, at the server. */
 export class Notices {
   readonly #index: number;
   readonly #channel: FrameChannel;
@@ -30,7 +30,7 @@ export class Notices {
     this.#channel.flush();
   }
 
-  /** Says something that may go on and on: once a minute for each kind. */
+  /** Logs a problem that may recur: once a minute for each kind. */
   complain(kind: string, text: string): void {
     const now = this.#clock.now();
     const last = this.#complaints.get(kind);
@@ -39,7 +39,7 @@ export class Notices {
     this.say(text);
   }
 
-  /** A function has thrown, or rejected: says why, and returns what that comes to. */
+  /** A function has thrown or rejected: logs why, and returns the outcome. */
   onThrown(functionName: keyof Module, error: unknown): CallOutcome {
     const name = nameInC(functionName);
     const text = error instanceof Error ? error.message : String(error);

@@ -1,4 +1,4 @@
-// The calls of one context that wait for their turn in the host, and how they are taken back.
+// The calls of one context that wait for their turn in the host, and can be withdrawn.
 import type { DeviceData } from "../wire/device_data.ts";
 import { mayWithdraw } from "../wire/frames.ts";
 
@@ -10,10 +10,10 @@ export interface PendingCall {
   readonly about: DeviceData;
 }
 
-/** What has a turn: a call, the outcome of one that is not made any more, or something of the host's. */
+/** What has a turn: a call, the outcome of one that will not be made, or something of the host's. */
 export type PendingTurn = PendingCall | "withdrawn" | "not_ok" | (() => void);
 
-/** Turns in their order. How many there can be, the server decides by its window. */
+/** Turns in order. The server's window bounds their number. */
 export class PendingCalls {
   #turns: PendingTurn[] = [];
   #next = 0;
@@ -39,7 +39,7 @@ export class PendingCalls {
     return turn;
   }
 
-  /** Takes back the calls that {@linkcode mayWithdraw} names: of each, only its turn remains. */
+  /** Withdraws the calls that {@linkcode mayWithdraw} allows: of each, only its turn remains. */
   withdraw(): void {
     this.#turns = this.#turns.slice(this.#next).map((turn) =>
       typeof turn === "object" && mayWithdraw(turn.kind, turn.argument) ? "withdrawn" : turn

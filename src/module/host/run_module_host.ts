@@ -13,7 +13,7 @@ const MAX_INVITATION_BYTES = 16 * 1024;
  * Serves the server that started this process until it is gone, then ends the process without
  * running libraries' destructors.
  *
- * Returns an exit status only when there is no server (this command is not for people), or one of
+ * Returns an exit status only when there is no server (this command is internal), or one of
  * another version.
  */
 export async function runModuleHost(): Promise<number> {
@@ -24,7 +24,7 @@ export async function runModuleHost(): Promise<number> {
   }
   if (invitation.version !== VERSION) {
     await complain(
-      `The program is version ${VERSION} by now, the server is ${invitation.version}: restart it`,
+      `The program on disk is now version ${VERSION}, the server is ${invitation.version}: restart it`,
     );
     return 1;
   }

@@ -14,7 +14,7 @@ export interface CommandSource {
   congestion(): Promise<void> | null;
 }
 
-/** What a loop waits and complains with. */
+/** The parts of a loop. */
 export interface WaitLoopOptions {
   /** What `wait_for_command` is called with, in milliseconds. */
   readonly timeoutMs: number;
@@ -22,7 +22,7 @@ export interface WaitLoopOptions {
   readonly clock: Clock;
 }
 
-/** The result of some modules when they are asked again after their last command. */
+/** What some modules return when asked again after their last command. */
 const NO_COMMAND = -2;
 /** A timeout reported before this share of it has passed means that the module does not wait. */
 const EARLY_SHARE = 0.25;
@@ -87,7 +87,7 @@ export class WaitLoop {
     this.#wake?.();
   }
 
-  /** Says, once, that `wait_for_command` has not come back `graceMs` after its timeout. */
+  /** Logs, once, that `wait_for_command` has not returned `graceMs` after its timeout. */
   checkWait(graceMs: number): void {
     const since = this.#waitingSince;
     if (since === null || since === this.#complainedOf) return;

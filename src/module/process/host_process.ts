@@ -14,10 +14,10 @@ export interface HostExit {
 const OUTPUT_GRACE_MS = 200;
 
 /**
- * What hosts have in their environment beside ours, for the sake of memory: fleets have dozens of
- * hosts. Each makes little garbage, so a small nursery will do, collected without threads of its
- * own; what starting has left is collected on demand (`host/memory_trimmer.ts`); and one native
- * heap does for all threads: a heap for each takes up to 10 MB more.
+ * Added to the environment of hosts to save memory, as fleets have dozens of them. A host makes
+ * little garbage, so a small nursery is enough, collected without threads of its own; what starting
+ * leaves is collected on demand (`host/memory_trimmer.ts`). All threads share one native heap:
+ * a heap for each takes up to 10 MB more.
  */
 const HOST_ENVIRONMENT = {
   DENO_V8_FLAGS: "--max-semi-space-size=1,--single-threaded,--expose-gc",
@@ -110,8 +110,8 @@ export class HostProcess {
 
 /**
  * A compiled program is its own host; otherwise Deno runs the host's entry point, without
- * configuration, lock file, packages and code cache, which a host does not need and which would
- * cost time and memory. It gives up the permissions for network and files once it is connected.
+ * configuration, lock file, packages and code cache, which a host does not need and which cost
+ * time and memory. It gives up the permissions for network and files once it is connected.
  */
 function hostArguments(): string[] {
   if (Deno.build.standalone) return ["module-host"];

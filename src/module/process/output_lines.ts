@@ -10,14 +10,14 @@ const MAX_LINE_BYTES = 8 * 1024;
 const MAX_LINES_PER_SECOND = 500;
 /** With more bytes, reading pauses until the next second: the process blocks when it prints. */
 const MAX_BYTES_PER_SECOND = 1024 * 1024;
-/** Lines that are passed on at once. */
+/** Lines passed on in one turn of the event loop. */
 const LINES_PER_TURN = 32;
 /** The cost of a line besides its bytes: it is masked, formatted and written. */
 const BYTES_PER_LINE = 1024;
 const SECOND_MS = 1000;
 const NEWLINE = 0x0a;
 
-/** When reading ends, and what it waits with. */
+/** How lines are read. */
 export interface ReadLinesOptions {
   /** The process has ended: what it has printed is read without pauses. */
   readonly ended: AbortSignal;

@@ -65,7 +65,7 @@ export class DeviceData {
     return `${this.module}/${this.deviceType}/${this.#text(this.roleStart, this.nameStart)}`;
   }
 
-  /** The device; texts that are not UTF-8 have replacement characters. */
+  /** The device; strings that are not UTF-8 have replacement characters. */
   get device(): Device {
     return {
       module: this.module,

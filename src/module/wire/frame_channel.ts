@@ -14,7 +14,7 @@ export interface Duplex {
 
 /** Who uses a channel. No frame arrives once it is closed. */
 export interface FrameChannelHandler extends FrameHandler {
-  /** The channel is closed; called once. The error is null when either side closed it in order. */
+  /** The channel is closed; called once. The error is null when either side closed it normally. */
   onClosed(error: Error | null): void;
 }
 

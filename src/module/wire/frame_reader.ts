@@ -32,7 +32,7 @@ export class Frame {
     return at + 4 <= this.end ? this.view.getUint32(at, true) : 0;
   }
 
-  /** The payload from an offset on as a text. */
+  /** The payload from an offset on as a string. */
   text(offset = 0): string {
     return decoder.decode(this.bytes.subarray(this.start + offset, this.end));
   }

@@ -8,11 +8,11 @@ const LARGE_BUFFER_BYTES = 1024 * 1024;
 
 const encoder = new TextEncoder();
 
-/** Longer texts are faster encoded by the runtime. */
+/** The runtime encodes longer strings faster. */
 const SHORT_TEXT = 24;
 
 /**
- * Writes a text as UTF-8, and returns how many bytes it took. Roles and names are short and ASCII
+ * Writes a string as UTF-8, and returns how many bytes it took. Roles and names are short and ASCII
  * as a rule: to write those by hand halves what a status takes on its way to the host (0.4 to 0.2
  * us).
  */
@@ -62,7 +62,7 @@ export class FrameWriter {
     this.#end += 4;
   }
 
-  /** Adds a text as UTF-8. */
+  /** Adds a string as UTF-8. */
   text(value: string): void {
     if (this.#end + value.length * 3 > this.#bytes.length) this.#grow(value.length * 3);
     this.#end += encoder.encodeInto(value, this.#bytes.subarray(this.#end)).written;

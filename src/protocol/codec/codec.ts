@@ -40,7 +40,7 @@ interface ServerRecord {
 /** Bytes that are not a message. */
 export interface Malformed {
   readonly kind: "malformed";
-  /** For people. */
+  /** Human-readable. */
   readonly reason: string;
 }
 

@@ -64,7 +64,7 @@ function malformationIn(
         if (length < 0 || next > end) return CUT;
         const field = fields[tag >>> 3];
         if (field === "text") {
-          if (!isText(bytes, at, next)) return "a text in it is not UTF-8";
+          if (!isText(bytes, at, next)) return "a string in it is not UTF-8";
         } else if (field !== undefined) {
           const inner = malformationIn(bytes, at, next, field);
           if (inner !== undefined) return inner;
@@ -82,7 +82,7 @@ function malformationIn(
 
 const CUT = "a field in it does not end where it should";
 
-/** Reads a varint of at most so many bytes at `at`; negative when it does not end. */
+/** Reads a varint of at most `max` bytes at `at`; negative when it does not end. */
 function readVarint(bytes: Uint8Array, end: number, maxBytes: number): number {
   let value = 0;
   let factor = 1;

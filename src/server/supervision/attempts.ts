@@ -110,7 +110,7 @@ export function onOpened(
 ): SupervisorState {
   const owner = ownerOf(state, input);
   if (owner === null) {
-    // It is no longer wanted.
+    // No longer wanted.
     effects.push({ ...input, type: "destroy" });
     return state;
   }

@@ -7,7 +7,7 @@ import { openTo } from "./quarantine.ts";
 import { type Environment, type HostEntry, type SupervisorState, withId } from "./state.ts";
 
 /**
- * A host is emptied when all its cars have had no session, and all their contexts, for so long; in
+ * A host is emptied when all its cars have had all their contexts and no session for this long, in
  * milliseconds.
  */
 const IDLE_MS = 5 * 60_000;

@@ -6,7 +6,7 @@ export type SupervisorInput =
   /**
    * A car that has no contexts yet; they are opened.
    *
-   * `unproven`: while other cars are served, so that its contexts have to prove themselves.
+   * `unproven`: while other cars are served, so that its contexts are on probation.
    */
   | {
     readonly type: "add";
@@ -15,14 +15,14 @@ export type SupervisorInput =
     readonly specs: readonly ContextSpec[];
     readonly unproven: boolean;
   }
-  /** What `specs` have and the car does not is opened ahead, beside the contexts that serve it. */
+  /** Opens what `specs` have and the car lacks, while its current contexts go on serving it. */
   | { readonly type: "prepare"; readonly car: number; readonly specs: readonly ContextSpec[] }
   /**
    * What was opened ahead serves the car from now on, with those contexts that both have alike. The
    * car has no session.
    */
   | { readonly type: "take_over"; readonly car: number }
-  /** What was opened ahead is not wanted any more. */
+  /** What was opened ahead is no longer wanted. */
   | { readonly type: "give_up"; readonly car: number }
   /** The car has a session, or no longer. */
   | { readonly type: "session"; readonly car: number; readonly active: boolean }
@@ -52,13 +52,13 @@ export type SupervisorInput =
 /** Something about one context. */
 export interface ContextInput<T extends string> {
   readonly type: T;
-  /** Whose it was when it was opened. */
+  /** The car for which it was opened. */
   readonly car: number;
   readonly context: number;
   readonly host: number;
 }
 
-/** What the supervisor wants done. */
+/** What the supervisor asks its driver to do. */
 export type SupervisorEffect =
   | { readonly type: "start_host"; readonly host: number }
   | { readonly type: "stop_host"; readonly host: number }
@@ -75,7 +75,7 @@ export type SupervisorEffect =
   | {
     readonly type: "log";
     readonly level: "info" | "error" | "critical";
-    /** Whom it concerns; `null`: no car in particular. */
+    /** The car concerned; `null`: none in particular. */
     readonly car: string | null;
     readonly module: number | null;
     readonly text: string;

@@ -1,4 +1,4 @@
-// Replaces contexts: by those of another configuration, or by the same on another host.
+// Replaces contexts: with those of another configuration, or with the same ones on another host.
 import { afterAttempt, forgiven } from "./attempts.ts";
 import type { Emptying } from "./consolidation.ts";
 import type { SupervisorEffect, SupervisorInput } from "./effects.ts";

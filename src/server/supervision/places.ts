@@ -142,7 +142,7 @@ export function onBlocked(
   return { ...state, hosts: replaced(state.hosts, { ...host, blocked }) };
 }
 
-/** Stops every host; no car wants contexts any more. */
+/** Stops every host; no car wants contexts now. */
 export function stopAll(state: SupervisorState, effects: SupervisorEffect[]): SupervisorState {
   for (const { id } of state.hosts) effects.push({ type: "stop_host", host: id });
   return { ...state, cars: [], hosts: [] };
@@ -153,7 +153,7 @@ export function hostOf(state: SupervisorState, id: number): HostEntry | undefine
   return withId(state.hosts, id);
 }
 
-/** A host's name for people: its number and its cars. */
+/** A host's display name: its number and its cars. */
 export function describeHost({ id, tenants }: Pick<HostEntry, "id" | "tenants">): string {
   const cars = carsOf(tenants);
   if (cars.length === 0) return `Module host ${id}`;

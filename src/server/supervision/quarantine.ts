@@ -8,12 +8,12 @@ import type { CarEntry, HostEntry, ModuleSet, SupervisorState, Tenant } from "./
  */
 export type Trust = "trusted" | "unproven" | "doubted" | "suspect";
 
-/** After so long without a loss, a car is trusted and its pauses start over; in milliseconds. */
+/** After this long without a loss, a car is trusted again and its backoff starts over; in milliseconds. */
 const WELL_MS = 60_000;
 
-/** After so many crashes in a row, a car is doubted and shares hosts only with a few other doubted cars. */
+/** After this many crashes in a row, a car is doubted and shares hosts only with a few other doubted cars. */
 const CRASHES_UNTIL_DOUBTED = 2;
-/** After so many crashes in a row, a car is suspect and gets hosts of its own. */
+/** After this many crashes in a row, a car is suspect and gets hosts of its own. */
 const CRASHES_UNTIL_SUSPECT = 3;
 
 /**
@@ -78,7 +78,7 @@ export function mayTakeSpareHost({ hosts }: SupervisorState, contextsPerHost: nu
   return hosts.length - Math.ceil(places / contextsPerHost) < MAX_SPARE;
 }
 
-/** Whether a suspect may have so many more hosts of its own. */
+/** Whether a suspect may have `count` more hosts of its own. */
 export function mayLiveAlone(
   count: number,
   { cars, hosts }: SupervisorState,
