@@ -10,6 +10,7 @@ import {
   LAMP,
   REAR,
   runningCar,
+  type Seen,
 } from "./support.ts";
 
 Deno.test("step() wants a status of every listed device, in any order [CONNECT-FIRST-STATUSES]", () => {
@@ -118,6 +119,18 @@ Deno.test("step() forwards first statuses without data like any other [CONNECT-S
   assert.deepEqual(forwarded, [0]);
 });
 
+Deno.test("step() says of first statuses that they are answered, of others that they are not [CONNECT-STATUS-FORWARD]", () => {
+  const answered = (seen: Seen) =>
+    seen.effects.flatMap((effect) => effect.type === "forward" ? [effect.answered] : []);
+  const car = firstStatusesCar([FRONT]);
+  assert.deepEqual(answered(car.status(FRONT)), [true]);
+  car.respond(0);
+  assert.deepEqual(answered(car.status(FRONT)), [false]);
+  const failed = firstStatusesCar([FRONT, LAMP]);
+  failed.status(FRONT);
+  assert.deepEqual(answered(failed.input({ type: "restart" })), [true]);
+});
+
 Deno.test("step() checks the first status of normal communication, too [CONNECT-COUNTER]", () => {
   const car = firstCommandsCar();
   car.respond(0);
@@ -178,6 +191,16 @@ Deno.test("step() follows a gateway that counts anew [CONNECT-COUNTER]", () => {
   assert.deepEqual(car.status(FRONT, { counter: 6 }).answers, [6]);
   // Only the very first status may do so.
   assert.deepEqual(car.status(FRONT, { counter: 0 }).lines, []);
+});
+
+Deno.test("step() misses no counter of before when a gateway counts anew [CONNECT-COUNTER]", () => {
+  const car = firstStatusesCar([FRONT, LAMP]);
+  car.status(FRONT, { counter: 100 });
+  car.status(LAMP, { counter: 102 });
+  car.respond(0);
+  car.respond(1);
+  assert.deepEqual(car.status(FRONT, { counter: 5 }).answers, [5]);
+  assert.deepEqual(car.advance(29_999).failures, []);
 });
 
 Deno.test("step() takes no CONNECTING below the expected counter for counting anew [CONNECT-COUNTER]", () => {

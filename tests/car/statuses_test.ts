@@ -244,6 +244,20 @@ Deno.test("step() stops reading at so many bytes, whatever the number of statuse
   assert.equal(isSaturated(car.session), false);
 });
 
+Deno.test("step() counts bytes that were ahead of a gap once they wait in order [SESSION-READING]", () => {
+  const car = runningCar([FRONT], { maxWaitingBytes: 1000 });
+  car.automatic = false;
+  const data = "x".repeat(490);
+  car.status(FRONT, { data, counter: 2 });
+  assert.equal(isSaturated(car.session), false);
+  car.status(FRONT, { data, counter: 1 });
+  assert.equal(isSaturated(car.session), true);
+  car.modulesReturn(1);
+  assert.equal(isSaturated(car.session), false);
+  car.modulesReturn();
+  assert.equal(car.running().statuses.bytes, 0);
+});
+
 Deno.test("step() fails a session with too many bytes ahead of a gap [STATUS-GAP]", () => {
   const car = runningCar([FRONT], { maxWaitingBytes: 10_000 });
   const data = "x".repeat(4_000);

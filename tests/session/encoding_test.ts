@@ -4,21 +4,8 @@ import fc from "fast-check";
 import { decode, encode, SessionFormatError } from "../../src/session/encoding.ts";
 import { createSession, nextDeadline, step } from "../../src/session/session.ts";
 import type { Session } from "../../src/session/state.ts";
-import { NO_BYTES } from "../../src/protocol/messages.ts";
-import { deviceKey } from "../../src/protocol/device.ts";
 import { rough } from "../car/properties.ts";
-import { connectedDevices } from "../../src/session/mod.ts";
-import {
-  bytes,
-  connectingCar,
-  device,
-  firstCommandsCar,
-  firstStatusesCar,
-  FRONT,
-  LAMP,
-  runningCar,
-  SETTINGS,
-} from "../car/support.ts";
+import { bytes, device, FRONT, runningCar, SETTINGS } from "../car/support.ts";
 import { World } from "../car/world.ts";
 
 Deno.test("step() after decode(encode()) is the same step, in any state and on any clock", () => {
@@ -87,85 +74,6 @@ Deno.test("step() loses, doubles and reorders nothing when other processes go on
     { numRuns: 500 },
   );
   assert.ok(running > 100, `${running} running sessions were handed over`);
-});
-
-Deno.test("take_over connects devices again before statuses that were not answered, in order", () => {
-  const car = runningCar([FRONT, LAMP]);
-  car.automatic = false;
-  car.status(FRONT, { data: "a" });
-  car.status(LAMP, { data: "b" });
-  car.status(FRONT, { data: "c" });
-  const taken = runningCar([FRONT, LAMP]);
-  taken.automatic = false;
-  taken.open.length = 0;
-  taken.session = decode(encode(car.session, car.now), taken.now);
-  const seen = taken.input({ type: "take_over", missed: [statusOf(car.counter, "d")] });
-  assert.deepEqual(seen.lines, ["connect 7/1/front", "connect 8/1/lamp"]);
-  assert.deepEqual(taken.modulesReturn(1).lines, []);
-  // The second device is there: everything goes on.
-  const rest = taken.modulesReturn(1);
-  assert.deepEqual(rest.lines, [
-    "forward 2 7/1/front a",
-    "forward 3 8/1/lamp b",
-    "forward 4 7/1/front c",
-    "forward 5 7/1/front d",
-  ]);
-  function statusOf(messageCounter: number, data: string) {
-    const { sessionId } = car;
-    const common = { kind: "status", sessionId, deviceState: 1, messageCounter } as const;
-    return { ...common, device: FRONT, statusData: bytes(data), errorMessage: NO_BYTES };
-  }
-});
-
-Deno.test("take_over goes on without a device that its module refuses now, and ends without any", () => {
-  for (const refused of [1, 2]) {
-    const car = runningCar([FRONT, LAMP]);
-    car.automatic = false;
-    car.session = decode(encode(car.session, car.now), car.now);
-    let left = refused;
-    car.outcome = () => left-- > 0 ? "not_ok" : "ok";
-    car.input({ type: "take_over", missed: [] });
-    const seen = car.modulesReturn(2);
-    assert.equal(car.session.kind, refused === 1 ? "running" : "waiting");
-    assert.equal(seen.failures.length, refused - 1);
-    if (car.session.kind === "running") {
-      assert.deepEqual(car.session.devices.map(deviceKey), ["8/1/lamp"]);
-    }
-  }
-});
-
-Deno.test("take_over goes on with a connect sequence without devices that are refused now", () => {
-  for (const make of [firstStatusesCar, firstCommandsCar]) {
-    const car = make([FRONT, LAMP]);
-    car.automatic = false;
-    car.outcome = () => "not_ok";
-    car.input({ type: "take_over", missed: [] });
-    assert.deepEqual(car.modulesReturn(1).lines, []);
-    assert.deepEqual(connectedDevices(car.session), ["8/1/lamp"]);
-    assert.deepEqual(car.modulesReturn(1).linesOf("disconnect", "ended"), [
-      "ended connect_incomplete",
-    ]);
-  }
-});
-
-Deno.test("take_over takes no result of a call that the other process made", () => {
-  for (const kind of ["connecting", "running"] as const) {
-    const car = kind === "running" ? runningCar([FRONT, LAMP]) : connectingCar([FRONT, LAMP]);
-    car.automatic = false;
-    if (kind === "running") car.status(FRONT);
-    const old = car.open.splice(0);
-    assert.ok(old.length > 0);
-    car.input({ type: "take_over", missed: [] });
-    for (const result of old) assert.deepEqual(car.input(result).effects, [], kind);
-    const later = car.modulesReturn(2).linesOf("ConnectResponse", "forward");
-    assert.deepEqual(later, kind === "running" ? ["forward 2 7/1/front"] : ["ConnectResponse OK"]);
-  }
-});
-
-Deno.test("take_over has modules hold their commands that were held", () => {
-  const car = runningCar([FRONT, LAMP], { maxUnansweredCommands: 1, maxWaitingCommands: 2 });
-  for (const text of ["sent", "a", "b"]) car.command(FRONT, text);
-  assert.deepEqual(car.input({ type: "take_over", missed: [] }).linesOf("hold"), ["hold 7"]);
 });
 
 /** A session with so many devices and commands without an answer. */
