@@ -61,9 +61,13 @@ Deno.test("publish() goes on for ever while the broker acknowledges", async () =
   await using scene = new Scene();
   const { car, peer } = await scene.car();
   const payload = new Uint8Array(1);
-  for (let round = 0; round < 5; round++) {
-    for (let i = 0; i < MAX_OUTSTANDING / 2; i++) car.transport.publish(payload);
-    await peer.send(pubacks(await scene.published(MAX_OUTSTANDING / 2)));
+  let last = 0;
+  for (let round = 0; round < 9; round++) {
+    for (let i = 0; i < MAX_OUTSTANDING; i++) car.transport.publish(payload);
+    const ids = await scene.published(MAX_OUTSTANDING);
+    // 0 is no id, and the last one is that of SUBSCRIBE.
+    for (const id of ids) assert.equal(id, last = last === 65_534 ? 1 : last + 1);
+    await peer.send(pubacks(ids));
     // A message behind them shows that they have been read.
     await peer.send(publishPacket(new Uint8Array(1), 0x30));
     await car.messages.next("the message behind the acknowledgements");

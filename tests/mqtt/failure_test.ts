@@ -10,7 +10,11 @@ import {
   TlsFileError,
   WebSocketRefusedError,
 } from "../../src/net/errors.ts";
-import { BROKER_FAILURE_CODES, describeFailure } from "../../src/transport/mqtt/failure.ts";
+import {
+  BROKER_FAILURE_CODES,
+  describeFailure,
+  endedEarly,
+} from "../../src/transport/mqtt/failure.ts";
 import { Certificates } from "../support/certificates.ts";
 import { Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
 import { localBroker, makeConnector, TestCar, TestGateway, textOf } from "../support/mqtt_peers.ts";
@@ -67,6 +71,58 @@ Deno.test("describeFailure() gives every failure a code, by its class where it i
   for (const [error, code, refused] of FAILURES) {
     const found = describeFailure(error);
     assert.deepEqual([found.code, found.refused], [code, refused], `${error}`);
+  }
+});
+
+/** What systems, rustls and mqtt.js say, and what becomes of it. */
+const REASONS = [
+  ["connect ETIMEDOUT 10.0.0.1:1883", "timed_out", "connection timed out"],
+  ["No route to host: EHOSTUNREACH", "unreachable", "host or network unreachable"],
+  ["failed to lookup address information", "host_not_found", "host name not found"],
+  ["certificate expired: verified at", "certificate_expired", "has expired"],
+  ["certificate not valid yet: verified", "certificate_not_yet_valid", "is not valid yet"],
+  [
+    'not valid for name "a"; certificate is only valid for DnsName("b"), IpAddress(1.2.3.4)',
+    "certificate_of_other_host",
+    'for another host: "b", 1.2.3.4',
+  ],
+  ["not valid for name a", "certificate_of_other_host", "another host: not valid for name a"],
+  ["invalid peer certificate: UnknownIssuer", "authority_unknown", "by the authority"],
+  ["fatal alert: ProtocolVersion", "tls_refused", "the TLS connection: ProtocolVersion"],
+  ["received corrupt message", "no_tls", "does not speak TLS on this port"],
+  ["the stream was closed", "cut_off", "the stream was closed"],
+  ["something new", "other", "something new"],
+] as const;
+
+Deno.test("describeFailure() puts what others say into words", () => {
+  for (const [message, code, words] of REASONS) {
+    const found = describeFailure(new Error(message));
+    assert.deepEqual([found.code, found.refused], [code, false], message);
+    assert.ok(found.reason.includes(words), found.reason);
+  }
+  const refusals = [
+    [1, "mqtt_refused", "MQTT 3.1.1 refused"],
+    [2, "client_id_refused", "client id refused"],
+    [3, "broker_unavailable", "broker unavailable"],
+    [4, "not_authorized", "not authorized: bad user name or password"],
+    [5, "not_authorized", "not authorized"],
+    [6, "other", "refused by the broker with return code 6"],
+  ] as const;
+  for (const [number, code, reason] of refusals) {
+    const error = Object.assign(new Error("Connection refused: x"), { code: number });
+    assert.deepEqual(describeFailure(error), { code, reason, refused: true });
+  }
+});
+
+Deno.test("endedEarly() blames the end itself only where nothing better is known", () => {
+  for (const code of BROKER_FAILURE_CODES) {
+    const found = endedEarly({ code, reason: "x", refused: code === "not_authorized" });
+    const dropped = code === "closed" || code === "reset" || code === "cut_off";
+    assert.deepEqual(found, {
+      code: dropped ? "ended_early" : code,
+      reason: "the connection ended soon after it was accepted: x",
+      refused: code === "not_authorized",
+    });
   }
 });
 
