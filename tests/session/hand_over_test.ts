@@ -11,6 +11,7 @@ import {
   FRONT,
   LAMP,
   runningCar,
+  TestCar,
 } from "../car/support.ts";
 
 Deno.test("take_over connects devices again before statuses that were not answered, in order", () => {
@@ -84,6 +85,13 @@ Deno.test("take_over takes no result of a call that the other process made", () 
     const later = car.modulesReturn(2).linesOf("ConnectResponse", "forward");
     assert.deepEqual(later, kind === "running" ? ["forward 2 7/1/front"] : ["ConnectResponse OK"]);
   }
+});
+
+Deno.test("take_over has all modules at hand, whatever the other process had", () => {
+  const car = new TestCar();
+  car.brokerUp();
+  assert.deepEqual(car.input({ type: "take_over", missed: [] }).effects, []);
+  assert.deepEqual(car.connect([FRONT]).linesOf("ConnectResponse"), ["ConnectResponse OK"]);
 });
 
 Deno.test("take_over has modules hold their commands that were held", () => {
