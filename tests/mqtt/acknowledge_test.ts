@@ -160,4 +160,6 @@ Deno.test("MqttTransport acknowledges together with what it publishes", async ()
   car.transport.publish(new Uint8Array(1));
   assert.equal(packetType(await scene.packets.next("PUBACK")), PUBACK);
   await peer.send(pubacks(await scene.published(1)));
+  await car.transport.stop();
+  assert.equal(scene.clock.timers, 0);
 });

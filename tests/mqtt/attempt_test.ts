@@ -120,6 +120,43 @@ Deno.test("stop() closes after a second what the broker leaves open, and leaves 
   assert.equal(clock.timers, 0);
 });
 
+Deno.test("pause() before there is a connection holds for the first one, too", async () => {
+  await using scene = await meet(async (peer) => {
+    await peer.acceptConnect();
+    await peer.acceptSubscribe();
+    await peer.send(publishPacket(new Uint8Array([1])));
+    await peer.drain();
+  });
+  const { car } = scene;
+  car.transport.pause();
+  await car.start();
+  await waitFor(() => car.transport.stats.bytesIn > 20, "the message to be read");
+  await settled();
+  assert.equal(car.messages.size, 0);
+  car.transport.resume();
+  assert.deepEqual([...await car.messages.next("the message")], [1]);
+});
+
+Deno.test("reconnect() closes a connection that was not established yet", async () => {
+  const closed = new Inbox<true>();
+  const waiting = new Inbox<true>();
+  await using scene = await meet(async (peer) => {
+    await peer.packet();
+    waiting.push(true);
+    await peer.drain();
+    closed.push(true);
+  });
+  const { clock, car } = scene;
+  car.begin();
+  await waiting.next("the first attempt");
+  car.transport.reconnect("why not", 0);
+  await clock.next();
+  await closed.next("the end of the first attempt");
+  await clock.advance(1_000);
+  await waiting.next("the second attempt");
+  assert.deepEqual([car.downs.size, car.leavings.size], [0, 0]);
+});
+
 Deno.test("reconnect() forgets how often the broker that is left had closed", async () => {
   await using scene = await meet(async (peer) => {
     await peer.acceptConnect();

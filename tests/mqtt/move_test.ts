@@ -40,6 +40,14 @@ mosquittoTest(
   },
 );
 
+Deno.test("take() leaves what is missing as it is", async () => {
+  const { connector } = await makeConnector(localBroker(1883, { username: "me" }), 500);
+  connector.take({ refusedPauseMs: 7 });
+  assert.deepEqual([connector.broker.username, connector.refusedPauseMs], ["me", 7]);
+  connector.take({ broker: localBroker(1884) });
+  assert.deepEqual([connector.address, connector.refusedPauseMs], ["mqtt://127.0.0.1:1884", 7]);
+});
+
 mosquittoTest("reconnect() ends the pause of a transport whose broker is away", async () => {
   await using broker = await Mosquitto.start();
   const { connector, lines } = await makeConnector(localBroker(1), 600_000);

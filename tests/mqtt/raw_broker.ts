@@ -1,6 +1,7 @@
 // A broker that does as a test says, byte by byte; real ones keep to the standard.
 import { concatenate } from "../../src/net/link.ts";
 import { messagePacket, PUBLISH_QOS1 } from "../support/mqtt_packets.ts";
+import { waitFor } from "../support/wait.ts";
 
 /** Types of packets. */
 export const PUBLISH = 3;
@@ -122,8 +123,8 @@ export class RawBroker implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#listener.close();
-    await this.#accepting;
-    await Promise.all(this.#open);
+    await waitFor(this.#accepting, "a scripted broker to close");
+    await waitFor(Promise.all(this.#open), "the end of a connection to a scripted broker");
   }
 }
 

@@ -93,7 +93,7 @@ export class TestCar implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.transport.stop();
+    await waitFor(this.transport.stop(), "the transport to stop");
   }
 }
 

@@ -221,7 +221,6 @@ export class MqttTransport implements CarTransport {
         onFlood: () => onFlood?.(this.#limits.maxMessagesPerSecond),
         onClosed: (failure) => {
           if (this.#has(connection)) this.#onClosed(failure);
-          else attempt.left();
         },
       },
     });

@@ -37,7 +37,7 @@ export class FailureReporter {
   failed(
     car: string,
     { code, reason }: Pick<BrokerFailure, "code" | "reason">,
-    waiting = 0,
+    waiting: number,
   ): void {
     const now = this.#clock.now();
     for (const [other, { cars }] of this.#troubles) if (other !== reason) cars.delete(car);
