@@ -23,17 +23,20 @@ Deno.test("ModuleContext passes device and data to every function [MODULE-FUNCTI
   const record = folder.file("record");
   await using test = await startHost();
   const { context } = await openContext(test.host, specOf("car_a", { record }));
-  const device = { ...DEVICE, deviceRole: "pr\u00e9", deviceName: "\u{1f697}", priority: 9 };
-  const data = new TextEncoder().encode("data");
+  // Each call has a device and data of its own.
+  const device = (call: number) => (
+    { ...DEVICE, deviceRole: `pr\u00e9 ${call}`, deviceName: `\u{1f697} ${call}`, priority: 9 }
+  );
+  const data = (call: number) => new TextEncoder().encode("data".slice(0, call));
   const outcomes: CallOutcome[] = [];
   await waitFor(
     new Promise<void>((resolve) => {
       const done = (outcome: CallOutcome) => outcomes.push(outcome);
-      context.connectDevice(device, done);
-      context.forwardStatus(device, data, done);
-      context.forwardErrorMessage(device, data, done);
-      context.acknowledgeCommand(device, data, done);
-      context.disconnectDevice(1, device, (outcome) => {
+      context.connectDevice(device(0), done);
+      context.forwardStatus(device(1), data(1), done);
+      context.forwardErrorMessage(device(2), data(2), done);
+      context.acknowledgeCommand(device(3), data(3), done);
+      context.disconnectDevice(1, device(4), (outcome) => {
         done(outcome);
         resolve();
       });
@@ -43,15 +46,15 @@ Deno.test("ModuleContext passes device and data to every function [MODULE-FUNCTI
   );
   assert.deepEqual(outcomes, ["ok", "ok", "ok", "ok", "ok"]);
   const calls = (await recorded(record)).filter((line) => !line.startsWith("wait_for_command"));
-  const identity = "1000/1/pr\u00e9/\u{1f697}/0";
+  const identity = (call: number) => `1000/1/pr\u00e9 ${call}/\u{1f697} ${call}/0`;
   assert.deepEqual(calls.map((line) => line.trimEnd()), [
     "init company_name",
-    `device_connected ${identity} 0`,
-    `forward_status ${identity} 4 data`,
+    `device_connected ${identity(0)} 0`,
+    `forward_status ${identity(1)} 1 d`,
     "forward_status_end",
-    `forward_error_message ${identity} 4 data`,
-    `command_ack ${identity} 4 data`,
-    `device_disconnected 1 ${identity} 0`,
+    `forward_error_message ${identity(2)} 2 da`,
+    `command_ack ${identity(3)} 3 dat`,
+    `device_disconnected 1 ${identity(4)} 0`,
   ]);
 });
 
