@@ -58,6 +58,16 @@ Deno.test("CallQueue lets the host have so many bytes, or one call that is large
   assert.equal(sendAll(queue), 1);
 });
 
+Deno.test("CallQueue lets the host have exactly as many bytes as the window has", () => {
+  const overhead = bytesOf(deviceOf("front"), new Uint8Array());
+  for (const more of [0, 1]) {
+    const queue = new CallQueue();
+    queue.add(call(FORWARD_STATUS, "front", WINDOW.bytes / 2 - overhead));
+    queue.add(call(FORWARD_STATUS, "front", WINDOW.bytes / 2 - overhead + more));
+    assert.equal(sendAll(queue), 2 - more);
+  }
+});
+
 Deno.test("CallQueue sends everything when the window does not count", () => {
   const queue = new CallQueue();
   for (let i = 0; i < 100; i++) queue.add(call(FORWARD_STATUS));

@@ -79,6 +79,25 @@ Deno.test("FrameWriter takes back a frame that is too large, and only that", () 
   assert.deepEqual(kinds, [FrameKind.PING, FrameKind.PONG]);
 });
 
+Deno.test("FrameWriter.deviceFrame() takes 16 MiB of data, and texts that fill the frame", () => {
+  assert.deepEqual([MAX_DATA_BYTES, MAX_FRAME_BYTES], [16_777_216, 16_777_216 + 65_536]);
+  /** What a device has beside its texts, with the header but its length field. */
+  const head = 4 + 16;
+  const cases = [
+    [0, MAX_DATA_BYTES, true],
+    [0, MAX_DATA_BYTES + 1, false],
+    [65_536 - head, MAX_DATA_BYTES, true],
+    [65_536 - head + 1, MAX_DATA_BYTES, false],
+  ] as const;
+  for (const [textBytes, dataBytes, fits] of cases) {
+    const out = new FrameWriter();
+    const device = { ...DEVICE, deviceRole: "", deviceName: "n".repeat(textBytes) };
+    const data = new Uint8Array(dataBytes);
+    assert.equal(out.deviceFrame(FrameKind.FORWARD_STATUS, 0, 0, device, data), fits);
+    assert.equal(out.length, fits ? 4 + head + textBytes + dataBytes : 0);
+  }
+});
+
 Deno.test("FrameWriter and FrameReader carry a frame that is as large as one may be", () => {
   const out = new FrameWriter();
   out.begin(FrameKind.NOTICE, 0);
