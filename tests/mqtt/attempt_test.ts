@@ -1,7 +1,6 @@
 // One attempt to connect, and leaving: what is said, and how long an answer is awaited
 // [MQTT-SETTINGS].
 import assert from "node:assert/strict";
-import type { BrokerConfig } from "../../src/config/form/model.ts";
 import { localBroker, makeConnector, TestCar } from "../support/mqtt_peers.ts";
 import { settled, VirtualClock } from "../support/virtual_clock.ts";
 import { Inbox, waitFor } from "../support/wait.ts";
@@ -10,7 +9,10 @@ import { packetType, publishPacket, RawBroker, type RawPeer, SUBSCRIBE } from ".
 const DISCONNECT = 14;
 
 /** A car on a clock that stands still, at a broker that plays a script. */
-async function meet(script: (peer: RawPeer) => Promise<void>, more: Partial<BrokerConfig> = {}) {
+async function meet(
+  script: (peer: RawPeer) => Promise<void>,
+  more: Parameters<typeof localBroker>[1] = {},
+) {
   const scope = new AsyncDisposableStack();
   const broker = scope.use(new RawBroker(script));
   const clock = new VirtualClock();

@@ -117,7 +117,7 @@ Deno.test("PacketReader.push() finds packets of every length cut at any two plac
       const reader = new PacketReader(recorder, 20);
       for (const [from, to] of [[0, first], [first, second], [second, bytes.length]] as const) {
         Finite.views = 0;
-        reader.push(new Finite(bytes.slice(from, to)));
+        reader.push(new Finite(bytes.slice(from, to).buffer));
       }
       assert.deepEqual(
         recorder.found,
