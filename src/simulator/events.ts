@@ -32,9 +32,19 @@ export type GatewayEvent =
   | { readonly kind: "command"; readonly command: Command }
   | { readonly kind: "drained" };
 
+/** How a session ended. */
+export type SessionEnd = Extract<GatewayEvent, { kind: "ended" }>;
+
+/** A status that was answered. */
+export interface AnsweredStatus {
+  readonly counter: number;
+  /** From sending the status to receiving the response, in milliseconds. */
+  readonly latencyMs: number;
+}
+
 /** The result of a status that a caller waits for. */
 export type StatusResult =
-  | { readonly answered: true; readonly counter: number; readonly latencyMs: number }
+  | ({ readonly answered: true } & AnsweredStatus)
   | { readonly answered: false; readonly reason: string };
 
 /** What a caller may say about one status. */

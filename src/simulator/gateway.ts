@@ -10,26 +10,23 @@ import {
 import { asBytes } from "./devices.ts";
 import { GatewayStateError, StatusUnansweredError } from "./errors.ts";
 import { GatewayLink } from "./gateway_link.ts";
-import type { GatewayEvent, StatusExtras, StatusResult, Violation } from "./events.ts";
+import type {
+  AnsweredStatus,
+  GatewayEvent,
+  SessionEnd,
+  StatusExtras,
+  StatusResult,
+  Violation,
+} from "./events.ts";
 import { GatewayDriver } from "./gateway_driver.ts";
 import { clockOf, type GatewayOptions, simulationOptions } from "./gateway_options.ts";
 import type { GatewayStats } from "./stats.ts";
-import { Waiters } from "./waiters.ts";
+import { Inbox, Waiters } from "./waiters.ts";
 
 /** Default timeout of waiting methods, in milliseconds: only a hang takes that long. */
 const DEFAULT_WAIT_MS = 60_000;
 const KEPT_COMMANDS = 1_000;
 const KEPT_VIOLATIONS = 1_000;
-
-/** An answered status. */
-export interface AnsweredStatus {
-  readonly counter: number;
-  /** From sending the status to receiving the response, in milliseconds. */
-  readonly latencyMs: number;
-}
-
-/** How a session ended; see {@linkcode GatewayEvent}. */
-export type SessionEnd = Extract<GatewayEvent, { kind: "ended" }>;
 
 /** Options of one status. */
 export interface SendOptions {
@@ -55,15 +52,13 @@ export class Gateway {
   readonly #link: GatewayLink;
   readonly #events = new Waiters<GatewayEvent>();
   readonly #listeners = new Set<(event: GatewayEvent) => void>();
-  readonly #commandWaiters = new Waiters<Command>();
-  readonly #commands: Command[] = [];
-  readonly #keptCommands: number;
+  readonly #commands: Inbox<Command>;
 
   constructor(options: GatewayOptions) {
     const simulation = simulationOptions(options);
     this.car = options.car;
     this.stats = simulation.stats;
-    this.#keptCommands = options.keptCommands ?? KEPT_COMMANDS;
+    this.#commands = new Inbox(options.keptCommands ?? KEPT_COMMANDS);
     this.#link = new GatewayLink(
       { ...options, hearsNotifications: simulation.settings.version !== "1.3" },
       {
@@ -119,7 +114,7 @@ export class Gateway {
     this.#driver.stop();
     const error = new GatewayStateError(`Cannot wait for gateway "${this.car}": it was stopped`);
     this.#events.fail(error);
-    this.#commandWaiters.fail(error);
+    this.#commands.fail(error);
     await this.#link.closed();
   }
 
@@ -207,11 +202,8 @@ export class Gateway {
   nextCommand(
     options: { timeoutMs?: number; where?: (command: Command) => boolean } = {},
   ): Promise<Command> {
-    const { timeoutMs = DEFAULT_WAIT_MS, where = () => true } = options;
-    const at = this.#commands.findIndex(where);
-    const [kept] = at < 0 ? [] : this.#commands.splice(at, 1);
-    if (kept !== undefined) return Promise.resolve(kept);
-    return this.#commandWaiters.next(`a command for gateway "${this.car}"`, timeoutMs, where);
+    const { timeoutMs = DEFAULT_WAIT_MS, where } = options;
+    return this.#commands.take(`a command for gateway "${this.car}"`, timeoutMs, where);
   }
 
   /** Answers a command, where `answers` leaves that to the caller. */
@@ -297,19 +289,15 @@ export class Gateway {
   }
 
   #onEvent(event: GatewayEvent): void {
-    if (event.kind === "command") this.#keepCommand(event.command);
+    if (event.kind === "command") {
+      this.onCommand?.(event.command);
+      this.#commands.put(event.command);
+    }
     if (event.kind === "violation" && this.violations.length < KEPT_VIOLATIONS) {
       this.violations.push(event.violation);
     }
     for (const listener of this.#listeners) listener(event);
     if (!this.#events.empty) this.#events.offer(event);
-  }
-
-  #keepCommand(command: Command): void {
-    this.onCommand?.(command);
-    if (this.#commandWaiters.offer(command, "first") || this.#keptCommands === 0) return;
-    this.#commands.push(command);
-    if (this.#commands.length > this.#keptCommands) this.#commands.shift();
   }
 }
 

@@ -56,3 +56,38 @@ export class Waiters<T> {
     this.#waiters.clear();
   }
 }
+
+/** Values for one reader: those nobody waits for are kept, up to a limit. */
+export class Inbox<T> {
+  readonly #limit: number;
+  readonly #waiters = new Waiters<T>();
+  readonly #unread: T[] = [];
+
+  /** @param limit with more, the oldest are forgotten */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Oldest first. */
+  get unread(): readonly T[] {
+    return this.#unread;
+  }
+
+  put(value: T): void {
+    if (this.#waiters.offer(value, "first") || this.#limit === 0) return;
+    this.#unread.push(value);
+    if (this.#unread.length > this.#limit) this.#unread.shift();
+  }
+
+  /** Takes the oldest one that matches, or the next to come; as {@linkcode Waiters.next}. */
+  take(what: string, timeoutMs: number, match?: (value: T) => boolean): Promise<T> {
+    const at = this.#unread.findIndex(match ?? (() => true));
+    if (at < 0) return this.#waiters.next(what, timeoutMs, match);
+    return Promise.resolve(this.#unread.splice(at, 1)[0] as T);
+  }
+
+  /** Ends every wait with this error. */
+  fail(error: Error): void {
+    this.#waiters.fail(error);
+  }
+}

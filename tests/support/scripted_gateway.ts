@@ -15,7 +15,7 @@ import { decodeServerMessage, encodeClientMessage } from "../../src/protocol/cod
 import { asBytes, makeDevices } from "../../src/simulator/devices.ts";
 import { type GatewayBroker, GatewayLink } from "../../src/simulator/gateway_link.ts";
 import { simulationOptions } from "../../src/simulator/gateway_options.ts";
-import { Waiters } from "../../src/simulator/waiters.ts";
+import { Inbox, Waiters } from "../../src/simulator/waiters.ts";
 
 /** Default timeout of waiting methods, in milliseconds: only a hang takes that long. */
 const DEFAULT_WAIT_MS = 60_000;
@@ -83,9 +83,8 @@ export class ScriptedGateway {
   readonly #options: ScriptedGatewayOptions;
   readonly #link: GatewayLink;
   readonly #up = new Waiters<string | undefined>();
-  readonly #arrivals = new Waiters<ServerMessage>();
+  readonly #messages = new Inbox<ServerMessage>(KEPT_MESSAGES);
   readonly #notified = new Waiters<void>();
-  readonly #unread: ServerMessage[] = [];
 
   constructor(options: ScriptedGatewayOptions) {
     const { car, devices = 1 } = options;
@@ -105,7 +104,7 @@ export class ScriptedGateway {
 
   /** Messages that arrived and were not expected yet, oldest first. */
   get unread(): readonly ServerMessage[] {
-    return this.#unread;
+    return this.#messages.unread;
   }
 
   /**
@@ -201,9 +200,8 @@ export class ScriptedGateway {
    *
    * @throws {GatewayTimeoutError} when none comes in time.
    */
-  async expectAny(what = "message", timeoutMs: number = DEFAULT_WAIT_MS): Promise<ServerMessage> {
-    return this.#unread.shift() ??
-      await this.#arrivals.next(`a ${what} for gateway "${this.car}"`, timeoutMs);
+  expectAny(what = "message", timeoutMs: number = DEFAULT_WAIT_MS): Promise<ServerMessage> {
+    return this.#messages.take(`a ${what} for gateway "${this.car}"`, timeoutMs);
   }
 
   /**
@@ -222,11 +220,8 @@ export class ScriptedGateway {
    * @throws {GatewayTimeoutError}
    */
   async expectTold(timeoutMs: number = DEFAULT_WAIT_MS): Promise<string> {
-    const at = this.#unread.findIndex(isAlreadyLogged);
-    const [kept] = at < 0 ? [] : this.#unread.splice(at, 1);
-    if (kept !== undefined) return kept.sessionId;
-    const what = `the word to connect again for "${this.car}"`;
-    return (await this.#arrivals.next(what, timeoutMs, isAlreadyLogged)).sessionId;
+    const what = `ALREADY_LOGGED for "${this.car}"`;
+    return (await this.#messages.take(what, timeoutMs, isAlreadyLogged)).sessionId;
   }
 
   /**
@@ -271,8 +266,6 @@ export class ScriptedGateway {
 
   #onMessage(message: ServerMessage): void {
     if (isAlreadyLogged(message)) this.told.push(message.sessionId);
-    if (this.#arrivals.offer(message, "first")) return;
-    this.#unread.push(message);
-    if (this.#unread.length > KEPT_MESSAGES) this.#unread.shift();
+    this.#messages.put(message);
   }
 }
