@@ -52,6 +52,7 @@ export async function examine(options: ExamineOptions): Promise<Finding[]> {
     checkLimits(config, options.overrides?.embeddedBroker !== undefined),
     checkClock(),
     checkLogs(config),
+    import("./state.ts").then(({ checkState }) => checkState(config)),
   ];
   const all = [findings, ...(await Promise.all(parts)).flat()].flatMap(({ list }) => list);
   return CHECKS.flatMap((check) => all.filter((finding) => finding.check === check));

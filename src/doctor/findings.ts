@@ -12,6 +12,7 @@ export const CHECKS = [
   "limits",
   "clock",
   "logs",
+  "state",
 ] as const;
 /** See {@linkcode CHECKS}. */
 export type Check = typeof CHECKS[number];

@@ -18,15 +18,9 @@ export async function checkLogs({ logging: { file } }: ServerConfig): Promise<Fi
     return findings;
   }
   const { directory } = file;
-  let folder = directory;
+  let folder;
   try {
-    // The server makes a missing folder; the nearest existing one shows whether it could.
-    while (!await exists(folder)) folder = dirname(folder);
-    await Deno.remove(await Deno.makeTempFile({ dir: folder, prefix: ".external-server-" }));
-    findings.ok(
-      directory,
-      folder === directory ? "Can be written" : `Does not exist yet, can be created in "${folder}"`,
-    );
+    folder = await probeFolder(directory, findings);
   } catch (error) {
     findings.failed(
       directory,
@@ -38,6 +32,23 @@ export async function checkLogs({ logging: { file } }: ServerConfig): Promise<Fi
   const { bavail, bsize } = statfsSync(folder);
   judgeSpace(directory, bavail * bsize, file.maxBytes * (file.keep + 1), findings);
   return findings;
+}
+
+/**
+ * Writes a file into a directory that the server makes when it is not there, and removes it again.
+ *
+ * @returns the nearest existing folder, which shows whether it could.
+ * @throws what the system throws.
+ */
+export async function probeFolder(directory: string, findings: Findings): Promise<string> {
+  let folder = directory;
+  while (!await exists(folder)) folder = dirname(folder);
+  await Deno.remove(await Deno.makeTempFile({ dir: folder, prefix: ".external-server-" }));
+  findings.ok(
+    directory,
+    folder === directory ? "Can be written" : `Does not exist yet, can be created in "${folder}"`,
+  );
+  return folder;
 }
 
 /** @param wantedBytes 0: the file grows without a limit */

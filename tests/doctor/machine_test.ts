@@ -4,6 +4,7 @@ import { checkClock, judgeClock } from "../../src/doctor/clock.ts";
 import { Findings } from "../../src/doctor/findings.ts";
 import { checkLimits, judgeLimits, needsOf, shareFiles } from "../../src/doctor/limits.ts";
 import { checkLogs, judgeSpace } from "../../src/doctor/logs.ts";
+import { checkState } from "../../src/doctor/state.ts";
 import { localBroker } from "../support/mqtt_peers.ts";
 import { TempFolder } from "../support/temp.ts";
 import { carOf, configOf, linesOf, withStatus } from "./support.ts";
@@ -121,6 +122,20 @@ Deno.test("checkLogs() tries to write, and leaves nothing behind", async () => {
     /^failed .*: Cannot write log files: /,
   );
   assert.match((await check(folder.path, false))[0] ?? "", /^skipped/);
+});
+
+Deno.test("checkState() tries to write, reads what is kept, and leaves nothing behind", async () => {
+  await using folder = await TempFolder.make();
+  const config = configOf(localBroker(1));
+  const check = async (stateDir?: string) =>
+    linesOf((await checkState({ ...config, ...(stateDir && { stateDir }) })).list).join("\n");
+  assert.match(await check(), /^skipped .*: Nothing survives a restart/);
+  assert.match(await check(folder.path), /^ok .*: Can be written$/);
+  assert.match(await check(folder.file("a/b")), /^ok .*: Does not exist yet, can be created/);
+  assert.deepEqual([...Deno.readDirSync(folder.path)], []);
+  assert.match(await check("/proc/none"), /^failed .*: Cannot keep state: /);
+  await folder.write("pauses.json", "{}");
+  assert.match(await check(folder.path), /failed .*: Cannot read ".*pauses\.json": format: /);
 });
 
 Deno.test("judgeSpace() compares what is free with what logs may take", () => {
