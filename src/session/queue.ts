@@ -20,6 +20,8 @@ export function emptyQueue<T>(): Queue<T> {
 /** The queue with `value` behind all others. */
 export function enqueue<T>(queue: Queue<T>, value: T): Queue<T> {
   const { items, first, size } = queue;
+  // Most queues are empty most of the time, and an array that grows is larger than it need be.
+  if (size === 0) return { items: [value], first: 0, size: 1 };
   // Another queue may have appended to the same array, or it may be frozen.
   const isLast = items.length === first + size && Object.isExtensible(items);
   const own = isLast ? items as T[] : values(queue);

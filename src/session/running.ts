@@ -27,7 +27,7 @@ import type { NotForwarded, StepContext } from "./effects.ts";
 import { endSession } from "./session_end.ts";
 import { ignore } from "./ignore_message.ts";
 import { hasDevice, NO_DEVICES, withoutDevice } from "./known_devices.ts";
-import { dequeue } from "./queue.ts";
+import { dequeue, type Queue } from "./queue.ts";
 import { ALWAYS_READING, gatewayTime, withAnswered } from "./backpressure.ts";
 import { FORWARD_WINDOW } from "./settings.ts";
 import type { Connecting, Running, Waiting } from "./state.ts";
@@ -84,7 +84,7 @@ export function onMessageRunning(
   }
   switch (message.kind) {
     case "status":
-      return onStatus(heard(session, context.now), message, context);
+      return onStatus(session, message, context);
     case "command_response":
       return onCommandResponse(heard(session, context.now), message, context);
     case "connect": {
@@ -107,10 +107,11 @@ function onStatus(session: Running, status: Status, context: StepContext): Next 
   const { statuses } = session;
   const { maxStatusGap, maxWaitingBytes } = context.settings;
   const limits = { maxGap: maxStatusGap, maxBytes: maxWaitingBytes };
-  const taken = takeStatus(statuses, status, limits, gatewayTime(session, context.now));
+  const heardAt = gatewayTime(session, context.now);
+  const taken = takeStatus(statuses, status, limits, heardAt);
   switch (taken.result) {
     case "handled_before":
-      return ignore(session, "counter_handled", status, context);
+      return ignore(heard(session, context.now), "counter_handled", status, context);
     case "too_far": {
       const detail = `Status counter ${status.messageCounter} is ${taken.distance} ahead of ` +
         `${statuses.expected}, at most ${maxStatusGap} are allowed`;
@@ -130,7 +131,7 @@ function onStatus(session: Running, status: Status, context: StepContext): Next 
           note: { code: "counter_restarted", expected, counter },
         });
       }
-      return pump({ ...session, statuses: taken.order }, context);
+      return pump({ ...session, heardAt, statuses: taken.order }, context);
   }
 }
 
@@ -146,7 +147,7 @@ export function pump(session: Running, context: StepContext): Next {
     if (begun.length >= FORWARD_WINDOW) break;
     const taken = dequeue(waiting);
     if (taken === null) break;
-    next = begin({ ...next, statuses: { ...next.statuses, waiting: taken[1] } }, taken[0], context);
+    next = begin(next, taken[0], taken[1], context);
     if (next.statuses.begun[0]?.stage === "done") {
       const answered = answer(next, context);
       if (answered.kind !== "running") return answered;
@@ -156,58 +157,65 @@ export function pump(session: Running, context: StepContext): Next {
   return next;
 }
 
-/** Begins to handle the next status, by its state [STATUS-STATES]. */
-function begin(session: Running, status: Status, context: StepContext): Running {
+/** Begins to handle the next status, by its state [STATUS-STATES]; `waiting` are those behind it. */
+function begin(
+  session: Running,
+  status: Status,
+  waiting: Queue<Status>,
+  context: StepContext,
+): Running {
   const { device, deviceState } = status;
   const connected = hasDevice(session.devices, device);
   switch (deviceState) {
     case DeviceState.CONNECTING:
       if (connected) break;
       if (!context.settings.modules.includes(device.module)) {
-        return passOver(session, status, "unknown_module", context);
+        return passOver(session, status, waiting, "unknown_module", context);
       }
       // No other device is coming: this one waits for its turn behind it.
       if (session.devices.length >= context.settings.maxDevices) {
-        return passOver(session, status, "too_many_devices", context);
+        return passOver(session, status, waiting, "too_many_devices", context);
       }
       context.effects.push({
         type: "connect_device",
         epoch: session.base.epoch,
         device: withoutPriority(device),
       });
-      return withBegun(session, { status, stage: "connecting", leaving: false });
+      return withBegun(session, { status, stage: "connecting", leaving: false }, waiting);
     case DeviceState.RUNNING:
     case DeviceState.DISCONNECT:
       if (connected) break;
       return passOver(
         session,
         status,
+        waiting,
         context.settings.modules.includes(device.module)
           ? "device_not_connected"
           : "unknown_module",
         context,
       );
     default:
-      return passOver(session, status, "unknown_state", context);
+      return passOver(session, status, waiting, "unknown_state", context);
   }
   context.effects.push(forward(session.base.epoch, status));
   const leaving = deviceState === DeviceState.DISCONNECT;
-  return withBegun(session, { status, stage: "forwarding", leaving });
+  return withBegun(session, { status, stage: "forwarding", leaving }, waiting);
 }
 
-function withBegun(session: Running, begun: BegunStatus): Running {
+function withBegun(session: Running, begun: BegunStatus, waiting: Queue<Status>): Running {
   const { statuses } = session;
-  return { ...session, statuses: { ...statuses, begun: [...statuses.begun, begun] } };
+  return { ...session, statuses: { ...statuses, waiting, begun: [...statuses.begun, begun] } };
 }
 
 /** Answers a status that is not forwarded, in its turn, and notes it once. */
 function passOver(
   session: Running,
   status: Status,
+  waiting: Queue<Status>,
   why: NotForwarded,
   context: StepContext,
 ): Running {
-  const next = withBegun(session, { status, stage: "done", leaving: false });
+  const next = withBegun(session, { status, stage: "done", leaving: false }, waiting);
   return noteNotForwarded(next, status.device, why, context);
 }
 
