@@ -5,3 +5,4 @@ export { recorderOf } from "./recording.ts";
 export { type State, stateOf } from "./state.ts";
 export { servicePart, systemdNotify } from "./systemd.ts";
 export { telemetryOf } from "./telemetry.ts";
+export { webhookOf, type WebhookParts } from "./webhook.ts";

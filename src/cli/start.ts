@@ -28,6 +28,8 @@ import {
   stateOf,
   systemdNotify,
   telemetryOf,
+  webhookOf,
+  type WebhookParts,
 } from "../app/mod.ts";
 import { printConfigError, printError, printWarnings } from "./problems.ts";
 import type { ConfigOptions } from "./config_options.ts";
@@ -64,6 +66,7 @@ export async function startCommand(
     const state = await stateOf(config, log);
     const running: { server?: Server } = {};
     const telemetry = await telemetryOf(config, log, () => running.server?.snapshot());
+    const webhook = await webhookOf(config, log, running);
     const parts = createParts({
       source,
       options,
@@ -74,6 +77,7 @@ export async function startCommand(
       state,
       recorder,
       telemetry,
+      webhook,
     });
     if (notify !== undefined) parts.push(servicePart(notify));
     return await runUntilStopped(parts, { stop: context.stop, log }) ? 0 : 1;
@@ -131,61 +135,67 @@ interface PartOptions {
   /** What survives a restart; absent: nothing does, and nobody can pause a car. */
   readonly state: State | undefined;
   readonly telemetry: Awaited<ReturnType<typeof telemetryOf>>;
+  readonly webhook: WebhookParts | undefined;
   /** Gets the server. */
   readonly running: { server?: Server };
 }
 
-/** In the order in which they start; recorder, telemetry, embedded broker and HTTP if requested. */
-function createParts(
-  { source, options, config, logging, reloader, running, state, recorder, telemetry }: PartOptions,
-): Part[] {
+/** In the order in which they start; only what is requested. */
+function createParts(all: PartOptions): Part[] {
+  const { source, options, config, logging, reloader, running, state, recorder, telemetry } = all;
+  const { webhook } = all;
   const { log } = logging;
   const embeddedBroker = options.overrides.embeddedBroker !== undefined;
   let broker: EmbeddedBroker | undefined;
   let server: Server | undefined;
   let operators: Operators | undefined;
   let shares: Promise<ConnectionShares> | undefined;
-  const first = [recorder, state, telemetry].filter((one) => one !== undefined);
-  const parts: Part[] = [...first, {
-    name: "the server",
-    async start() {
-      const refusing = refusedLibraries(config);
-      shares ??= shareOpenFiles(config, embeddedBroker, log);
-      const served = broker === undefined ? config : servedBy(config, broker.port);
-      const connector = await makeConnector(served, log);
-      operators = await createOperators(config, shares, state, log, telemetry?.metrics);
-      const refused = await refusing;
-      if (refused.length > 0) throw new ServerStartError(refused);
-      await operators?.load();
-      server = await assembleServer({
-        config: served,
-        log,
-        connector,
-        ...observedBy(operators, recorder, telemetry),
-        ...(state && { isPaused: (car) => state.pauses.get(car) !== undefined }),
-      });
-      running.server = server;
-      await server.start();
-      const load = () => loadConfig(source, options.overrides);
-      const onApplied = ({ http }: ServerConfig) => http && operators?.configure(http);
-      const parts = { server, connector, logging, onApplied };
-      reloader.resolve(new Reloader({ load, running: config, ...parts, embeddedBroker }));
+  const first = [recorder, state, telemetry, webhook?.sender].filter((one) => one !== undefined);
+  const parts: Part[] = [
+    ...first,
+    {
+      name: "the server",
+      async start() {
+        const refusing = refusedLibraries(config);
+        shares ??= shareOpenFiles(config, embeddedBroker, log);
+        const served = broker === undefined ? config : servedBy(config, broker.port);
+        const connector = await makeConnector(served, log);
+        operators = await createOperators(config, shares, all);
+        const refused = await refusing;
+        if (refused.length > 0) throw new ServerStartError(refused);
+        await operators?.load();
+        server = await assembleServer({
+          config: served,
+          log,
+          connector,
+          ...observedBy(operators, all),
+          ...(state && { isPaused: (car) => state.pauses.get(car) !== undefined }),
+        });
+        running.server = server;
+        await server.start();
+        const load = () => loadConfig(source, options.overrides);
+        const onApplied = ({ http }: ServerConfig) => http && operators?.configure(http);
+        const parts = { server, connector, logging, onApplied };
+        reloader.resolve(new Reloader({ load, running: config, ...parts, embeddedBroker }));
+      },
+      async stop() {
+        await server?.stop();
+      },
     },
-    async stop() {
-      await server?.stop();
+    ...webhook === undefined ? [] : [webhook.watching],
+    {
+      name: "the port for operators",
+      async start() {
+        if (server === undefined) return;
+        const reload = async () => (await reloader.promise).reload();
+        const setLogLevel = logging.setLevel.bind(logging);
+        await operators?.start({ fleet: server, reload, setLogLevel });
+      },
+      async stop() {
+        await operators?.stop();
+      },
     },
-  }, {
-    name: "the port for operators",
-    async start() {
-      if (server === undefined) return;
-      const reload = async () => (await reloader.promise).reload();
-      const setLogLevel = logging.setLevel.bind(logging);
-      await operators?.start({ fleet: server, reload, setLogLevel });
-    },
-    async stop() {
-      await operators?.stop();
-    },
-  }];
+  ];
   if (!embeddedBroker) return parts;
   return [{
     name: "the embedded broker",
@@ -225,23 +235,23 @@ async function shareOpenFiles(
 async function createOperators(
   { http }: ServerConfig,
   shares: Promise<ConnectionShares>,
-  state: State | undefined,
-  log: Log,
-  metrics: Operators["metrics"] | undefined,
+  { state, telemetry, webhook, logging: { log } }: PartOptions,
 ): Promise<Operators | undefined> {
   if (http === undefined || state === undefined) return undefined;
   const { Operators } = await import("../http/mod.ts");
   const maxConnections = (await shares).http;
-  return new Operators({ config: http, log, maxConnections, metrics, ...state });
+  const { metrics } = telemetry ?? {};
+  const { watch } = webhook ?? {};
+  return new Operators({ config: http, log, maxConnections, metrics, watch, ...state });
 }
 
 function observedBy(
   operators: Operators | undefined,
-  recorder: TurnSubscriber | undefined,
-  telemetry: PartOptions["telemetry"],
+  { recorder, telemetry, webhook }: PartOptions,
 ) {
-  const all = [...operators?.subscribers ?? [], recorder, ...telemetry?.subscribers ?? []];
-  // Page and telemetry share one source of metrics.
+  const others = [recorder, webhook?.watch, ...telemetry?.subscribers ?? []];
+  const all = [...operators?.subscribers ?? [], ...others];
+  // HTTP shares what it reads from with telemetry and webhook.
   const subscribers = [...new Set(all.filter((one) => one !== undefined))];
   const metrics = operators?.metrics ?? telemetry?.metrics;
   return { subscribers, ...(metrics && { statistics: metrics.statistics }) };

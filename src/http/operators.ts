@@ -32,6 +32,8 @@ export interface OperatorsOptions {
   readonly clock?: Clock;
   /** What metrics are read from; started by whoever gives it. @default {one of its own} */
   readonly metrics?: MetricSource | undefined;
+  /** Observes all cars; started by whoever gives it. @default {one of its own} */
+  readonly watch?: FleetWatch | undefined;
   /** Connections for which there are file descriptors. @default {Infinity} */
   readonly maxConnections?: number | undefined;
 }
@@ -60,7 +62,7 @@ export class Operators {
   constructor(options: OperatorsOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.watch = new FleetWatch(this.#clock);
+    this.watch = options.watch ?? new FleetWatch(this.#clock);
     this.metrics = options.metrics ?? new MetricSource(this.#clock);
     this.#ring = new KeyRing(options.config);
     this.#sessions = new Sessions(this.#ring, this.#clock, options.stateDirectory);
@@ -126,8 +128,10 @@ export class Operators {
     this.#listening = await listenHttp(config, app.fetch, { clock, log, maxConnections });
     this.#events = events;
     if (this.#options.metrics === undefined) this.metrics.start();
-    watch.listenToIncidents(new IncidentLog(log, clock));
-    watch.start(operated.fleet);
+    if (this.#options.watch === undefined) {
+      watch.listenToIncidents(new IncidentLog(log, clock));
+      watch.start(operated.fleet);
+    }
     log.info(() => `Listening for operators on ${this.url}`);
     if (stateDirectory === undefined) {
       log.info(
@@ -160,7 +164,7 @@ export class Operators {
     await this.#listening?.stop();
     this.#listening = undefined;
     if (this.#options.metrics === undefined) this.metrics.stop();
-    this.watch.stop();
+    if (this.#options.watch === undefined) this.watch.stop();
     await this.watch.history.stop();
   }
 }

@@ -13,6 +13,7 @@ const ROOMS = [
   "http",
   "simulator",
   "telemetry",
+  "webhook",
   "observe",
   "record",
   "server",
@@ -132,6 +133,7 @@ Deno.test("start loads nothing that only other commands or keys need: it would s
     "record",
     "simulator",
     "telemetry",
+    "webhook",
   ];
   const packages = /^(aedes|hono|prom-client|.*opentelemetry.*)/;
   const needless = [...rooms].filter((name) => others.includes(name) || packages.test(name));

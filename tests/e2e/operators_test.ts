@@ -7,7 +7,6 @@ import { buildFixtures } from "../fixtures/build.ts";
 import { Mosquitto } from "../support/mosquitto.ts";
 import { TempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
-import { attributesOf, Collector } from "../telemetry/collector.ts";
 import { program, ServerProcess } from "./server_process.ts";
 import { PATIENT, Stage } from "./stage.ts";
 
@@ -31,23 +30,6 @@ async function call(url: string, method: string, params: unknown = {}) {
   );
   return (await answer.json()).result;
 }
-
-Deno.test("A server sends metrics and traces to a collector, without a port for operators", async () => {
-  await using stage = await Stage.set();
-  await using collector = new Collector();
-  const opentelemetry = { endpoint: `${collector.url}/`, metrics_interval: 0.2, trace_ratio: 1 };
-  const server = await stage.serve({ cars: { [CAR]: {} }, more: { opentelemetry } });
-  stage.gateway(CAR, { devices: [DEVICE], rate: 20, clocks: PATIENT });
-  const valueOf = (wanted: string) =>
-    collector.metrics.find(({ name }) => name === `external_server_${wanted}`)?.sum?.dataPoints[0]
-      ?.asDouble ?? 0;
-  await waitFor(() => valueOf("statuses_answered_total") > 5, "metrics of statuses");
-  assert.equal((await server.stop()).code, 0);
-  const forwarded = collector.spans.find(({ name }) => name === "forward_status");
-  const status = collector.spans.find(({ spanId }) => spanId === forwarded?.parentSpanId);
-  assert.equal(status?.name, "status");
-  assert.equal(attributesOf(status)["external_server.car"], CAR);
-});
 
 Deno.test("A server shows operators its cars, and does what they say", async () => {
   await using stage = await Stage.set();

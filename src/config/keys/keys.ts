@@ -365,7 +365,7 @@ export const COMMON = {
     of: ({ timeouts }) => timeouts.refusedPauseMs / 1000,
   }),
   limits: section("limits", "Limits of each car or module host", LIMITS),
-  health: section("health", "When a car is degraded, judged while http is on", HEALTH),
+  health: section("health", "When a car is degraded, judged while http or webhook is on", HEALTH),
   logging: optionalSection("logging", "Where log lines go", LOGGING),
   http: optionalSection("http", "Page, API and metrics for operators; off when absent", HTTP),
   opentelemetry: optionalSection(

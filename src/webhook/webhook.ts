@@ -1,0 +1,164 @@
+// Posts incidents to a URL, one after the other, until each is taken or given up.
+import type { WebhookConfig } from "../config/mod.ts";
+import { andSuppressed, type Log, Once } from "../log/mod.ts";
+import type { IncidentChange, IncidentListener } from "../observe/mod.ts";
+import {
+  type Clock,
+  deadline,
+  pauseMs,
+  systemClock,
+  type TimerHandle,
+  wallTime,
+  within,
+} from "../time/mod.ts";
+import { VERSION } from "../version.ts";
+import { type Delivery, DeliveryQueue } from "./delivery_queue.ts";
+import { messageBody, type MessageType, signedHeaders } from "./message.ts";
+
+/** What waits at most. */
+const LIMITS = { messages: 1000, characters: 1024 * 1024 };
+/** Deadline for an answer, in milliseconds. */
+const ANSWER_MS = 10_000;
+/** Pauses between attempts: 14 of them take 17 to 34 minutes. */
+const PAUSES = { firstMs: 1000, maxMs: 300_000 };
+const MAX_ATTEMPTS = 15;
+/** Deadline for what is left when stopping, in milliseconds. */
+const STOP_MS = 1500;
+/** Refusals that another attempt may change. */
+const TEMPORARY = new Set([408, 425, 429]);
+
+export interface WebhookOptions {
+  readonly config: WebhookConfig;
+  readonly company: string;
+  readonly log: Log;
+  /** @default {systemClock} */
+  readonly clock?: Clock;
+  /** A source of numbers from 0 up to 1. @default {Math.random} */
+  readonly random?: () => number;
+}
+
+/** What came of one attempt. */
+type Outcome =
+  | { readonly kind: "taken" }
+  | { readonly kind: "refused" | "failed"; readonly reason: string };
+
+/** A listener that posts the begin and the end of each incident. */
+export class Webhook implements IncidentListener {
+  readonly #options: WebhookOptions;
+  readonly #clock: Clock;
+  readonly #once: Once;
+  readonly #queue = new DeliveryQueue(LIMITS);
+  /** Distinguishes the ids of this run from those of another. */
+  readonly #run = crypto.randomUUID();
+  #count = 0;
+  #delivering: Promise<void> | undefined;
+  #isStopping = false;
+  /** The request that is under way. */
+  #request = new AbortController();
+  #pause: { readonly timer: TimerHandle; readonly end: () => void } | undefined;
+
+  constructor(options: WebhookOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#once = new Once({ clock: this.#clock });
+  }
+
+  /** The number of messages that wait. */
+  get waiting(): number {
+    return this.#queue.size;
+  }
+
+  /** See {@linkcode IncidentListener}. */
+  onIncident({ kind, incident }: IncidentChange): void {
+    if (this.#isStopping || (kind !== "began" && kind !== "ended")) return;
+    const type: MessageType = `incident.${kind}`;
+    const body = messageBody(type, this.#options.company, incident);
+    const dropped = this.#queue.push({ id: `${this.#run}-${++this.#count}`, body });
+    if (dropped > 0) this.#warn("dropped", "Dropped the oldest message: too many wait");
+    this.#delivering ??= this.#deliver().finally(() => this.#delivering = undefined);
+  }
+
+  /** Tries once more to post what waits, as long as there is time. Never rejects. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    this.#endPause();
+    if (this.#delivering !== undefined) {
+      await within(this.#delivering, STOP_MS, this.#clock);
+      this.#request.abort();
+    }
+    const { size } = this.#queue;
+    if (size > 0) this.#options.log.warning(`${size} messages were not taken by ${this.#target}`);
+  }
+
+  /** Never rejects. */
+  async #deliver(): Promise<void> {
+    let attempts = 0;
+    for (let next = this.#queue.first; next !== undefined; next = this.#queue.first) {
+      const outcome = await this.#attempt(next);
+      attempts++;
+      if (outcome.kind !== "taken") {
+        const isLast = outcome.kind === "refused" || attempts >= MAX_ATTEMPTS;
+        const what = isLast ? "given up" : "trying again";
+        this.#warn(what, `Cannot post an incident to ${this.#target}, ${what}: ${outcome.reason}`);
+        if (!isLast) {
+          if (this.#isStopping) return;
+          const { random = Math.random } = this.#options;
+          await this.#rest(pauseMs(attempts - 1, PAUSES, random()));
+          continue;
+        }
+      }
+      attempts = 0;
+      this.#queue.remove(next);
+    }
+  }
+
+  async #attempt({ id, body }: Delivery): Promise<Outcome> {
+    const { url, secret } = this.#options.config;
+    const timestamp = Math.floor(wallTime() / 1000);
+    const request = this.#request = new AbortController();
+    const headers = {
+      "content-type": "application/json",
+      "user-agent": `external-server/${VERSION}`,
+      ...signedHeaders({ id, timestamp, body }, secret),
+    };
+    const { signal } = request;
+    // Where it leads is not followed: what is posted is for whom the configuration names.
+    const options = { method: "POST", headers, body, signal, redirect: "manual" } as const;
+    try {
+      const late = () => new Error(`no answer within ${ANSWER_MS} ms`);
+      const answer = await deadline(fetch(url, options), ANSWER_MS, this.#clock, late);
+      const { ok, status } = answer;
+      answer.body?.cancel().catch(() => {});
+      if (ok) return { kind: "taken" };
+      const isTemporary = status >= 500 || TEMPORARY.has(status);
+      return { kind: isTemporary ? "failed" : "refused", reason: `it answered with ${status}` };
+    } catch (error) {
+      request.abort();
+      const reason = error instanceof Error ? error.message : String(error);
+      return { kind: "failed", reason: reason.replaceAll(url, new URL(url).origin) };
+    }
+  }
+
+  /** Without its path, which may hold a token. */
+  get #target(): string {
+    return `"${new URL(this.#options.config.url).origin}"`;
+  }
+
+  #rest(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#pause = { timer: this.#clock.set(resolve, ms), end: resolve };
+    });
+  }
+
+  #endPause(): void {
+    if (this.#pause === undefined) return;
+    this.#clock.clear(this.#pause.timer);
+    this.#pause.end();
+    this.#pause = undefined;
+  }
+
+  #warn(kind: string, text: string): void {
+    const count = this.#once.ask(kind);
+    if (count !== undefined) this.#options.log.warning(text + andSuppressed(count));
+  }
+}
