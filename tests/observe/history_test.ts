@@ -95,6 +95,7 @@ Deno.test("EventList is bounded, in events and in the length of each", () => {
 Deno.test("History survives a restart, but for what a crash of the server may cost", async () => {
   await using folder = await TempFolder.make();
   const clock = new VirtualClock();
+  await clock.advance(START);
   const open = async () => {
     const directory = new StateDirectory({ path: folder.path, log: new ListLog() });
     await directory.open();
