@@ -369,6 +369,7 @@ Deno.test("check takes a configuration from standard input [CLI-ARGUMENTS]", asy
     cwd: folder.path,
     stdin: "piped",
     stdout: "piped",
+    stderr: "null",
   }).spawn();
   const writer = process.stdin.getWriter();
   await writer.write(await Deno.readFile(await writeConfig(folder)));

@@ -64,7 +64,7 @@ const CASES: readonly (readonly [what: string, document: unknown, expected: stri
     [
       "logging.console.use: Expected true or false: found the number 1",
       'logging.console.level: Expected one of DEBUG, INFO, WARNING, ERROR, CRITICAL, in any letter case: found the string "LOUD"',
-      'logging.console.format: Expected one of "text", "json": found the string "JSON"',
+      'logging.console.format: Expected one of "text", "python", "json": found the string "JSON"',
       "logging.file.path: Expected the path of a directory: found the number 1",
     ],
   ],
