@@ -11,6 +11,7 @@ export async function checkHttp({ http }: ServerConfig): Promise<Findings> {
     findings.skipped("http", 'HTTP is off: there is no section "http"');
     return findings;
   }
+  findings.ok("keys", describeKeys(http));
   if (!await checkTls(http, findings)) return findings;
   // Whoever only needs the limits of this machine does not load it.
   const { listenHttp } = await import("../http/mod.ts");
@@ -29,6 +30,16 @@ export async function checkHttp({ http }: ServerConfig): Promise<Findings> {
     }
   }
   return findings;
+}
+
+/** Who may ask; what is wrong with a key is a finding of the configuration. */
+function describeKeys({ apiKey, keys = [] }: HttpConfig): string {
+  const known = [
+    ...(apiKey === undefined ? [] : ["api_key (admin)"]),
+    ...keys.map(({ name, scope }) => `${name} (${scope})`),
+  ];
+  if (known.length === 0) return "None is asked for: only this machine can reach the port";
+  return `Asked for: ${known.join(", ")}`;
 }
 
 /** Whether the files are usable, or there are none. */

@@ -7,6 +7,7 @@ import { localBroker } from "../support/mqtt_peers.ts";
 import { configOf, linesOf } from "./support.ts";
 
 const address = "127.0.0.1";
+const NO_KEY = "ok keys: None is asked for: only this machine can reach the port";
 type Http = NonNullable<Parameters<typeof checkHttp>[0]["http"]>;
 
 async function check(http?: Http): Promise<string[]> {
@@ -18,12 +19,13 @@ Deno.test("checkHttp() listens for a moment, with the configured certificate", a
   await using certificates = await Certificates.make();
   const port = freePort();
   assert.deepEqual(await check({ address, port }), [
+    NO_KEY,
     `ok http://127.0.0.1:${port}: The server can listen here`,
   ]);
   const { certFile, keyFile } = certificates.server;
   const lines = await check({ address, port, tls: { certFile, keyFile } });
   assert.match(
-    lines[0] ?? "",
+    lines[1] ?? "",
     /^(ok|warning) .*: Certificate ".*": (valid for|expires in) \d+ days/,
   );
   assert.ok(lines.includes(`ok ${keyFile}: The key belongs to the certificate`), lines.join("\n"));
@@ -39,15 +41,28 @@ Deno.test("checkHttp() says what keeps the server from listening", async () => {
     for await (const connection of taken) connection.close();
   })();
   assert.deepEqual(await check({ address, port }), [
+    NO_KEY,
     `failed 127.0.0.1:${port}: Cannot listen for HTTP: the port is in use`,
   ]);
   taken.close();
   await closing;
   const { server: { certFile }, client: { keyFile } } = certificates;
   assert.deepEqual(await check({ address, port, tls: { certFile, keyFile } }), [
+    NO_KEY,
     `failed TLS files: Cannot use key file "${keyFile}": it does not belong to the certificate in "${certFile}"`,
   ]);
   assert.deepEqual(await check(), ['skipped http: HTTP is off: there is no section "http"']);
+});
+
+Deno.test("checkHttp() names the keys that are asked for, and not what they are", async () => {
+  const port = freePort();
+  const [known = ""] = await check({
+    address,
+    port,
+    apiKey: "hunter2hunter2hunter2",
+    keys: [{ name: "wall", scope: "read", hash: "0".repeat(64) }],
+  });
+  assert.equal(known, "ok keys: Asked for: api_key (admin), wall (read)");
 });
 
 Deno.test("checkHttp() leaves a running server alone", async () => {
@@ -57,6 +72,7 @@ Deno.test("checkHttp() leaves a running server alone", async () => {
   );
   const { port } = running.addr;
   assert.deepEqual(await check({ address, port }), [
+    NO_KEY,
     `skipped 127.0.0.1:${port}: Not tried: a server answers here already`,
   ]);
 });
