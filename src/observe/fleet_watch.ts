@@ -161,7 +161,7 @@ export class FleetWatch implements ServerSubscriber {
       if (fleet.car(car) === undefined) {
         this.#records.delete(car);
         this.#changed.delete(car);
-        this.#health.incidents.forget(car, now);
+        this.#health.forget(car, now);
         this.history.forget(car);
         continue;
       }
@@ -171,8 +171,10 @@ export class FleetWatch implements ServerSubscriber {
       if (lastMessageAt !== null && lastMessageAt >= this.#heardUntil) {
         heardAt.set(car, Math.floor(lastMessageAt));
       }
-      if (record.health.second(now, fleet.config.health)) this.#change(car);
-      this.history.add(car, now, second, levelOf(record.health.state));
+      const { health } = record;
+      const hasChanged = health.second(now, fleet.config.health);
+      if (this.#health.isOutdated(car, health, now) || hasChanged) this.#change(car);
+      this.history.add(car, now, second, levelOf(health.state));
     }
     this.#heardUntil = now;
     for (const { name } of fleet.config.cars) this.record(name);

@@ -175,3 +175,25 @@ Deno.test("The age of the last message grows as soon as a gateway falls silent",
   await test.clock.advance(1000);
   assert.equal(test.watch.lastSecond.heardAt.size, 0);
 });
+
+Deno.test("A row is told again when its modules were tried again, and figures every 10 s", async () => {
+  const test = new Watched(["car_a", "car_b"]);
+  const changed: string[] = [];
+  test.watch.listen({
+    onChanged: (cars) => changed.push(...cars),
+    onIncident: () => {},
+    onSecond: () => {},
+  });
+  test.car("car_b").up();
+  test.car("car_a").car.start();
+  test.car("car_a").brokerUp();
+  const problem = { module: 7, detail: "init returned NULL" };
+  test.missing.set("car_a", { attempts: 1, nextAttemptAt: 3000, problem });
+  await test.clock.advance(2500);
+  changed.length = 0;
+  test.missing.set("car_a", { attempts: 2, nextAttemptAt: 9000, problem });
+  await test.clock.advance(2000);
+  assert.deepEqual(changed, ["car_a"]);
+  await test.clock.advance(10_000);
+  assert.deepEqual(changed, ["car_a", "car_a"]);
+});

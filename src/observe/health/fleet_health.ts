@@ -13,6 +13,9 @@ const PLANNED_MS = 10_000;
 /** Crashes of hosts that are remembered. */
 const MAX_CRASHES = 100;
 
+/** Figures of causes that only grow are told again so often, in milliseconds. */
+const RETELL_MS = 10_000;
+
 /** What is asked of the server. */
 export interface WatchedFleet {
   readonly config: {
@@ -29,6 +32,8 @@ export class FleetHealth {
   readonly incidents: Incidents;
   /** By host, the newest last. */
   readonly #crashes = new Map<number, HostCrash>();
+  /** Which attempts and figures were told last, by car. */
+  readonly #figures = new Map<string, string>();
   #fleet: WatchedFleet | null = null;
 
   /** @param tell Called with each change of an incident. */
@@ -50,6 +55,27 @@ export class FleetHealth {
       if (this.#crashes.size > MAX_CRASHES) this.#crashes.delete(oldest);
     } else crash.add(loss.contexts);
     for (const { car } of loss.contexts) health(car).crash = crash;
+  }
+
+  /** Whether what was told of a car's causes is out of date: attempts, shares, ages. */
+  isOutdated(car: string, health: CarHealth, now: number): boolean {
+    const { state } = health;
+    if (state !== "down" && state !== "degraded") {
+      this.#figures.delete(car);
+      return false;
+    }
+    const { missing } = this.#around(car, health, now);
+    const { attempts, nextAttemptAt } = missing ?? {};
+    const figures = `${attempts} ${nextAttemptAt} ${Math.floor(now / RETELL_MS)}`;
+    const before = this.#figures.get(car);
+    this.#figures.set(car, figures);
+    return before !== undefined && before !== figures;
+  }
+
+  /** A car is no longer served. */
+  forget(car: string, now: number): void {
+    this.#figures.delete(car);
+    this.incidents.forget(car, now);
   }
 
   /** The health of one car, in words. */
