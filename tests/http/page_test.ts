@@ -2,7 +2,12 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 import assert from "node:assert/strict";
-import type { CarRates, CarSummary, ServerEvent } from "../../src/http/api/schemas.ts";
+import type {
+  CarRates,
+  CarSummary,
+  IncidentView,
+  ServerEvent,
+} from "../../src/http/api/schemas.ts";
 import { chromiumTest, type Tab } from "./browser.ts";
 import { waitFor } from "../support/wait.ts";
 import {
@@ -286,6 +291,42 @@ chromiumTest(
     const row = page.getByRole("row", { name: "car_1" });
     await row.getByText("Paused", { exact: true }).waitFor();
     await row.getByText(/Paused by desk \S+: brakes \(until the server restarts\)/).waitFor();
+    assertQuiet(tab);
+  },
+);
+
+chromiumTest(
+  "page lets an operator acknowledge an incident with a name and a note",
+  async (tab) => {
+    const { page } = tab;
+    await using server = PageServer.start([someCar("car_1")]);
+    server.answers.set("incident.acknowledge", { result: {} });
+    await page.goto(server.url);
+    await page.getByRole("row", { name: "car_1" }).waitFor();
+    const incident = someIncident({ id: 7, text: "Gateway silent" });
+    const tell = (different: Partial<IncidentView>) =>
+      server.send({
+        type: "incident",
+        at: Date.now(),
+        change: "changed",
+        incident: { ...incident, ...different },
+      });
+    tell({});
+    const list = page.getByRole("list", { name: "Latest incidents" });
+    await list.getByRole("button", { name: "Acknowledge" }).click();
+    const dialog = page.getByRole("dialog", { name: "Acknowledge the incident?" });
+    await dialog.getByLabel("Your name").fill("Ann");
+    await dialog.getByLabel("Note (optional)").fill("drives there");
+    await page.keyboard.press("Enter");
+    await dialog.waitFor({ state: "hidden" });
+    await waitFor(() => server.calls.length > 0, "a call");
+    assert.deepEqual(server.calls, [{
+      method: "incident.acknowledge",
+      params: { id: 7, name: "Ann", note: "drives there" },
+    }]);
+    tell({ acknowledged: { name: "Ann", note: "drives there", at: Date.now() } });
+    await list.getByText(/\(Ann: drives there\)/).waitFor();
+    assert.equal(await list.getByRole("button").count(), 0);
     assertQuiet(tab);
   },
 );

@@ -1,6 +1,7 @@
 // @ts-check
 /// <reference lib="dom" />
 // What an operator can do to cars: buttons, a question before it, and what came of it.
+import { Dialog } from "./dialog.js";
 import { make, say } from "./dom.js";
 import { counted, formatTime } from "./format.js";
 import { session } from "./session.js";
@@ -39,7 +40,7 @@ export class Actions {
   #cars;
   #count = make("span", { class: "count" });
   #result = make("p", { class: "result", role: "status" });
-  #dialog = make("dialog", { class: "ask", "aria-labelledby": "ask-title" });
+  #dialog = new Dialog();
   #buttons;
   element;
 
@@ -58,7 +59,7 @@ export class Actions {
     const group = make("div", { class: "actions", role: "group", "aria-label": label });
     if (counts) group.append(this.#count);
     group.append(...this.#buttons);
-    this.element = make("div", { hidden: true }, group, this.#result, this.#dialog);
+    this.element = make("div", { hidden: true }, group, this.#result, this.#dialog.element);
     this.update();
   }
 
@@ -77,27 +78,15 @@ export class Actions {
   #ask(action, cars) {
     const { word, note } = ACTIONS[action];
     const what = cars.length === 1 ? cars[0] ?? "" : counted(cars.length, "car");
-    const reason = make("input", { id: "reason", maxlength: "200", autocomplete: "off" });
-    const cancel = make("button", { type: "button" }, "Cancel");
-    const form = make(
-      "form",
-      {},
-      make("h2", { id: "ask-title" }, `${word} ${what}?`),
-      make("p", {}, note),
-      ...(cars.length > 1 ? [make("p", { class: "muted" }, namesText(cars))] : []),
-      make("label", { for: "reason" }, "Reason (optional)"),
-      reason,
-      make("div", { class: "buttons" }, cancel, make("button", { type: "submit" }, word)),
-    );
-    cancel.addEventListener("click", () => this.#dialog.close());
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.#dialog.close();
-      void this.#act(action, cars, reason.value.trim());
-    });
-    this.#dialog.replaceChildren(form);
-    this.#dialog.showModal();
-    reason.focus();
+    this.#dialog.ask({
+      title: `${word} ${what}?`,
+      texts: [
+        make("p", {}, note),
+        ...(cars.length > 1 ? [make("p", { class: "muted" }, namesText(cars))] : []),
+      ],
+      fields: [{ name: "reason", label: "Reason (optional)", maxlength: 200 }],
+      word,
+    }, ({ reason = "" }) => void this.#act(action, cars, reason));
   }
 
   /**

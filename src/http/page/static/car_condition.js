@@ -87,9 +87,9 @@ export function rankOf(car) {
 export function causeText({ text, attempts, nextAttemptAt }, now) {
   if (attempts === null || attempts === 0) return text;
   const failed = `${attempts} ${attempts === 1 ? "attempt" : "attempts"} failed`;
-  const next = nextAttemptAt === null
+  const next = nextAttemptAt === null || nextAttemptAt <= now
     ? "trying now"
-    : `next in ${formatSpan(Math.max(0, nextAttemptAt - now))}`;
+    : `next in ${formatSpan(nextAttemptAt - now)}`;
   return `${text}, ${failed}, ${next}`;
 }
 

@@ -2,9 +2,11 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 // The latest incidents of all cars: as a list that is seen, and as words for a screen reader.
+import { Dialog } from "./dialog.js";
 import { keepChildren, make, makeIcon, say, setAttribute, setText } from "./dom.js";
 import { counted, formatTime } from "./format.js";
 import { carHash } from "./row.js";
+import { session } from "./session.js";
 import { incidentText, isNews } from "./car_condition.js";
 
 /** @typedef {import("../../api/schemas.ts").IncidentView} IncidentView */
@@ -15,7 +17,10 @@ const NAMED = 3;
 
 /** A few lines that are only there while there is news. */
 export class IncidentList {
-  element = make("ul", { class: "latest", "aria-label": "Latest incidents", hidden: true });
+  #list = make("ul", { class: "latest", "aria-label": "Latest incidents" });
+  #problem = make("p", { class: "result problem", role: "status" });
+  #dialog = new Dialog();
+  element = make("div", { hidden: true }, this.#list, this.#problem, this.#dialog.element);
   /** One for each incident, kept while it is news, so that its links keep the focus. */
   #lines = /** @type {Map<number, Line>} */ (new Map());
 
@@ -27,14 +32,43 @@ export class IncidentList {
     const news = latest.filter((incident) => isNews(incident, now));
     if (this.element.hidden !== (news.length === 0)) this.element.hidden = news.length === 0;
     const before = this.#lines;
-    this.#lines = new Map(news.map(({ id }) => [id, before.get(id) ?? new Line()]));
+    this.#lines = new Map(news.map(({ id }) => [id, before.get(id) ?? this.#line()]));
     for (const incident of news) this.#lines.get(incident.id)?.show(incident, now);
     keepChildren(
-      this.element,
+      this.#list,
       news,
       ({ id }) => String(id),
       ({ id }) => /** @type {Line} */ (this.#lines.get(id)).element,
     );
+  }
+
+  #line() {
+    return new Line((incident) => {
+      const name = { name: "name", label: "Your name", value: session.name, maxlength: 100 };
+      this.#dialog.ask({
+        title: "Acknowledge the incident?",
+        texts: [make("p", {}, incident.text), make("p", { class: "muted" }, incident.advice)],
+        fields: [
+          { ...name, required: true },
+          { name: "note", label: "Note (optional)", maxlength: 1000 },
+        ],
+        word: "Acknowledge",
+      }, (values) => void this.#acknowledge(incident.id, values));
+    });
+  }
+
+  /**
+   * @param {number} id
+   * @param {Readonly<Record<string, string>>} by name and note
+   */
+  async #acknowledge(id, { name, note }) {
+    try {
+      await session.call("incident.acknowledge", { id, name, note });
+      say(this.#problem, "");
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      say(this.#problem, `Cannot acknowledge the incident: ${why}`);
+    }
   }
 }
 
@@ -43,6 +77,9 @@ class Line {
   #when = new Text();
   #cars = make("span", {});
   #text = new Text();
+  #button = make("button", { type: "button", hidden: true }, "Acknowledge");
+  /** @type {IncidentView | null} */
+  #incident = null;
   element = make(
     "li",
     {},
@@ -50,15 +87,27 @@ class Line {
     make("span", { class: "when" }, this.#when),
     " ",
     this.#cars,
-    " ",
+    ": ",
     this.#text,
+    " ",
+    this.#button,
   );
+
+  /** @param {(incident: IncidentView) => void} onTake called when somebody wants to acknowledge it */
+  constructor(onTake) {
+    this.#button.addEventListener("click", () => {
+      if (this.#incident !== null) onTake(this.#incident);
+    });
+  }
 
   /**
    * @param {IncidentView} incident
    * @param {number} now
    */
   show(incident, now) {
+    this.#incident = incident;
+    const mayTake = session.mayOperate && incident.acknowledged === null;
+    if (this.#button.hidden === mayTake) this.#button.hidden = !mayTake;
     setText(this.#when, formatTime(incident.beganAt, now));
     keepChildren(this.#cars, carsOf(incident), ({ word }) => word, ({ car, word }) => {
       return car === null ? make("span", {}, word) : make("a", { href: carHash(car) }, word);
