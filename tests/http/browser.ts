@@ -1,5 +1,5 @@
 // A headless Chromium for tests, and a tab that remembers what went wrong in it.
-import { type Browser, chromium, type Page } from "playwright-core";
+import { chromium, type Page } from "playwright-core";
 
 const BINARY = "/usr/bin/chromium";
 /** What a test awaits in the page comes within this, in milliseconds. */
@@ -44,9 +44,9 @@ export class Tab implements AsyncDisposable {
   readonly page: Page;
   /** Errors of scripts, and whatever the browser complains about. */
   readonly complaints: string[] = [];
-  readonly #browser: Browser;
+  readonly #browser: { close(): Promise<void> };
 
-  private constructor(browser: Browser, page: Page) {
+  private constructor(browser: { close(): Promise<void> }, page: Page) {
     this.#browser = browser;
     this.page = page;
     page.on("pageerror", (error) => this.complaints.push(String(error)));
@@ -62,6 +62,15 @@ export class Tab implements AsyncDisposable {
     const options = { executablePath: BINARY, headless: true, args: ARGUMENTS, timeout: PAGE_MS };
     const browser = await chromium.launch(options);
     const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+    page.setDefaultTimeout(PAGE_MS);
+    return new Tab(browser, page);
+  }
+
+  /** Starts the browser with a profile that stays in a folder, as on a screen that is switched on. */
+  static async withProfile(folder: string): Promise<Tab> {
+    const options = { executablePath: BINARY, headless: true, args: ARGUMENTS, timeout: PAGE_MS };
+    const browser = await chromium.launchPersistentContext(folder, options);
+    const page = await browser.newPage();
     page.setDefaultTimeout(PAGE_MS);
     return new Tab(browser, page);
   }

@@ -4,8 +4,12 @@ import type { Page } from "playwright-core";
 import { FRONT } from "../car/support.ts";
 import { settled } from "../support/virtual_clock.ts";
 import { waitFor } from "../support/wait.ts";
-import { chromiumTest } from "./browser.ts";
-import { Fixture, KEY, TestGateway } from "./fixture.ts";
+import { StateDirectory } from "../../src/state/state_directory.ts";
+import { ListLog } from "../support/list_log.ts";
+import { TempFolder } from "../support/temp.ts";
+import { chromiumTest, Tab } from "./browser.ts";
+import { keyHash } from "../../src/config/resolve/http.ts";
+import { Fixture, type FixtureOptions, KEY, TestGateway } from "./fixture.ts";
 
 async function unlock(page: Page, key: string): Promise<void> {
   await page.getByLabel("API key").fill(key);
@@ -71,4 +75,31 @@ chromiumTest("page follows a car through its life, as the server tells it", asyn
   await page.getByRole("alert").filter({ hasText: "No connection to the server" }).waitFor();
   const complaints = tab.complaints.filter((text) => !text.startsWith("Failed to load resource"));
   assert.deepEqual(complaints, []);
+});
+
+chromiumTest("page comes back by itself when its screen and the server have been off", async () => {
+  await using folder = await TempFolder.make();
+  const hash = keyHash(KEY);
+  const keys = [{ name: "wall", scope: "read", hash }] as const;
+  const http = { apiKey: undefined, keys } as unknown as NonNullable<FixtureOptions["http"]>;
+  const serve = async (): Promise<AsyncDisposableStack & { readonly fixture: Fixture }> => {
+    const state = new StateDirectory({ path: folder.file("state"), log: new ListLog() });
+    await state.open();
+    const stack = new AsyncDisposableStack();
+    stack.defer(() => state.stop());
+    return Object.assign(stack, { fixture: stack.use(await Fixture.start({ http, state })) });
+  };
+  {
+    await using server = await serve();
+    await using tab = await Tab.withProfile(folder.file("profile"));
+    await tab.page.goto(server.fixture.operators.url);
+    await unlock(tab.page, KEY);
+    await tab.page.getByRole("row", { name: "car_a" }).waitFor();
+  }
+  await using server = await serve();
+  await using tab = await Tab.withProfile(folder.file("profile"));
+  await tab.page.goto(server.fixture.operators.url);
+  await tab.page.getByRole("row", { name: "car_a" }).waitFor();
+  await tab.page.getByRole("button", { name: "Log out" }).click();
+  await tab.page.getByLabel("API key").waitFor();
 });
