@@ -42,7 +42,7 @@ const KINDS: readonly Kind[] = GATEWAY_VERSIONS.flatMap((version) =>
 );
 const CARS = KINDS.flatMap(({ cars }) => cars);
 
-/** A broker, a server that can be killed and started anew, and the gateways. */
+/** A broker, a server that can be killed and restarted, and the gateways. */
 class Site implements AsyncDisposable {
   readonly broker: Mosquitto;
   readonly fleet: Fleet;

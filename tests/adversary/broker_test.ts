@@ -75,7 +75,7 @@ async function embedded(): Promise<{ server: ServerProcess; gateway: Gateway; po
   return { server, gateway, port };
 }
 
-Deno.test("subscribers of the embedded broker that stop reading are dropped, and nobody else waits", async () => {
+Deno.test("subscribers of the embedded broker that stop reading are dropped, and no other client waits", async () => {
   const { server, gateway, port } = await embedded();
   await using _server = server;
   await using _gateway = gateway;

@@ -75,7 +75,7 @@ export async function flood(
   return await publishing(port, perSecond, repeatedly(packets));
 }
 
-/** Takes so many packets from the list, from where it stopped, and begins anew at its end. */
+/** Takes so many packets from the list, from where it stopped, and starts over at its end. */
 function repeatedly(packets: readonly Uint8Array[]): (count: number) => Uint8Array {
   const ends = [0];
   for (const packet of packets) ends.push((ends.at(-1) ?? 0) + packet.length);

@@ -9,7 +9,7 @@ import { waitFor } from "../support/wait.ts";
 import { PATIENT, Stage } from "../e2e/stage.ts";
 import { answered, stops } from "./support.ts";
 
-mosquittoTest("a library that signals its process group ends no server", async () => {
+mosquittoTest("a library that signals its process group does not end the server", async () => {
   await using stage = await Stage.set();
   const server = await stage.serve({
     cars: { car_1: { crash_in: "forward_status", crash_how: "kill_group" }, car_2: {} },
@@ -55,7 +55,7 @@ for (const flood_text of ["garbage, garbage", "\u0001\u0001\u0001\u0001"]) {
   );
 }
 
-mosquittoTest("what a library has forked ends with an orderly stop", async () => {
+mosquittoTest("what a library has forked ends with a clean stop", async () => {
   await using folder = await TempFolder.make();
   const child_pid = folder.file("pid");
   await using stage = await Stage.set();
@@ -69,7 +69,7 @@ mosquittoTest("what a library has forked ends with an orderly stop", async () =>
 
 for (const [flood_text, flood_to] of [["z\n", "stdout"], ["z", "stderr"]] as const) {
   const what = `${JSON.stringify(flood_text)} to ${flood_to}`;
-  mosquittoTest(`a module that prints ${what} without end starves nobody`, async () => {
+  mosquittoTest(`a module that prints ${what} without end starves no other`, async () => {
     await using stage = await Stage.set();
     const flood = { crash_in: "init", crash_how: "flood", flood_text, flood_to };
     const server = await stage.serve({ cars: { car_1: flood, car_2: {} } });

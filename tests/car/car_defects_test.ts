@@ -88,7 +88,7 @@ Deno.test("Car throws nothing at its transport when that cannot be paused or res
   assert.equal(test.clock.timers, 1);
 });
 
-Deno.test("Car.stop() resolves when the transport does not stop in order", async () => {
+Deno.test("Car.stop() resolves when the transport does not stop cleanly", async () => {
   class Clinging extends MemoryTransport {
     override stop(): Promise<void> {
       return Promise.reject(new Error("clings"));
@@ -99,7 +99,7 @@ Deno.test("Car.stop() resolves when the transport does not stop in order", async
   assert.match(test.log.texts("CRITICAL")[0] ?? "", /stopping the transport: Error: clings/);
 });
 
-Deno.test("Car tries a deadline that a defect keeps from being dealt with once a second, not for ever at once", async () => {
+Deno.test("Car tries a deadline that a defect keeps from being dealt with once a second, not in a busy loop", async () => {
   const test = await new CarFixture().up().run([FRONT]);
   let looks = 0;
   let broken = false;
@@ -125,7 +125,7 @@ Deno.test("Car tries a deadline that a defect keeps from being dealt with once a
   assert.equal(test.clock.timers, 0);
 });
 
-Deno.test("Car takes what its own effects bring after them, not between them", async () => {
+Deno.test("Car takes inputs that its own effects cause after them, not between them", async () => {
   const transport = new MemoryTransport();
   const done: string[] = [];
   const test = new CarFixture({

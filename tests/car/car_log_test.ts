@@ -89,7 +89,7 @@ Deno.test("Car builds no text for a level that is off, also not for statuses tha
   assert.equal(test.car.statistics.moduleCallsFailed, 50);
 });
 
-Deno.test("Car says a status that is not forwarded once per device and reason [STATUS-UNSERVED]", async () => {
+Deno.test("Car logs a status that is not forwarded once per device and reason [STATUS-UNSERVED]", async () => {
   const test = await new CarFixture({ logLevel: "INFO" }).up().run([FRONT]);
   for (let i = 0; i < 10; i++) {
     test.status(REAR);

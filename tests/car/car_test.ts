@@ -30,7 +30,7 @@ Deno.test("Car forwards the error message after the status, then answers [STATUS
   assert.equal(test.car.statistics.moduleCallsFailed, 2);
 });
 
-Deno.test("Car answers in counter order, whatever module is faster [STATUS-ORDER]", async () => {
+Deno.test("Car answers in counter order, whichever module is faster [STATUS-ORDER]", async () => {
   const test = await new CarFixture().up().run([FRONT, LAMP]);
   test.context(7).automatic = false;
   test.status(FRONT);
@@ -72,7 +72,7 @@ Deno.test("Car waits for a lost module and takes up the Connect that came meanwh
 Deno.test("Car calls no context that it has released, also before others are attached", async () => {
   const test = await new CarFixture().up().run([FRONT, LAMP]);
   const [front, lamp] = [test.context(7), test.context(8)];
-  test.car.releaseModules("Its modules are configured anew");
+  test.car.releaseModules("Its modules were reconfigured");
   // They still hear that their devices have left.
   assert.deepEqual([front.calls, lamp.calls], [["disconnect 1 7/1/front"], [
     "disconnect 1 8/1/lamp",

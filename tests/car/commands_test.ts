@@ -254,7 +254,7 @@ Deno.test("step() lets commands wait when too many are unanswered", () => {
   assert.deepEqual(car.respond(1).lines, ["acknowledge 7 a", "Command 3 7/1/front c"]);
 });
 
-Deno.test("step() asks a module that floods to keep its commands, and again for them", () => {
+Deno.test("step() holds a module that floods, and releases it", () => {
   const car = runningCar([FRONT], { maxUnansweredCommands: 1, maxWaitingCommands: 4 });
   const texts = ["a", "b", "c", "d"];
   for (const text of texts) assert.deepEqual(car.command(FRONT, text).linesOf("hold"), []);
@@ -326,7 +326,7 @@ Deno.test("step() counts bytes of commands to the last one, sent or waiting", ()
   }
 });
 
-Deno.test("step() gives bytes of commands back that it drops or sends first", () => {
+Deno.test("step() frees the bytes of commands that it drops or sends first", () => {
   const bytesOf = (car: TestCar) => car.session.base.commands.readyBytes;
   const car = runningCar([FRONT, LAMP], { maxUnansweredCommands: 1 });
   for (const text of ["sent", "b", "c"]) car.command(LAMP, text);

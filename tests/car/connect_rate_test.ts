@@ -65,12 +65,12 @@ Deno.test("step() lets the sequences of a storm begin after pauses that grow to 
   assert.ok(begun.length < 40, `${begun.length} sequences`);
 });
 
-Deno.test("step() slows no gateway that connects every 1.3 s, however long [CONNECT-RATE]", () => {
+Deno.test("step() does not slow a gateway that connects every 1.3 s, however long [CONNECT-RATE]", () => {
   const car = waitingCar();
   assert.equal(storm(car, 1300, 600_000).length, Math.ceil(600_000 / 1300));
 });
 
-Deno.test("step() takes a gateway up at once that has waited by itself after a storm [CONNECT-RATE]", () => {
+Deno.test("step() takes up at once a gateway that paused on its own after a storm [CONNECT-RATE]", () => {
   const car = stormedCar();
   storm(car, 10, 100_000);
   // The last one of the storm, then its own.

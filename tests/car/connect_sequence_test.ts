@@ -166,7 +166,7 @@ Deno.test("step() notes another company or vehicle name and goes on [CONNECT-NAM
   assert.deepEqual(seen.linesOf("ConnectResponse"), ["ConnectResponse OK"]);
 });
 
-Deno.test("step() has no clock of its own for device_connected [CONNECT-TIMEOUT]", () => {
+Deno.test("step() has no deadline of its own for device_connected [CONNECT-TIMEOUT]", () => {
   const car = connectingCar([FRONT]);
   assert.equal(car.deadline, Infinity);
 });
@@ -182,7 +182,7 @@ Deno.test("step() keeps statuses that come before its ConnectResponse [CONNECT-O
   ]);
 });
 
-Deno.test("step() ignores a second delivery of the Connect it works on [CONNECT-MESSAGE]", () => {
+Deno.test("step() ignores a redelivery of the Connect it works on [CONNECT-MESSAGE]", () => {
   const car = connectingCar([FRONT]);
   assert.deepEqual(car.connect([FRONT]).lines, []);
   assert.deepEqual(car.modulesReturn().lines, ["ConnectResponse OK"]);
@@ -225,7 +225,7 @@ Deno.test("step() starts over with a Connect of another id in every step [CONNEC
   }
 });
 
-Deno.test("step() takes late results of an old session for nothing new [CONNECT-NEW-SESSION]", () => {
+Deno.test("step() ignores late results of an old session [CONNECT-NEW-SESSION]", () => {
   const car = connectingCar([FRONT]);
   // The device may be with the module already: it has to leave before it comes again.
   assert.deepEqual(car.connect([FRONT], "s2").lines, [

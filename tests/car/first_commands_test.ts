@@ -57,7 +57,7 @@ Deno.test("step() notes an empty command of a module in the sequence, too [COMMA
   assert.deepEqual(car.respond(0).lines, ["acknowledge 7"]);
 });
 
-Deno.test("step() wants as many responses as commands, whatever their counters [CONNECT-COMMAND-RESPONSES]", () => {
+Deno.test("step() expects as many responses as commands, whatever their counters [CONNECT-COMMAND-RESPONSES]", () => {
   const car = firstCommandsCar();
   assert.deepEqual(car.respond(77).lines, []);
   assert.equal(car.session.kind, "connecting");
@@ -100,7 +100,7 @@ Deno.test("step() acknowledges only commands that came from a module, in order [
   assert.deepEqual(car.respond(0).lines, ["acknowledge 7 go", "acknowledge 8 on"]);
 });
 
-Deno.test("step() acknowledges behind a response with a strange counter [CONNECT-COMMAND-RESPONSES]", () => {
+Deno.test("step() acknowledges after a response with an unknown counter [CONNECT-COMMAND-RESPONSES]", () => {
   const car = firstStatusesCar();
   car.command(LAMP, "on");
   car.status(FRONT);
@@ -131,7 +131,7 @@ Deno.test("step() disconnects a device whose first command finds it away [COMMAN
   ]);
 });
 
-Deno.test("step() skips what else arrives but keeps statuses [CONNECT-OTHER-MESSAGES]", () => {
+Deno.test("step() ignores other messages but keeps statuses [CONNECT-OTHER-MESSAGES]", () => {
   const car = firstCommandsCar();
   car.status(FRONT, { session: "other" });
   assert.deepEqual(car.respond(0, 0, "other").lines, []);
@@ -202,7 +202,7 @@ Deno.test("step() ends the session at once when a status that it kept is too far
 });
 
 for (const name of ["statuses", "responses"] as const) {
-  Deno.test(`step() keeps 1,000 further statuses while it awaits ${name}, and loses no later one unsaid [CONNECT-OTHER-MESSAGES]`, () => {
+  Deno.test(`step() keeps 1,000 further statuses while it awaits ${name}, and notes each later one that it loses [CONNECT-OTHER-MESSAGES]`, () => {
     const car = firstStatusesCar([FRONT, LAMP]);
     car.status(FRONT, { counter: 0 });
     if (name === "responses") car.status(LAMP, { counter: 1 });

@@ -13,7 +13,7 @@ import {
   type Seen,
 } from "./support.ts";
 
-Deno.test("step() wants a status of every listed device, in any order [CONNECT-FIRST-STATUSES]", () => {
+Deno.test("step() expects a status of every listed device, in any order [CONNECT-FIRST-STATUSES]", () => {
   const car = firstStatusesCar([FRONT, REAR, FOREIGN]);
   assert.deepEqual(car.status(FOREIGN).lines, ["StatusResponse 0"]);
   assert.deepEqual(car.status(REAR).lines, ["StatusResponse 1"]);
@@ -105,7 +105,7 @@ Deno.test("step() hears every device though all first statuses have the same cou
   assert.deepEqual(car.status(REAR, { counter: 2 }).answers, [2]);
 });
 
-Deno.test("step() hears a device whose counter one of a stranger had [CONNECT-FIRST-STATUSES]", () => {
+Deno.test("step() counts a first status whose counter an unlisted device used [CONNECT-FIRST-STATUSES]", () => {
   const car = firstStatusesCar([FRONT]);
   assert.deepEqual(car.status(REAR, { counter: 1 }).lines, []);
   assert.deepEqual(car.status(FRONT, { counter: 1 }).answers, [1]);
@@ -147,7 +147,7 @@ Deno.test("step() lets statuses of devices that are not listed count [CONNECT-CO
   assert.deepEqual(car.status(FRONT, { counter: 2 }).answers, [2]);
 });
 
-Deno.test("step() takes no second delivery of such a status for counting anew [CONNECT-COUNTER]", () => {
+Deno.test("step() does not mistake a redelivery of such a status for a restarted counter [CONNECT-COUNTER]", () => {
   const car = firstStatusesCar([FRONT, LAMP]);
   car.status(REAR, { counter: 0, state: DeviceState.RUNNING });
   car.status(FRONT, { counter: 1 });
@@ -179,7 +179,7 @@ Deno.test("step() keeps further statuses of a device for later [CONNECT-OTHER-ME
   assert.deepEqual(car.status(LAMP, { counter: 3 }).answers, [3]);
 });
 
-Deno.test("step() follows a gateway that counts anew [CONNECT-COUNTER]", () => {
+Deno.test("step() follows a gateway whose counter restarts [CONNECT-COUNTER]", () => {
   const car = firstStatusesCar();
   car.status(FRONT, { counter: 100 });
   car.status(LAMP, { counter: 101 });
@@ -203,20 +203,20 @@ Deno.test("step() misses no counter of before when a gateway counts anew [CONNEC
   assert.deepEqual(car.advance(29_999).failures, []);
 });
 
-Deno.test("step() takes no CONNECTING below the expected counter for counting anew [CONNECT-COUNTER]", () => {
+Deno.test("step() does not mistake CONNECTING below the expected counter for a restarted counter [CONNECT-COUNTER]", () => {
   const car = runningCar([FRONT, LAMP]);
   assert.deepEqual(car.status(LAMP, { counter: 1, state: DeviceState.CONNECTING }).lines, []);
   assert.deepEqual(car.status(FRONT, { counter: 2 }).answers, [2]);
 });
 
-Deno.test("step() does not take a first status above the expected counter as a new count [CONNECT-COUNTER]", () => {
+Deno.test("step() does not mistake a first status above the expected counter for a restarted one [CONNECT-COUNTER]", () => {
   const car = runningCar([FRONT]);
   assert.deepEqual(car.status(FRONT, { counter: 2 }).lines, []);
   assert.deepEqual(car.status(FRONT, { counter: 0 }).lines, []);
   assert.deepEqual(car.status(FRONT, { counter: 1 }).answers, [1, 2]);
 });
 
-Deno.test("step() tells the sequence's forwards from those of a new count [CONNECT-COUNTER]", () => {
+Deno.test("step() distinguishes the sequence's forwards from those after a restarted counter [CONNECT-COUNTER]", () => {
   const car = firstStatusesCar([FRONT]);
   car.automatic = false;
   car.status(FRONT, { counter: 0 });
@@ -285,7 +285,7 @@ Deno.test("step() takes exactly as many bytes in the connect sequence as it may 
   assert.deepEqual(taken, [[true, true, true], [false, false, false]]);
 });
 
-Deno.test("step() keeps so many bytes for after the connect sequence, and no more [CONNECT-OTHER-MESSAGES]", () => {
+Deno.test("step() keeps statuses for after the connect sequence up to the limit of bytes [CONNECT-OTHER-MESSAGES]", () => {
   const car = firstCommandsCar([FRONT], { maxWaitingBytes: 5_000 });
   const state = DeviceState.RUNNING;
   car.status(FRONT, { state, data: "x".repeat(4_000) });

@@ -26,7 +26,7 @@ function live(world: World, actions: readonly Action[]): World {
   return world;
 }
 
-Deno.test("step() keeps every rule in ordinary life with loss, doubles and delays", () => {
+Deno.test("step() keeps every rule in ordinary life with loss, duplicates and delays", () => {
   const totals = { running: 0, answers: 0, forwards: 0, acknowledged: 0, ended: 0 };
   fc.assert(
     fc.property(devices, scenario(...ordinary), (count, actions) => {

@@ -17,7 +17,7 @@ const LOST: Input = { type: "broker_lost", detail: "connection reset" };
 const LEAVING: Input = { type: "broker_leaving", detail: "another broker" };
 const GONE: Input = { type: "module_lost", detail: "Module 7: killed" };
 
-Deno.test("step() tells whoever is there as soon as the broker accepts it, before it listens [TELL-START]", () => {
+Deno.test("step() asks any gateway to connect again as soon as the broker accepts it, before it listens [TELL-START]", () => {
   const car = new TestCar();
   const seen = car.input({ type: "broker_connected" });
   assert.deepEqual(seen.published, [{ kind: "connect_response", sessionId: "", type: 1 }]);
@@ -26,7 +26,7 @@ Deno.test("step() tells whoever is there as soon as the broker accepts it, befor
   assert.equal(car.session.kind, "waiting");
 });
 
-Deno.test("step() says nothing more for 5 s after the start, and no timer is set for it [TELL-ONCE]", () => {
+Deno.test("step() is silent for 5 s after the start, and no timer is set for it [TELL-ONCE]", () => {
   const car = new TestCar();
   car.brokerUp();
   car.now += SILENCE_MS - 1;
@@ -158,7 +158,7 @@ Deno.test("step() lets no straggler fail the Connect it holds [TELL-HELD]", () =
   ]);
 });
 
-Deno.test("step() sends gateways of a paused car away, once, and discards what they say [TELL-PAUSED]", () => {
+Deno.test("step() sends gateways of a paused car away, once, and discards their messages [TELL-PAUSED]", () => {
   const car = runningCar([FRONT, LAMP]);
   assert.deepEqual(car.input({ type: "pause" }).linesOf("notify", "ALREADY_LOGGED"), ["notify"]);
   car.now += 10 * SILENCE_MS;

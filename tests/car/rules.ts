@@ -208,7 +208,11 @@ export class Rules {
         this.#record = new SessionRecord();
         return;
       case "note":
-        assert.notEqual(effect.note.code, "counter_restarted", "This gateway does not count anew");
+        assert.notEqual(
+          effect.note.code,
+          "counter_restarted",
+          "This gateway never restarts its counter",
+        );
         return;
       default:
         return;

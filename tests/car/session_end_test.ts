@@ -140,7 +140,7 @@ Deno.test("step() disconnects a device that is just coming [FAIL-CLEANUP]", () =
   ]);
 });
 
-Deno.test("step() takes back what no module has begun, so that nobody waits for it [FAIL-CLEANUP]", () => {
+Deno.test("step() withdraws calls that have not begun, so that nothing waits for them [FAIL-CLEANUP]", () => {
   const car = runningCar([FRONT]);
   car.automatic = false;
   car.status(FRONT, { data: "a" });
@@ -228,7 +228,7 @@ Deno.test("step() gives every failure one reason, with what was awaited and how 
   }
 });
 
-Deno.test("step() says how long it waited in truth when a tick comes late [FAIL-REASONS]", () => {
+Deno.test("step() says how long it really waited when a tick comes late [FAIL-REASONS]", () => {
   const car = runningCar([FRONT]);
   car.now += 31_000;
   assert.equal(car.input({ type: "tick" }).failures[0]?.waitedMs, 31_000);

@@ -7,7 +7,7 @@ import { device, FOREIGN, FRONT, LAMP, REAR, runningCar } from "./support.ts";
 
 const { CONNECTING, RUNNING, ERROR, DISCONNECT } = DeviceState;
 
-Deno.test("step() connects a device that comes with CONNECTING [STATUS-STATES]", () => {
+Deno.test("step() connects a device whose status is CONNECTING [STATUS-STATES]", () => {
   const car = runningCar([FRONT]);
   assert.deepEqual(car.status(LAMP, { state: CONNECTING, data: "hi" }).lines, [
     "connect 8/1/lamp",

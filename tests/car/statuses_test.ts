@@ -19,7 +19,7 @@ function reasons(seen: { failures: readonly { reason: string }[] }): string[] {
 
 // Session
 
-Deno.test("step() fails a session nobody speaks in for mqtt_timeout [SESSION-TIMEOUT]", () => {
+Deno.test("step() fails a session that is silent for mqtt_timeout [SESSION-TIMEOUT]", () => {
   const car = runningCar([FRONT]);
   assert.deepEqual(car.advance(29_999).lines, []);
   const seen = car.advance(1);
@@ -229,7 +229,7 @@ Deno.test("step() hands modules a bounded number of statuses at a time [STATUS-F
   assert.equal(car.moduleReturns(0).answers.length, 73);
 });
 
-Deno.test("step() stops reading at so many bytes, whatever the number of statuses [SESSION-READING]", () => {
+Deno.test("step() stops reading at the limit of bytes, whatever the number of statuses [SESSION-READING]", () => {
   const car = runningCar([FRONT], { maxWaitingBytes: 10_000 });
   car.automatic = false;
   const data = "x".repeat(4_000);
@@ -272,7 +272,7 @@ Deno.test("step() fails a session with too many bytes ahead of a gap [STATUS-GAP
   );
 });
 
-Deno.test("step() gives bytes ahead of a gap back when it closes, and takes as many as it may", () => {
+Deno.test("step() frees bytes ahead of a gap when it closes, and takes as many as it may", () => {
   const car = runningCar([FRONT], { maxWaitingBytes: 1000 });
   // Of role, name and session id.
   const rest = "front".length + "name of front".length + "s1".length;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { stateName } from "../../src/session/state.ts";
 import { FRONT, runningCar, TestCar, waitingCar } from "./support.ts";
 
-Deno.test("step() waits for a Connect as long as it takes [WAIT-CONNECT]", () => {
+Deno.test("step() waits for a Connect without a timeout [WAIT-CONNECT]", () => {
   const car = waitingCar();
   assert.equal(car.deadline, Infinity);
   assert.deepEqual(car.advance(365 * 24 * 3600 * 1000).lines, []);
@@ -24,7 +24,7 @@ Deno.test("stateName() names the states as operators know them [CAR-STATES]", ()
   assert.equal(stateName(car.session), "STOPPED");
 });
 
-Deno.test("step() discards a status nobody waits for [WAIT-STRAY]", () => {
+Deno.test("step() discards a stray status [WAIT-STRAY]", () => {
   const car = waitingCar();
   const seen = car.status(FRONT, { session: "old" });
   assert.deepEqual(seen.noteCodes, ["ignored no_session"]);
@@ -62,7 +62,7 @@ Deno.test("step() forgets a held Connect when its gateway has given up [CONNECT-
   assert.equal(car.session.kind, "waiting");
 });
 
-Deno.test("step() does not answer a held Connect whose time is over before its tick [CONNECT-HOLD]", () => {
+Deno.test("step() does not answer a held Connect that has expired before its tick [CONNECT-HOLD]", () => {
   const car = new TestCar();
   car.input({ type: "broker_up" });
   car.connect([FRONT]);

@@ -30,7 +30,7 @@ export type Action =
   /** Everything under way arrives and returns, without losses. */
   | { readonly do: "settle" }
   | { readonly do: "time"; readonly ms: number }
-  /** The gateway starts anew, and counts statuses from there. */
+  /** The gateway restarts its counter here. */
   | { readonly do: "restart"; readonly first: number }
   /** An operator acts. */
   | { readonly do: "operate"; readonly what: "restart" | "pause" | "resume" }
@@ -270,7 +270,7 @@ export class World {
     }
   }
 
-  /** The host of module 7 dies and is made anew. */
+  /** The host of module 7 dies and is replaced. */
   #loseModule(): void {
     const calls = this.#calls.get(7)?.splice(0) ?? [];
     this.rules.onModuleLost(7);

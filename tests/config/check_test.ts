@@ -53,7 +53,7 @@ Deno.test("runCheck() prints every problem on a line of its own and returns 1 [C
   ]);
 });
 
-Deno.test("runCheck() prints what counts, secrets masked, and returns 0", async () => {
+Deno.test("runCheck() prints the effective configuration, secrets masked, and returns 0", async () => {
   await using folder = await TempFolder.make();
   const lib = await folder.write("lib.so", "");
   const document = {

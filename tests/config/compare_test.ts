@@ -138,7 +138,7 @@ Deno.test("compareConfigs() finds a module that was added to a car, or removed f
   }));
 });
 
-Deno.test("compareConfigs() takes all cars for other cars when the company is another", () => {
+Deno.test("compareConfigs() treats all cars as others when the company changes", () => {
   const to = { ...base, company: "other" };
   const { added, removed, changed, same, settings } = compareConfigs(base, to);
   assert.deepEqual([added, removed, changed, same], [["car_1"], ["car_1"], [], []]);
@@ -221,7 +221,7 @@ Deno.test("compareConfigs() finds every single setting, and touches no car for i
   });
 });
 
-Deno.test("compareConfigs() tells TLS files, and a listener of the server's own, apart", () => {
+Deno.test("compareConfigs() distinguishes TLS files, and a listener of the server's own", () => {
   const tls = { caFile: "/ca", certFile: "/cert", keyFile: "/key" };
   const from: ServerConfig = { ...base, broker: { ...base.broker, protocol: "mqtts", tls } };
   const to = { ...from, broker: { ...from.broker, tls: { caFile: "/other" } } };

@@ -47,7 +47,7 @@ Deno.test("readJson() gives what JSON.parse gives", () => {
   }));
 });
 
-Deno.test("readJson() keeps how numbers are written, where the program would write them otherwise", () => {
+Deno.test("readJson() keeps how numbers are written, where the program would write them differently", () => {
   const text = '{"a": {"x": 5.0, "y": 5, "z": 1, "z": -0}, "x": "5.0", "list": [0.10, 1e400]}';
   const result = readJson(text);
   assert.ok(result.ok);

@@ -81,7 +81,7 @@ Deno.test("loadConfig() says why a file cannot be read", async () => {
   ]);
 });
 
-Deno.test("loadConfig() takes no text that is not UTF-8: a password would silently be another one", async () => {
+Deno.test("loadConfig() refuses what is not UTF-8: a password would silently change", async () => {
   await using folder = await TempFolder.make();
   await folder.write("lib.so", "");
   const path = await folder.write("config.json", "");
@@ -149,7 +149,7 @@ const anyDocument = fc.oneof(
   ).map(([base, more]) => ({ ...base, ...more })),
 );
 
-Deno.test("parseConfig() gives a form or a ConfigError for any JSON document, nothing else", () => {
+Deno.test("parseConfig() resolves any JSON document or throws a ConfigError, nothing else", () => {
   fc.assert(
     fc.property(anyDocument, (document) => {
       let findings;
@@ -173,7 +173,7 @@ Deno.test("parseConfig() gives a form or a ConfigError for any JSON document, no
   );
 });
 
-Deno.test("parseConfig() never shows a secret, whatever stands there", () => {
+Deno.test("parseConfig() never shows a secret, wherever it is", () => {
   const marked = fc.constantFrom<unknown>(
     "hunter2",
     ["hunter2"],
@@ -233,7 +233,7 @@ const validDocument = fc.record({
   }),
 }, { requiredKeys: ["company_name", "mqtt_address", "common_modules", "cars"] });
 
-Deno.test("effectiveDocument() loads into the form it was written from", () => {
+Deno.test("effectiveDocument() resolves to the configuration it was written from", () => {
   fc.assert(fc.property(validDocument, (document) => {
     const { config } = load(document);
     const written = JSON.parse(JSON.stringify(effectiveDocument(config, { showSecrets: true })));

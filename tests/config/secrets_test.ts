@@ -14,7 +14,7 @@ Deno.test("isSecretKey() knows secrets by their names [CONFIG-SECRETS]", () => {
   for (const key of open.split(" ")) assert.equal(isSecretKey(key), false, key);
 });
 
-Deno.test("maskText() masks secrets inside texts", () => {
+Deno.test("maskText() masks secrets inside strings", () => {
   const cases = {
     "plain text": "plain text",
     "https://host/path?a=1&b=2": "https://host/path?a=1&b=2",
@@ -29,7 +29,7 @@ Deno.test("maskText() masks secrets inside texts", () => {
   for (const [text, expected] of Object.entries(cases)) assert.equal(maskText(text), expected);
 });
 
-Deno.test("maskText() takes long words without looking twice", () => {
+Deno.test("maskText() takes long words in linear time", () => {
   const word = "a".repeat(1_000_000);
   assert.equal(maskText(word), word);
 });

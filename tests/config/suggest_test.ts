@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { nearestKey } from "../../src/text/suggest.ts";
 
-Deno.test("nearestKey() finds slips of the finger, and nothing else", () => {
+Deno.test("nearestKey() finds typos, and nothing else", () => {
   const known = ["mqtt_timeout", "timeout", "mqtt_port", "cars"];
   const cases = {
     mqtt_timout: "mqtt_timeout",
@@ -19,7 +19,7 @@ Deno.test("nearestKey() finds slips of the finger, and nothing else", () => {
   assert.equal(nearestKey("t".repeat(100_000), known), undefined);
 });
 
-Deno.test("nearestKey() knows a key by its beginning, with one slip at most", () => {
+Deno.test("nearestKey() recognizes a key by its beginning, with one typo at most", () => {
   const known = [
     "company_name",
     "log_files_to_keep",

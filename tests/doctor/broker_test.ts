@@ -74,7 +74,7 @@ Deno.test("checkBroker() says at which step it ends, and what to do", async () =
   await served;
 });
 
-mosquittoTest("checkBroker() tells what is wrong with TLS apart", async () => {
+mosquittoTest("checkBroker() distinguishes what is wrong with TLS", async () => {
   await using certificates = await Certificates.make();
   const { caFile, otherCaFile, server, client, expired, otherHost } = certificates;
   {
@@ -153,7 +153,7 @@ Deno.test("checkCertificateFiles() judges files, their dates, and whether they f
   assert.ok(withStatus(open.findings.list, "warning").some((text) => /its mode is 644/.test(text)));
 });
 
-Deno.test("checkCertificateFiles() takes no other machine's name for this machine", async () => {
+Deno.test("checkCertificateFiles() does not mistake another machine's name for this one", async () => {
   const statuses: Record<string, string | undefined> = {};
   for (const host of ["127.1.2.3", "localhost", "127.example.com"]) {
     const { findings } = await checkCertificateFiles(configOf(localBroker(1, { host })));

@@ -36,7 +36,7 @@ Deno.test("checkLibraries() tries a common library once, and does not call init"
   await assert.rejects(Deno.stat(record), Deno.errors.NotFound);
 });
 
-Deno.test("checkLibraries() names missing functions, wrong numbers and files that are none", async () => {
+Deno.test("checkLibraries() names missing functions, wrong numbers and files that are not libraries", async () => {
   const findings = await check([
     carOf("a", fixtures.missingSymbol),
     carOf("b", fixtures.module, {}, 7),
@@ -50,7 +50,7 @@ Deno.test("checkLibraries() names missing functions, wrong numbers and files tha
   assert.ok(findings.every(({ status, advice }) => status !== "failed" || advice !== undefined));
 });
 
-Deno.test("checkLibraries() calls init of every car, and outlives what it does", async () => {
+Deno.test("checkLibraries() calls init of every car, and survives what it does", async () => {
   const findings = await check(
     [
       carOf("well"),
@@ -79,7 +79,7 @@ Deno.test("checkLibraries() calls init of every car, and outlives what it does",
   }
 });
 
-Deno.test("checkLibraries() outlives a library that crashes while it is loaded, and says so", async () => {
+Deno.test("checkLibraries() survives a library that crashes while it is loaded, and reports it", async () => {
   await using folder = await TempFolder.make();
   const source = await folder.write(
     "crash.c",

@@ -116,7 +116,7 @@ Deno.test("planLoad() looks where LD_LIBRARY_PATH says, and passes over other ma
   assert.deepEqual(await messagesOf(outer), []);
 });
 
-Deno.test("planLoad() tells other machines and unreadable files apart, and advises", async () => {
+Deno.test("planLoad() distinguishes other machines from unreadable files, with advice", async () => {
   await using folder = await TempFolder.make();
   const planOf = async (change: (bytes: Uint8Array) => void) => {
     const bytes = await Deno.readFile(fixtures.module);
@@ -146,7 +146,7 @@ Deno.test("planLoad() tells other machines and unreadable files apart, and advis
   assert.match(absent?.advice ?? "", /Let the user that runs the server read/);
 });
 
-Deno.test("planLoad() survives files that end the loader, and says what it said", async () => {
+Deno.test("planLoad() survives files that end the loader, and quotes its message", async () => {
   await using folder = await TempFolder.make();
   const objectFile = folder.file("object.o");
   const source = await folder.write("object.c", "int object(void) { return 1; }\n");
@@ -172,7 +172,7 @@ function libraryPath(path: string): Disposable {
   return { [Symbol.dispose]: () => Deno.env.delete("LD_LIBRARY_PATH") };
 }
 
-Deno.test("newestOf() compares numbers, not texts", () => {
+Deno.test("newestOf() compares numbers, not strings", () => {
   const versions = ["GLIBC_2.9", "GLIBC_2.34", "GLIBC_2.3.4", "GLIBC_PRIVATE", "GCC_3.0"];
   assert.equal(newestOf("GLIBC", versions), "2.34");
   assert.equal(newestOf("GLIBCXX", versions), undefined);

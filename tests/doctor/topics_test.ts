@@ -121,7 +121,7 @@ Deno.test("checkPublishing() does not take silence for a refusal", async () => {
   assert.equal(silent.length, 2);
 });
 
-Deno.test("checkSubscriptions() finds the car over which a broker closes the connection", async () => {
+Deno.test("checkSubscriptions() finds the car on whose topic a broker closes the connection", async () => {
   await using broker = await ownBroker({
     authorizeSubscribe(_client, subscription, done) {
       const refused = subscription.topic.startsWith("acme/car_2/");
@@ -181,7 +181,7 @@ mosquittoTest(
 const CLOSES =
   "The broker closes the connection on a message to external_server or external_server_disconnect";
 
-Deno.test("checkQuietPublishing() finds the car over which a broker closes the connection", async () => {
+Deno.test("checkQuietPublishing() finds the car on whose topic a broker closes the connection", async () => {
   await using broker = await ownBroker({
     authorizePublish: (_client, { topic }, done) =>
       done(topic.startsWith("acme/car_1/") ? new Error("not allowed") : null),
@@ -192,7 +192,7 @@ Deno.test("checkQuietPublishing() finds the car over which a broker closes the c
   ]);
 });
 
-Deno.test("checkQuietPublishing() finds a broker that closes over every message, and does not try for ever", async () => {
+Deno.test("checkQuietPublishing() finds a broker that closes on every message, and gives up in time", async () => {
   await using broker = new RawBroker(closesAtPublish);
   const cars = Array.from({ length: 12 }, (_, index) => carOf(`car_${index}`));
   const findings = await run(checkQuiet, configFor(broker.port, cars));

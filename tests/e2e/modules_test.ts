@@ -299,7 +299,7 @@ for (const how of ["kill_group", "stop_group", "nice_group", "terminal", "settin
 }
 
 mosquittoTest(
-  "hosts that are killed from outside, again and again, do not become more",
+  "hosts that are killed from outside, again and again, do not multiply",
   async () => {
     await using broker = await Mosquitto.start();
     const names = Array.from({ length: 16 }, (_, index) => `car_${index}`);

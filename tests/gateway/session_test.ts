@@ -85,7 +85,7 @@ Deno.test("version 1.4 drops its session upon the notification, and connects wit
   assert.deepEqual(gateway.take(said(FRONT)), [{ type: "open_link" }]);
 });
 
-Deno.test("version 1.3 knows no notification, and finds out 30 s after a status", () => {
+Deno.test("version 1.3 ignores the notification, and finds out 30 s after a status", () => {
   const gateway = new CoreGateway({ version: "1.3" }).run(FRONT);
   gateway.take(said(FRONT, "unanswered"));
   assert.deepEqual(gateway.take({ type: "notified" }), []);
@@ -103,7 +103,7 @@ Deno.test("a gateway that loses its broker looks for it with its next status, or
     const effects = isBusy ? gateway.take(said(FRONT)) : gateway.pass(2_000);
     assert.deepEqual(effects, [{ type: "open_link" }]);
     gateway.take({ type: "link_down", detail: "no broker" });
-    assert.deepEqual(gateway.take(said(FRONT)), [], "only the retry begins anew");
+    assert.deepEqual(gateway.take(said(FRONT)), [], "only the retry connects again");
     assert.deepEqual(gateway.pass(10_000), [{ type: "open_link" }]);
   }
 });
@@ -131,7 +131,7 @@ Deno.test("statuses wait while the connect sequence runs, and are sent after it"
   assert.deepEqual(statusesOf(effects), [["a", RUNNING], ["b", CONNECTING], ["c", RUNNING]]);
 });
 
-Deno.test("a device that leaves while nothing may be sent is told of afterwards, in order", () => {
+Deno.test("a device that leaves while nothing may be sent is reported afterwards, in order", () => {
   const gateway = new CoreGateway().run(FRONT, REAR);
   assert.deepEqual(statusesOf(gateway.take(left(FRONT))), [["", DISCONNECT]]);
   gateway.take(said(FRONT, "back"), left(REAR), said(REAR, "back, too"));
@@ -147,7 +147,7 @@ Deno.test("a status that comes while the last device leaves begins the next sess
   assert.deepEqual(effects.at(-1), { type: "open_link" });
 });
 
-Deno.test("reports that cannot be sent are bounded, and whoever handed them in is told", () => {
+Deno.test("reports that cannot be sent are bounded, and their callers are told", () => {
   const gateway = new CoreGateway().run(FRONT, REAR);
   gateway.take(left(REAR));
   const kept: number[] = [];
@@ -184,7 +184,7 @@ Deno.test("bytes that are no message fail a connect sequence, and a session at t
   assert.deepEqual(endsOf(connected.pass(3_000)), ["violation"]);
 });
 
-Deno.test("every answer is told of with its status, and whether it belongs to the sequence", () => {
+Deno.test("every answer is reported with its status, and whether it belongs to the sequence", () => {
   const gateway = new CoreGateway().run(FRONT, REAR);
   gateway.take(said(FRONT, "third", "", 7));
   gateway.respond(3);

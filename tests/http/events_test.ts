@@ -94,7 +94,7 @@ Deno.test("EventStream drops a client that does not read, and goes on for the ot
   assert.equal(clock.timers, 0);
 });
 
-Deno.test("EventStream says everything anew when the configuration is another one", async () => {
+Deno.test("EventStream sends everything again when the configuration changes", async () => {
   await using fixture = await Fixture.start();
   const clock = new VirtualClock();
   const watch = new FleetWatch(clock);
@@ -167,7 +167,7 @@ async function streaming(fixture: Fixture) {
   return { clock, watch, stream, connect };
 }
 
-Deno.test("EventStream begins anew with ids that it does not know, or has forgotten", async () => {
+Deno.test("EventStream starts over with ids that it does not know, or has forgotten", async () => {
   await using fixture = await Fixture.start();
   const { clock, watch, stream, connect } = await streaming(fixture);
   const first = connect();

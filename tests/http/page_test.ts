@@ -187,7 +187,7 @@ chromiumTest("page touches only the rows that change, with 500 cars", async (tab
     document.querySelector('[data-car="car_400"] .chart .line')?.getAttribute("d")
   );
 
-  // Everything anew, and nothing of it new, touches nothing.
+  // Sending everything again without a change touches nothing.
   await watchRows(tab);
   server.send({ type: "fleet", ...someFleet(server.cars, { company: "again" }) });
   await page.getByText("again", { exact: true }).waitFor();
@@ -202,7 +202,7 @@ chromiumTest("page touches only the rows that change, with 500 cars", async (tab
   assertQuiet(tab);
 });
 
-chromiumTest("page keeps its rows when the whole fleet comes anew", async (tab) => {
+chromiumTest("page keeps its rows when the whole fleet is sent again", async (tab) => {
   const { page } = tab;
   await using server = PageServer.start(fleet(3));
   await page.goto(server.url);

@@ -94,7 +94,7 @@ Deno.test("textFormatter() follows the clock from second to second", () => {
   ]);
 });
 
-Deno.test("textFormatter() lets nobody forge a line or a column", () => {
+Deno.test("textFormatter() cannot be made to forge a line or a column", () => {
   const forged = "x\n[2026-11-20 23:46:42.669] [external-server] [INFO]\t (car_b)\tall is well";
   const separators = "\r\x00\x1b[31m\x7f\x85\u2028\u2029";
   const line = textFormatter()(
@@ -107,7 +107,7 @@ Deno.test("textFormatter() lets nobody forge a line or a column", () => {
   assert.ok(line.includes(String.raw`session="s\"] \n["`), line);
 });
 
-Deno.test("both formatters show characters that turn the direction of writing around", () => {
+Deno.test("both formatters show characters that reverse the direction of writing", () => {
   const name = "a\u202eb\u2066\u200b\ud800";
   const properties = { car: name, session: name, device: name };
   const text = textFormatter()(record(name, properties));
@@ -119,7 +119,7 @@ Deno.test("both formatters show characters that turn the direction of writing ar
   assert.equal(JSON.parse(json).car, name);
 });
 
-Deno.test("textFormatter() cuts what a peer could make endless", () => {
+Deno.test("textFormatter() cuts values that a peer could make endless", () => {
   const line = textFormatter()(record("m".repeat(1e6), { session: "s".repeat(1e6) }));
   assert.ok(line.length < 17_000, `${line.length} characters`);
   assert.ok(line.includes("... (983616 more characters)"));

@@ -150,7 +150,7 @@ Deno.test("setLevel() changes one car, all cars, and goes back, while running", 
   assert.deepEqual(messages, ["a speaks", "b speaks"]);
 });
 
-Deno.test("configureLevels() changes each sink by itself, and goes behind setLevel()", async () => {
+Deno.test("configureLevels() changes each sink separately, and yields to setLevel()", async () => {
   await using folder = await TempFolder.make();
   const memory = memoryConsole();
   const config = (file: "DEBUG" | "INFO", console: "INFO" | "ERROR") =>
@@ -177,7 +177,7 @@ Deno.test("configureLevels() changes each sink by itself, and goes behind setLev
   ]);
 });
 
-Deno.test("startLogging() lets two loggers in one process alone with their own lines", async () => {
+Deno.test("startLogging() keeps the lines of two loggers in one process apart", async () => {
   await using one = await TempFolder.make();
   await using two = await TempFolder.make();
   const first = startLogging(configOf({ directory: one.path }), { date });
@@ -214,7 +214,7 @@ async function writeMany(logging: Logging, count: number): Promise<void> {
   await logging.stop();
 }
 
-Deno.test("startLogging() rotates at maxBytes and keeps so many old files", async () => {
+Deno.test("startLogging() rotates at maxBytes and keeps the given number of old files", async () => {
   await using folder = await TempFolder.make();
   const logging = startLogging(configOf({ directory: folder.path, maxBytes: 1000, keep: 2 }));
   await writeMany(logging, 200);
@@ -269,7 +269,7 @@ Deno.test("startLogging() loses nothing in a burst larger than what it writes at
   lines.forEach((line, i) => assert.ok(line.endsWith(`\tline ${i}`), line));
 });
 
-Deno.test("startLogging() goes on in a new file when somebody took the file away", async () => {
+Deno.test("startLogging() continues in a new file when its file was moved away", async () => {
   await using folder = await TempFolder.make();
   const memory = memoryConsole();
   const logging = startLogging(configOf({ directory: folder.path }, { use: true }), {
@@ -286,7 +286,7 @@ Deno.test("startLogging() goes on in a new file when somebody took the file away
   assert.match(memory.text(), /Lines may be missing in the log file ".*external_server.log"/);
 });
 
-Deno.test("startLogging() survives a directory that vanishes, and says so", async () => {
+Deno.test("startLogging() survives a directory that vanishes, and reports it", async () => {
   await using folder = await TempFolder.make();
   const directory = folder.file("log");
   const memory = memoryConsole();

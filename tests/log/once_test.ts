@@ -24,14 +24,14 @@ Deno.test("ask() lets a kind pass once a minute and counts what it kept back", (
   assert.equal(once.ask("truncated"), 1);
 });
 
-Deno.test("ask() tells kinds apart", () => {
+Deno.test("ask() distinguishes kinds", () => {
   const once = new Once({ clock: handClock().clock });
   assert.equal(once.ask("a"), 0);
   assert.equal(once.ask("b"), 0);
   assert.equal(once.ask("a"), undefined);
 });
 
-Deno.test("ask() lets a kind pass so many times in an interval, and counts the rest", () => {
+Deno.test("ask() lets a kind pass a number of times in an interval, and counts the rest", () => {
   const { clock, advance } = handClock();
   const once = new Once({ clock, times: 3 });
   const passed = [];

@@ -40,7 +40,7 @@ function point(target: Uint8Array<ArrayBuffer>, offset: number, bytes: Uint8Arra
   view.setBigUint64(offset + 8, BigInt(bytes.length), true);
 }
 
-Deno.test("outcomeOf() puts return codes into words [MODULE-CODES]", () => {
+Deno.test("outcomeOf() names return codes [MODULE-CODES]", () => {
   const codes = [0, -1, -10, -11, -12, 1, -2, -13];
   assert.deepEqual(codes.map(outcomeOf), [
     ...["ok", "not_ok", "reserved", "context_incorrect", "timeout_occurred"],

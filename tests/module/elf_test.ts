@@ -25,7 +25,7 @@ Deno.test("readElf() says what is missing at the end, down to one byte", async (
   }
 });
 
-Deno.test("readElf() refuses what is no ELF file", async () => {
+Deno.test("readElf() refuses what is not an ELF file", async () => {
   await using folder = await TempFolder.make();
   const reasons: [path: string, reason: RegExp][] = [
     [fixtures.notALibrary, /it is not an ELF file/],
@@ -37,7 +37,7 @@ Deno.test("readElf() refuses what is no ELF file", async () => {
   for (const [path, reason] of reasons) assert.throws(() => readElf(path), reason);
 });
 
-Deno.test("truncationOf() tells pipes, and leaves what else is wrong to the loader", async () => {
+Deno.test("truncationOf() detects pipes, and leaves other problems to the loader", async () => {
   await using folder = await TempFolder.make();
   assert.equal(truncationOf(await folder.pipe("pipe.so")), "it is not a regular file");
   assert.equal(truncationOf(folder.file("none.so")), undefined);

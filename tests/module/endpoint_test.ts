@@ -25,7 +25,7 @@ async function exists(path: string): Promise<boolean> {
 }
 
 for (const transport of ["unix", "tcp"] as const) {
-  Deno.test(`Endpoint lets in who knows the token, then closes (${transport})`, async () => {
+  Deno.test(`Endpoint admits a peer that knows the token, then closes (${transport})`, async () => {
     const endpoint = await Endpoint.open({ transport });
     const accepting = endpoint.accept();
     const guest = await connectEndpoint(invitationTo(endpoint));
@@ -39,7 +39,7 @@ for (const transport of ["unix", "tcp"] as const) {
     host.close();
   });
 
-  Deno.test(`Endpoint turns away who does not know the token (${transport})`, async () => {
+  Deno.test(`Endpoint rejects a peer that does not know the token (${transport})`, async () => {
     const endpoint = await Endpoint.open({ transport });
     const accepting = endpoint.accept();
     const invitation = invitationTo(endpoint);
@@ -55,7 +55,7 @@ for (const transport of ["unix", "tcp"] as const) {
   });
 }
 
-Deno.test("Endpoint listens in a folder nobody else can enter, and removes it", async () => {
+Deno.test("Endpoint listens in a folder that no other user can enter, and removes it", async () => {
   const endpoint = await Endpoint.open();
   assert.equal(endpoint.address.transport, "unix");
   if (endpoint.address.transport !== "unix") return;

@@ -72,7 +72,7 @@ async function callUntilLost(context: ModuleContext): Promise<void> {
 }
 
 for (const [how, reason, blames] of ENDINGS) {
-  Deno.test(`A library that does "${how}" in a call is told by its reason, to neighbors in calls as well`, async () => {
+  Deno.test(`A library that does "${how}" in a call is named in the reason, for neighbors in calls as well`, async () => {
     await using test = await startHost({ moduleCallTimeoutMs: 4000 });
     const neighbor = await openContext(test.host, specOf("car_b", { forward_status_ms: 1000 }));
     const config = { crash_in: "forward_status", crash_how: how };
@@ -117,7 +117,7 @@ Deno.test("A crash in init rejects createContext() with kind host", async () => 
   });
 });
 
-Deno.test("A host killed from outside while it makes a context blames nobody", async () => {
+Deno.test("A host killed from outside while it makes a context blames no module", async () => {
   await using test = await startHost();
   const loaded = Promise.withResolvers<void>();
   const slow = specOf("car_a", { init_ms: 60_000 });
@@ -153,7 +153,7 @@ Deno.test("crash_once lets a new host live", async () => {
   assert.equal(await forward(context), "ok");
 });
 
-Deno.test("A host killed in the middle of calls ends each of them once, in order, then says onLost", async () => {
+Deno.test("A host killed in the middle of calls ends each of them once, in order, then calls onLost", async () => {
   await using test = await startHost();
   const { context, lost } = await openContext(
     test.host,
@@ -208,7 +208,7 @@ Deno.test("A call that waits behind others is not too long", async () => {
   assert.deepEqual(new Set(outcomes), new Set<CallOutcome>(["ok"]));
 });
 
-Deno.test("A wait that does not come back is said once and not killed for", async () => {
+Deno.test("A wait that does not return is logged once and does not kill the host", async () => {
   await using test = await startHost({ moduleCallTimeoutMs: 5000, destroyTimeoutMs: 10 });
   const waits = { wait_ms: 60_000 };
   const warnings = (car: string) =>
@@ -233,7 +233,7 @@ Deno.test("A host whose event loop is stuck is killed by its parent", async () =
 const MUCH_MEMORY = 200 * 1024 * 1024;
 const LEAK = { crash_in: "forward_status", crash_how: "leak", leak_bytes: 2 * MUCH_MEMORY };
 
-Deno.test("A host above its memory limit is killed, and nobody is sure who it was", async () => {
+Deno.test("A host above its memory limit is killed, and no module is known to be the cause", async () => {
   await using test = await startHost({ moduleCallTimeoutMs: 4000, maxMemoryBytes: MUCH_MEMORY });
   const { context, lost } = await openContext(test.host, specOf("car_a", LEAK));
   const busy = await openContext(test.host, specOf("car_b", { forward_status_ms: 1000 }));
@@ -247,7 +247,7 @@ Deno.test("A host above its memory limit is killed, and nobody is sure who it wa
   assert.ok(test.logged.some((line) => /^ERROR -: Killing module host \d+: it has/.test(line)));
 });
 
-Deno.test("A host without a memory limit is warned of when it has very much", async () => {
+Deno.test("A host without a memory limit causes a warning when it has very much", async () => {
   await using test = await startHost({ moduleCallTimeoutMs: 2000, warnMemoryBytes: MUCH_MEMORY });
   const { context } = await openContext(test.host, specOf("car_a", LEAK));
   for (const car of ["car_b", "car_c", "car_d", "car_e"]) await openContext(test.host, specOf(car));

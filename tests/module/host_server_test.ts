@@ -32,7 +32,7 @@ async function failureOf(creating: Promise<unknown>): Promise<string> {
   }
 }
 
-Deno.test("A module may come back at once or later: calls are made one after the other [MODULE-CALLS]", async () => {
+Deno.test("A module may return at once or later: calls are made one after the other [MODULE-CALLS]", async () => {
   const module = new ScriptedModule();
   await using host = new NearHost(() => module);
   const context = await host.create();
@@ -117,7 +117,7 @@ Deno.test("A function that throws or rejects has failed, and the next call is ma
   assert.deepEqual(host.logged.slice(4), said.slice(0, 1));
 });
 
-Deno.test("Calls that wait in the host are taken back in their turn, and others are not", async () => {
+Deno.test("Calls that wait in the host are withdrawn in their turn, and others are not", async () => {
   const module = new ScriptedModule();
   await using host = new NearHost(() => module);
   const context = await host.create();
@@ -159,7 +159,7 @@ Deno.test("Calls that wait in the host are taken back in their turn, and others 
   assert.equal((await ended.none()).at(-1), "large not_ok");
 });
 
-Deno.test("A device is disconnected conditionally only once, and only if its connecting came back well", async () => {
+Deno.test("A device is disconnected conditionally only once, and only if its device_connected returned OK", async () => {
   const module = new ScriptedModule();
   await using host = new NearHost(() => module);
   const context = await host.create();
@@ -251,7 +251,7 @@ Deno.test("A pop is a call like any other: nothing else is called meanwhile, and
   assert.deepEqual(host.commands, []);
 });
 
-Deno.test("A command of more than 16 MiB, role and name included, is dropped and said", async () => {
+Deno.test("A command of more than 16 MiB, role and name included, is dropped and logged", async () => {
   const module = new ScriptedModule();
   await using host = new NearHost(() => module);
   const context = await host.create();
@@ -271,7 +271,7 @@ Deno.test("A command of more than 16 MiB, role and name included, is dropped and
   ]);
 });
 
-Deno.test("A wait that throws is one that failed, and what remains is the pause", async () => {
+Deno.test("A wait that throws has failed, and a pause follows", async () => {
   const module = new ScriptedModule();
   await using host = new NearHost(() => module);
   const context = await host.create();
@@ -341,7 +341,7 @@ Deno.test("A context whose parameters do not fit into a frame is refused", async
   assert.equal(host.contexts.places, 1);
 });
 
-Deno.test("A car that throws when it hears of its context harms nobody", async () => {
+Deno.test("A car that throws when its context is made harms no other", async () => {
   const module = new ScriptedModule();
   await using host = new NearHost(() => module);
   host.onLoaded = host.onCommand = () => {
@@ -368,7 +368,7 @@ Deno.test("A trial leaves no context behind, and of `load` not even one that was
   assert.deepEqual([host.loaded, host.contexts.places], [["car_a"], 0]);
 });
 
-Deno.test("A context is destroyed when its wait and its calls have come back [MODULE-DESTROY]", async () => {
+Deno.test("A context is destroyed when its wait and its calls have returned [MODULE-DESTROY]", async () => {
   const module = new ScriptedModule();
   await using host = new NearHost(() => module);
   const context = await host.create();
@@ -488,7 +488,7 @@ Deno.test("Time in which the host was stopped counts for no call", async () => {
   assert.deepEqual(host.overdue, ["car_a forward_status 9000"]);
 });
 
-Deno.test("A wait that does not come back is said once, each time [MODULE-BLOCKING]", async () => {
+Deno.test("A wait that does not return is logged once, each time [MODULE-BLOCKING]", async () => {
   const module = new ScriptedModule();
   await using host = new NearHost(() => module);
   const context = await host.create();
@@ -521,7 +521,7 @@ Deno.test("A host says how much memory it has, and ends when its server is gone"
   assert.equal(host.clock.timers, 0);
 });
 
-Deno.test("A host takes no notice of contexts that it does not have", async () => {
+Deno.test("A host ignores frames about contexts that it does not have", async () => {
   const module = new ScriptedModule();
   await using host = new NearHost(() => module);
   const { channel } = host.contexts;

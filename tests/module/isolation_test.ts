@@ -24,7 +24,7 @@ Deno.test("A host leads a session of its own, without a terminal", async () => {
   assert.deepEqual(await belonging(pid), { group: pid, session: pid, tty: 0 });
 });
 
-Deno.test("A library that signals its process group reaches nobody else", async () => {
+Deno.test("A library that signals its process group reaches no other process", async () => {
   await using test = await startHost();
   // A signal to a group shared with this process would end the tests.
   assert.equal((await belonging(test.host.pid)).group, test.host.pid);
@@ -110,7 +110,7 @@ Deno.test("A host that is gone leaves no descriptor behind", async () => {
 });
 
 for (const how of ["settings", "nice_group"]) {
-  Deno.test(`A library that changes its process's settings (${how}) changes nobody else's`, async () => {
+  Deno.test(`A library that changes its process's settings (${how}) changes no other's`, async () => {
     const before = await settingsOf(Deno.pid);
     await using test = await startHost();
     // A priority for a group shared with this process would stay with the tests.

@@ -85,7 +85,7 @@ const CODES: readonly (readonly [number, CallOutcome])[] = [
   [7, "unknown_code"],
 ];
 
-Deno.test("ModuleContext puts return codes into words and counts them [MODULE-CODES]", async () => {
+Deno.test("ModuleContext names return codes and counts them [MODULE-CODES]", async () => {
   await using test = await startHost();
   for (const [code, outcome] of CODES) {
     const config = { forward_status_returns: code, device_connected_returns: code };

@@ -95,7 +95,7 @@ for (const args of [[HOST], [MAIN, "module-host"]]) {
     });
   });
 
-  Deno.test(`Hosts are not for people (${name})`, async () => {
+  Deno.test(`Hosts refuse to be started by hand (${name})`, async () => {
     assert.deepEqual(await runHost(args, "hello"), {
       code: 2,
       complaint: "module-host is started by the server itself\n",

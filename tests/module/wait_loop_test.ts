@@ -90,7 +90,7 @@ Deno.test("WaitLoop pops until none remains, then waits again [MODULE-POP]", asy
   assert.equal(script.log.length, 7, "what came with the last OK stays in the module");
 });
 
-Deno.test("WaitLoop stops popping at a negative result and says so [MODULE-POP]", async () => {
+Deno.test("WaitLoop stops popping at a negative result and logs it [MODULE-POP]", async () => {
   const script = await new Script(["ok", 5, -3, "ok", 0]).start();
   assert.deepEqual(script.log, ["wait", "pop", "pop"]);
   assertPause(await script.next(), 10);
@@ -128,7 +128,7 @@ Deno.test("WaitLoop pauses longer after each failure, and starts over after a co
   await script.end();
 });
 
-Deno.test("WaitLoop takes what is thrown for a failure, and asks again after a pause", async () => {
+Deno.test("WaitLoop treats an exception as a failure, and asks again after a pause", async () => {
   const script = await new Script([new Error("no line"), "ok", 1, new Error("no command")]).start();
   assertPause(await script.next(), 10);
   assert.deepEqual(script.log, ["wait", "wait", "pop", "pop"]);
@@ -229,7 +229,7 @@ Deno.test("WaitLoop asks for nothing while the server takes commands too slowly"
   await script.end();
 });
 
-Deno.test("WaitLoop.checkWait() complains once of each wait that does not come back [MODULE-BLOCKING]", async () => {
+Deno.test("WaitLoop.checkWait() complains once about each wait that does not return [MODULE-BLOCKING]", async () => {
   const script = new Script([["ok", 5000], 0], 1000);
   script.loop.checkWait(500);
   await script.start();
@@ -247,7 +247,7 @@ Deno.test("WaitLoop.checkWait() complains once of each wait that does not come b
   await script.end();
 });
 
-Deno.test("WaitLoop.checkWait() has nothing to say of a module that is being popped, or paused for", async () => {
+Deno.test("WaitLoop.checkWait() does not complain about a module that is being popped, or paused for", async () => {
   const thrown = await new Script([new Error("no line")]).start();
   thrown.clock.pass(5);
   thrown.loop.checkWait(-10_000);

@@ -41,7 +41,7 @@ class Calls {
   }
 }
 
-Deno.test("withdrawCalls() takes back what has not begun, and nothing that was answered", async () => {
+Deno.test("withdrawCalls() withdraws what has not begun, and nothing that was answered", async () => {
   await using folder = await TempFolder.make();
   const record = folder.file("record");
   await using test = await startHost();

@@ -57,7 +57,7 @@ function pubacks(ids: readonly number[]): Uint8Array {
   return new Uint8Array(ids.flatMap((id) => [PUBACK << 4, 2, id >> 8, id & 255]));
 }
 
-Deno.test("publish() goes on for ever while the broker acknowledges", async () => {
+Deno.test("publish() goes on forever while the broker acknowledges", async () => {
   await using scene = new Scene();
   const { car, peer } = await scene.car();
   const payload = new Uint8Array(1);
@@ -85,7 +85,7 @@ Deno.test("publish() takes exactly as many messages without acknowledgement as m
   assert.match(await car.downs.next("the loss"), /8193 messages are unanswered/);
 });
 
-Deno.test("publish() gives up a connection that takes nothing any more", async () => {
+Deno.test("publish() gives up a connection that no longer takes anything", async () => {
   const over = Promise.withResolvers<void>();
   await using broker = new RawBroker(async (peer) => {
     await peer.acceptConnect();

@@ -158,7 +158,7 @@ Deno.test("EmbeddedBroker drops the client that holds most of unfinished message
   );
 });
 
-Deno.test("EmbeddedBroker keeps nothing retained, and nothing for a client that is away", async () => {
+Deno.test("EmbeddedBroker keeps no retained messages, and none for a client that is away", async () => {
   await using embedded = await startBroker();
   const away = { clean: false, clientId: "away", reconnectPeriod: 0 };
   const leaving = await TestGateway.connect(embedded.port, "car_1", away);
@@ -185,7 +185,7 @@ Deno.test("EmbeddedBroker drops a client with too many subscriptions", async () 
   await car.says("still there");
 });
 
-Deno.test("EmbeddedBroker counts subscriptions that are given back no more", async () => {
+Deno.test("EmbeddedBroker counts subscriptions that were cancelled no more", async () => {
   await using embedded = await startBroker({ subscriptions: 4, allSubscriptions: 4 });
   await using gateway = await TestGateway.connect(embedded.port);
   for (let i = 0; i < 20; i++) {
@@ -236,7 +236,7 @@ for (const [what, bytes, reason] of OFFENCES) {
   });
 }
 
-Deno.test("EmbeddedBroker.stop() closes connections that have not said CONNECT", async () => {
+Deno.test("EmbeddedBroker.stop() closes connections that have not sent CONNECT", async () => {
   await using embedded = await startBroker({ clients: 1 });
   using conn = await Deno.connect({ hostname: "127.0.0.1", port: embedded.port });
   using second = await Deno.connect({ hostname: "127.0.0.1", port: embedded.port });
@@ -253,7 +253,7 @@ Deno.test("EmbeddedBroker closes a connection with a topic of too many levels", 
   await ended(conn);
 });
 
-Deno.test("EmbeddedBroker turns further clients away, and takes one when one has left", async () => {
+Deno.test("EmbeddedBroker rejects further clients, and takes one when one has left", async () => {
   await using embedded = await startBroker({ clients: 2 });
   const first = await join(embedded.port, "first");
   using _second = await join(embedded.port, "second");
@@ -267,7 +267,7 @@ Deno.test("EmbeddedBroker turns further clients away, and takes one when one has
   assert.equal(gateway.client.connected, true);
 });
 
-Deno.test("LinkStream lets timers have their turn though there is always something to read", async () => {
+Deno.test("LinkStream does not starve timers when there is always something to read", async () => {
   let left = 1_000;
   const conn = {
     read: (buffer: Uint8Array) => Promise.resolve(left-- > 0 ? buffer.length : null),
@@ -293,7 +293,7 @@ Deno.test("EmbeddedBroker drops a WebSocket client whose message has too many pi
   assert.equal(embedded.broker.clients, 0);
 });
 
-Deno.test("EmbeddedBroker agrees on no compression, and refuses what is no upgrade", async () => {
+Deno.test("EmbeddedBroker negotiates no compression, and refuses what is not an upgrade", async () => {
   await using embedded = await startBroker({}, { protocol: "ws", path: "/mqtt" });
   const offer = upgradeRequest("Sec-WebSocket-Extensions: permessage-deflate");
   using compressing = await RawWebSocket.open(embedded.port, offer);
@@ -308,7 +308,7 @@ Deno.test("EmbeddedBroker agrees on no compression, and refuses what is no upgra
   await ended(endless.conn);
 });
 
-Deno.test("WebSocketUpgrade closes a connection that does not ask in time", async () => {
+Deno.test("WebSocketUpgrade closes a connection whose request is late", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const accepting = listener.accept();
   using slow = await RawWebSocket.open(listener.addr.port, "GET / HTTP/1.1\r\n");
@@ -347,7 +347,7 @@ Deno.test("BrokerClients gives at once all that has arrived: aedes asks once for
   clients.destroy();
 });
 
-Deno.test("EmbeddedBroker reads a client that floods more slowly, and loses nothing of it", async () => {
+Deno.test("EmbeddedBroker throttles a client that floods, and loses nothing", async () => {
   await using embedded = await startBroker({ messagesPerSecond: 1_000 });
   using subscriber = await join(embedded.port, "subscriber");
   await send(subscriber, subscribePacket(["acme/other"]));

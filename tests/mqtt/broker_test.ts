@@ -129,7 +129,7 @@ Deno.test("EmbeddedBroker closes a connection with an endless message, and goes 
   assert.equal(textOf(await car.messages.next("the small message")), "small");
 });
 
-Deno.test("EmbeddedBroker survives clients that send nonsense or vanish half-way", async () => {
+Deno.test("EmbeddedBroker survives clients that send garbage or vanish midway", async () => {
   await using embedded = new TestBroker();
   const { port } = await embedded.start();
   for (let seed = 0; seed < 50; seed++) {

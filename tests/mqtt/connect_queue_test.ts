@@ -113,7 +113,7 @@ Deno.test("ConnectQueue tries every second though each attempt hangs, with ten a
   assert.ok(Math.max(...late) <= 40_000);
 });
 
-Deno.test("ConnectQueue takes a refusal for none when the broker has accepted since it was asked", async () => {
+Deno.test("ConnectQueue ignores a refusal when the broker has accepted since it was asked", async () => {
   const scene = new Scene();
   scene.back();
   const hung: Attempt[] = [];

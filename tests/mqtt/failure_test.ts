@@ -67,7 +67,7 @@ const FAILURES = [
   [new Error("something new"), "other", false],
 ] as const;
 
-Deno.test("describeFailure() gives every failure a code, by its class where it is ours", () => {
+Deno.test("describeFailure() gives every failure a code, our own errors by class", () => {
   for (const [error, code, refused] of FAILURES) {
     const found = describeFailure(error);
     assert.deepEqual([found.code, found.refused], [code, refused], `${error}`);
@@ -126,7 +126,7 @@ Deno.test("endedEarly() blames the end itself only where nothing better is known
   }
 });
 
-Deno.test("brokerAdvice() knows what to do about every failure that is told apart", () => {
+Deno.test("brokerAdvice() has advice for every failure code", () => {
   const general = brokerAdvice("other");
   const without = BROKER_FAILURE_CODES.filter((code) => brokerAdvice(code) === general);
   assert.deepEqual(without, ["cut_off", "other"]);
@@ -268,7 +268,7 @@ Deno.test("MqttTransport reports a web server that does not speak WebSocket", as
   await server.shutdown();
 });
 
-Deno.test("MqttTransport says what does not fit in a WebSocket answer, always in the same words", async () => {
+Deno.test("MqttTransport says what is wrong with a WebSocket response, always in the same words", async () => {
   const cases = [
     ["", "found no Sec-WebSocket-Accept"],
     ["Sec-WebSocket-Accept: c3dvcmRmaXNo\r\n", "found a wrong Sec-WebSocket-Accept"],
@@ -293,7 +293,7 @@ async function serveOnce(server: Deno.Listener, answer: Uint8Array): Promise<voi
   conn.close();
 }
 
-Deno.test("MqttTransport reports a server that closes at once, or answers nonsense", async () => {
+Deno.test("MqttTransport reports a server that closes at once, or answers garbage", async () => {
   for (const answer of [new Uint8Array(0), new Uint8Array([0x30, 0xff, 0xff, 0xff, 0xff, 0xff])]) {
     const server = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const served = serveOnce(server, answer);

@@ -62,7 +62,7 @@ mosquittoTest("reconnect() ends the pause of a transport whose broker is away", 
   assert.equal(connector.address, `mqtt://127.0.0.1:${broker.port}`);
 });
 
-mosquittoTest("reconnect() is taken back by stop()", async () => {
+mosquittoTest("reconnect() is cancelled by stop()", async () => {
   await using broker = await Mosquitto.start();
   const { connector } = await makeConnector(localBroker(broker.port));
   await using car = await new TestCar(connector).start();

@@ -204,7 +204,7 @@ mosquittoTest("pause() outlasts the keep-alive, however much is held back", asyn
   assert.equal(few.downs.size + many.downs.size, 0);
 });
 
-mosquittoTest("MqttTransport gives up a broker that hangs, by the keep-alive", async () => {
+mosquittoTest("MqttTransport gives up a broker that hangs, by keep-alive", async () => {
   await using broker = await Mosquitto.start();
   const { connector } = await makeConnector(localBroker(broker.port), 20, KEEP_ALIVE_S);
   await using car = await new TestCar(connector).start();

@@ -65,7 +65,7 @@ for (const protocol of ["mqtts", "wss"] as const) {
   });
 }
 
-Deno.test("openLink() closes what comes of a TCP handshake that nobody waits for", async () => {
+Deno.test("openLink() closes the result of a TCP handshake that was given up", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const broker = {
     protocol: "mqtt",
@@ -116,7 +116,7 @@ function upgradeAnswer(link: UnreadLink): Uint8Array {
 
 const AT = { protocol: "ws", host: "127.0.0.1", port: 1, path: "" } as const;
 
-Deno.test("openWebSocket() answers pings, but keeps no endless number of answers that nobody reads", async () => {
+Deno.test("openWebSocket() answers pings, but bounds answers that are not read", async () => {
   const link = new UnreadLink();
   const opening = openWebSocket(link, AT);
   link.listener?.onData(upgradeAnswer(link));
@@ -129,7 +129,7 @@ Deno.test("openWebSocket() answers pings, but keeps no endless number of answers
   assert.ok(link.unsentBytes < 70_000, `${link.unsentBytes} bytes`);
 });
 
-Deno.test("openWebSocket() takes nothing behind the frame that closes", async () => {
+Deno.test("openWebSocket() takes nothing after the close frame", async () => {
   const link = new UnreadLink();
   const opening = openWebSocket(link, AT);
   link.listener?.onData(upgradeAnswer(link));

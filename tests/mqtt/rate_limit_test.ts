@@ -23,7 +23,7 @@ function limited() {
   return { clock, did, rate, arrive };
 }
 
-Deno.test("RateLimit takes messages at the limit for ever, in bursts of a tenth of a second, too", async () => {
+Deno.test("RateLimit takes messages at the limit forever, in bursts of a tenth of a second, too", async () => {
   const { clock, did, arrive } = limited();
   for (let second = 0; second < 3; second++) {
     for (let burst = 0; burst < 10; burst++) {

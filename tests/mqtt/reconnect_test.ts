@@ -113,7 +113,7 @@ const BAD_BROKERS: readonly (readonly [string, BrokerScript, reason: string])[] 
 ];
 
 for (const [what, script, reason] of BAD_BROKERS) {
-  Deno.test(`MqttTransport pauses longer and longer when a broker ${what}, and says so`, async () => {
+  Deno.test(`MqttTransport backs off when a broker ${what}, and logs it`, async () => {
     await using scene = await suffering(script);
     const { clock, broker, lines, cars: [car] } = scene;
     assert.ok(car);
@@ -141,7 +141,7 @@ for (const [what, script, reason] of BAD_BROKERS) {
   });
 }
 
-Deno.test("MqttTransport sits out its pause though others are connected", async () => {
+Deno.test("MqttTransport waits out its pause though others are connected", async () => {
   await using scene = await suffering(closesAtPublish, 10);
   const { broker, cars: [bad, ...good] } = scene;
   assert.ok(bad);
@@ -176,7 +176,7 @@ Deno.test("MqttTransport pauses no longer once a connection has lasted, and says
   // At once: the clock stands still.
   await car.ups.next("the transport to be up");
   await lose();
-  assert.ok(await clock.next() <= 500, "The pauses had not begun anew");
+  assert.ok(await clock.next() <= 500, "The pauses had not started over");
 });
 
 mosquittoTest("Every car is back at once when one has found the broker there", async () => {

@@ -95,7 +95,7 @@ Deno.test("MqttTransport names a return code of CONNACK that the standard does n
   assert.match(await lines.next("the report"), /: refused by the broker with return code 9 \(/);
 });
 
-Deno.test("MqttTransport connects anew when the broker goes away in the middle of a message", async () => {
+Deno.test("MqttTransport reconnects when the broker goes away in the middle of a message", async () => {
   const { broker, car } = await meet(async (peer) => {
     await peer.acceptConnect();
     await peer.acceptSubscribe();
@@ -109,7 +109,7 @@ Deno.test("MqttTransport connects anew when the broker goes away in the middle o
   assert.equal(car.messages.size, 0);
 });
 
-Deno.test("MqttTransport passes over a message of 256 MiB, and takes the next", async () => {
+Deno.test("MqttTransport skips a message of 256 MiB, and takes the next", async () => {
   const { broker, car } = await meet(async (peer) => {
     await peer.acceptConnect();
     await peer.acceptSubscribe();

@@ -117,7 +117,7 @@ Deno.test("LinkStream counts what the link has not sent", () => {
   stream.destroy();
 });
 
-Deno.test("LinkStream stops reading when nobody takes what arrives", () => {
+Deno.test("LinkStream stops reading when nothing takes what arrives", () => {
   const link = new ScriptedLink();
   const stream = new LinkStream(link);
   link.listener.onData(new Uint8Array(stream.readableHighWaterMark));

@@ -128,7 +128,7 @@ Deno.test("decodeClientMessage() takes unknown fields, unknown states and missin
   assert.equal(message.statusData.length, 0);
 });
 
-Deno.test("decodeClientMessage() refuses what holds no message", () => {
+Deno.test("decodeClientMessage() refuses what is not a message", () => {
   assert.throws(() => decodeClientMessage(new Uint8Array(0)), MalformedMessageError);
   assert.throws(() => decodeClientMessage(hex("12 20 0a")), /Cannot decode 3 bytes/);
   // The decoder's own words follow, not the kind of error it threw.
@@ -159,7 +159,7 @@ function comparable(message: object): unknown {
   );
 }
 
-Deno.test("decodeClientMessage() refuses names nobody should have to keep, and says which", () => {
+Deno.test("decodeClientMessage() refuses names that are too long to keep, and says which", () => {
   const long = "x".repeat(1025);
   const fits = "x".repeat(1024);
   const connect = { kind: "connect", sessionId: "s", company: "c", vehicleName: "v" } as const;
@@ -338,7 +338,7 @@ Deno.test("malformation() finds the decoder's limits to the byte", () => {
   }
 });
 
-Deno.test("readClientMessage() throws at nothing that is malformed, and says what is wrong", () => {
+Deno.test("readClientMessage() never throws at malformed bytes, and says what is wrong", () => {
   const reasons = [
     ["", /none of its messages is set in 0 bytes/],
     ["12 20 0a", /Cannot decode 3 bytes as ExternalClient: a field in it does not end where/],

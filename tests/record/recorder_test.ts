@@ -56,7 +56,7 @@ async function withStatuses(recording: Recording, count: number) {
   return { fixture, car: fixture.car, status };
 }
 
-Deno.test("Recorder writes what comes within 200 ms at once", async () => {
+Deno.test("Recorder batches what comes within 200 ms", async () => {
   const disk = new Disk();
   await using recording = await Recording.make({ create: disk.create });
   await recording.recorder.start();
@@ -69,7 +69,7 @@ Deno.test("Recorder writes what comes within 200 ms at once", async () => {
   await waitFor(() => Promise.resolve(disk.writes === 2), "the batch");
 });
 
-Deno.test("Recorder begins new segments, each of which stands by itself", async () => {
+Deno.test("Recorder begins new segments, each of which can be read on its own", async () => {
   await using recording = await Recording.make({ segmentBytes: 2000 });
   const { car } = await withStatuses(recording, 60);
   await car.stop();

@@ -116,7 +116,7 @@ Deno.test("replay --print tells what happened to a car", async () => {
   assert.doesNotMatch(text, /car_2/);
 });
 
-Deno.test("replay says what it leaves out of a torn recording, and replays the rest", async () => {
+Deno.test("replay says what it skips of a truncated recording, and replays the rest", async () => {
   await using recording = await twoCars();
   const path = `${recording.directory}/${FILE}`;
   const { size } = await Deno.stat(path);

@@ -54,7 +54,7 @@ Deno.test("readSegment() reads what was written", () => {
   assert.deepStrictEqual(read(bytes), { turns: TURNS, damage: null });
 });
 
-Deno.test("readSegment() reads whole records of a segment torn anywhere, and says where", () => {
+Deno.test("readSegment() reads whole records of a segment truncated anywhere, and says where", () => {
   const { bytes, ends } = segmentOf(TURNS);
   for (let length = 1; length < bytes.length; length++) {
     const { turns, damage } = read(bytes.subarray(0, length));
@@ -81,13 +81,13 @@ Deno.test("readSegment() finds every changed bit", () => {
   }
 });
 
-Deno.test("readSegment() takes no zeros behind the records for more of them", () => {
+Deno.test("readSegment() does not mistake zeros after the records for more of them", () => {
   const { bytes, ends } = segmentOf(TURNS);
   const { turns, damage } = read(Uint8Array.of(...bytes, ...new Uint8Array(100)));
   assert.equal(turns.length, TURNS.length);
   assert.deepEqual(damage, { at: ends.at(-1), lost: 100, why: "a checksum is wrong" });
 });
 
-Deno.test("readSegment() takes a file that was made and not begun for an empty segment", () => {
+Deno.test("readSegment() reads a file that was created but never written as an empty segment", () => {
   assert.deepEqual(read(new Uint8Array(0)), { turns: [], damage: null });
 });

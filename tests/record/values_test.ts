@@ -43,7 +43,7 @@ Deno.test("readValue() tells a field that is undefined from one that is missing"
   assert.deepEqual(read.map((one) => Object.hasOwn(one, "a")), [true, false]);
 });
 
-Deno.test("readValue() reads a field that has the name of what all objects have", () => {
+Deno.test("readValue() reads a field named like a property of all objects", () => {
   const read = readValue(written({ constructor: 1, toString: null })) as Record<string, unknown>;
   assert.deepEqual(Object.entries(read), [["constructor", 1], ["toString", null]]);
 });
@@ -83,7 +83,7 @@ Deno.test("readValue() throws nothing but ValueErrors at any bytes", () => {
   );
 });
 
-Deno.test("ValueWriter refuses what is no plain value", () => {
+Deno.test("ValueWriter refuses what is not a plain value", () => {
   class Point {
     x = 1;
   }
@@ -100,7 +100,7 @@ Deno.test("ValueWriter holds no more than it may", () => {
   assert.equal(writer.size, size);
 });
 
-Deno.test("each word has one number, which one byte can say", () => {
+Deno.test("each word has one number, which fits in one byte", () => {
   assert.equal(new Set(DICTIONARY).size, DICTIONARY.length);
   assert.ok(DICTIONARY.length <= 128);
 });

@@ -24,7 +24,7 @@ Deno.test("Server.change() adds cars: contexts first, then the broker", async ()
   assert.equal(test.clock.timers, 0);
 });
 
-Deno.test("Server.change() removes cars in order, gives their places back and ends empty hosts", async () => {
+Deno.test("Server.change() removes cars gracefully, frees their places and ends empty hosts", async () => {
   const test = await ChangeFixture.serve(fleet({ car_a: {}, car_b: {} }), 1);
   const host = test.hosts.of("car_b");
   const context = test.hosts.context("car_b");
@@ -53,7 +53,7 @@ Deno.test("Server.change() brings a paused car back paused, before any gateway c
   await test.server.stop();
 });
 
-Deno.test("Server.change() exchanges only the contexts of a car that differ", async () => {
+Deno.test("Server.change() replaces only those contexts of a car that differ", async () => {
   const test = await ChangeFixture.serve(fleet({ car_a: withModule8(), car_b: withModule8() }));
   const [old7, old8] = [test.hosts.context("car_a", 7), test.hosts.context("car_a", 8)];
   await test.change(fleet({ car_a: withModule8({ url: "other" }), car_b: withModule8() }));
@@ -119,7 +119,7 @@ Deno.test("Server.change() changes nothing when a library cannot be loaded", asy
 });
 
 for (const kind of ["is added", "gets a module", "gets another configuration"] as const) {
-  Deno.test(`Server.change() risks nobody who is served for a car that ${kind} and whose init crashes`, async () => {
+  Deno.test(`Server.change() risks no car in service for a car that ${kind} and whose init crashes`, async () => {
     const served = Object.fromEntries(Array.from({ length: 5 }, (_, i) => [`car_${i}`, {}]));
     const before = kind === "is added"
       ? served
@@ -141,7 +141,7 @@ for (const kind of ["is added", "gets a module", "gets another configuration"] a
   });
 }
 
-Deno.test("Server.change() keeps libraries that are tried for the first time from cars that are served", async () => {
+Deno.test("Server.change() keeps libraries that are tried for the first time away from cars in service", async () => {
   const test = await ChangeFixture.serve(fleet({ car_a: {}, car_b: {} }));
   test.hosts.init = (spec, host) => {
     if (spec.module !== 8) return Promise.resolve();
@@ -238,7 +238,7 @@ Deno.test("Server.change() with another company stops all cars and starts others
   await test.server.stop();
 });
 
-Deno.test("Server.change() lets all cars reconnect, spread, when the broker is another", async () => {
+Deno.test("Server.change() reconnects all cars, spread out, when the broker changes", async () => {
   const cars = Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`car_${i}`, {}]));
   const test = await ChangeFixture.serve(fleet(cars));
   const next = fleet({ ...cars, added: {} }, { mqtt_address: "other.host" });
@@ -270,7 +270,7 @@ Deno.test("Server.change() is refused while the server starts, stops, or changes
   assert.equal(test.clock.timers, 0);
 });
 
-Deno.test("Server.change() takes a car along whose contexts are lost meanwhile", async () => {
+Deno.test("Server.change() includes a car whose contexts are lost meanwhile", async () => {
   const test = await ChangeFixture.serve(fleet({ car_a: withModule8() }), 1);
   const slow = Promise.withResolvers<void>();
   test.hosts.init = (spec) => spec.parameters.length > 2 ? slow.promise : Promise.resolve();

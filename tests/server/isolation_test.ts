@@ -27,7 +27,7 @@ Deno.test("A car whose module was busy when its host died gets a host of its own
   assert.deepEqual(neighbors(test, "car_0"), ["car_1", "car_3"]);
 });
 
-Deno.test("A car that keeps crashing takes nobody along, and its pauses grow alone", async () => {
+Deno.test("A car that keeps crashing takes down no other, and only its own pauses grow", async () => {
   const test = new ModulesFixture();
   await test.addMany(4);
   keepBusy(test, "car_2");
@@ -46,7 +46,7 @@ Deno.test("A car that keeps crashing takes nobody along, and its pauses grow alo
   assert.deepEqual([...new Set(concerned)], ["car_2"]);
 });
 
-Deno.test("Cars whose host keeps crashing while nobody is busy are divided, then live alone", async () => {
+Deno.test("Cars whose host keeps crashing while none is busy are split up, then get hosts of their own", async () => {
   const test = new ModulesFixture();
   await test.addMany(15);
   const sizes = () => test.hosts.living.map(({ cars }) => cars.length);
@@ -85,7 +85,7 @@ Deno.test("A car whose init crashes its host does not keep its neighbors from co
   assert.ok(lost.length <= 2, `lost ${lost.length} times`);
 });
 
-Deno.test("Hosts that are killed from outside, again and again, do not become more", async () => {
+Deno.test("Hosts that are killed from outside, again and again, do not multiply", async () => {
   const test = new ModulesFixture();
   const members = await test.addMany(30);
   const killAll = async () => {
@@ -135,7 +135,7 @@ Deno.test("A crash while other contexts of the car are being opened counts as we
   assert.deepEqual(test.placement, [{ car_a: 3 }, { car_a: 2 }, { car_b: 1 }]);
 });
 
-Deno.test("A car shares again after a minute of being well", async () => {
+Deno.test("A car shares a host again after a minute without a loss", async () => {
   const test = new ModulesFixture();
   await test.addMany(2);
   keepBusy(test, "car_1");
@@ -148,7 +148,7 @@ Deno.test("A car shares again after a minute of being well", async () => {
   assert.deepEqual(neighbors(test, "car_1"), ["car_0"]);
 });
 
-Deno.test("Others move in with a car that has been well for a minute, and it stays where it is", async () => {
+Deno.test("Others move in with a car that had no loss for a minute, and it stays where it is", async () => {
   const test = new ModulesFixture();
   await test.addMany(2);
   keepBusy(test, "car_1");
@@ -169,7 +169,7 @@ Deno.test("Others move in with a car that has been well for a minute, and it sta
   assert.equal(test.clock.timers, 0);
 });
 
-Deno.test("A car that crashes again is alone again, and whoever had moved in is not suspect for that", async () => {
+Deno.test("A car that crashes again is alone again, and cars that had moved in are not suspect for that", async () => {
   const test = new ModulesFixture(2);
   await test.addMany(2);
   keepBusy(test, "car_1");
@@ -187,7 +187,7 @@ Deno.test("A car that crashes again is alone again, and whoever had moved in is 
   assert.deepEqual(neighbors(test, "car_3"), ["car_4"]);
 });
 
-Deno.test("A car whose modules are configured anew is suspect no more, where it stays as well", async () => {
+Deno.test("A car whose modules are reconfigured is no longer suspect, even where it stays", async () => {
   const test = new ModulesFixture(2);
   const [, member] = await test.addMany(2);
   assert.ok(member);

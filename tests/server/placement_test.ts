@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { placeContexts } from "../../src/server/supervision/placement.ts";
 
-Deno.test("placeContexts() uses spare places first, the tightest that suffice", () => {
+Deno.test("placeContexts() uses free places first, best fit", () => {
   const hosts = [{ id: 1, free: 9 }, { id: 2, free: 3 }, { id: 3, free: 1 }];
   assert.deepEqual(placeContexts(2, hosts, 15), [{ host: 2, count: 2 }]);
   assert.deepEqual(placeContexts(9, hosts, 15), [{ host: 1, count: 9 }]);

@@ -148,7 +148,7 @@ Deno.test("Reloader.reload() moves all cars to another broker, and takes other l
   await test.server.stop();
 });
 
-Deno.test("Reloader.reload() leaves a broker of its own as it is until a restart", async () => {
+Deno.test("Reloader.reload() leaves the embedded broker as it is until a restart", async () => {
   const { test, reloader, state, ways } = await served(fleet(CARS), true);
   const { broker } = test.server.config;
   state.next = () =>
@@ -162,7 +162,7 @@ Deno.test("Reloader.reload() leaves a broker of its own as it is until a restart
   await test.server.stop();
 });
 
-Deno.test("Reloader.reload() lets a second one wait, and further ones share that", async () => {
+Deno.test("Reloader.reload() queues a second request, which further ones share", async () => {
   const { test, reloader, state } = await served(fleet(CARS));
   const slow = Promise.withResolvers<void>();
   test.hosts.init = () => slow.promise;
@@ -196,7 +196,7 @@ Deno.test("Reloader.reload() is refused while the server stops, and given up by 
   assert.equal(test.clock.timers, 0);
 });
 
-Deno.test("Reloader.reload() survives a defect, and says so", async () => {
+Deno.test("Reloader.reload() survives a defect, and reports it", async () => {
   const { test, reloader, state } = await served(fleet(CARS));
   state.next = () => {
     throw new RangeError("out of cars");

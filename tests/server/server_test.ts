@@ -191,7 +191,7 @@ Deno.test("Server.stop() stops the other cars while one is slow to leave", async
   assert.deepEqual(hosts.living, []);
 });
 
-Deno.test("Server.stop() while it starts leaves nothing behind and connects nobody", async () => {
+Deno.test("Server.stop() while it starts leaves nothing behind and connects no car", async () => {
   const { server, clock, hosts, transport, log } = fixture();
   hosts.init = () => new Promise(() => {});
   const starting = server.start();

@@ -1,4 +1,4 @@
-// Contexts of a car are kept alive: opened, opened anew with growing pauses, and left in order.
+// Contexts of a car are kept alive: opened, reopened with backoff, and closed gracefully.
 import assert from "node:assert/strict";
 import { ModuleLoadError, type ModuleLoadErrorKind } from "../../src/module/errors.ts";
 import { settled } from "../support/virtual_clock.ts";
@@ -81,7 +81,7 @@ Deno.test("Supervisor opens lost contexts at once, in places other hosts have", 
   assert.equal(test.clock.timers, 0);
 });
 
-Deno.test("Supervisor lets the pauses grow while it goes on, and start over after a minute of being well", async () => {
+Deno.test("Supervisor backs off while losses continue, and starts over after a minute without one", async () => {
   const test = new ModulesFixture();
   const { started } = test.add("car_a");
   await started;
@@ -161,7 +161,7 @@ Deno.test("Supervisor takes no context that was lost before it had it", async ()
   assert.deepEqual(test.placement, [{ car_a: 1 }]);
 });
 
-Deno.test("Supervisor does not count time without a context as being well", async () => {
+Deno.test("Supervisor does not count time without a context as time without a loss", async () => {
   const test = new ModulesFixture(1);
   const { started } = test.add("car_a", [7, 8]);
   await started;

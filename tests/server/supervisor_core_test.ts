@@ -118,7 +118,7 @@ Deno.test("Whatever happens, contexts are placed as they must be, and come back 
   );
 });
 
-Deno.test("Contexts that have to prove themselves share hosts with each other, and with all after a minute", () => {
+Deno.test("Contexts on probation share hosts with each other, and after a minute with all", () => {
   const world = new World(4);
   const served = world.add([1]);
   world.settle();
@@ -142,7 +142,7 @@ Deno.test("Contexts that have to prove themselves share hosts with each other, a
   assert.deepEqual(world.hostsOf(world.add([1])), [2]);
 });
 
-Deno.test("A context that is lost before it has proved itself goes where it harms nobody again", () => {
+Deno.test("A context that is lost on probation goes to where it harms no other again", () => {
   const world = new World(4);
   const served = world.add([1]);
   const added = world.add([1], true);
@@ -152,7 +152,7 @@ Deno.test("A context that is lost before it has proved itself goes where it harm
   assert.deepEqual([served, added].flatMap((car) => world.hostsOf(car)), [1, 3]);
 });
 
-Deno.test("Only what is new about a car has to prove itself", () => {
+Deno.test("Only the new contexts of a car are on probation", () => {
   const world = new World(4);
   const car = world.add([1, 2]);
   world.settle();
@@ -166,7 +166,7 @@ Deno.test("Only what is new about a car has to prove itself", () => {
   assert.deepEqual(world.hostsOf(world.add([1])), [1]);
 });
 
-Deno.test("Contexts are put beside others unproven as well when 32 hosts are nearly empty", () => {
+Deno.test("Contexts on probation join others when 32 hosts are nearly empty", () => {
   const world = new World(15);
   const served = world.add([1]);
   world.session(served, true);
@@ -186,7 +186,7 @@ Deno.test("Contexts are put beside others unproven as well when 32 hosts are nea
   assert.deepEqual(world.hostsOf(world.add([1])), world.hostsOf(served));
 });
 
-Deno.test("A suspect that needs several hosts does not exceed the 32 that are kept for such", () => {
+Deno.test("A suspect that needs several hosts does not exceed the 32 that are kept for suspects", () => {
   const world = new World(1);
   for (let car = 0; car < 31; car++) world.add([1]);
   const large = world.add([1, 2]);

@@ -80,7 +80,7 @@ Deno.test("Supervisor counts places of contexts that are being opened or destroy
   assert.deepEqual(test.placement, [{ car_a: 1, car_d: 2 }]);
 });
 
-Deno.test("Supervisor puts nobody on a host from which the last context is leaving", async () => {
+Deno.test("Supervisor puts no context on a host that its last context is leaving", async () => {
   const test = new ModulesFixture();
   const a = await open(test, "car_a", 1);
   test.hosts.context("car_a", 0).destroying = new Promise(() => {});
@@ -89,7 +89,7 @@ Deno.test("Supervisor puts nobody on a host from which the last context is leavi
   assert.deepEqual(test.placement, [{ car_a: 1 }, { car_b: 1 }]);
 });
 
-Deno.test("Supervisor puts nobody on a host that has died, and stops nothing twice", async () => {
+Deno.test("Supervisor puts no context on a host that has died, and stops nothing twice", async () => {
   const test = new ModulesFixture();
   const slow = Promise.withResolvers<void>();
   test.hosts.init = ({ module }) => module === 1 ? slow.promise : Promise.resolve();
@@ -122,7 +122,7 @@ Deno.test("Supervisor counts a host whose contexts have all been lost, and does 
 });
 
 for (const how of ["rejects", "throws"] as const) {
-  Deno.test(`Supervisor survives a start of a host that ${how}: its cars hear why`, async () => {
+  Deno.test(`Supervisor survives a start of a host that ${how}: its cars learn why`, async () => {
     const test = new ModulesFixture(15, () => {
       if (how === "throws") throw new Error("no memory");
       return Promise.reject(new Error("no memory"));

@@ -47,7 +47,7 @@ function plain(effects: readonly unknown[]): unknown {
   return JSON.parse(JSON.stringify(effects, (key, value) => key === "receivedAt" ? 0 : value));
 }
 
-Deno.test("step() loses, doubles and reorders nothing when other processes go on at any moment", () => {
+Deno.test("step() loses, duplicates and reorders nothing when other processes take over at any moment", () => {
   let running = 0;
   fc.assert(
     fc.property(
@@ -111,7 +111,7 @@ Deno.test("a session with 20,000 waiting commands can be written, cloned and ser
   assert.equal(again.base.commands.ready.size, session.base.commands.ready.size);
 });
 
-Deno.test("decode() refuses what is no session, and other formats, and says so", () => {
+Deno.test("decode() refuses what is not a session, and other formats", () => {
   const good = new TextDecoder().decode(encode(createSession(), 0));
   const cases: readonly (readonly [string, RegExp])[] = [
     ["", /expected JSON/],

@@ -94,7 +94,7 @@ Deno.test("take_over has all modules at hand, whatever the other process had", (
   assert.deepEqual(car.connect([FRONT]).linesOf("ConnectResponse"), ["ConnectResponse OK"]);
 });
 
-Deno.test("take_over has modules hold their commands that were held", () => {
+Deno.test("take_over holds the commands of modules that were held", () => {
   const car = runningCar([FRONT, LAMP], { maxUnansweredCommands: 1, maxWaitingCommands: 2 });
   for (const text of ["sent", "a", "b"]) car.command(FRONT, text);
   assert.deepEqual(car.input({ type: "take_over", missed: [] }).linesOf("hold"), ["hold 7"]);

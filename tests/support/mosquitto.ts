@@ -253,7 +253,7 @@ function hash(password: string): string {
 
 /**
  * A port that was free a moment ago, on 127.0.0.1. The system does not choose it for anybody who does
- * not ask for it, so that it is likely free still when a program has started, or started anew.
+ * not ask for it, so that it is likely free still when a program has started, or restarted.
  */
 export function freePort(): number {
   while (true) {

@@ -16,7 +16,7 @@ Deno.test("escapeUnsafe() makes every character visible that is acted on instead
   for (const [text, escaped] of cases) assert.equal(escapeUnsafe(text), escaped);
 });
 
-Deno.test("escapeUnsafe() keeps the meaning of a JSON text", () => {
+Deno.test("escapeUnsafe() keeps the meaning of JSON", () => {
   const value = { "a\u202eb": "\u{e0041}\ud800\u2028 \u0000\n" };
   const escaped = escapeUnsafe(JSON.stringify(value));
   assert.doesNotMatch(escaped, /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u);

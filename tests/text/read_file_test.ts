@@ -88,7 +88,7 @@ Deno.test("readText() gives a file up that is not read in time, and closes it", 
   await closed.promise;
 });
 
-Deno.test("readText() opens nothing any more when it has been given up", async () => {
+Deno.test("readText() opens nothing once it has been given up", async () => {
   await using folder = await TempFolder.make();
   const path = await folder.write("file", "text");
   const clock = new VirtualClock();
@@ -114,7 +114,7 @@ Deno.test("readText() opens nothing any more when it has been given up", async (
   assert.deepEqual(opened, []);
 });
 
-Deno.test("fileKind() tells files, folders and pipes apart", async () => {
+Deno.test("fileKind() distinguishes files, folders and pipes", async () => {
   await using folder = await TempFolder.make();
   assert.equal(await fileKind(await folder.write("file", "")), "file");
   assert.equal(await fileKind(folder.path), "directory");
@@ -122,7 +122,7 @@ Deno.test("fileKind() tells files, folders and pipes apart", async () => {
   assert.equal(await fileKind(folder.file("none")), "missing");
 });
 
-Deno.test("requireRegularFile() refuses what would block, and leaves the rest to who opens it", async () => {
+Deno.test("requireRegularFile() refuses what would block, and leaves the rest to the caller", async () => {
   await using folder = await TempFolder.make();
   const pipe = await folder.pipe("pipe");
   assert.throws(() => requireRegularFile(pipe), /^FileError: is a pipe, not a regular file$/);

@@ -31,7 +31,7 @@ export interface EventQuery {
 
 /** How many events are remembered; the oldest is forgotten for a further one. */
 export const MAX_EVENTS = 10_000;
-/** Longer texts are cut, in characters. */
+/** Longer strings are cut, in characters. */
 const MAX_TEXT = 500;
 
 /** The newest events of all cars. */
