@@ -175,6 +175,7 @@ Deno.test("step() gives a counter behind which only the sequence's remain its ow
   for (const index of devices.keys()) car.respond(index);
   car.advance(9000);
   assert.deepEqual(car.status(FRONT, { counter: 1 }).answers, [1]);
+  assert.deepEqual(car.running().statuses.handled, [4]);
   assert.deepEqual(reasons(car.advance(9999)), []);
   assert.deepEqual(reasons(car.advance(1)), ["status_gap"]);
 });

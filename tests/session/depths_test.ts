@@ -1,6 +1,6 @@
 // How long a session's queues are, wherever it is.
 import assert from "node:assert/strict";
-import { connectedDevices, queueDepths } from "../../src/session/mod.ts";
+import { connectedDevices, oldestUnanswered, queueDepths } from "../../src/session/mod.ts";
 import {
   connectingCar,
   firstCommandsCar,
@@ -50,4 +50,21 @@ Deno.test("queueDepths() and connectedDevices() count what there is, wherever th
     assert.deepEqual([statuses, commands, unansweredCommands], depths, session.kind);
     assert.deepEqual(connectedDevices(session), devices);
   }
+});
+
+Deno.test("oldestUnanswered() finds the first status without an answer, begun or not", () => {
+  const counter = ({ session }: TestCar) => oldestUnanswered(session)?.messageCounter;
+  assert.equal(counter(waitingCar()), undefined);
+  const car = runningCar([FRONT]);
+  assert.equal(counter(car), undefined);
+  car.automatic = false;
+  for (const expected of [1, 1]) {
+    car.status(FRONT);
+    assert.equal(counter(car), expected);
+  }
+  // The process that takes it over begins with none before its devices are there.
+  car.moduleReturns(0);
+  assert.equal(counter(car), 2);
+  car.input({ type: "take_over", missed: [] });
+  assert.equal(counter(car), 2);
 });
