@@ -228,6 +228,11 @@ Deno.test("FailureReporter says the same only once a minute, for all cars, and w
   assert.deepEqual(lines, []);
   fail("failed to lookup address information");
   assert.equal(lines.length, 1);
+  // Those that have stopped trying count no more.
+  for (let car = 1; car < 100; car++) connector.left(`car_${car}`);
+  nowMs = 120_000;
+  connector.failed("car_0", describeFailure(new Error("failed to lookup address information")));
+  assert.match(lines.at(-1) ?? "", /host name not found \(1 car, 100 attempts/);
 });
 
 Deno.test("MqttTransport.start() throws when called twice", async () => {
