@@ -245,6 +245,7 @@ Deno.test("MqttTransport.start() throws when called twice", async () => {
     maxMessagesPerSecond: 1,
   };
   const transport = new MqttTransport(options);
+  assert.deepEqual(new Set(Object.values(transport.stats)), new Set([0]));
   const listener = { onConnected() {}, onUp() {}, onLeaving() {}, onDown() {}, onMessage() {} };
   transport.start(listener);
   assert.throws(() => transport.start(listener), /Cannot start the transport of car car_1:/);
