@@ -246,6 +246,7 @@ Deno.test("MqttTransport.start() throws when called twice", async () => {
   };
   const transport = new MqttTransport(options);
   assert.deepEqual(new Set(Object.values(transport.stats)), new Set([0]));
+  assert.deepEqual(transport.trouble, { reason: null, attempts: 0, nextAttemptAt: null });
   const listener = { onConnected() {}, onUp() {}, onLeaving() {}, onDown() {}, onMessage() {} };
   transport.start(listener);
   assert.throws(() => transport.start(listener), /Cannot start the transport of car car_1:/);
