@@ -61,7 +61,7 @@ export class GatewayDriver {
     this.#onEvent = onEvent;
     this.#traffic = new Traffic({ ...options, random });
     this.#outgoing = new Outgoing(options, link);
-    this.#alarm = new Alarm(clock, () => this.#wake());
+    this.#alarm = new Alarm(clock, () => this.#onAlarm());
     this.#state = createGateway(options.sessionSeed);
   }
 
@@ -89,13 +89,13 @@ export class GatewayDriver {
   start(): void {
     if (this.#state.kind !== "stopped") return;
     this.#draining = false;
-    this.#traffic.wake(this.#clock.now());
-    this.take({ type: "start" }, ...this.#traffic.connected.map((one) => this.#saying(one)));
+    this.#traffic.start(this.#clock.now());
+    this.take({ type: "start" }, ...this.#traffic.connected.map((one) => this.#reportOf(one)));
   }
 
   /** Ends; no timer is left. */
   stop(): void {
-    this.#traffic.rest();
+    this.#traffic.stop();
     this.take({ type: "stop" });
   }
 
@@ -110,7 +110,7 @@ export class GatewayDriver {
         for (let input = this.#inputs.shift(); input; input = this.#inputs.shift()) {
           this.#advance(input);
         }
-      } while (this.#speak());
+      } while (this.#reportDue());
     } finally {
       this.#busy = false;
     }
@@ -131,7 +131,7 @@ export class GatewayDriver {
   /** Sends one status in normal communication; false when there is none: nothing is sent then. */
   send(device: Device, data: Uint8Array, extras: StatusExtras): boolean {
     if (this.#state.kind !== "connected") return false;
-    this.#hand("status", device, data, extras);
+    this.#report("status", device, data, extras);
     return true;
   }
 
@@ -159,7 +159,7 @@ export class GatewayDriver {
   /** Stops sending by itself; `drained` follows when no more responses can come. */
   drain(): void {
     this.#draining = true;
-    this.#traffic.rest();
+    this.#traffic.stop();
     this.#outgoing.flush();
     this.#checkDrained();
   }
@@ -183,7 +183,7 @@ export class GatewayDriver {
         return this.#link.close();
       case "send": {
         const { message } = effect;
-        if (message.kind === "status") this.#traffic.spoke(message.device, this.#now);
+        if (message.kind === "status") this.#traffic.sent(message.device, this.#now);
         return this.#outgoing.send(effect, this.#now);
       }
       case "command":
@@ -227,34 +227,33 @@ export class GatewayDriver {
   }
 
   /** Sends statuses that are due; returns whether there were any. */
-  #speak(): boolean {
+  #reportDue(): boolean {
     const now = this.#now;
     if (now >= this.#traffic.silenceEndsAt) {
       const silent = this.#traffic.silent(now);
-      this.#inputs.push(...silent.map((device) => this.#saying(device)));
+      this.#inputs.push(...silent.map((device) => this.#reportOf(device)));
       return silent.length > 0;
     }
     const device = now >= this.#loadDueAt() ? this.#traffic.next(now) : undefined;
     if (device === undefined) return false;
-    this.#inputs.push(this.#saying(device));
+    this.#inputs.push(this.#reportOf(device));
     return true;
   }
 
   #loadDueAt(): number {
     const state = this.#state;
-    const isHeard = state.kind === "connected"
+    // Otherwise a status would only be kept as its device's last one.
+    const isSentAtOnce = state.kind === "connected"
       ? !isSaturated(state)
       : state.kind === "not_initialized";
-    // A status would be no more than the device's last one.
-    if (!isHeard) return Infinity;
+    if (!isSentAtOnce) return Infinity;
     // A status held back to change places needs its successor, whatever the window says.
     return this.#traffic.dueAt(this.inFlight - (this.#outgoing.holdsStatus ? 1 : 0));
   }
 
-  #saying(device: Device): Input {
+  #reportOf(device: Device): Input {
     const { errorMessage } = this.#options;
-    const data = this.#payload(device);
-    return { type: "status", device, data, errorMessage, tag: null };
+    return { type: "status", device, data: this.#payload(device), errorMessage, tag: null };
   }
 
   #payload(device: Device): Uint8Array {
@@ -263,12 +262,12 @@ export class GatewayDriver {
   }
 
   #change(type: "status" | "leave", device: Device, extras: StatusExtras): boolean {
-    const isSaid = this.#state.kind === "connected";
-    this.#hand(type, device, this.#payload(device), isSaid ? extras : {});
-    return isSaid;
+    const isSent = this.#state.kind === "connected";
+    this.#report(type, device, this.#payload(device), isSent ? extras : {});
+    return isSent;
   }
 
-  #hand(type: "status" | "leave", device: Device, data: Uint8Array, extras: StatusExtras): void {
+  #report(type: "status" | "leave", device: Device, data: Uint8Array, extras: StatusExtras): void {
     const { errorMessage = NO_BYTES } = extras;
     this.take({ type, device, data, errorMessage, tag: this.#outgoing.tagFor(extras) });
   }
@@ -290,7 +289,7 @@ export class GatewayDriver {
     this.#alarm.set(Math.min(session, byItself, this.#outgoing.flushAt));
   }
 
-  #wake(): void {
+  #onAlarm(): void {
     const now = this.#clock.now();
     this.#outgoing.tick(now);
     const isRestart = now >= this.#traffic.restartAt;

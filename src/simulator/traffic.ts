@@ -24,7 +24,7 @@ export interface TrafficOptions {
 interface Entry {
   device: Device;
   connected: boolean;
-  spokeAt: number;
+  sentAt: number;
 }
 
 /** How far behind its rate a gateway may catch up, in milliseconds. */
@@ -71,8 +71,8 @@ export class Traffic {
 
   join(device: Device): void {
     const key = deviceKey(device);
-    const spokeAt = this.#entries.get(key)?.spokeAt ?? -Infinity;
-    this.#entries.set(key, { device, connected: true, spokeAt });
+    const sentAt = this.#entries.get(key)?.sentAt ?? -Infinity;
+    this.#entries.set(key, { device, connected: true, sentAt });
     this.#refresh();
   }
 
@@ -83,7 +83,7 @@ export class Traffic {
   }
 
   /** Devices send statuses at intervals from now on. */
-  wake(now: number): void {
+  start(now: number): void {
     this.#silenceEndsAt = now + this.#keepAliveMs;
   }
 
@@ -95,7 +95,7 @@ export class Traffic {
   }
 
   /** Stops all automatic behavior. */
-  rest(): void {
+  stop(): void {
     this.#nextAt = Infinity;
     this.#silenceEndsAt = Infinity;
     this.#restartAt = Infinity;
@@ -111,10 +111,10 @@ export class Traffic {
     this.#restartAt = Infinity;
   }
 
-  /** Notes that a device has spoken. */
-  spoke(device: Device, now: number): void {
+  /** A status of the device was sent. */
+  sent(device: Device, now: number): void {
     const entry = this.#byObject.get(device) ?? this.#entries.get(deviceKey(device));
-    if (entry !== undefined) entry.spokeAt = now;
+    if (entry !== undefined) entry.sentAt = now;
   }
 
   /** When load is due with so many unanswered statuses; Infinity while the window is full. */
@@ -127,7 +127,7 @@ export class Traffic {
     return this.#silenceEndsAt;
   }
 
-  /** The device whose turn it is, which is taken to speak now. */
+  /** The device whose turn it is; its status counts as sent. */
   next(now: number): Device | undefined {
     const entry = this.#connected[this.#turn % this.#connected.length];
     this.#turn = (this.#turn + 1) % Math.max(1, this.#connected.length);
@@ -137,11 +137,11 @@ export class Traffic {
     return entry?.device;
   }
 
-  /** Devices that have been silent for too long, which are taken to speak now. */
+  /** Devices that have been silent for too long; their statuses count as sent. */
   silent(now: number): Device[] {
-    const due = this.#connected.filter(({ spokeAt }) => spokeAt + this.#keepAliveMs <= now);
-    for (const entry of due) entry.spokeAt = now;
-    const oldest = this.#connected.reduce((at, { spokeAt }) => Math.min(at, spokeAt), now);
+    const due = this.#connected.filter(({ sentAt }) => sentAt + this.#keepAliveMs <= now);
+    for (const entry of due) entry.sentAt = now;
+    const oldest = this.#connected.reduce((at, { sentAt }) => Math.min(at, sentAt), now);
     this.#silenceEndsAt = oldest + this.#keepAliveMs;
     return due.map(({ device }) => device);
   }
