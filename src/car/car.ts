@@ -107,7 +107,7 @@ export class Car {
       sessionId: () => sessionIdOf(this.#session),
     });
     this.#subscribers = [this.statistics, this.#journal, ...options.subscribers ?? []];
-    this.#calls = new ModuleCalls((input) => this.#take(input));
+    this.#calls = new ModuleCalls(this.#take);
     this.#settings = options.settings;
     this.#session = createSession();
   }
@@ -119,7 +119,7 @@ export class Car {
       onUp: () => this.#take({ type: "broker_up" }),
       onLeaving: (detail) => this.#take({ type: "broker_leaving", detail }),
       onDown: (detail) => this.#take({ type: "broker_lost", detail }),
-      onMessage: (payload) => this.#onMessage(payload),
+      onMessage: this.#onMessage,
     };
     this.#transport.start(listener);
   }
@@ -231,7 +231,7 @@ export class Car {
     };
   }
 
-  #onMessage(payload: Uint8Array): void {
+  readonly #onMessage = (payload: Uint8Array): void => {
     if (payload.length > this.#maxMessageBytes) {
       const detail = `it has ${payload.length} bytes, at most ${this.#maxMessageBytes} are allowed`;
       return this.#take({ type: "rejected", why: "too_large", detail });
@@ -244,21 +244,20 @@ export class Car {
     }
     if (message.kind !== "malformed") return this.#take({ type: "message", message });
     this.#take({ type: "rejected", why: "malformed", detail: message.reason });
-  }
+  };
 
   /** Takes an input, and those that arrive while its effects are carried out, one after the other. */
-  #take(input: Input): void {
-    this.#inputs.push(input);
-    if (this.#busy) return;
+  readonly #take = (input: Input): void => {
+    if (this.#busy) return void this.#inputs.push(input);
     this.#busy = true;
     try {
-      for (let next = this.#inputs.shift(); next; next = this.#inputs.shift()) {
+      for (let next: Input | undefined = input; next; next = this.#inputs.shift()) {
         this.#advance(next);
       }
     } finally {
       this.#busy = false;
     }
-  }
+  };
 
   #advance(input: Input): void {
     const at = this.#clock.now();
@@ -274,7 +273,8 @@ export class Car {
       }
     }
     const after = this.#session;
-    if (stateName(before) !== stateName(after)) this.#since = Math.floor(at);
+    const mayDiffer = before.kind !== after.kind || before.base !== after.base;
+    if (mayDiffer && stateName(before) !== stateName(after)) this.#since = Math.floor(at);
     this.#tell({ car: this.name, at, settings, input, before, after, effects });
     try {
       this.#watchQueue();

@@ -105,7 +105,9 @@ function isQuiet({ before, after, effects }: Turn): boolean {
   for (const { type } of effects) {
     if (type === "note" || type === "ended" || type === "hold_commands") return false;
   }
-  return before.base.modulesReady === after.base.modulesReady && !isSaturated(after);
+  if (before.base.modulesReady !== after.base.modulesReady) return false;
+  // Whether a car is saturated is part of `reading`.
+  return before.kind !== "running" || after.kind !== "running" || before.reading === after.reading;
 }
 
 function describe({ before, after, effects }: Turn): CarEvent[] {

@@ -91,20 +91,17 @@ export class ModuleCalls {
     const context = this.#contexts.get(device.module);
     if (context === undefined) return;
     const isAlone = errorMessage.length === 0;
-    const done = (outcome: CallOutcome) => {
-      // The status did not reach the module: the gateway keeps it, and the session ends.
-      if (wasMade(outcome)) this.#take({ type: "forwarded", epoch, counter });
+    const onDone = (call: string, outcome: CallOutcome, isLast: boolean) => {
+      if (outcome !== "ok") this.#watch(call, device, outcome);
+      // A status that did not reach the module: the gateway keeps it, and the session ends.
+      if (isLast && (outcome === "ok" || wasMade(outcome))) {
+        this.#take({ type: "forwarded", epoch, counter });
+      }
     };
-    const onStatus = (outcome: CallOutcome) => {
-      this.#watch("forward_status", device, outcome);
-      if (isAlone) done(outcome);
-    };
+    const onStatus = (outcome: CallOutcome) => onDone("forward_status", outcome, isAlone);
     context.forwardStatus(device, data, onStatus, answered);
     if (isAlone) return;
-    const onError = (outcome: CallOutcome) => {
-      this.#watch("forward_error_message", device, outcome);
-      done(outcome);
-    };
+    const onError = (outcome: CallOutcome) => onDone("forward_error_message", outcome, true);
     context.forwardErrorMessage(device, errorMessage, onError, answered);
   }
 

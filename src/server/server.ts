@@ -294,6 +294,7 @@ export class Server {
   #createCar(carConfig: CarConfig, config: ServerConfig): Car {
     const { log, createTransport, subscribers = [] } = this.#options;
     const onTurn = ({ before, after }: Turn) => {
+      if (before.kind === after.kind) return;
       const isActive = sessionIdOf(after) !== null;
       if (isActive !== (sessionIdOf(before) !== null)) this.#supervisor.onSession(car, isActive);
     };

@@ -15,7 +15,7 @@ export function findDevice(devices: KnownDevices, device: Device): Device | unde
 
 /** Whether a device with the same identity is there; name and priority do not count. */
 export function hasDevice(devices: KnownDevices, device: Device): boolean {
-  return findDevice(devices, device) !== undefined;
+  return devices.some((one) => sameDevice(one, device));
 }
 
 /** The devices and `device`; the same list when it is there already. */

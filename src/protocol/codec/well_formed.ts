@@ -34,15 +34,11 @@ let at = 0;
  * What is wrong with bytes that should be a message; undefined when nothing is. Groups, which no
  * message of the protocol has, count as malformed.
  */
-export function malformation(bytes: Uint8Array, shape: Shape): string | undefined {
-  return malformationIn(bytes, 0, bytes.length, shape);
-}
-
-function malformationIn(
+export function malformation(
   bytes: Uint8Array,
-  start: number,
-  end: number,
   { fields }: Shape,
+  start = 0,
+  end = bytes.length,
 ): string | undefined {
   at = start;
   while (at < end) {
@@ -66,7 +62,7 @@ function malformationIn(
         if (field === "text") {
           if (!isText(bytes, at, next)) return "a string in it is not UTF-8";
         } else if (field !== undefined) {
-          const inner = malformationIn(bytes, at, next, field);
+          const inner = malformation(bytes, field, at, next);
           if (inner !== undefined) return inner;
         }
         at = next;

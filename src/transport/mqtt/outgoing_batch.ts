@@ -42,7 +42,6 @@ const NO_PACKET = new Uint8Array(0);
  */
 export class OutgoingBatch {
   readonly #options: OutgoingBatchOptions;
-  readonly #flush = () => this.flush();
   #flushing = false;
   #ticking = false;
   #acknowledgements: number[] = [];
@@ -90,7 +89,7 @@ export class OutgoingBatch {
   }
 
   /** Sends what has been published and acknowledged, and `packet` behind it. */
-  flush(packet: Uint8Array = NO_PACKET): void {
+  readonly flush = (packet: Uint8Array = NO_PACKET): void => {
     this.#flushing = false;
     this.#ticking = false;
     const acknowledgements = this.#acknowledgements;
@@ -119,7 +118,7 @@ export class OutgoingBatch {
     this.#payloads = [];
     this.#topics = [];
     this.#send(out);
-  }
+  };
 
   /** Takes no more messages; resolves when the broker has acknowledged all that were published. */
   settle(): Promise<void> {
@@ -149,6 +148,6 @@ export class OutgoingBatch {
   #flushSoon(): void {
     if (this.#flushing) return;
     this.#flushing = true;
-    queueMicrotask(this.#flush);
+    queueMicrotask(this.flush);
   }
 }
