@@ -101,10 +101,8 @@ export class Operators {
       log,
     };
     const events = new EventStream(source);
-    const metrics = new Metrics(() => ({
-      ...this.metrics.scrape(operated.fleet.snapshot()),
-      watch,
-    }));
+    this.metrics.health = watch;
+    const metrics = new Metrics(() => this.metrics.scrape(operated.fleet.snapshot()));
     const app = createApp({
       source,
       events,

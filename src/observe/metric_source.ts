@@ -5,7 +5,7 @@ import type { ServerSnapshot } from "../server/mod.ts";
 import { type Clock, systemClock } from "../time/mod.ts";
 import { Buckets } from "./buckets.ts";
 import { LoopLag } from "./loop_lag.ts";
-import type { Scrape } from "./metric_families.ts";
+import type { Scrape, WatchedHealth } from "./metric_families.ts";
 
 /** Upper bounds of response times, in seconds. */
 const RESPONSE_BOUNDS = [
@@ -31,6 +31,8 @@ export class MetricSource implements TurnSubscriber {
   readonly statistics = new CallStatistics();
   /** When the process started, in milliseconds since the epoch. */
   readonly startedAt: number;
+  /** The health of cars, when somebody judges it. */
+  health: WatchedHealth | undefined;
   readonly #lag: LoopLag;
   /** Of all cars, in seconds. */
   readonly #responses = new Buckets(RESPONSE_BOUNDS);
@@ -77,6 +79,7 @@ export class MetricSource implements TurnSubscriber {
       calls: this.statistics.snapshot(),
       responses: this.#responses,
       responseSeconds: (car) => this.#byCar.get(car)?.seconds ?? 0,
+      ...(this.health === undefined ? {} : { watch: this.health }),
       lagMs: this.lagMs,
       process: { residentBytes: Deno.memoryUsage().rss, startedAt: this.startedAt },
     };

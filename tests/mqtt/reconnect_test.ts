@@ -18,6 +18,26 @@ import { VirtualClock } from "../support/virtual_clock.ts";
 import { waitFor } from "../support/wait.ts";
 import { publishPacket, RawBroker } from "./raw_broker.ts";
 
+mosquittoTest(
+  "MqttTransport says why it has no broker, how often it tried, and when it tries again",
+  async () => {
+    await using broker = await Mosquitto.start();
+    const { connector } = await makeConnector(localBroker(broker.port));
+    await using car = await new TestCar(connector).start();
+    assert.equal(car.transport.trouble, null);
+    await broker.kill();
+    await car.downs.next("the loss");
+    const trouble = await waitFor(() => {
+      const found = car.transport.trouble;
+      return found && found.attempts >= 2 && found.nextAttemptAt !== null ? found : undefined;
+    }, "a pause between two attempts");
+    assert.match(trouble?.reason ?? "", /refused/i);
+    await broker.restart();
+    await car.ups.next("the return");
+    assert.equal(car.transport.trouble, null);
+  },
+);
+
 mosquittoTest("MqttTransport comes back after 10 kills, and nothing grows", async () => {
   await using broker = await Mosquitto.start();
   const timers = new Set<unknown>();

@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import type { Cause } from "../../src/observe/health/health.ts";
 import { type Hit, type IncidentChange, Incidents } from "../../src/observe/health/incidents.ts";
 import { FRONT } from "../car/support.ts";
-import { settled } from "../support/virtual_clock.ts";
+import { IncidentLog } from "../../src/observe/health/incident_log.ts";
+import { ListLog } from "../support/list_log.ts";
+import { settled, VirtualClock } from "../support/virtual_clock.ts";
 import { Watched } from "./watched.ts";
 
 const FLEET = ["car_a", "car_b", "car_c"] as const;
@@ -104,6 +106,7 @@ Deno.test("A crash names the module that caused it, apart from the cars it took 
   crash(1);
   assert.equal(test.cause("car_a")?.text, "Lost with car_b, whose module 7 crashed with SIGSEGV");
   assert.equal(test.cause("car_b")?.text, "Module 7 crashed with SIGSEGV");
+  assert.deepEqual([test.cause("car_a")?.module, test.cause("car_b")?.module], [null, 7]);
   for (const name of FLEET) {
     test.car(name).context(7);
     test.car(name).car.modulesReady();
@@ -248,4 +251,27 @@ Deno.test("Incidents tell who takes care, at once", () => {
   assert.deepEqual(incidents.acknowledge(1, by)?.acknowledged, by);
   assert.deepEqual(changes.map(({ kind }) => kind), ["acknowledged"]);
   assert.equal(incidents.acknowledge(2, by), undefined);
+});
+
+Deno.test("IncidentLog writes at most 30 lines of one code a minute, to the log of the car if there is one", async () => {
+  const clock = new VirtualClock();
+  const log = new ListLog();
+  const lines = new IncidentLog(log, clock);
+  const incidents = new Incidents((change) => lines.onIncident(change));
+  incidents.update("car_a", [hit("one")], 2000);
+  incidents.flush();
+  incidents.update("car_a", [], 5000);
+  incidents.settle(5000, 0);
+  incidents.flush();
+  assert.deepEqual(log.lines.map(({ level, car, text }) => [level, car, text]), [
+    ["WARNING", "car_a", "Incident 1: waiting: Gateway silent"],
+    ["INFO", "car_a", "Incident 1 is over after 4.0 s: Gateway silent"],
+  ]);
+  for (let index = 0; index < 100; index++) incidents.update(`car_${index}`, [hit(`${index}`)], 0);
+  incidents.flush();
+  assert.equal(log.matching(/waiting: Gateway silent$/).length, 30);
+  await clock.advance(60_000);
+  incidents.update("car_x", [hit("x")], 0);
+  incidents.flush();
+  assert.equal(log.matching(/and 71 more like this/).length, 1);
 });

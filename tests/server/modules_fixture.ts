@@ -2,6 +2,7 @@
 import { Car } from "../../src/car/car.ts";
 import type { ContextSpec } from "../../src/module/context.ts";
 import type { StartHost } from "../../src/server/hosts.ts";
+import type { HostLoss } from "../../src/server/host_losses.ts";
 import { Supervisor } from "../../src/server/supervisor.ts";
 import { SETTINGS } from "../car/support.ts";
 import { ListLog } from "../support/list_log.ts";
@@ -27,9 +28,13 @@ export class ModulesFixture {
   readonly hosts = new FakeHosts();
   readonly supervisor: Supervisor;
 
-  constructor(contextsPerHost = 15, startHost: StartHost = this.hosts.start) {
+  constructor(
+    contextsPerHost = 15,
+    startHost: StartHost = this.hosts.start,
+    onHostLost: (loss: HostLoss) => void = () => {},
+  ) {
     const { clock, log } = this;
-    this.supervisor = new Supervisor({ startHost, log, clock, contextsPerHost });
+    this.supervisor = new Supervisor({ startHost, log, clock, contextsPerHost, onHostLost });
   }
 
   /** A car with these modules, connected to the broker, whose contexts are being opened. */

@@ -1,5 +1,7 @@
 // Hosts come and go with their contexts.
 import assert from "node:assert/strict";
+import { ModuleLoadError } from "../../src/module/errors.ts";
+import type { HostLoss } from "../../src/server/host_losses.ts";
 import { settled } from "../support/virtual_clock.ts";
 import { ModulesFixture, specOf } from "./modules_fixture.ts";
 
@@ -119,6 +121,58 @@ Deno.test("Supervisor counts a host whose contexts have all been lost, and does 
   await settled();
   assert.deepEqual([test.supervisor.hostsLost, stops], [1, 0]);
   assert.deepEqual(test.log.matching(/Module host/), []);
+});
+
+Deno.test("Supervisor tells which contexts a host took along, and who may have caused it", async () => {
+  const losses: HostLoss[] = [];
+  const test = new ModulesFixture(15, undefined, (loss) => losses.push(loss));
+  await Promise.all([open(test, "car_a", 2), open(test, "car_b", 1)]);
+  test.hosts.all[0]?.die();
+  await settled();
+  const reason = "it was ended by SIGSEGV";
+  const [loss, ...others] = losses;
+  assert.deepEqual([loss?.host, loss?.reason, others], [1, reason, []]);
+  assert.deepEqual(loss?.contexts.map(({ car, module }) => `${car} ${module}`), [
+    "car_a 0",
+    "car_a 1",
+    "car_b 0",
+  ]);
+});
+
+Deno.test("Supervisor tells of a context that was being made when its host was lost, and of no stop", async () => {
+  const losses: HostLoss[] = [];
+  const test = new ModulesFixture(15, undefined, (loss) => losses.push(loss));
+  test.hosts.init = () => new Promise(() => {});
+  test.add("car_a", [4]);
+  await settled();
+  test.hosts.init = () => Promise.resolve();
+  test.hosts.all[0]?.die();
+  await settled();
+  assert.deepEqual(losses.map(({ host, contexts }) => [host, contexts]), [
+    [1, [{ car: "car_a", module: 4, blame: "likely" }]],
+  ]);
+  await test.clock.advance(0);
+  await settled();
+  assert.equal(test.supervisor.missingModules("car_a"), null, "it was opened again");
+  await test.supervisor.stop();
+  assert.equal(losses.length, 1);
+});
+
+Deno.test("Supervisor says what a car lacks, why, and when that is tried again", async () => {
+  const test = new ModulesFixture();
+  test.hosts.init = ({ car, module }) => {
+    const spec = { ...specOf(car, module) };
+    return Promise.reject(new ModuleLoadError("init", spec, "init returned NULL"));
+  };
+  test.add("car_a", [4]);
+  await settled();
+  await test.clock.advance(0);
+  await settled();
+  const missing = test.supervisor.missingModules("car_a");
+  assert.deepEqual(missing?.problem, { module: 4, detail: "init returned NULL" });
+  assert.equal(missing?.attempts, 2);
+  assert.ok((missing?.nextAttemptAt ?? 0) > test.clock.now());
+  assert.equal(test.supervisor.missingModules("car_x"), null);
 });
 
 for (const how of ["rejects", "throws"] as const) {

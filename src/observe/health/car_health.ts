@@ -166,7 +166,7 @@ export class CarHealth {
   }
 
   /** The module that a cause is about. */
-  moduleOf({ code, module }: Trouble): number | null {
+  moduleOf(car: string, { code, module }: Trouble): number | null {
     switch (code) {
       case "slow_responses":
         return this.#slowModule;
@@ -174,10 +174,8 @@ export class CarHealth {
         return this.#session?.base.commands.held[0] ?? null;
       case "devices_not_connected":
         return this.unserved.reasons[0]?.module ?? null;
-      case "modules_away": {
-        const culprit = this.crash?.culprit;
-        return culprit?.module ?? module;
-      }
+      case "modules_away":
+        return this.crash?.moduleOf(car) ?? null;
       default:
         return module;
     }

@@ -43,6 +43,12 @@ export class HostCrash {
     return culprit === null ? `host ${this.host}` : `crash ${culprit.car} ${culprit.module}`;
   }
 
+  /** The module of a car that is to blame, if it is one of its own. */
+  moduleOf(car: string): number | null {
+    const { culprit } = this;
+    return culprit?.car === car ? culprit.module : null;
+  }
+
   /** What happened to a car. */
   textFor(car: string): string {
     const { culprit } = this;

@@ -43,7 +43,7 @@ export function causeOf(
     since: Math.floor(trouble.since),
     text: textOf(car, trouble, health, around),
     advice: causeAdvice(code, trouble.unserved ?? health.unserved),
-    module: moduleOf(trouble, health, around),
+    module: moduleOf(car, trouble, health, around),
     attempts,
     nextAttemptAt: nextAttemptAt === null ? null : Math.floor(nextAttemptAt),
   };
@@ -57,7 +57,7 @@ export function groupOf(
   around: Surroundings,
 ): string {
   const { code } = trouble;
-  const module = moduleOf(trouble, health, around);
+  const module = moduleOf(car, trouble, health, around);
   switch (code) {
     case "broker_away":
       return code;
@@ -81,11 +81,16 @@ function attemptsOf(code: CauseCode, { missing, broker }: Surroundings) {
   return { attempts: null, nextAttemptAt: null };
 }
 
-function moduleOf(trouble: Trouble, health: CarHealth, { missing }: Surroundings): number | null {
+function moduleOf(
+  car: string,
+  trouble: Trouble,
+  health: CarHealth,
+  { missing }: Surroundings,
+): number | null {
   if (trouble.code === "modules_away" && health.crash === null) {
     return missing?.problem?.module ?? null;
   }
-  return health.moduleOf(trouble);
+  return health.moduleOf(car, trouble);
 }
 
 function textOf(
@@ -95,7 +100,7 @@ function textOf(
   around: Surroundings,
 ): string {
   const { code, detail } = trouble;
-  const module = moduleOf(trouble, health, around);
+  const module = moduleOf(car, trouble, health, around);
   const ofModule = module === null ? "" : ` of module ${module}`;
   switch (code) {
     case "broker_away": {

@@ -112,8 +112,10 @@ export function troubleText({ health, lastIncident }, now) {
  * @param {Pick<IncidentView, "text" | "beganAt" | "endedAt"> & Partial<IncidentView>} incident
  * @param {number} now
  */
-export function incidentText({ text, beganAt, endedAt, times = 1, acknowledged = null }, now) {
-  const often = times > 1 ? `, ${times} times` : "";
+export function incidentText(incident, now) {
+  const { text, beganAt, endedAt, times = 1, carCount = 1, acknowledged = null } = incident;
+  // Each car counts once at least.
+  const often = times > carCount ? `, ${times} times` : "";
   const lasted = endedAt === null
     ? `, for ${formatSpan(now - beganAt)}`
     : `, over after ${formatSpan(endedAt - beganAt)}`;
