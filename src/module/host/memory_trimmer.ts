@@ -29,7 +29,10 @@ export class MemoryTrimmer {
     this.#options = { collectGarbage: exposedCollection, clock: systemClock, ...options };
   }
 
-  /** A context was made or destroyed: memory is returned after {@linkcode QUIET_MS} without a change. */
+  /**
+   * A context was made or destroyed: memory is returned after one to two {@linkcode QUIET_MS} without
+   * a change. A fleet's hosts are ready at the same moment, and must not all collect at once.
+   */
   onChange(): void {
     this.stop();
     this.#timer = this.#options.clock.set(() => {
@@ -37,7 +40,7 @@ export class MemoryTrimmer {
       // Collect garbage first, as it keeps native memory alive.
       this.#options.collectGarbage();
       this.#options.libc.trimHeap();
-    }, QUIET_MS);
+    }, QUIET_MS * (1 + Math.random()));
   }
 
   /** Returns nothing until the next change. */
