@@ -1,4 +1,5 @@
 // A headless Chromium for tests, and a tab that remembers what went wrong in it.
+import axe from "axe-core";
 import { chromium, type Page } from "playwright-core";
 
 const BINARY = "/usr/bin/chromium";
@@ -73,6 +74,17 @@ export class Tab implements AsyncDisposable {
     const page = await browser.newPage();
     page.setDefaultTimeout(PAGE_MS);
     return new Tab(browser, page);
+  }
+
+  /** What keeps people out of the page as it is now, a line each: rules of WCAG 2.2 and good practice. */
+  async violations(): Promise<string[]> {
+    await this.page.evaluate(axe.source);
+    const found = await this.page.evaluate(() =>
+      (globalThis as unknown as { axe: typeof axe }).axe.run()
+    );
+    return found.violations.map(({ id, nodes }) =>
+      `${id}: ${nodes.map(({ target }) => target.join(" ")).join(", ")}`
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

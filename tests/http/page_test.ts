@@ -392,6 +392,95 @@ chromiumTest("page lists what operators have done", async (tab) => {
   assertQuiet(tab);
 });
 
+chromiumTest(
+  "page keeps nobody out: axe finds no violation in any view, light or dark",
+  async (tab) => {
+    const { page } = tab;
+    const cars = [
+      someCar("car_1"),
+      someCar("car_2", { state: "CONNECTED", sessionId: null }),
+      someCar("car_3", { health: { state: "degraded", since: Date.now(), causes: [someCause()] } }),
+    ];
+    await using server = PageServer.start(cars, KEY);
+    server.details.set("car_1", someDetail(someCar("car_1")));
+    const history = { span: "hour", stepMs: 15_000, at: Date.now(), points: [] };
+    server.answers.set("history.get", { result: history });
+    server.answers.set("event.list", { result: [] });
+    server.answers.set("audit.list", { result: [] });
+    const look = async (what: string) => assert.deepEqual(await tab.violations(), [], what);
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.emulateMedia({ colorScheme });
+      await page.context().clearCookies();
+      await page.goto("about:blank");
+      await page.goto(server.url);
+      await page.getByLabel("API key").waitFor();
+      await look(`key, ${colorScheme}`);
+      await page.getByLabel("API key").fill(KEY);
+      await page.keyboard.press("Enter");
+      await page.getByRole("row", { name: "car_3" }).waitFor();
+      await look(`fleet, ${colorScheme}`);
+      await page.goto(`${server.url}#/cars/car_1`);
+      await page.getByRole("heading", { name: "Devices" }).waitFor();
+      await look(`car, ${colorScheme}`);
+      await page.goto(`${server.url}#/history`);
+      await page.getByText("No such event is remembered").waitFor();
+      await look(`history, ${colorScheme}`);
+      await page.goto(`${server.url}#/actions`);
+      await page.getByText("Nobody has done anything yet").waitFor();
+      await look(`actions, ${colorScheme}`);
+    }
+  },
+);
+
+chromiumTest("page shows the history of the fleet, and what happened", async (tab) => {
+  const { page } = tab;
+  await using server = PageServer.start([someCar("car_1")]);
+  const at = Math.floor(Date.now() / 15_000) * 15_000;
+  const point = (age: number, troubled: number) => ({
+    at: at - age * 15_000,
+    statuses: 20,
+    commands: 0,
+    responseMeanMs: 10,
+    responseMaxMs: 40,
+    health: null,
+    troubled,
+  });
+  const points = [point(3, 0), point(2, 1), point(0, 0)];
+  const history = { span: "hour", stepMs: 15_000, at: Date.now(), points };
+  server.answers.set("history.get", { result: history });
+  const event = { at, car: "car_1", level: "ERROR", text: "Lost its host", device: "7/0/Front" };
+  server.answers.set("event.list", { result: [{ id: 2, ...event }] });
+  await page.goto(server.url);
+  await page.getByRole("link", { name: "History" }).click();
+  const row = page.getByRole("row", { name: "Lost its host" });
+  await row.waitFor();
+  assert.match(await row.textContent() ?? "", /car_1.*ERROR.*7\/0\/Front/);
+  await page.getByText("60 statuses; longest response 40 ms; degraded for about 15 s").waitFor();
+  assert.equal(await page.locator(".band.degraded").count(), 1);
+  assert.equal(await page.locator(".band.healthy").count(), 2);
+  await page.getByLabel("Find").fill("host");
+  await page.getByLabel("Level").selectOption("WARNING");
+  await page.getByRole("button", { name: "Last day" }).click();
+  const asked = (method: string) => server.calls.findLast((call) => call.method === method)?.params;
+  await waitFor(
+    () => (asked("history.get") as { span?: string }).span === "day",
+    "the history of a day",
+  );
+  assert.deepEqual(asked("event.list"), { level: "WARNING", q: "host", limit: 100 });
+  const link = page.getByRole("link", { name: "Download as CSV" });
+  assert.equal(
+    await link.getAttribute("href"),
+    "/api/v1/history/events.csv?level=WARNING&q=host&limit=10000",
+  );
+  // The address says it all, so that it can be sent to somebody.
+  await page.reload();
+  assert.equal(await page.getByLabel("Level").inputValue(), "WARNING");
+  assert.deepEqual(await tab.violations(), []);
+  await page.goto(`${server.url}#/history?car=car_1`);
+  await page.getByRole("heading", { name: "History of car_1" }).waitFor();
+  assertQuiet(tab);
+});
+
 chromiumTest("page can be used by keyboard alone", async (tab) => {
   const { page } = tab;
   await using server = PageServer.start(fleet(4));

@@ -40,6 +40,8 @@ const FILES = [
   "fleet.js",
   "fleet_page.js",
   "format.js",
+  "history_chart.js",
+  "history_page.js",
   "incidents.js",
   "key_form.js",
   "order.js",

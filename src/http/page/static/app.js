@@ -9,6 +9,7 @@ import { byId, say } from "./dom.js";
 import { Fleet } from "./fleet.js";
 import { FleetPage } from "./fleet_page.js";
 import { formatCount, formatMs, formatTime } from "./format.js";
+import { HistoryPage, wantedOf } from "./history_page.js";
 import { Announcer } from "./incidents.js";
 import { KeyForm } from "./key_form.js";
 import { session } from "./session.js";
@@ -20,6 +21,7 @@ import { conditionOf, rankOf } from "./car_condition.js";
 
 const CAR_ROUTE = "#/cars/";
 const AUDIT_ROUTE = "#/actions";
+const HISTORY_ROUTE = "#/history";
 /** Ages, and what was news, are looked at that often. */
 const TICK_MS = 5000;
 /** A car whose rank is this or less needs attention. */
@@ -32,7 +34,7 @@ const main = byId("main");
 
 /** @type {LinkState} */
 let link = { kind: "connecting" };
-/** @typedef {KeyForm | FleetPage | CarPage | AuditPage} View */
+/** @typedef {KeyForm | FleetPage | CarPage | AuditPage | HistoryPage} View */
 
 /** @type {View | null} */
 let view = null;
@@ -55,6 +57,13 @@ function route() {
   } else if (hash.startsWith(AUDIT_ROUTE)) {
     const wanted = new URLSearchParams(hash.slice(AUDIT_ROUTE.length).replace(/^\?/, ""));
     const page = new AuditPage(fleet, wanted.get("car") ?? "", listHash);
+    change(page);
+    page.focus();
+  } else if (hash.startsWith(HISTORY_ROUTE)) {
+    const words = new URLSearchParams(hash.slice(HISTORY_ROUTE.length).replace(/^\?/, ""));
+    const page = new HistoryPage(fleet, wantedOf(words), listHash, (wanted) => {
+      history.replaceState(null, "", `${HISTORY_ROUTE}?${new URLSearchParams(wanted)}`);
+    });
     change(page);
     page.focus();
   } else {

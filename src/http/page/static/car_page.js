@@ -71,7 +71,12 @@ export class CarPage {
       this.#actions.element,
       this.#problem,
       this.#rest,
-      make("p", {}, make("a", { href: `#/actions?${new URLSearchParams({ car })}` }, "Actions")),
+      make(
+        "p",
+        { class: "tools" },
+        make("a", { href: `#/history?${new URLSearchParams({ car })}` }, "History"),
+        make("a", { href: `#/actions?${new URLSearchParams({ car })}` }, "Actions"),
+      ),
     );
     this.#rest.append(
       this.#facts,

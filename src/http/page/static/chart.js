@@ -54,11 +54,12 @@ export function scaleTop(longestMs) {
  *
  * @param {readonly (number | null)[]} values
  * @param {number} top
+ * @param {number} [start] where the first one is
  * @returns {string} for the attribute `d` of a path
  */
-export function linePath(values, top) {
+export function linePath(values, top, start = SECONDS - values.length) {
   const parts = [];
-  for (const { from, run } of runs(values)) {
+  for (const { from, run } of runs(values, start)) {
     const points = run.map((value, index) => `${from + index} ${height(value, top)}`);
     // A second alone is a short dash.
     if (points.length === 1) points.push(`${from + 0.6} ${height(run[0] ?? 0, top)}`);
@@ -72,11 +73,12 @@ export function linePath(values, top) {
  *
  * @param {readonly (number | null)[]} values
  * @param {number} top
+ * @param {number} [start] where the first one is
  * @returns {string} for the attribute `d` of a path
  */
-export function areaPath(values, top) {
+export function areaPath(values, top, start = SECONDS - values.length) {
   const parts = [];
-  for (const { from, run } of runs(values)) {
+  for (const { from, run } of runs(values, start)) {
     const points = run.map((value, index) => `${from + index} ${height(value, top)}`);
     parts.push(`M${from} ${HEIGHT}L${points.join("L")}V${HEIGHT}Z`);
   }
@@ -113,15 +115,15 @@ export class Chart {
 }
 
 /**
- * Values without gaps, and at which second each run starts.
+ * Values without gaps, and where each run starts.
  *
  * @param {readonly (number | null)[]} values
+ * @param {number} start
  */
-function runs(values) {
+function runs(values, start) {
   /** @type {{from: number, run: number[]}[]} */
   const found = [];
   let open = false;
-  const start = SECONDS - values.length;
   values.forEach((value, index) => {
     if (value === null) open = false;
     else if (open) found[found.length - 1]?.run.push(value);
