@@ -5,7 +5,7 @@ import { quote } from "../text/mod.ts";
 import type { Health, Readiness } from "./api/schemas.ts";
 import { EVENTS, OPENAPI, openApiDocument } from "./api/describe.ts";
 import type { Authorization } from "./access/authorization.ts";
-import { addSessionRoutes } from "./access/session_routes.ts";
+import { addLogInRoutes } from "./access/log_in_routes.ts";
 import { errorResponse, RequestError } from "./errors.ts";
 import type { EventStream } from "./event_stream.ts";
 import { answerRpc } from "./api/json_rpc.ts";
@@ -90,7 +90,7 @@ function addLocked(
     app.get(path, locked, noParameters, (ask) => ask.json(openApiDocument(METHODS)));
   }
   app.post("/rpc", locked, (ask) => rpc(ask, source));
-  addSessionRoutes(app, authorization, source.audit);
+  addLogInRoutes(app, authorization, source.audit);
 }
 
 /** @throws {RequestError} when there are any in the query. */

@@ -13,7 +13,7 @@ import { Pauses, type StateDirectory } from "../state/mod.ts";
 import { Authorization } from "./access/authorization.ts";
 import { AuditList } from "./access/audit.ts";
 import { KeyRing, type KeysConfig } from "./access/key_ring.ts";
-import { Sessions } from "./access/sessions.ts";
+import { LogIns } from "./access/log_ins.ts";
 import type { Log } from "../log/mod.ts";
 import { type Clock, systemClock } from "../time/mod.ts";
 import { createApp } from "./app.ts";
@@ -54,7 +54,7 @@ export class Operators {
   readonly #options: OperatorsOptions;
   readonly #clock: Clock;
   readonly #ring: KeyRing;
-  readonly #sessions: Sessions;
+  readonly #logIns: LogIns;
   readonly #audit: AuditList;
   #events: EventStream | undefined;
   #listening: HttpListening | undefined;
@@ -65,7 +65,7 @@ export class Operators {
     this.watch = options.watch ?? new FleetWatch(this.#clock);
     this.metrics = options.metrics ?? new MetricSource(this.#clock);
     this.#ring = new KeyRing(options.config);
-    this.#sessions = new Sessions(this.#ring, this.#clock, options.stateDirectory);
+    this.#logIns = new LogIns(this.#ring, this.#clock, options.stateDirectory);
     this.#audit = new AuditList(options.log, this.#clock, options.stateDirectory);
   }
 
@@ -109,7 +109,7 @@ export class Operators {
       metrics,
       authorization: new Authorization({
         ring: this.#ring,
-        sessions: this.#sessions,
+        logIns: this.#logIns,
         clock,
         // Browsers tell hosts apart, but not the ports of one.
         cookie: `external_server_${config.port}`,
@@ -145,7 +145,7 @@ export class Operators {
    */
   async load(): Promise<void> {
     await this.#audit.load();
-    await this.#sessions.load();
+    await this.#logIns.load();
     const { stateDirectory } = this.#options;
     if (stateDirectory !== undefined) await this.watch.history.load(stateDirectory);
   }
@@ -153,7 +153,7 @@ export class Operators {
   /** Takes the keys of another configuration: what a revoked one has opened ends. */
   configure(keys: KeysConfig): void {
     this.#ring.replace(keys);
-    this.#sessions.prune();
+    this.#logIns.prune();
   }
 
   /** Ends every request, and stops counting. Never rejects. */

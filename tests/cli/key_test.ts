@@ -27,7 +27,7 @@ Deno.test("key new prints a key that its entry in the configuration lets in", as
     http: { ...config.http, port: 0, apiKey: undefined } as never,
   });
   const headers = { "x-api-key": key };
-  const answer = await fixture.bare("/session", { headers });
+  const answer = await fixture.bare("/login", { headers });
   assert.deepEqual(await answer.json(), { name: "wall", scope: "read", csrfToken: null });
   const again = await run("new", "--name", "wall", "--scope", "read");
   assert.notEqual(again.lines[1]?.trim(), key);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { keyHash } from "../../src/config/resolve/http.ts";
 import type { CarDetail } from "../../src/http/api/schemas.ts";
-import type { SessionView } from "../../src/http/access/session_routes.ts";
+import type { LogInView } from "../../src/http/access/log_in_routes.ts";
 import { mosquittoTest } from "../support/mosquitto.ts";
 import { TempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
@@ -63,8 +63,8 @@ mosquittoTest(
       const server = await stage.serve({ cars: { [CAR]: {} }, more });
       const url = await server.operatorsUrl();
       const headers = { authorization: `Bearer ${WALL}` };
-      const login = await ask(url, "/session", { method: "POST", headers });
-      assert.equal((await login.json() as SessionView).scope, "read");
+      const login = await ask(url, "/login", { method: "POST", headers });
+      assert.equal((await login.json() as LogInView).scope, "read");
       [cookie = ""] = (login.headers.get("set-cookie") ?? "").split(";");
       await gateway.running();
       const paused = await act(url, "pause", "brakes");
@@ -91,7 +91,7 @@ mosquittoTest(
     ]);
     const list = await ask(url, "/api/v1/audit", { headers: { cookie } });
     const actions = await list.json() as readonly { readonly action: string }[];
-    assert.deepEqual(actions.map(({ action }) => action), ["car.pause", "session.open"]);
+    assert.deepEqual(actions.map(({ action }) => action), ["car.pause", "log_in"]);
     assert.equal(server.lines.some((line) => /Connect sequence done/.test(line)), false);
     await act(url, "resume");
     await server.line(/Connect sequence done/);

@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { keyHash } from "../../src/config/resolve/http.ts";
 import type { Scope } from "../../src/config/resolve/config.ts";
 import { AuditList } from "../../src/http/access/audit.ts";
-import { SESSION_MS, Sessions } from "../../src/http/access/sessions.ts";
+import { LOG_IN_MS, LogIns } from "../../src/http/access/log_ins.ts";
 import { KeyRing } from "../../src/http/access/key_ring.ts";
-import type { SessionView } from "../../src/http/access/session_routes.ts";
+import type { LogInView } from "../../src/http/access/log_in_routes.ts";
 import { StateDirectory } from "../../src/state/state_directory.ts";
 import { Certificates } from "../support/certificates.ts";
 import { ListLog } from "../support/list_log.ts";
@@ -29,7 +29,7 @@ const KEYS = { apiKey: undefined, keys: keysOf(...NAMES) } as unknown as NonNull
 >;
 
 interface Browser {
-  readonly view: SessionView;
+  readonly view: LogInView;
   readonly cookie: string;
   /** All that the server said of it. */
   readonly setCookie: string;
@@ -38,11 +38,11 @@ interface Browser {
 /** Logs a browser in. */
 async function logIn(fixture: Fixture, name: string): Promise<Browser> {
   const headers = { authorization: `Bearer ${keyOf(name)}` };
-  const answer = await fixture.bare("/session", { method: "POST", headers });
+  const answer = await fixture.bare("/login", { method: "POST", headers });
   assert.equal(answer.status, 200, await answer.clone().text());
   const setCookie = answer.headers.get("set-cookie") ?? "";
   const [cookie = ""] = setCookie.split(";");
-  return { view: await answer.json() as SessionView, cookie, setCookie };
+  return { view: await answer.json() as LogInView, cookie, setCookie };
 }
 
 /** Calls a method of JSON-RPC with these headers. */
@@ -116,7 +116,7 @@ Deno.test("a log-in is a cookie that no script reads, and the browser never hold
   );
   assert.deepEqual({ ...view, csrfToken: "" }, { name: "wall", scope: "read", csrfToken: "" });
   assert.equal(await statusOf(fixture, "/api/v1/cars", { cookie }), 200);
-  const again = await fixture.bare("/session", { headers: { cookie } });
+  const again = await fixture.bare("/login", { headers: { cookie } });
   assert.deepEqual(await again.json(), view);
   assert.equal(again.headers.get("set-cookie"), null);
   for (const other of [cookie.replace(/.$/, "_"), "external_server_0=", "external_server_0=x"]) {
@@ -130,7 +130,7 @@ Deno.test("a log-in over HTTPS stays there", async () => {
   await using fixture = await Fixture.start({ http: { ...KEYS, tls: certificates.server } });
   using client = Deno.createHttpClient({ caCerts: [ca] });
   const init = { method: "POST", headers: bearer("wall"), client };
-  const answer = await waitFor(fetch(`${fixture.operators.url}/session`, init), "the log-in");
+  const answer = await waitFor(fetch(`${fixture.operators.url}/login`, init), "the log-in");
   assert.match(answer.headers.get("set-cookie") ?? "", /; HttpOnly; Secure; SameSite=Strict$/);
   await answer.body?.cancel();
 });
@@ -144,7 +144,7 @@ Deno.test("an action of a browser needs the token of its own log-in", async () =
   const foreign = other.view.csrfToken ?? "";
   for (const headers of [{}, { "x-csrf-token": "" }, { "x-csrf-token": foreign }]) {
     assert.equal((await pause(headers)).status, 403);
-    assert.equal(await statusOf(fixture, "/session", { cookie, ...headers }, "DELETE"), 403);
+    assert.equal(await statusOf(fixture, "/login", { cookie, ...headers }, "DELETE"), 403);
   }
   assert.equal(fixture.pauses.get("car_a"), undefined);
   assert.equal((await pause({ "x-csrf-token": view.csrfToken ?? "" })).result.paused, true);
@@ -157,7 +157,7 @@ Deno.test("logging out ends the log-in and its event stream, for whoever has the
   const other = await logIn(fixture, "desk");
   const stream = await fixture.bare("/api/v1/events", { headers: { cookie } });
   const headers = { cookie, "x-csrf-token": view.csrfToken ?? "" };
-  const answer = await fixture.bare("/session", { method: "DELETE", headers });
+  const answer = await fixture.bare("/login", { method: "DELETE", headers });
   assert.equal(answer.status, 204);
   assert.match(answer.headers.get("set-cookie") ?? "", /^external_server_0=; Max-Age=0; Path=\//);
   // The stream has an end.
@@ -203,12 +203,12 @@ Deno.test("a first key ends what was open to everybody, and without the last one
     http: { apiKey: undefined } as unknown as { readonly apiKey?: string },
   });
   const stream = await fixture.bare("/api/v1/events");
-  assert.deepEqual(await (await fixture.bare("/session")).json(), {
+  assert.deepEqual(await (await fixture.bare("/login")).json(), {
     name: "anonymous",
     scope: "admin",
     csrfToken: null,
   });
-  assert.equal(await statusOf(fixture, "/session", {}, "POST"), 401);
+  assert.equal(await statusOf(fixture, "/login", {}, "POST"), 401);
   fixture.operators.configure({ keys: keysOf("wall") });
   await stream.text();
   assert.equal(await statusOf(fixture, "/api/v1/cars", {}), 401);
@@ -278,7 +278,7 @@ Deno.test("log-ins, pauses and actions survive a restart; no key or token is on 
     browser.cookie.split("=")[1] ?? "-",
     browser.view.csrfToken ?? "-",
   ];
-  for (const name of ["sessions.json", "pauses.json", "actions.json"]) {
+  for (const name of ["log_ins.json", "pauses.json", "actions.json"]) {
     const text = await Deno.readTextFile(folder.file(name));
     for (const secret of secrets) assert.ok(!text.includes(secret), name);
   }
@@ -286,7 +286,7 @@ Deno.test("log-ins, pauses and actions survive a restart; no key or token is on 
   const state = await opened(folder);
   await using fixture = (await Fixture.start({ http: KEYS, state })).up();
   const { cookie } = browser;
-  const again = await fixture.bare("/session", { headers: { cookie } });
+  const again = await fixture.bare("/login", { headers: { cookie } });
   assert.deepEqual(await again.json(), browser.view);
   const { result } = await call(fixture, bearer("wall"), "car.get", { car: "car_b" });
   const { at, ...pause } = result.pause;
@@ -310,8 +310,8 @@ Deno.test("log-ins, pauses and actions survive a restart; no key or token is on 
       id: 1,
       who: "desk",
       from: "127.0.0.1",
-      kind: "session",
-      action: "session.open",
+      kind: "log_in",
+      action: "log_in",
       cars: [],
       carCount: 0,
       detail: "",
@@ -325,7 +325,7 @@ Deno.test("log-ins are limited, and so are their traces", async () => {
   await using fixture = await Fixture.start({ http: KEYS });
   const found: number[] = [];
   for (let attempt = 0; attempt < 30; attempt++) {
-    found.push(await statusOf(fixture, "/session", bearer("wall"), "POST"));
+    found.push(await statusOf(fixture, "/login", bearer("wall"), "POST"));
   }
   assert.deepEqual(found.slice(0, 20), new Array(20).fill(200));
   assert.ok(found.includes(429), `${found}`);
@@ -338,7 +338,7 @@ Deno.test("AuditList is bounded, and what is refused pushes out nothing that was
   list.add(caller, { kind: "action", action: "car.pause", cars: ["car_a"], result: "done" });
   for (let index = 0; index < 300; index++) {
     list.add(caller, { kind: "refused", action: "car.pause", result: "no" });
-    list.add(caller, { kind: "session", action: "session.open", result: "done" });
+    list.add(caller, { kind: "log_in", action: "log_in", result: "done" });
   }
   // Nor does it flood the log.
   assert.deepEqual(log.texts("WARNING"), [
@@ -363,42 +363,42 @@ Deno.test("AuditList is bounded, and what is refused pushes out nothing that was
   assert.equal(list.list(10_000, undefined, cars[0]).length, 100);
 });
 
-Deno.test("Sessions end after 90 days unless they are renewed, which is written once a day", async () => {
+Deno.test("LogIns end after 90 days unless they are renewed, which is written once a day", async () => {
   const clock = new VirtualClock();
   const ring = new KeyRing({ keys: keysOf("wall") });
-  const sessions = new Sessions(ring, clock, undefined);
+  const logIns = new LogIns(ring, clock, undefined);
   const key = ring.find(keyOf("wall"));
   assert.ok(key);
-  const lasting = await sessions.open(key);
-  const forgotten = await sessions.open(key);
+  const lasting = await logIns.open(key);
+  const forgotten = await logIns.open(key);
   const day = 24 * 3600 * 1000;
   clock.pass(day - 1);
-  assert.equal(sessions.renew(lasting), false);
+  assert.equal(logIns.renew(lasting), false);
   clock.pass(1);
-  assert.equal(sessions.renew(lasting), true);
-  clock.pass(SESSION_MS - day);
-  assert.equal(sessions.find(forgotten), undefined);
-  assert.ok(sessions.find(lasting));
-  const signal = sessions.find(lasting)?.ended;
+  assert.equal(logIns.renew(lasting), true);
+  clock.pass(LOG_IN_MS - day);
+  assert.equal(logIns.find(forgotten), undefined);
+  assert.ok(logIns.find(lasting));
+  const signal = logIns.find(lasting)?.ended;
   clock.pass(day);
-  assert.equal(sessions.find(lasting), undefined);
-  sessions.prune();
+  assert.equal(logIns.find(lasting), undefined);
+  logIns.prune();
   assert.equal(signal?.aborted, true);
 });
 
-Deno.test("Sessions of one key are bounded, and take no room from those of others", async () => {
+Deno.test("LogIns of one key are bounded, and take no room from those of others", async () => {
   const clock = new VirtualClock();
   const ring = new KeyRing({ keys: keysOf("wall", "desk") });
-  const sessions = new Sessions(ring, clock, undefined);
+  const logIns = new LogIns(ring, clock, undefined);
   const [wall, desk] = [ring.find(keyOf("wall")), ring.find(keyOf("desk"))];
   assert.ok(wall && desk);
-  const other = await sessions.open(desk);
+  const other = await logIns.open(desk);
   const tokens: string[] = [];
   for (let index = 0; index <= 100; index++) {
-    tokens.push(await sessions.open(wall));
+    tokens.push(await logIns.open(wall));
     clock.pass(1);
   }
-  const found = tokens.map((token) => sessions.find(token) !== undefined);
+  const found = tokens.map((token) => logIns.find(token) !== undefined);
   assert.deepEqual(found, [false, ...new Array(100).fill(true)]);
-  assert.ok(sessions.find(other));
+  assert.ok(logIns.find(other));
 });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Authorization } from "../../src/http/access/authorization.ts";
 import { KeyRing } from "../../src/http/access/key_ring.ts";
-import { Sessions } from "../../src/http/access/sessions.ts";
+import { LogIns } from "../../src/http/access/log_ins.ts";
 import { Problem } from "../../src/http/api/schemas.ts";
 import { createHono } from "../../src/http/middleware.ts";
 import { ClientRateLimit } from "../../src/http/client_rate_limit.ts";
@@ -49,8 +49,8 @@ Deno.test("Authorization asks for the key wherever something can be learned or d
 function lockedWith(apiKey: string) {
   const clock = new VirtualClock();
   const ring = new KeyRing({ apiKey });
-  const sessions = new Sessions(ring, clock, undefined);
-  const options = { ring, sessions, clock, cookie: "session", secure: false, local: true };
+  const logIns = new LogIns(ring, clock, undefined);
+  const options = { ring, logIns, clock, cookie: "session", secure: false, local: true };
   return new Authorization(options).require("read");
 }
 

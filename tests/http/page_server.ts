@@ -13,7 +13,7 @@ import type {
   Problem,
   ServerEvent,
 } from "../../src/http/api/schemas.ts";
-import type { SessionView } from "../../src/http/access/session_routes.ts";
+import type { LogInView } from "../../src/http/access/log_in_routes.ts";
 import { SECURE_HEADERS } from "../../src/http/middleware.ts";
 import { assets } from "../../src/http/page/assets.ts";
 import { waitFor } from "../support/wait.ts";
@@ -163,7 +163,7 @@ export class PageServer implements AsyncDisposable {
   /** What `/api/v1/cars/{car}` answers. */
   readonly details = new Map<string, CarDetail>();
   /** What may be done with the key, or without one where there is none. */
-  scope: SessionView["scope"] = "admin";
+  scope: LogInView["scope"] = "admin";
   /** What was called, and what methods answer. */
   readonly calls: { readonly method: string; readonly params: unknown }[] = [];
   readonly answers = new Map<string, { readonly result: unknown } | { readonly error: unknown }>();
@@ -237,7 +237,7 @@ export class PageServer implements AsyncDisposable {
     const age = method === "DELETE" ? "; Max-Age=0" : "";
     const headers = { "set-cookie": `${COOKIE}; HttpOnly; SameSite=Strict${age}` };
     const csrfToken = this.#key === undefined ? null : "token";
-    return Response.json({ name: "desk", scope: this.scope, csrfToken } satisfies SessionView, {
+    return Response.json({ name: "desk", scope: this.scope, csrfToken } satisfies LogInView, {
       headers: method === "GET" ? {} : headers,
     });
   }
@@ -256,7 +256,7 @@ export class PageServer implements AsyncDisposable {
     if (this.#key !== undefined && given !== `Bearer ${this.#key}` && !isLoggedIn) {
       return refusal(401, "unauthorized", "The key is wrong");
     }
-    if (pathname === "/session") return this.#session(request.method);
+    if (pathname === "/login") return this.#session(request.method);
     if (pathname === "/rpc") return this.#call(await request.json());
     if (pathname === "/api/v1/events") return this.#stream();
     const detail = this.details.get(decodeURIComponent(pathname.replace("/api/v1/cars/", "")));

@@ -9,7 +9,7 @@ import type { Caller } from "./caller.ts";
  * Actions of each kind that are remembered; the oldest of its kind is forgotten for a further one.
  * So nobody who may only look on can push out what others have done.
  */
-const MAX_OF_KIND = { action: 1000, session: 200, refused: 200 } as const;
+const MAX_OF_KIND = { action: 1000, log_in: 200, refused: 200 } as const;
 /** Cars that an action names; the rest are counted. */
 const MAX_CARS = 1000;
 /** With more characters in all names of cars, the oldest actions are forgotten. */
@@ -26,9 +26,9 @@ export const AuditedAction = z.object({
   at: z.number().describe("milliseconds since the epoch"),
   who: z.string().describe("name of the key; anonymous where none is required"),
   from: z.string().describe("address the request came from"),
-  kind: z.enum(["action", "session", "refused"])
+  kind: z.enum(["action", "log_in", "refused"])
     .describe("what was done, a log-in or log-out, or what the key does not allow"),
-  action: z.string().describe("the method of the API, session.open or session.close"),
+  action: z.string().describe("the method of the API, log_in or log_out"),
   cars: z.array(z.string()).readonly().describe("the cars it names, at most 1,000"),
   carCount: z.int().min(0).describe("how many it names"),
   detail: z.string().describe("its other parameters, such as the reason of a pause"),
@@ -54,7 +54,7 @@ export class AuditList {
   readonly #directory: StateDirectory | undefined;
   /** The oldest first. */
   readonly #actions: AuditedAction[] = [];
-  readonly #counts = { action: 0, session: 0, refused: 0 };
+  readonly #counts = { action: 0, log_in: 0, refused: 0 };
   #lastId = 0;
   readonly #once: Once;
   /** Characters in the names of their cars. */

@@ -10,7 +10,7 @@ import { RequestError, tooManyRequests } from "../errors.ts";
 import type { Bindings } from "../middleware.ts";
 import { ANONYMOUS, type Caller, hasScope } from "./caller.ts";
 import type { KeyRing } from "./key_ring.ts";
-import { isCsrfToken, type Session, SESSION_MS, type Sessions } from "./sessions.ts";
+import { isCsrfToken, LOG_IN_MS, type LogIn, type LogIns } from "./log_ins.ts";
 
 /** Rate limit of wrong keys per client: keys per second, and the size of bursts. */
 const WRONG_KEYS = { perSecond: 1, burst: 10 } as const;
@@ -22,7 +22,7 @@ const CSRF_HEADER = "x-csrf-token";
 /** Where authorization gets what it needs. */
 export interface AuthorizationOptions {
   readonly ring: KeyRing;
-  readonly sessions: Sessions;
+  readonly logIns: LogIns;
   readonly clock: Clock;
   /** Of the log-in's cookie. */
   readonly cookie: string;
@@ -36,12 +36,12 @@ export interface AuthorizationOptions {
 export class Authorization {
   readonly #options: AuthorizationOptions;
   readonly #wrongKeys: ClientRateLimit;
-  readonly #logIns: ClientRateLimit;
+  readonly #logInRate: ClientRateLimit;
 
   constructor(options: AuthorizationOptions) {
     this.#options = options;
     this.#wrongKeys = new ClientRateLimit(options.clock, WRONG_KEYS);
-    this.#logIns = new ClientRateLimit(options.clock, LOG_INS);
+    this.#logInRate = new ClientRateLimit(options.clock, LOG_INS);
   }
 
   /** Lets callers with a scope pass; handlers get them as the variable `caller`. */
@@ -59,35 +59,35 @@ export class Authorization {
   }
 
   /** The log-in that a request came with. */
-  session(ask: Context<Bindings>): Session | undefined {
+  currentLogIn(ask: Context<Bindings>): LogIn | undefined {
     const token = this.#token(ask);
-    return token === undefined ? undefined : this.#options.sessions.find(token);
+    return token === undefined ? undefined : this.#options.logIns.find(token);
   }
 
   /** Logs the caller in, with the key of this request. */
-  async logIn(ask: Context<Bindings>): Promise<Session> {
-    const { ring, sessions } = this.#options;
-    if (!this.#logIns.allows(ask.env.client)) throw tooManyRequests();
+  async logIn(ask: Context<Bindings>): Promise<LogIn> {
+    const { ring, logIns } = this.#options;
+    if (!this.#logInRate.allows(ask.env.client)) throw tooManyRequests();
     const text = keyOf(ask.req.raw.headers);
     const key = text === undefined ? undefined : ring.find(text);
-    const token = key && await sessions.open(key);
-    const session = token && sessions.find(token);
-    if (!token || !session) throw unauthorized("Expected a key to log in with: found none");
+    const token = key && await logIns.open(key);
+    const logIn = token && logIns.find(token);
+    if (!token || !logIn) throw unauthorized("Expected a key to log in with: found none");
     this.#setCookie(ask, token);
-    return session;
+    return logIn;
   }
 
   /** Keeps a log-in that is used from ending, in the browser, too. */
   renew(ask: Context<Bindings>): void {
     const token = this.#token(ask);
-    if (token !== undefined && this.#options.sessions.renew(token)) this.#setCookie(ask, token);
+    if (token !== undefined && this.#options.logIns.renew(token)) this.#setCookie(ask, token);
   }
 
   /** Logs out. */
   async logOut(ask: Context<Bindings>): Promise<void> {
-    const { sessions, cookie, secure } = this.#options;
+    const { logIns, cookie, secure } = this.#options;
     const token = this.#token(ask);
-    if (token !== undefined) await sessions.close(token);
+    if (token !== undefined) await logIns.close(token);
     deleteCookie(ask, cookie, { path: "/", secure });
   }
 
@@ -105,19 +105,19 @@ export class Authorization {
     }
     const token = this.#token(ask);
     if (token === undefined) throw unauthorized("Expected a key: found none");
-    const session = this.#options.sessions.find(token);
-    if (session === undefined) {
+    const logIn = this.#options.logIns.find(token);
+    if (logIn === undefined) {
       this.#refuseGuessing(from);
       throw this.#wrong(from, "Expected a log-in that lasts: found one that has ended");
     }
     if (
       method !== "GET" && method !== "HEAD" &&
-      !isCsrfToken(headers.get(CSRF_HEADER) ?? undefined, session)
+      !isCsrfToken(headers.get(CSRF_HEADER) ?? undefined, logIn)
     ) {
       const message = `Expected the log-in's token in ${CSRF_HEADER}: found another one or none`;
       throw new RequestError(403, "forbidden", message);
     }
-    return { ...session.key, from, ended: session.ended };
+    return { ...logIn.key, from, ended: logIn.ended };
   }
 
   #anonymous({ req: { raw }, env: { client: from } }: Context<Bindings>): Caller {
@@ -138,7 +138,7 @@ export class Authorization {
       httpOnly: true,
       sameSite: "Strict",
       secure: this.#options.secure,
-      maxAge: SESSION_MS / 1000,
+      maxAge: LOG_IN_MS / 1000,
     });
   }
 

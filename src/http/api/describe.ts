@@ -4,7 +4,7 @@ import * as z from "zod";
 import { VERSION } from "../../version.ts";
 import { Health, type OpenRpc, Problem, Readiness, ServerEvent } from "./schemas.ts";
 import type { Method } from "./methods.ts";
-import { SESSION_PATH } from "../access/session_routes.ts";
+import { LOG_IN_PATH } from "../access/log_in_routes.ts";
 import { RPC_ERRORS, RpcCode } from "./json_rpc.ts";
 
 const KEY = "The key goes into `Authorization: Bearer <key>` or `X-Api-Key: <key>`";
@@ -259,10 +259,10 @@ The paths from before there were versions answer alike: ${former.join(", ")}.
 A key has a scope: \`read\` looks on, \`operate\` includes it and acts on cars, \`admin\` includes both
 and changes the server. What a key does not allow is answered with 403, or with the error ${RPC_ERRORS.FORBIDDEN}.
 
-For browsers, \`POST ${SESSION_PATH}\` with a key logs in: the answer sets a cookie that takes the place of
+For browsers, \`POST ${LOG_IN_PATH}\` with a key logs in: the answer sets a cookie that takes the place of
 the key, and has \`name\`, \`scope\` and \`csrfToken\`, which every POST, PUT and DELETE must bring in
-\`X-CSRF-Token\`. \`GET ${SESSION_PATH}\` answers the same again and makes the log-in last for 90 more days,
-\`DELETE ${SESSION_PATH}\` logs out.
+\`X-CSRF-Token\`. \`GET ${LOG_IN_PATH}\` answers the same again and makes the log-in last for 90 more days,
+\`DELETE ${LOG_IN_PATH}\` logs out.
 
 ## Events
 

@@ -4,9 +4,9 @@
 // page keeps nothing: after a reload it asks the server again.
 import { ask, messageOf } from "./connection.js";
 
-/** @typedef {import("../../access/session_routes.ts").SessionView} SessionView */
+/** @typedef {import("../../access/log_in_routes.ts").LogInView} LogInView */
 
-const PATH = "/session";
+const PATH = "/login";
 const CALL_MS = 60_000;
 /** What was asked so lately is not asked again. */
 const FRESH_MS = 5000;
@@ -14,7 +14,7 @@ const FRESH_MS = 5000;
 const RENEW_MS = 12 * 3_600_000;
 
 class Session {
-  /** @type {SessionView | null} */
+  /** @type {LogInView | null} */
   #view = null;
   #renewedAt = 0;
   /** Called when it is another one. */
@@ -127,7 +127,7 @@ class Session {
     return token === null ? {} : { "x-csrf-token": token };
   }
 
-  /** @param {SessionView | null} view */
+  /** @param {LogInView | null} view */
   #set(view) {
     this.#view = view;
     this.onChange();

@@ -8,41 +8,41 @@ import type { Clock } from "../../time/mod.ts";
 import type { HeldKey, KeyRing } from "./key_ring.ts";
 
 /** A log-in ends when it was not renewed for so long, in milliseconds. */
-export const SESSION_MS = 90 * 24 * 3600 * 1000;
+export const LOG_IN_MS = 90 * 24 * 3600 * 1000;
 /** It is renewed at most that often, in milliseconds. */
 const RENEW_MS = 24 * 3600 * 1000;
 /** Log-ins of one key; the one that was renewed longest ago ends for a further one. */
 const MAX_PER_KEY = 100;
 const TOKEN_BYTES = 32;
 
-const NAME = "sessions.json";
+const NAME = "log_ins.json";
 const document = z.strictObject({
   format: z.literal(1),
-  sessions: z.array(z.strictObject({
+  logIns: z.array(z.strictObject({
     id: z.string(),
     name: z.string(),
     hash: z.string(),
     renewedAt: z.number(),
   })),
 });
-type StoredSession = z.output<typeof document>["sessions"][number];
+type StoredLogIn = z.output<typeof document>["logIns"][number];
 
 /** A log-in. */
-export interface Session {
+export interface LogIn {
   readonly key: HeldKey;
   /** What actions must bring, so that no foreign page can do them. */
   readonly csrfToken: string;
-  /** Aborted when the log-in ends, also by {@linkcode Sessions.prune}. */
+  /** Aborted when the log-in ends, also by {@linkcode LogIns.prune}. */
   readonly ended: AbortSignal;
 }
 
 interface Entry {
-  readonly stored: StoredSession;
+  readonly stored: StoredLogIn;
   readonly abort: AbortController;
 }
 
 /** All log-ins. */
-export class Sessions {
+export class LogIns {
   readonly #ring: KeyRing;
   readonly #clock: Clock;
   readonly #directory: StateDirectory | undefined;
@@ -65,10 +65,10 @@ export class Sessions {
   async load(): Promise<void> {
     if (this.#directory === undefined) return;
     const kept = await this.#directory.read(NAME, document);
-    for (const stored of kept?.sessions ?? []) this.#add(stored);
+    for (const stored of kept?.logIns ?? []) this.#add(stored);
     this.#file = this.#directory.file(NAME, () => ({
       format: 1,
-      sessions: [...this.#entries.values()].map(({ stored }) => stored),
+      logIns: [...this.#entries.values()].map(({ stored }) => stored),
     }));
     this.prune();
   }
@@ -85,7 +85,7 @@ export class Sessions {
   }
 
   /** The log-in of a token, if it lasts. */
-  find(token: string): Session | undefined {
+  find(token: string): LogIn | undefined {
     const entry = this.#entries.get(idOf(token));
     if (entry === undefined) return undefined;
     const key = this.#ring.current(entry.stored);
@@ -121,11 +121,11 @@ export class Sessions {
     if (over.length > 0) void this.#file?.save();
   }
 
-  #isOver({ renewedAt }: StoredSession): boolean {
-    return this.#clock.now() - renewedAt >= SESSION_MS;
+  #isOver({ renewedAt }: StoredLogIn): boolean {
+    return this.#clock.now() - renewedAt >= LOG_IN_MS;
   }
 
-  #add(stored: StoredSession): void {
+  #add(stored: StoredLogIn): void {
     this.#entries.set(stored.id, { stored, abort: new AbortController() });
   }
 
@@ -136,11 +136,11 @@ export class Sessions {
 }
 
 /** Compares in constant time. */
-export function isCsrfToken(given: string | undefined, session: Session): boolean {
-  return given !== undefined && sameSecret(given, session.csrfToken);
+export function isCsrfToken(given: string | undefined, logIn: LogIn): boolean {
+  return given !== undefined && sameSecret(given, logIn.csrfToken);
 }
 
-function isOf(stored: StoredSession, { name, hash }: { name: string; hash: string }): boolean {
+function isOf(stored: StoredLogIn, { name, hash }: { name: string; hash: string }): boolean {
   return stored.name === name && stored.hash === hash;
 }
 

@@ -5,43 +5,43 @@ import { SCOPES } from "../../config/mod.ts";
 import type { Bindings } from "../middleware.ts";
 import type { AuditList } from "./audit.ts";
 import type { Authorization } from "./authorization.ts";
-import type { Session } from "./sessions.ts";
+import type { LogIn } from "./log_ins.ts";
 
 /** The path of a log-in. */
-export const SESSION_PATH = "/session";
+export const LOG_IN_PATH = "/login";
 
-export const SessionView = z.object({
+export const LogInView = z.object({
   name: z.string().describe("name of the key; anonymous where none is required"),
   scope: z.enum(SCOPES),
   csrfToken: z.string().nullable()
     .describe("goes into X-CSRF-Token of every POST and DELETE; null without a log-in"),
-}).meta({ id: "SessionView", description: "What a browser may do" });
-export type SessionView = z.output<typeof SessionView>;
+}).meta({ id: "LogInView", description: "What a browser may do" });
+export type LogInView = z.output<typeof LogInView>;
 
 /** Adds `GET` (who am I), `POST` (log in) and `DELETE` (log out). */
-export function addSessionRoutes(
+export function addLogInRoutes(
   app: Hono<Bindings>,
   authorization: Authorization,
   audit: AuditList,
 ): void {
-  const view = ({ var: { caller } }: Context<Bindings>, session: Session | undefined) => ({
+  const view = ({ var: { caller } }: Context<Bindings>, logIn: LogIn | undefined) => ({
     name: caller.name,
     scope: caller.scope,
-    csrfToken: session?.csrfToken ?? null,
-  } satisfies SessionView);
+    csrfToken: logIn?.csrfToken ?? null,
+  } satisfies LogInView);
   const locked = authorization.require("read");
-  app.get(SESSION_PATH, locked, (ask) => {
+  app.get(LOG_IN_PATH, locked, (ask) => {
     authorization.renew(ask);
-    return ask.json(view(ask, authorization.session(ask)));
+    return ask.json(view(ask, authorization.currentLogIn(ask)));
   });
-  app.post(SESSION_PATH, locked, async (ask) => {
-    const session = await authorization.logIn(ask);
-    audit.add(ask.var.caller, { kind: "session", action: "session.open", result: "done" });
-    return ask.json(view(ask, session));
+  app.post(LOG_IN_PATH, locked, async (ask) => {
+    const logIn = await authorization.logIn(ask);
+    audit.add(ask.var.caller, { kind: "log_in", action: "log_in", result: "done" });
+    return ask.json(view(ask, logIn));
   });
-  app.delete(SESSION_PATH, locked, async (ask) => {
+  app.delete(LOG_IN_PATH, locked, async (ask) => {
     await authorization.logOut(ask);
-    audit.add(ask.var.caller, { kind: "session", action: "session.close", result: "done" });
+    audit.add(ask.var.caller, { kind: "log_in", action: "log_out", result: "done" });
     return ask.body(null, 204);
   });
 }
