@@ -4,5 +4,5 @@ export { type Part, runUntilStopped, whenAborted } from "./lifetime.ts";
 export { recorderOf } from "./recording.ts";
 export { type State, stateOf } from "./state.ts";
 export { servicePart, systemdNotify } from "./systemd.ts";
-export { telemetryOf } from "./telemetry.ts";
+export { type Running, telemetryOf } from "./telemetry.ts";
 export { webhookOf, type WebhookParts } from "./webhook.ts";

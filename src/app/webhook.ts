@@ -2,9 +2,9 @@
 import type { ServerConfig } from "../config/mod.ts";
 import type { Log } from "../log/mod.ts";
 import type { FleetWatch } from "../observe/mod.ts";
-import type { Server } from "../server/mod.ts";
 import { systemClock } from "../time/mod.ts";
 import type { Part } from "./lifetime.ts";
+import type { Running } from "./telemetry.ts";
 
 /** The webhook, and what it hears of incidents from. */
 export interface WebhookParts {
@@ -20,7 +20,7 @@ export interface WebhookParts {
 export async function webhookOf(
   { webhook: config, company }: ServerConfig,
   log: Log,
-  running: { readonly server?: Server },
+  running: Readonly<Running>,
 ): Promise<WebhookParts | undefined> {
   if (config === undefined) return undefined;
   const [{ Webhook }, { FleetWatch, IncidentLog }] = await Promise.all([

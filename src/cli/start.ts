@@ -22,6 +22,7 @@ import {
   makeConnector,
   type Part,
   recorderOf,
+  type Running,
   runUntilStopped,
   servicePart,
   type State,
@@ -64,8 +65,8 @@ export async function startCommand(
     const { config } = loaded;
     const recorder = await recorderOf(config.record, log);
     const state = await stateOf(config, log);
-    const running: { server?: Server } = {};
-    const telemetry = await telemetryOf(config, log, () => running.server?.snapshot());
+    const running: Running = {};
+    const telemetry = await telemetryOf(config, log, running);
     const webhook = await webhookOf(config, log, running);
     const parts = createParts({
       source,
@@ -136,8 +137,8 @@ interface PartOptions {
   readonly state: State | undefined;
   readonly telemetry: Awaited<ReturnType<typeof telemetryOf>>;
   readonly webhook: WebhookParts | undefined;
-  /** Gets the server. */
-  readonly running: { server?: Server };
+  /** Gets the server, and what judges the health of its cars. */
+  readonly running: Running;
 }
 
 /** In the order in which they start; only what is requested. */
@@ -172,6 +173,7 @@ function createParts(all: PartOptions): Part[] {
           ...(state && { isPaused: (car) => state.pauses.get(car) !== undefined }),
         });
         running.server = server;
+        running.watch = operators?.watch ?? webhook?.watch;
         await server.start();
         const load = () => loadConfig(source, options.overrides);
         const onApplied = ({ http }: ServerConfig) => http && operators?.configure(http);

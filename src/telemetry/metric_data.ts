@@ -6,14 +6,14 @@ import { FAMILIES, type Family, type Histogram, PREFIX, type Scrape } from "../o
 type Time = [seconds: number, nanoseconds: number];
 
 /**
- * All metrics, under the names that they have in Prometheus.
+ * All metrics that have a value, under the names that they have in Prometheus.
  *
  * @param now When they were read, in milliseconds since the epoch.
  */
 export function metricData(scrape: Scrape, now: number): MetricData[] {
   const startTime = timeOf(scrape.process.startedAt);
   const endTime = timeOf(now);
-  return FAMILIES.map((family) => {
+  return FAMILIES.map((family): MetricData => {
     const { name, help: description, samples } = family;
     const unit = unitOf(family);
     const common = {
@@ -40,7 +40,7 @@ export function metricData(scrape: Scrape, now: number): MetricData[] {
       case "histogram":
         return { ...common, dataPointType: DataPointType.HISTOGRAM, dataPoints: histograms };
     }
-  });
+  }).filter(({ dataPoints }) => dataPoints.length > 0);
 }
 
 /** As in UCUM. */

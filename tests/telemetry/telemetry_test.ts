@@ -23,7 +23,10 @@ async function traced(collector: Pick<Collector, "url">, different: object = {})
     },
     company: "company",
     log,
-    look: () => look.fixture?.server.snapshot(),
+    look() {
+      const { server, operators } = look.fixture ?? {};
+      return server && operators && { server: server.snapshot(), watch: operators.watch };
+    },
   });
   const { subscribers } = telemetry;
   const fixture = look.fixture = (await Fixture.start({ subscribers })).up();
@@ -122,7 +125,11 @@ Deno.test("Telemetry sends the metrics that Prometheus gets, with the same value
   const kinds = collector.metrics.map(({ name, sum, histogram }) => {
     return [name, sum ? "counter" : histogram ? "histogram" : "gauge"];
   });
-  assert.deepEqual(kinds, types.filter(([name]) => kinds.some(([known]) => known === name)));
+  const filled = types.filter(([name]) =>
+    new RegExp(`^${name}(_count)?(\\{.*\\})? `, "m").test(text)
+  );
+  assert.deepEqual(kinds, filled);
+  assert.deepEqual(ofName("car_health")?.gauge?.dataPoints.map(({ asDouble }) => asDouble), [0, 2]);
   const received = ofName("statuses_received_total");
   assert.equal(received?.sum?.isMonotonic, true);
   const values = received?.sum?.dataPoints.map((point) => [attributesOf(point), point.asDouble]);
