@@ -6,6 +6,7 @@ import {
   configSource,
   loadConfig,
   type LoadedConfig,
+  type Overrides,
   problemText,
   type ServerConfig,
 } from "../config/mod.ts";
@@ -14,7 +15,8 @@ import type { Operators } from "../http/mod.ts";
 import type { TurnSubscriber } from "../car/mod.ts";
 import type { EmbeddedBroker } from "../broker/mod.ts";
 import { type Log, LogDirectoryError, type Logging, startLogging } from "../log/mod.ts";
-import { Reloader, type Server, ServerStartError } from "../server/mod.ts";
+import { loadErrorLines } from "../module/mod.ts";
+import { ChangeRefusedError, Reloader, type Server, ServerStartError } from "../server/mod.ts";
 import { StateError } from "../state/mod.ts";
 import { versionText } from "../version.ts";
 import {
@@ -175,7 +177,7 @@ function createParts(all: PartOptions): Part[] {
         running.server = server;
         running.watch = operators?.watch ?? webhook?.watch;
         await server.start();
-        const load = () => loadConfig(source, options.overrides);
+        const load = () => reloadConfig(source, options.overrides, running.server?.config);
         const onApplied = ({ http }: ServerConfig) => http && operators?.configure(http);
         const parts = { server, connector, logging, onApplied };
         reloader.resolve(new Reloader({ load, running: config, ...parts, embeddedBroker }));
@@ -220,6 +222,18 @@ function createParts(all: PartOptions): Part[] {
       await broker?.stop();
     },
   }, ...parts];
+}
+
+/** @throws {ChangeRefusedError} when the loader refuses a library that is not in use. */
+async function reloadConfig(
+  source: ConfigSource,
+  overrides: Overrides,
+  running: ServerConfig | undefined,
+): Promise<LoadedConfig> {
+  const loaded = await loadConfig(source, overrides);
+  const refused = await refusedLibraries(loaded.config, running);
+  if (refused.length === 0) return loaded;
+  throw new ChangeRefusedError(loadErrorLines(refused));
 }
 
 /** Warns when the limit of open files is too low. */

@@ -1,6 +1,6 @@
 // All cars of a company, the module hosts they share, and reloads.
 export { contextSpecs } from "./car_settings.ts";
-export { ServerStartError } from "./errors.ts";
+export { ChangeRefusedError, ServerStartError } from "./errors.ts";
 export type { HostLoss, LostContext, ServerSubscriber } from "./host_losses.ts";
 export type { HostEvents } from "./hosts.ts";
 export { placeContexts } from "./supervision/placement.ts";

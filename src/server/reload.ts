@@ -6,6 +6,7 @@ import {
   isSame,
   type LoadedConfig,
   type Problem,
+  problemText,
   type ServerConfig,
   withoutRestart,
 } from "../config/mod.ts";
@@ -128,7 +129,9 @@ function problemLine({ path, message }: Problem): string {
 
 /** One line each; unexpected errors are reported as well, as nothing has changed. */
 function problemsOf(error: unknown): readonly string[] {
-  if (error instanceof ConfigError) return error.problems.map(problemLine);
+  if (error instanceof ConfigError) {
+    return error.problems.map((problem) => problemText(error.source, problem));
+  }
   if (error instanceof ChangeRefusedError) return error.problems;
   if (error instanceof TlsFileError) return [error.message];
   return [`Defect while reloading: ${error instanceof Error ? error.stack : error}`];

@@ -148,15 +148,18 @@ mosquittoTest("SIGHUP with a broken or an identical document changes nothing", a
   await Deno.remove(server.configFile);
   const broken = test.document({ ...cars, car_3: {} }, { timeout: "soon", mqtt_port: 0 });
   assert.match(await test.reload(broken), /not reloaded, nothing has changed: 2 problems/);
-  await server.line(/\[ERROR\].*\ttimeout: .*"soon"/);
-  await server.line(/\[ERROR\].*\tmqtt_port: /);
+  await server.line(/\[ERROR\].*\/config\.json: timeout: .*"soon"/);
+  await server.line(/\[ERROR\].*\/config\.json: mqtt_port: /);
   // A library that cannot be loaded is found before anything changes, too.
   const { notALibrary } = await buildFixtures();
-  const document = JSON.parse(test.document({ ...cars, car_3: {} }));
-  document.cars.car_3.specific_modules["1000"].lib_path = notALibrary;
+  const document = JSON.parse(test.document({ ...cars, car_3: {}, car_4: {} }));
+  for (const car of ["car_3", "car_4"]) {
+    document.cars[car].specific_modules["1000"].lib_path = notALibrary;
+  }
   delete document.cars.car_2;
   assert.match(await test.reload(JSON.stringify(document)), /not reloaded/);
-  await server.line(/\[ERROR\].*module 1000 of car "car_3"/);
+  await server.line(/\[ERROR\].*module 1000 of 2 cars from .*: it is not an ELF file/);
+  assert.equal(server.lines.filter((line) => line.includes(notALibrary)).length, 1);
 
   await Promise.all(untouched.map((one) => one.assertUntouched()));
   assert.deepEqual(await childrenOf(server.pid), hosts);

@@ -89,9 +89,10 @@ Deno.test("Reloader.reload() changes nothing with a bad document, and names ever
   };
   const report = await reloader.reload();
   assert.equal(report.applied, false);
-  assert.deepEqual(report.problems, ["timeout: no", "cars: none"]);
+  const lines = ["config.json: timeout: no", "config.json: cars: none"];
+  assert.deepEqual(report.problems, lines);
   assert.equal(report.untouched, 2);
-  assert.deepEqual(test.log.texts("ERROR"), ["timeout: no", "cars: none"]);
+  assert.deepEqual(test.log.texts("ERROR"), lines);
   assert.equal(
     test.log.texts("INFO").at(-1),
     "Configuration not reloaded, nothing has changed: 2 problems",

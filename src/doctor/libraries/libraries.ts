@@ -68,9 +68,16 @@ export async function checkLibraries(options: LibraryCheckOptions): Promise<Find
 /**
  * Finds libraries that the loader refuses, for every module of every car, without loading them: one
  * that is damaged may end the process that tries.
+ *
+ * @param running the libraries of this configuration are loaded already
  */
-export async function refusedLibraries(config: ServerConfig): Promise<ModuleLoadError[]> {
-  const specs = config.cars.flatMap((car) => contextSpecs(config, car));
+export async function refusedLibraries(
+  config: ServerConfig,
+  running?: ServerConfig,
+): Promise<ModuleLoadError[]> {
+  const loaded = new Set(running?.cars.flatMap((car) => car.modules.map(({ libPath }) => libPath)));
+  const specs = config.cars.flatMap((car) => contextSpecs(config, car))
+    .filter(({ libPath }) => !loaded.has(libPath));
   const byPath = Map.groupBy(specs, ({ libPath }) => libPath);
   const semaphore = new Semaphore(MAX_LOADERS);
   const refused = await Promise.all([...byPath].map(async ([path, users]) => {
