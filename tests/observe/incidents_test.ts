@@ -169,6 +169,18 @@ Deno.test("Modules that cannot be opened for the same reason are one incident", 
   ]);
 });
 
+Deno.test("A gateway whose Connect fails again and again is one incident that counts how often", async () => {
+  const test = new Watched();
+  const car = test.car().up();
+  for (let index = 0; index < 5; index++) {
+    car.connect([]);
+    await test.clock.advance(index < 3 ? 0 : 1000);
+  }
+  const [incident, ...others] = test.watch.incidents.list();
+  assert.deepEqual([incident?.code, incident?.times, others], ["connect_incomplete", 5, []]);
+  assert.equal(incident?.carCount, 1);
+});
+
 Deno.test("A gateway that comes and goes is one incident until it has stayed", async () => {
   const test = new Watched();
   const car = test.car().up();
@@ -201,7 +213,7 @@ const CAUSE: Cause = {
 };
 
 function hit(group: string, different: Partial<Hit> = {}): Hit {
-  return { cause: CAUSE, group, culprit: null, endedAt: null, ...different };
+  return { cause: CAUSE, group, culprit: null, endedAt: null, times: 1, ...different };
 }
 
 Deno.test("Incidents keep the newest 500, and those that go on, and name at most 100 cars", () => {

@@ -256,6 +256,7 @@ export class CarHealth {
     const known = this.#troubles.get(key);
     // What was intended and is over, such as the start, is nobody's concern.
     if (known !== undefined && !(known.planned && known.endedAt !== null)) {
+      known.times++;
       if (detail !== "") known.detail = detail;
       known.unserved = unserved;
       known.planned &&= planned;
@@ -263,7 +264,7 @@ export class CarHealth {
       return;
     }
     const facts = { planned, module, detail, unserved };
-    this.#troubles.set(key, { code, since, endedAt: null, ...facts });
+    this.#troubles.set(key, { code, since, endedAt: null, times: 1, ...facts });
   }
 
   #end(key: string, at: number): void {

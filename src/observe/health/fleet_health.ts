@@ -104,6 +104,7 @@ export class FleetHealth {
         group: groupOf(car, trouble, health, around),
         culprit: trouble.code === "modules_away" ? health.crash?.culprit ?? null : null,
         endedAt: trouble.endedAt,
+        times: trouble.times,
       });
     }
     return hits.sort((one, other) => one.cause.since - other.cause.since);

@@ -120,6 +120,8 @@ export interface Trouble {
   readonly code: CauseCode;
   since: number;
   endedAt: number | null;
+  /** How often it was found, when it was found again before it was over. */
+  times: number;
   /** Whether it was intended, or belongs to the start. */
   planned: boolean;
   module: number | null;

@@ -62,6 +62,8 @@ export interface Hit {
   readonly culprit: Culprit | null;
   /** When it was over; `null`: it is not. */
   readonly endedAt: number | null;
+  /** How often it has hit the car since it began for it. */
+  readonly times: number;
 }
 
 /** Which incidents to list. */
@@ -92,6 +94,12 @@ interface Entry {
   acknowledged: Acknowledgment | null;
 }
 
+/** What a car suffers from, and how often it was hit so far. */
+interface Suffered {
+  readonly entry: Entry;
+  readonly times: number;
+}
+
 /** All incidents. */
 export class Incidents {
   readonly #tell: (change: IncidentChange) => void;
@@ -100,7 +108,7 @@ export class Incidents {
   /** The newest that goes on, by group. */
   readonly #open = new Map<string, Entry>();
   /** What each car suffers from, by group. */
-  readonly #ofCar = new Map<string, Map<string, Entry>>();
+  readonly #ofCar = new Map<string, Map<string, Suffered>>();
   readonly #lastOf = new Map<string, Entry>();
   /** What is to be told: an outage hits hundreds of cars at once. */
   readonly #changes = new Map<Entry, Set<IncidentChange["kind"]>>();
@@ -115,13 +123,19 @@ export class Incidents {
   update(car: string, hits: readonly Hit[], now: number): void {
     const before = this.#ofCar.get(car);
     if (before === undefined && hits.length === 0) return;
-    const current = new Map<string, Entry>();
+    const current = new Map<string, Suffered>();
     for (const hit of hits) {
-      const entry = before?.get(hit.group) ?? this.#join(car, hit, now);
-      if (hit.endedAt === null) current.set(hit.group, entry);
-      else this.#leave(car, entry, hit.endedAt);
+      const { group, times, endedAt } = hit;
+      const known = before?.get(group);
+      const entry = known?.entry ?? this.#join(car, hit, now);
+      if (times !== known?.times) {
+        entry.times += times - (known?.times ?? 0);
+        this.#changed("changed", entry);
+      }
+      if (endedAt === null) current.set(group, { entry, times });
+      else this.#leave(car, entry, endedAt);
     }
-    for (const [group, entry] of before ?? []) {
+    for (const [group, { entry }] of before ?? []) {
       if (!current.has(group)) this.#leave(car, entry, now);
     }
     if (current.size > 0) this.#ofCar.set(car, current);
@@ -211,7 +225,6 @@ export class Incidents {
     if (open.culprit?.car === car) open.text = text;
     open.cars.set(car, text);
     open.suffering.add(car);
-    open.times++;
     open.quietSince = null;
     this.#lastOf.set(car, open);
     this.#changed("changed", open);
@@ -234,7 +247,7 @@ export class Incidents {
       cars: new Map([[car, text]]),
       carCount: 1,
       suffering: new Set([car]),
-      times: 1,
+      times: 0,
       joinedAt: now,
       acknowledged: null,
     };
