@@ -1,34 +1,21 @@
-// The connect sequence: devices, first statuses, first commands, step by step.
+// The connect sequence: devices and first statuses; first commands are in first_commands.ts.
 import {
   type CallOutcome,
   type ClientMessage,
-  type CommandResponse,
-  CommandResponseType,
   type Connect,
   ConnectResponseType,
   type Device,
   deviceKey,
   DeviceState,
-  nextCounter,
-  NO_BYTES,
   type Status,
   withoutPriority,
 } from "../protocol/mod.ts";
-import {
-  firstOf,
-  noteDoubt,
-  sendCommand,
-  type SentCommand,
-  settleCommands,
-  takeFirstCommands,
-  withResponse,
-} from "./command_order.ts";
-import { onDeviceLeft, onDeviceResult } from "./device_connection.ts";
+import { onDeviceResult } from "./device_connection.ts";
 import type { StepContext } from "./effects.ts";
 import { endSession } from "./session_end.ts";
 import { ignore } from "./ignore_message.ts";
 import { hasDevice, NO_DEVICES, withoutDevice } from "./known_devices.ts";
-import { enterRunning } from "./running.ts";
+import { onFirstResponse, sendFirstCommands } from "./first_commands.ts";
 import type { SessionSettings } from "./settings.ts";
 import type {
   AwaitingResponses,
@@ -39,7 +26,6 @@ import type {
   Running,
   Waiting,
 } from "./state.ts";
-import { forwardHeard } from "./status_forward.ts";
 import { statusBytes, totalBytes } from "./status_order.ts";
 
 type Next = Connecting | Running | Waiting;
@@ -294,73 +280,6 @@ function keepStatus<S extends AwaitingStatuses | AwaitingResponses>(
     return ignore(session, "no_room", status, context);
   }
   return { ...session, step: { ...step, kept: [...step.kept, status] } };
-}
-
-/** Step 3: a command for every listed device, the oldest one waiting or an empty one. */
-function sendFirstCommands(
-  session: Connecting,
-  step: AwaitingStatuses,
-  context: StepContext,
-): Connecting {
-  forwardHeard(session, step.heard, context);
-  const { listed, sessionId, devices } = session;
-  const [first, commands] = takeFirstCommands(session.base.commands, listed, devices, context);
-  let { commandCounter } = session.base;
-  const counters = step.heard.map(({ messageCounter }) => messageCounter);
-  const sent: SentCommand[] = [];
-  for (const device of listed) {
-    const waiting = firstOf(first, device);
-    const command = waiting?.command ?? { device, data: NO_BYTES };
-    if (waiting !== undefined) noteDoubt(command, devices, context);
-    const module = waiting?.module ?? null;
-    sent.push(sendCommand({ module, command }, commandCounter, sessionId, context.now, context));
-    commandCounter = nextCounter(commandCounter);
-  }
-  return {
-    ...session,
-    base: { ...session.base, commands, commandCounter },
-    step: {
-      name: "responses",
-      sent,
-      awaited: sent.length,
-      handled: [...counters, ...step.skipped],
-      kept: step.kept,
-      since: context.now,
-    },
-  };
-}
-
-/**
- * Step 3: a response of this session. It acknowledges the command whose counter it has; one with a
- * counter that no command has, or that was answered already, counts all the same
- * [CONNECT-COMMAND-RESPONSES].
- */
-function onFirstResponse(
-  session: Connecting,
-  step: AwaitingResponses,
-  response: CommandResponse,
-  context: StepContext,
-): Next {
-  const { messageCounter, type } = response;
-  const marked = withResponse(step.sent, messageCounter, type);
-  const command = step.sent.find(({ counter }) => counter === messageCounter);
-  // With a counter that was answered already, it is not known which device is meant.
-  const gone = command !== undefined && marked !== step.sent &&
-    type === CommandResponseType.DEVICE_NOT_CONNECTED;
-  const known = gone ? onDeviceLeft(session, command.command.device, context) : session;
-  const awaited = step.awaited - 1;
-  // A response with another counter stood in for a command's own, which must not block others.
-  const open = awaited > 0 ? marked : marked.filter(({ response }) => response !== null);
-  const sent = settleCommands(open, context);
-  const next: Connecting = {
-    ...known,
-    step: { ...step, sent, awaited, since: context.now },
-  };
-  if (next.devices.length === 0) {
-    const detail = `The gateway answered that ${session.devices.length} devices are not connected`;
-    return endSession(next, { reason: "all_devices_gone", detail }, context);
-  }
-  return awaited > 0 ? next : enterRunning(next, step.handled, step.kept, context);
 }
 
 /** The message that a step awaits did not come in time; the gateway is not told [TELL-GIVEN-UP]. */

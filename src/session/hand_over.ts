@@ -4,7 +4,7 @@ import { withoutPriority } from "../protocol/mod.ts";
 import type { StepContext } from "./effects.ts";
 import type { KnownDevices } from "./known_devices.ts";
 import { queueOf, values } from "./queue.ts";
-import { pump } from "./running.ts";
+import { pump } from "./running_statuses.ts";
 import type { Base, Connecting, Running, Session } from "./state.ts";
 
 /** Leaves silently: neither gateway nor modules are told. Encode the session first. */
