@@ -42,6 +42,7 @@ Deno.test("A car whose module refuses statuses is degraded, until it takes them 
   // Silence is no sign of health.
   await test.clock.advance(10_000);
   assert.equal(test.health().state, "degraded");
+  assert.match(test.cause()?.text ?? "", /: 5 of the last 6$/, "what was seen last");
   module.outcome = () => "ok";
   car.status(FRONT);
   await test.clock.advance(1000);
@@ -143,6 +144,16 @@ Deno.test("A car is degraded while listed devices are not connected, but not for
   car.status(REAR, { state: 2 });
   await settled();
   await test.clock.advance(1000);
+  assert.equal(test.health().state, "healthy");
+});
+
+Deno.test("A device stays connected when a status of it has an unknown state", async () => {
+  const test = new Watched();
+  const car = await test.car().up().run([FRONT]);
+  car.status(FRONT, { state: 77 });
+  await test.clock.advance(1000);
+  const [[, seen] = []] = test.watch.record("car_a").devices.list();
+  assert.deepEqual([seen?.connectedSince === null, seen?.why], [false, "unknown_state"]);
   assert.equal(test.health().state, "healthy");
 });
 

@@ -10,6 +10,8 @@ export class Share {
   #totalBefore = 0;
   #refusedBefore = 0;
   #isHigh = false;
+  #judgedTotal = 0;
+  #judgedRefused = 0;
 
   /** One more, whether it was refused or not. */
   count(): void {
@@ -38,19 +40,26 @@ export class Share {
     this.#isHigh = false;
   }
 
+  /** How many there were when it was last judged by any. */
   get total(): number {
-    // A refusal may be of one that was counted in an earlier window.
-    return Math.max(this.#total + this.#totalBefore, this.refused);
+    return this.#judgedTotal;
   }
 
+  /** How many of {@linkcode total} were refused. */
   get refused(): number {
-    return this.#refused + this.#refusedBefore;
+    return this.#judgedRefused;
   }
 
   /** Whether so many percent are refused. Stays as it was while nothing is counted. */
   isHigh(percent: number): boolean {
-    const { total, refused } = this;
-    if (total > 0) this.#isHigh = refused > 0 && refused * 100 >= total * percent;
+    const refused = this.#refused + this.#refusedBefore;
+    // A refusal may be of one that was counted in an earlier window.
+    const total = Math.max(this.#total + this.#totalBefore, refused);
+    if (total > 0) {
+      this.#isHigh = refused > 0 && refused * 100 >= total * percent;
+      this.#judgedTotal = total;
+      this.#judgedRefused = refused;
+    }
     return this.#isHigh;
   }
 }

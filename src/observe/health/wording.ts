@@ -125,7 +125,7 @@ function textOf(
       return `Responses${ofModule} take up to ${seconds} s, ${health.unanswered} unanswered`;
     }
     case "growing_backlog":
-      return `${health.unanswered} statuses unanswered, and more come than are answered`;
+      return `${health.unanswered} statuses unanswered, and their number has grown`;
     case "commands_kept":
       return `Commands${ofModule} wait: too many are on their way to the car`;
     case "gateway_refuses_commands": {
