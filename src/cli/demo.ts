@@ -6,7 +6,9 @@ import {
 } from "../../examples/module/build.ts";
 import type { GatewayVersion } from "../gateway/mod.ts";
 import { startLogging } from "../log/mod.ts";
+import { printError } from "./problems.ts";
 import type { ProgramContext } from "./program_context.ts";
+import type { Output } from "../text/mod.ts";
 import { Countdown, Demo } from "../app/demo/mod.ts";
 import { recorderOf, runUntilStopped } from "../app/mod.ts";
 
@@ -27,7 +29,7 @@ export interface DemoOptions {
  */
 export async function runDemo(options: DemoOptions, context: ProgramContext): Promise<number> {
   const { output } = context;
-  const example = await exampleModule(output.err);
+  const example = await exampleModule(output);
   if (example === undefined) return 1;
   await using module = example;
   const logging = startLogging({
@@ -48,12 +50,12 @@ export async function runDemo(options: DemoOptions, context: ProgramContext): Pr
   return demo.summarize();
 }
 
-async function exampleModule(err: (line: string) => void): Promise<ExampleModule | undefined> {
+async function exampleModule(output: Output): Promise<ExampleModule | undefined> {
   try {
     return await buildExampleModule();
   } catch (error) {
     if (!(error instanceof ExampleBuildError)) throw error;
-    err(error.message);
+    printError(error.message, output);
     return undefined;
   }
 }

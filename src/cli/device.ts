@@ -75,7 +75,7 @@ async function runDevice(raw: RawOptions, output: Output, stop: AbortSignal): Pr
   const timeoutMs = reader.number("timeout", { min: 1, max: 3_600_000 }) ?? 1;
   const heartbeatMs = reader.number("heartbeat", { min: 1, max: 30_000 });
   if (reader.problems.length > 0) {
-    for (const problem of reader.problems) output.err(`error: ${problem}`);
+    for (const problem of reader.problems) output.err(`error: ${problem}`, "failed");
     return USAGE_STATUS;
   }
   const file = reader.text("file");
@@ -92,10 +92,10 @@ async function runDevice(raw: RawOptions, output: Output, stop: AbortSignal): Pr
   } catch (error) {
     if (stop.aborted) return 0;
     if (error instanceof InternalClientError || error instanceof RangeError) {
-      output.err(`error: ${error.message}`);
+      output.err(`error: ${error.message}`, "failed");
       return error instanceof InternalClientError ? STATUS_OF[error.code] : USAGE_STATUS;
     }
-    output.err(`error: Cannot read statuses from "${file}": ${describeFileError(error)}`);
+    output.err(`error: Cannot read statuses from "${file}": ${describeFileError(error)}`, "failed");
     return 1;
   }
 }
@@ -132,7 +132,10 @@ async function converse(
     number++;
     const status = hex === true ? bytesOfHex(line) : new TextEncoder().encode(line);
     if (status === null) {
-      output.err(`error: Line ${number}: Expected hexadecimal digits in pairs: found "${line}"`);
+      output.err(
+        `error: Line ${number}: Expected hexadecimal digits in pairs: found "${line}"`,
+        "failed",
+      );
       return USAGE_STATUS;
     }
     show(await client.sendStatus(status, { timeoutMs, signal: stop }));

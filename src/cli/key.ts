@@ -19,6 +19,7 @@ export function runKeyNew({ name, scope }: KeyOptions, output: Output): number {
     output.err(
       "error: --name: expected 1 to 64 letters, digits, underscores, dots and hyphens, not " +
         `api_key: found ${quote(name)}`,
+      "failed",
     );
     return 2;
   }

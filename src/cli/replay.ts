@@ -3,6 +3,7 @@ import { eventsOf, type Turn } from "../car/mod.ts";
 import { deviceKey } from "../protocol/mod.ts";
 import { replay, type ReplayedCar, type ReplayedTurn, shownValue } from "../record/mod.ts";
 import { describeFileError, type Output } from "../text/mod.ts";
+import { printError, printWarning } from "./problems.ts";
 
 /** What the command line said. */
 export interface ReplayCommandOptions {
@@ -21,16 +22,16 @@ export async function runReplay(
     cars = await replay(directory, {
       car,
       onDamage: (path, { at, lost, why }) =>
-        output.err(`warning: "${path}": left out ${lost} bytes from byte ${at} on: ${why}`),
+        printWarning(`"${path}": left out ${lost} bytes from byte ${at} on: ${why}`, output),
       ...(print ? { onTurn: ({ turn }) => tell(turn, output) } : {}),
     });
   } catch (error) {
-    output.err(`Cannot replay "${directory}": ${describeFileError(error)}`);
+    printError(`Cannot replay "${directory}": ${describeFileError(error)}`, output);
     return 1;
   }
   if (cars.size === 0) {
     const what = car === undefined ? "a recording" : `a recording of the car "${car}"`;
-    output.err(`Cannot replay "${directory}": expected ${what}: found none`);
+    printError(`Cannot replay "${directory}": expected ${what}: found none`, output);
     return 1;
   }
   let turns = 0;
@@ -41,7 +42,10 @@ export async function runReplay(
     differing++;
     for (const line of describe(name, own, first)) output.out(line);
   }
-  output.out(`${cars.size} cars, ${turns} turns, ${differing} cars differ`);
+  output.out(
+    `${cars.size} cars, ${turns} turns, ${differing} cars differ`,
+    differing === 0 ? "ok" : "failed",
+  );
   return differing > 0 ? 1 : 0;
 }
 

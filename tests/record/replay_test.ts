@@ -134,10 +134,10 @@ Deno.test("replay fails without a directory, a recording or the car", async () =
   await using recording = await twoCars();
   const { directory } = recording;
   const cases = [
-    [await run(`${directory}/none`), /^Cannot replay ".*\/none": no such file$/],
+    [await run(`${directory}/none`), /^error: Cannot replay ".*\/none": no such file$/],
     [
       await run(directory, { car: "x" }),
-      /^Cannot replay ".*": expected a recording of the car "x": found none$/,
+      /^error: Cannot replay ".*": expected a recording of the car "x": found none$/,
     ],
   ] as const;
   for (const [{ status, problems }, expected] of cases) {
