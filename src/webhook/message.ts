@@ -1,7 +1,6 @@
 // What is posted, and how it is signed: as in Standard Webhooks (standardwebhooks.com), for which
 // receivers have libraries.
 import { Buffer } from "node:buffer";
-import { createHmac } from "node:crypto";
 import type { Incident } from "../observe/mod.ts";
 
 /** Cars that a message names; the number says how many there are. */
@@ -49,13 +48,16 @@ export interface Signed {
  *
  * @param secret text, or base64 after `whsec_`
  */
-export function signedHeaders({ id, timestamp, body }: Signed, secret: string) {
+export async function signedHeaders({ id, timestamp, body }: Signed, secret: string) {
   const [, base64] = /^whsec_([A-Za-z0-9+/]+=*)$/.exec(secret) ?? [];
-  const key = base64 === undefined ? secret : Buffer.from(base64, "base64");
-  const hmac = createHmac("sha256", key).update(`${id}.${timestamp}.${body}`);
+  const bytes = Buffer.from(base64 ?? secret, base64 === undefined ? "utf8" : "base64");
+  const hmac = { name: "HMAC", hash: "SHA-256" };
+  const key = await crypto.subtle.importKey("raw", bytes, hmac, false, ["sign"]);
+  const text = Buffer.from(`${id}.${timestamp}.${body}`);
+  const signature = Buffer.from(await crypto.subtle.sign("HMAC", key, text)).toString("base64");
   return {
     "webhook-id": id,
     "webhook-timestamp": String(timestamp),
-    "webhook-signature": `v1,${hmac.digest("base64")}`,
+    "webhook-signature": `v1,${signature}`,
   };
 }

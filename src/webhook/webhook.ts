@@ -51,7 +51,9 @@ export class Webhook implements IncidentListener {
   /** Distinguishes the ids of this run from those of another. */
   readonly #run = crypto.randomUUID();
   #count = 0;
-  #delivering: Promise<void> | undefined;
+  #isDelivering = false;
+  /** Settles when nothing waits, or the last attempt was made. */
+  #delivering = Promise.resolve();
   #isStopping = false;
   /** The request that is under way. */
   #request = new AbortController();
@@ -75,40 +77,41 @@ export class Webhook implements IncidentListener {
     const body = messageBody(type, this.#options.company, incident);
     const dropped = this.#queue.push({ id: `${this.#run}-${++this.#count}`, body });
     if (dropped > 0) this.#warn("dropped", "Dropped the oldest message: too many wait");
-    this.#delivering ??= this.#deliver().finally(() => this.#delivering = undefined);
+    if (!this.#isDelivering) this.#delivering = this.#deliver();
   }
 
   /** Tries once more to post what waits, as long as there is time. Never rejects. */
   async stop(): Promise<void> {
     this.#isStopping = true;
     this.#endPause();
-    if (this.#delivering !== undefined) {
-      await within(this.#delivering, STOP_MS, this.#clock);
-      this.#request.abort();
-    }
+    await within(this.#delivering, STOP_MS, this.#clock);
+    this.#request.abort();
     const { size } = this.#queue;
     if (size > 0) this.#options.log.warning(`${size} messages were not taken by ${this.#target}`);
   }
 
-  /** Never rejects. */
+  /** Posts what waits, one after the other. Never rejects. */
   async #deliver(): Promise<void> {
-    let attempts = 0;
+    this.#isDelivering = true;
     for (let next = this.#queue.first; next !== undefined; next = this.#queue.first) {
-      const outcome = await this.#attempt(next);
-      attempts++;
-      if (outcome.kind !== "taken") {
-        const isLast = outcome.kind === "refused" || attempts >= MAX_ATTEMPTS;
-        const what = isLast ? "given up" : "trying again";
-        this.#warn(what, `Cannot post an incident to ${this.#target}, ${what}: ${outcome.reason}`);
-        if (!isLast) {
-          if (this.#isStopping) return;
-          const { random = Math.random } = this.#options;
-          await this.#rest(pauseMs(attempts - 1, PAUSES, random()));
-          continue;
-        }
-      }
-      attempts = 0;
+      if (!await this.#post(next)) break;
       this.#queue.remove(next);
+    }
+    this.#isDelivering = false;
+  }
+
+  /** Tries until it is taken or given up. @returns false when there is no time left to try again */
+  async #post(delivery: Delivery): Promise<boolean> {
+    const { random = Math.random } = this.#options;
+    for (let attempt = 1;; attempt++) {
+      const outcome = await this.#attempt(delivery);
+      if (outcome.kind === "taken") return true;
+      const isLast = outcome.kind === "refused" || attempt === MAX_ATTEMPTS;
+      const what = isLast ? "given up" : "trying again";
+      this.#warn(what, `Cannot post an incident to ${this.#target}, ${what}: ${outcome.reason}`);
+      if (isLast) return true;
+      if (this.#isStopping) return false;
+      await this.#rest(pauseMs(attempt - 1, PAUSES, random()));
     }
   }
 
@@ -116,15 +119,15 @@ export class Webhook implements IncidentListener {
     const { url, secret } = this.#options.config;
     const timestamp = Math.floor(wallTime() / 1000);
     const request = this.#request = new AbortController();
-    const headers = {
-      "content-type": "application/json",
-      "user-agent": `external-server/${VERSION}`,
-      ...signedHeaders({ id, timestamp, body }, secret),
-    };
     const { signal } = request;
-    // Where it leads is not followed: what is posted is for whom the configuration names.
-    const options = { method: "POST", headers, body, signal, redirect: "manual" } as const;
     try {
+      const headers = {
+        "content-type": "application/json",
+        "user-agent": `external-server/${VERSION}`,
+        ...await signedHeaders({ id, timestamp, body }, secret),
+      };
+      // Where it leads is not followed: what is posted is for whom the configuration names.
+      const options = { method: "POST", headers, body, signal, redirect: "manual" } as const;
       const late = () => new Error(`no answer within ${ANSWER_MS} ms`);
       const answer = await deadline(fetch(url, options), ANSWER_MS, this.#clock, late);
       const { ok, status } = answer;

@@ -157,14 +157,14 @@ Deno.test("DeliveryQueue keeps the one that is posted, and drops the oldest of t
   assert.equal(push("g", 10), 0);
 });
 
-Deno.test("signedHeaders() signs as Standard Webhooks does", () => {
+Deno.test("signedHeaders() signs as Standard Webhooks does", async () => {
   // The example of its documentation.
   const signed = {
     id: "msg_p5jXN8AQM9LWM0D4loKWxJek",
     timestamp: 1614265330,
     body: '{"test": 2432232314}',
   };
-  assert.deepEqual(signedHeaders(signed, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), {
+  assert.deepEqual(await signedHeaders(signed, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), {
     "webhook-id": signed.id,
     "webhook-timestamp": "1614265330",
     "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
