@@ -11,7 +11,7 @@ import type {
 import type { Log } from "../log/mod.ts";
 import type { ModuleCommand } from "../protocol/mod.ts";
 import { encodeServerMessage, readClientMessage } from "../protocol/codec/mod.ts";
-import { type Clock, systemClock, type TimerHandle } from "../time/mod.ts";
+import { Alarm, type Clock, systemClock } from "../time/mod.ts";
 import { type CarCounts, CarStatistics } from "./car_statistics.ts";
 import {
   connectedDevices,
@@ -91,8 +91,7 @@ export class Car {
   #since: number;
   #busy = false;
   #readingPaused = false;
-  #timer: TimerHandle | null = null;
-  #timerAt = Infinity;
+  readonly #alarm: Alarm;
   #restUntil = -Infinity;
 
   constructor(options: CarOptions) {
@@ -108,6 +107,7 @@ export class Car {
     });
     this.#subscribers = [this.statistics, this.#journal, ...options.subscribers ?? []];
     this.#calls = new ModuleCalls(this.#take);
+    this.#alarm = new Alarm(this.#clock, () => this.#take({ type: "tick" }));
     this.#settings = options.settings;
     this.#session = createSession();
   }
@@ -278,7 +278,7 @@ export class Car {
     this.#tell({ car: this.name, at, settings, input, before, after, effects });
     try {
       this.#watchQueue();
-      this.#arm();
+      this.#alarm.set(Math.max(nextDeadline(this.#session, this.#settings), this.#restUntil));
     } catch (error) {
       this.#journal.defect("keeping the transport and the timer", error);
     }
@@ -314,26 +314,6 @@ export class Car {
     this.#readingPaused = saturated;
     if (saturated) this.#transport.pause();
     else this.#transport.resume();
-  }
-
-  /** Keeps one timer, moved only when it must fire earlier. */
-  #arm(): void {
-    const deadline = Math.max(nextDeadline(this.#session, this.#settings), this.#restUntil);
-    if (deadline === Infinity) {
-      if (this.#timer !== null) this.#clock.clear(this.#timer);
-      this.#timer = null;
-      this.#timerAt = Infinity;
-      return;
-    }
-    if (this.#timer !== null) {
-      if (this.#timerAt <= deadline) return;
-      this.#clock.clear(this.#timer);
-    }
-    this.#timerAt = deadline;
-    this.#timer = this.#clock.set(() => {
-      this.#timer = null;
-      this.#take({ type: "tick" });
-    }, Math.max(0, deadline - this.#clock.now()));
   }
 
   #perform(effect: Effect): void {
