@@ -140,7 +140,7 @@ async function bundle(folder: string): Promise<Bundle> {
   for (const [index, path] of EMBEDDED.entries()) {
     await cp(join(ROOT, path), embedded[index] ?? "", { recursive: true });
   }
-  // What is bundled needs no packages any more.
+  // What is bundled needs no packages.
   const options = [...includes(embedded), "--no-config", "--no-npm", "--no-remote"];
   const entry = join(folder, "main.js");
   await Deno.writeTextFile(entry, PREAMBLE + await Deno.readTextFile(entry));

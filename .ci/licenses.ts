@@ -18,7 +18,7 @@ const EXECUTABLE =
 - the npm packages below.
 `;
 
-/** A license is missing, or nobody can say which there should be. */
+/** A license is missing, or it is not known which there should be. */
 export class LicenseError extends Error {
   override readonly name = "LicenseError";
 }

@@ -21,7 +21,7 @@ import { Histogram } from "../../src/simulator/histogram.ts";
 import { monotonicUs } from "../support/monotonic.ts";
 import { RawClient } from "./raw_client.ts";
 
-/** What all cars of one load share. */
+/** Shared by all cars of one load. */
 export interface LoadCounts {
   sent: number;
   answered: number;
@@ -63,7 +63,7 @@ export interface Pace {
 
 /** A car gives up no status: what is late is measured. */
 const TIMES = { ...GATEWAY_TIMES, responseMs: 600_000, lookMs: 1 };
-/** A connect sequence that failed is repeated within so many milliseconds. */
+/** A connect sequence that failed is repeated within this many milliseconds. */
 const RETRY_MS = 1_000;
 /** The stamp of a command of the benchmark's module: CLOCK_MONOTONIC in microseconds. */
 const STAMP_BYTES = 8;
@@ -183,7 +183,7 @@ export class LoadCar {
     this.#client?.ping();
   }
 
-  /** Leaves the broker; to be called when nothing ticks any more. */
+  /** Leaves the broker; to be called when no timer is left. */
   close(): void {
     this.#client?.close();
   }

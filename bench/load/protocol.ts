@@ -15,7 +15,7 @@ export type LoadRequest =
     readonly modules: readonly number[];
     readonly startsPerSecond: number;
   }
-  /** Answered once so many cars run, or after the time given. */
+  /** Answered once this many cars run, or after the given time. */
   | { readonly ask: "running"; readonly cars: number; readonly timeoutMs: number }
   | ({ readonly ask: "load" } & Pace)
   /** Counts from zero. */

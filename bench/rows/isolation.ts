@@ -31,7 +31,7 @@ function fixtureModules(context: BenchContext, numbers: readonly number[], confi
     }));
 }
 
-/** What somebody else does meanwhile; it lasts as long as the stage. */
+/** What another process does meanwhile; it lasts as long as the stage. */
 type Disturbance = (stage: Stage) => Promise<void>;
 
 /** The cars but the first one, with and without what disturbs them, in turn. */
@@ -68,7 +68,7 @@ function othersFigure(row: string, what: string, disturbed: Sample[], quiet: Sam
   });
 }
 
-/** The first car, driven by somebody else. */
+/** The first car, driven by another process. */
 async function driveFirstCar(stage: Stage, window: number): Promise<void> {
   const request = { first: 1, cars: 1, session: true, modules: [1000], startsPerSecond: 100 };
   const ask = await stage.addLoad(request);

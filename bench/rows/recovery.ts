@@ -20,7 +20,7 @@ const SERVER_AWAY_MS = 1_000;
 /** By then every gateway has tried in vain, and pauses for its 10 s. */
 const BROKER_AWAY_MS = 5_000;
 
-/** Statuses a second; a quiet gateway says what breaks a silence of 15 s, and no more. */
+/** Statuses a second; a quiet gateway sends one every 15 s, and no more. */
 const PACES = { busy: 5, quiet: undefined };
 type Pace = keyof typeof PACES;
 

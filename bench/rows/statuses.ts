@@ -2,7 +2,7 @@
 import { figure } from "../support/figure.ts";
 import { type BenchContext, compareSides, type Comparison, type Row } from "./row.ts";
 
-/** Of every status's data: what devices in the field send is about so long. */
+/** Of every status's data: about as long as what devices in the field send. */
 const DATA_BYTES = 64;
 
 export const oneInFlight: Row = {

@@ -51,7 +51,7 @@ export async function measureAttack(
   return { calm, attacked, memory: { before, after: memoryMib(stage) } };
 }
 
-/** Statuses nobody answered, and sessions that ended. */
+/** Unanswered statuses, and sessions that ended. */
 export function failuresOf({ report }: Sample): number {
   return report.inFlight + report.lost + report.ended;
 }

@@ -29,7 +29,7 @@ export interface StageOptions {
   readonly embedded?: boolean;
   /** Modules for which each car of the load has a device. @default {[1000]} */
   readonly deviceModules?: readonly number[];
-  /** Cars of the load begin with this number; those before it are somebody else's. @default {1} */
+  /** Cars of the load begin with this number; those before it belong to another process. @default {1} */
   readonly firstCar?: number;
   /** Whether gateways are at the broker before the side is started. @default {false} */
   readonly gatewaysFirst?: boolean;

@@ -8,7 +8,7 @@ export interface Attack extends AsyncDisposable {
 
 /** How often what is due is sent, in milliseconds. */
 const TICK_MS = 5;
-/** What could not be sent for so long is not made up for, in milliseconds. */
+/** A backlog older than this is not made up for, in milliseconds. */
 const BEHIND_MS = 100;
 const READ_BYTES = 65_536;
 

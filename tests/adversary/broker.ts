@@ -40,11 +40,11 @@ export function sendsAfterSuback(bytes: Uint8Array): BrokerScript {
   };
 }
 
-/** Grants the subscription and says nothing more, not even to a ping. */
+/** Grants the subscription and then stays silent, even to a ping. */
 export const fallsSilent: BrokerScript = async (peer) => {
   await takeIn(peer);
   await peer.drain();
 };
 
-/** Takes the connection and says nothing at all. */
+/** Takes the connection and stays silent. */
 export const neverAnswers: BrokerScript = (peer) => peer.drain();

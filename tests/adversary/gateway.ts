@@ -75,7 +75,7 @@ export async function flood(
   return await publishing(port, perSecond, repeatedly(packets));
 }
 
-/** Takes so many packets from the list, from where it stopped, and starts over at its end. */
+/** Takes this many packets from the list, from where it stopped, and starts over at its end. */
 function repeatedly(packets: readonly Uint8Array[]): (count: number) => Uint8Array {
   const ends = [0];
   for (const packet of packets) ends.push((ends.at(-1) ?? 0) + packet.length);
@@ -186,7 +186,7 @@ export async function subscriptions(
   };
 }
 
-/** Opens connections and closes them at once, so many at a time, and says nothing on them. */
+/** Opens connections and closes them at once, a number at a time, and sends nothing on them. */
 export function churn(
   { port, atOnce }: { readonly port: number; readonly atOnce: number },
 ): Promise<Attack> {

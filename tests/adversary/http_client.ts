@@ -2,7 +2,7 @@
 import { type Attack, Connections, paced, readAll, send } from "./attack.ts";
 
 const PIECE_BYTES = 65_536;
-/** Connections are opened so many at a time. */
+/** How many connections are opened at a time. */
 const AT_ONCE = 100;
 
 /** Requests that are written at once. */
@@ -101,7 +101,7 @@ export function deafRequests(target: HttpTarget & { readonly path: string }): Pr
   return withAll(target, (conn) => send(conn, head), false);
 }
 
-/** Opens connections and says nothing on them. */
+/** Opens connections and sends nothing on them. */
 export function idleConnections(target: HttpTarget): Promise<Attack> {
   return withAll(target, () => Promise.resolve());
 }

@@ -22,7 +22,7 @@ export type Junk =
   | "noise"
   /** Messages that were right once. */
   | "mutated"
-  /** Statuses of a session that nobody has. */
+  /** Statuses of a session that does not exist. */
   | "stray";
 
 /** How many different messages a flood has: enough that none is like the last. */
@@ -48,7 +48,7 @@ export function junkMessages(junk: Junk, bytes: number, car: string): Uint8Array
   });
 }
 
-/** A Connect of a session that nobody has had. */
+/** A Connect of a new session. */
 export function connectMessage(car: string, devices: readonly Device[]): Uint8Array {
   const sessionId = crypto.randomUUID();
   return encodeClientMessage({

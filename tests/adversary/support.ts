@@ -9,7 +9,7 @@ import type { AttackProcess } from "./attacks.ts";
 /** Lines as an operator has them; the fixtures' own level is DEBUG. */
 export const AT_INFO = { logging: { console: { level: "INFO", use: true } } };
 
-/** Sends so many statuses, each when the last is answered. */
+/** Sends this many statuses, each when the last is answered. */
 export async function answered(gateway: Gateway, statuses: number): Promise<void> {
   const [device] = gateway.devices;
   assert.ok(device);
@@ -34,7 +34,7 @@ export async function memoryMb({ pid }: ServerProcess): Promise<number> {
   return await familyMemoryKb(pid) / 1_000;
 }
 
-/** SIGTERM has to end it in order, whatever goes on. */
+/** SIGTERM has to end it cleanly, whatever is going on. */
 export async function stops(server: ServerProcess): Promise<void> {
   const { code } = await server.stop();
   assert.equal(code, 0, server.text.slice(-2_000));

@@ -8,7 +8,7 @@ const LIMITS = { maxWaitingStatuses: 1, sessionMs: 10_000, responseMs: 10_000 };
 /** Begun at a time; one more waits, and reading pauses. */
 const FULL = 64 + 1;
 
-/** A car whose module has so many statuses that reading is paused. */
+/** A car whose module has too many statuses, so that reading is paused. */
 function pausedCar(more: Partial<typeof LIMITS> = {}): TestCar {
   const car = runningCar([FRONT, LAMP], { ...LIMITS, ...more });
   car.automatic = false;
@@ -65,7 +65,7 @@ Deno.test("step() counts what had passed before reading paused [SESSION-READING]
   car.advance(10_000);
   car.modulesReturn(1);
   assert.equal(car.deadline, car.now + 6000);
-  // And a second pause beside the first.
+  // And a second pause on top of the first.
   fill(car, 1);
   car.advance(10_000);
   car.modulesReturn(1);

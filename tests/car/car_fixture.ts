@@ -23,7 +23,7 @@ export interface CarFixtureOptions extends Partial<Omit<CarOptions, "settings" |
   readonly logLevel?: LogLevel;
 }
 
-/** What a status has beside its device and counter. */
+/** The rest of a status besides its device and counter. */
 export interface StatusFields {
   readonly state?: number;
   readonly data?: string;

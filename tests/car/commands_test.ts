@@ -307,7 +307,7 @@ Deno.test("step() publishes no more commands while those without a response hold
 
 Deno.test("step() counts bytes of commands to the last one, sent or waiting", () => {
   const limit = 1000;
-  /** A command of so many bytes: role and name count as well. */
+  /** A command of this many bytes: role and name count as well. */
   const of = (bytes: number) => "x".repeat(bytes - "front".length - "name of front".length);
   const make = (maxUnansweredCommands: number) =>
     runningCar([FRONT], { maxUnansweredCommands, maxWaitingCommandBytes: limit });

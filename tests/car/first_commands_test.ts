@@ -74,7 +74,7 @@ Deno.test("step() counts responses that all have the same counter, and acknowled
   assert.equal(car.session.kind, "connecting");
   assert.deepEqual(car.respond(0).lines, []);
   assert.equal(car.session.kind, "running");
-  // Commands that were never answered by name hold up nobody.
+  // Commands that were never answered by counter block nothing.
   assert.deepEqual(car.running().sent, []);
   car.status(FRONT);
   assert.deepEqual(car.advance(29_999).lines, []);

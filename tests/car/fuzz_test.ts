@@ -1,4 +1,4 @@
-// Anything at all, in any state: the session must not throw and must come to rest.
+// Random inputs in any state: the session must not throw and must come to rest.
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Effect, Input } from "../../src/session/effects.ts";
@@ -133,7 +133,7 @@ function result(effect: Effect): Input | undefined {
   }
 }
 
-/** For bytes that were not given back, reading would pause and modules be held for ever. */
+/** If bytes were not freed, reading would pause, and modules would be held, forever. */
 function assertCounted(session: Session): void {
   const { ready, readyBytes } = session.base.commands;
   let waitingBytes = 0;
@@ -144,7 +144,7 @@ function assertCounted(session: Session): void {
   assert.equal(bytes, totalBytes([...values(waiting), ...begun.map(({ status }) => status)]));
 }
 
-/** A gateway that says what is wanted of it next. */
+/** A gateway that sends what is expected of it next. */
 function obedient(session: Session): Input | undefined {
   if (session.kind !== "connecting") return undefined;
   const { step: place, sessionId } = session;
@@ -207,7 +207,7 @@ Deno.test("step() never throws, whatever comes in whatever state", () => {
           take(event.input);
         }
       }
-      // Whatever came, time alone brings it to rest, but for calls that have not returned.
+      // Time alone brings it to rest in any case, but for calls that have not returned.
       for (let ticks = 0; nextDeadline(session, chosen) < Infinity; ticks++) {
         assert.ok(ticks < 10, "Deadlines come to an end");
         now = Math.max(now, nextDeadline(session, chosen));

@@ -1,4 +1,4 @@
-// What must hold whatever happens to a session, checked from the outside: only inputs and effects
+// What must always hold for a session, checked from the outside: only inputs and effects
 // count, nothing is computed the way the session does it.
 import assert from "node:assert/strict";
 import type { Effect, Input } from "../../src/session/effects.ts";
@@ -16,7 +16,7 @@ import {
 
 const decoder = new TextDecoder();
 
-/** After a gateway was told something, it is told nothing for so long [TELL-ONCE]. */
+/** Silence after a message that asks a gateway to connect again [TELL-ONCE]. */
 const SILENCE_MS = 5000;
 
 /** What is remembered of one session; a new one begins when the one before has ended. */

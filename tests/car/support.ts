@@ -1,4 +1,4 @@
-// A pleasant way to drive the pure session: virtual time, a gateway and modules that do as told.
+// Drives the pure session: virtual time, a scripted gateway and scripted modules.
 // What a step wants done comes back as short lines, so that a test reads like a conversation.
 import { DisconnectType } from "../../src/protocol/module_interface.ts";
 import type { CallOutcome } from "../../src/protocol/module_interface.ts";
@@ -148,7 +148,7 @@ export class Seen {
   }
 }
 
-/** What a status has beside its device; the next counter, CONNECTING or RUNNING by default. */
+/** The rest of a status besides its device; the next counter, CONNECTING or RUNNING by default. */
 export interface StatusOptions {
   readonly counter?: number;
   readonly state?: number;

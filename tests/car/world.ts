@@ -35,7 +35,7 @@ export type Action =
   /** An operator acts. */
   | { readonly do: "operate"; readonly what: "restart" | "pause" | "resume" }
   /** `broker`: lost and back; `move`: left for another one. */
-  /** Another process goes on, whose clock is so much ahead. */
+  /** Another process takes over, whose clock is ahead by this much. */
   | { readonly do: "hand_over"; readonly clockMs: number }
   | { readonly do: "broker" | "move" | "modules" | "stop" };
 

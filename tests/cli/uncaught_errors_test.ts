@@ -1,4 +1,4 @@
-// Errors that nobody caught do not end the service, in a process of its own.
+// Uncaught errors do not end the service, in a process of its own.
 import assert from "node:assert/strict";
 import { TempFolder } from "../support/temp.ts";
 

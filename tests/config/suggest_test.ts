@@ -1,4 +1,4 @@
-// The key somebody meant.
+// The key that a typo meant.
 import assert from "node:assert/strict";
 import { nearestKey } from "../../src/text/suggest.ts";
 

@@ -113,7 +113,7 @@ mosquittoTest(
     const { caFile, server, expired } = certificates;
     for (
       const [pair, expected] of [
-        // Made for thirty days a moment ago: not quite thirty any more.
+        // Made for thirty days a moment ago: no longer quite thirty.
         [server, /^warning .*The broker's certificate "CN=server": expires in 29 days, on \d{4}-/],
         [expired, /^failed .*The broker's certificate "CN=expired": expired on \d{4}-/],
       ] as const

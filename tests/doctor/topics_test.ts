@@ -1,4 +1,4 @@
-// What brokers allow on the cars' topics [TOPIC-NAMES], and that nobody is disturbed.
+// What brokers allow on the cars' topics [TOPIC-NAMES], and that no gateway is disturbed.
 import assert from "node:assert/strict";
 import { EmbeddedBroker } from "../../src/broker/broker.ts";
 import { silentLog } from "../../src/log/log.ts";
@@ -111,7 +111,7 @@ Deno.test("checkPublishing() watches what comes back where there is no MQTT 5", 
 });
 
 Deno.test("checkPublishing() does not take silence for a refusal", async () => {
-  // It takes every message, but lets nobody read these; and it knows no MQTT 5.
+  // It takes every message, but lets no client read these; and it does not speak MQTT 5.
   await using broker = await ownBroker({ authorizeForward: () => null });
   const findings = await run(checkPublishing, configFor(broker.port));
   assert.deepEqual(withStatus(findings, "failed"), []);

@@ -1,4 +1,4 @@
-// Statuses that wait for a slow module when their session ends: nothing waits for them any more.
+// Statuses that wait for a slow module when their session ends: nothing waits for them then.
 import assert from "node:assert/strict";
 import { type Command, DeviceState } from "../../src/protocol/messages.ts";
 import type { ScriptedGateway } from "../support/scripted_gateway.ts";

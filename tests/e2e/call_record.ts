@@ -75,7 +75,7 @@ export class CallRecord implements AsyncDisposable {
     return (await this.deviceCalls("forward_status", car)).map(({ data }) => data);
   }
 
-  /** Waits for so many calls of a function, and returns all there are. */
+  /** Waits for this many calls of a function, and returns all there are. */
   async waitForCalls(name: string, count: number, timeoutMs?: number): Promise<DeviceCall[]> {
     const calls = await waitFor(
       async () => {

@@ -10,7 +10,7 @@ import { Stage } from "./stage.ts";
 
 const CARS = Array.from({ length: 10 }, (_, i) => `car_${i + 1}`);
 const CONNECTS_PER_CAR = 20;
-/** `timeout` and `mqtt_timeout`, in seconds: how soon whatever is left alone fails. */
+/** `timeout` and `mqtt_timeout`, in seconds: how soon anything left alone fails. */
 const PATIENCE = 1;
 /** The longest pause before the next Connect, in milliseconds: failures fall into it. */
 const PAUSE_MS = 1_500;

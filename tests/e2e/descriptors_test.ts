@@ -12,7 +12,7 @@ const PROBE_MS = 1000;
 
 async function isAlive(url: string): Promise<boolean> {
   try {
-    // A connection that nobody takes is no failure by itself.
+    // A connection that is not accepted is no failure in itself.
     const answer = await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(PROBE_MS) });
     return (await answer.json()).status === "ok";
   } catch {

@@ -33,7 +33,7 @@ for (const junk of ["noise", "mutated", "stray"] as const) {
         `${STATUSES} answers during the flood`,
       );
       assert.deepEqual(gateway.violations, []);
-      // Nobody stops it, and the server stops all the same.
+      // It is not stopped, and the server stops all the same.
       assert.equal((await server.stop()).code, 0);
       assert.doesNotMatch(server.text, /Gave up/);
       assert.ok(((await attack.counts())["sent"] ?? 0) > PER_SECOND / 2);

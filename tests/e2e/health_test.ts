@@ -1,4 +1,4 @@
-// What operators are told of cars that are not healthy: page, API, metrics, readiness and log of a
+// What operators see of cars that are not healthy: page, API, metrics, readiness and log of a
 // running server, with a real broker, real modules and gateways.
 import assert from "node:assert/strict";
 import type { CarDetail, CarList, IncidentView } from "../../src/http/api/schemas.ts";

@@ -9,7 +9,7 @@ import { PATIENT, Stage, subscribed } from "./stage.ts";
 const LINE =
   /^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\] \[external-server\] \[(DEBUG|INFO|WARNING)\]\t (\(car_[12]\))?\t.+$/;
 
-/** Lets two cars live through a session each, with a device nobody serves. */
+/** Lets two cars live through a session each, with a device that no module serves. */
 async function live(stage: Stage): Promise<readonly string[]> {
   const gateways = ["car_1", "car_2"].map((car) =>
     stage.gateway(car, { devices: 2, modules: [1000, 7], clocks: PATIENT })

@@ -1,4 +1,4 @@
-// Whatever may arrive on a car's topic: it is said once a minute, and nothing else happens to this
+// Anything that may arrive on a car's topic: it is logged once a minute, and nothing else happens to this
 // car or any other.
 import assert from "node:assert/strict";
 import { encodeClientMessage } from "../../src/protocol/codec/codec.ts";
@@ -101,7 +101,7 @@ mosquittoTest(
     assert.ok(device);
     await gateway.connectSequence();
 
-    // Fields nobody has heard of, in the outer message and in the status.
+    // Unknown fields, in the outer message and in the status.
     const status = encodeClientMessage(statusOf(device, gateway.sessionId, 2));
     const unknown = [0xba, 0x3e, 3, 1, 2, 3, 0xc0, 0x3e, 99];
     const inner = [...status.subarray(2), ...unknown];

@@ -27,7 +27,7 @@ mosquittoTest(
       await server.ended();
     }
     const server = await stage.serve(setting);
-    // Until it is told, the gateway believes in its old session.
+    // Until it is told, the gateway stays in its old session.
     await server.line(/Connect sequence done/);
     const [device] = gateway.devices;
     assert.ok(device);

@@ -1,4 +1,4 @@
-// Reloading a server that is under load: what differs is touched, and nobody else notices.
+// Reloading a server that is under load: what differs is touched, and no other car notices.
 import assert from "node:assert/strict";
 import type { Gateway } from "../../src/simulator/gateway.ts";
 import { buildFixtures } from "../fixtures/build.ts";
@@ -136,7 +136,7 @@ mosquittoTest("SIGHUP with a broken or an identical document changes nothing", a
   const cars = { car_1: {}, car_2: {} };
   assert.match(await test.reload(test.document(cars)), /\[INFO\].*reloaded, nothing has changed/);
   assert.match(await test.reload("{"), /not reloaded, nothing has changed: 1 problem/);
-  // Opening it would take until somebody writes into it.
+  // Opening it would block until a writer opens it.
   assert.match(
     await test.reload(async (file) => {
       await Deno.remove(file);

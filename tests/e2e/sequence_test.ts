@@ -81,7 +81,7 @@ mosquittoTest(
       cars: { car_1: modules },
     });
     await subscribed(server, "car_1");
-    // Nobody has module 7, and no module supports type 150.
+    // No car has module 7, and no module supports type 150.
     const devices = makeDevices(100, [1000, 2, 3, 7], [0, 1, 2, 3, 150]);
     const gateway = stage.gateway("car_1", { devices, clocks: PATIENT });
     await gateway.running();

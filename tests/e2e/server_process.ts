@@ -15,7 +15,7 @@ const CONFIG = fileURLToPath(new URL("../../deno.json", import.meta.url));
 const FLAGS = ["--v8-flags=--max-semi-space-size=4", "--no-prompt"];
 const PERMISSIONS = ["net", "read", "write", "env", "run", "sys"].map((name) => `--allow-${name}`);
 
-/** How long a line or the end is waited for unless told otherwise, in milliseconds: only a hang takes it. */
+/** How long a line or the end is waited for by default, in milliseconds: only a hang takes it. */
 const WAIT_MS = 60_000;
 
 /** The program and what comes before its own arguments; a binary when the environment names one. */
@@ -121,7 +121,7 @@ export class ProgramProcess implements AsyncDisposable {
     return status;
   }
 
-  /** Ends it in order, as an operator would. */
+  /** Ends it cleanly, as an operator would. */
   async stop(): Promise<Deno.CommandStatus> {
     this.signal("SIGTERM");
     return await this.ended();

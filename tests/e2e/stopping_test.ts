@@ -60,7 +60,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 /** Functions that never come back, each in the module of a car with its name. */
 const HANGING = ["device_connected", "forward_status", "wait_for_command", "destroy"] as const;
 
-/** A server whose modules hang in every way, beside one that is well. */
+/** A server whose modules hang in every way, beside one that works. */
 async function hung(stage: Stage) {
   const stuckCars = HANGING.map((name) => [name, { crash_in: name, crash_how: "hang" }] as const);
   const server = await stage.serve({ cars: { ...Object.fromEntries(stuckCars), well: {} } });
@@ -85,7 +85,7 @@ mosquittoTest(
     await using stage = await Stage.set();
     const { server, hosts } = await hung(stage);
     server.signal("SIGTERM");
-    // By itself, with nobody to send a second signal.
+    // On its own, without a second signal.
     assert.equal((await server.ended()).code, 0);
     await gone(hosts);
     const destroyed = (await stage.record.calls("destroy")).map(({ car }) => car);

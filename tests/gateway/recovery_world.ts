@@ -118,7 +118,7 @@ export class RecoveryWorld {
       session.sessionId === this.#gateway.sessionId;
   }
 
-  /** Where both are, for people. */
+  /** Where both are, human-readable. */
   toString(): string {
     const { phase, sessionId } = this.#gateway;
     const session = this.#server.session;
@@ -165,7 +165,7 @@ export class RecoveryWorld {
     this.#server.command(FRONT);
   }
 
-  /** Lets time pass until both sides run, at most so long; returns how long it took. */
+  /** Lets time pass until both sides run, at most for the given time; returns how long it took. */
   settle(limitMs: number): number | null {
     const from = this.timeline.now();
     while (!this.isRunning) {
@@ -236,7 +236,7 @@ export class RecoveryWorld {
 
   /**
    * Whether the sequence may fail: a fault is under way, or was when it began or after the gateway was
-   * told to connect; or shortly before it tried again, so that a word was on its way. Nor can the server know of a
+   * told to connect; or shortly before it tried again, so that a message was on its way. Nor can the server know of a
    * gateway that gives a session up by itself: what it says in that session may meet the next one.
    */
   #isExcused(now: number): boolean {

@@ -51,7 +51,7 @@ class OneProcess {
     this.#connection?.close();
   }
 
-  /** Modules are away for so long. */
+  /** Modules are away for this long. */
   loseModules(ms: number): void {
     const modules = ++this.#modules;
     if (this.session.base.modulesReady) this.take({ type: "module_lost", detail: "test" });
@@ -157,7 +157,7 @@ export class ServerSide {
     this.#process = null;
   }
 
-  /** Modules are away for so long. */
+  /** Modules are away for this long. */
   loseModules(ms: number): void {
     this.#process?.loseModules(ms);
   }

@@ -1,4 +1,4 @@
-// Virtual time for a whole world: whatever is due happens in order, and nothing waits.
+// Virtual time for a whole world: everything due happens in order, and nothing waits.
 import type { Clock } from "../../src/time/clock.ts";
 
 interface Due {

@@ -1,4 +1,4 @@
-// The client against gateways that do what a test says.
+// The client against scripted gateways.
 import assert from "node:assert/strict";
 import { Socket } from "node:net";
 import {

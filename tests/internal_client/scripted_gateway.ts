@@ -1,4 +1,4 @@
-// A gateway that does what a test says, byte by byte, on a socket of its own.
+// A gateway that a test scripts byte by byte, on a socket of its own.
 import { createServer, type Server, type Socket } from "node:net";
 import { once } from "node:events";
 import {

@@ -9,7 +9,7 @@ import {
 import type { LogContext } from "../../src/log/log.ts";
 import { LOG_LEVELS } from "../../src/log/settings.ts";
 
-/** 2026-11-20 23:46:42.669 wherever the test runs. */
+/** 2026-11-20 23:46:42.669 in whichever time zone the test runs. */
 const TIME = new Date(2026, 10, 20, 23, 46, 42, 669).getTime();
 
 function record(
@@ -34,7 +34,7 @@ Deno.test("textFormatter() keeps three columns without a car [LOG-LINE]", () => 
   );
 });
 
-/** What a log pipeline that was made for the Python server takes a line apart with. */
+/** How a log pipeline for the Python server parses a line. */
 const PYTHON_LINE =
   /^\[(?<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3})\] \[(?<component>[^\]]+)\] \[(?<level>[A-Z]+)\]\t \[(?<path>[^\]:]+):(?<line>\d+)\]\t\((?<car>[^)]+)\)\t(?<text>.*)\n$/;
 

@@ -4,7 +4,7 @@ import FakeTimers from "@sinonjs/fake-timers";
 import { LineQueue, type LineQueueOptions } from "../../src/log/queue.ts";
 import type { Clock } from "../../src/time/clock.ts";
 
-/** A queue before a sink that takes a chunk only when the test says so. */
+/** A queue before a sink that takes a chunk only on request. */
 function stuckQueue(options: Partial<LineQueueOptions> = {}) {
   const time = FakeTimers.createClock();
   const clock: Clock = {

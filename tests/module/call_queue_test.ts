@@ -18,7 +18,7 @@ function call(kind: FrameKind, role = "front", bytes = 0, argument = 0): OpenCal
   return { kind, argument, device, data, bytes: bytesOf(device, data), done() {}, counter };
 }
 
-/** Gives the host what it may have, and says how many calls that were. */
+/** Sends the host what the window allows, and returns how many calls that were. */
 function sendAll(queue: CallQueue): number {
   let count = 0;
   while (queue.send() !== undefined) count++;
@@ -120,7 +120,7 @@ Deno.test("CallQueue cancels the disconnecting of a device whose connecting it t
   // It is to be connected again: what is asked for now is about that.
   queue.add(call(CONNECT_DEVICE, "b"));
   assert.equal(queue.cancels(deviceOf("b")), false);
-  // Whose disconnecting was not asked for by the next session's end is not remembered for ever.
+  // Whose disconnecting was not asked for by the next session's end is not remembered forever.
   queue.withdraw();
   assert.equal(queue.cancels(deviceOf("c")), false);
 });

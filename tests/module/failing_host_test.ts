@@ -132,7 +132,7 @@ Deno.test("A host killed from outside while it makes a context blames no module"
 });
 
 Deno.test("A host killed from outside that held much memory may have been killed for that", async () => {
-  // Long enough for a busy machine to hand out so much memory.
+  // Long enough for a busy machine to allocate that much memory.
   await using test = await startHost({ moduleCallTimeoutMs: 8000 });
   const leaks = { crash_in: "forward_status", crash_how: "leak", leak_bytes: 600 * 2 ** 20 };
   const { context, lost } = await openContext(test.host, specOf("car_a", leaks));

@@ -1,4 +1,4 @@
-// The server's side of a host: the test is the host, and says what it likes.
+// The server's side of a host: the test plays the host.
 import assert from "node:assert/strict";
 import type { Blame, CallDone, ContextListener } from "../../src/module/context.ts";
 import { LOAD_ERROR_KINDS, ModuleLoadError } from "../../src/module/errors.ts";
@@ -24,7 +24,7 @@ class Fixture {
   readonly blocked: number[] = [];
   /** What the host was sent: kind, context, argument. */
   readonly sent: string[] = [];
-  /** What contexts were told. */
+  /** What contexts were notified of. */
   readonly told: string[] = [];
   readonly closed: (Error | null)[] = [];
   readonly statistics = new CallStatistics();
@@ -203,7 +203,7 @@ Deno.test("HostContexts hands on commands until their context is to be destroyed
   };
   await sayCommand(0);
   await sayCommand(1);
-  // One that is damaged harms nobody.
+  // One that is damaged does no harm.
   await test.say(FrameKind.COMMAND, 0);
   assert.deepEqual(test.told, ["car_a command"]);
   assert.match(test.logged[0] ?? "", /^ERROR car_a: .*payload has 0 bytes/);
@@ -234,7 +234,7 @@ Deno.test("RemoteContext.destroy() asks once, and ends when the host says so", a
   assert.deepEqual(test.told, ["late host_lost", "open host_lost"]);
   assert.deepEqual([test.contexts.places, test.clock.timers, test.blocked], [0, 0, []]);
   assert.deepEqual(test.logged, []);
-  // Of one that is gone nothing is asked any more.
+  // Nothing is asked of one that is gone.
   context.holdCommands();
   assert.equal(context.destroy(), destroyed);
   await test.flush();

@@ -15,7 +15,7 @@ function bytesOf(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
 
-/** A function of a module that comes back when the test says so. */
+/** A function of a module that returns when the test lets it. */
 function later(): { act: () => Promise<CallOutcome>; comeBack: (outcome: CallOutcome) => void } {
   const { promise, resolve } = Promise.withResolvers<CallOutcome>();
   return { act: () => promise, comeBack: resolve };
@@ -475,7 +475,7 @@ Deno.test("Time in which the host was stopped counts for no call", async () => {
   module.acts.forwardStatus = later().act;
   context.forwardStatus(DEVICE, bytesOf("a"), () => {});
   await host.settled();
-  // The watch is late: nobody's clock ticks in a process that is stopped.
+  // The watch is late: clocks do not tick in a process that is stopped.
   host.clock.jump(100_000);
   await host.clock.advance(1000);
   await host.settled();

@@ -124,7 +124,7 @@ for (const how of ["settings", "nice_group"]) {
     await using other = await startHost();
     const { context: neighbor } = await openContext(other.host, specOf("car_b"));
     assert.equal(await forward(neighbor), "ok");
-    // The host with the changed settings can still be stopped in order.
+    // The host with the changed settings can still be stopped cleanly.
     await waitFor(test.host.stop(), "the host to stop", 20_000);
     assert.ok(!isAlive(test.host.pid));
   });

@@ -1,4 +1,4 @@
-// A host in the test's own process with both ends of its channel, and a module that does what the test says.
+// A host in the test's own process with both ends of its channel, and a module that the test scripts.
 import { HostServer } from "../../src/module/host/host_server.ts";
 import type { LoadModule, Module, PoppedCommand } from "../../src/module/host/module.ts";
 import { HostContexts } from "../../src/module/host_contexts.ts";

@@ -1,4 +1,4 @@
-// No host outlives its server, whatever happens to either.
+// No host outlives its server, however either ends.
 import assert from "node:assert/strict";
 import { TempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";

@@ -85,7 +85,7 @@ export function specOf(
   };
 }
 
-/** A context with what it told its car. */
+/** A context with what it reported to its car. */
 export interface TestContext {
   readonly context: ModuleContext;
   readonly commands: Inbox<ModuleCommand>;

@@ -20,7 +20,7 @@ Deno.test("A server whose executable was replaced still starts hosts", async () 
   assert.equal(new TextDecoder().decode(output?.stdout), `${program}\n`);
 });
 
-/** What a server says that has to start a script as its host. */
+/** What a server reports that has to start a script as its host. */
 async function withScript(script: string, ...args: string[]): Promise<string> {
   await using folder = await TempFolder.make();
   const program = folder.file("deno");

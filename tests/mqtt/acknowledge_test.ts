@@ -9,7 +9,7 @@ import { packetType, PUBLISH, publishPacket, RawBroker, type RawPeer } from "./r
 const PUBACK = 4;
 const DISCONNECT = 14;
 
-/** A car, on a clock that stands still, at a broker that answers only what it is told to. */
+/** A car, on a clock that stands still, at a broker that answers only on request. */
 class Scene implements AsyncDisposable {
   readonly clock = new VirtualClock();
   /** What the car has sent after it subscribed. */
@@ -36,7 +36,7 @@ class Scene implements AsyncDisposable {
     return { car, peer: await this.peers.next("the connection") };
   }
 
-  /** Takes so many messages of the car; returns their packet ids. */
+  /** Takes this many messages of the car; returns their packet ids. */
   async published(count: number): Promise<number[]> {
     const ids: number[] = [];
     while (ids.length < count) {

@@ -87,7 +87,7 @@ async function ended(conn: Deno.Conn): Promise<void> {
   await waitFor(readAll(conn), "the end of the connection");
 }
 
-/** Publishes what nobody but `#` is subscribed to. */
+/** Publishes to a topic that only `#` matches. */
 async function publishMuch(conn: Deno.Conn): Promise<void> {
   const packet = messagePacket("acme/other", new Uint8Array(PIECE_BYTES), 0x30);
   for (let sent = 0; sent < FLOOD_BYTES; sent += PIECE_BYTES) await send(conn, packet);
@@ -325,7 +325,7 @@ Deno.test("WebSocketUpgrade closes a connection whose request is late", async ()
   upgrade.close();
 });
 
-/** Publishes so many messages at QoS 0, in few pieces. */
+/** Publishes this many messages at QoS 0, in few pieces. */
 async function publishMany(conn: Deno.Conn, messages: number): Promise<void> {
   const packet = messagePacket("acme/other", new Uint8Array(20), PUBLISH_QOS0);
   const piece = concatenate(Array.from({ length: 500 }, () => packet));
@@ -353,7 +353,7 @@ Deno.test("EmbeddedBroker throttles a client that floods, and loses nothing", as
   await send(subscriber, subscribePacket(["acme/other"]));
   let bytes = 0;
   const reading = readAll(subscriber, ({ length }) => bytes += length);
-  // What is published before the subscription counts is for nobody.
+  // What is published before the subscription takes effect has no receiver.
   await waitFor(() => bytes >= CONNACK_BYTES + SUBACK_BYTES, "SUBACK");
   using publisher = await join(embedded.port);
   await publisher.read(new Uint8Array(CONNACK_BYTES));

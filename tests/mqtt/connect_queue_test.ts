@@ -23,7 +23,7 @@ class Scene {
     this.queue = new ConnectQueue({ clock: this.clock, firstPauseMs: () => firstPauseMs });
   }
 
-  /** So many cars want to connect, and go on trying until they are. */
+  /** This many cars want to connect, and retry until they are. */
   enter(cars: number): void {
     for (let car = 0; car < cars; car++) this.#enter(`car_${car}`);
   }
@@ -220,7 +220,7 @@ Deno.test("ConnectQueue makes room for another when an attempt is given up, once
   await clock.advance(60_000);
   assert.equal(attempts.length, 10);
   attempts[0]?.left();
-  // What it says after that is not about the broker any more.
+  // What it reports after that no longer concerns the broker.
   attempts[0]?.accepted();
   attempts[0]?.left();
   await clock.advance(60_000);

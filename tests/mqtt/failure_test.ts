@@ -50,7 +50,7 @@ const FAILURES = [
   [undefined, "closed", false],
   [new WebSocketRefusedError("no"), "web_socket", true],
   [new MalformedFrameError("Cannot read an endless frame"), "web_socket", false],
-  // What they are decides, whatever words they have.
+  // Their class decides, not their wording.
   [new BrokerRefusedError('not allowed to subscribe to "acme/WebSocket/x"'), "other", true],
   [new BrokerStalledError("no answer to CONNECT within 10 s"), "no_answer", false],
   [Object.assign(new Error("Connection refused: x"), { code: 4 }), "not_authorized", true],

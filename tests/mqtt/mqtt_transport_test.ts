@@ -175,7 +175,7 @@ mosquittoTest("publish() gives up a connection on which nothing is acknowledged"
 /** In seconds; short, as tests wait for it to pass, and long enough for a process that gets no turn. */
 const KEEP_ALIVE_S = 5;
 
-/** Connects with that keep-alive, says nothing more, and resolves when the broker closes. */
+/** Connects with that keep-alive, stays silent, and resolves when the broker closes. */
 async function droppedForSilence(port: number): Promise<void> {
   using connection = await Deno.connect({ hostname: "127.0.0.1", port });
   const connect = [0, 4, ...new TextEncoder().encode("MQTT"), 4, 2, 0, KEEP_ALIVE_S, 0, 1, 0x77];

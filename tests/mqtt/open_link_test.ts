@@ -1,4 +1,4 @@
-// Giving up while a connection is being opened: brokers that accept and then say nothing.
+// Giving up while a connection is being opened: brokers that accept and then stay silent.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import type { BrokerConfig } from "../../src/config/resolve/config.ts";
@@ -79,7 +79,7 @@ Deno.test("openLink() closes the result of a TCP handshake that was given up", a
   await waitFor(readToEnd(guest), "the end of the connection");
 });
 
-/** A link whose other end sends what a test says, and reads nothing. */
+/** A link whose other end sends what a test scripts, and reads nothing. */
 class UnreadLink implements Link {
   readonly written: Uint8Array[] = [];
   listener: LinkListener | undefined;

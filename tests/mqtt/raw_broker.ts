@@ -1,4 +1,4 @@
-// A broker that does as a test says, byte by byte; real ones keep to the standard.
+// A broker that a test scripts byte by byte; real ones keep to the standard.
 import { concatenate } from "../../src/net/link.ts";
 import { messagePacket, PUBLISH_QOS1 } from "../support/mqtt_packets.ts";
 import { waitFor } from "../support/wait.ts";
@@ -48,7 +48,7 @@ export class RawPeer {
     await this.send(new Uint8Array([0x90, 2 + granted.length, idHigh, idLow, ...granted]));
   }
 
-  /** Takes whatever else comes until the connection ends. */
+  /** Reads and discards until the connection ends. */
   async drain(): Promise<void> {
     const rest = new Uint8Array(READ_BYTES);
     while (await this.#conn.read(rest) !== null);

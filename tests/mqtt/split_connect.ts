@@ -1,4 +1,4 @@
-// A program that says CONNECT in two pieces, again and again, and waits for each answer. Arguments:
+// A program that sends CONNECT in two pieces, repeatedly, and waits for each answer. Arguments:
 // the broker's port, how often. A process of its own: pieces arrive together only from outside.
 const [port = 0, count = 0] = Deno.args.map(Number);
 const connect = [0, 4, ...new TextEncoder().encode("MQTT"), 4, 2, 0, 60, 0, 1, 0x77];

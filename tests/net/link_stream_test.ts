@@ -4,7 +4,7 @@ import type { Link, LinkListener } from "../../src/net/link.ts";
 import { LinkStream } from "../../src/net/link_stream.ts";
 import { waitFor } from "../support/wait.ts";
 
-/** A link that does as a test says. */
+/** A link that a test scripts. */
 class ScriptedLink implements Link {
   readonly calls: string[] = [];
   unsentBytes = 0;

@@ -1,5 +1,5 @@
 // Every command that a page names, run as it stands there. One that is not known here fails the last
-// test of its page, so that no page can tell its readers to type what nobody has tried.
+// test of its page, so that no page tells its readers to type an untested command.
 import assert from "node:assert/strict";
 import { commandsIn } from "./commands.ts";
 import { Desk, ROOT } from "./desk.ts";

@@ -9,7 +9,7 @@ import { ListLog } from "../support/list_log.ts";
 import { TempFolder } from "../support/temp.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 
-/** A recorder with a folder of its own, and everything that it was told. */
+/** A recorder with a folder of its own, and every turn that it got. */
 export class Recording implements AsyncDisposable {
   readonly log = new ListLog();
   readonly clock = new VirtualClock();

@@ -20,7 +20,7 @@ const DEVICE: Device = {
   priority: 0,
 };
 
-/** Loads a configuration of these cars, each with module 7 and what else the document says. */
+/** Loads a configuration of these cars, each with module 7 and the rest of the document. */
 export function fleet(
   cars: Record<string, unknown>,
   more: Record<string, unknown> = {},

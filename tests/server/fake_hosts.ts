@@ -96,7 +96,7 @@ export class FakeHost implements Host {
     this.#events.onOutput(line, stream);
   }
 
-  /** So many places cannot be used. */
+  /** This many places cannot be used. */
   block(count: number): void {
     this.#events.onBlocked(count);
   }

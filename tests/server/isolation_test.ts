@@ -1,4 +1,4 @@
-// A module that crashes takes its neighbors along once or twice, and then nobody but its own car.
+// A module that crashes takes its neighbors down once or twice, and then only its own car.
 import assert from "node:assert/strict";
 import { settled } from "../support/virtual_clock.ts";
 import { ModulesFixture, specOf } from "./modules_fixture.ts";
@@ -130,7 +130,7 @@ Deno.test("A crash while other contexts of the car are being opened counts as we
   await test.clock.next();
   test.hosts.of("car_a", 5).die();
   await test.clock.next();
-  // That was the second crash: the host has room, but nobody shares it.
+  // That was the second crash: the host has room, but no car shares it.
   await test.add("car_b").started;
   assert.deepEqual(test.placement, [{ car_a: 3 }, { car_a: 2 }, { car_b: 1 }]);
 });

@@ -1,5 +1,5 @@
-// The server as a whole: all cars start together, nobody waits for anybody for long, and the stop
-// comes in order [STOP-ORDER].
+// The server as a whole: all cars start together, none waits for another for long, and it stops
+// gracefully [STOP-ORDER].
 import assert from "node:assert/strict";
 import { ModuleLoadError } from "../../src/module/errors.ts";
 import { ServerStartError } from "../../src/server/errors.ts";
@@ -13,7 +13,7 @@ import { FakeHosts } from "./fake_hosts.ts";
 
 const MODULE = { lib_path: "lib.so" };
 
-/** A server of these cars, each with module 7 and what else the document says. */
+/** A server of these cars, each with module 7 and the rest of the document. */
 function fixture(cars: Record<string, unknown> = { car_a: {}, car_b: {} }) {
   const clock = new VirtualClock();
   const log = new ListLog();

@@ -4,7 +4,7 @@ import { ModuleLoadError, type ModuleLoadErrorKind } from "../../src/module/erro
 import { settled } from "../support/virtual_clock.ts";
 import { ModulesFixture, specOf } from "./modules_fixture.ts";
 
-/** Goes on to the next attempt and says how long the pause was, in milliseconds. */
+/** Advances to the next attempt and returns how long the pause was, in milliseconds. */
 function assertPause(pauseMs: number, fullMs: number): void {
   assert.ok(pauseMs > fullMs / 2 - 1 && pauseMs <= fullMs, `${pauseMs} ms, at most ${fullMs}`);
 }

@@ -131,7 +131,7 @@ Deno.test("Contexts on probation share hosts with each other, and after a minute
   const trusted = world.add([1]);
   world.settle();
   assert.deepEqual([third, trusted].flatMap((car) => world.hostsOf(car)), [2, 1]);
-  // The third one has not been there for a minute, so that nobody moves in beside it.
+  // The third one has not been there for a minute, so that no car moves in beside it.
   world.until(60_000);
   const late = world.add([1, 2, 3]);
   assert.deepEqual(world.hostsOf(late), [3, 3, 3]);
@@ -162,7 +162,7 @@ Deno.test("Only the new contexts of a car are on probation", () => {
   world.take({ type: "take_over", car });
   world.settle();
   assert.deepEqual(world.hostsOf(car), [1, 2]);
-  // Beside what has been kept there is room for everybody.
+  // Beside what has been kept there is room for every car.
   assert.deepEqual(world.hostsOf(world.add([1])), [1]);
 });
 
@@ -182,7 +182,7 @@ Deno.test("Contexts on probation join others when 32 hosts are nearly empty", ()
   const added = world.add([1], true);
   world.settle();
   assert.deepEqual(world.hostsOf(added), world.hostsOf(served));
-  // Nobody is kept from that host for its sake.
+  // No car is kept from that host because of it.
   assert.deepEqual(world.hostsOf(world.add([1])), world.hostsOf(served));
 });
 

@@ -5,7 +5,7 @@ import type { HostLoss } from "../../src/server/host_losses.ts";
 import { settled } from "../support/virtual_clock.ts";
 import { ModulesFixture, specOf } from "./modules_fixture.ts";
 
-/** Adds a car with so many modules, all opened. */
+/** Adds a car with this many modules, all opened. */
 async function open(test: ModulesFixture, name: string, count: number) {
   const member = test.add(name, Array.from({ length: count }, (_, module) => module));
   await member.started;

@@ -73,13 +73,13 @@ export class World {
     this.take({ type: "take_over", car });
   }
 
-  /** So many places of a host cannot be used. */
+  /** This many places of a host cannot be used. */
   block(host: number, count: number): void {
     this.hosts.set(host, count);
     this.take({ type: "blocked", host, count });
   }
 
-  /** Every car has had a session, and has none any more. */
+  /** Every car had a session that has ended. */
   restSessions(): void {
     for (const { id } of this.state.cars) this.session(id, true);
     for (const { id } of this.state.cars) this.session(id, false);
@@ -165,7 +165,7 @@ export class World {
     }
   }
 
-  /** Lets time pass until nothing is due any more, and everything succeed. */
+  /** Lets time pass until nothing is due, and everything succeed. */
   rest(): void {
     for (let steps = 0;; steps++) {
       assert.ok(steps < MANY, "it does not come to an end");
@@ -257,7 +257,7 @@ export class World {
     const opening = setOf(context)?.contexts.filter(({ stage }) => stage === "opening") ?? [];
     const mine = kindOf(context, opening.map(({ spec }) => spec.module));
     for (const other of this.on(host)) {
-      // Nobody wants those that leave, or that will when they are there.
+      // Contexts that leave, or will leave once opened, are not wanted.
       if (other.car === car || setOf(other.context) === undefined) continue;
       assert.equal(kindOf(other.context, [other.spec.module]), mine, "it shares with others");
     }
@@ -268,7 +268,7 @@ export class World {
       const count = this.on(host).length + blocked;
       assert.ok(count <= this.contextsPerHost, `host ${host} has ${count} contexts`);
     }
-    // An opened context that nobody has asked for is not forgotten.
+    // An opened context that was not requested is not forgotten.
     for (const { car, context, stage } of this.contexts.values()) {
       if (stage !== "open") continue;
       const entry = this.car(car);

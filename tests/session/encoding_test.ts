@@ -76,7 +76,7 @@ Deno.test("step() loses, duplicates and reorders nothing when other processes ta
   assert.ok(running > 100, `${running} running sessions were handed over`);
 });
 
-/** A session with so many devices and commands without an answer. */
+/** A session with this many devices and unanswered commands. */
 function sized(devices: number, commands: number): Session {
   const all = Array.from({ length: devices }, (_, index) => device(7, `role_${index}`));
   const car = runningCar(all);

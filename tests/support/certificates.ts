@@ -120,7 +120,7 @@ export class Certificates implements AsyncDisposable {
   }
 }
 
-/** A moment so many days from now, as `openssl ca` wants it: YYYYMMDDHHMMSSZ. */
+/** The time that many days from now, as `openssl ca` wants it: YYYYMMDDHHMMSSZ. */
 function opensslDate(daysFromNow: number): string {
   const date = new Date(Date.now() + daysFromNow * 86_400_000);
   return `${date.toISOString().slice(0, 19).replaceAll(/[-:T]/g, "")}Z`;

@@ -25,7 +25,7 @@ export class ListLog implements Log {
     this.#car = car;
   }
 
-  /** The texts of one level, in order. */
+  /** The lines of one level, in order. */
   texts(level: LogLevel): string[] {
     return this.lines.filter((line) => line.level === level).map(({ text }) => text);
   }

@@ -32,7 +32,7 @@ export interface MosquittoOptions {
 const BINARY = findBinary();
 /** Comes with Debian's mosquitto. */
 const SECURITY_PLUGIN = `/usr/lib/${Deno.build.arch}-linux-gnu/mosquitto_dynamic_security.so`;
-/** How often another port is tried when somebody else took the one we found free. */
+/** How often another port is tried when another process took the one that was free. */
 const PORT_ATTEMPTS = 5;
 /** Free ports are drawn from here on, up to END_PORT: below those that Linux gives out by itself. */
 const FIRST_PORT = 10_000;
@@ -104,18 +104,18 @@ export class Mosquitto implements AsyncDisposable {
     return this.#process?.pid;
   }
 
-  /** Ends it with SIGKILL, so that nobody is told, and waits until it is gone. */
+  /** Ends it with SIGKILL, so that no client is told, and waits until it is gone. */
   async kill(): Promise<void> {
     await this.#end("SIGKILL");
   }
 
-  /** Ends it in order, if it runs, and starts it on the same port. */
+  /** Ends it cleanly, if it runs, and starts it on the same port. */
   async restart(): Promise<void> {
     await this.stop();
     await this.#launch();
   }
 
-  /** Ends it in order; does nothing when it is gone already. */
+  /** Ends it cleanly; does nothing when it is already gone. */
   async stop(): Promise<void> {
     await this.#end("SIGTERM");
   }
@@ -142,7 +142,7 @@ export class Mosquitto implements AsyncDisposable {
       await this.#logRead;
       throw new Error(`Cannot start mosquitto: it ended with status ${code}: ${this.#log}`);
     });
-    // It ends some day in any case: nobody listens then.
+    // It ends at some point in any case, unobserved.
     ended.catch(() => {});
     try {
       await waitFor(Promise.race([running.promise, ended]), "mosquitto to run", STARTED_MS);

@@ -15,7 +15,7 @@ async function exists(): Promise<boolean> {
   }
 }
 
-/** Runs it, gives it a string, and returns what it says; it has to succeed. */
+/** Runs it with a string as its input, and returns its output; it has to succeed. */
 export async function promtool(args: string[], cwd: string, input = ""): Promise<string> {
   const options = { args, cwd, stdin: "piped", stdout: "piped", stderr: "piped" } as const;
   const child = new Deno.Command("promtool", options).spawn();

@@ -108,7 +108,7 @@ export class ScriptedGateway {
   }
 
   /**
-   * Connects to the broker and subscribes; says nothing to the server.
+   * Connects to the broker and subscribes; sends the server nothing.
    *
    * @throws {GatewayLinkError} when the broker refuses.
    */
@@ -120,7 +120,7 @@ export class ScriptedGateway {
     throw new GatewayLinkError(`Cannot connect gateway "${this.car}" to its broker: ${reason}`);
   }
 
-  /** Leaves the broker in order. Idempotent. */
+  /** Disconnects from the broker cleanly. Idempotent. */
   async close(): Promise<void> {
     await this.#link.closed();
   }

@@ -1,4 +1,4 @@
-// Time that passes only when a test says so.
+// Time that passes only when a test advances it.
 import FakeTimers from "@sinonjs/fake-timers";
 import type { Clock } from "../../src/time/clock.ts";
 
@@ -39,7 +39,7 @@ export class VirtualClock implements Clock {
     await settled();
   }
 
-  /** Goes to the next timer, and says how long that took, in milliseconds. */
+  /** Advances to the next timer, and returns by how many milliseconds. */
   async next(): Promise<number> {
     const before = this.#time.now;
     this.#time.next();

@@ -1,4 +1,4 @@
-// Bounded waits for tests: none of them can hang, and each says what did not come.
+// Bounded waits for tests: none of them can hang, and each names what did not come.
 
 /** How often a predicate is asked when there is no event to wait for, in milliseconds. */
 const POLL_MS = 5;

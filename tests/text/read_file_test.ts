@@ -75,7 +75,7 @@ Deno.test("readText() gives a file up that is not read in time, and closes it", 
   assert.equal(await reasonOf(silent), "was not read within 10000 ms");
   assert.equal(await kind, "unresponsive");
   assert.equal(clock.timers, 0);
-  // The answers come after all: nothing is left open, and nobody hears of it.
+  // The answers come after all: nothing is left open, and the caller does not notice.
   stat.reject(new Error("too late"));
   const file = await Deno.open(path);
   const closed = Promise.withResolvers<void>();

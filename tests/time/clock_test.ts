@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { every, sleep, systemClock, wallTime } from "../../src/time/clock.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 
-/** Keeps the event loop busy, so that whatever comes meanwhile is due in one turn. */
+/** Keeps the event loop busy, so that everything that comes meanwhile is due in one turn. */
 function block(ms: number): void {
   const until = performance.now() + ms;
   while (performance.now() < until);

@@ -25,7 +25,7 @@ Deno.test("deadline() rejects what comes too late, whatever comes then", async (
   const result = deadline(work.promise, 100, clock);
   await Promise.all([assert.rejects(result, DeadlineError), clock.advance(100)]);
   assert.equal(clock.timers, 0);
-  // Nobody handles this one any more: it must not end the program.
+  // This one is no longer handled: it must not end the program.
   work.reject(new Error("late"));
   await settled();
 });

@@ -9,7 +9,7 @@ import { systemClock } from "../../src/time/clock.ts";
 import { ReadShare } from "../../src/time/read_share.ts";
 import { waitFor } from "../support/wait.ts";
 
-/** Reads after which a source that nobody stopped ends: no timer was let in. */
+/** Reads after which a source ends that was not stopped: no timer was let in. */
 const MOST_READS = 100_000;
 
 /** Always has data, at once, until it is closed; `bytes` again and again. */

@@ -1,4 +1,4 @@
-// Only so many at a time.
+// A limited number at a time.
 import assert from "node:assert/strict";
 import { Semaphore } from "../../src/time/semaphore.ts";
 import { settled } from "../support/virtual_clock.ts";
