@@ -1,7 +1,8 @@
 // The transport against brokers that do what the standard allows but few do, or what it forbids.
 import assert from "node:assert/strict";
 import { localBroker, makeConnector, TestCar, textOf } from "../support/mqtt_peers.ts";
-import { publishPacket, RawBroker, type RawPeer } from "./raw_broker.ts";
+import { PUBLISH_QOS0 } from "../support/mqtt_packets.ts";
+import { packetType, publishPacket, RawBroker, type RawPeer } from "./raw_broker.ts";
 
 const MEBIBYTE = 1_048_576;
 
@@ -127,4 +128,22 @@ Deno.test("MqttTransport skips a message of 256 MiB, and takes the next", async 
   await car.ups.next("the transport to be up");
   assert.deepEqual([...await car.messages.next("the message after")], [1, 2, 3]);
   assert.equal(await car.oversize.next("the size"), 268_435_455 - 29);
+});
+
+Deno.test("MqttTransport takes messages for an answer to its pings, and gives up when none comes", async () => {
+  const PINGREQ = 12;
+  let pings = 0;
+  await using broker = new RawBroker(async (peer) => {
+    await peer.acceptConnect();
+    await peer.acceptSubscribe();
+    while (true) {
+      if (packetType(await peer.packet()) !== PINGREQ) continue;
+      if (++pings <= 3) await peer.send(publishPacket(new Uint8Array(1), PUBLISH_QOS0));
+    }
+  });
+  const { connector } = await makeConnector(localBroker(broker.port), 600_000, 1);
+  await using car = await new TestCar(connector).start();
+  assert.match(await car.downs.next("the loss"), /the broker does not answer pings/);
+  assert.equal(car.messages.size, 3);
+  assert.ok(pings > 3, `${pings} pings`);
 });
