@@ -2,7 +2,7 @@
 import { statfsSync } from "node:fs";
 import { dirname } from "node:path";
 import type { ServerConfig } from "../config/mod.ts";
-import { LOG_DIRECTORY_ADVICE } from "../log/mod.ts";
+import { logDirectoryAdvice } from "../log/mod.ts";
 import { describeFileError } from "../text/mod.ts";
 import { Findings } from "./findings.ts";
 
@@ -25,7 +25,7 @@ export async function checkLogs({ logging: { file } }: ServerConfig): Promise<Fi
     findings.failed(
       directory,
       `Cannot write log files: ${describeFileError(error)}`,
-      LOG_DIRECTORY_ADVICE,
+      logDirectoryAdvice(),
     );
     return findings;
   }

@@ -15,7 +15,7 @@ import { hasMosquitto, Mosquitto } from "../support/mosquitto.ts";
 import { TempFolder } from "../support/temp.ts";
 import { ROOT } from "./desk.ts";
 import { readCompose } from "./image.ts";
-import { reasonNotToEnter, RootFs, run } from "./root_fs.ts";
+import { NONROOT, reasonNotToEnter, RootFs, run } from "./root_fs.ts";
 
 const REASON = reasonNotToEnter() ?? (hasMosquitto ? undefined : "no Mosquitto");
 const COMPOSE = "examples/migration/docker-compose.yml";
@@ -88,11 +88,12 @@ async function containerOf(folder: TempFolder, root: RootFs) {
       writable.push(name);
     }
   }
-  const how = { user: USER, folder: service.working_dir ?? "/", writable };
-  return {
-    command: service.command ?? [],
-    run: (...args: string[]) => new ProgramProcess(args, { command: root.command(how) }),
+  const runAs = (user: number, ...args: string[]) => {
+    const how = { user, folder: service.working_dir ?? "/", writable };
+    return new ProgramProcess(args, { command: root.command(how) });
   };
+  const runIn = (...args: string[]) => runAs(USER, ...args);
+  return { command: service.command ?? [], runIn, runAs };
 }
 
 async function hashes(folder: TempFolder): Promise<Record<string, string>> {
@@ -112,8 +113,20 @@ async function moves(recent: RootFs): Promise<void> {
   const before = await hashes(folder);
   await adoptConfig(folder);
 
-  const { command, run: runIn } = await containerOf(folder, recent);
+  const { command, runIn, runAs } = await containerOf(folder, recent);
   const [, config = ""] = command;
+
+  // The image's own user, for whoever leaves "user" out.
+  await using other = runAs(NONROOT, ...command);
+  assert.equal((await other.ended()).code, 1);
+  assert.ok(
+    other.text.startsWith(
+      `error: Cannot write log files in "${HOME}/log": permission denied. ` +
+        `Let the user that runs the server (uid ${NONROOT}) write there`,
+    ),
+    other.text,
+  );
+
   await using doctor = runIn("doctor", "--listen", "1", config);
   assert.equal((await doctor.ended()).code, 0, doctor.text);
   assert.match(doctor.text, /GLIBCXX_3\.4\.33 or newer, .*loads in an image on \S+cc-debian13/);
@@ -145,7 +158,7 @@ async function moves(recent: RootFs): Promise<void> {
 async function refuses(old: RootFs, recent: RootFs): Promise<void> {
   await using folder = await theirFolder(1, recent);
   await adoptConfig(folder);
-  const { command, run: runIn } = await containerOf(folder, old);
+  const { command, runIn } = await containerOf(folder, old);
   await using server = runIn(...command);
   assert.equal((await server.ended()).code, 1);
   const about = server.lines.filter((line) => line.includes("libcpp_module.so"));
