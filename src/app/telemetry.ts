@@ -1,16 +1,13 @@
 // Telemetry as a part of the program; nothing of it is loaded while it is off.
 import type { ServerConfig } from "../config/mod.ts";
 import type { Log } from "../log/mod.ts";
-import type { FleetWatch } from "../observe/mod.ts";
 import type { Server } from "../server/mod.ts";
 import type { Telemetry } from "../telemetry/mod.ts";
 import type { Part } from "./lifetime.ts";
 
-/** What telemetry is about, as soon as it is there. */
+/** Gets the server as soon as it is there. */
 export interface Running {
   server?: Server;
-  /** Absent while neither HTTP nor a webhook asks for the health of cars. */
-  watch?: FleetWatch | undefined;
 }
 
 /** A part that stops after the server, so that its last traces are sent; undefined when it is off. */
@@ -21,10 +18,7 @@ export async function telemetryOf(
 ): Promise<(Part & Pick<Telemetry, "metrics" | "subscribers">) | undefined> {
   if (opentelemetry === undefined) return undefined;
   const { Telemetry } = await import("../telemetry/mod.ts");
-  const look = () => {
-    const { server, watch } = running;
-    return server && { server: server.snapshot(), ...(watch && { watch }) };
-  };
+  const look = () => running.server?.snapshot();
   const telemetry = new Telemetry({ config: opentelemetry, company, log, look });
   return {
     name: "the telemetry",

@@ -70,6 +70,7 @@ export async function startCommand(
     const running: Running = {};
     const telemetry = await telemetryOf(config, log, running);
     const webhook = await webhookOf(config, log, running);
+    if (telemetry !== undefined && webhook !== undefined) telemetry.metrics.health = webhook.watch;
     const parts = createParts({
       source,
       options,
@@ -139,7 +140,7 @@ interface PartOptions {
   readonly state: State | undefined;
   readonly telemetry: Awaited<ReturnType<typeof telemetryOf>>;
   readonly webhook: WebhookParts | undefined;
-  /** Gets the server, and what judges the health of its cars. */
+  /** Gets the server. */
   readonly running: Running;
 }
 
@@ -175,7 +176,6 @@ function createParts(all: PartOptions): Part[] {
           ...(state && { isPaused: (car) => state.pauses.get(car) !== undefined }),
         });
         running.server = server;
-        running.watch = operators?.watch ?? webhook?.watch;
         await server.start();
         const load = () => reloadConfig(source, options.overrides, running.server?.config);
         const onApplied = ({ http }: ServerConfig) => http && operators?.configure(http);

@@ -9,7 +9,8 @@ import { hostname } from "node:os";
 import type { TurnSubscriber } from "../car/mod.ts";
 import type { OpenTelemetryConfig } from "../config/mod.ts";
 import { andSuppressed, type Log, Once } from "../log/mod.ts";
-import { MetricSource, type Scrape } from "../observe/mod.ts";
+import { MetricSource } from "../observe/mod.ts";
+import type { ServerSnapshot } from "../server/mod.ts";
 import { type Clock, systemClock, within } from "../time/mod.ts";
 import { VERSION } from "../version.ts";
 import { metricData } from "./metric_data.ts";
@@ -28,8 +29,8 @@ export interface TelemetryOptions {
   readonly config: OpenTelemetryConfig;
   readonly company: string;
   readonly log: Log;
-  /** What metrics are about; undefined before there is a server. */
-  readonly look: () => Pick<Scrape, "server" | "watch"> | undefined;
+  /** The server; undefined before there is one. */
+  readonly look: () => ServerSnapshot | undefined;
   readonly clock?: Clock;
   /** As in {@linkcode Traces}. */
   readonly random?: () => number;
@@ -111,11 +112,9 @@ export class Telemetry {
   }
 
   #collect(resource: ReturnType<typeof resourceFromAttributes>) {
-    const seen = this.#options.look();
+    const server = this.#options.look();
     const now = this.#clock.now();
-    const metrics = seen === undefined
-      ? []
-      : metricData({ ...this.metrics.scrape(seen.server), ...seen }, now);
+    const metrics = server === undefined ? [] : metricData(this.metrics.scrape(server), now);
     const scope = { name: "external-server", version: VERSION };
     return { resourceMetrics: { resource, scopeMetrics: [{ scope, metrics }] }, errors: [] };
   }

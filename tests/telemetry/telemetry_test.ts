@@ -23,13 +23,11 @@ async function traced(collector: Pick<Collector, "url">, different: object = {})
     },
     company: "company",
     log,
-    look() {
-      const { server, operators } = look.fixture ?? {};
-      return server && operators && { server: server.snapshot(), watch: operators.watch };
-    },
+    look: () => look.fixture?.server.snapshot(),
   });
   const { subscribers } = telemetry;
   const fixture = look.fixture = (await Fixture.start({ subscribers })).up();
+  telemetry.metrics.health = fixture.operators.watch;
   telemetry.start();
   const gateway = await new TestGateway(fixture, "car_a").run([FRONT]);
   return { fixture, telemetry, gateway, log };
