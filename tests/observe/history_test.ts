@@ -100,7 +100,12 @@ Deno.test("History survives a restart, but for what a crash of the server may co
     const directory = new StateDirectory({ path: folder.path, log: new ListLog() });
     await directory.open();
     const history = new History(clock);
-    await history.load(directory);
+    try {
+      await history.load(directory);
+    } catch (error) {
+      await directory.stop();
+      throw error;
+    }
     return { directory, history };
   };
   const first = await open();
