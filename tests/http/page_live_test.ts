@@ -39,6 +39,8 @@ chromiumTest("page follows a car through its life, as the server tells it", asyn
 
   await page.getByRole("link", { name: "car_a" }).click();
   await page.getByRole("heading", { name: "car_a", level: 1 }).waitFor();
+  await page.getByRole("region", { name: "Devices" }).getByText("speed").waitFor();
+  await page.getByRole("heading", { name: "Last statuses" }).click();
   const statuses = page.getByRole("region", { name: "Last statuses" });
   await statuses.getByText('{"speed":7}', { exact: true }).waitFor();
   await page.getByRole("link", { name: "All cars" }).click();

@@ -11,6 +11,7 @@ import {
   scaleTop,
   SECONDS,
 } from "../../src/http/page/static/chart.js";
+import { fieldsOf } from "../../src/http/page/static/device_cards.js";
 import { EventParser } from "../../src/http/page/static/event_parser.js";
 import { Fleet } from "../../src/http/page/static/fleet.js";
 import { formatAge, formatMs } from "../../src/http/page/static/format.js";
@@ -170,6 +171,32 @@ Deno.test("incidentText() says what, how often, for how long, and who takes care
     incidentText({ ...incident, times: 3, endedAt: 5000, acknowledged }, 43_000),
     "Gateway silent, 3 times, over after 4\u00a0s (Ann: drives there)",
   );
+});
+
+Deno.test("fieldsOf() names parts by their path, shortens what is long, and counts what is left out", () => {
+  const value = {
+    speed: 14.524412954423688,
+    door: { open: false },
+    list: [null, "a\u202e"],
+    none: {},
+  };
+  assert.deepEqual(fieldsOf(value), {
+    fields: [
+      { name: "speed", text: "14.524413", number: 14.524412954423688 },
+      { name: "door.open", text: "false", number: null },
+      { name: "list.0", text: "null", number: null },
+      { name: "list.1", text: "a<U+202E>", number: null },
+      { name: "none", text: "{}", number: null },
+    ],
+    more: 0,
+  });
+  const { fields, more } = fieldsOf(Array.from({ length: 30 }, () => "x".repeat(500)));
+  assert.equal(fields.length + more, 30);
+  assert.equal(fields.length, 12);
+  assert.equal(fields[0]?.text.length, 81);
+  let deep: unknown = 1;
+  for (let depth = 0; depth < 100; depth++) deep = { a: deep };
+  assert.equal(fieldsOf(deep).fields[0]?.name, "a.a.a.a.a.a");
 });
 
 Deno.test("visible() shows what would vanish or turn the text around, and spaced() parts bytes", () => {

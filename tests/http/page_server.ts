@@ -6,6 +6,7 @@ import type {
   CarRates,
   CarSummary,
   CauseView,
+  DeviceView,
   Fleet,
   HealthView,
   IncidentView,
@@ -123,6 +124,23 @@ export function payload(kind: PayloadView["kind"], text: string): PayloadView {
   return { kind, text, bytes: kind === "hex" ? text.length / 2 : text.length, truncated: false };
 }
 
+/** A connected device, with what a test wants different. */
+export function someDevice(different: Partial<DeviceView> = {}): DeviceView {
+  return {
+    id: "7/0/front",
+    module: 7,
+    type: 0,
+    role: "front",
+    name: "Front",
+    connected: true,
+    connectedSince: Date.now() - 60_000,
+    lastStatusAt: null,
+    lastStatusCounter: null,
+    problem: null,
+    ...different,
+  };
+}
+
 /** Everything about a car that has no history. */
 export function someDetail(car: CarSummary, different: Partial<CarDetail> = {}): CarDetail {
   return {
@@ -169,6 +187,7 @@ export class PageServer implements AsyncDisposable {
   readonly answers = new Map<string, { readonly result: unknown } | { readonly error: unknown }>();
   /** What a new stream begins with. */
   cars: readonly CarSummary[];
+  openIncidents: readonly IncidentView[] = [];
   readonly #key: string | undefined;
   readonly #streams = new Set<Stream>();
   readonly #encoder = new TextEncoder();
@@ -269,13 +288,17 @@ export class PageServer implements AsyncDisposable {
       start: (stream) => {
         mine = stream;
         this.#streams.add(stream);
-        stream.enqueue(this.#encode({ type: "fleet", ...someFleet(this.cars) }));
+        stream.enqueue(this.#encode({ type: "fleet", ...this.#fleet() }));
       },
       cancel: () => {
         if (mine) this.#streams.delete(mine);
       },
     });
     return new Response(body, { headers: { "content-type": "text/event-stream" } });
+  }
+
+  #fleet(): Fleet {
+    return someFleet(this.cars, { openIncidents: [...this.openIncidents] });
   }
 
   #encode(...events: readonly ServerEvent[]): Uint8Array {

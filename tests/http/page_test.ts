@@ -8,6 +8,7 @@ import type {
   IncidentView,
   ServerEvent,
 } from "../../src/http/api/schemas.ts";
+import type { Page } from "playwright-core";
 import { chromiumTest, type Tab } from "./browser.ts";
 import { waitFor } from "../support/wait.ts";
 import {
@@ -33,6 +34,11 @@ function second(fleet: CarRates, cars: Record<string, CarRates>): ServerEvent {
 /** Nothing was refused by the policy, and no script failed. */
 function assertQuiet(tab: Tab): void {
   assert.deepEqual(tab.complaints.filter((text) => !NETWORK.test(text)), []);
+}
+
+/** Opens lists of a car's page. */
+async function unfold(page: Page, ...titles: readonly string[]): Promise<void> {
+  for (const name of titles) await page.getByRole("heading", { name }).click();
 }
 
 function fleet(count: number): CarSummary[] {
@@ -571,6 +577,7 @@ chromiumTest("page shows what a car has said as text or hex, and never as markup
   await page.getByRole("row", { name: "car_1" }).getByText(hostile).waitFor();
   await page.getByRole("link", { name: "car_1" }).last().click();
   const list = (name: string) => page.getByRole("region", { name });
+  await unfold(page, "Last statuses", "Last commands", "Last events", "Last incidents");
   await list("Last statuses").getByText(json, { exact: true }).waitFor();
   await list("Last statuses").getByText("de ad be ef", { exact: true }).waitFor();
   await list("Last statuses").getByText("a<U+202E>b", { exact: true }).waitFor();
@@ -652,7 +659,10 @@ chromiumTest(
         for (const hash of ["#/", "#/cars/car_1"]) {
           await page.goto(server.url + hash);
           await page.getByText("car_1").first().waitFor();
-          if (hash !== "#/") await page.getByText("a long one").first().waitFor();
+          if (hash !== "#/") {
+            await unfold(page, "Last statuses", "Last commands");
+            await page.getByText("a long one").first().waitFor();
+          }
           const where = `${colorScheme}, ${width} px, ${hash}`;
           assert.deepEqual(await page.evaluate(faintTexts), [], where);
           assert.deepEqual(await page.evaluate(namelessControls), [], where);

@@ -34,6 +34,7 @@ const FILES = [
   "car_page.js",
   "chart.js",
   "connection.js",
+  "device_cards.js",
   "dialog.js",
   "dom.js",
   "event_parser.js",

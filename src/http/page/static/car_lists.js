@@ -1,6 +1,6 @@
 // @ts-check
 /// <reference lib="dom" />
-// What the page of a car lists.
+// What the page of a car lists, beside its devices.
 import { make } from "./dom.js";
 import { counted, formatAge, formatCount, formatMs, formatSpan, formatTime } from "./format.js";
 import { makePayload, visible } from "./payload.js";
@@ -69,44 +69,20 @@ function rateText({ responseMeanMs, responseMaxMs }) {
   return `mean ${formatMs(responseMeanMs)}, longest ${formatMs(responseMaxMs)}`;
 }
 
-/** @type {readonly CarList[]} */
+/** What nobody may overlook. @type {CarList} */
+export const TROUBLE = {
+  title: "What is wrong",
+  columns: ["Since", "What", "What to do"],
+  empty: "Nothing is wrong",
+  rows: (car, now) =>
+    car.health.causes.map((cause) => {
+      const cells = [formatTime(cause.since, now), causeText(cause, now), cause.advice];
+      return { key: JSON.stringify(cells), mark: "bad", cells: () => cells };
+    }),
+};
+
+/** What is looked up, and folded until then. @type {readonly CarList[]} */
 export const CAR_LISTS = [
-  {
-    title: "What is wrong",
-    columns: ["Since", "What", "What to do"],
-    empty: "Nothing is wrong",
-    rows: (car, now) =>
-      car.health.causes.map((cause) => {
-        const cells = [formatTime(cause.since, now), causeText(cause, now), cause.advice];
-        return { key: JSON.stringify(cells), mark: "bad", cells: () => cells };
-      }),
-  },
-  {
-    title: "Devices",
-    columns: ["Module/type/role", "Name", "State", "Last status", "Counter"],
-    empty: "No devices: there is no session",
-    rows: (car, now) =>
-      car.devices.map((device) => {
-        const state = device.connected
-          ? `connected ${
-            device.connectedSince === null ? "" : formatTime(device.connectedSince, now)
-          }`
-          : `not connected${device.problem === null ? "" : `: ${device.problem}`}`;
-        const last = device.lastStatusAt === null ? "none" : formatTime(device.lastStatusAt, now);
-        const cells = [
-          visible(device.id),
-          visible(device.name),
-          state,
-          last,
-          device.lastStatusCounter === null ? "" : String(device.lastStatusCounter),
-        ];
-        return {
-          key: JSON.stringify(cells),
-          mark: device.connected ? "" : "bad",
-          cells: () => cells,
-        };
-      }),
-  },
   {
     title: "Last incidents",
     columns: ["Time", "What", "Cars", "What to do"],

@@ -3,9 +3,10 @@
 /// <reference lib="dom.iterable" />
 // One car: what it does, its devices, and what it has said, been told and suffered.
 import { Actions, pauseText } from "./actions.js";
-import { CAR_LISTS, factsOf } from "./car_lists.js";
+import { CAR_LISTS, factsOf, TROUBLE } from "./car_lists.js";
 import { Chart, History } from "./chart.js";
 import { ask, messageOf } from "./connection.js";
+import { DeviceCards } from "./device_cards.js";
 import { keepChildren, make, makeIcon, say, setAttribute } from "./dom.js";
 import { formatMs } from "./format.js";
 import { conditionOf, CONDITIONS } from "./car_condition.js";
@@ -39,11 +40,9 @@ export class CarPage {
   #facts = make("dl", { class: "facts" });
   #chart = new Chart();
   #scale = make("figcaption", {});
-  #lists = CAR_LISTS.map((list) => ({
-    list,
-    body: make("tbody", { role: "rowgroup" }),
-    empty: make("p", {}),
-  }));
+  #trouble = new List(TROUBLE);
+  #cards = new DeviceCards();
+  #lists = CAR_LISTS.map((list) => new List(list));
   #back = make("a", { href: "#/", class: "back" }, "All cars");
   #heading;
   element;
@@ -65,38 +64,25 @@ export class CarPage {
     this.element = make(
       "article",
       { class: "one" },
-      make("nav", { "aria-label": "Back" }, this.#back),
+      make(
+        "nav",
+        { "aria-label": "Car", class: "tools" },
+        this.#back,
+        make("a", { href: `#/history?${new URLSearchParams({ car })}` }, "History of the car"),
+        make("a", { href: `#/actions?${new URLSearchParams({ car })}` }, "Actions on the car"),
+      ),
       make("div", { class: "head" }, this.#heading, this.#condition),
       this.#pause,
       this.#actions.element,
       this.#problem,
       this.#rest,
-      make(
-        "p",
-        { class: "tools" },
-        make("a", { href: `#/history?${new URLSearchParams({ car })}` }, "History"),
-        make("a", { href: `#/actions?${new URLSearchParams({ car })}` }, "Actions"),
-      ),
     );
     this.#rest.append(
-      this.#facts,
+      this.#trouble.element,
+      this.#cards.element,
       make("figure", {}, this.#chart.element, this.#scale),
-      ...this.#lists.map(({ list, body, empty }) => {
-        empty.className = "empty";
-        empty.textContent = list.empty;
-        // The roles say what the elements say, for browsers that forget it when rows are cards.
-        const heads = list.columns.map((column) =>
-          make("th", { scope: "col", role: "columnheader" }, column)
-        );
-        const head = make("thead", { role: "rowgroup" }, make("tr", { role: "row" }, ...heads));
-        // A table that is wider than the window is scrolled, by keyboard too.
-        const table = make(
-          "div",
-          { class: "wide", tabindex: "0", role: "region", "aria-label": list.title },
-          make("table", { role: "table" }, head, body),
-        );
-        return make("section", {}, make("h2", {}, list.title), table, empty);
-      }),
+      this.#facts,
+      ...this.#lists.map((list) => list.folded()),
     );
     this.#timer = setInterval(() => this.#refresh(), REFRESH_MS);
     this.#showRow();
@@ -179,21 +165,69 @@ export class CarPage {
         : `Response time in the last 60 s: line mean, area longest, ${formatMs(longest)}; ` +
           `top ${formatMs(top)}`,
     );
-    for (const { list, body, empty } of this.#lists) {
-      const rows = list.rows(car, now);
-      empty.hidden = rows.length > 0;
-      /** @type {HTMLElement} */ (empty.previousElementSibling).hidden = rows.length === 0;
-      keepChildren(
-        body,
-        rows,
-        (row) => row.key,
-        (row) => {
-          const cells = row.cells().map((cell, index) =>
-            make("td", { role: "cell", "data-label": list.columns[index] ?? "" }, cell)
-          );
-          return make("tr", { role: "row", class: row.mark ?? "" }, ...cells);
-        },
+    this.#cards.show(car, now);
+    for (const list of [this.#trouble, ...this.#lists]) list.show(car, now);
+  }
+}
+
+/** A list as a table, whose rows are only made while somebody can see them. */
+class List {
+  #list;
+  #body = make("tbody", { role: "rowgroup" });
+  #table;
+  #empty;
+  #count = make("span", { class: "muted" });
+  #fold = /** @type {HTMLDetailsElement | null} */ (null);
+  /** What it shows once it is unfolded. @type {[CarDetail, number] | null} */
+  #latest = null;
+  element;
+
+  /** @param {import("./car_lists.js").CarList} list */
+  constructor(list) {
+    this.#list = list;
+    // The roles say what the elements say, for browsers that forget it when rows are cards.
+    const heads = list.columns.map((column) =>
+      make("th", { scope: "col", role: "columnheader" }, column)
+    );
+    const head = make("thead", { role: "rowgroup" }, make("tr", { role: "row" }, ...heads));
+    // A table that is wider than the window is scrolled, by keyboard too.
+    this.#table = make(
+      "div",
+      { class: "wide", tabindex: "0", role: "region", "aria-label": list.title },
+      make("table", { role: "table" }, head, this.#body),
+    );
+    this.#empty = make("p", { class: "empty" }, list.empty);
+    this.element = make("section", {}, this.#table, this.#empty);
+  }
+
+  /** The list behind its title. */
+  folded() {
+    const title = make("h2", {}, this.#list.title);
+    const fold = make("details", {}, make("summary", {}, title, " ", this.#count), this.element);
+    fold.addEventListener("toggle", () => {
+      if (this.#latest !== null) this.show(...this.#latest);
+    });
+    this.#fold = fold;
+    return fold;
+  }
+
+  /**
+   * @param {CarDetail} car
+   * @param {number} now
+   */
+  show(car, now) {
+    this.#latest = [car, now];
+    const { columns } = this.#list;
+    const rows = this.#list.rows(car, now);
+    say(this.#count, String(rows.length));
+    if (this.#fold !== null && !this.#fold.open) return;
+    this.#empty.hidden = rows.length > 0;
+    this.#table.hidden = rows.length === 0;
+    keepChildren(this.#body, rows, ({ key }) => key, (row) => {
+      const cells = row.cells().map((cell, index) =>
+        make("td", { role: "cell", "data-label": columns[index] ?? "" }, cell)
       );
-    }
+      return make("tr", { role: "row", class: row.mark ?? "" }, ...cells);
+    });
   }
 }

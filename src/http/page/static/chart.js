@@ -114,6 +114,26 @@ export class Chart {
   }
 }
 
+/** A line through numbers, whose scale is what they reach; gone while there are less than two. */
+export class ValueChart {
+  #line = makeSvg("path", { class: "line", "vector-effect": "non-scaling-stroke" });
+  element = makeSvg(
+    "svg",
+    { class: "chart", preserveAspectRatio: "none", "aria-hidden": "true" },
+    this.#line,
+  );
+
+  /** @param {readonly number[]} values the newest last */
+  draw(values) {
+    setAttribute(this.element, "viewBox", `0 0 ${Math.max(1, values.length - 1)} ${HEIGHT}`);
+    const low = Math.min(...values);
+    const range = Math.max(...values) - low;
+    // Numbers that stay the same are a line in the middle.
+    const rising = values.map((value) => range === 0 ? 0.5 : (value - low) / range);
+    setAttribute(this.#line, "d", values.length < 2 ? "" : linePath(rising, 1, 0));
+  }
+}
+
 /**
  * Values without gaps, and where each run starts.
  *
