@@ -153,3 +153,27 @@ Deno.test("POST and PUT refuse what they do not know, and other origins", async 
   });
   assert.deepEqual([never.status, never.code], [503, "unavailable"]);
 });
+
+Deno.test("Every route refuses parameters that it does not know", async () => {
+  await using fixture = await Fixture.start();
+  for (const { rest: { verb, path: template } } of METHODS) {
+    const path = template.replace("{car}", "car_a").replace("{id}", "1");
+    const found = verb === "GET"
+      ? await problem(fixture, `${path}?unheard_of=1`)
+      : await problem(fixture, path, {
+        method: verb,
+        body: '{"unheard_of":1}',
+        headers: JSON_TYPE,
+      });
+    assert.deepEqual([found.status, found.code], [400, "bad_request"], path);
+  }
+});
+
+Deno.test("POST takes a number out of the path as one", async () => {
+  await using fixture = await Fixture.start();
+  const init = { method: "POST", body: '{"name":"Ann"}', headers: JSON_TYPE };
+  const missing = await problem(fixture, "/api/v1/incidents/7/acknowledge", init);
+  assert.deepEqual([missing.status, missing.code], [404, "not_found"]);
+  const wrong = await problem(fixture, "/api/v1/incidents/seven/acknowledge", init);
+  assert.deepEqual([wrong.status, wrong.code], [400, "bad_request"]);
+});
