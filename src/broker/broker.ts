@@ -45,7 +45,7 @@ export interface EmbeddedBrokerOptions {
  * A broker inside the server.
  *
  * It keeps nothing for clients that are away and nothing retained: all sessions are clean ones,
- * as the protocol's are [MQTT-SETTINGS], so that nobody can fill its memory.
+ * as the protocol's are [MQTT-SETTINGS], so that its memory cannot be filled.
  */
 export class EmbeddedBroker {
   readonly #options: EmbeddedBrokerOptions;

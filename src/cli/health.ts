@@ -55,7 +55,7 @@ async function targetOf(config: string | undefined): Promise<HttpTarget> {
     document = JSON.parse(text.replace(/^\ufeff/, ""));
   } catch (cause) {
     // The parser's message quotes the text, which may hold a secret.
-    throw new Error(`Cannot read the configuration "${file}": no JSON`, { cause });
+    throw new Error(`Cannot read the configuration "${file}": not JSON`, { cause });
   }
   return urlOf((document as { http?: Record<string, unknown> } | null)?.http ?? {});
 }

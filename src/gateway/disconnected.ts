@@ -14,7 +14,7 @@ import type {
 /** Why a session ends. */
 export interface SessionEnd {
   readonly reason: EndReason;
-  /** For people, with the values. */
+  /** Human-readable, with the values. */
   readonly detail: string;
 }
 

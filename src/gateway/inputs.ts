@@ -5,14 +5,14 @@ import type { EndReason, OpenStatus, Phase } from "./state.ts";
 /** Everything that can happen to a gateway. */
 export type Input =
   | { readonly type: "start" }
-  /** For good, unless it is started again. */
+  /** Permanently, unless it is started again. */
   | { readonly type: "stop" }
   /** Connected to the broker and subscribed. */
   | { readonly type: "link_up" }
   /** The broker was lost, or could not be reached. */
   | { readonly type: "link_down"; readonly detail: string }
   | { readonly type: "message"; readonly message: ServerMessage }
-  /** Bytes that are no message of the protocol. */
+  /** Bytes that are not a message of the protocol. */
   | { readonly type: "malformed"; readonly detail: string }
   /** The disconnect notification. */
   | { readonly type: "notified" }
@@ -31,7 +31,7 @@ export type Input =
   /** A deadline may have been reached. */
   | { readonly type: "tick" };
 
-/** What a gateway wants done. */
+/** What a gateway asks its driver to do. */
 export type Effect =
   /** Connect to the broker and subscribe; `link_up` or `link_down` follows. */
   | { readonly type: "open_link" }
@@ -56,7 +56,7 @@ export type Effect =
     readonly kind: ViolationKind;
     readonly sessionId: string;
     readonly phase: Phase;
-    /** In words, with the values. */
+    /** Human-readable, with the values. */
     readonly detail: string;
   }
   | {

@@ -14,7 +14,7 @@ import {
   type Report,
 } from "./state.ts";
 
-/** A device says something, or leaves. */
+/** A device reports something, or leaves. */
 export function onReport(
   state: Connected,
   report: Report,

@@ -1,6 +1,6 @@
 // The external session of a Module Gateway as one pure transition function [GATEWAY-TIMES]: an
 // input and the time go in, the next state and a list of effects come out. It knows neither MQTT
-// nor what devices say and when: whoever drives it hands their statuses in.
+// nor what devices report and when: its driver passes their statuses in.
 import {
   connectedDeadline,
   onConnectedTimeout,
@@ -147,7 +147,7 @@ function onNotified(
   environment: Environment,
   effects: Effect[],
 ): GatewayState {
-  // Version 1.3 has not subscribed, so that nothing of it comes.
+  // Version 1.3 has not subscribed.
   if (environment.settings.version === "1.3") return state;
   if (state.kind === "connected") return onNotifiedConnected(state, environment, effects);
   return state.kind === "connecting" && state.step !== "link"

@@ -1,4 +1,4 @@
-// The external session of a Module Gateway as a value: what it is in, and what it is told once.
+// The external session of a Module Gateway as a value: its states, and its settings.
 import type { Device, Status } from "../protocol/mod.ts";
 
 /** Gateways in the field; 1.3 does not subscribe to the disconnect notification. */
@@ -79,11 +79,11 @@ export interface KnownDevice {
 export interface OpenStatus {
   readonly status: Status;
   readonly sentAt: number;
-  /** Names it for whoever handed it in. */
+  /** Identifies it for its caller. */
   readonly tag: number | null;
 }
 
-/** What a device says, or that it leaves. */
+/** What a device reports, or that it leaves. */
 export interface Report {
   readonly device: Device;
   readonly data: Uint8Array;
@@ -139,7 +139,7 @@ export interface Connecting {
   /** Listed devices whose first command has not come. */
   readonly awaited: readonly string[];
   readonly lastCommand: number | null;
-  /** What devices said since the Connect; sent when the sequence is done. */
+  /** What devices reported since the Connect; sent when the sequence is done. */
   readonly waiting: readonly Report[];
 }
 
@@ -163,7 +163,7 @@ export interface Connected {
     | null;
   /** A device has left: nothing is sent until then. */
   readonly silentUntil: number | null;
-  /** What devices said meanwhile. */
+  /** What devices reported meanwhile. */
   readonly waiting: readonly Report[];
 }
 
@@ -193,7 +193,7 @@ export type EndReason =
 /** Where a gateway stands; those of the connect sequence are its steps. */
 export type Phase = Exclude<GatewayState["kind"], "connecting"> | Connecting["step"];
 
-/** Statuses without an answer; with more, what devices say is no more than their last status. */
+/** Statuses without an answer; with more, reports only update their device's last status. */
 export const MAX_OPEN = 100_000;
 /** The same, in bytes. */
 const MAX_OPEN_BYTES = 256 * 1024 * 1024;

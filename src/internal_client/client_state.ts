@@ -1,4 +1,4 @@
-// What a client tells of itself.
+// The state and the counts of a client.
 
 /** Whether a client can be used. */
 export type ClientState =
@@ -14,7 +14,7 @@ export interface ClientStatistics {
   readonly statuses: number;
   /** Statuses that a newer one replaced before they were sent. */
   readonly replacedStatuses: number;
-  /** Commands that nobody asked for. */
+  /** Unsolicited commands. */
   readonly commands: number;
   /** Of these, how many made room for newer ones before they were read. */
   readonly droppedCommands: number;

@@ -1,4 +1,4 @@
-// Commands that nobody asked for, for those who iterate over them.
+// Iterables of unsolicited commands.
 
 /** An iterable of commands as they come; each iterator gets all that come after it was made. */
 export class Commands implements AsyncIterable<Uint8Array> {

@@ -16,13 +16,13 @@ export const MAX_MESSAGE_BYTES = 1024 * 1024;
 
 /** What a connection tells its owner. None of these may throw. */
 export interface ConnectionListener {
-  /** A command came that nobody asked for. */
+  /** An unsolicited command came. */
   onCommand(command: Uint8Array): void;
   /** The connection failed while nothing was awaited. */
   onLost(error: InternalClientError): void;
 }
 
-/** What is awaited: that the gateway takes the device, or answers its status. */
+/** What is awaited: that the gateway accepts the device, or answers its status. */
 interface Awaited {
   readonly what: string;
   readonly resolve: (answer: Uint8Array) => void;
@@ -134,7 +134,7 @@ export class Connection {
       }
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);
-      this.#fail(new ProtocolError(`The gateway sent what is no message: ${why}`, { cause }));
+      this.#fail(new ProtocolError(`The gateway sent malformed bytes: ${why}`, { cause }));
     }
   }
 

@@ -1,4 +1,4 @@
-// What a device and its gateway say to each other on one connection, without sockets and time.
+// The conversation of a device and its gateway on one connection, without sockets and time.
 import {
   type Device,
   DeviceConnectResponseType as Type,
@@ -18,7 +18,7 @@ import {
 /** Where a conversation stands; a plain value. */
 export type Conversation = "connecting" | "idle" | "awaiting_answer" | "ended";
 
-/** What happens to it. */
+/** The inputs of a conversation. */
 export type Input =
   | { readonly type: "opened" }
   | { readonly type: "received"; readonly message: GatewayMessage }
@@ -27,18 +27,18 @@ export type Input =
   /** The gateway closed the connection. */
   | { readonly type: "closed" };
 
-/** What has to be done. */
+/** What its driver has to do. */
 export type Effect =
   | { readonly type: "send"; readonly message: DeviceMessage }
-  /** The gateway has taken the device. */
+  /** The gateway has accepted the device. */
   | { readonly type: "connected" }
   | { readonly type: "answer"; readonly command: Uint8Array }
-  /** A command that nobody asked for. */
+  /** An unsolicited command. */
   | { readonly type: "command"; readonly command: Uint8Array }
   /** Nothing more comes from this conversation; its connection has to be closed. */
   | { readonly type: "failed"; readonly error: InternalClientError };
 
-/** What follows from an input. */
+/** The result of one input. */
 export interface Step {
   readonly state: Conversation;
   readonly effect: Effect | null;
@@ -87,7 +87,7 @@ function received(state: Conversation, message: GatewayMessage, device: Device):
       return { state: "idle", effect: { type: "answer", command } };
     default:
       // A gateway that pushes commands answers a status with nothing when it has sent the command
-      // before, so an empty one that nobody asked for is such an answer, come late.
+      // before, so an empty unsolicited one is such an answer, come late.
       return { state, effect: command.length === 0 ? null : { type: "command", command } };
   }
 }

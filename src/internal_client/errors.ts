@@ -33,13 +33,13 @@ export class Timeout extends CommunicationError {
   override readonly code = "timeout";
 }
 
-/** The gateway closed the connection, or sent what the protocol does not allow. */
+/** The gateway closed the connection, or violated the protocol. */
 export class ProtocolError extends CommunicationError {
   override readonly name = "ProtocolError";
   override readonly code = "protocol_error";
 }
 
-/** The gateway does not want this device; trying again is of no use while nothing else changes. */
+/** The gateway refuses this device; a retry is useless while nothing else changes. */
 export abstract class ConnectRefusal extends InternalClientError {}
 
 /** A device with the same module, type, role and priority is connected. */

@@ -15,7 +15,7 @@ import {
 
 /** Room that is left in a message for the device and the encoding. */
 const MAX_STATUS_BYTES = MAX_MESSAGE_BYTES - 16 * 1024;
-/** A device must speak at least every 30 s, or the gateway takes it for dead. */
+/** A device must speak at least every 30 s, or the gateway considers it dead. */
 const HEARTBEAT_MS = 5_000;
 
 /** For one status. */
@@ -33,11 +33,11 @@ export interface SendOptions {
 /**
  * A device that is connected to its gateway.
  *
- * Events: `command` for each command that nobody asked for (`CustomEvent<Uint8Array>`), `state` when
+ * Events: `command` for each unsolicited command (`CustomEvent<Uint8Array>`), `state` when
  * {@linkcode state} has changed.
  */
 export class InternalClient extends EventTarget implements AsyncDisposable {
-  /** Commands that nobody asked for, as they come. */
+  /** Unsolicited commands, as they come. */
   readonly commands: AsyncIterable<Uint8Array>;
   readonly #link: Link;
   readonly #isPatient: boolean;
@@ -66,7 +66,7 @@ export class InternalClient extends EventTarget implements AsyncDisposable {
    * Connects a device to its gateway.
    *
    * @throws {RangeError} for an option that cannot be used
-   * @throws {InternalClientError} when the gateway cannot be reached, or does not want the device
+   * @throws {InternalClientError} when the gateway cannot be reached, or refuses the device
    */
   static async connect(options: ConnectOptions): Promise<InternalClient> {
     const settings = settingsOf(options);
@@ -88,7 +88,7 @@ export class InternalClient extends EventTarget implements AsyncDisposable {
     return this.#link.state;
   }
 
-  /** The last command: an answer to a status, or one that nobody asked for. */
+  /** The last command: an answer to a status, or an unsolicited one. */
   get command(): Uint8Array | undefined {
     return this.#command;
   }
@@ -176,8 +176,8 @@ export class InternalClient extends EventTarget implements AsyncDisposable {
   }
 
   /**
-   * Sends a status whenever none has been sent for a while, so that the gateway does not take the
-   * device for dead. Failures show in {@linkcode state}; the heartbeat ends with the client.
+   * Sends a status whenever none has been sent for a while, so that the gateway does not consider the
+   * device dead. Failures show in {@linkcode state}; the heartbeat ends with the client.
    *
    * @param status makes the status; the client ends when it throws
    * @param intervalMs less than 30,000 @default {5000}
@@ -201,7 +201,7 @@ export class InternalClient extends EventTarget implements AsyncDisposable {
       try {
         await this.offerStatus(status());
       } catch (error) {
-        // Of the link's failures the state tells; with "once" the client has ended then.
+        // The state shows failures of the link; with "once" the client has ended then.
         if (!(error instanceof InternalClientError)) this.#link.end(error);
       }
       next();
@@ -222,7 +222,7 @@ export class InternalClient extends EventTarget implements AsyncDisposable {
     return this.close();
   }
 
-  /** Takes a place behind all statuses that wait. */
+  /** Queues behind all waiting statuses. */
   #queueUp(): { turn: Promise<unknown>; done: () => void } {
     const turn = this.#turn;
     let done = () => {};

@@ -12,11 +12,11 @@ export interface JsonDevice<S, C> {
    * is not JSON; the client can be used on then
    */
   sendStatus(status: S, options?: SendOptions): Promise<C | null>;
-  /** Commands that nobody asked for. */
+  /** Unsolicited commands. */
   readonly commands: AsyncIterable<C>;
 }
 
-/** Speaks JSON with the module of a client. What comes is not checked against `C`. */
+/** Exchanges JSON with the module of a client. Commands are not checked against `C`. */
 export function jsonDevice<S, C>(client: InternalClient): JsonDevice<S, C> {
   return {
     async sendStatus(status, options) {

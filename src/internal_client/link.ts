@@ -75,7 +75,7 @@ export class Link {
     if (this.#settings.reconnect === "forever") this.#reconnect();
   }
 
-  /** Ends the link for good. Does nothing when it has ended. */
+  /** Ends the link permanently. Idempotent. */
   end(cause?: unknown): void {
     if (this.#state.kind === "closed") return;
     this.#setState(cause === undefined ? { kind: "closed" } : { kind: "closed", cause });

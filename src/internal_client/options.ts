@@ -34,11 +34,11 @@ export interface ConnectOptions {
    */
   readonly reconnect?: "once" | "forever";
   /**
-   * With `"forever"`: how long `AlreadyConnected` is taken for the gateway's memory of our own lost
+   * With `"forever"`: how long `AlreadyConnected` is taken for the gateway's memory of the client's own lost
    * link, in milliseconds. @default {10000}
    */
   readonly takeoverMs?: number;
-  /** How many commands that nobody asked for are kept; the oldest makes room. @default {64} */
+  /** How many unsolicited commands are kept; the oldest makes room. @default {64} */
   readonly maxCommands?: number;
   /** Ends connecting. Has no effect later. */
   readonly signal?: AbortSignal;

@@ -34,7 +34,7 @@ export interface DeviceConnectResponse {
   readonly device: Device;
 }
 
-/** The gateway answers a status, or hands over a command that nobody asked for. */
+/** The gateway answers a status, or hands over an unsolicited command. */
 export interface DeviceCommand {
   readonly kind: "device_command";
   readonly device: Device;

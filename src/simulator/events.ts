@@ -8,7 +8,7 @@ export interface Violation {
   readonly kind: ViolationKind;
   readonly sessionId: string;
   readonly phase: Phase;
-  /** In words, with the values. */
+  /** Human-readable, with the values. */
   readonly detail: string;
   /** On the gateway's clock, in milliseconds. */
   readonly at: number;

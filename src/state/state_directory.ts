@@ -54,7 +54,7 @@ export class StateDirectory {
     const work = async () => {
       await Deno.mkdir(this.path, { recursive: true, mode: 0o700 });
       const lock = await Deno.open(join(this.path, LOCK), { write: true, create: true });
-      // What waits for the lock of another server ends with this one.
+      // A wait for the lock of another server ends with this process.
       if (!await within(lock.lock(true), LOCK_MS, this.#clock)) {
         throw new Error("another server uses it");
       }
@@ -85,7 +85,8 @@ export class StateDirectory {
   async read<S extends z.ZodType>(name: string, schema: S): Promise<z.output<S> | undefined> {
     const path = join(this.path, name);
     const fail = (reason: string, cause?: unknown) => {
-      const message = `Cannot read ${JSON.stringify(path)}: ${reason}; mend it, or remove it and ` +
+      const message =
+        `Cannot read ${JSON.stringify(path)}: ${reason}; repair it, or remove it and ` +
         "what it keeps is forgotten";
       return new StateError(path, message, { cause });
     };
@@ -100,7 +101,7 @@ export class StateDirectory {
     try {
       document = JSON.parse(text);
     } catch (cause) {
-      throw fail("no JSON", cause);
+      throw fail("not JSON", cause);
     }
     const parsed = schema.safeParse(document);
     if (parsed.success) return parsed.data;

@@ -1,5 +1,5 @@
-// One JSON document that survives a restart: written whole, so that it is there either as it was
-// or as it is.
+// One JSON document that survives a restart: written atomically, so that either the old or the new
+// one is there.
 import { andSuppressed, type Log, Once } from "../log/mod.ts";
 import { backoff, type Clock, type TimerHandle, within } from "../time/mod.ts";
 
@@ -24,7 +24,7 @@ const STOP_MS = 2000;
 
 /**
  * Writes the document after each change. Changes that come during a write go together into the next
- * one, so at most two copies are held. After a failure it tries again, less and less often.
+ * one, so at most two copies are held. After a failure it retries with backoff.
  */
 export class StateFile {
   readonly #options: StateFileOptions;

@@ -49,7 +49,7 @@ function unitOf({ name }: Family): string {
   return /_bytes(_total)?$/.test(name) ? "By" : "1";
 }
 
-/** Labels are texts in Prometheus, too. */
+/** Labels are strings in Prometheus, too. */
 function attributesOf(labels: Readonly<Record<string, string | number>>): Record<string, string> {
   return Object.fromEntries(Object.entries(labels).map(([name, value]) => [name, String(value)]));
 }

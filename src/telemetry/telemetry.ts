@@ -119,7 +119,7 @@ export class Telemetry {
     return { resourceMetrics: { resource, scopeMetrics: [{ scope, metrics }] }, errors: [] };
   }
 
-  /** Logs what could not be sent; the packages would keep it to themselves. */
+  /** Logs what could not be sent; the packages do not report it. */
   #told<E extends Exporter & { export(items: never, done: (result: Result) => void): void }>(
     exporter: E,
     what: string,

@@ -59,6 +59,6 @@ Deno.test("runHealth() finds the port in the configuration, and reads nothing el
   const broken = await folder.write("broken.json", '{"api_key": "swordfish"');
   const { status, text } = await health({ config: broken });
   assert.equal(status, 1);
-  assert.match(text, /no JSON$/);
+  assert.match(text, /not JSON$/);
   assert.equal((await health({ config: folder.file("none.json") })).status, 1);
 });

@@ -124,7 +124,10 @@ mosquittoTest("a server whose pauses cannot be read does not start, and says why
   const file = await folder.write("pauses.json", '{"format": 1, "pauses": {"car_1": 7}}');
   const serving = stage.serve({ cars: { [CAR]: {} }, more: { state_dir: folder.path } });
   await assert.rejects(serving.then(() => {}), ({ message }: Error) => {
-    assert.match(message, /Cannot read ".*pauses\.json": pauses\.car_1: .*; mend it, or remove it/);
+    assert.match(
+      message,
+      /Cannot read ".*pauses\.json": pauses\.car_1: .*; repair it, or remove it/,
+    );
     return !/\n\s+at /.test(message.slice(message.indexOf(file)).split("printed")[0] ?? "");
   });
 });

@@ -74,7 +74,7 @@ for (const cut of CUTS) {
     assert.equal(gateway.connections, 1);
   });
 
-  Deno.test(`commands that nobody asked for shift no answer (segments: ${cut})`, async () => {
+  Deno.test(`unsolicited commands shift no answer (segments: ${cut})`, async () => {
     await using gateway = await ScriptedGateway.start(cut);
     const [client, peer] = await connected(gateway);
     await using _ = client;

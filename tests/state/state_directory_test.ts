@@ -35,12 +35,12 @@ Deno.test("StateDirectory names the file and what is wrong with it", async () =>
   await using folder = await TempFolder.make();
   const directory = await opened(folder);
   const path = folder.file("state/a.json");
-  const wrong = { "no JSON": "{", "value: ": '{"value": "x"}', "is not UTF-8 text": "\xff" };
+  const wrong = { "not JSON": "{", "value: ": '{"value": "x"}', "is not UTF-8 text": "\xff" };
   for (const [reason, text] of Object.entries(wrong)) {
     await Deno.writeFile(path, Uint8Array.from(text, (letter) => letter.charCodeAt(0)));
     await assert.rejects(directory.read("a.json", schema), ({ message }: Error) => {
       assert.ok(message.startsWith(`Cannot read "${path}": ${reason}`), message);
-      return message.endsWith("; mend it, or remove it and what it keeps is forgotten");
+      return message.endsWith("; repair it, or remove it and what it keeps is forgotten");
     });
   }
   await Deno.remove(path);

@@ -33,8 +33,8 @@ export class FrameReader {
   /**
    * Takes what the network brought, and yields the bodies that are whole now. They are copies.
    *
-   * @throws {MalformedMessageError} at a length of 0 or above the limit; the stream cannot be used
-   * any more then.
+   * @throws {MalformedMessageError} at a length of 0 or above the limit; the stream is unusable
+   * then.
    */
   *take(bytes: Uint8Array): Generator<Uint8Array, void, void> {
     if (bytes.length === 0) return;
@@ -62,7 +62,7 @@ export class FrameReader {
     );
   }
 
-  /** Takes so many bytes, which must be there, off the front. */
+  /** Removes this many bytes, which must be there, from the front. */
   #cut(length: number): Uint8Array {
     this.#held -= length;
     const [first] = this.#chunks;

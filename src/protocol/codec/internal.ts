@@ -31,7 +31,7 @@ export function encodeDeviceMessage(message: DeviceMessage): Uint8Array {
 /**
  * Decodes a message of a device; the result does not refer to `body`.
  *
- * @throws {MalformedMessageError} when the bytes are no `InternalClient`, or hold no message.
+ * @throws {MalformedMessageError} when the bytes are not an `InternalClient`, or hold no message.
  */
 export function decodeDeviceMessage(body: Uint8Array): DeviceMessage {
   const { deviceConnect, deviceStatus } = decode(InternalClient, body) as DeviceRecord;
@@ -59,7 +59,7 @@ export function encodeGatewayMessage(message: GatewayMessage): Uint8Array {
 /**
  * Decodes a message of a gateway to a device; the result does not refer to `body`.
  *
- * @throws {MalformedMessageError} when the bytes are no `InternalServer`, or hold no message.
+ * @throws {MalformedMessageError} when the bytes are not an `InternalServer`, or hold no message.
  */
 export function decodeGatewayMessage(body: Uint8Array): GatewayMessage {
   const { deviceConnectResponse, deviceCommand } = decode(InternalServer, body) as GatewayRecord;

@@ -1,4 +1,4 @@
-// What both codecs share: protobufjs's types, and plain values of what it decodes.
+// Shared by both codecs: protobufjs's types, and plain values of what it decodes.
 import protobuf from "protobufjs/light";
 import descriptor from "./descriptor.json" with { type: "json" };
 import { type Device, NO_BYTES } from "../mod.ts";
@@ -44,7 +44,7 @@ export function named(what: string, name: string): string {
   );
 }
 
-/** @throws {MalformedMessageError} when the bytes are no message of this type. */
+/** @throws {MalformedMessageError} when the bytes are not a message of this type. */
 export function decode(type: protobuf.Type, payload: Uint8Array): unknown {
   try {
     return type.decode(payload);
