@@ -47,6 +47,25 @@ Deno.test("A broker outage that a car has for a day does not take up the next on
   ]);
 });
 
+Deno.test("An outage that was over when the next one began ends, although nobody suffers from it", async () => {
+  const test = new Watched(FLEET);
+  for (const name of FLEET) await test.car(name).up().run([FRONT]);
+  test.car("car_a").transport.down();
+  await test.clock.advance(120_000);
+  const at = test.clock.now();
+  test.car("car_a").brokerUp();
+  await test.clock.advance(1000);
+  test.car("car_b").transport.down();
+  await test.clock.advance(1000);
+  test.car("car_b").brokerUp();
+  await test.clock.advance(60_000);
+  assert.deepEqual(
+    test.watch.incidents.list().filter(({ code }) => code === "broker_away")
+      .map(({ cars, endedAt }) => [cars, endedAt]),
+    [[["car_b"], at + 2000], [["car_a"], at]],
+  );
+});
+
 Deno.test("An outage that is over before anybody looked is an incident all the same", async () => {
   const test = new Watched();
   const car = await test.car().up().run([FRONT]);

@@ -252,7 +252,10 @@ export class Incidents {
       acknowledged: null,
     };
     this.#entries.set(entry.id, entry);
+    const former = this.#open.get(group);
     this.#open.set(group, entry);
+    // Nobody suffers from it who could end it later.
+    if (former !== undefined && former.quietSince !== null) this.#end(former, former.quietSince);
     this.#lastOf.set(car, entry);
     this.#changed("began", entry);
     return entry;
