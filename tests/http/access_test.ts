@@ -363,6 +363,23 @@ Deno.test("AuditList is bounded, and what is refused pushes out nothing that was
   assert.equal(list.list(10_000, undefined, cars[0]).length, 100);
 });
 
+Deno.test("AuditList keeps what was done, however many cars are named in what is refused", () => {
+  const list = new AuditList(new ListLog(), new VirtualClock(), undefined);
+  const caller = { name: "wall", from: "10.0.0.7" };
+  const cars = Array.from({ length: 1000 }, (_, index) => `${index}`.padStart(250, "0"));
+  const pause = { action: "fleet.pause", cars, result: "done" };
+  list.add(caller, { kind: "action", ...pause, cars: cars.slice(0, 10) });
+  for (let index = 0; index < 10; index++) {
+    list.add(caller, { ...pause, kind: "refused", result: "no" });
+  }
+  list.add(caller, { kind: "action", ...pause });
+  assert.deepEqual(list.list(10_000).map(({ kind, id }) => [kind, id]), [
+    ["action", 12],
+    ["refused", 11],
+    ["action", 1],
+  ]);
+});
+
 Deno.test("LogIns end after 90 days unless they are renewed, which is written once a day", async () => {
   const clock = new VirtualClock();
   const ring = new KeyRing({ keys: keysOf("wall") });

@@ -12,8 +12,11 @@ import type { Caller } from "./caller.ts";
 const MAX_OF_KIND = { action: 1000, log_in: 200, refused: 200 } as const;
 /** Cars that an action names; the rest are counted. */
 const MAX_CARS = 1000;
-/** With more characters in all names of cars, the oldest actions are forgotten. */
-const MAX_NAMES = 1_000_000;
+/**
+ * With more characters in the names of their cars, the oldest of the kind are forgotten. One has up
+ * to 303,000.
+ */
+const MAX_NAMES = { action: 1_000_000, log_in: 0, refused: 400_000 } as const;
 /** Cars that a line of the log names. */
 const LOGGED_CARS = 10;
 /** Longer strings are cut, in characters. */
@@ -58,7 +61,7 @@ export class AuditList {
   #lastId = 0;
   readonly #once: Once;
   /** Characters in the names of their cars. */
-  #names = 0;
+  readonly #names = { action: 0, log_in: 0, refused: 0 };
   #file: StateFile | undefined;
 
   /** @param directory absent: the list ends with the server */
@@ -109,9 +112,9 @@ export class AuditList {
     const { kind } = action;
     this.#lastId = action.id;
     this.#actions.push(action);
-    this.#names += namesOf(action);
+    this.#names[kind] += namesOf(action);
     if (++this.#counts[kind] > MAX_OF_KIND[kind]) this.#forget(kind);
-    while (this.#names > MAX_NAMES) this.#forget(kind);
+    while (this.#names[kind] > MAX_NAMES[kind]) this.#forget(kind);
   }
 
   /** Forgets the oldest of a kind. */
@@ -119,7 +122,7 @@ export class AuditList {
     const index = this.#actions.findIndex((action) => action.kind === kind);
     const [oldest] = this.#actions.splice(index, 1);
     this.#counts[kind]--;
-    if (oldest !== undefined) this.#names -= namesOf(oldest);
+    if (oldest !== undefined) this.#names[kind] -= namesOf(oldest);
   }
 
   /**
