@@ -53,6 +53,7 @@ export class FleetWatch implements ServerSubscriber {
   start(fleet: WatchedFleet): void {
     this.#health.start(fleet);
     for (const { name } of fleet.config.cars) this.record(name);
+    this.history.forgetOthers(new Set(this.#records.keys()));
     this.#stopTicking = every(1000, () => this.#tick(fleet), this.#clock);
   }
 

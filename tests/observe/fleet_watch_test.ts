@@ -30,3 +30,17 @@ Deno.test("FleetWatch forgets cars that the server does not have any more", asyn
   watch.stop();
   assert.equal(clock.timers, 0);
 });
+
+Deno.test("FleetWatch forgets the kept history of cars that the configuration had before the restart", () => {
+  const watch = new FleetWatch(new VirtualClock());
+  const sample = { statuses: 1, commands: 0, responseMeanMs: 1, responseMaxMs: 1 };
+  for (const car of ["car_a", "car_b"]) watch.history.add(car, 0, sample, 0);
+  watch.start({
+    config: { health: load(documented()).config.health, cars: [{ name: "car_b" }] },
+    car: () => undefined,
+    missingModules: () => null,
+  });
+  watch.stop();
+  assert.equal(watch.history.of("car_a"), undefined);
+  assert.notEqual(watch.history.of("car_b"), undefined);
+});

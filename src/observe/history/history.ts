@@ -54,6 +54,11 @@ export class History {
     this.#cars.delete(car);
   }
 
+  /** Forgets cars that were kept, but are no longer served. */
+  forgetOthers(served: ReadonlySet<string>): void {
+    for (const car of this.#cars.keys()) if (!served.has(car)) this.forget(car);
+  }
+
   /**
    * Reads what was kept, and keeps it from now on.
    *
