@@ -84,12 +84,14 @@ Deno.test("EventList finds by car, level, words and time, the newest first and p
 Deno.test("EventList is bounded, in events and in the length of each", () => {
   const list = new EventList();
   for (let i = 1; i <= 2 * MAX_EVENTS + 5; i++) {
-    list.add({ at: i, car: "c", level: "INFO", text: "x".repeat(1000), device: null });
+    const text = "x".repeat(1000);
+    list.add({ at: i, car: "c", level: "INFO", text, device: i % 2 === 0 ? null : `1/2/${text}` });
   }
   const found = list.list({ limit: Infinity });
   assert.equal(found.length, MAX_EVENTS);
   assert.equal(found[0]?.id, 2 * MAX_EVENTS + 5);
   assert.equal(found[0]?.text.length, 503);
+  assert.deepEqual([found[0]?.device?.length, found[1]?.device], [503, null]);
 });
 
 Deno.test("History survives a restart, but for what a crash of the server may cost", async () => {

@@ -40,8 +40,9 @@ export class EventList {
   #lastId = 0;
 
   add(event: Omit<ListedEvent, "id">): void {
-    const text = event.text.length > MAX_TEXT ? `${event.text.slice(0, MAX_TEXT)}...` : event.text;
-    this.#events.push({ id: ++this.#lastId, ...event, text });
+    const { text, device } = event;
+    const about = device === null ? null : cut(device);
+    this.#events.push({ id: ++this.#lastId, ...event, text: cut(text), device: about });
     // Half at a time: taking one off the front moves all others.
     if (this.#events.length >= 2 * MAX_EVENTS) this.#events = this.#events.slice(-MAX_EVENTS);
   }
@@ -73,6 +74,10 @@ export class EventList {
     this.#events = [...events];
     this.#lastId = events.at(-1)?.id ?? 0;
   }
+}
+
+function cut(text: string): string {
+  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}...` : text;
 }
 
 function searched({ car, device, text }: ListedEvent): string {
