@@ -5,7 +5,7 @@ import type { Log } from "../log/mod.ts";
 import { describeFileError, readText } from "../text/mod.ts";
 import { type Clock, systemClock, within } from "../time/mod.ts";
 import { StateError } from "./errors.ts";
-import { type ReplaceFile, StateFile } from "./state_file.ts";
+import { MAX_BYTES, type ReplaceFile, StateFile } from "./state_file.ts";
 
 export interface StateDirectoryOptions {
   /** An absolute path; made when it is not there. */
@@ -17,8 +17,6 @@ export interface StateDirectoryOptions {
   readonly replace?: ReplaceFile;
 }
 
-/** A larger document was not written by this program. */
-const MAX_BYTES = 64 * 1024 * 1024;
 /** How long the start waits for the disk, in milliseconds. */
 const OPEN_MS = 10_000;
 /** How long it waits for a server that ends, in milliseconds. */

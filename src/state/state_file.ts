@@ -13,8 +13,12 @@ export interface StateFileOptions {
   /** The document as it is now; called when it is written. */
   readonly document: () => unknown;
   readonly replace: ReplaceFile;
+  /** @default {128 MiB} */
+  readonly maxBytes?: number | undefined;
 }
 
+/** A larger document is neither written nor read, in bytes. */
+export const MAX_BYTES = 128 * 1024 * 1024;
 /** Pauses after a failure, in milliseconds. */
 const RETRY = { firstMs: 1000, maxMs: 60_000 } as const;
 /** How long one answer waits for the disk, which may hang, in milliseconds. */
@@ -87,9 +91,14 @@ export class StateFile {
   }
 
   async #replace(): Promise<boolean> {
-    const { path, document, replace, log } = this.#options;
+    const { path, document, replace, log, maxBytes = MAX_BYTES } = this.#options;
     try {
-      await replace(path, new TextEncoder().encode(`${JSON.stringify(document(), null, 2)}\n`));
+      const bytes = new TextEncoder().encode(`${JSON.stringify(document(), null, 2)}\n`);
+      // The next server could not start with it.
+      if (bytes.length > maxBytes) {
+        throw new Error(`it would have ${bytes.length} bytes, more than ${maxBytes}`);
+      }
+      await replace(path, bytes);
     } catch (error) {
       this.#report(error instanceof Error ? error.message : String(error));
       this.#retry();

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import * as z from "zod";
 import { Pauses } from "../../src/state/pauses.ts";
 import { StateDirectory } from "../../src/state/state_directory.ts";
+import { StateFile } from "../../src/state/state_file.ts";
 import { ListLog } from "../support/list_log.ts";
 import { TempFolder } from "../support/temp.ts";
 import { settled, VirtualClock } from "../support/virtual_clock.ts";
@@ -117,6 +118,20 @@ Deno.test("StateFile tries again by itself, and says when it fails and when it w
   await settled();
   assert.deepEqual([file.hasFailed, disk.written, clock.timers], [false, [1], 0]);
   assert.deepEqual(log.texts("INFO"), ['Writing "/state/a.json" works again']);
+});
+
+Deno.test("StateFile writes nothing that the next server could not read", async () => {
+  const disk = new TestDisk();
+  const [log, clock, path] = [new ListLog(), new VirtualClock(), "/state/a.json"];
+  const { replace } = disk;
+  const document = () => "x".repeat(100);
+  const file = new StateFile({ path, log, clock, replace, document, maxBytes: 100 });
+  assert.equal(await file.save(), false);
+  assert.deepEqual([disk.begun, log.texts("ERROR")], [[], [
+    'Cannot write "/state/a.json", what changed since would not survive a restart: ' +
+    "it would have 103 bytes, more than 100",
+  ]]);
+  await file.stop();
 });
 
 Deno.test("StateFile keeps no answer waiting for a disk that hangs, nor the end", async () => {
