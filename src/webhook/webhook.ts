@@ -116,7 +116,9 @@ export class Webhook implements IncidentListener {
   }
 
   async #attempt({ id, body }: Delivery): Promise<Outcome> {
-    const { url, secret } = this.#options.config;
+    const { secret } = this.#options.config;
+    // As errors write it, whose text must not show its path.
+    const { href, origin } = new URL(this.#options.config.url);
     const timestamp = Math.floor(wallTime() / 1000);
     const request = this.#request = new AbortController();
     const { signal } = request;
@@ -129,7 +131,7 @@ export class Webhook implements IncidentListener {
       // Where it leads is not followed: what is posted is for whom the configuration names.
       const options = { method: "POST", headers, body, signal, redirect: "manual" } as const;
       const late = () => new Error(`no answer within ${ANSWER_MS} ms`);
-      const answer = await deadline(fetch(url, options), ANSWER_MS, this.#clock, late);
+      const answer = await deadline(fetch(href, options), ANSWER_MS, this.#clock, late);
       const { ok, status } = answer;
       answer.body?.cancel().catch(() => {});
       if (ok) return { kind: "taken" };
@@ -138,7 +140,7 @@ export class Webhook implements IncidentListener {
     } catch (error) {
       request.abort();
       const reason = error instanceof Error ? error.message : String(error);
-      return { kind: "failed", reason: reason.replaceAll(url, new URL(url).origin) };
+      return { kind: "failed", reason: reason.replaceAll(href, origin) };
     }
   }
 

@@ -144,6 +144,17 @@ Deno.test("Webhook tries once more when it stops, and says what was not taken", 
   assert.doesNotMatch(said.join("\n"), /token/);
 });
 
+Deno.test("Webhook shows no path of a URL that errors write in another way", async () => {
+  const gone = new Receiver(SECRET);
+  const { port } = new URL(gone.url);
+  await gone[Symbol.asyncDispose]();
+  const { log, webhook } = webhookTo(`http://LOCALHOST:${port}/a/../token`);
+  webhook.onIncident({ kind: "began", incident: incident(1) });
+  await webhook.stop();
+  assert.match(log.texts("WARNING").join("\n"), /localhost/);
+  assert.doesNotMatch(log.texts("WARNING").join("\n"), /token/);
+});
+
 Deno.test("DeliveryQueue keeps the one that is posted, and drops the oldest of the others", () => {
   const queue = new DeliveryQueue({ messages: 3, characters: 10 });
   const push = (id: string, length = 1) => queue.push({ id, body: "x".repeat(length) });
