@@ -11,6 +11,7 @@ import {
   someCause,
   someDetail,
   someDevice,
+  someFleet,
   someIncident,
 } from "./page_server.ts";
 
@@ -67,7 +68,7 @@ function busyDetail(car: CarSummary) {
   const devices = ["front", "rear"].map((role) =>
     someDevice({ id: `7/0/${role}`, role, name: `The ${role}`, lastStatusAt: at })
   );
-  const data = payload("json", '{"speed":12.5,"door":{"open":false},"battery":81}');
+  const data = payload("json", '{"speed":14.524412954423688,"door":{"open":false},"battery":81}');
   return someDetail(car, {
     devices,
     statuses: Array.from({ length: 20 }, (_, index) => ({
@@ -230,4 +231,49 @@ chromiumTest("page of a car with two devices is three screens of a phone at most
   }));
   assert.ok(height <= 3 * SCREENS.phone.height, `${height} px`);
   assert.ok(width <= SCREENS.phone.width, `${width} px`);
+  const broken = await page.locator(".fields dd span").evaluateAll((values) =>
+    values.filter((value) => {
+      const range = document.createRange();
+      range.selectNodeContents(value);
+      return new Set([...range.getClientRects()].map(({ top }) => top)).size > 1;
+    }).map((value) => value.textContent)
+  );
+  assert.deepEqual(broken, []);
 });
+
+chromiumTest(
+  "wall shows all cars, the worst first, with a clock and without controls",
+  async (tab) => {
+    const { page } = tab;
+    await page.setViewportSize({ width: 1920, height: 1080 });
+    const cars = ["car_1", "car_2", "car_3"].map((car) => someCar(car));
+    await using server = PageServer.start(cars);
+    await page.goto(server.url);
+    await page.getByRole("link", { name: "Wall" }).click();
+    const list = page.getByRole("list", { name: "Cars, the worst first" });
+    const names = () => list.locator("b").allTextContents();
+    await list.getByText("car_3").waitFor();
+    assert.deepEqual(await names(), ["car_1", "car_2", "car_3"]);
+    const causes = [someCause({ text: "Module 7 away", severity: "down" })];
+    const health = { state: "down", since: Date.now(), causes } as const;
+    server.sendCar(someCar("car_2", { state: "ERROR", health }));
+    await list.getByText("Module 7 away; heard now").waitFor();
+    assert.deepEqual(await names(), ["car_2", "car_1", "car_3"]);
+    const sums = page.getByRole("list", { name: "Cars by state" });
+    assert.deepEqual(await sums.locator("li").allTextContents(), [" 1 No modules", " 2 Running"]);
+    assert.match(await page.locator(".time").textContent() ?? "", /^\d\d:\d\d:\d\d/);
+    assert.equal(await page.locator("button:visible, input:visible, header:visible").count(), 0);
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.emulateMedia({ colorScheme });
+      assert.deepEqual(await tab.violations(), [], colorScheme);
+    }
+    // A car that leaves the configuration leaves the wall.
+    server.send({ type: "fleet", ...someFleet([someCar("car_4"), someCar("car_1")]) });
+    await list.getByText("car_4").waitFor();
+    assert.deepEqual(await names(), ["car_1", "car_4"]);
+    await server.stop();
+    await page.getByRole("alert").filter({ hasText: "No connection to the server" }).waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByRole("row", { name: "car_4" }).waitFor();
+  },
+);

@@ -26,6 +26,7 @@ const FILES = [
   "fleet_page.css",
   "car_page.css",
   "phone.css",
+  "wall_page.css",
   "icon.svg",
   "actions.js",
   "app.js",
@@ -52,6 +53,7 @@ const FILES = [
   "session.js",
   "sorting.js",
   "tiles.js",
+  "wall_page.js",
   "car_condition.js",
 ] as const;
 

@@ -13,6 +13,7 @@ import { HistoryPage, wantedOf } from "./history_page.js";
 import { Announcer } from "./incidents.js";
 import { KeyForm } from "./key_form.js";
 import { session } from "./session.js";
+import { WallPage } from "./wall_page.js";
 import { DEFAULT_SORT } from "./sorting.js";
 import { conditionOf, rankOf } from "./car_condition.js";
 
@@ -22,6 +23,7 @@ import { conditionOf, rankOf } from "./car_condition.js";
 const CAR_ROUTE = "#/cars/";
 const AUDIT_ROUTE = "#/actions";
 const HISTORY_ROUTE = "#/history";
+const WALL_ROUTE = "#/wall";
 /** Ages, and what was news, are looked at that often. */
 const TICK_MS = 5000;
 /** A car whose rank is this or less needs attention. */
@@ -34,7 +36,7 @@ const main = byId("main");
 
 /** @type {LinkState} */
 let link = { kind: "connecting" };
-/** @typedef {KeyForm | FleetPage | CarPage | AuditPage | HistoryPage} View */
+/** @typedef {KeyForm | FleetPage | CarPage | AuditPage | HistoryPage | WallPage} View */
 
 /** @type {View | null} */
 let view = null;
@@ -64,6 +66,10 @@ function route() {
     const page = new HistoryPage(fleet, wantedOf(words), listHash, (wanted) => {
       history.replaceState(null, "", `${HISTORY_ROUTE}?${new URLSearchParams(wanted)}`);
     });
+    change(page);
+    page.focus();
+  } else if (hash === WALL_ROUTE) {
+    const page = new WallPage(fleet);
     change(page);
     page.focus();
   } else {
@@ -209,7 +215,9 @@ function onKey(event) {
   if (event.key === "/" && !typing && view instanceof FleetPage) {
     event.preventDefault();
     view.focusFilter();
-  } else if (event.key === "Escape" && view instanceof CarPage) location.hash = listHash;
+  } else if (event.key === "Escape" && (view instanceof CarPage || view instanceof WallPage)) {
+    location.hash = listHash;
+  }
 }
 
 globalThis.addEventListener("hashchange", route);

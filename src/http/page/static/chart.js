@@ -125,6 +125,7 @@ export class ValueChart {
 
   /** @param {readonly number[]} values the newest last */
   draw(values) {
+    this.element.toggleAttribute("hidden", values.length < 2);
     setAttribute(this.element, "viewBox", `0 0 ${Math.max(1, values.length - 1)} ${HEIGHT}`);
     const low = Math.min(...values);
     const range = Math.max(...values) - low;
