@@ -7,7 +7,7 @@ import type { Overrides } from "../config/mod.ts";
 import { nearestKey } from "../text/mod.ts";
 
 /** What `--record` does. */
-export const RECORD_SUMMARY = "record what comes to every car in this directory, for replay";
+export const RECORD_SUMMARY = "record every car's inputs in this directory, for replay";
 
 /** The configuration file when none is given. */
 export const DEFAULT_CONFIG = "./config/config.json";

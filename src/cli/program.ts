@@ -207,7 +207,7 @@ Exit status: 0 success, 1 failure, 2 invalid command line.`;
 /**
  * Runs the command that the arguments name and returns the exit status.
  *
- * Never exits by itself, and never rejects because of an invalid command line.
+ * Never exits on its own, and never rejects because of an invalid command line.
  */
 export async function runProgram(
   args: readonly string[],

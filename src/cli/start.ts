@@ -136,7 +136,7 @@ interface PartOptions {
   /** Gets what reloads the server when it has started. */
   readonly reloader: PromiseWithResolvers<Reloader>;
   readonly recorder: (Part & TurnSubscriber) | undefined;
-  /** What survives a restart; absent: nothing does, and nobody can pause a car. */
+  /** What survives a restart; absent: nothing does, and cars cannot be paused. */
   readonly state: State | undefined;
   readonly telemetry: Awaited<ReturnType<typeof telemetryOf>>;
   readonly webhook: WebhookParts | undefined;

@@ -116,7 +116,7 @@ export interface NotInitialized {
   readonly lookAt: number | null;
 }
 
-/** After a connect sequence that failed: the next one begins by itself. */
+/** After a connect sequence that failed: the next one begins on its own. */
 export interface NotConnected {
   readonly kind: "not_connected";
   readonly base: Base;

@@ -2,7 +2,7 @@
 // the length and the CRC-32 of its body, four bytes each, little-endian, then the body, a plain
 // value.
 //
-// A segment can be read by itself: for each car, its first record has the state and the settings.
+// A segment can be read on its own: for each car, its first record has the state and the settings.
 import { crc32 } from "node:zlib";
 import type { Effect, Input, Session, SessionSettings } from "../session/mod.ts";
 import { readValue } from "./read_values.ts";

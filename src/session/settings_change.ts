@@ -1,4 +1,4 @@
-// New settings for a running session: they take effect at once, and end nothing by themselves.
+// New settings for a running session: they take effect at once, and end no session.
 import { withoutModules } from "./command_order.ts";
 import type { Environment, StepContext } from "./effects.ts";
 import { gatewayTime } from "./backpressure.ts";

@@ -124,7 +124,7 @@ export interface Running {
   readonly noted: readonly string[];
 }
 
-/** Stopped for good. */
+/** Stopped permanently. */
 export interface Stopped {
   readonly kind: "stopped";
   readonly base: Base;

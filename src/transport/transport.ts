@@ -40,7 +40,7 @@ export interface TransportListener {
   onUp(): void;
   /** The transport is about to leave the broker for `reason`; what is published now still goes out. */
   onLeaving(reason: string): void;
-  /** The connection was lost; the transport keeps trying by itself. `reason` is for people. */
+  /** The connection was lost; the transport keeps retrying. `reason` is human-readable. */
   onDown(reason: string): void;
   /** One payload from the car's gateway topic, valid until the call returns unless copied. */
   onMessage(payload: Uint8Array): void;

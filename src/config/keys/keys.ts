@@ -259,7 +259,7 @@ export const HTTP = {
   }),
   keys: key(keysSchema.optional(), {
     doc:
-      "Keys by name, hashed, as the command key new prints them; a key that is gone lets nobody in",
+      "Keys by name, hashed, as the command key new prints them; a removed key stops working at once",
     takes: "at_once",
     at: "http.keys",
     of: ({ http }) =>
@@ -379,8 +379,7 @@ export const COMMON = {
     WEBHOOK,
   ),
   record: key(field.filledText("the path of a directory").optional(), {
-    doc:
-      "Directory of the flight recorder: what comes to every car, and what follows from it; off when absent",
+    doc: "Directory of the flight recorder: every car's inputs and their effects; off when absent",
     takes: "restart",
     at: "record",
   }),

@@ -14,7 +14,7 @@ const decoder = new TextDecoder();
 const NO_BYTES: Bytes = new Uint8Array(0);
 const NO_VIEW = new DataView(NO_BYTES.buffer);
 
-/** A device and data in bytes that belong to somebody else; decoded only when they are asked for. */
+/** A device and data in bytes that another object owns; decoded only on request. */
 export class DeviceData {
   bytes = NO_BYTES;
   view: DataView = NO_VIEW;

@@ -84,7 +84,7 @@ export function release(
   const host = hostOf(state, id);
   if (host === undefined) return state;
   const tenants = host.tenants.filter((tenant) => tenant.context !== context);
-  // A host whose contexts were lost ends by itself, and is counted then.
+  // A host whose contexts were lost ends on its own, and is counted then.
   if (tenants.length > 0 || host.dead) {
     return { ...state, hosts: replaced(state.hosts, { ...host, tenants }) };
   }

@@ -74,7 +74,7 @@ export interface HostEntry {
   readonly blocked: number;
   /** Started as the own host of a suspect. */
   readonly alone: boolean;
-  /** Its contexts were lost: it ends by itself. */
+  /** Its contexts were lost: it ends on its own. */
   readonly dead: boolean;
 }
 

@@ -94,7 +94,7 @@ export class MqttTransport implements CarTransport {
     const state = this.#state;
     const { connector } = this.#options;
     if (state.phase === "up" || state.phase === "stopped") return null;
-    // While the broker accepts nobody, one car tries for all.
+    // While the broker accepts no car, one tries for all.
     const failed = connector.failedAttempts ?? this.#failed;
     const nextAttemptAt = state.phase === "waiting"
       ? state.untilMs
@@ -285,7 +285,7 @@ export class MqttTransport implements CarTransport {
     this.#connect();
   }
 
-  /** The broker accepts others, so this car backs off by itself. */
+  /** The broker accepts others, so this car backs off on its own. */
   #onEndedEarly(failure: BrokerFailure): void {
     const { clock } = this.#options.connector;
     this.#endedEarly = true;
