@@ -1,4 +1,5 @@
 // Rates, response times and states of a car or a fleet over a day, coarser with age.
+import { Buffer } from "node:buffer";
 
 /** What is kept: how long a point is, and how many there are. */
 export const SPANS = {
@@ -101,11 +102,13 @@ class Ring {
 
   keep(now: number): KeptSeries {
     const first = Math.max(1, Math.floor(now / this.#stepMs) - this.#length + 1);
+    const values = new Float32Array(this.#length);
     const fields = FIELDS.map((field) => {
-      const values = Float32Array.from({ length: this.#length }, (_, index) => {
+      const own = this.#fields[field];
+      for (let index = 0; index < this.#length; index++) {
         const place = (first + index) % this.#length;
-        return this.#steps[place] === first + index ? this.#fields[field][place] ?? NaN : NaN;
-      });
+        values[index] = this.#steps[place] === first + index ? own[place] ?? NaN : NaN;
+      }
       return [field, base64Of(values)];
     });
     return { first, fields: Object.fromEntries(fields) };
@@ -149,8 +152,9 @@ export class Series {
   }
 }
 
+/** With Buffer: those of a large fleet are made while its statuses wait. */
 function base64Of({ buffer }: Float32Array): string {
-  return btoa(String.fromCharCode(...new Uint8Array(buffer)));
+  return Buffer.from(buffer).toString("base64");
 }
 
 /** Empty when it is no base64 of floats. */
