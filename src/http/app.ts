@@ -118,7 +118,7 @@ async function rest(ask: Ask, method: Method, source: MethodSource): Promise<obj
   const { req } = ask;
   const others = method.rest.verb === "GET"
     ? queryParameters(method, req.queries())
-    : bodyParameters(await jsonBody(ask));
+    : bodyParameters(await bodyAlone(ask));
   const path = Object.entries(req.param() as Readonly<Record<string, string>>);
   const inPath = queryParameters(
     method,
@@ -148,6 +148,16 @@ async function rpc(ask: Ask, source: MethodSource): Promise<Response> {
   });
   if (answer === undefined) return ask.body(null, 204);
   return ask.body(answer, 200, { "content-type": "application/json" });
+}
+
+/** @throws {RequestError} as {@linkcode jsonBody}, and when there are parameters in the query, too. */
+async function bodyAlone(ask: Ask): Promise<string> {
+  const [name] = Object.keys(ask.req.query());
+  if (name !== undefined) {
+    const message = `Expected parameters in the body alone: found ${quote(name)} in the query`;
+    throw new RequestError(400, "bad_request", message);
+  }
+  return await jsonBody(ask);
 }
 
 /** @throws {RequestError} when the body is of another type, too large or too slow. */

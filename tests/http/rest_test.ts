@@ -154,6 +154,17 @@ Deno.test("POST and PUT refuse what they do not know, and other origins", async 
   assert.deepEqual([never.status, never.code], [503, "unavailable"]);
 });
 
+Deno.test("POST and PUT refuse parameters in the query, which would be lost", async () => {
+  await using fixture = await Fixture.start();
+  const path = "/api/v1/cars/car_a/pause?reason=brakes";
+  const found = await problem(fixture, path, { method: "POST", headers: JSON_TYPE });
+  assert.deepEqual([found.status, found.detail], [
+    400,
+    'Expected parameters in the body alone: found "reason" in the query',
+  ]);
+  assert.equal(fixture.pauses.get("car_a"), undefined);
+});
+
 Deno.test("Every route refuses parameters that it does not know", async () => {
   await using fixture = await Fixture.start();
   for (const { rest: { verb, path: template } } of METHODS) {
