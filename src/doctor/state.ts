@@ -1,4 +1,6 @@
 // Checks whether the state directory can be used.
+import { readdir } from "node:fs/promises";
+import * as z from "zod";
 import type { ServerConfig } from "../config/mod.ts";
 import { silentLog } from "../log/mod.ts";
 import { Pauses, StateDirectory, StateError } from "../state/mod.ts";
@@ -6,7 +8,10 @@ import { describeFileError } from "../text/mod.ts";
 import { Findings } from "./findings.ts";
 import { probeFolder } from "./logs.ts";
 
-/** Writes a file into the directory, removes it again, and reads which cars are paused. */
+/** What every document has: the others are not read before the server starts. */
+const KEPT = z.looseObject({ format: z.literal(1) });
+
+/** Writes a file into the directory, removes it again, and reads what is kept. */
 export async function checkState({ stateDir }: ServerConfig): Promise<Findings> {
   const findings = new Findings("state");
   if (stateDir === undefined) {
@@ -18,6 +23,7 @@ export async function checkState({ stateDir }: ServerConfig): Promise<Findings> 
     if (folder !== stateDir) return findings;
     const directory = new StateDirectory({ path: stateDir, log: silentLog });
     await new Pauses(directory, silentLog).load();
+    for (const name of await documentsIn(stateDir)) await directory.read(name, KEPT);
   } catch (error) {
     if (error instanceof StateError) {
       const [message = "", advice = ""] = error.message.split("; ");
@@ -31,4 +37,9 @@ export async function checkState({ stateDir }: ServerConfig): Promise<Findings> 
     }
   }
   return findings;
+}
+
+/** The names of its documents. */
+async function documentsIn(folder: string): Promise<string[]> {
+  return (await readdir(folder)).filter((name) => name.endsWith(".json")).sort();
 }

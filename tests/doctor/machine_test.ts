@@ -134,6 +134,8 @@ Deno.test("checkState() tries to write, reads what is kept, and leaves nothing b
   assert.match(await check(folder.file("a/b")), /^ok .*: Does not exist yet, can be created/);
   assert.deepEqual([...Deno.readDirSync(folder.path)], []);
   assert.match(await check("/proc/none"), /^failed .*: Cannot keep state: /);
+  await folder.write("history.json", '{"format": 1, "cars": ');
+  assert.match(await check(folder.path), /failed .*: Cannot read ".*history\.json": not JSON/);
   await folder.write("pauses.json", "{}");
   assert.match(await check(folder.path), /failed .*: Cannot read ".*pauses\.json": format: /);
 });
