@@ -1,5 +1,7 @@
 // JSON-RPC: the methods, and what the specification says of requests that are wrong.
 import assert from "node:assert/strict";
+import { setImmediate } from "node:timers";
+import { answerRpc } from "../../src/http/api/json_rpc.ts";
 import { METHODS } from "../../src/http/api/methods.ts";
 import type { ReloadReport } from "../../src/server/reload_report.ts";
 import { FRONT } from "../car/support.ts";
@@ -267,4 +269,20 @@ Deno.test("rpc tells a defect to the log, not to the client", async () => {
     message: "The method failed: see the server's log",
   });
   assert.match(fixture.log.texts("CRITICAL").join("\n"), /Defect in config.reload: Error: torn/);
+});
+
+Deno.test("A batch lets other work in between its requests", async () => {
+  const done: string[] = [];
+  const call = (method: string) => {
+    done.push(method);
+    setImmediate(() => done.push(`after ${method}`));
+    return Promise.resolve(method);
+  };
+  const batch = ["a", "b"].map((method, id) => ({ jsonrpc: "2.0", id, method }));
+  const text = await answerRpc(JSON.stringify(batch), { call, onDefect: assert.fail });
+  assert.deepEqual(done, ["a", "after a", "b", "after b"]);
+  assert.deepEqual(JSON.parse(text ?? ""), [
+    { jsonrpc: "2.0", id: 0, result: "a" },
+    { jsonrpc: "2.0", id: 1, result: "b" },
+  ]);
 });
