@@ -277,3 +277,40 @@ chromiumTest(
     await page.getByRole("row", { name: "car_4" }).waitFor();
   },
 );
+
+chromiumTest("page makes the rows of 500 cars a few at a time, the worst first", async (tab) => {
+  const { page } = tab;
+  await page.setViewportSize(SCREENS.phone);
+  await page.addInitScript(() => {
+    const added: number[] = [];
+    Object.assign(globalThis, { added });
+    new MutationObserver((records) => {
+      // A view that comes whole is one record, whose rows are within it.
+      const rows = records.flatMap(({ addedNodes }) => [...addedNodes]).flatMap((node) =>
+        node instanceof Element
+          ? [...node.matches("[data-car]") ? [node] : [], ...node.querySelectorAll("[data-car]")]
+          : []
+      );
+      added.push(new Set(rows).size);
+    }).observe(document, { subtree: true, childList: true });
+  });
+  const cars = Array.from({ length: 500 }, (_, index) => someCar(`car_${index + 1}`));
+  await using server = PageServer.start(
+    cars.map((car, index) => index === 400 ? someCar(car.car, { state: "ERROR" }) : car),
+  );
+  server.details.set("car_480", someDetail(someCar("car_480")));
+  await page.goto(server.url);
+  await page.locator('[data-car="car_500"]').waitFor({ state: "attached" });
+  const added = await page.evaluate(() => (globalThis as unknown as { added: number[] }).added);
+  assert.ok(Math.max(...added) <= 40, String(added));
+  assert.equal(added.reduce((sum, count) => sum + count, 0), 500);
+  const names = await page.locator("tbody th").allTextContents();
+  assert.deepEqual([names[0], names[1], names.at(-1)], ["car_401", "car_1", "car_500"]);
+  // Who comes back from a car far below finds it again, though its row was not made yet.
+  await page.goto(`${server.url}#/cars/car_480`);
+  await page.getByRole("heading", { name: "car_480", level: 1 }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.locator('[data-car="car_480"]').waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement?.textContent), "car_480");
+  assert.deepEqual(tab.complaints, []);
+});

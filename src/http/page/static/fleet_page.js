@@ -21,6 +21,8 @@ import { conditionOf, CONDITIONS, hasIncident, troubleText } from "./car_conditi
 
 /** Rows sorted by figures that change every second change places only that often. */
 const SETTLE_MS = 5000;
+/** Rows made in one frame, more than a phone shows: a large fleet never keeps the browser busy. */
+const ROWS_AT_ONCE = 40;
 
 /** The page of the whole fleet. */
 export class FleetPage {
@@ -33,6 +35,9 @@ export class FleetPage {
   #onView;
   /** @type {Map<string, Row>} */
   #rows = new Map();
+  /** Cars whose rows are still to be made, in the order of the table. @type {string[]} */
+  #pending = [];
+  #filling = 0;
   #incidents = new IncidentList();
   #tiles = new Tiles((show) => this.#want({ show }));
   #find = make("input", { type: "search", id: "find", autocomplete: "off", spellcheck: "false" });
@@ -91,6 +96,7 @@ export class FleetPage {
 
   /** @param {string | null} car the car that was looked at before, if any */
   focus(car) {
+    while (car !== null && this.#pending.includes(car)) this.#fill();
     const row = car === null ? undefined : this.#rows.get(car);
     if (row !== undefined && !row.element.hidden) row.link.focus();
     else this.element.querySelector("h1")?.focus({ preventScroll: true });
@@ -101,7 +107,9 @@ export class FleetPage {
     this.#find.select();
   }
 
-  stop() {}
+  stop() {
+    cancelAnimationFrame(this.#filling);
+  }
 
   /** @param {Changes} changes */
   update(changes) {
@@ -132,20 +140,37 @@ export class FleetPage {
       this.#rows.delete(name);
       this.#selection.remove(name);
     }
+    for (const name of this.#rows.keys()) this.#showCar(name);
+    this.#pending = [...this.#fleet.cars.values()]
+      .filter(({ car }) => !this.#rows.has(car))
+      .sort(compareBy(this.#view.sort, this.#view.down))
+      .map(({ car }) => car);
+    this.#fill();
+  }
+
+  /** Makes the next rows, and the others in the frames to come. */
+  #fill() {
+    cancelAnimationFrame(this.#filling);
     const added = document.createDocumentFragment();
-    for (const [name, car] of this.#fleet.cars) {
-      if (!this.#rows.has(name)) {
-        const row = new Row(name, this.#selection.cell(name));
-        this.#rows.set(name, row);
-        added.append(row.element);
-      }
-      this.#show(name, this.#fleet.now());
-      this.#rows.get(name)?.showRates(car);
-      this.#showHistory(name);
+    for (const name of this.#pending.splice(0, ROWS_AT_ONCE)) {
+      const row = new Row(name, this.#selection.cell(name));
+      this.#rows.set(name, row);
+      added.append(row.element);
+      this.#showCar(name);
     }
     this.#body.append(added);
     this.#sortedAt = this.#fleet.now();
     this.#arrange(this.#sortedAt);
+    if (this.#pending.length > 0) this.#filling = requestAnimationFrame(() => this.#fill());
+  }
+
+  /** @param {string} name */
+  #showCar(name) {
+    const car = this.#fleet.cars.get(name);
+    if (car === undefined) return;
+    this.#show(name, this.#fleet.now());
+    this.#rows.get(name)?.showRates(car);
+    this.#showHistory(name);
   }
 
   /**
@@ -194,7 +219,7 @@ export class FleetPage {
       this.#sortedAt === now || !COLUMNS.some((it) => it.key === this.#view.sort && it.restless)
     ) {
       const sorted = cars.toSorted(compareBy(this.#view.sort, this.#view.down));
-      reorder(this.#body, sorted.map((car) => this.#rows.get(car.car)?.element ?? this.#body));
+      reorder(this.#body, sorted.flatMap((car) => this.#rows.get(car.car)?.element ?? []));
     }
     let shown = 0;
     for (const car of cars) {
