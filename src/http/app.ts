@@ -6,9 +6,9 @@ import type { Health, Readiness } from "./api/schemas.ts";
 import { EVENTS, OPENAPI, openApiDocument } from "./api/describe.ts";
 import type { Authorization } from "./access/authorization.ts";
 import { addLogInRoutes } from "./access/log_in_routes.ts";
-import { errorResponse, RequestError } from "./errors.ts";
+import { errorResponse, RequestError, RpcError } from "./errors.ts";
 import type { EventStream } from "./event_stream.ts";
-import { answerRpc } from "./api/json_rpc.ts";
+import { answerRpc, RPC_ERRORS } from "./api/json_rpc.ts";
 import { callMethod, type Method, METHODS, type MethodSource } from "./api/methods.ts";
 import { type Bindings, createHono } from "./middleware.ts";
 import { bodyParameters, problemOf, queryParameters } from "./api/rest.ts";
@@ -139,8 +139,16 @@ async function rest(ask: Ask, method: Method, source: MethodSource): Promise<obj
 
 async function rpc(ask: Ask, source: MethodSource): Promise<Response> {
   const text = await jsonBody(ask);
+  const { caller } = ask.var;
   const answer = await answerRpc(text, {
-    call: (method, params) => callMethod(method, params, source, ask.var.caller),
+    async call(method, params) {
+      // Between the requests of a batch, the key may be revoked.
+      if (caller.ended.aborted) {
+        const message = "Expected a key that is configured: it was revoked";
+        throw new RpcError(RPC_ERRORS.FORBIDDEN, message);
+      }
+      return await callMethod(method, params, source, caller);
+    },
     onDefect: (method, error) =>
       source.log.critical(() =>
         `Defect in ${method}: ${error instanceof Error ? error.stack : error}`

@@ -286,3 +286,19 @@ Deno.test("A batch lets other work in between its requests", async () => {
     { jsonrpc: "2.0", id: 1, result: "b" },
   ]);
 });
+
+Deno.test("A key that is revoked during a batch does nothing more with it", async () => {
+  await using fixture: Fixture = await Fixture.start({
+    reload() {
+      fixture.operators.configure({ apiKey: "another-0123456789" });
+      return Promise.resolve(UNCHANGED);
+    },
+  });
+  const answer = await fixture.rpcText(JSON.stringify([
+    { jsonrpc: "2.0", id: 1, method: "config.reload" },
+    { jsonrpc: "2.0", id: 2, method: "car.pause", params: { car: "car_a" } },
+  ]));
+  const [reloaded, paused] = await answer.json() as [RpcAnswer, RpcAnswer];
+  assert.deepEqual([reloaded.result.applied, paused.error?.code], [true, -32003]);
+  assert.equal(fixture.pauses.get("car_a"), undefined);
+});
