@@ -18,6 +18,7 @@ const ROOMS = [
   "record",
   "server",
   "gateway",
+  "internal_server",
   "internal_client",
   "car",
   "session",

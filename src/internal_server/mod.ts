@@ -1,0 +1,17 @@
+// The gateway's side of its devices.
+export type { CloseReason, Effect, Input } from "./inputs.ts";
+export {
+  INTERNAL_SERVER_LIMITS,
+  INTERNAL_SERVER_SETTINGS,
+  type InternalServerLimits,
+  type InternalServerSettings,
+  type PushMode,
+  type Takeover,
+} from "./settings.ts";
+export {
+  createInternalServer,
+  type Environment,
+  type InternalServerState,
+  phaseOf,
+} from "./state.ts";
+export { deadlineOf, nextDeadline, type Step, step } from "./step.ts";
