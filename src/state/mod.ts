@@ -1,5 +1,5 @@
 // What survives a restart of the server: small JSON documents in a directory.
 export { StateError } from "./errors.ts";
-export { type Pause, Pauses } from "./pauses.ts";
+export { keptTime, type Pause, Pauses } from "./pauses.ts";
 export { StateDirectory, type StateDirectoryOptions } from "./state_directory.ts";
 export type { StateFile } from "./state_file.ts";

@@ -16,11 +16,15 @@ export interface Pause {
 }
 
 const NAME = "pauses.json";
+
+/** A time of a document, in milliseconds since the epoch, that can be written as a date. */
+export const keptTime = z.number().min(0).max(8_640_000_000_000_000);
+
 const document = z.strictObject({
   format: z.literal(1),
   pauses: z.record(
     z.string(),
-    z.strictObject({ by: z.string(), at: z.number(), reason: z.string() }),
+    z.strictObject({ by: z.string(), at: keptTime, reason: z.string() }),
   ),
 });
 

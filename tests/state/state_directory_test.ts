@@ -188,6 +188,15 @@ Deno.test("Pauses outlive their owner, with who, when and why; the first pause o
   await after.stop();
 });
 
+Deno.test("Pauses refuse a time that is no date, and name it", async () => {
+  await using folder = await TempFolder.make();
+  const pause = { by: "desk", at: 1e300, reason: "" };
+  await folder.write("pauses.json", JSON.stringify({ format: 1, pauses: { car_a: pause } }));
+  const directory = new StateDirectory({ path: folder.path, log: new ListLog() });
+  const pauses = new Pauses(directory, new ListLog());
+  await assert.rejects(pauses.load(), /^StateError: Cannot read ".*": pauses\.car_a\.at: /);
+});
+
 Deno.test("Pauses without a directory last as long as they do, and say so", async () => {
   const pauses = new Pauses(undefined, new ListLog());
   await pauses.load();

@@ -1,7 +1,7 @@
 // The history of a fleet over a day, which may survive a restart.
 import * as z from "zod";
 import { LOG_LEVELS } from "../../log/mod.ts";
-import type { StateDirectory, StateFile } from "../../state/mod.ts";
+import { keptTime, type StateDirectory, type StateFile } from "../../state/mod.ts";
 import { type Clock, every } from "../../time/mod.ts";
 import { EventList } from "./event_list.ts";
 import { type Sample, Series } from "./series.ts";
@@ -17,7 +17,7 @@ const document = z.strictObject({
   cars: z.record(z.string(), series),
   events: z.array(z.strictObject({
     id: z.int(),
-    at: z.number(),
+    at: keptTime,
     car: z.string(),
     level: z.enum(LOG_LEVELS),
     text: z.string(),
