@@ -146,7 +146,8 @@ class WallCar {
     setAttribute(this.#icon.use, "href", `#icon-${condition}`);
     setText(this.#word, CONDITIONS[condition].word);
     const { lastMessageAt, health } = car;
-    const heard = lastMessageAt === null ? "never" : formatSilence(now - lastMessageAt);
+    const silence = lastMessageAt === null ? "never" : formatSilence(now - lastMessageAt);
+    const heard = /\d/.test(silence) ? `${silence} ago` : silence;
     const isWell = condition === "running";
     const trouble = health.causes.length === 0 ? "" : `${troubleText(car, now)}; `;
     say(this.#trouble, isWell ? "" : `${trouble}heard ${heard}`);
