@@ -9,7 +9,7 @@ import { carSummaries, fleetView, type ViewSource } from "./api/views.ts";
 
 /** Clients at a time. */
 export const MAX_EVENT_CLIENTS = 32;
-/** A client with more bytes waiting, besides its first event, is too slow. */
+/** A client with more bytes waiting, besides as much as the whole fleet, is too slow. */
 const MAX_WAITING_BYTES = 1024 * 1024;
 
 type Client = ReadableStreamDefaultController<Uint8Array>;
@@ -33,6 +33,8 @@ export class EventStream implements FleetListener {
   readonly #kept = new EventBuffer(MAX_KEPT_BYTES);
   /** Ends the listening when no client has come back. */
   #linger: TimerHandle | undefined;
+  /** The size of the whole fleet: all cars may change at once, also for clients that come back. */
+  #fleetBytes = 0;
   /** The configuration that clients were last told. */
   #config: ServerConfig | undefined;
 
@@ -59,7 +61,7 @@ export class EventStream implements FleetListener {
       throw new RequestError(503, "busy", message, { "retry-after": "5" });
     }
     const first = this.#missed(lastEventId) ?? [this.#everything()];
-    const bytes = first.reduce((sum, { length }) => sum + length, 0);
+    const bytes = Math.max(first.reduce((sum, { length }) => sum + length, 0), this.#fleetBytes);
     let client: Client;
     const end = () => {
       this.#remove(client);
@@ -126,7 +128,10 @@ export class EventStream implements FleetListener {
 
   /** The state of the fleet after the last event. */
   #everything(): Uint8Array {
-    return this.#encode({ type: "fleet", ...fleetView(this.#source) }, this.#kept.newest);
+    const event = { type: "fleet" as const, ...fleetView(this.#source) };
+    const bytes = this.#encode(event, this.#kept.newest);
+    this.#fleetBytes = bytes.length;
+    return bytes;
   }
 
   #now(): number {

@@ -94,6 +94,22 @@ Deno.test("EventStream drops a client that does not read, and goes on for the ot
   assert.equal(clock.timers, 0);
 });
 
+Deno.test("EventStream has room for a change of all cars, also for a client that comes back", async () => {
+  await using fixture = await Fixture.start();
+  const watch = new FleetWatch(new VirtualClock());
+  const stream = new EventStream(
+    { fleet: fixture.server, watch, pauses: NONE, clock: systemClock, startedAt: 0 },
+    100,
+  );
+  const reader = stream.connect(STAYS).getReader();
+  const text = new TextDecoder().decode((await reader.read()).value);
+  const [, id] = /^id: (\S+)\n/.exec(text) ?? [];
+  stream.connect(STAYS, id);
+  stream.onChanged(["car_a"]);
+  assert.equal(stream.size, 2);
+  stream.stop();
+});
+
 Deno.test("EventStream sends everything again when the configuration changes", async () => {
   await using fixture = await Fixture.start();
   const clock = new VirtualClock();
