@@ -84,7 +84,10 @@ mosquittoTest(
     assert.equal(state, "RUNNING", "every status is answered");
     const [cause, ...others] = health.causes;
     assert.deepEqual([cause?.code, cause?.module, others], ["module_refuses_statuses", 1000, []]);
-    assert.match(cause?.text ?? "", /^Module 1000 refuses statuses: (\d+) of the last \1$/);
+    const text = /^Module 1000 refuses statuses: (\d+) of the last (\d+)$/.exec(cause?.text ?? "");
+    const [refused, all] = [Number(text?.[1]), Number(text?.[2])];
+    // One may be with the module.
+    assert.ok(refused === all || refused === all - 1, cause?.text ?? "no cause");
     assert.ok(lastMessageAgeMs !== null && lastMessageAgeMs < 10_000);
     const list = await desk.ask<CarList>("/api/v1/cars?health=degraded");
     assert.deepEqual([list.health.degraded, list.health.healthy, list.total], [1, 0, 1]);
