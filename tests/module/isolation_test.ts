@@ -18,10 +18,11 @@ function forkedPid(path: string): Promise<number> {
   return waitFor(async () => Number(await Deno.readTextFile(path).catch(() => "")), "the fork");
 }
 
-Deno.test("A host leads a session of its own, without a terminal", async () => {
+Deno.test("A host leads a process group of its own in the session of the server, without a terminal", async () => {
   await using test = await startHost();
   const { pid } = test.host;
-  assert.deepEqual(await belonging(pid), { group: pid, session: pid, tty: 0 });
+  const { session } = await belonging(Deno.pid);
+  assert.deepEqual(await belonging(pid), { group: pid, session, tty: 0 });
 });
 
 Deno.test("A library that signals its process group reaches no other process", async () => {
@@ -81,7 +82,7 @@ for (const [how, end] of Object.entries(ENDS)) {
   }
 }
 
-Deno.test("A process that has left its host's session does not hold up the host's end", async () => {
+Deno.test("A process that has left its host's group does not hold up the host's end", async () => {
   await using folder = await TempFolder.make();
   const child_pid = folder.file("pid");
   await using test = await startHost();

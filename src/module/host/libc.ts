@@ -9,7 +9,20 @@ const SYMBOLS = {
     result: "i32",
   },
   getppid: { parameters: [], result: "i32" },
-  setsid: { parameters: [], result: "i32" },
+  setpgid: {
+    parameters: [
+      "i32", // pid_t process, 0: this one
+      "i32", // pid_t group, 0: one that it leads
+    ],
+    result: "i32",
+  },
+  ioctl: {
+    parameters: [
+      "i32", // int descriptor
+      "usize", // unsigned long request
+    ],
+    result: "i32",
+  },
   fcntl: {
     parameters: [
       "i32", // int descriptor
@@ -83,6 +96,8 @@ const SIGKILL = 9n;
 const IOLBF = 1;
 const STDIN = 0;
 const O_RDONLY = 0;
+const O_NOCTTY = 0o400;
+const TIOCNOTTY = 0x5422n;
 const O_RDWR = 2;
 const O_ASYNC = 0o20000;
 const F_GETFL = 3;
@@ -117,12 +132,20 @@ export class LibC {
   }
 
   /**
-   * Makes this process the leader of its own session and process group, without a terminal: signals
-   * that a library sends to its group do not reach the server, and what the library has forked can
-   * be ended together with this process.
+   * Makes this process the leader of its own process group, without a terminal: signals that a
+   * library sends to its group do not reach the server, and what the library has forked can be ended
+   * together with this process.
+   *
+   * A session of its own would do the same, but Linux shares the cores out among sessions
+   * (`sched_autogroup`), and a server with its hosts has to be one: docs/benchmark.md.
    */
-  leadSession(): void {
-    this.#symbols.setsid();
+  leadGroup(): void {
+    const { setpgid, open, ioctl, close } = this.#symbols;
+    setpgid(0, 0);
+    const terminal = open(cString("/dev/tty"), O_RDWR | O_NOCTTY);
+    if (terminal < 0) return;
+    ioctl(terminal, TIOCNOTTY);
+    close(terminal);
   }
 
   /**

@@ -29,7 +29,7 @@ export async function runModuleHost(): Promise<number> {
     return 1;
   }
   const libc = new LibC();
-  libc.leadSession();
+  libc.leadGroup();
   libc.endGroupWithPipe();
   // Also when a library has closed the pipe.
   if (!libc.dieWithParent(invitation.parentPid)) libc.exitNow(1);
