@@ -1,8 +1,10 @@
 // Accepts connections for the embedded broker: TCP, TLS or WebSocket, each as a node stream.
 import type { Duplex } from "node:stream";
 import {
+  acceptAll,
   brokerAddress,
   ConnLink,
+  describeListenFailure,
   LinkStream,
   ListenError,
   readTls,
@@ -10,13 +12,8 @@ import {
 } from "../net/mod.ts";
 import type { BrokerConfig } from "../config/mod.ts";
 import { andSuppressed, type Log, Once } from "../log/mod.ts";
-import { type Clock, ReadShare, systemClock } from "../time/mod.ts";
+import { type Clock, systemClock } from "../time/mod.ts";
 import { type BrokerPeer, WebSocketUpgrade } from "./websocket_upgrade.ts";
-
-/** The pause after a connection that could not be accepted, in milliseconds. */
-const AGAIN_MS = 50;
-/** What accepting a connection counts for in a share of a turn, in bytes. */
-const ACCEPT_BYTES = 4096;
 
 /** Takes what connects. */
 export interface ListenOptions {
@@ -49,7 +46,7 @@ export async function listen(options: ListenOptions): Promise<BrokerListener> {
   try {
     return new Acceptor(listenAt(broker, material), options);
   } catch (cause) {
-    const message = `Cannot listen on ${brokerAddress(broker)}: ${reasonOf(cause)}`;
+    const message = `Cannot listen on ${brokerAddress(broker)}: ${describeListenFailure(cause)}`;
     throw new ListenError(message, { cause });
   }
 }
@@ -72,22 +69,26 @@ function listenAt(
 class Acceptor implements BrokerListener {
   readonly #listener: Deno.Listener;
   readonly #options: ListenOptions;
-  readonly #clock: Clock;
   readonly #once: Once;
   readonly #upgrade: WebSocketUpgrade | undefined;
   readonly #streams = new Set<Duplex>();
-  #closed = false;
+  readonly #closed = new AbortController();
 
   constructor(listener: Deno.Listener, options: ListenOptions) {
     const { broker: { protocol }, maxFrameBytes, clock = systemClock } = options;
     this.#listener = listener;
     this.#options = options;
-    this.#clock = clock;
     this.#once = new Once({ clock });
     if (protocol === "ws" || protocol === "wss") {
       this.#upgrade = new WebSocketUpgrade(maxFrameBytes, clock);
     }
-    void this.#acceptAll();
+    void acceptAll(listener, {
+      take: (conn) => this.#take(conn),
+      onError: (error) =>
+        this.#warn("accept", () => `cannot take a connection: ${describeListenFailure(error)}`),
+      closed: this.#closed.signal,
+      clock,
+    });
   }
 
   get port(): number {
@@ -95,24 +96,9 @@ class Acceptor implements BrokerListener {
   }
 
   close(): void {
-    this.#closed = true;
+    this.#closed.abort();
     this.#listener.close();
     this.#upgrade?.close();
-  }
-
-  async #acceptAll(): Promise<void> {
-    const share = new ReadShare();
-    while (true) {
-      try {
-        this.#take(await this.#listener.accept());
-        await share.spend(ACCEPT_BYTES);
-      } catch (error) {
-        if (this.#closed) return;
-        // The client is gone, or no file descriptors are left.
-        this.#warn("accept", () => `cannot take a connection: ${reasonOf(error)}`);
-        await new Promise<void>((resolve) => this.#clock.set(resolve, AGAIN_MS));
-      }
-    }
   }
 
   #take(conn: Deno.Conn): void {
@@ -137,14 +123,4 @@ class Acceptor implements BrokerListener {
     if (count === undefined) return;
     this.#options.log.warning(() => `The embedded broker ${text()}${andSuppressed(count)}`);
   }
-}
-
-function reasonOf(cause: unknown): string {
-  const { message, code } = cause as Error & { code?: string };
-  if (code === "EADDRINUSE") return "the port is in use; end what listens there, or take another";
-  if (code === "EACCES") return "not permitted; ports below 1024 are for root, take another";
-  if (code === "EADDRNOTAVAIL") {
-    return "the address is not this machine's; 0.0.0.0 listens on all it has";
-  }
-  return message;
 }

@@ -1,6 +1,12 @@
 // The gateway's side of its devices.
 export type { CloseReason, Effect, Input } from "./inputs.ts";
 export {
+  InternalServer,
+  type InternalServerOptions,
+  type ModuleHandler,
+} from "./internal_server.ts";
+export type { ListenAddress } from "./listen.ts";
+export {
   INTERNAL_SERVER_LIMITS,
   INTERNAL_SERVER_SETTINGS,
   type InternalServerLimits,
@@ -15,3 +21,4 @@ export {
   phaseOf,
 } from "./state.ts";
 export { deadlineOf, nextDeadline, type Step, step } from "./step.ts";
+export type { InternalServerStatistics } from "./statistics.ts";

@@ -39,9 +39,20 @@ export class TlsFileError extends Error {
   override readonly name = "TlsFileError";
 }
 
-/** The embedded broker cannot listen at its address. */
+/** Nobody can connect: it cannot listen at its address. */
 export class ListenError extends Error {
   override readonly name = "ListenError";
+}
+
+/** Why it cannot listen, or accept, and what to do about it. */
+export function describeListenFailure(cause: unknown): string {
+  const { message, code } = cause as Error & { code?: string };
+  if (code === "EADDRINUSE") return "the port is in use; end what listens there, or take another";
+  if (code === "EACCES") return "not permitted; ports below 1024 are for root, take another";
+  if (code === "EADDRNOTAVAIL") {
+    return "the address is not this machine's; 0.0.0.0 listens on all it has";
+  }
+  return message;
 }
 
 /** The server cannot listen. */

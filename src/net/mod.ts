@@ -1,4 +1,5 @@
 // Byte connections: addresses, TCP, TLS, and the client side of WebSockets.
+export { acceptAll, type AcceptOptions } from "./accept.ts";
 export {
   brokerAddress,
   type Endpoint,
@@ -14,6 +15,7 @@ export {
   BrokerClosedError,
   BrokerRefusedError,
   BrokerStalledError,
+  describeListenFailure,
   HttpListenError,
   ListenError,
   MalformedFrameError,

@@ -30,17 +30,24 @@ export class FrameReader {
     return this.#held > 0 || this.#bodyBytes !== null;
   }
 
+  /** Bytes that came and were not yielded, without the header of the frame that has begun. */
+  get heldBytes(): number {
+    return this.#held;
+  }
+
   /**
    * Takes what the network brought, and yields the bodies that are whole now. They are copies.
+   * Who stops early gets the rest from the next call, which may bring no bytes.
    *
    * @throws {MalformedMessageError} at a length of 0 or above the limit; the stream is unusable
    * then.
    */
   *take(bytes: Uint8Array): Generator<Uint8Array, void, void> {
-    if (bytes.length === 0) return;
-    // The caller may use its buffer again.
-    this.#chunks.push(new Uint8Array(bytes));
-    this.#held += bytes.length;
+    if (bytes.length > 0) {
+      // The caller may use its buffer again.
+      this.#chunks.push(new Uint8Array(bytes));
+      this.#held += bytes.length;
+    }
     while (true) {
       if (this.#bodyBytes === null) {
         if (this.#held < HEADER_BYTES) return;

@@ -1,0 +1,54 @@
+// Where an internal server listens: TCP, or a Unix socket.
+import { describeListenFailure, hostPort, ListenError } from "../net/mod.ts";
+
+/** A TCP port, 0 for any free one, or the path of a Unix socket. */
+export type ListenAddress =
+  | { readonly port: number; /** @default {"0.0.0.0"} */ readonly host?: string }
+  | { readonly path: string };
+
+/**
+ * Listens with the runtime's own connections. Of a Unix socket that nobody listens on any more, the
+ * file is replaced.
+ *
+ * @throws {ListenError} when the address cannot be had.
+ */
+export async function listenAt(
+  address: ListenAddress,
+): Promise<Deno.Listener | Deno.UnixListener> {
+  try {
+    if ("port" in address) {
+      return Deno.listen({ hostname: address.host ?? "0.0.0.0", port: address.port });
+    }
+    if (await isLeftBehind(address.path)) await Deno.remove(address.path);
+    return Deno.listen({ transport: "unix", path: address.path });
+  } catch (cause) {
+    const where = describeAddress(address);
+    const why = "path" in address && (cause as { code?: string }).code === "EADDRINUSE"
+      ? "the file exists; end what listens there, or take another"
+      : describeListenFailure(cause);
+    throw new ListenError(`Cannot listen for devices on "${where}": ${why}`, { cause });
+  }
+}
+
+/** Closes a listener, and removes the file of a Unix socket. */
+export async function closeListener(listener: Deno.Listener | Deno.UnixListener): Promise<void> {
+  const { addr } = listener;
+  listener.close();
+  if (addr.transport === "unix") await Deno.remove(addr.path).catch(() => {});
+}
+
+function describeAddress(address: ListenAddress): string {
+  return "path" in address ? address.path : hostPort(address.host ?? "0.0.0.0", address.port);
+}
+
+/** Whether the file is a socket that a process has left behind. */
+async function isLeftBehind(path: string): Promise<boolean> {
+  const file = await Deno.lstat(path).catch(() => null);
+  if (file?.isSocket !== true) return false;
+  try {
+    (await Deno.connect({ transport: "unix", path })).close();
+    return false;
+  } catch (error) {
+    return error instanceof Deno.errors.ConnectionRefused;
+  }
+}
