@@ -1,6 +1,6 @@
 // The driver of an internal server: sockets and time in, what its core decides out.
 import { andSuppressed, type Log, Once } from "../log/mod.ts";
-import { acceptAll, ConnLink, describeListenFailure, type Link } from "../net/mod.ts";
+import { acceptAll, ConnLink, describeListenFailure, type Link, ListenError } from "../net/mod.ts";
 import { type Device, deviceKey, NO_BYTES } from "../protocol/mod.ts";
 import { decodeDeviceMessage } from "../protocol/codec/mod.ts";
 import { Alarm, type Clock, systemClock } from "../time/mod.ts";
@@ -69,10 +69,14 @@ export class InternalServer {
   /**
    * Accepts devices at an address, besides others it was given; returns where.
    *
-   * @throws {ListenError} when the address cannot be had.
+   * @throws {ListenError} when the address cannot be had, or the server has stopped.
    */
   async listen(address: ListenAddress): Promise<Deno.Addr> {
     const listener = await listenAt(address);
+    if (this.#stopped.signal.aborted) {
+      await closeListener(listener);
+      throw new ListenError("Cannot listen for devices: the internal server has stopped");
+    }
     this.#listeners.push(listener);
     void acceptAll(listener, {
       take: (conn) => this.#accept(conn),
@@ -265,7 +269,9 @@ export class InternalServer {
     try {
       call();
     } catch (error) {
-      this.#log.error(() => `The module handler failed: ${error}`);
+      const count = this.#once.ask("handler");
+      if (count === undefined) return;
+      this.#log.error(() => `The module handler failed: ${error}${andSuppressed(count)}`);
     }
   }
 

@@ -3,15 +3,19 @@ import assert from "node:assert/strict";
 import {
   type CloseReason,
   INTERNAL_SERVER_LIMITS,
+  INTERNAL_SERVER_SETTINGS,
+  InternalServer,
   type InternalServerSettings,
 } from "../../src/internal_server/mod.ts";
 import { ListenError } from "../../src/net/mod.ts";
 import { encodeDeviceMessage, frameOf } from "../../src/protocol/codec/mod.ts";
 import { DeviceConnectResponseType as Type } from "../../src/protocol/mod.ts";
 import type { Cut } from "../internal_client/scripted_gateway.ts";
+import { ListLog } from "../support/list_log.ts";
 import { TempFolder } from "../support/temp.ts";
+import { VirtualClock } from "../support/virtual_clock.ts";
 import { waitFor } from "../support/wait.ts";
-import { type ScriptedDevice, Stage } from "./scripted_device.ts";
+import { ScriptedDevice, Stage } from "./scripted_device.ts";
 import { BETTER_BUTTON, BUTTON, bytes, LAMP, OTHER_BUTTON, WORSE_BUTTON } from "./support.ts";
 
 const CUTS: readonly Cut[] = ["whole", "byte by byte", "header apart"];
@@ -368,6 +372,32 @@ Deno.test("a Unix socket serves as a port does, and its file is replaced and rem
     );
   }
   await assert.rejects(Deno.stat(path), Deno.errors.NotFound);
+});
+
+Deno.test("a server that has stopped listens no more", async () => {
+  await using stage = await Stage.start();
+  await stage.server.stop();
+  await assert.rejects(
+    stage.server.listen({ host: "127.0.0.1", port: 0 }),
+    new ListenError("Cannot listen for devices: the internal server has stopped"),
+  );
+});
+
+Deno.test("a module handler that throws has not answered, and is reported", async () => {
+  const [log, clock] = [new ListLog(), new VirtualClock()];
+  const fail = () => {
+    throw new Error("no module");
+  };
+  const handler = { onConnected: fail, onStatus: fail, onDisconnected: fail };
+  const server = new InternalServer({ settings: INTERNAL_SERVER_SETTINGS, handler, log, clock });
+  const { port } = await server.listen({ host: "127.0.0.1", port: 0 }) as Deno.NetAddr;
+  const device = new ScriptedDevice(await Deno.connect({ hostname: "127.0.0.1", port }), "whole");
+  await device.connect(BUTTON);
+  await waitFor(() => server.statistics.devices === 1, "the device to be registered");
+  clock.pass(250);
+  await device.closed;
+  assert.deepEqual(log.texts("ERROR"), ["The module handler failed: Error: no module"]);
+  await server.stop();
 });
 
 Deno.test("a port that is taken is named", async () => {
