@@ -166,6 +166,18 @@ Deno.test("Only the new contexts of a car are on probation", () => {
   assert.deepEqual(world.hostsOf(world.add([1])), [1]);
 });
 
+Deno.test("What has proved itself before it takes over need not do so again", () => {
+  const world = new World(4);
+  const car = world.add([1]);
+  world.settle();
+  world.take({ type: "prepare", car, specs: [versioned("car_1", 1, 1)] });
+  world.settle();
+  world.until(60_000);
+  world.takeOver(car);
+  world.settle();
+  assert.deepEqual(world.hostsOf(world.add([1])), world.hostsOf(car));
+});
+
 Deno.test("Contexts on probation join others when 32 hosts are nearly empty", () => {
   const world = new World(15);
   const served = world.add([1]);

@@ -3,6 +3,7 @@ import { afterAttempt, forgiven } from "./attempts.ts";
 import type { Emptying } from "./consolidation.ts";
 import type { SupervisorEffect, SupervisorInput } from "./effects.ts";
 import { hostOf, leave, moveIn, release, tenantOf } from "./places.ts";
+import { hasBeenWell } from "./quarantine.ts";
 import {
   type ContextEntry,
   type Environment,
@@ -26,7 +27,9 @@ export function takeOver(
   const isKept = ({ spec }: ContextEntry) => includesSpec(coming.specs, spec);
   const contexts = [...coming.contexts, ...serving.contexts.filter(isKept)]
     .sort((one, other) => one.id - other.id);
-  const set: ModuleSet = { ...coming, contexts, attempting: true };
+  // What has proved itself before it took over need not do so again.
+  const past = hasBeenWell(coming, environment.now) ? forgiven(coming) : coming;
+  const set: ModuleSet = { ...past, contexts, attempting: true };
   const next = withCar(state, { ...car, serving: set, coming: null });
   for (const context of contexts) {
     if (context.stage === "open") effects.push({ type: "attach", car: id, context: context.id });
