@@ -37,7 +37,7 @@ export class Peer {
       }
     });
     socket.on("error", () => {});
-    this.closed = once(socket, "close");
+    this.closed = new Promise((resolve) => socket.on("close", resolve));
   }
 
   /** The next message of the device. */
@@ -138,7 +138,9 @@ export class ScriptedGateway implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     // The server's own "close" never comes in Deno 2.4 when a socket has ended by itself.
-    const closed = [...this.#sockets].map((socket) => once(socket, "close"));
+    const closed = [...this.#sockets].map((socket) =>
+      new Promise((resolve) => socket.on("close", resolve))
+    );
     this.#server.close();
     for (const socket of this.#sockets) socket.destroy();
     await Promise.all(closed);
