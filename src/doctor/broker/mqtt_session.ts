@@ -1,4 +1,5 @@
 // A plain MQTT connection for tests, without the shortcuts of the server's transport.
+import { setImmediate } from "node:timers/promises";
 import type { MqttClient } from "mqtt";
 import type { BrokerConfig } from "../../config/mod.ts";
 import {
@@ -122,9 +123,12 @@ export class MqttSession implements AsyncDisposable {
   /** Disconnects from the broker cleanly, within a second. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#client.end(!this.#client.connected);
-    if (await within(this.#closed.promise, LEAVE_MS, systemClock)) return;
-    this.#client.stream.destroy();
-    await this.#closed.promise;
+    if (!await within(this.#closed.promise, LEAVE_MS, systemClock)) {
+      this.#client.stream.destroy();
+      await this.#closed.promise;
+    }
+    // mqtt.js still ends the stream in a later turn when the broker has closed it before that.
+    await setImmediate();
   }
 
   #answered<T>(answer: Promise<T>, to: string): Promise<T> {
