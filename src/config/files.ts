@@ -1,6 +1,7 @@
 // The file system as a configuration sees it. Reading a configuration is pure: it looks files up in
 // a table; missing entries are filled in, and it is read again.
 import { isAbsolute, resolve } from "node:path";
+import type { Faults } from "./errors.ts";
 import {
   describeFileError,
   type FileKind,
@@ -163,6 +164,38 @@ export function readSecret(
 ): FoundFile & { readonly text?: string } {
   const read = readFound(name, place, MAX_SECRET_BYTES);
   return !read.ok || read.text === undefined ? read : { ...read, text: secretOf(read.text) };
+}
+
+/** A secret, and the key that it stands under: its own, or that of its file. */
+export interface GivenSecret {
+  readonly text: string | undefined;
+  readonly path: string;
+}
+
+/**
+ * The secret that a key gives, or that is in the file that `<key>_file` names.
+ *
+ * @param path of the key
+ * @returns undefined when both are given or the file cannot be read, which is reported
+ */
+export function givenSecret(
+  path: string,
+  given: string | undefined,
+  file: string | undefined,
+  place: ConfigPlace,
+  faults: Faults,
+): GivenSecret | undefined {
+  if (file === undefined) return { text: given, path };
+  const filePath = `${path}_file`;
+  const name = path.slice(path.indexOf(".") + 1);
+  if (given !== undefined) {
+    faults.problem(filePath, `Expected either "${name}" or "${name}_file": found both`);
+    return undefined;
+  }
+  const read = readSecret(file, place);
+  if (read.ok) return { text: read.text, path: filePath };
+  faults.problem(filePath, read.message);
+  return undefined;
 }
 
 /** The secret in a file's text: editors end it with a newline. Spaces and further lines are part of it. */

@@ -4,7 +4,7 @@ import { isLoopback } from "../../net/mod.ts";
 import { joinPath, quote } from "../../text/mod.ts";
 import type { CommonInput } from "../dialects/dialect.ts";
 import type { Faults } from "../errors.ts";
-import { type ConfigPlace, findPem, readSecret } from "../files.ts";
+import { type ConfigPlace, findPem, givenSecret } from "../files.ts";
 import { defaultOf } from "../keys/key.ts";
 import { HTTP } from "../keys/keys.ts";
 import type { HttpConfig, KeyConfig } from "./config.ts";
@@ -89,15 +89,11 @@ function resolveKeys(
 
 function resolveKey(http: HttpInput, place: ConfigPlace, faults: Faults): string | undefined {
   const { api_key: given, api_key_file: file } = http;
-  if (given !== undefined && file !== undefined) {
-    faults.problem("http.api_key_file", 'Expected either "api_key" or "api_key_file": found both');
-    return undefined;
-  }
-  if (file === undefined) return checkedKey(given, "http.api_key", faults);
-  const read = readSecret(file, place);
-  if (read.ok) return checkedKey(read.text ?? "", "http.api_key_file", faults);
-  faults.problem("http.api_key_file", read.message);
-  return undefined;
+  const key = givenSecret("http.api_key", given, file, place, faults);
+  if (key === undefined) return undefined;
+  // A file that is not read yet has no key.
+  const text = file === undefined ? key.text : key.text ?? "";
+  return checkedKey(text, key.path, faults);
 }
 
 function checkedKey(key: string | undefined, path: string, faults: Faults): string | undefined {

@@ -2,7 +2,7 @@
 import { isLoopback } from "../../net/mod.ts";
 import type { CommonInput } from "../dialects/dialect.ts";
 import type { Faults } from "../errors.ts";
-import { type ConfigPlace, readSecret } from "../files.ts";
+import { type ConfigPlace, givenSecret } from "../files.ts";
 import { defaultOf } from "../keys/key.ts";
 import { OPENTELEMETRY } from "../keys/keys.ts";
 import type { OpenTelemetryConfig, WebhookConfig } from "./config.ts";
@@ -67,16 +67,9 @@ function resolveSecret(
   place: ConfigPlace,
   faults: Faults,
 ): string | undefined {
-  if (file === undefined) return given;
-  const name = path.slice(path.indexOf(".") + 1);
-  if (given !== undefined) {
-    faults.problem(`${path}_file`, `Expected either "${name}" or "${name}_file": found both`);
-    return undefined;
-  }
-  const read = readSecret(file, place);
-  if (!read.ok) faults.problem(`${path}_file`, read.message);
-  else if (read.text === "") faults.problem(`${path}_file`, "Expected a secret: the file is empty");
-  else return read.text;
+  const secret = givenSecret(path, given, file, place, faults);
+  if (secret?.text !== "" || file === undefined) return secret?.text;
+  faults.problem(secret.path, "Expected a secret: the file is empty");
   return undefined;
 }
 
