@@ -53,6 +53,7 @@ const FILES = [
   "session.js",
   "sorting.js",
   "tiles.js",
+  "view_parts.js",
   "wall_page.js",
   "car_condition.js",
 ] as const;

@@ -1,9 +1,10 @@
 // @ts-check
 /// <reference lib="dom" />
 // What operators have done.
-import { keepChildren, make, say } from "./dom.js";
+import { make, say } from "./dom.js";
 import { formatTime } from "./format.js";
 import { session } from "./session.js";
+import { wayBack, WideTable } from "./view_parts.js";
 
 /** @typedef {import("../../access/audit.ts").AuditedAction} AuditedAction */
 
@@ -18,7 +19,7 @@ export class AuditPage {
   #car;
   #limit = PAGE;
   #stopped = false;
-  #body = make("tbody", { role: "rowgroup" });
+  #table = new WideTable("Actions", COLUMNS);
   #note = make("p", { class: "empty", role: "status" });
   #more = make("button", { type: "button", hidden: true }, "Show more");
   #heading;
@@ -34,20 +35,13 @@ export class AuditPage {
     this.#fleet = fleet;
     this.#car = car;
     this.#heading = make("h1", { tabindex: "-1" }, car === "" ? "Actions" : `Actions on ${car}`);
-    const heads = COLUMNS.map((name) => make("th", { scope: "col", role: "columnheader" }, name));
-    const head = make("thead", { role: "rowgroup" }, make("tr", { role: "row" }, ...heads));
-    const label = { class: "wide", tabindex: "0", role: "region", "aria-label": "Actions" };
     this.element = make(
       "article",
       { class: "one" },
-      make(
-        "nav",
-        { "aria-label": "Back" },
-        make("a", { href: back, class: "back" }, "All cars"),
-      ),
+      wayBack(back),
       this.#heading,
       this.#note,
-      make("div", label, make("table", { role: "table" }, head, this.#body)),
+      this.#table.element,
       this.#more,
     );
     this.#more.addEventListener("click", () => {
@@ -87,14 +81,12 @@ export class AuditPage {
   #show(actions) {
     say(this.#note, actions.length === 0 ? "Nobody has done anything yet" : "");
     this.#more.hidden = actions.length < this.#limit || this.#limit >= 500;
-    keepChildren(
-      this.#body,
-      actions,
-      ({ id }) => String(id),
-      (action) => {
+    this.#table.show(actions.map((action) => ({
+      key: String(action.id),
+      cells: () => {
         const { cars, carCount } = action;
         const more = carCount > 8 ? ` and ${carCount - 8} more` : "";
-        const cells = [
+        return [
           formatTime(action.at, this.#fleet.now()),
           action.who,
           action.from,
@@ -102,11 +94,8 @@ export class AuditPage {
           cars.slice(0, 8).join(", ") + more,
           action.detail,
           action.result,
-        ].map((text, index) =>
-          make("td", { role: "cell", "data-label": COLUMNS[index] ?? "" }, text)
-        );
-        return make("tr", { role: "row" }, ...cells);
+        ];
       },
-    );
+    })));
   }
 }

@@ -10,6 +10,7 @@ import { DeviceCards } from "./device_cards.js";
 import { keepChildren, make, makeIcon, say, setAttribute } from "./dom.js";
 import { formatMs } from "./format.js";
 import { conditionOf, CONDITIONS } from "./car_condition.js";
+import { WideTable } from "./view_parts.js";
 
 /** @typedef {import("../../api/schemas.ts").CarDetail} CarDetail */
 /** @typedef {import("./fleet.js").Changes} Changes */
@@ -173,7 +174,6 @@ export class CarPage {
 /** A list as a table, whose rows are only made while somebody can see them. */
 class List {
   #list;
-  #body = make("tbody", { role: "rowgroup" });
   #table;
   #empty;
   #count = make("span", { class: "muted" });
@@ -185,19 +185,9 @@ class List {
   /** @param {import("./car_lists.js").CarList} list */
   constructor(list) {
     this.#list = list;
-    // The roles say what the elements say, for browsers that forget it when rows are cards.
-    const heads = list.columns.map((column) =>
-      make("th", { scope: "col", role: "columnheader" }, column)
-    );
-    const head = make("thead", { role: "rowgroup" }, make("tr", { role: "row" }, ...heads));
-    // A table that is wider than the window is scrolled, by keyboard too.
-    this.#table = make(
-      "div",
-      { class: "wide", tabindex: "0", role: "region", "aria-label": list.title },
-      make("table", { role: "table" }, head, this.#body),
-    );
+    this.#table = new WideTable(list.title, list.columns);
     this.#empty = make("p", { class: "empty" }, list.empty);
-    this.element = make("section", {}, this.#table, this.#empty);
+    this.element = make("section", {}, this.#table.element, this.#empty);
   }
 
   /** The list behind its title. */
@@ -217,17 +207,11 @@ class List {
    */
   show(car, now) {
     this.#latest = [car, now];
-    const { columns } = this.#list;
     const rows = this.#list.rows(car, now);
     say(this.#count, String(rows.length));
     if (this.#fold !== null && !this.#fold.open) return;
     this.#empty.hidden = rows.length > 0;
-    this.#table.hidden = rows.length === 0;
-    keepChildren(this.#body, rows, ({ key }) => key, (row) => {
-      const cells = row.cells().map((cell, index) =>
-        make("td", { role: "cell", "data-label": columns[index] ?? "" }, cell)
-      );
-      return make("tr", { role: "row", class: row.mark ?? "" }, ...cells);
-    });
+    this.#table.element.hidden = rows.length === 0;
+    this.#table.show(rows);
   }
 }

@@ -1,10 +1,11 @@
 // @ts-check
 /// <reference lib="dom" />
 // The last hour or day of the fleet or of one car, and what happened.
-import { keepChildren, make, say, setAttribute } from "./dom.js";
+import { make, say, setAttribute } from "./dom.js";
 import { formatTime } from "./format.js";
 import { HistoryChart } from "./history_chart.js";
 import { session } from "./session.js";
+import { wayBack, WideTable } from "./view_parts.js";
 
 /** @typedef {import("../../../observe/mod.ts").ListedEvent} ListedEvent */
 /** @typedef {{car: string, span: string, level: string, find: string}} Wanted */
@@ -43,7 +44,7 @@ export class HistoryPage {
   /** What was asked last: an older answer is of no use. */
   #asked = 0;
   #chart = new HistoryChart();
-  #body = make("tbody", { role: "rowgroup" });
+  #table = new WideTable("Events", COLUMNS);
   #note = make("p", { class: "empty", role: "status" });
   #more = make("button", { type: "button", hidden: true }, "Show older");
   #download = make("a", { download: true }, "Download as CSV");
@@ -84,17 +85,10 @@ export class HistoryPage {
       this.#limit += PAGE;
       void this.#refresh();
     });
-    const heads = COLUMNS.map((name) => make("th", { scope: "col", role: "columnheader" }, name));
-    const head = make("thead", { role: "rowgroup" }, make("tr", { role: "row" }, ...heads));
-    const label = { class: "wide", tabindex: "0", role: "region", "aria-label": "Events" };
     this.element = make(
       "article",
       { class: "one" },
-      make(
-        "nav",
-        { "aria-label": "Back" },
-        make("a", { href: back, class: "back" }, "All cars"),
-      ),
+      wayBack(back),
       this.#heading,
       make("div", { class: "tools" }, ...this.#spans.map(({ button }) => button)),
       this.#chart.element,
@@ -107,7 +101,7 @@ export class HistoryPage {
         this.#download,
       ),
       this.#note,
-      make("div", label, make("table", { role: "table" }, head, this.#body)),
+      this.#table.element,
       this.#more,
     );
     this.#timer = setInterval(() => void this.#refresh(), REFRESH_MS);
@@ -176,22 +170,16 @@ export class HistoryPage {
   #show(events) {
     say(this.#note, events.length === 0 ? "No such event is remembered" : "");
     this.#more.hidden = events.length < this.#limit;
-    keepChildren(
-      this.#body,
-      events,
-      ({ id }) => String(id),
-      ({ at, car, level, text, device }) => {
-        const bad = level === "ERROR" || level === "CRITICAL";
-        const link = make("a", { href: `#/cars/${encodeURIComponent(car)}` }, car);
-        const cells = [formatTime(at, this.#fleet.now()), link, level, text, device ?? ""];
-        return make(
-          "tr",
-          { role: "row", class: bad ? "bad" : "" },
-          ...cells.map((cell, index) =>
-            make("td", { role: "cell", "data-label": COLUMNS[index] ?? "" }, cell)
-          ),
-        );
-      },
-    );
+    this.#table.show(events.map(({ id, at, car, level, text, device }) => ({
+      key: String(id),
+      mark: level === "ERROR" || level === "CRITICAL" ? "bad" : "",
+      cells: () => [
+        formatTime(at, this.#fleet.now()),
+        make("a", { href: `#/cars/${encodeURIComponent(car)}` }, car),
+        level,
+        text,
+        device ?? "",
+      ],
+    })));
   }
 }
