@@ -9,6 +9,12 @@ export {
 export { readElf } from "./elf.ts";
 export { loadErrorLines, ModuleLoadError, type ModuleLoadErrorKind } from "./errors.ts";
 export { SYMBOLS } from "./host/c_abi.ts";
+export {
+  GATEWAY_OK,
+  type GatewayCall,
+  type GatewayModule,
+  type GatewayReturn,
+} from "./gateway_call.ts";
 export { CONTEXTS_PER_HOST } from "./host_contexts.ts";
 export type { ModuleHostSnapshot } from "./host_model.ts";
 export { ModuleHost } from "./module_host.ts";
