@@ -2,6 +2,7 @@
 // connected.
 import type { Note } from "../session/mod.ts";
 import { type Device, deviceKey } from "../protocol/mod.ts";
+import type { SeenStatus } from "./car_record.ts";
 import type { Unserved } from "./health/health.ts";
 
 /** Maximum number of devices per car; a gateway may invent more. */
@@ -9,6 +10,12 @@ const MAX_DEVICES = 1000;
 
 /** Reasons that are told of one session. */
 const MAX_REASONS = 10;
+
+/**
+ * Bytes of last statuses per car, with their identities; beyond them, that of the device that was
+ * silent for longest is forgotten.
+ */
+const MAX_STATUS_BYTES = 128 * 1024;
 
 /** A device of the current or last session. Times are in milliseconds since the epoch. */
 export interface SeenDevice {
@@ -20,9 +27,42 @@ export interface SeenDevice {
   why: string | null;
 }
 
+/** The last status of each device, whether it is listed yet or not. */
+class LastStatuses {
+  /** The one that was heard last at the end. */
+  readonly #statuses = new Map<string, SeenStatus>();
+  #bytes = 0;
+
+  get(id: string): SeenStatus | null {
+    return this.#statuses.get(id) ?? null;
+  }
+
+  set(status: SeenStatus): void {
+    this.#forget(status.device);
+    this.#statuses.set(status.device, status);
+    this.#bytes += sizeOf(status);
+    for (const id of this.#statuses.keys()) {
+      if (this.#bytes <= MAX_STATUS_BYTES && this.#statuses.size <= MAX_DEVICES) return;
+      this.#forget(id);
+    }
+  }
+
+  #forget(id: string): void {
+    const status = this.#statuses.get(id);
+    if (status === undefined) return;
+    this.#statuses.delete(id);
+    this.#bytes -= sizeOf(status);
+  }
+}
+
+function sizeOf({ device, data, errorMessage }: SeenStatus): number {
+  return 2 * device.length + data.data.length + errorMessage.data.length;
+}
+
 /** Devices of one car by identity. */
 export class CarDevices {
   readonly #devices = new Map<string, SeenDevice>();
+  readonly #last = new LastStatuses();
   #over = false;
 
   /** Identity and device, connected ones first. */
@@ -32,12 +72,18 @@ export class CarDevices {
     return [...all.filter(connected), ...all.filter((one) => !connected(one))];
   }
 
+  /** The last status of a device, perhaps of an earlier session. */
+  lastStatusOf(id: string): SeenStatus | null {
+    return this.#last.get(id);
+  }
+
   /** A status has come. */
-  heard(id: string, at: number, counter: number): void {
-    const seen = this.#devices.get(id);
+  heard(status: SeenStatus): void {
+    this.#last.set(status);
+    const seen = this.#devices.get(status.device);
     if (seen === undefined) return;
-    seen.lastStatusAt = at;
-    seen.lastStatusCounter = counter;
+    seen.lastStatusAt = status.at;
+    seen.lastStatusCounter = status.counter;
   }
 
   /** Takes a note of the session. @returns whether devices have connected or disconnected */
@@ -101,7 +147,11 @@ export class CarDevices {
     const id = deviceKey(device);
     const known = this.#devices.get(id);
     if (known === undefined && this.#devices.size >= MAX_DEVICES) return;
-    const { lastStatusAt = null, lastStatusCounter = null } = known ?? {};
+    const last = this.#last.get(id);
+    const {
+      lastStatusAt = last?.at ?? null,
+      lastStatusCounter = last?.counter ?? null,
+    } = known ?? {};
     this.#devices.set(id, { device, connectedSince, lastStatusAt, lastStatusCounter, why });
   }
 }

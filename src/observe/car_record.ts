@@ -175,7 +175,7 @@ export class CarRecord {
   #onStatus(status: Status, at: number): void {
     const { messageCounter: counter, deviceState: state } = status;
     const device = deviceKey(status.device);
-    this.statuses.push({
+    const seen: SeenStatus = {
       at,
       device,
       state,
@@ -183,8 +183,9 @@ export class CarRecord {
       data: keep(status.statusData),
       errorMessage: keep(status.errorMessage),
       responseMs: null,
-    });
-    this.devices.heard(device, at, counter);
+    };
+    this.statuses.push(seen);
+    this.devices.heard(seen);
   }
 
   #onAnswer({ messageCounter, receivedAt, device }: Status, now: number): void {

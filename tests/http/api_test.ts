@@ -156,6 +156,37 @@ Deno.test("GET /api/v1/cars/{car} keeps the newest of what happens, and no more"
   assert.deepEqual(statuses.slice(0, 2).map(({ data }) => data.text), ["99", "98"]);
 });
 
+Deno.test("GET /api/v1/cars/{car} has the last status of a quiet device, also in its next session", async () => {
+  await using fixture = (await Fixture.start()).up();
+  const gateway = await new TestGateway(fixture, "car_a").run([FRONT, REAR]);
+  const rear = async () => {
+    const { devices } = await fixture.json<CarDetail>("/api/v1/cars/car_a");
+    return devices.find(({ role }) => role === "rear");
+  };
+  const first = await rear();
+  assert.deepEqual(
+    [first?.lastStatus?.state, first?.lastStatus?.counter, first?.lastStatusCounter],
+    [
+      "CONNECTING",
+      1,
+      1,
+    ],
+  );
+  gateway.status(REAR, '{"level": 4}');
+  for (let index = 0; index < 30; index++) gateway.status(FRONT, `${index}`);
+  await settled();
+  const quiet = await rear();
+  assert.deepEqual([quiet?.lastStatus?.counter, quiet?.lastStatus?.at], [2, quiet?.lastStatusAt]);
+  assert.deepEqual(quiet?.lastStatus?.data, {
+    kind: "json",
+    text: '{"level": 4}',
+    bytes: 12,
+    truncated: false,
+  });
+  await new TestGateway(fixture, "car_a").run([FRONT, REAR], "s2");
+  assert.equal((await rear())?.lastStatus?.state, "CONNECTING");
+});
+
 Deno.test("GET /api/v1/cars/{car} says of incidents what to do, once for those with one cause", async () => {
   await using fixture = (await Fixture.start()).up();
   const gateway = new TestGateway(fixture, "car_a");

@@ -136,6 +136,7 @@ export function someDevice(different: Partial<DeviceView> = {}): DeviceView {
     connectedSince: Date.now() - 60_000,
     lastStatusAt: null,
     lastStatusCounter: null,
+    lastStatus: null,
     problem: null,
     ...different,
   };

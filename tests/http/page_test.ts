@@ -550,6 +550,7 @@ chromiumTest("page shows what a car has said as text or hex, and never as markup
         connectedSince: null,
         lastStatusAt: null,
         lastStatusCounter: null,
+        lastStatus: null,
         problem: "This server has no module 7 for the car",
       }],
       statuses: [

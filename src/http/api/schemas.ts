@@ -164,30 +164,6 @@ export type CarList = z.infer<typeof CarList>;
 
 const deviceId = () => z.string().describe("module/type/role, unique within the car");
 
-export const DeviceView = z.object({
-  id: deviceId(),
-  module: z.int(),
-  type: count(),
-  role: z.string(),
-  name: z.string(),
-  connected: z.boolean(),
-  connectedSince: time().nullable(),
-  lastStatusAt: time().nullable(),
-  lastStatusCounter: count().nullable(),
-  problem: z.string().nullable().describe("why it is not connected and what to do"),
-}).meta({ id: "DeviceView", description: "A device its gateway has listed" });
-export type DeviceView = z.infer<typeof DeviceView>;
-
-export const ModuleView = z.object({
-  module: z.int(),
-  libPath: z.string(),
-  host: count().nullable()
-    .describe("number of the module host; null while the context is missing"),
-  hostPid: z.int().nullable(),
-  openCalls: count().describe("calls in progress or queued"),
-}).meta({ id: "ModuleView", description: "A module of the car and where it runs" });
-export type ModuleView = z.infer<typeof ModuleView>;
-
 export const PayloadView = z.object({
   kind: z.enum(["json", "text", "hex", "empty"])
     .describe("json and text are UTF-8, hex is two digits per byte, empty has no text"),
@@ -208,6 +184,34 @@ export const StatusView = z.object({
     .describe("from its arrival to its answer; null while there is none"),
 }).meta({ id: "StatusView" });
 export type StatusView = z.infer<typeof StatusView>;
+
+export const DeviceView = z.object({
+  id: deviceId(),
+  module: z.int(),
+  type: count(),
+  role: z.string(),
+  name: z.string(),
+  connected: z.boolean(),
+  connectedSince: time().nullable(),
+  lastStatusAt: time().nullable(),
+  lastStatusCounter: count().nullable(),
+  lastStatus: StatusView.nullable().describe(
+    "however long ago, perhaps of an earlier session; null when it has sent none, or statuses of " +
+      "other devices have taken its place: those of a car take at most 128 KiB",
+  ),
+  problem: z.string().nullable().describe("why it is not connected and what to do"),
+}).meta({ id: "DeviceView", description: "A device its gateway has listed" });
+export type DeviceView = z.infer<typeof DeviceView>;
+
+export const ModuleView = z.object({
+  module: z.int(),
+  libPath: z.string(),
+  host: count().nullable()
+    .describe("number of the module host; null while the context is missing"),
+  hostPid: z.int().nullable(),
+  openCalls: count().describe("calls in progress or queued"),
+}).meta({ id: "ModuleView", description: "A module of the car and where it runs" });
+export type ModuleView = z.infer<typeof ModuleView>;
 
 export const CommandView = z.object({
   at: time(),

@@ -118,6 +118,10 @@ export function carDetail(source: ViewSource, name: string): CarDetail | undefin
   const config = fleet.config.cars.find((one) => one.name === name);
   if (car === undefined || config === undefined) return undefined;
   const record = watch.record(name);
+  const lastStatusOf = (id: string) => {
+    const status = record.devices.lastStatusOf(id);
+    return status && statusView(status);
+  };
   return {
     ...summary(car, config.modules.map(({ id }) => id), source),
     devices: record.devices.list().map(([id, { device, why, ...seen }]): DeviceView => ({
@@ -128,6 +132,7 @@ export function carDetail(source: ViewSource, name: string): CarDetail | undefin
       name: device.deviceName,
       connected: seen.connectedSince !== null,
       ...seen,
+      lastStatus: lastStatusOf(id),
       problem: why === null ? null : deviceAdvice(device.module, why),
     })),
     moduleContexts: config.modules.map(({ id, libPath }) => moduleView(server, name, id, libPath)),
