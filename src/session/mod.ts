@@ -12,7 +12,7 @@ export {
   type NotForwarded,
 } from "./effects.ts";
 export { type Failure, FAILURE_REASONS, type FailureReason, FAILURES } from "./failure.ts";
-export { decode, encode, SESSION_FORMAT, SessionFormatError } from "./encoding.ts";
+export { decode, encode } from "./encoding.ts";
 export {
   connectedDevices,
   oldestUnanswered,

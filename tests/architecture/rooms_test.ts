@@ -26,6 +26,7 @@ const ROOMS = [
   "broker",
   "transport",
   "config",
+  "encoding",
   "protocol/codec",
   "protocol",
   "net",

@@ -1,7 +1,8 @@
 // Sessions as values: what is written and read again goes on exactly as it would have.
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { decode, encode, SessionFormatError } from "../../src/session/encoding.ts";
+import { FormatError } from "../../src/encoding/mod.ts";
+import { decode, encode } from "../../src/session/encoding.ts";
 import { createSession, nextDeadline, step } from "../../src/session/session.ts";
 import type { Session } from "../../src/session/state.ts";
 import { rough } from "../car/properties.ts";
@@ -124,9 +125,9 @@ Deno.test("decode() refuses what is not a session, and other formats", () => {
   for (const [text, expected] of cases) {
     assert.throws(
       () => decode(new TextEncoder().encode(text), 0),
-      (error: Error) => error instanceof SessionFormatError && expected.test(error.message),
+      (error: Error) => error instanceof FormatError && expected.test(error.message),
       text,
     );
   }
-  assert.throws(() => decode(new Uint8Array([0xff]), 0), SessionFormatError);
+  assert.throws(() => decode(new Uint8Array([0xff]), 0), FormatError);
 });
