@@ -37,6 +37,22 @@ export type GatewayCall =
   /** A module without this function answers NOT_OK. */
   | { readonly name: "forward_command_on_receive"; readonly type: number };
 
+/** The function of a call. */
+export type GatewayFunction = GatewayCall["name"];
+
+/** All functions; their order is that of frames. */
+export const GATEWAY_FUNCTIONS = [
+  "is_device_type_supported",
+  "generate_first_command",
+  "status_data_valid",
+  "command_data_valid",
+  "send_status_condition",
+  "aggregate_status",
+  "generate_command",
+  "aggregate_error",
+  "forward_command_on_receive",
+] as const satisfies readonly GatewayFunction[];
+
 /** What came back: `data` is what the module made, empty where it made nothing. */
 export interface GatewayReturn {
   readonly code: number;
@@ -45,6 +61,23 @@ export interface GatewayReturn {
 
 /** The code of every function that succeeded or says yes. */
 export const GATEWAY_OK = 0;
+/** The code of every function that failed or says no. */
+export const GATEWAY_NOT_OK = -1;
+
+/**
+ * Outcomes of calls in statistics: the codes that modules return, any other code, and a call that
+ * was lost with its host or never reached one.
+ */
+export const GATEWAY_OUTCOMES = [
+  "ok",
+  "not_ok",
+  "reserved",
+  "condition_not_met",
+  "unknown_code",
+  "host_lost",
+] as const;
+/** See {@linkcode GATEWAY_OUTCOMES}. */
+export type GatewayOutcome = typeof GATEWAY_OUTCOMES[number];
 
 /** A module of a Module Gateway, native or in TypeScript. */
 export interface GatewayModule {

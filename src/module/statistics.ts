@@ -1,5 +1,11 @@
 // Counters of module calls, cheap enough for every call.
 import { CALL_OUTCOMES, type CallOutcome } from "../protocol/mod.ts";
+import {
+  GATEWAY_FUNCTIONS,
+  GATEWAY_OUTCOMES,
+  type GatewayFunction,
+  type GatewayOutcome,
+} from "./gateway_call.ts";
 
 /** The calls that a car makes, by C function. */
 const CALL_FUNCTIONS = [
@@ -13,11 +19,11 @@ const CALL_FUNCTIONS = [
 export type CallFunction = typeof CALL_FUNCTIONS[number];
 
 /** Counters of one function of one module. */
-export interface CallCounts {
+export interface CallCounts<Function = CallFunction, Outcome extends string = CallOutcome> {
   readonly module: number;
-  readonly functionName: CallFunction;
+  readonly functionName: Function;
   /** Calls by outcome. */
-  readonly byOutcome: Readonly<Record<CallOutcome, number>>;
+  readonly byOutcome: Readonly<Record<Outcome, number>>;
   /** Time spent inside the library, in milliseconds; calls lost with a host or withdrawn count nothing. */
   readonly totalMs: number;
   readonly maxMs: number;
@@ -30,20 +36,25 @@ export interface CallCounts {
 
 /** Number of entries of {@linkcode CallCounts.byDuration}: one per bit of a duration. */
 const DURATIONS = 33;
-/** Outcomes of calls that took no time, from here on. */
-const NOT_MADE = CALL_OUTCOMES.indexOf("host_lost");
 
 /** The counters of one function. */
 export class CallCounter {
-  readonly outcomes: number[] = CALL_OUTCOMES.map(() => 0);
+  readonly outcomes: number[];
   readonly durations: number[] = new Array(DURATIONS).fill(0);
   totalUs = 0;
   maxUs = 0;
+  readonly #notMade: number;
+
+  /** @param notMade outcomes of calls that took no time, from this index on */
+  constructor(outcomes: readonly string[], notMade: number) {
+    this.outcomes = outcomes.map(() => 0);
+    this.#notMade = notMade;
+  }
 
   /** Counts one call. */
   add(outcomeIndex: number, tookUs: number): void {
     this.outcomes[outcomeIndex] = (this.outcomes[outcomeIndex] ?? 0) + 1;
-    if (outcomeIndex >= NOT_MADE) return;
+    if (outcomeIndex >= this.#notMade) return;
     const bits = 32 - Math.clz32(tookUs);
     this.durations[bits] = (this.durations[bits] ?? 0) + 1;
     this.totalUs += tookUs;
@@ -52,34 +63,40 @@ export class CallCounter {
 }
 
 /** Counters by module and function; one object can serve any number of hosts, and outlives them. */
-export class CallStatistics {
-  readonly #counters = new Map<number, Record<CallFunction, CallCounter>>();
+class Statistics<Function extends string, Outcome extends string> {
+  readonly #functions: readonly Function[];
+  readonly #outcomes: readonly Outcome[];
+  readonly #notMade: number;
+  readonly #counters = new Map<number, Record<Function, CallCounter>>();
+
+  /** @param notMade the first of the outcomes of calls that took no time */
+  constructor(functions: readonly Function[], outcomes: readonly Outcome[], notMade: Outcome) {
+    this.#functions = functions;
+    this.#outcomes = outcomes;
+    this.#notMade = outcomes.indexOf(notMade);
+  }
 
   /** The counters of a module, created on demand. */
-  ofModule(module: number): Record<CallFunction, CallCounter> {
+  ofModule(module: number): Record<Function, CallCounter> {
     let counters = this.#counters.get(module);
     if (!counters) {
-      counters = {
-        device_connected: new CallCounter(),
-        device_disconnected: new CallCounter(),
-        forward_status: new CallCounter(),
-        forward_error_message: new CallCounter(),
-        command_ack: new CallCounter(),
-      };
+      counters = Object.fromEntries(
+        this.#functions.map((name) => [name, new CallCounter(this.#outcomes, this.#notMade)]),
+      ) as Record<Function, CallCounter>;
       this.#counters.set(module, counters);
     }
     return counters;
   }
 
   /** All counters as plain data. */
-  snapshot(): CallCounts[] {
-    const counts: CallCounts[] = [];
+  snapshot(): CallCounts<Function, Outcome>[] {
+    const counts: CallCounts<Function, Outcome>[] = [];
     for (const [module, counters] of this.#counters) {
-      for (const functionName of CALL_FUNCTIONS) {
+      for (const functionName of this.#functions) {
         const { outcomes, durations, totalUs, maxUs } = counters[functionName];
         const byOutcome = Object.fromEntries(
-          CALL_OUTCOMES.map((outcome, index) => [outcome, outcomes[index] ?? 0]),
-        ) as Record<CallOutcome, number>;
+          this.#outcomes.map((outcome, index) => [outcome, outcomes[index] ?? 0]),
+        ) as Record<Outcome, number>;
         counts.push({
           module,
           functionName,
@@ -91,5 +108,19 @@ export class CallStatistics {
       }
     }
     return counts;
+  }
+}
+
+/** Counts the calls that cars make. */
+export class CallStatistics extends Statistics<CallFunction, CallOutcome> {
+  constructor() {
+    super(CALL_FUNCTIONS, CALL_OUTCOMES, "host_lost");
+  }
+}
+
+/** Counts the calls that a Module Gateway makes. */
+export class GatewayStatistics extends Statistics<GatewayFunction, GatewayOutcome> {
+  constructor() {
+    super(GATEWAY_FUNCTIONS, GATEWAY_OUTCOMES, "host_lost");
   }
 }
