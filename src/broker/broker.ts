@@ -1,4 +1,5 @@
 // The embedded broker: aedes behind TCP, TLS or WebSocket, for a depot or a desk without Mosquitto.
+import { setImmediate } from "node:timers/promises";
 import {
   Aedes,
   type AedesOptions,
@@ -103,7 +104,10 @@ export class EmbeddedBroker {
     return port;
   }
 
-  /** Stops listening and closes every connection; bounded. Idempotent. */
+  /**
+   * Stops listening, closes every connection and ends the deliveries that have begun; bounded.
+   * Idempotent.
+   */
   async stop(): Promise<void> {
     this.#listening?.close();
     this.#listening = undefined;
@@ -111,6 +115,15 @@ export class EmbeddedBroker {
     this.#aedes.close(left.resolve);
     await within(left.promise, STOP_MS, systemClock);
     this.#clients.destroy();
+    const given = { up: false };
+    await within(this.#deliveriesEnded(given), STOP_MS, systemClock);
+    given.up = true;
+  }
+
+  /** A delivery ends in a later turn, also where its receiver has left; then the next one begins. */
+  async #deliveriesEnded(given: { up: boolean }): Promise<void> {
+    const { mq } = this.#aedes as Aedes & { readonly mq: { readonly current: number } };
+    while (mq.current > 0 && !given.up) await setImmediate();
   }
 
   #aedesOptions(): AedesOptions {
