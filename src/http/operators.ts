@@ -141,7 +141,7 @@ export class Operators {
   /**
    * Reads what was kept, before the start.
    *
-   * @throws {StateError} when it cannot be used.
+   * @throws {StateError} when it can neither be used nor set aside.
    */
   async load(): Promise<void> {
     await this.#audit.load();

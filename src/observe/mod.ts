@@ -22,4 +22,5 @@ export type {
 export type { WatchedFleet } from "./health/fleet_health.ts";
 export { IncidentLog } from "./health/incident_log.ts";
 export { type EventQuery, type ListedEvent, MAX_EVENTS } from "./history/event_list.ts";
+export { HISTORY_DOCUMENT } from "./history/history.ts";
 export { type Point, type Span, SPAN_NAMES, SPANS } from "./history/series.ts";

@@ -1,5 +1,12 @@
 // What survives a restart of the server: small JSON documents in a directory.
 export { StateError } from "./errors.ts";
-export { keptTime, type Pause, Pauses } from "./pauses.ts";
-export { StateDirectory, type StateDirectoryOptions } from "./state_directory.ts";
+export { keptTime, type Pause, Pauses, PAUSES_DOCUMENT } from "./pauses.ts";
+export {
+  freshName,
+  LOCK,
+  setAsideName,
+  StateDirectory,
+  type StateDirectoryOptions,
+  type StateDocument,
+} from "./state_directory.ts";
 export type { StateFile } from "./state_file.ts";

@@ -15,18 +15,20 @@ export interface Pause {
   readonly reason: string;
 }
 
-const NAME = "pauses.json";
-
 /** A time of a document, in milliseconds since the epoch, that can be written as a date. */
 export const keptTime = z.number().min(0).max(8_640_000_000_000_000);
 
-const document = z.strictObject({
-  format: z.literal(1),
-  pauses: z.record(
-    z.string(),
-    z.strictObject({ by: z.string(), at: keptTime, reason: z.string() }),
-  ),
-});
+/** Without it, cars would come back by mistake: one that cannot be used stops the start. */
+export const PAUSES_DOCUMENT = {
+  name: "pauses.json",
+  schema: z.strictObject({
+    format: z.literal(1),
+    pauses: z.record(
+      z.string(),
+      z.strictObject({ by: z.string(), at: keptTime, reason: z.string() }),
+    ),
+  }),
+};
 
 /** Pauses by car; also of cars that the configuration no longer has, in case they come back. */
 export class Pauses {
@@ -48,9 +50,9 @@ export class Pauses {
    */
   async load(): Promise<void> {
     if (this.#directory === undefined) return;
-    const kept = await this.#directory.read(NAME, document);
+    const kept = await this.#directory.read(PAUSES_DOCUMENT);
     this.#pauses = new Map(Object.entries(kept?.pauses ?? {}));
-    this.#file = this.#directory.file(NAME, () => ({
+    this.#file = this.#directory.file(PAUSES_DOCUMENT.name, () => ({
       format: 1,
       pauses: Object.fromEntries(this.#pauses),
     }));

@@ -1,6 +1,6 @@
 // The directory of what survives a restart of the server.
 import { join } from "node:path";
-import type * as z from "zod";
+import * as z from "zod";
 import type { Log } from "../log/mod.ts";
 import { describeFileError, readText } from "../text/mod.ts";
 import { type Clock, systemClock, within } from "../time/mod.ts";
@@ -17,14 +17,25 @@ export interface StateDirectoryOptions {
   readonly replace?: ReplaceFile;
 }
 
+/** What is kept under a name. */
+export interface StateDocument<S extends z.ZodType = z.ZodType> {
+  /** Such as `pauses.json`. */
+  readonly name: string;
+  /** Has the number of the document's `format`, which changes when older servers cannot read it. */
+  readonly schema: S;
+}
+
 /** How long the start waits for the disk, in milliseconds. */
 const OPEN_MS = 10_000;
 /** How long it waits for a server that ends, in milliseconds. */
 const LOCK_MS = 2000;
 /** Is locked while a server uses the directory. */
-const LOCK = "lock";
+export const LOCK = "lock";
 /** Is written and removed at the start, to see whether that works. */
 const PROBE = "probe";
+/** Ends the name of a document that could not be used; there is one at most of each. */
+const SET_ASIDE = ".set-aside";
+const Formatted = z.looseObject({ format: z.int() });
 
 /** Only the user who runs the server may read what is in it. */
 export class StateDirectory {
@@ -80,7 +91,9 @@ export class StateDirectory {
    * @returns undefined when nothing was.
    * @throws {StateError} when it cannot be read, or is something else.
    */
-  async read<S extends z.ZodType>(name: string, schema: S): Promise<z.output<S> | undefined> {
+  async read<S extends z.ZodType>(
+    { name, schema }: StateDocument<S>,
+  ): Promise<z.output<S> | undefined> {
     const path = join(this.path, name);
     const fail = (reason: string, cause?: unknown) => {
       const message =
@@ -104,7 +117,48 @@ export class StateDirectory {
     const parsed = schema.safeParse(document);
     if (parsed.success) return parsed.data;
     const [issue] = parsed.error.issues;
+    const formatted = Formatted.safeParse(document);
+    if (issue?.path[0] === "format" && formatted.success) {
+      throw fail(`another version of the server wrote it, in format ${formatted.data.format}`);
+    }
     throw fail(`${issue?.path.join(".") || "(document)"}: ${issue?.message}`, parsed.error);
+  }
+
+  /**
+   * As {@linkcode StateDirectory.read}, for what a server can do without: a document that cannot be
+   * used gets another name, which the log tells with the reason.
+   *
+   * @throws {StateError} when it cannot be renamed: it would be overwritten.
+   */
+  async readOrSetAside<S extends z.ZodType>(
+    document: StateDocument<S>,
+  ): Promise<z.output<S> | undefined> {
+    try {
+      return await this.read(document);
+    } catch (error) {
+      if (!(error instanceof StateError)) throw error;
+      await this.#setAside(error);
+      return undefined;
+    }
+  }
+
+  async #setAside({ path, message }: StateError): Promise<void> {
+    const aside = setAsideName(path);
+    const [reason = ""] = message.split("; ");
+    const fail = (why: string, cause?: unknown) =>
+      new StateError(path, `${reason}; nor can it be renamed to ${JSON.stringify(aside)}: ${why}`, {
+        cause,
+      });
+    let inTime: boolean;
+    try {
+      inTime = await within(Deno.rename(path, aside), OPEN_MS, this.#clock);
+    } catch (cause) {
+      throw fail(describeFileError(cause), cause);
+    }
+    if (!inTime) throw fail(`the disk did not answer within ${OPEN_MS} ms`);
+    this.#log.error(() =>
+      `${reason}. Renamed it to ${JSON.stringify(aside)}, and goes on without it`
+    );
   }
 
   /** A document that is written whenever it is saved. */
@@ -124,9 +178,19 @@ export class StateDirectory {
   }
 }
 
+/** The name of a document that could not be used. */
+export function setAsideName(name: string): string {
+  return name + SET_ASIDE;
+}
+
+/** Where a document is written before it takes the place of the old one. */
+export function freshName(name: string): string {
+  return `${name}.new`;
+}
+
 /** A crash at any moment leaves the old file or the new one. */
 async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
-  const fresh = `${path}.new`;
+  const fresh = freshName(path);
   {
     using file = await Deno.open(fresh, {
       write: true,

@@ -135,9 +135,35 @@ Deno.test("checkState() tries to write, reads what is kept, and leaves nothing b
   assert.deepEqual([...Deno.readDirSync(folder.path)], []);
   assert.match(await check("/proc/none"), /^failed .*: Cannot keep state: /);
   await folder.write("history.json", '{"format": 1, "cars": ');
-  assert.match(await check(folder.path), /failed .*: Cannot read ".*history\.json": not JSON/);
+  assert.match(await check(folder.path), /warning .*: Cannot read ".*history\.json": not JSON/);
   await folder.write("pauses.json", "{}");
   assert.match(await check(folder.path), /failed .*: Cannot read ".*pauses\.json": format: /);
+});
+
+Deno.test("checkState() reads each document as the server does, and sees what others left behind", async () => {
+  await using folder = await TempFolder.make();
+  const config = configOf(localBroker(1));
+  const check = async () => {
+    const { list } = await checkState({ ...config, stateDir: folder.path });
+    return list.filter(({ status }) => status !== "ok")
+      .map(({ subject, status, message }) => `${status} ${subject.split("/").at(-1)}: ${message}`);
+  };
+  await folder.write("pauses.json", '{"format": 1, "pauses": {}}');
+  await folder.write("lock", "");
+  await folder.write("pauses.json.new", "left by a crash");
+  assert.deepEqual(await check(), []);
+  await folder.write("actions.json", '{"format": 1, "actions": [{"id": 1}]}');
+  await folder.write("log_ins.json", '{"format": 2}');
+  await folder.write("history.json.set-aside", "");
+  await Deno.mkdir(folder.file("actions.json.new"));
+  const path = (name: string) => JSON.stringify(folder.file(name));
+  assert.deepEqual((await check()).map((line) => line.replace(/actions\.0.*/, "actions.0")), [
+    `warning log_ins.json: Cannot read ${path("log_ins.json")}: ` +
+    "another version of the server wrote it, in format 2",
+    `warning actions.json: Cannot read ${path("actions.json")}: actions.0`,
+    "warning history.json.set-aside: Could not be used at an earlier start",
+    "failed actions.json.new: Cannot be written: it is no regular file",
+  ]);
 });
 
 Deno.test("judgeSpace() compares what is free with what logs may take", () => {

@@ -133,3 +133,27 @@ mosquittoTest("a server whose pauses cannot be read does not start, and says why
     return !/\n\s+at /.test(message.slice(message.indexOf(file)).split("printed")[0] ?? "");
   });
 });
+
+mosquittoTest(
+  "a server starts without documents that are damaged, and keeps them aside",
+  async () => {
+    await using stage = await Stage.set();
+    await using folder = await TempFolder.make();
+    for (const name of ["history.json", "actions.json", "log_ins.json"]) {
+      await folder.write(name, '{"format": 1, "cut of');
+    }
+    const more = { state_dir: folder.path, http: { port: 0, keys: keys("desk") } };
+    const server = await stage.serve({ cars: { [CAR]: {} }, more });
+    for (const name of ["history", "actions", "log_ins"]) {
+      const path = folder.file(`${name}.json`);
+      await server.line(
+        new RegExp(
+          `Cannot read "${path}": not JSON\\. Renamed it to "${path}\\.set-aside", and goes on`,
+        ),
+      );
+    }
+    const paused = await act(await server.operatorsUrl(), "pause", "still works");
+    assert.equal(paused.pause?.kept, true);
+    assert.equal((await server.stop()).code, 0, server.text);
+  },
+);

@@ -8,7 +8,10 @@ import { ListLog } from "../support/list_log.ts";
 import { TempFolder } from "../support/temp.ts";
 import { settled, VirtualClock } from "../support/virtual_clock.ts";
 
-const schema = z.strictObject({ value: z.int() });
+const DOCUMENT = {
+  name: "a.json",
+  schema: z.strictObject({ format: z.literal(1).optional(), value: z.int() }),
+};
 
 async function opened(folder: TempFolder): Promise<StateDirectory> {
   const directory = new StateDirectory({ path: folder.file("state"), log: new ListLog() });
@@ -19,11 +22,11 @@ async function opened(folder: TempFolder): Promise<StateDirectory> {
 Deno.test("StateDirectory keeps a document for the next one, readable by its user alone", async () => {
   await using folder = await TempFolder.make();
   const directory = await opened(folder);
-  assert.equal(await directory.read("a.json", schema), undefined);
+  assert.equal(await directory.read(DOCUMENT), undefined);
   assert.equal(await directory.file("a.json", () => ({ value: 7 })).save(), true);
   await directory.stop();
   const next = await opened(folder);
-  assert.deepEqual(await next.read("a.json", schema), { value: 7 });
+  assert.deepEqual(await next.read(DOCUMENT), { value: 7 });
   await next.stop();
   const entries = [...Deno.readDirSync(folder.file("state"))].map(({ name }) => name);
   assert.deepEqual(entries.sort(), ["a.json", "lock"]);
@@ -36,18 +39,51 @@ Deno.test("StateDirectory names the file and what is wrong with it", async () =>
   await using folder = await TempFolder.make();
   const directory = await opened(folder);
   const path = folder.file("state/a.json");
-  const wrong = { "not JSON": "{", "value: ": '{"value": "x"}', "is not UTF-8 text": "\xff" };
+  const wrong = {
+    "not JSON": "{",
+    "another version of the server wrote it, in format 2": '{"format": 2}',
+    "format: ": '{"format": "x"}',
+    "value: ": '{"value": "x"}',
+    "is not UTF-8 text": "\xff",
+  };
   for (const [reason, text] of Object.entries(wrong)) {
     await Deno.writeFile(path, Uint8Array.from(text, (letter) => letter.charCodeAt(0)));
-    await assert.rejects(directory.read("a.json", schema), ({ message }: Error) => {
+    await assert.rejects(directory.read(DOCUMENT), ({ message }: Error) => {
       assert.ok(message.startsWith(`Cannot read "${path}": ${reason}`), message);
       return message.endsWith("; repair it, or remove it and what it keeps is forgotten");
     });
   }
   await Deno.remove(path);
   await Deno.mkdir(path);
-  await assert.rejects(directory.read("a.json", schema), /is a directory, not a regular file/);
+  await assert.rejects(directory.read(DOCUMENT), /is a directory, not a regular file/);
   await directory.stop();
+});
+
+Deno.test("StateDirectory sets a document aside that cannot be used, and says so", async () => {
+  await using folder = await TempFolder.make();
+  const log = new ListLog();
+  const directory = new StateDirectory({ path: folder.path, log });
+  const path = folder.file("a.json");
+  for (const text of ['{"value"', '{"value": "again"}']) {
+    await folder.write("a.json", text);
+    assert.equal(await directory.readOrSetAside(DOCUMENT), undefined);
+    assert.equal(await Deno.readTextFile(`${path}.set-aside`), text);
+    assert.equal(await directory.readOrSetAside(DOCUMENT), undefined);
+  }
+  assert.equal(
+    log.texts("ERROR")[0],
+    `Cannot read "${path}": not JSON. Renamed it to "${path}.set-aside", and goes on without it`,
+  );
+  assert.equal(log.texts("ERROR").length, 2);
+
+  // What cannot be renamed would be overwritten.
+  await folder.write("a.json", "{");
+  await Deno.remove(`${path}.set-aside`);
+  await Deno.mkdir(`${path}.set-aside`);
+  await assert.rejects(directory.readOrSetAside(DOCUMENT), ({ message }: Error) => {
+    return message.startsWith(`Cannot read "${path}": not JSON; nor can it be renamed to "`);
+  });
+  assert.equal(await Deno.readTextFile(path), "{");
 });
 
 Deno.test("StateDirectory says where it cannot write", async () => {

@@ -22,8 +22,6 @@ const LOGGED_CARS = 10;
 /** Longer strings are cut, in characters. */
 const MAX_TEXT = 300;
 
-const NAME = "actions.json";
-
 export const AuditedAction = z.object({
   id: z.int().min(1).describe("greater than that of every earlier action"),
   at: z.number().describe("milliseconds since the epoch"),
@@ -39,7 +37,11 @@ export const AuditedAction = z.object({
 }).meta({ id: "AuditedAction", description: "What an operator did" });
 export type AuditedAction = z.output<typeof AuditedAction>;
 
-const document = z.strictObject({ format: z.literal(1), actions: z.array(AuditedAction) });
+/** Where they are kept. */
+export const ACTIONS_DOCUMENT = {
+  name: "actions.json",
+  schema: z.strictObject({ format: z.literal(1), actions: z.array(AuditedAction) }),
+};
 
 /** What was done. */
 export interface Action {
@@ -75,13 +77,14 @@ export class AuditList {
   /**
    * Reads what was kept.
    *
-   * @throws {StateError} when it cannot be used.
+   * @throws {StateError} when it can neither be used nor set aside.
    */
   async load(): Promise<void> {
     if (this.#directory === undefined) return;
-    const kept = await this.#directory.read(NAME, document);
+    const kept = await this.#directory.readOrSetAside(ACTIONS_DOCUMENT);
     for (const action of kept?.actions ?? []) this.#remember(action);
-    this.#file = this.#directory.file(NAME, () => ({ format: 1, actions: this.#actions }));
+    const { name } = ACTIONS_DOCUMENT;
+    this.#file = this.#directory.file(name, () => ({ format: 1, actions: this.#actions }));
   }
 
   /** Adds what somebody has done, or tried. */

@@ -15,8 +15,7 @@ const RENEW_MS = 24 * 3600 * 1000;
 const MAX_PER_KEY = 100;
 const TOKEN_BYTES = 32;
 
-const NAME = "log_ins.json";
-const document = z.strictObject({
+const schema = z.strictObject({
   format: z.literal(1),
   logIns: z.array(z.strictObject({
     id: z.string(),
@@ -25,7 +24,10 @@ const document = z.strictObject({
     renewedAt: z.number(),
   })),
 });
-type StoredLogIn = z.output<typeof document>["logIns"][number];
+type StoredLogIn = z.output<typeof schema>["logIns"][number];
+
+/** Where they are kept. */
+export const LOG_INS_DOCUMENT = { name: "log_ins.json", schema };
 
 /** A log-in. */
 export interface LogIn {
@@ -60,13 +62,13 @@ export class LogIns {
   /**
    * Reads what was kept.
    *
-   * @throws {StateError} when it cannot be used.
+   * @throws {StateError} when it can neither be used nor set aside.
    */
   async load(): Promise<void> {
     if (this.#directory === undefined) return;
-    const kept = await this.#directory.read(NAME, document);
+    const kept = await this.#directory.readOrSetAside(LOG_INS_DOCUMENT);
     for (const stored of kept?.logIns ?? []) this.#add(stored);
-    this.#file = this.#directory.file(NAME, () => ({
+    this.#file = this.#directory.file(LOG_INS_DOCUMENT.name, () => ({
       format: 1,
       logIns: [...this.#entries.values()].map(({ stored }) => stored),
     }));

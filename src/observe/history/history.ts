@@ -8,10 +8,9 @@ import { type Sample, Series } from "./series.ts";
 
 /** How often it is written, in milliseconds: what a crash may cost. */
 const KEEP_MS = 300_000;
-const NAME = "history.json";
 
 const series = z.strictObject({ first: z.int(), fields: z.record(z.string(), z.string()) });
-const document = z.strictObject({
+const schema = z.strictObject({
   format: z.literal(1),
   fleet: series,
   cars: z.record(z.string(), series),
@@ -24,6 +23,9 @@ const document = z.strictObject({
     device: z.string().nullable(),
   })),
 });
+
+/** Where the history is kept. */
+export const HISTORY_DOCUMENT = { name: "history.json", schema };
 
 /** Series of the fleet and of each car, and the events of all. */
 export class History {
@@ -62,10 +64,10 @@ export class History {
   /**
    * Reads what was kept, and keeps it from now on.
    *
-   * @throws {StateError} when it cannot be used.
+   * @throws {StateError} when it can neither be used nor set aside.
    */
   async load(directory: StateDirectory): Promise<void> {
-    const kept = await directory.read(NAME, document);
+    const kept = await directory.readOrSetAside(HISTORY_DOCUMENT);
     if (kept !== undefined) {
       this.fleet.restore(kept.fleet);
       this.events.restore(kept.events);
@@ -75,7 +77,7 @@ export class History {
         this.#cars.set(car, restored);
       }
     }
-    this.#file = directory.file(NAME, () => this.#document());
+    this.#file = directory.file(HISTORY_DOCUMENT.name, () => this.#document());
     this.#stopKeeping = every(KEEP_MS, () => void this.#file?.save(), this.#clock);
   }
 
@@ -85,7 +87,7 @@ export class History {
     await this.#file?.save();
   }
 
-  #document(): z.input<typeof document> {
+  #document(): z.input<typeof schema> {
     const now = this.#clock.now();
     return {
       format: 1,
