@@ -7,7 +7,6 @@ import {
   type LoadedConfig,
   type Overrides,
   type Problem,
-  secretOf,
   type ServerConfig,
 } from "../config/mod.ts";
 import {
@@ -16,6 +15,7 @@ import {
   type Output,
   printText,
   readText,
+  secretOf,
 } from "../text/mod.ts";
 import type { Against } from "./against.ts";
 import { printConfigError, printError, printWarnings } from "./problems.ts";

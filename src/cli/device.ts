@@ -10,7 +10,13 @@ import {
   InternalClientError,
   type InternalClientErrorCode,
 } from "../internal_client/mod.ts";
-import { describeFileError, type Output } from "../text/mod.ts";
+import {
+  describeFileError,
+  MAX_PEM_BYTES,
+  MAX_SECRET_BYTES,
+  type Output,
+  secretOf,
+} from "../text/mod.ts";
 import { OptionReader, type RawOptions } from "./option_reader.ts";
 import type { Configure } from "./program_context.ts";
 
@@ -25,6 +31,7 @@ const STATUS_OF: Readonly<Record<InternalClientErrorCode, number>> = {
   module_not_supported: 7,
   device_not_supported: 8,
   higher_priority_already_connected: 9,
+  not_authorized: 10,
   no_command: 1,
   closed: 1,
 };
@@ -41,6 +48,10 @@ export const configureDevice: Configure = (command, { output, stop }, done) => {
     .requiredOption("--role <text>", "role of the device")
     .option("--name <text>", "name of the device (default: its role)")
     .option("--priority <n>", "0 is the highest", "0")
+    .option("--tls", "connect over TLS")
+    .option("--ca <file>", "trust these CA certificates instead, PEM; turns TLS on")
+    .option("--token <text>", "what the gateway expects of the device; others can see it in ps")
+    .option("--token-file <file>", "file with that token")
     .option("--timeout <ms>", "how long an answer may take, a new connection included", "2000")
     .addOption(
       new Option("--reconnect <how>", "how often a lost connection is made again")
@@ -52,7 +63,7 @@ export const configureDevice: Configure = (command, { output, stop }, done) => {
     .addHelpText(
       "after",
       "\nExit status: 3 connection refused, 4 timeout, 5 protocol error, 6 already connected," +
-        "\n7 module not supported, 8 device not supported, 9 higher priority already connected.",
+        "\n7 module not supported, 8 device not supported, 9 higher priority already connected,\n10 not authorized.",
     )
     .action(async (raw: RawOptions) => done(await runDevice(raw, output, stop)));
 };
@@ -71,6 +82,8 @@ async function runDevice(raw: RawOptions, output: Output, stop: AbortSignal): Pr
     priority: reader.number("priority", UINT32) ?? 0,
     reconnect: reader.text("reconnect") === "forever" ? "forever" : "once",
     signal: stop,
+    ...await tlsOf(reader),
+    ...await tokenOf(reader),
   };
   const timeoutMs = reader.number("timeout", { min: 1, max: 3_600_000 }) ?? 1;
   const heartbeatMs = reader.number("heartbeat", { min: 1, max: 30_000 });
@@ -98,6 +111,19 @@ async function runDevice(raw: RawOptions, output: Output, stop: AbortSignal): Pr
     output.err(`error: Cannot read statuses from "${file}": ${describeFileError(error)}`, "failed");
     return 1;
   }
+}
+
+async function tlsOf(reader: OptionReader): Promise<Pick<ConnectOptions, "tls">> {
+  const ca = await reader.fileText("ca", MAX_PEM_BYTES);
+  if (ca !== undefined) return { tls: { ca } };
+  return reader.flag("tls") ? { tls: true } : {};
+}
+
+async function tokenOf(reader: OptionReader): Promise<Pick<ConnectOptions, "token">> {
+  const file = await reader.fileText("tokenFile", MAX_SECRET_BYTES);
+  if (file !== undefined) reader.refuse(["token"], "--token-file");
+  const token = file === undefined ? reader.text("token") : secretOf(file);
+  return token === undefined ? {} : { token };
 }
 
 async function openLines(file: string | undefined): Promise<Interface> {

@@ -1,6 +1,6 @@
 // Reads options of a command line as numbers, lists and files; problems are collected, not thrown.
 
-import { MAX_PEM_BYTES, readBytes } from "../text/mod.ts";
+import { describeFileError, MAX_PEM_BYTES, readText } from "../text/mod.ts";
 
 /** Options as commander returns them; absent when not given. */
 export type RawOptions = Readonly<Record<string, string | boolean | undefined>>;
@@ -64,13 +64,17 @@ export class OptionReader {
 
   /** The name of a PEM file that can be read. */
   async file(name: string): Promise<string | undefined> {
+    return await this.fileText(name, MAX_PEM_BYTES) === undefined ? undefined : this.text(name);
+  }
+
+  /** What is in a file. */
+  async fileText(name: string, maxBytes: number): Promise<string | undefined> {
     const path = this.text(name);
     if (path === undefined) return undefined;
     try {
-      await readBytes(path, { maxBytes: MAX_PEM_BYTES });
-      return path;
-    } catch {
-      this.problem(name, "a readable file", path);
+      return await readText(path, { maxBytes });
+    } catch (error) {
+      this.problem(name, `a readable file (${describeFileError(error)})`, path);
       return undefined;
     }
   }

@@ -99,19 +99,21 @@ const COMMANDS: readonly Entry[] = [
   },
   {
     name: "key",
-    summary: "make a key of the API: print it once, and the entry of its hash",
+    summary: "make a key of the API or a device's token: print it once, and the entry of its hash",
     examples: [
       ["key new --name wall --scope read", "for a wall display"],
       ["key new --name desk --scope operate", "for staff who pause and restart cars"],
+      ["key new --device 1000/0/button", "for a device, at a gateway that expects tokens"],
     ],
     configure: (command, { output }, done) =>
       void command
         .addArgument(new Argument("<action>", "new: make one").choices(["new"]))
-        .requiredOption("--name <name>", "its name in the log, on the page and in the audit list")
+        .option("--name <name>", "its name in the log, on the page and in the audit list")
         .addOption(
           new Option("--scope <scope>", "what it allows; each includes those before it")
-            .choices(["read", "operate", "admin"]).makeOptionMandatory(),
+            .choices(["read", "operate", "admin"]),
         )
+        .option("--device <module/type/role>", "make the token of this device instead")
         .action(async (_action: "new", options: KeyOptions) => {
           const { runKeyNew } = await import("./key.ts");
           done(runKeyNew(options, output));

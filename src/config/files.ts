@@ -10,6 +10,7 @@ import {
   MAX_SECRET_BYTES,
   quote,
   readText,
+  secretOf,
 } from "../text/mod.ts";
 
 /** No path is longer on Linux, so paths are shown whole. */
@@ -196,9 +197,4 @@ export function givenSecret(
   if (read.ok) return { text: read.text, path: filePath };
   faults.problem(filePath, read.message);
   return undefined;
-}
-
-/** The secret in a file's text: editors end it with a newline. Spaces and further lines are part of it. */
-export function secretOf(text: string): string {
-  return text.replace(/\r?\n$/, "");
 }

@@ -2,7 +2,7 @@
 export type { Dialect } from "./dialects/dialect.ts";
 export { externalSchema } from "./dialects/external.ts";
 export { ConfigError, type Problem, problemText } from "./errors.ts";
-export { secretOf, systemFiles, withFiles } from "./files.ts";
+export { systemFiles, withFiles } from "./files.ts";
 export { API_KEY_NAME, isKeyName, keyHash, MAX_KEY_LENGTH } from "./resolve/http.ts";
 export {
   type BrokerConfig,

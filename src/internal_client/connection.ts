@@ -1,5 +1,6 @@
 // One TCP connection to a gateway: the driver of a conversation.
-import { connect, type Socket } from "node:net";
+import { connect, isIP, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import {
   decodeGatewayMessage,
   encodeDeviceMessage,
@@ -46,9 +47,9 @@ export class Connection {
     this.#settings = settings;
     this.#clock = clock;
     this.#listener = listener;
-    const { host, port } = settings;
-    const socket = this.#socket = connect({ host, port, noDelay: true, keepAlive: true });
-    socket.on("connect", () => this.#step({ type: "opened" }));
+    const socket = this.#socket = open(settings);
+    const opened = settings.tls === null ? "connect" : "secureConnect";
+    socket.on(opened, () => this.#step({ type: "opened" }));
     socket.on("data", (bytes: Uint8Array) => this.#onData(bytes));
     socket.on("end", () => this.#step({ type: "closed" }));
     socket.on("close", () => this.#step({ type: "closed" }));
@@ -139,7 +140,7 @@ export class Connection {
   }
 
   #step(input: Input): void {
-    const { state, effect } = step(this.#conversation, input, this.#settings.device);
+    const { state, effect } = step(this.#conversation, input, this.#settings);
     this.#conversation = state;
     if (effect !== null) this.#carryOut(effect);
   }
@@ -174,6 +175,17 @@ export class Connection {
     if (this.#awaited === null) this.#listener.onLost(error);
     else this.#awaited.reject(error);
   }
+}
+
+function open({ host, port, tls }: Settings): Socket {
+  if (tls === null) return connect({ host, port, noDelay: true, keepAlive: true });
+  const { ca, serverName = host } = tls;
+  // Addresses are no names to ask for.
+  const servername = isIP(serverName) === 0 ? { servername: serverName } : {};
+  const socket = connectTls({ host, port, ...servername, ...(ca === undefined ? {} : { ca }) });
+  socket.setNoDelay(true);
+  socket.setKeepAlive(true);
+  return socket;
 }
 
 function refused(settings: Settings, cause: Error): ConnectionRefused {

@@ -12,6 +12,7 @@ import {
   HigherPriorityAlreadyConnected,
   type InternalClientError,
   ModuleNotSupported,
+  NotAuthorized,
   ProtocolError,
 } from "./errors.ts";
 
@@ -38,6 +39,12 @@ export type Effect =
   /** Nothing more comes from this conversation; its connection has to be closed. */
   | { readonly type: "failed"; readonly error: InternalClientError };
 
+/** Which device it is, and how it proves that; `null`: not at all. */
+export interface Identity {
+  readonly device: Device;
+  readonly token: string | null;
+}
+
 /** The result of one input. */
 export interface Step {
   readonly state: Conversation;
@@ -45,11 +52,14 @@ export interface Step {
 }
 
 /** One step. Pure; never throws. */
-export function step(state: Conversation, input: Input, device: Device): Step {
+export function step(state: Conversation, input: Input, { device, token }: Identity): Step {
   if (state === "ended") return { state, effect: null };
   switch (input.type) {
-    case "opened":
-      return { state, effect: { type: "send", message: { kind: "device_connect", device } } };
+    case "opened": {
+      const kind = "device_connect";
+      const message = token === null ? { kind, device } as const : { kind, device, token } as const;
+      return { state, effect: { type: "send", message } };
+    }
     case "status": {
       const { statusData } = input;
       const message = { kind: "device_status", device, statusData } as const;
@@ -110,6 +120,8 @@ function connectAnswered(type: number): Step {
           "A device of this module, type and role with a higher priority is connected",
         ),
       );
+    case Type.NOT_AUTHORIZED:
+      return failed(new NotAuthorized("The gateway expects a token, and this is not the device's"));
     default:
       return failed(
         new ProtocolError(`The gateway answered Connect with an unknown response type: ${type}`),

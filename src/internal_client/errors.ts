@@ -10,6 +10,7 @@ export type InternalClientErrorCode =
   | "module_not_supported"
   | "device_not_supported"
   | "higher_priority_already_connected"
+  | "not_authorized"
   | "no_command"
   | "closed";
 
@@ -64,6 +65,12 @@ export class DeviceNotSupported extends ConnectRefusal {
 export class HigherPriorityAlreadyConnected extends ConnectRefusal {
   override readonly name = "HigherPriorityAlreadyConnected";
   override readonly code = "higher_priority_already_connected";
+}
+
+/** The gateway expects a token, and has not been given this device's. */
+export class NotAuthorized extends ConnectRefusal {
+  override readonly name = "NotAuthorized";
+  override readonly code = "not_authorized";
 }
 
 /** No command has come yet. */

@@ -29,10 +29,11 @@ export {
   type InternalClientErrorCode,
   ModuleNotSupported,
   NoCommand,
+  NotAuthorized,
   ProtocolError,
   Timeout,
 } from "./errors.ts";
 export { InternalClient, type SendOptions } from "./internal_client.ts";
 
 export { type JsonDevice, jsonDevice } from "./json.ts";
-export type { ConnectOptions } from "./options.ts";
+export type { ClientTlsOptions, ConnectOptions } from "./options.ts";

@@ -40,8 +40,20 @@ export interface ConnectOptions {
   readonly takeoverMs?: number;
   /** How many unsolicited commands are kept; the oldest makes room. @default {64} */
   readonly maxCommands?: number;
+  /** What the device proves its identity with, where the gateway expects that. */
+  readonly token?: string;
+  /** TLS, for gateways that have it; `true` trusts what the runtime trusts. @default {false} */
+  readonly tls?: boolean | ClientTlsOptions;
   /** Ends connecting. Has no effect later. */
   readonly signal?: AbortSignal;
+}
+
+/** TLS of a client. */
+export interface ClientTlsOptions {
+  /** Authorities to trust instead, as PEM text. */
+  readonly ca?: string;
+  /** The name in the gateway's certificate. @default {the host} */
+  readonly serverName?: string;
 }
 
 /** Options with all defaults. */
@@ -49,6 +61,9 @@ export interface Settings {
   readonly host: string;
   readonly port: number;
   readonly device: Device;
+  readonly token: string | null;
+  /** `null`: no TLS. */
+  readonly tls: ClientTlsOptions | null;
   readonly connectTimeoutMs: number;
   readonly reconnect: "once" | "forever";
   readonly takeoverMs: number;
@@ -81,11 +96,29 @@ export function settingsOf(options: ConnectOptions): Settings {
       deviceName: text("name", options.name),
       priority: whole("priority", options.priority ?? 0, 0, UINT32_MAX),
     },
+    token: options.token === undefined ? null : filled("token", text("token", options.token)),
+    tls: tlsOf(options.tls),
     connectTimeoutMs: timeoutMs,
     reconnect,
     takeoverMs: whole("takeoverMs", options.takeoverMs ?? 10_000, 0, Number.MAX_SAFE_INTEGER),
     maxCommands: whole("maxCommands", options.maxCommands ?? 64, 1, 1_000_000),
   };
+}
+
+function tlsOf(tls: ConnectOptions["tls"]): ClientTlsOptions | null {
+  if (tls === undefined || tls === false) return null;
+  if (tls === true) return {};
+  return {
+    ...(tls.ca === undefined ? {} : { ca: filled("tls.ca", tls.ca) }),
+    ...(tls.serverName === undefined
+      ? {}
+      : { serverName: filled("tls.serverName", tls.serverName) }),
+  };
+}
+
+function filled(name: string, value: string): string {
+  if (typeof value === "string" && value !== "") return value;
+  throw new RangeError(`Cannot use ${name}: expected a string that is not empty`);
 }
 
 /** @throws {RangeError} unless it is a positive number of milliseconds. */

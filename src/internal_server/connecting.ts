@@ -51,6 +51,19 @@ export function onConnect(
   return enter(without, connection, device, environment, effects);
 }
 
+/** The token of a Connect does not admit its device, which learns nothing of other connections. */
+export function onDenied(
+  state: InternalServerState,
+  connection: New,
+  device: Device,
+  detail: string,
+  environment: Environment,
+  effects: Effect[],
+): InternalServerState {
+  const why = { type: Type.NOT_AUTHORIZED, detail };
+  return refuse(state, connection, device, "not_authorized", why, environment, effects);
+}
+
 /** The module handler says whether a device may connect. */
 export function onConnectAnswered(
   state: InternalServerState,

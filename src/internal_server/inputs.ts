@@ -7,7 +7,13 @@ import type { Device, DeviceMessage, GatewayMessage } from "../protocol/mod.ts";
  */
 export type Input =
   | { readonly type: "accepted"; readonly connection: number }
-  | { readonly type: "received"; readonly connection: number; readonly message: DeviceMessage }
+  | {
+    readonly type: "received";
+    readonly connection: number;
+    readonly message: DeviceMessage;
+    /** Of a Connect: why its token does not admit the device; absent when it does, or need not. */
+    readonly denial?: string;
+  }
   /** More bytes came, but the frame they belong to is not whole; `bytes` of it are there. */
   | { readonly type: "partial"; readonly connection: number; readonly bytes: number }
   /** Bytes that are no frame, or no message. */
@@ -52,6 +58,7 @@ export type CloseReason =
   | "memory_limit"
   | "network_error"
   | "no_connect"
+  | "not_authorized"
   | "not_connected"
   | "peer_closed"
   | "refused"

@@ -1,7 +1,7 @@
 // The driver of an internal server: sockets and time in, what its core decides out.
 import { andSuppressed, type Log, Once } from "../log/mod.ts";
 import { acceptAll, ConnLink, describeListenFailure, type Link, ListenError } from "../net/mod.ts";
-import { type Device, deviceKey, NO_BYTES } from "../protocol/mod.ts";
+import { type Device, deviceKey, type DeviceMessage, NO_BYTES } from "../protocol/mod.ts";
 import { decodeDeviceMessage } from "../protocol/codec/mod.ts";
 import { Alarm, type Clock, systemClock } from "../time/mod.ts";
 import type { CloseReason, Effect, Input } from "./inputs.ts";
@@ -9,6 +9,7 @@ import { closeListener, type ListenAddress, listenAt } from "./listen.ts";
 import { Peer } from "./peer.ts";
 import type { InternalServerSettings } from "./settings.ts";
 import { createInternalServer, type Environment, phaseOf } from "./state.ts";
+import { denialOf } from "./tokens.ts";
 import { EffectCounts, type InternalServerStatistics } from "./statistics.ts";
 import { deadlineOf, nextDeadline, step } from "./step.ts";
 
@@ -67,9 +68,11 @@ export class InternalServer {
   }
 
   /**
-   * Accepts devices at an address, besides others it was given; returns where.
+   * Accepts devices at an address, besides others it was given; returns where. Some supported
+   * runtimes do not say the transport of a TLS listener: look for a port.
    *
    * @throws {ListenError} when the address cannot be had, or the server has stopped.
+   * @throws {TlsFileError} when a file for TLS cannot be used.
    */
   async listen(address: ListenAddress): Promise<Deno.Addr> {
     const listener = await listenAt(address);
@@ -144,12 +147,12 @@ export class InternalServer {
 
   #accept(conn: Deno.Conn): void {
     const { remoteAddr } = conn;
-    let address = "a Unix socket";
-    if (remoteAddr.transport === "tcp") {
-      address = `${remoteAddr.hostname}:${remoteAddr.port}`;
-      (conn as Deno.TcpConn).setNoDelay(true);
-      (conn as Deno.TcpConn).setKeepAlive(true);
-    }
+    const address = "hostname" in remoteAddr
+      ? `${remoteAddr.hostname}:${remoteAddr.port}`
+      : "a Unix socket";
+    // Unix sockets have neither, and TLS connections do not in every supported runtime.
+    if ("setNoDelay" in conn) (conn as Deno.TcpConn).setNoDelay(true);
+    if ("setKeepAlive" in conn) (conn as Deno.TcpConn).setKeepAlive(true);
     this.take(new ConnLink(conn), address);
   }
 
@@ -170,7 +173,7 @@ export class InternalServer {
     peer.taking = true;
     try {
       for (const body of frames.take(bytes)) {
-        this.#step({ type: "received", connection, message: decodeDeviceMessage(body) });
+        this.#step(this.#received(connection, decodeDeviceMessage(body)));
         if (!this.#isReading(peer)) break;
       }
     } catch (error) {
@@ -185,6 +188,15 @@ export class InternalServer {
     if (frames.begun && this.#isReading(peer)) {
       this.#step({ type: "partial", connection, bytes: frames.heldBytes });
     }
+  }
+
+  /** Tokens go no further. */
+  #received(connection: number, message: DeviceMessage): Input {
+    if (message.kind !== "device_connect") return { type: "received", connection, message };
+    const { kind, device } = message;
+    const denial = denialOf(message, this.#settings);
+    const known = denial === undefined ? {} : { denial };
+    return { type: "received", connection, message: { kind, device }, ...known };
   }
 
   #isReading(peer: Peer): boolean {

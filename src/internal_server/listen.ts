@@ -1,9 +1,15 @@
-// Where an internal server listens: TCP, or a Unix socket.
-import { describeListenFailure, hostPort, ListenError } from "../net/mod.ts";
+// Where an internal server listens: TCP, TLS, or a Unix socket.
+import { describeListenFailure, hostPort, ListenError, readTls, TlsFileError } from "../net/mod.ts";
 
 /** A TCP port, 0 for any free one, or the path of a Unix socket. */
 export type ListenAddress =
-  | { readonly port: number; /** @default {"0.0.0.0"} */ readonly host?: string }
+  | {
+    readonly port: number;
+    /** @default {"0.0.0.0"} */
+    readonly host?: string;
+    /** Files in PEM form; absent: no TLS. */
+    readonly tls?: { readonly certFile: string; readonly keyFile: string };
+  }
   | { readonly path: string };
 
 /**
@@ -11,17 +17,22 @@ export type ListenAddress =
  * file is replaced.
  *
  * @throws {ListenError} when the address cannot be had.
+ * @throws {TlsFileError} when a file for TLS cannot be used.
  */
 export async function listenAt(
   address: ListenAddress,
 ): Promise<Deno.Listener | Deno.UnixListener> {
   try {
     if ("port" in address) {
-      return Deno.listen({ hostname: address.host ?? "0.0.0.0", port: address.port });
+      const where = { hostname: address.host ?? "0.0.0.0", port: address.port };
+      if (address.tls === undefined) return Deno.listen(where);
+      const { cert = "", key = "" } = await readTls(address.tls);
+      return Deno.listenTls({ ...where, cert, key });
     }
     if (await isLeftBehind(address.path)) await Deno.remove(address.path);
     return Deno.listen({ transport: "unix", path: address.path });
   } catch (cause) {
+    if (cause instanceof TlsFileError) throw cause;
     const where = describeAddress(address);
     const why = "path" in address && (cause as { code?: string }).code === "EADDRINUSE"
       ? "the file exists; end what listens there, or take another"

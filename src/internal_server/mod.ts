@@ -1,4 +1,5 @@
 // The gateway's side of its devices.
+export { decode, encode } from "./encoding.ts";
 export type { CloseReason, Effect, Input } from "./inputs.ts";
 export {
   InternalServer,

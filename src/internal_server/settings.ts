@@ -58,6 +58,11 @@ export interface InternalServerSettings {
   readonly push: PushMode;
   /** By `module/type`, as in `1000/7`. */
   readonly pushOf: Readonly<Record<string, PushMode>>;
+  /**
+   * The SHA-256 of each device's token, `sha256:` and hexadecimal digits, by `module/type/role`; a
+   * device that is not named here is refused. `null`: tokens are ignored.
+   */
+  readonly tokens: Readonly<Record<string, string>> | null;
   readonly limits: InternalServerLimits;
 }
 
@@ -66,6 +71,7 @@ export const INTERNAL_SERVER_SETTINGS: InternalServerSettings = {
   takeover: "strict",
   push: "between",
   pushOf: {},
+  tokens: null,
   limits: INTERNAL_SERVER_LIMITS,
 };
 

@@ -1,8 +1,8 @@
 // The internal server of a gateway as one pure transition function [MSG-INTERNAL-FRAME]: an input
 // and the time go in, the next state and a list of effects come out. It knows neither sockets nor
 // modules. Nobody waits for anybody: what one device is owed delays no other.
-import type { Device, DeviceMessage } from "../protocol/mod.ts";
-import { onConnect, onConnectAnswered } from "./connecting.ts";
+import type { Device } from "../protocol/mod.ts";
+import { onConnect, onConnectAnswered, onDenied } from "./connecting.ts";
 import { dueOf, end, endDue } from "./ending.ts";
 import { endForMemory, onPush, onStatus, onStatusAnswered, sendHeld } from "./exchange.ts";
 import type { CloseReason, Effect, Input } from "./inputs.ts";
@@ -133,7 +133,7 @@ function onConnection(
       return onPartial(state, connection, input.bytes, environment, effects);
     case "received": {
       const heard = { ...connection, heardAt: environment.now, frameSince: null, heldBytes: 0 };
-      return onReceived(state, heard, input.message, environment, effects);
+      return onReceived(state, heard, input, environment, effects);
     }
   }
 }
@@ -154,12 +154,15 @@ function onPartial(
 function onReceived(
   state: InternalServerState,
   connection: Exclude<Connection, { readonly kind: "closing" }>,
-  message: DeviceMessage,
+  { message, denial }: Extract<Input, { readonly type: "received" }>,
   environment: Environment,
   effects: Effect[],
 ): InternalServerState {
   const isConnect = message.kind === "device_connect";
   if (connection.kind === "new") {
+    if (isConnect && denial !== undefined) {
+      return onDenied(state, connection, message.device, denial, environment, effects);
+    }
     if (isConnect) return onConnect(state, connection, message.device, environment, effects);
     return end(state, connection, "not_connected", "a status came before the Connect", effects);
   }

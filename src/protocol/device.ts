@@ -9,6 +9,14 @@ export function deviceKey(device: Device): string {
   return `${device.module}/${device.deviceType}/${device.deviceRole}`;
 }
 
+const UINT32_MAX = 0xffff_ffff;
+
+/** Whether a text can be the identity of a device ({@linkcode deviceKey}). */
+export function isDeviceKey(text: string): boolean {
+  const [, ...numbers] = /^(0|[1-9]\d{0,9})\/(0|[1-9]\d{0,9})\//.exec(text) ?? [];
+  return numbers.length > 0 && numbers.every((number) => Number(number) <= UINT32_MAX);
+}
+
 /** Whether two descriptions mean the same device. */
 export function sameDevice(a: Device, b: Device): boolean {
   return a.module === b.module && a.deviceType === b.deviceType && a.deviceRole === b.deviceRole;

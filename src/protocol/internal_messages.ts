@@ -8,12 +8,16 @@ export const DeviceConnectResponseType = {
   MODULE_NOT_SUPPORTED: 2,
   DEVICE_NOT_SUPPORTED: 3,
   HIGHER_PRIORITY_ALREADY_CONNECTED: 4,
+  /** An addition to the protocol: the gateway expects tokens, and this device's is not right. */
+  NOT_AUTHORIZED: 15,
 } as const;
 
 /** A device asks to be connected; the first message of a connection. */
 export interface DeviceConnect {
   readonly kind: "device_connect";
   readonly device: Device;
+  /** An addition to the protocol, ignored by gateways that do not expect it; never empty. */
+  readonly token?: string;
 }
 
 /** A device reports. */

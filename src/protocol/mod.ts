@@ -1,6 +1,6 @@
 // Messages of the Fleet Protocol, their encoding, and the words of the module interface.
 export { counterDistance, nextCounter } from "./counter.ts";
-export { deviceKey, sameDevice, withoutPriority } from "./device.ts";
+export { deviceKey, isDeviceKey, sameDevice, withoutPriority } from "./device.ts";
 export {
   type DeviceCommand,
   type DeviceConnect,

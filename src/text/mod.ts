@@ -13,5 +13,13 @@ export {
   readText,
   requireRegularFile,
 } from "./read_file.ts";
-export { MASK, maskSecrets, maskText, maskValue, sameSecret, secretValues } from "./secrets.ts";
+export {
+  MASK,
+  maskSecrets,
+  maskText,
+  maskValue,
+  sameSecret,
+  secretOf,
+  secretValues,
+} from "./secrets.ts";
 export { nearestKey } from "./suggest.ts";

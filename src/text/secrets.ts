@@ -130,3 +130,8 @@ export function sameSecret(given: string | Uint8Array, wanted: string): boolean 
   const digest = (text: string | Uint8Array) => createHash("sha256").update(text).digest();
   return timingSafeEqual(digest(given), digest(wanted));
 }
+
+/** The secret in a file's text: editors end it with a newline. Spaces and further lines are part of it. */
+export function secretOf(text: string): string {
+  return text.replace(/\r?\n$/, "");
+}

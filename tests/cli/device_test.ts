@@ -1,8 +1,11 @@
 // `device`: lines in, lines out, and an exit status for each way to fail.
 import assert from "node:assert/strict";
 import { DeviceConnectResponseType as Type } from "../../src/protocol/mod.ts";
+import { keyHash } from "../../src/config/mod.ts";
 import { ScriptedGateway } from "../internal_client/scripted_gateway.ts";
 import { program } from "../e2e/server_process.ts";
+import { Stage } from "../internal_server/scripted_device.ts";
+import { Certificates } from "../support/certificates.ts";
 import { TempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
 
@@ -42,6 +45,36 @@ Deno.test("device sends its lines as statuses and prints the commands", async ()
   assert.equal(await peer.answer('{"lit":true}'), '{"pressed":true}');
   assert.equal(await peer.answer('{"lit":false}'), '{"pressed":false}');
   assert.deepEqual(await running, { code: 0, out: '{"lit":true}\n{"lit":false}\n', err: "" });
+});
+
+Deno.test("device shows its token", async () => {
+  await using folder = await TempFolder.make();
+  const file = await folder.write("token", "secret\n");
+  await using stage = await Stage.start("whole", {
+    tokens: { "1000/0/button": keyHash("secret") },
+  });
+  const right = device(stage.port, "on\n", "--token-file", file);
+  await stage.admit();
+  assert.equal(await stage.answer("go"), "on");
+  assert.deepEqual(await right, { code: 0, out: "go\n", err: "" });
+  await stage.asked("disconnected");
+  const { code, err } = await device(stage.port, "", "--token", "wrong");
+  assert.equal(code, 10);
+  assert.match(err, /The gateway expects a token/);
+});
+
+Deno.test("device speaks TLS with gateways that it trusts", async () => {
+  await using certificates = await Certificates.make();
+  await using stage = await Stage.start("whole", {}, {
+    host: "127.0.0.1",
+    port: 0,
+    tls: certificates.server,
+  });
+  const trusting = device(stage.port, "on\n", "--ca", certificates.caFile);
+  await stage.admit();
+  assert.equal(await stage.answer("go"), "on");
+  assert.deepEqual(await trusting, { code: 0, out: "go\n", err: "" });
+  assert.equal((await device(stage.port, "", "--tls")).code, 3);
 });
 
 Deno.test("device reads a file, and speaks hexadecimal", async () => {

@@ -1,6 +1,7 @@
 // What the configuration takes from files.
 import assert from "node:assert/strict";
-import { findPem, readSecret, secretOf, withFiles } from "../../src/config/files.ts";
+import { findPem, readSecret, withFiles } from "../../src/config/files.ts";
+import { secretOf } from "../../src/text/mod.ts";
 import { place } from "./support.ts";
 
 Deno.test("secretOf() drops one newline at the end, and nothing else", () => {

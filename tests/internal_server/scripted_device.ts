@@ -62,7 +62,7 @@ export class Stage implements AsyncDisposable {
   ): Promise<Stage> {
     const stage = new Stage(cut, settings);
     const addr = await stage.server.listen(address);
-    if (addr.transport === "tcp") stage.port = addr.port;
+    if ("port" in addr) stage.port = addr.port;
     return stage;
   }
 

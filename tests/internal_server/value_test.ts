@@ -3,11 +3,14 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
+  decode,
   type Effect,
+  encode,
   type Input,
   INTERNAL_SERVER_LIMITS,
   nextDeadline,
   type PushMode,
+  step,
   type Takeover,
 } from "../../src/internal_server/mod.ts";
 import { type Device, deviceKey, sameDevice } from "../../src/protocol/mod.ts";
@@ -43,6 +46,12 @@ const happenings: fc.Arbitrary<Happening> = fc.oneof(
           type: fc.constant("received"),
           connection,
           message: fc.record({ kind: fc.constant("device_status"), device, statusData: data }),
+        }),
+        fc.record({
+          type: fc.constant("received"),
+          connection,
+          message: fc.record({ kind: fc.constant("device_connect"), device }),
+          denial: fc.constant("its token is wrong"),
         }),
         fc.record({ type: fc.constant("partial"), connection, bytes: fc.nat(30) }),
         fc.record({
@@ -133,7 +142,8 @@ Deno.test("whatever happens, nothing throws, leaks, waits for ever, or goes to a
     fc.array(happenings, { maxLength: 120 }),
     fc.constantFrom<Takeover>("strict", "probe"),
     fc.constantFrom<PushMode>("always", "between", "never"),
-    (world, takeover, push) => {
+    fc.integer({ min: -1e9, max: 1e9 }),
+    (world, takeover, push, ahead) => {
       const core = new Core({ takeover, push, limits: LIMITS });
       const outside = new Outside();
       for (const happening of world) {
@@ -147,10 +157,19 @@ Deno.test("whatever happens, nothing throws, leaks, waits for ever, or goes to a
         again.state = structuredClone(core.state);
         again.now = core.now;
         const state = core.state;
+        const elsewhere = { now: core.now + ahead, settings: core.settings };
+        const moved = decode(encode(core.state, core.now), elsewhere.now);
         const effects = core.step(input);
         assert.deepEqual(state, before, "the state before is as it was");
         assert.deepEqual(again.step(input), effects);
         assert.deepEqual(again.state, core.state);
+        const continued = step(moved, input, elsewhere);
+        assert.deepEqual(continued.effects, effects);
+        assert.deepEqual(encode(continued.state, elsewhere.now), encode(core.state, core.now));
+        assert.equal(
+          nextDeadline(continued.state, elsewhere) - ahead,
+          nextDeadline(core.state, core),
+        );
         outside.take(input, effects);
         assertConsistent(core);
         if (input.type === "tick") assert.ok(nextDeadline(core.state, core) > core.now);

@@ -1,7 +1,7 @@
 // Identity of devices, counters that wrap, topics.
 import assert from "node:assert/strict";
 import { counterDistance, nextCounter } from "../../src/protocol/counter.ts";
-import { deviceKey, sameDevice, withoutPriority } from "../../src/protocol/device.ts";
+import { deviceKey, isDeviceKey, sameDevice, withoutPriority } from "../../src/protocol/device.ts";
 import { CALL_OUTCOMES, DisconnectType, wasMade } from "../../src/protocol/module_interface.ts";
 import { carTopics } from "../../src/protocol/topics.ts";
 
@@ -14,6 +14,15 @@ Deno.test("sameDevice() and deviceKey() ignore name and priority [DEVICE-IDENTIT
   for (const change of [{ module: 8 }, { deviceType: 2 }, { deviceRole: "rear" }]) {
     assert.ok(!sameDevice(device, { ...device, ...change }));
     assert.notEqual(deviceKey(device), deviceKey({ ...device, ...change }));
+  }
+});
+
+Deno.test("isDeviceKey() takes what deviceKey() makes, and nothing else", () => {
+  assert.ok(isDeviceKey(deviceKey(device)));
+  assert.ok(isDeviceKey(deviceKey({ ...device, module: 0xffffffff, deviceRole: "a/b c" })));
+  assert.ok(isDeviceKey("0/0/"));
+  for (const text of ["", "7/1", "7//front", "07/1/front", "4294967296/0/front", "a/1/front"]) {
+    assert.ok(!isDeviceKey(text), text);
   }
 });
 

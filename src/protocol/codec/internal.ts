@@ -1,7 +1,7 @@
 // Decodes and encodes the messages between devices and gateways [MSG-INTERNAL].
 import type protobuf from "protobufjs/light";
 import { type Device, type DeviceMessage, type GatewayMessage } from "../mod.ts";
-import { decode, messageType, ownBytes, plainDevice } from "./records.ts";
+import { decode, messageType, named, ownBytes, plainDevice } from "./records.ts";
 import { MalformedMessageError } from "./errors.ts";
 
 const InternalClient = messageType("InternalProtocol.InternalClient");
@@ -9,7 +9,7 @@ const InternalServer = messageType("InternalProtocol.InternalServer");
 
 /** An `InternalClient` as protobufjs decodes it. */
 interface DeviceRecord {
-  deviceConnect?: { device?: Device | null } | null;
+  deviceConnect?: { device?: Device | null; token?: string } | null;
   deviceStatus?: { device?: Device | null; statusData: Uint8Array } | null;
 }
 
@@ -23,7 +23,7 @@ interface GatewayRecord {
 export function encodeDeviceMessage(message: DeviceMessage): Uint8Array {
   const { device } = message;
   const record: DeviceRecord = message.kind === "device_connect"
-    ? { deviceConnect: { device } }
+    ? { deviceConnect: message.token === undefined ? { device } : { device, token: message.token } }
     : { deviceStatus: { device, statusData: message.statusData } };
   return InternalClient.encode(record).finish();
 }
@@ -43,7 +43,11 @@ export function decodeDeviceMessage(body: Uint8Array): DeviceMessage {
       statusData: ownBytes(statusData),
     };
   }
-  if (deviceConnect) return { kind: "device_connect", device: plainDevice(deviceConnect.device) };
+  if (deviceConnect) {
+    const device = plainDevice(deviceConnect.device);
+    const token = named("token", deviceConnect.token ?? "");
+    return { kind: "device_connect", device, ...(token === "" ? {} : { token }) };
+  }
   throw noneSet(InternalClient, body);
 }
 
