@@ -60,7 +60,7 @@ export function noteFailure(
   device: Device,
   name: Stage | "aggregate_error",
   outcome: CallResult,
-): Effect {
+): Extract<Effect, { readonly type: "call_failed" }> {
   return { type: "call_failed", device, name, detail: describe(name, outcome) };
 }
 

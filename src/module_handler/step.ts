@@ -5,13 +5,7 @@ import { beginCommand, onCommandReturn } from "./commands.ts";
 import { beginConnect, disconnect, onConnectReturn } from "./connections.ts";
 import type { CallResult, Effect, Input } from "./inputs.ts";
 import { beginStatus, onStatusReturn, onTimer, report } from "./statuses.ts";
-import {
-  type ActiveJob,
-  type DeviceState,
-  type Environment,
-  type Job,
-  sizeOf,
-} from "./state.ts";
+import { type ActiveJob, type DeviceState, type Environment, type Job, sizeOf } from "./state.ts";
 
 export interface Step {
   readonly state: DeviceState;
