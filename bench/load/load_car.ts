@@ -111,7 +111,7 @@ export class LoadCar {
       times: { ...TIMES, retryMs: RETRY_MS * Math.random() },
       modules: modules.map((module) => ({ module, deviceTypes: [0] })),
       firstLinkFails: false,
-      keepsLastStatus: false,
+      prepares: false,
     };
   }
 

@@ -1,13 +1,8 @@
 // Checks the command line of `simulate` as a whole, and reports every problem at once.
 import { isSecure, overTls, parseAddress } from "../net/mod.ts";
 import { ConfigError, configSource, loadConfig, problemText, systemFiles } from "../config/mod.ts";
-import type { GatewayVersion } from "../gateway/mod.ts";
-import {
-  EXAMPLE_MODULE,
-  type GatewayBroker,
-  makeDevices,
-  type Misbehavior,
-} from "../simulator/mod.ts";
+import type { GatewayBroker, GatewayVersion } from "../gateway/mod.ts";
+import { EXAMPLE_MODULE, makeDevices, type Misbehavior } from "../simulator/mod.ts";
 import type { Device } from "../protocol/mod.ts";
 import { OptionReader, type RawOptions } from "./option_reader.ts";
 

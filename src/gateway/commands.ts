@@ -37,7 +37,7 @@ export function respond(
   effects: Effect[],
 ): void {
   const { sessionId, messageCounter } = command;
-  effects.push({ type: "command", command });
+  effects.push({ type: "command", command, responseType: type });
   const message = { kind: "command_response", sessionId, type, messageCounter } as const;
   effects.push({ type: "send", message, inSequence, tag: null });
 }

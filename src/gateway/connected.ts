@@ -17,7 +17,7 @@ export function beginRunning(
   effects.push({ type: "running", sessionId });
   const connected: Connected = {
     kind: "connected",
-    base: enterSession(state.base, listed, environment.settings),
+    base: enterSession(state.base, listed),
     sessionId,
     counter: listed.length + 1,
     open: [],
@@ -83,11 +83,11 @@ export function onNotifiedConnected(
 export function onLinkLost(
   state: Connected,
   cause: SessionEnd,
-  { now, settings }: Environment,
+  environment: Environment,
   effects: Effect[],
 ): GatewayState {
-  const base = end(state, cause, effects);
-  const lookAt = nextLook(state, now, settings.times.lookMs);
+  const base = end(state, cause, environment, effects);
+  const lookAt = nextLook(state, environment.now, environment.settings.times.lookMs);
   return { kind: "not_initialized", base, lookAt };
 }
 

@@ -16,15 +16,40 @@ import { end, fail } from "./disconnected.ts";
 import { nextSessionId } from "./session_id.ts";
 import type { Connecting, Environment, GatewayState, OpenStatus } from "./state.ts";
 
-/** Connected to the broker: sends Connect. */
+/** Whether the server has heard nothing of this sequence. */
+export function isBeforeConnect({ step }: Connecting): boolean {
+  return step === "link" || step === "prepare";
+}
+
+/** Connected to the broker: prepares the Connect if that is to be done, and sends it. */
 export function onLinkUp(
   state: Connecting,
   environment: Environment,
   effects: Effect[],
 ): GatewayState {
   if (state.step !== "link") return state;
+  if (!environment.settings.prepares) return sendConnect(state, environment, effects);
+  effects.push({ type: "prepare" });
+  return awaiting(state, "prepare", environment);
+}
+
+/** Everything the first statuses say is there. */
+export function onPrepared(
+  state: Connecting,
+  environment: Environment,
+  effects: Effect[],
+): GatewayState {
+  return state.step === "prepare" ? sendConnect(state, environment, effects) : state;
+}
+
+function sendConnect(
+  state: Connecting,
+  environment: Environment,
+  effects: Effect[],
+): GatewayState {
   if (hasNoDevice(state.base)) {
-    const base = end(state, { reason: "all_devices_gone", detail: "" }, effects);
+    const cause = { reason: "all_devices_gone", detail: "the last device has left" } as const;
+    const base = end(state, cause, environment, effects);
     return { kind: "not_initialized", base, lookAt: null };
   }
   const { company, car: vehicleName } = environment.settings;
@@ -50,7 +75,7 @@ export function onMessageConnecting(
   environment: Environment,
   effects: Effect[],
 ): GatewayState {
-  if (state.step === "link") return state;
+  if (isBeforeConnect(state)) return state;
   if (message.kind === "connect_response") {
     return onConnectResponse(state, message, environment, effects);
   }
@@ -89,6 +114,9 @@ export function onSequenceTimeout(
   switch (state.step) {
     case "link":
       return state;
+    case "prepare":
+      // Late error messages are for the session after the next.
+      return sendConnect(state, environment, effects);
     case "connect":
       return failing("connect_unanswered", "connect response");
     case "statuses": {
@@ -191,7 +219,7 @@ function onCommand(
 
 function awaiting(
   state: Connecting,
-  step: "connect" | "statuses" | "commands",
+  step: Exclude<Connecting["step"], "link">,
   { now, settings }: Environment,
 ): Connecting {
   return { ...state, step, by: now + settings.times.sequenceMs };

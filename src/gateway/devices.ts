@@ -10,10 +10,16 @@ export function hasNoDevice({ devices }: Base): boolean {
 }
 
 /** A device reported something that is not sent: it becomes its last status. */
-export function fold(base: Base, report: Report): Base {
-  const key = deviceKey(report.device);
-  if (report.leaves) return forget(base, key);
+export function fold(
+  base: Base,
+  report: Report,
+  settings: GatewaySettings,
+  effects: Effect[],
+): Base {
   const { device, data } = report;
+  if (report.leaves) return forget(base, device, settings, effects);
+  const key = deviceKey(device);
+  if (settings.prepares) effects.push({ type: "fold", device, data });
   const known = base.devices[key];
   const errorMessage = report.errorMessage.length > 0
     ? report.errorMessage
@@ -22,44 +28,67 @@ export function fold(base: Base, report: Report): Base {
 }
 
 /** {@linkcode fold} for reports that were not sent yet; their callers are told. */
-export function foldAll(base: Base, reports: readonly Report[], effects: Effect[]): Base {
+export function foldAll(
+  base: Base,
+  reports: readonly Report[],
+  settings: GatewaySettings,
+  effects: Effect[],
+): Base {
   for (const { tag } of reports) if (tag !== null) effects.push({ type: "kept", tag });
-  return reports.reduce(fold, base);
+  return reports.reduce((next, report) => fold(next, report, settings, effects), base);
 }
 
 /** Unanswered statuses become the last ones of their devices; devices that left are dropped. */
-export function foldUnanswered(base: Base, open: readonly OpenStatus[]): Base {
+export function foldUnanswered(
+  base: Base,
+  open: readonly OpenStatus[],
+  settings: GatewaySettings,
+  effects: Effect[],
+): Base {
   return open.reduce((next, { status, tag }) => {
     const { device, statusData: data, errorMessage } = status;
     if (next.devices[deviceKey(device)] === undefined) return next;
-    return fold(next, { device, data, errorMessage, leaves: false, tag });
+    return fold(next, { device, data, errorMessage, leaves: false, tag }, settings, effects);
   }, base);
 }
 
 /** The listed devices are connected in the new session, and have sent their first statuses. */
-export function enterSession(
-  base: Base,
-  listed: readonly string[],
-  { keepsLastStatus }: GatewaySettings,
-): Base {
+export function enterSession(base: Base, listed: readonly string[]): Base {
   const devices: Record<string, KnownDevice> = { ...base.devices };
   for (const key of listed) {
     const known = devices[key];
     if (known === undefined) continue;
-    const data = keepsLastStatus ? known.data : NO_BYTES;
-    devices[key] = { device: known.device, data, errorMessage: NO_BYTES, connected: true };
+    devices[key] = inSession(known.device);
   }
   return { ...base, devices };
 }
 
 /** A report is sent in normal communication. */
-export function noteSent(base: Base, report: Report, { keepsLastStatus }: GatewaySettings): Base {
-  const { device, leaves } = report;
+export function noteSent(
+  base: Base,
+  { device, leaves }: Report,
+  settings: GatewaySettings,
+  effects: Effect[],
+): Base {
+  if (leaves) return forget(base, device, settings, effects);
   const key = deviceKey(device);
-  if (leaves) return forget(base, key);
-  if (!keepsLastStatus && base.devices[key]?.connected) return base;
-  const data = keepsLastStatus ? report.data : NO_BYTES;
-  return put(base, key, { device, data, errorMessage: NO_BYTES, connected: true });
+  return base.devices[key]?.connected ? base : put(base, key, inSession(device));
+}
+
+/** Its current status, asked for because none of its last ones is known [GATEWAY-PREPARE]. */
+export function noteForced(base: Base, device: Device, data: Uint8Array): Base {
+  const key = deviceKey(device);
+  const known = base.devices[key];
+  if (known !== undefined && known.data.length > 0) return base;
+  const { errorMessage = NO_BYTES, connected = false } = known ?? {};
+  return put(base, key, { device, data, errorMessage, connected });
+}
+
+/** Its module has made the error message that goes with its next first status. */
+export function noteError(base: Base, device: Device, errorMessage: Uint8Array): Base {
+  const key = deviceKey(device);
+  const known = base.devices[key];
+  return known === undefined ? base : put(base, key, { ...known, errorMessage });
 }
 
 /** Whether the device is connected in the current session. */
@@ -80,7 +109,18 @@ function put(base: Base, key: string, known: KnownDevice): Base {
   return { ...base, devices: { ...base.devices, [key]: known } };
 }
 
-function forget(base: Base, key: string): Base {
-  const { [key]: _, ...devices } = base.devices;
+/** What the cloud has been told of needs not be told again. */
+function inSession(device: Device): KnownDevice {
+  return { device, data: NO_BYTES, errorMessage: NO_BYTES, connected: true };
+}
+
+function forget(
+  base: Base,
+  device: Device,
+  { prepares }: GatewaySettings,
+  effects: Effect[],
+): Base {
+  if (prepares) effects.push({ type: "forgotten", device });
+  const { [deviceKey(device)]: _, ...devices } = base.devices;
   return { ...base, devices };
 }

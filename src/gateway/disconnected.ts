@@ -46,24 +46,31 @@ export function connect(
 }
 
 /** Ends the session if there is one; its unanswered statuses are for the next. */
-export function end(state: Connecting | Connected, cause: SessionEnd, effects: Effect[]): Base {
+export function end(
+  state: Connecting | Connected,
+  cause: SessionEnd,
+  { settings }: Environment,
+  effects: Effect[],
+): Base {
   const { sessionId, open, waiting } = state;
   if (cause.reason !== "link_lost") effects.push({ type: "close_link" });
   if (sessionId !== "") {
     const hadRun = state.kind === "connected";
     effects.push({ type: "ended", sessionId, ...cause, hadRun, unanswered: open });
   }
-  return foldAll(foldUnanswered(leaveSession(state.base), open), waiting, effects);
+  const base = foldUnanswered(leaveSession(state.base), open, settings, effects);
+  return foldAll(base, waiting, settings, effects);
 }
 
 /** A connect sequence failed: the next one begins after a pause [GATEWAY-TIMES]. */
 export function fail(
   state: Connecting,
   cause: SessionEnd,
-  { now, settings }: Environment,
+  environment: Environment,
   effects: Effect[],
 ): NotConnected {
-  const base = end(state, cause, effects);
+  const base = end(state, cause, environment, effects);
+  const { now, settings } = environment;
   return { kind: "not_connected", base, retryAt: now + settings.times.retryMs };
 }
 
@@ -74,7 +81,7 @@ export function drop(
   environment: Environment,
   effects: Effect[],
 ): GatewayState {
-  const base = end(state, cause, effects);
+  const base = end(state, cause, environment, effects);
   if (state.waiting.some(({ leaves }) => !leaves)) return connect(base, environment, effects);
   return { kind: "not_initialized", base, lookAt: null };
 }

@@ -1,4 +1,4 @@
-// The MQTT side of a simulated gateway [MQTT-SETTINGS]: one broker connection at a time.
+// The MQTT side of a gateway [MQTT-SETTINGS]: one broker connection at a time.
 import { Buffer } from "node:buffer";
 import type { MqttClient } from "mqtt";
 import { openStream, TlsFileError } from "../net/mod.ts";

@@ -24,6 +24,12 @@ export type Input =
     readonly errorMessage: Uint8Array;
     readonly tag: number | null;
   }
+  /** The current status of a device, for `prepare`; counts if its last one is not known. */
+  | { readonly type: "forced"; readonly device: Device; readonly data: Uint8Array }
+  /** Statuses that were to be folded were. */
+  | { readonly type: "error_message"; readonly device: Device; readonly errorMessage: Uint8Array }
+  /** What `prepare` asked for is done. */
+  | { readonly type: "prepared" }
   /** The gateway's process ends and comes back. */
   | { readonly type: "restart" }
   /** The network fails. */
@@ -44,8 +50,14 @@ export type Effect =
     readonly inSequence: boolean;
     readonly tag: number | null;
   }
-  /** A command for a device; its response, if there is one, comes next. */
-  | { readonly type: "command"; readonly command: Command }
+  /** Before the Connect, where `prepares` is set: `forced` statuses, then `prepared` follow. */
+  | { readonly type: "prepare" }
+  /** Where `prepares` is set: a status that was not sent; an `error_message` may follow. */
+  | { readonly type: "fold"; readonly device: Device; readonly data: Uint8Array }
+  /** Where `prepares` is set: a device has left. */
+  | { readonly type: "forgotten"; readonly device: Device }
+  /** A command for a device; its response, of this type, comes next. */
+  | { readonly type: "command"; readonly command: Command; readonly responseType: number }
   | { readonly type: "answered"; readonly open: OpenStatus; readonly inSequence: boolean }
   /** A status that is not sent: it is the device's last one, for the next session. */
   | { readonly type: "kept"; readonly tag: number | null }

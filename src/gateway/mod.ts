@@ -1,4 +1,10 @@
-// The car's side of the Fleet Protocol.
+// The car's side of the Fleet Protocol: the external session of a gateway, and its link to a broker.
+export {
+  type GatewayBroker,
+  GatewayLink,
+  type GatewayLinkListener,
+  type GatewayLinkOptions,
+} from "./gateway_link.ts";
 export type { Effect, Input, ViolationKind } from "./inputs.ts";
 export { nextDeadline, type Step, step } from "./session.ts";
 export {

@@ -21,11 +21,12 @@ export function onReport(
   environment: Environment,
   effects: Effect[],
 ): GatewayState {
-  if (state.silentUntil !== null) return holdBack(state, report, effects);
+  if (state.silentUntil !== null) return holdBack(state, report, environment, effects);
   const connected = isConnected(state.base, report.device);
   if (report.leaves ? !connected : isSaturated(state)) {
     effects.push({ type: "kept", tag: report.tag });
-    return { ...state, base: fold(state.base, report) };
+    const base = fold(state.base, report, environment.settings, effects);
+    return { ...state, base };
   }
   const sent = send(state, report, connected, environment, effects);
   // The queue of reconnects is looked at after each status.
@@ -36,6 +37,7 @@ export function onReport(
 export function holdBack<T extends Connecting | Connected>(
   state: T,
   report: Report,
+  { settings }: Environment,
   effects: Effect[],
 ): T {
   const waiting = [...state.waiting, report];
@@ -47,7 +49,7 @@ export function holdBack<T extends Connecting | Connected>(
     if (oldest === undefined) break;
     bytes -= size(oldest);
     effects.push({ type: "kept", tag: oldest.tag });
-    base = fold(base, oldest);
+    base = fold(base, oldest, settings, effects);
   }
   return { ...state, base, waiting };
 }
@@ -63,7 +65,7 @@ export function sendAll(
     (next, report) =>
       next.kind === "connected"
         ? onReport(next, report, environment, effects)
-        : { ...next, base: foldAll(next.base, [report], effects) },
+        : { ...next, base: foldAll(next.base, [report], environment.settings, effects) },
     state,
   );
 }
@@ -92,7 +94,7 @@ function send(
   effects.push({ type: "send", message: status, inSequence: false, tag });
   return {
     ...state,
-    base: noteSent(state.base, report, settings),
+    base: noteSent(state.base, report, settings, effects),
     counter: nextCounter(state.counter),
     open: [...state.open, { status, sentAt: now, tag }],
     openBytes: state.openBytes + sizeOf(status),
@@ -125,7 +127,7 @@ export function reconnect(
   environment: Environment,
   effects: Effect[],
 ): GatewayState {
-  return connect(end(state, { reason, detail }, effects), environment, effects);
+  return connect(end(state, { reason, detail }, environment, effects), environment, effects);
 }
 
 /** Bytes of data a status holds. */

@@ -10,12 +10,14 @@ import {
   violate as violateConnected,
 } from "./connected.ts";
 import {
+  isBeforeConnect,
   onLinkUp,
   onMessageConnecting,
+  onPrepared,
   onSequenceTimeout,
   violate as violateConnecting,
 } from "./connecting.ts";
-import { foldAll } from "./devices.ts";
+import { foldAll, noteError, noteForced } from "./devices.ts";
 import type { Effect, Input } from "./inputs.ts";
 import { holdBack, onReport } from "./reports.ts";
 import { connect, end, fail, type SessionEnd } from "./disconnected.ts";
@@ -63,8 +65,10 @@ function transition(
     case "start":
       return state;
     case "stop": {
-      const base = isEstablished(state) ? end(state, STOPPED, effects) : state.base;
-      return { kind: "stopped", base };
+      const base = isEstablished(state) ? end(state, STOPPED, environment, effects) : state.base;
+      // What a gateway has not told the cloud by then is thrown away [GATEWAY-STOP].
+      const devices = environment.settings.prepares ? {} : base.devices;
+      return { kind: "stopped", base: { ...base, devices } };
     }
     case "link_up":
       return state.kind === "connecting" ? onLinkUp(state, environment, effects) : state;
@@ -93,8 +97,16 @@ function transition(
       const { type, ...said } = input;
       return onSaid(state, { ...said, leaves: type === "leave" }, environment, effects);
     }
+    case "forced": {
+      if (state.kind !== "connecting" || state.step !== "prepare") return state;
+      return { ...state, base: noteForced(state.base, input.device, input.data) };
+    }
+    case "error_message":
+      return { ...state, base: noteError(state.base, input.device, input.errorMessage) };
+    case "prepared":
+      return state.kind === "connecting" ? onPrepared(state, environment, effects) : state;
     case "restart": {
-      const base = isEstablished(state) ? end(state, RESTARTED, effects) : state.base;
+      const base = isEstablished(state) ? end(state, RESTARTED, environment, effects) : state.base;
       const retryAt = environment.now + environment.settings.times.restartMs;
       return { kind: "not_connected", base: { ...base, linked: false }, retryAt };
     }
@@ -150,7 +162,7 @@ function onNotified(
   // Version 1.3 has not subscribed.
   if (environment.settings.version === "1.3") return state;
   if (state.kind === "connected") return onNotifiedConnected(state, environment, effects);
-  return state.kind === "connecting" && state.step !== "link"
+  return state.kind === "connecting" && !isBeforeConnect(state)
     ? fail(state, NOTIFIED, environment, effects)
     : state;
 }
@@ -162,10 +174,11 @@ function onSaid(
   effects: Effect[],
 ): GatewayState {
   if (state.kind === "connected") return onReport(state, report, environment, effects);
-  if (state.kind === "connecting" && state.step !== "link") {
-    return holdBack(state, report, effects);
+  if (state.kind === "connecting" && !isBeforeConnect(state)) {
+    return holdBack(state, report, environment, effects);
   }
-  const said = { ...state, base: foldAll(state.base, [report], effects) };
+  const base = foldAll(state.base, [report], environment.settings, effects);
+  const said = { ...state, base };
   return said.kind === "not_initialized" && !report.leaves
     ? connect(said.base, environment, effects)
     : said;

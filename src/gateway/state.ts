@@ -52,10 +52,11 @@ export interface GatewaySettings {
    */
   readonly firstLinkFails: boolean;
   /**
-   * Whether a device's first status repeats its last one. The real gateway's is empty unless a
-   * status was left without an answer [CONNECT-STATUS-FORWARD].
+   * Whether the driver completes first statuses before each Connect [GATEWAY-PREPARE]. Without that
+   * they are empty, as those of other gateways are, unless a status was left without an answer
+   * [CONNECT-STATUS-FORWARD].
    */
-  readonly keepsLastStatus: boolean;
+  readonly prepares: boolean;
 }
 
 /** Passed along with every input. */
@@ -127,8 +128,8 @@ export interface NotConnected {
 export interface Connecting {
   readonly kind: "connecting";
   readonly base: Base;
-  /** What is awaited: the broker, the ConnectResponse, status responses, first commands. */
-  readonly step: "link" | "connect" | "statuses" | "commands";
+  /** What is awaited: the broker, the driver, the ConnectResponse, status responses, first commands. */
+  readonly step: "link" | "prepare" | "connect" | "statuses" | "commands";
   /** Empty while the broker is awaited. */
   readonly sessionId: string;
   /** Identities of the devices the Connect named. */

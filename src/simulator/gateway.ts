@@ -1,5 +1,5 @@
 // A simulated Module Gateway on a broker connection, for tests, demos and load.
-import type { Phase } from "../gateway/mod.ts";
+import { GatewayLink, type Phase } from "../gateway/mod.ts";
 import { decodeServerMessage, encodeClientMessage } from "../protocol/codec/mod.ts";
 import {
   type ClientMessage,
@@ -9,7 +9,6 @@ import {
 } from "../protocol/mod.ts";
 import { asBytes } from "./devices.ts";
 import { GatewayStateError, StatusUnansweredError } from "./errors.ts";
-import { GatewayLink } from "./gateway_link.ts";
 import type {
   AnsweredStatus,
   GatewayEvent,

@@ -1,6 +1,7 @@
 // Options of simulated gateways, and their defaults.
 import {
   GATEWAY_TIMES,
+  type GatewayBroker,
   type GatewaySettings,
   type GatewayTimes,
   type GatewayVersion,
@@ -9,7 +10,6 @@ import {
 import type { Command, Device } from "../protocol/mod.ts";
 import { type Clock, systemClock } from "../time/mod.ts";
 import { asBytes, exampleStatuses, makeDevices } from "./devices.ts";
-import type { GatewayBroker } from "./gateway_link.ts";
 import { type Misbehavior, WELL_BEHAVED } from "./misbehavior.ts";
 import { GatewayStats } from "./stats.ts";
 import type { StatusLoad } from "./traffic.ts";
@@ -137,7 +137,7 @@ export function simulationOptions(options: GatewayOptions): SimulationOptions {
       times,
       modules: servedModules(devices),
       firstLinkFails: options.firstConnectionFails ?? false,
-      keepsLastStatus: false,
+      prepares: false,
     },
     devices,
     keepAliveMs,

@@ -1,9 +1,14 @@
 // What makes a gateway connect again, and what it says then [GATEWAY-RECONNECT].
 import assert from "node:assert/strict";
-import { DeviceState } from "../../src/protocol/messages.ts";
+import { type Device, DeviceState } from "../../src/protocol/messages.ts";
+import { bytes } from "../car/support.ts";
 import { CoreGateway, endsOf, FRONT, left, REAR, said, sentOf, statusesOf } from "./support.ts";
 
 const { CONNECTING, RUNNING, DISCONNECT } = DeviceState;
+
+function text(data: Uint8Array): string {
+  return new TextDecoder().decode(data);
+}
 
 Deno.test("a gateway begins with its first status, and lists every device it knows by then", () => {
   const gateway = new CoreGateway();
@@ -61,21 +66,59 @@ Deno.test("what was left without an answer is a device's first status, others ar
   gateway.pass(3_000);
   gateway.take({ type: "link_up" });
   const first = sentOf(gateway.connectResponse());
-  const text = (data: Uint8Array) => new TextDecoder().decode(data);
   assert.deepEqual(
     first.map((one) => one.kind === "status" && [text(one.statusData), text(one.errorMessage)]),
     [["", "it hurts"], ["", ""]],
   );
 });
 
-Deno.test("a gateway that keeps last statuses repeats them in its next session", () => {
-  const gateway = new CoreGateway({ keepsLastStatus: true }).run(FRONT, REAR);
-  gateway.take(said(FRONT, "newest"));
+Deno.test("[GATEWAY-PREPARE] before a Connect, statuses are asked for where none is known", () => {
+  const gateway = new CoreGateway({ prepares: true }).run(FRONT, REAR);
+  gateway.take(said(FRONT, "unanswered"));
+  gateway.alreadyLogged();
+  const ended = gateway.pass(3_000);
+  assert.deepEqual(
+    ended.filter(({ type }) => type === "fold"),
+    [{ type: "fold", device: FRONT, data: bytes("unanswered") }],
+  );
+  assert.deepEqual(gateway.take({ type: "link_up" }), [{ type: "prepare" }]);
+  const forced = (device: Device) => ({ type: "forced", device, data: bytes("current") }) as const;
+  gateway.take(forced(FRONT), forced(REAR));
+  gateway.take({ type: "error_message", device: FRONT, errorMessage: bytes("it hurt") });
+  assert.deepEqual(gateway.alreadyLogged("earlier"), [], "the server has heard nothing");
+  assert.deepEqual(sentOf(gateway.take({ type: "prepared" })).map(({ kind }) => kind), ["connect"]);
+  const first = sentOf(gateway.connectResponse());
+  assert.deepEqual(
+    first.map((one) => one.kind === "status" && [text(one.statusData), text(one.errorMessage)]),
+    [["unanswered", "it hurt"], ["current", ""]],
+  );
+});
+
+Deno.test("[GATEWAY-PREPARE] what takes too long to prepare does not hold up the Connect", () => {
+  const gateway = new CoreGateway({ prepares: true }).run(FRONT);
   gateway.alreadyLogged();
   gateway.pass(3_000);
   gateway.take({ type: "link_up" });
-  const first = statusesOf(gateway.connectResponse());
-  assert.deepEqual(first, [["newest", CONNECTING], ["first", CONNECTING]]);
+  assert.deepEqual(gateway.pass(4_999), []);
+  assert.deepEqual(sentOf(gateway.pass(1)).map(({ kind }) => kind), ["connect"]);
+  gateway.connectResponse();
+  gateway.respond(1);
+  gateway.command(0, FRONT);
+  gateway.take({ type: "error_message", device: FRONT, errorMessage: bytes("late") });
+  gateway.take(said(FRONT, "fine"));
+  gateway.alreadyLogged();
+  gateway.pass(3_000);
+  gateway.take({ type: "link_up" }, { type: "prepared" });
+  const [first] = sentOf(gateway.connectResponse());
+  assert.equal(first?.kind === "status" && text(first.errorMessage), "late");
+});
+
+Deno.test("a gateway that prepares forgets devices that leave, and everything when it stops [GATEWAY-STOP]", () => {
+  const gateway = new CoreGateway({ prepares: true }).run(FRONT, REAR);
+  const forgotten = [{ type: "forgotten", device: REAR }];
+  assert.deepEqual(gateway.take(left(REAR)).filter(({ type }) => type === "forgotten"), forgotten);
+  gateway.take(said(FRONT, "lost"), { type: "stop" }, { type: "start" });
+  assert.deepEqual(gateway.state.base.devices, {});
 });
 
 Deno.test("version 1.4 drops its session upon the notification, and connects with the next status", () => {

@@ -31,7 +31,7 @@ export const GATEWAY_SETTINGS: GatewaySettings = {
   times: GATEWAY_TIMES,
   modules: [{ module: 7, deviceTypes: [FRONT.deviceType] }],
   firstLinkFails: false,
-  keepsLastStatus: false,
+  prepares: false,
 };
 
 /** What a device says. */
@@ -120,7 +120,7 @@ export class CoreGateway {
 
   /** From the broker's connection to normal communication. */
   sequence(): this {
-    this.take({ type: "link_up" });
+    this.take({ type: "link_up" }, { type: "prepared" });
     this.connectResponse();
     assert.equal(this.state.kind, "connecting");
     const { open } = this.state as GatewayState & { kind: "connecting" };

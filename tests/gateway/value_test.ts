@@ -59,6 +59,9 @@ const happenings: fc.Arbitrary<Happening> = fc.oneof(
       { type: "link_down", detail: "test" },
       { type: "malformed", detail: "test" },
       { type: "notified" },
+      { type: "prepared" },
+      { type: "forced", device: REAR, data: NO_BYTES },
+      { type: "error_message", device: FRONT, errorMessage: NO_BYTES },
       { type: "restart" },
       { type: "drop_link" },
       { type: "stop" },
@@ -100,7 +103,7 @@ function inputsOf(state: GatewayState, happening: Happening): Input[] {
     case "time":
       return [{ type: "tick" }];
     case "begin":
-      return [{ type: "start" }, said(FRONT, "x"), { type: "link_up" }];
+      return [{ type: "start" }, said(FRONT, "x"), { type: "link_up" }, { type: "prepared" }];
     case "hear":
       return [{ type: "message", message: heard(state, happening) }];
   }
@@ -138,10 +141,10 @@ Deno.test("step() of a gateway depends on nothing but its arguments, and changes
       fc.nat(),
       fc.boolean(),
       fc.array(happenings, { minLength: 20, maxLength: 200, size: "max" }),
-      (seed, keepsLastStatus, list) => {
+      (seed, prepares, list) => {
         let state = createGateway(seed);
         let now = 0;
-        const settings = { ...GATEWAY_SETTINGS, keepsLastStatus };
+        const settings = { ...GATEWAY_SETTINGS, prepares };
         for (const happening of list) {
           if (happening.do === "time") now += happening.ms;
           for (const input of inputsOf(state, happening)) {

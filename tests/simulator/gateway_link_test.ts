@@ -1,6 +1,6 @@
 // The gateway's ways to a broker: TLS, WebSockets, credentials, and brokers that refuse.
 import assert from "node:assert/strict";
-import { type GatewayBroker, GatewayLink } from "../../src/simulator/gateway_link.ts";
+import { type GatewayBroker, GatewayLink } from "../../src/gateway/gateway_link.ts";
 import { Certificates } from "../support/certificates.ts";
 import { Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
 import { waitFor } from "../support/wait.ts";

@@ -13,7 +13,7 @@ import {
 import { createGateway, type Input, sessionIdOf, step } from "../../src/gateway/mod.ts";
 import { decodeServerMessage, encodeClientMessage } from "../../src/protocol/codec/mod.ts";
 import { asBytes, makeDevices } from "../../src/simulator/devices.ts";
-import { type GatewayBroker, GatewayLink } from "../../src/simulator/gateway_link.ts";
+import { type GatewayBroker, GatewayLink } from "../../src/gateway/gateway_link.ts";
 import { simulationOptions } from "../../src/simulator/gateway_options.ts";
 import { Inbox, Waiters } from "../../src/simulator/waiters.ts";
 

@@ -1,0 +1,16 @@
+// A whole Module Gateway: devices on one side, modules in the middle, the cloud on the other.
+export type { EndpointOptions, ModuleGatewayOptions } from "./options.ts";
+export type {
+  DeviceCounts,
+  DeviceSnapshot,
+  EndpointCounts,
+  EndpointSnapshot,
+  ModuleGatewaySnapshot,
+} from "./snapshot.ts";
+export type {
+  DeviceTurn,
+  ErrorTurn,
+  GatewayTurn,
+  GatewayTurnSubscriber,
+  SessionTurn,
+} from "./turn.ts";
