@@ -16,6 +16,7 @@ const ROOMS = [
   "webhook",
   "observe",
   "record",
+  "cluster",
   "server",
   "module_gateway",
   "gateway",
