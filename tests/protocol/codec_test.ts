@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
+// @ts-types="protobufjs"
 import protobuf from "protobufjs/light";
 import { readDescriptor } from "../../proto/generate.ts";
 import {

@@ -5,18 +5,16 @@ import { externalBroker, externalSchema } from "./external.ts";
 import { singleCar, singleCarExternalSchema, singleCarSchema } from "./single_car.ts";
 import type { Faults } from "../errors.ts";
 import type { BrokerInput, FleetInput } from "./input.ts";
-import { objectOf, type Table } from "../keys/key.ts";
+import type { Table } from "../keys/key.ts";
 import { COMMON, EXTERNAL_BROKER, FLAT_BROKER, FLEET } from "../keys/keys.ts";
 import type { NumberTexts } from "./number_texts.ts";
-import { isObject, type Read, readAlong, type UnknownKeyHandler } from "./read.ts";
+import { isObject, readAlong, type ReadTable, type UnknownKeyHandler } from "./read.ts";
 
 /** The documented dialect, the newest one, and the old one for a single car. */
 export type Dialect = "A" | "B" | "C";
 
 /** Keys of all dialects. */
-export type CommonInput = Read<typeof commonSchema>;
-
-const commonSchema = objectOf(COMMON);
+export type CommonInput = ReadTable<typeof COMMON>;
 
 /** A document that was read; missing and invalid parts are undefined. */
 export interface DialectInput {
@@ -34,7 +32,7 @@ export function readDialect(
 ): DialectInput | undefined {
   if (!isObject(document)) {
     const to = { numbers, faults, onUnknownKey: () => {} };
-    readAlong(documentedSchema, document, DOCUMENT_PATH, to);
+    readAlong(documentedSchema(), document, DOCUMENT_PATH, to);
     return undefined;
   }
   const has = (key: string) => Object.hasOwn(document, key);
@@ -42,18 +40,18 @@ export function readDialect(
   const single = !has("cars") && !has("common_modules") && (has("car_name") || has("modules"));
   const to = { numbers, faults, onUnknownKey: unknownKeyHandler(faults, external, single) };
   if (single && external) {
-    const read = readAlong(singleCarExternalSchema, document, DOCUMENT_PATH, to);
+    const read = readAlong(singleCarExternalSchema(), document, DOCUMENT_PATH, to);
     return read && input("C", read, externalBroker(read), singleCar(read));
   }
   if (single) {
-    const read = readAlong(singleCarSchema, document, DOCUMENT_PATH, to);
+    const read = readAlong(singleCarSchema(), document, DOCUMENT_PATH, to);
     return read && input("C", read, flatBroker(read), singleCar(read));
   }
   if (external) {
-    const read = readAlong(externalSchema, document, DOCUMENT_PATH, to);
+    const read = readAlong(externalSchema(), document, DOCUMENT_PATH, to);
     return read && input("B", read, externalBroker(read), listedFleet(read));
   }
-  const read = readAlong(documentedSchema, document, DOCUMENT_PATH, to);
+  const read = readAlong(documentedSchema(), document, DOCUMENT_PATH, to);
   return read && input("A", read, flatBroker(read), listedFleet(read));
 }
 

@@ -3,17 +3,16 @@ import { joinPath } from "../../text/mod.ts";
 import type { BrokerInput, FleetInput } from "./input.ts";
 import { objectOf } from "../keys/key.ts";
 import { COMMON, FLAT_BROKER, FLEET } from "../keys/keys.ts";
-import type { Read } from "./read.ts";
+import type { ReadTable } from "./read.ts";
 
 /** Dialect A. */
-export const documentedSchema = objectOf({ ...COMMON, ...FLAT_BROKER, ...FLEET })
-  .meta({ title: "Broker and cars at the top level" });
-
-const flatBrokerSchema = objectOf(FLAT_BROKER);
-const fleetSchema = objectOf(FLEET);
+export function documentedSchema() {
+  return objectOf({ ...COMMON, ...FLAT_BROKER, ...FLEET })
+    .meta({ title: "Broker and cars at the top level" });
+}
 
 /** Converts the broker's keys at the top level to the common input. */
-export function flatBroker(read: Read<typeof flatBrokerSchema>): BrokerInput {
+export function flatBroker(read: ReadTable<typeof FLAT_BROKER>): BrokerInput {
   return {
     address: read.mqtt_address,
     port: read.mqtt_port,
@@ -36,7 +35,7 @@ export function flatBroker(read: Read<typeof flatBrokerSchema>): BrokerInput {
 }
 
 /** Converts `cars` and `common_modules` to the common input. */
-export function listedFleet(read: Read<typeof fleetSchema>): FleetInput {
+export function listedFleet(read: ReadTable<typeof FLEET>): FleetInput {
   return {
     common: { path: "common_modules", modules: read.common_modules },
     path: "cars",

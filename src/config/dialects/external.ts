@@ -1,5 +1,5 @@
 // Dialect B, the newest one: the broker is `external_communication` [CONFIG-EXTERNAL].
-import * as z from "zod";
+import type * as z from "zod";
 import { joinPath } from "../../text/mod.ts";
 import type { BrokerInput } from "./input.ts";
 import { objectOf } from "../keys/key.ts";
@@ -14,13 +14,13 @@ export const externalShape = {
 };
 
 /** Dialect B. */
-export const externalSchema = objectOf({ ...COMMON, ...FLEET }).extend(externalShape)
-  .meta({ title: "Broker in external_communication" });
-
-const sectionSchema = z.strictObject(externalShape);
+export function externalSchema() {
+  return objectOf({ ...COMMON, ...FLEET }).extend(externalShape)
+    .meta({ title: "Broker in external_communication" });
+}
 
 /** Converts `external_communication` to the common input. */
-export function externalBroker(read: Read<typeof sectionSchema>): BrokerInput {
+export function externalBroker(read: Read<z.ZodObject<typeof externalShape>>): BrokerInput {
   const section = read.external_communication ?? {};
   const at = (key: keyof typeof EXTERNAL_BROKER) => joinPath(SECTION, key);
   return {

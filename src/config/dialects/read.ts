@@ -5,6 +5,7 @@ import * as z from "zod";
 import { describeKind, describeValue, joinPath } from "../../text/mod.ts";
 import type { Faults } from "../errors.ts";
 import { AS_WRITTEN } from "../keys/fields.ts";
+import type { ShapeOf } from "../keys/key.ts";
 import type { NumberTexts } from "./number_texts.ts";
 
 /** The valid part of a value: invalid and missing parts are undefined, records are maps. */
@@ -14,6 +15,9 @@ export type Read<S> = S extends z.ZodOptional<infer Inner> ? Read<Inner>
     ? { readonly [Key in keyof Shape]?: Read<Shape[Key]> | undefined }
   : S extends z.ZodRecord<infer _Key, infer Value> ? ReadonlyMap<string, Read<Value> | undefined>
   : z.output<S>;
+
+/** The valid part of an object that a table of keys describes. */
+export type ReadTable<T> = Read<z.ZodObject<ShapeOf<T>>>;
 
 /** Called for each key that is not in the schema, with those that are. */
 export type UnknownKeyHandler = (path: string, key: string, known: readonly string[]) => void;

@@ -3,20 +3,21 @@ import { externalShape } from "./external.ts";
 import type { FleetInput } from "./input.ts";
 import { objectOf } from "../keys/key.ts";
 import { COMMON, FLAT_BROKER, SINGLE_CAR } from "../keys/keys.ts";
-import type { Read } from "./read.ts";
+import type { ReadTable } from "./read.ts";
 
 /** Dialect C. */
-export const singleCarSchema = objectOf({ ...COMMON, ...FLAT_BROKER, ...SINGLE_CAR })
-  .meta({ title: "A single car" });
+export function singleCarSchema() {
+  return objectOf({ ...COMMON, ...FLAT_BROKER, ...SINGLE_CAR }).meta({ title: "A single car" });
+}
 
 /** Dialect C with the broker of dialect B. */
-export const singleCarExternalSchema = objectOf({ ...COMMON, ...SINGLE_CAR }).extend(externalShape)
-  .meta({ title: "A single car, broker in external_communication" });
-
-const carSchema = objectOf(SINGLE_CAR);
+export function singleCarExternalSchema() {
+  return objectOf({ ...COMMON, ...SINGLE_CAR }).extend(externalShape)
+    .meta({ title: "A single car, broker in external_communication" });
+}
 
 /** Converts `car_name` and `modules` to the common input; no car when its name is missing or invalid. */
-export function singleCar(read: Read<typeof carSchema>): FleetInput {
+export function singleCar(read: ReadTable<typeof SINGLE_CAR>): FleetInput {
   const specific = { path: "modules", modules: read.modules };
   // Modules can be checked without the name.
   return {

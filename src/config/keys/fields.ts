@@ -10,14 +10,14 @@ const MAX_INT32 = 2_147_483_647;
 export function seconds(options: { readonly zero?: boolean } = {}) {
   const least = options.zero ? "0 or more" : "greater than 0";
   const error = `a number of seconds, ${least} and at most ${MAX_SECONDS}`;
-  const number = z.number({ error }).max(MAX_SECONDS, { error });
-  return options.zero ? number.min(0, { error }) : number.gt(0, { error });
+  const most = z.lte(MAX_SECONDS, { error });
+  return z.number({ error }).check(most, options.zero ? z.gte(0, { error }) : z.gt(0, { error }));
 }
 
 /** A duration in milliseconds. */
 export function milliseconds() {
   const error = `a number of milliseconds, greater than 0 and at most ${MAX_MS}`;
-  return z.number({ error }).gt(0, { error }).max(MAX_MS, { error });
+  return z.number({ error }).check(z.gt(0, { error }), z.lte(MAX_MS, { error }));
 }
 
 /** A duration in milliseconds that a C `int` holds. */
@@ -28,7 +28,7 @@ export function wholeMilliseconds() {
 /** A share, in percent. */
 export function percent() {
   const error = "a number of percent, greater than 0 and at most 100";
-  return z.number({ error }).gt(0, { error }).max(100, { error });
+  return z.number({ error }).check(z.gt(0, { error }), z.lte(100, { error }));
 }
 
 export function count(least: 0 | 1) {
@@ -78,12 +78,12 @@ export function httpUrl() {
 /** A part of a whole. */
 export function share() {
   const error = "a number from 0 to 1";
-  return z.number({ error }).min(0, { error }).max(1, { error });
+  return z.number({ error }).check(z.gte(0, { error }), z.lte(1, { error }));
 }
 
 function integer(what: string, least: number, most: number) {
   const error = `${what} from ${least} to ${most}`;
-  return z.number({ error }).int({ error }).min(least, { error }).max(most, { error });
+  return z.int({ error }).check(z.gte(least, { error }), z.lte(most, { error }));
 }
 
 /** True or false. */

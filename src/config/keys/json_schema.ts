@@ -7,7 +7,7 @@ import { singleCarExternalSchema, singleCarSchema } from "../dialects/single_car
 /** Makes the JSON Schema (2020-12): a document is of one dialect. */
 export function configJsonSchema(): Record<string, unknown> {
   const { $schema, ...schema } = z.toJSONSchema(
-    z.union([documentedSchema, externalSchema, singleCarSchema, singleCarExternalSchema]),
+    z.union([documentedSchema(), externalSchema(), singleCarSchema(), singleCarExternalSchema()]),
     { io: "input" },
   );
   return {

@@ -63,14 +63,24 @@ export type ShapeOf<T> = {
     : never;
 };
 
-/** Makes an entry. */
+/**
+ * Makes an entry.
+ *
+ * @param schema the key's own, not shared with another: it gets the key's description
+ */
 export function key<S extends z.ZodType, From = ServerConfig>(
   schema: S,
   facts: KeyFacts<From>,
 ): Key<S, From> {
   const { at } = facts;
   const of = at === undefined ? {} : { of: (from: From) => valueAt(from, at) };
-  return { kind: "key", schema: schema.describe(facts.doc), ...of, ...facts };
+  return { kind: "key", schema: described(schema, facts.doc), ...of, ...facts };
+}
+
+/** As zod's `describe`, without its copy, which takes time at every start. */
+function described<S extends z.ZodType>(schema: S, description: string): S {
+  z.globalRegistry.add(schema, { ...z.globalRegistry.get(schema), description });
+  return schema;
 }
 
 /** The value at a path ({@linkcode PathIn}); undefined where a part of it is missing. */
@@ -99,7 +109,8 @@ export function withValueOf<T extends object>(to: T, from: T | undefined, path: 
 /** Makes an optional section, whose absence has a meaning of its own. */
 export function optionalSection<T>(id: string | undefined, doc: string, keys: T) {
   const object = objectOf(keys);
-  const schema = (id === undefined ? object : object.meta({ id })).optional().describe(doc);
+  if (id !== undefined) z.globalRegistry.add(object, { id });
+  const schema = described(object.optional(), doc);
   return { kind: "section", doc, keys, schema } as const satisfies Section<T>;
 }
 
@@ -109,7 +120,9 @@ export function optionalSection<T>(id: string | undefined, doc: string, keys: T)
  */
 export function section<T>(id: string, doc: string, keys: T) {
   const object = objectOf(keys);
-  const schema = object.meta({ id }).default(object.parse({}) as never).describe(doc);
+  z.globalRegistry.add(object, { id });
+  const defaults = () => Object.entries(keys as Table).map(([name, one]) => [name, defaultOf(one)]);
+  const schema = described(object.default(() => Object.fromEntries(defaults())), doc);
   const read = Object.entries(keys as Readonly<Record<string, Key>>).map(([name, entry]) => {
     const at = `${camelCase(id)}.${camelCase(name)}`;
     return [name, { at, of: (config: ServerConfig) => valueAt(config, at), ...entry }];

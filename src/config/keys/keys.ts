@@ -463,7 +463,7 @@ export const SINGLE_CAR = {
     doc: "The car; the second level of every topic",
     takes: "contexts",
   }),
-  modules: key(modulesSchema, {
+  modules: key(modulesSchema.clone(), {
     doc: "The car's modules, by id",
     takes: "contexts",
   }),

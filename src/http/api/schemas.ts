@@ -346,7 +346,7 @@ export const CallCounts = z.object({
 }).meta({ id: "CallCounts", description: "Calls of one function of one module" });
 
 /** The configuration as a document of the newest dialect. */
-export const EffectiveConfig = externalSchema.meta({ id: "EffectiveConfig" });
+export const EffectiveConfig = externalSchema().meta({ id: "EffectiveConfig" });
 
 const JsonSchema = z.record(z.string(), z.unknown()).meta({ id: "JsonSchema" });
 

@@ -1,5 +1,5 @@
 // Decodes and encodes the messages between devices and gateways [MSG-INTERNAL].
-import type protobuf from "protobufjs/light";
+import type protobuf from "protobufjs";
 import { type Device, type DeviceMessage, type GatewayMessage } from "../mod.ts";
 import { decode, messageType, named, ownBytes, plainDevice } from "./records.ts";
 import { MalformedMessageError } from "./errors.ts";

@@ -1,4 +1,5 @@
 // Shared by both codecs: protobufjs's types, and plain values of what it decodes.
+// @ts-types="protobufjs"
 import protobuf from "protobufjs/light";
 import descriptor from "./descriptor.json" with { type: "json" };
 import { type Device, NO_BYTES } from "../mod.ts";

@@ -1,6 +1,7 @@
 // Checks whether bytes can be decoded, before they are: the decoder throws on malformed ones, which
 // takes eight times as long as decoding a status, and a hostile gateway may send many of them.
 import { isUtf8 } from "node:buffer";
+// @ts-types="protobufjs"
 import protobuf from "protobufjs/light";
 
 const VARINT = 0;
