@@ -4,11 +4,12 @@ import type { Log } from "../log/mod.ts";
 import type { FleetWatch } from "../observe/mod.ts";
 import { systemClock } from "../time/mod.ts";
 import type { Part } from "./lifetime.ts";
+import type { State } from "./state.ts";
 import type { Running } from "./telemetry.ts";
 
 /** The webhook, and what it hears of incidents from. */
 export interface WebhookParts {
-  /** Stops after the server: what it says last is posted. */
+  /** Starts before the server, with the incidents that go on, and stops after it: what it says last is posted. */
   readonly sender: Part;
   /** Observes all cars; HTTP uses the same. */
   readonly watch: FleetWatch;
@@ -21,6 +22,7 @@ export async function webhookOf(
   { webhook: config, company }: ServerConfig,
   log: Log,
   running: Readonly<Running>,
+  state: Pick<State, "stateDirectory"> | undefined,
 ): Promise<WebhookParts | undefined> {
   if (config === undefined) return undefined;
   const [{ Webhook }, { FleetWatch, IncidentLog }] = await Promise.all([
@@ -34,7 +36,10 @@ export async function webhookOf(
   return {
     sender: {
       name: "the webhook",
-      start: () => Promise.resolve(),
+      async start() {
+        const { stateDirectory } = state ?? {};
+        if (stateDirectory !== undefined) await watch.load(stateDirectory, log);
+      },
       stop: () => webhook.stop(),
     },
     watch,
@@ -44,10 +49,7 @@ export async function webhookOf(
         if (running.server !== undefined) watch.start(running.server);
         return Promise.resolve();
       },
-      stop() {
-        watch.stop();
-        return Promise.resolve();
-      },
+      stop: () => watch.stop(),
     },
   };
 }

@@ -69,7 +69,7 @@ export async function startCommand(
     const state = await stateOf(config, log);
     const running: Running = {};
     const telemetry = await telemetryOf(config, log, running);
-    const webhook = await webhookOf(config, log, running);
+    const webhook = await webhookOf(config, log, running, state);
     if (telemetry !== undefined && webhook !== undefined) telemetry.metrics.health = webhook.watch;
     const parts = createParts({
       source,

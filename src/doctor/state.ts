@@ -39,11 +39,12 @@ export async function checkState({ stateDir }: ServerConfig): Promise<Findings> 
 async function checkFiles(folder: string, findings: Findings): Promise<void> {
   const names = new Set(await readdir(folder));
   // Whoever only needs the limits of this machine does not load them.
-  const [{ ACTIONS_DOCUMENT, LOG_INS_DOCUMENT }, { HISTORY_DOCUMENT }] = await Promise.all([
-    import("../http/mod.ts"),
-    import("../observe/mod.ts"),
-  ]);
-  const dispensable = [LOG_INS_DOCUMENT, ACTIONS_DOCUMENT, HISTORY_DOCUMENT];
+  const [{ ACTIONS_DOCUMENT, LOG_INS_DOCUMENT }, { HISTORY_DOCUMENT, INCIDENTS_DOCUMENT }] =
+    await Promise.all([
+      import("../http/mod.ts"),
+      import("../observe/mod.ts"),
+    ]);
+  const dispensable = [LOG_INS_DOCUMENT, ACTIONS_DOCUMENT, HISTORY_DOCUMENT, INCIDENTS_DOCUMENT];
   const documents: readonly StateDocument[] = [PAUSES_DOCUMENT, ...dispensable];
   const directory = new StateDirectory({ path: folder, log: silentLog });
   for (const document of documents) {

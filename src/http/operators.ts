@@ -32,7 +32,7 @@ export interface OperatorsOptions {
   readonly clock?: Clock;
   /** What metrics are read from; started by whoever gives it. @default {one of its own} */
   readonly metrics?: MetricSource | undefined;
-  /** Observes all cars; started by whoever gives it. @default {one of its own} */
+  /** Observes all cars; loaded, started and stopped by whoever gives it. @default {one of its own} */
   readonly watch?: FleetWatch | undefined;
   /** Connections for which there are file descriptors. @default {Infinity} */
   readonly maxConnections?: number | undefined;
@@ -133,7 +133,7 @@ export class Operators {
     log.info(() => `Listening for operators on ${this.url}`);
     if (stateDirectory === undefined) {
       log.info(
-        "Pauses, log-ins, history and the list of actions end with the server: state_dir is not configured",
+        "Pauses, log-ins, history, incidents and the list of actions end with the server: state_dir is not configured",
       );
     }
   }
@@ -146,8 +146,11 @@ export class Operators {
   async load(): Promise<void> {
     await this.#audit.load();
     await this.#logIns.load();
-    const { stateDirectory } = this.#options;
-    if (stateDirectory !== undefined) await this.watch.history.load(stateDirectory);
+    const { stateDirectory, log, watch } = this.#options;
+    // Whoever gives it loads it.
+    if (watch === undefined && stateDirectory !== undefined) {
+      await this.watch.load(stateDirectory, log);
+    }
   }
 
   /** Takes the keys of another configuration: what a revoked one has opened ends. */
@@ -162,7 +165,6 @@ export class Operators {
     await this.#listening?.stop();
     this.#listening = undefined;
     if (this.#options.metrics === undefined) this.metrics.stop();
-    if (this.#options.watch === undefined) this.watch.stop();
-    await this.watch.history.stop();
+    if (this.#options.watch === undefined) await this.watch.stop();
   }
 }

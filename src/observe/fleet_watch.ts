@@ -1,13 +1,22 @@
 // Observes all cars, and keeps their recent history and their health for operators; exists only
 // while HTTP is on.
 import type { Turn } from "../car/mod.ts";
+import type { Log } from "../log/mod.ts";
 import type { HostLoss, ServerSubscriber } from "../server/mod.ts";
+import type { StateDirectory } from "../state/mod.ts";
 import { type Clock, every, systemClock, type TimerHandle } from "../time/mod.ts";
 import { addSeconds, CarRecord, QUIET, type SecondOfCar, type SeenEvent } from "./car_record.ts";
 import { FleetHealth, type WatchedFleet } from "./health/fleet_health.ts";
 import { type Health, type HealthState, levelOf } from "./health/health.ts";
 import { History } from "./history/history.ts";
-import type { IncidentChange, IncidentListener, Incidents } from "./health/incidents.ts";
+import type {
+  Acknowledgment,
+  Incident,
+  IncidentChange,
+  IncidentListener,
+} from "./health/incident.ts";
+import type { Incidents } from "./health/incidents.ts";
+import { IncidentKeeper, type Kept } from "./health/kept_incidents.ts";
 
 /** How long changes are collected before listeners are told, in milliseconds. */
 const GATHER_MS = 100;
@@ -37,6 +46,9 @@ export class FleetWatch implements ServerSubscriber {
   readonly #listeners = new Set<FleetListener>();
   readonly #incidentListeners = new Set<IncidentListener>();
   readonly #health = new FleetHealth((change) => this.#tellIncident(change));
+  readonly #keeper: IncidentKeeper;
+  /** What was kept when it stopped: how cars end with the server says nothing about them. */
+  #last: Kept | undefined;
   readonly #changed = new Set<string>();
   #gather: TimerHandle | null = null;
   #stopTicking: () => void = () => {};
@@ -47,24 +59,58 @@ export class FleetWatch implements ServerSubscriber {
   constructor(clock: Clock = systemClock) {
     this.#clock = clock;
     this.history = new History(clock);
+    this.#keeper = new IncidentKeeper(clock);
+  }
+
+  /**
+   * Reads history and incidents that were kept, and keeps them from now on. Comes before the first
+   * turn.
+   *
+   * @throws {StateError} when they can neither be used nor set aside.
+   */
+  async load(directory: StateDirectory, log: Log): Promise<void> {
+    await this.history.load(directory);
+    const kept = await this.#keeper.load(directory, () => this.#kept());
+    this.#health.incidents.restore(kept?.incidents ?? [], Math.floor(this.#clock.now()));
+    for (const [car, troubles] of Object.entries(kept?.troubles ?? {})) {
+      this.record(car).health.restore(troubles);
+    }
+    const { open } = this.#health.incidents;
+    if (open > 0) log.info(`Incidents from before the restart that go on: ${open}`);
   }
 
   /** Starts counting per second, and judging the health of the cars that the fleet has. */
   start(fleet: WatchedFleet): void {
     this.#health.start(fleet);
-    for (const { name } of fleet.config.cars) this.record(name);
-    this.history.forgetOthers(new Set(this.#records.keys()));
+    const served = new Set(fleet.config.cars.map(({ name }) => name));
+    for (const car of served) this.record(car);
+    for (const car of this.#records.keys()) if (!served.has(car)) this.#records.delete(car);
+    this.history.forgetOthers(served);
+    this.#health.incidents.forgetOthers(served, this.#clock.now());
     this.#stopTicking = every(1000, () => this.#tick(fleet), this.#clock);
   }
 
-  /** Stops counting and calling listeners. */
-  stop(): void {
+  /** Stops counting and calling listeners, and writes what is kept. Never rejects. */
+  async stop(): Promise<void> {
     this.#isStopped = true;
     this.#stopTicking();
     if (this.#gather !== null) this.#clock.clear(this.#gather);
     this.#gather = null;
     this.#listeners.clear();
     this.#incidentListeners.clear();
+    this.#last = this.#kept();
+    await Promise.all([this.history.stop(), this.#keeper.save()]);
+  }
+
+  /**
+   * Somebody takes care of an incident; resolves when that is kept, if anything is.
+   *
+   * @returns undefined when there is none of that number
+   */
+  async acknowledge(id: number, acknowledged: Acknowledgment): Promise<Incident | undefined> {
+    const incident = this.incidents.acknowledge(id, acknowledged);
+    if (incident !== undefined) await this.#keeper.save();
+    return incident;
   }
 
   /** The history of one car. */
@@ -149,9 +195,19 @@ export class FleetWatch implements ServerSubscriber {
   }
 
   #tellIncident(change: IncidentChange): void {
-    for (const listener of [...this.#incidentListeners, ...this.#listeners]) {
+    for (const listener of [this.#keeper, ...this.#incidentListeners, ...this.#listeners]) {
       listener.onIncident(change);
     }
+  }
+
+  #kept(): Kept {
+    if (this.#last !== undefined) return this.#last;
+    const troubles: Kept["troubles"] = {};
+    for (const [car, { health }] of this.#records) {
+      const own = health.keep();
+      if (own.length > 0) troubles[car] = own;
+    }
+    return { incidents: this.incidents.keep(), troubles };
   }
 
   #tick(fleet: WatchedFleet): void {

@@ -18,7 +18,8 @@ export type {
   IncidentChange,
   IncidentFilter,
   IncidentListener,
-} from "./health/incidents.ts";
+} from "./health/incident.ts";
+export { INCIDENTS_DOCUMENT } from "./health/kept_incidents.ts";
 export type { WatchedFleet } from "./health/fleet_health.ts";
 export { IncidentLog } from "./health/incident_log.ts";
 export { type EventQuery, type ListedEvent, MAX_EVENTS } from "./history/event_list.ts";

@@ -12,7 +12,7 @@ import { ListLog } from "../support/list_log.ts";
 import { TempFolder } from "../support/temp.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 import { waitFor } from "../support/wait.ts";
-import { Fixture, type FixtureOptions, type RpcAnswer } from "./fixture.ts";
+import { Fixture, type FixtureOptions, type RpcAnswer, TestGateway } from "./fixture.ts";
 
 const NAMES = ["wall", "desk", "chief"] as const;
 const SCOPE_OF = { wall: "read", desk: "operate", chief: "admin" } as const satisfies Record<
@@ -256,6 +256,34 @@ async function opened(folder: TempFolder): Promise<StateDirectory> {
   await state.open();
   return state;
 }
+
+Deno.test("an incident survives a restart; who takes care of it is on the disk when that is answered", async () => {
+  await using folder = await TempFolder.make();
+  const acknowledged: { name: string; note: string }[] = [];
+  {
+    const state = await opened(folder);
+    await using fixture = (await Fixture.start({ state })).up();
+    new TestGateway(fixture, "car_a").connect([]);
+    const { id } = (await fixture.rpc("incident.list")).result[0];
+    const by = { name: "Ann", note: "drives there" };
+    acknowledged.push(
+      (await fixture.rpc("incident.acknowledge", { id, ...by })).result.acknowledged,
+    );
+    const kept = JSON.parse(await Deno.readTextFile(folder.file("incidents.json")));
+    assert.deepEqual(kept.incidents[0].acknowledged, acknowledged[0]);
+    await state.stop();
+  }
+  const state = await opened(folder);
+  await using fixture = await Fixture.start({ state });
+  const [incident, ...others] = (await fixture.rpc("incident.list", { state: "open" })).result;
+  assert.deepEqual([incident.code, incident.cars, incident.acknowledged, others], [
+    "connect_incomplete",
+    ["car_a"],
+    acknowledged[0],
+    [],
+  ]);
+  await state.stop();
+});
 
 Deno.test("log-ins, pauses and actions survive a restart; no key or token is on the disk", async () => {
   await using folder = await TempFolder.make();

@@ -1,7 +1,8 @@
 // Incidents: one for each cause, and none for what was intended.
 import assert from "node:assert/strict";
 import type { Cause } from "../../src/observe/health/health.ts";
-import { type Hit, type IncidentChange, Incidents } from "../../src/observe/health/incidents.ts";
+import type { Hit, IncidentChange } from "../../src/observe/health/incident.ts";
+import { Incidents } from "../../src/observe/health/incidents.ts";
 import { FRONT } from "../car/support.ts";
 import { IncidentLog } from "../../src/observe/health/incident_log.ts";
 import { ListLog } from "../support/list_log.ts";

@@ -2,22 +2,30 @@
 import { Car } from "../../src/car/car.ts";
 import { FleetWatch } from "../../src/observe/fleet_watch.ts";
 import type { Cause, Health, Thresholds } from "../../src/observe/health/health.ts";
-import type { IncidentChange } from "../../src/observe/health/incidents.ts";
+import type { IncidentChange } from "../../src/observe/health/incident.ts";
 import type { MissingModules } from "../../src/server/supervision/state.ts";
 import { documented, load } from "../config/support.ts";
 import { CarFixture } from "../car/car_fixture.ts";
+import type { StateDirectory } from "../../src/state/state_directory.ts";
+import { ListLog } from "../support/list_log.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 
 /** Cars by name, and the watch that looks on; the watch has started. */
 export class Watched {
-  readonly clock = new VirtualClock();
-  readonly watch = new FleetWatch(this.clock);
+  readonly clock: VirtualClock;
+  readonly watch: FleetWatch;
   readonly changes: IncidentChange[] = [];
   readonly missing = new Map<string, MissingModules>();
   readonly #cars = new Map<string, CarFixture>();
 
-  constructor(names: readonly string[] = ["car_a"], health: Partial<Thresholds> = {}) {
-    const { watch, clock } = this;
+  constructor(
+    names: readonly string[] = ["car_a"],
+    health: Partial<Thresholds> = {},
+    watch: FleetWatch | undefined = undefined,
+    clock = new VirtualClock(),
+  ) {
+    this.clock = clock;
+    watch = this.watch = watch ?? new FleetWatch(clock);
     const usual = load(documented()).config.health;
     for (const car of names) {
       const fixture = new CarFixture({ clock, settings: { car }, subscribers: [watch] });
@@ -29,6 +37,23 @@ export class Watched {
       car: (name): Car | undefined => this.#cars.get(name)?.car,
       missingModules: (name) => this.missing.get(name) ?? null,
     });
+  }
+
+  /** The same with what an earlier one has kept, until it is stopped. */
+  static async keeping(
+    directory: StateDirectory,
+    clock: VirtualClock,
+    names?: readonly string[],
+  ): Promise<Watched> {
+    const watch = new FleetWatch(clock);
+    await watch.load(directory, new ListLog());
+    return new Watched(names, {}, watch, clock);
+  }
+
+  /** Ends as a server does: first the watch, then the cars. */
+  async stop(): Promise<void> {
+    await this.watch.stop();
+    for (const { car } of this.#cars.values()) await car.stop();
   }
 
   car(name = "car_a"): CarFixture {

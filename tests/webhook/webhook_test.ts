@@ -1,6 +1,6 @@
 // The webhook over real HTTP: signed, in order, tried again, bounded.
 import assert from "node:assert/strict";
-import type { Incident } from "../../src/observe/health/incidents.ts";
+import type { Incident } from "../../src/observe/health/incident.ts";
 import { DeliveryQueue } from "../../src/webhook/delivery_queue.ts";
 import { signedHeaders } from "../../src/webhook/message.ts";
 import { Webhook } from "../../src/webhook/webhook.ts";

@@ -385,7 +385,7 @@ export const COMMON = {
   }),
   state_dir: key(field.filledText("the path of a directory").optional(), {
     doc:
-      "Directory for what survives a restart of the server: pauses, log-ins, actions, history; when absent, nothing does",
+      "Directory for what survives a restart of the server: pauses, log-ins, actions, incidents, history; when absent, nothing does",
     takes: "restart",
     at: "stateDir",
   }),

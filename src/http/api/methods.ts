@@ -205,8 +205,8 @@ export const METHODS: readonly Method[] = [
       note: z.string().trim().max(1000).optional().describe("What is done about it"),
     }),
     result: IncidentView,
-    run: ({ id, name, note = "" }, { watch, clock }) =>
-      watch.incidents.acknowledge(id, { name, note, at: Math.floor(clock.now()) }) ??
+    run: async ({ id, name, note = "" }, { watch, clock }) =>
+      await watch.acknowledge(id, { name, note, at: Math.floor(clock.now()) }) ??
         noSuchIncident(id),
   }),
   define({

@@ -141,7 +141,7 @@ export const CarSummary = z.object({
   modules: list(z.int()).describe("numbers of its modules"),
   rates: CarRates.describe("of the last whole second"),
   lastIncident: CarIncident.nullable()
-    .describe("null when nothing has gone wrong since the server started"),
+    .describe("null when none is remembered"),
 }).meta({ id: "CarSummary", description: "A car as a row" });
 export type CarSummary = z.infer<typeof CarSummary>;
 

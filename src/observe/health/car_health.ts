@@ -12,6 +12,7 @@ import {
   type Unserved,
 } from "./health.ts";
 import type { HostCrash } from "./host_crash.ts";
+import type { KeptTrouble } from "./kept_incidents.ts";
 import { Share } from "./share.ts";
 
 /** A backlog that does not even wait so long is traffic, in milliseconds. */
@@ -181,6 +182,24 @@ export class CarHealth {
     }
   }
 
+  /** What survives a restart; what modules do is judged anew. */
+  keep(): KeptTrouble[] {
+    return [...this.#troubles.values()]
+      .filter(({ code, endedAt, planned }) => endedAt === null && !planned && isOfLink(code))
+      .map(({ code, since, times, detail, unserved }) => {
+        return { code, since: Math.floor(since), times, detail, unserved: copyOf(unserved) };
+      });
+  }
+
+  /** Takes back what was kept, before the first turn. */
+  restore(kept: readonly KeptTrouble[]): void {
+    for (const trouble of kept) {
+      const { code } = trouble;
+      const facts = { endedAt: null, planned: false, module: null };
+      if (isOfLink(code)) this.#troubles.set(keyOf(code, null), { ...trouble, ...facts });
+    }
+  }
+
   /** What is over has been told. */
   told(): void {
     for (const [key, trouble] of this.#troubles) {
@@ -292,6 +311,15 @@ export class CarHealth {
     if (session?.kind !== "running") return "waiting";
     return degraded ? "degraded" : "healthy";
   }
+}
+
+/** Whether a cause is about the way to the gateway: it lasts while the server restarts. */
+function isOfLink(code: CauseCode): boolean {
+  return code === "broker_away" || severityOf(code) === "waiting";
+}
+
+function copyOf(unserved: Unserved | null) {
+  return unserved && { count: unserved.count, reasons: [...unserved.reasons] };
 }
 
 function keyOf(code: CauseCode, module: number | null): string {

@@ -5,7 +5,8 @@ import type { HostLoss, MissingModules } from "../../server/mod.ts";
 import type { CarHealth } from "./car_health.ts";
 import { type Health, type Thresholds, type Trouble } from "./health.ts";
 import { HostCrash } from "./host_crash.ts";
-import { type Hit, type IncidentChange, Incidents } from "./incidents.ts";
+import type { Hit, IncidentChange } from "./incident.ts";
+import { Incidents } from "./incidents.ts";
 import { causeOf, groupOf, healthOf, type Surroundings } from "./wording.ts";
 
 /** What was intended becomes an incident when it takes so long, in milliseconds. */

@@ -17,7 +17,9 @@ export function healthOf(level: number): HealthState {
 }
 
 /** The states that have causes. */
-export type Severity = Extract<HealthState, "down" | "degraded" | "waiting">;
+export const SEVERITIES = ["down", "degraded", "waiting"] as const;
+/** See {@linkcode SEVERITIES}. */
+export type Severity = typeof SEVERITIES[number];
 
 /** The car cannot be served, or nobody can answer it. */
 const DOWN_CODES = ["broker_away", "modules_away"] as const;

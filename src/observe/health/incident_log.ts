@@ -2,7 +2,7 @@
 import { andSuppressed, type Log, Once } from "../../log/mod.ts";
 import { quote } from "../../text/mod.ts";
 import type { Clock } from "../../time/mod.ts";
-import type { Incident, IncidentChange, IncidentListener } from "./incidents.ts";
+import type { Incident, IncidentChange, IncidentListener } from "./incident.ts";
 
 /** Lines of one code per minute; further ones are only counted. */
 const MAX_LINES = 30;

@@ -1,6 +1,8 @@
 // Incidents: one for each cause, however many cars and sessions it hits. Pure bookkeeping.
-import type { Cause, CauseCode, Severity } from "./health.ts";
+import type { CauseCode, Severity } from "./health.ts";
 import type { Culprit } from "./host_crash.ts";
+import type { Acknowledgment, Hit, Incident, IncidentChange, IncidentFilter } from "./incident.ts";
+import type { KeptIncident } from "./kept_incidents.ts";
 
 /** Incidents that are kept; those that are over go first. */
 const MAX_INCIDENTS = 500;
@@ -11,68 +13,6 @@ const MAX_NAMED = 100;
  * refused for a day does not make today's outage part of its incident.
  */
 const JOIN_MS = 60_000;
-
-/** Something went wrong, with one cause. Times are in milliseconds since the epoch. */
-export interface Incident {
-  readonly id: number;
-  readonly code: CauseCode;
-  readonly severity: Severity;
-  /** What happened to the first car, or to the culprit. */
-  readonly text: string;
-  readonly advice: string;
-  readonly beganAt: number;
-  /** `null` while it goes on. */
-  readonly endedAt: number | null;
-  /** Since when no car suffers from it: it ends unless one does again. `null` while one does. */
-  readonly quietSince: number | null;
-  /** The module that caused it, where cars were taken along. */
-  readonly culprit: Culprit | null;
-  /** Cars that it has hit, at most 100 when it is over. */
-  readonly cars: readonly string[];
-  readonly carCount: number;
-  /** How often cars were hit, each time counted. */
-  readonly times: number;
-  readonly acknowledged: Acknowledgment | null;
-}
-
-/** Somebody takes care of it. */
-export interface Acknowledgment {
-  readonly name: string;
-  readonly note: string;
-  readonly at: number;
-}
-
-/** What becomes of an incident: it is another one at the moment only for these reasons. */
-export interface IncidentChange {
-  readonly kind: "began" | "changed" | "ended" | "acknowledged";
-  readonly incident: Incident;
-}
-
-/** Looks on. */
-export interface IncidentListener {
-  /** Must not throw. */
-  onIncident(change: IncidentChange): void;
-}
-
-/** A cause of a car, as an incident has it. */
-export interface Hit {
-  readonly cause: Cause;
-  /** Equal for hits with the same cause. */
-  readonly group: string;
-  readonly culprit: Culprit | null;
-  /** When it was over; `null`: it is not. */
-  readonly endedAt: number | null;
-  /** How often it has hit the car since it began for it. */
-  readonly times: number;
-}
-
-/** Which incidents to list. */
-export interface IncidentFilter {
-  readonly state?: "open" | "ended" | undefined;
-  readonly car?: string | undefined;
-  /** @default {100} */
-  readonly limit?: number | undefined;
-}
 
 interface Entry {
   readonly id: number;
@@ -129,7 +69,8 @@ export class Incidents {
       const known = before?.get(group);
       const entry = known?.entry ?? this.#join(car, hit, now);
       if (times !== known?.times) {
-        entry.times += times - (known?.times ?? 0);
+        // Kept ones may have hit more often than was found since the restart.
+        entry.times += Math.max(0, times - (known?.times ?? 0));
         this.#changed("changed", entry);
       }
       if (endedAt === null) current.set(group, { entry, times });
@@ -202,6 +143,46 @@ export class Incidents {
   lastOf(car: string): Incident | undefined {
     const entry = this.#lastOf.get(car);
     return entry && { ...view(entry), text: entry.cars.get(car) ?? entry.text };
+  }
+
+  /** What survives a restart, oldest first. */
+  keep(): KeptIncident[] {
+    return [...this.#entries.values()].map(({ suffering, culprit, ...entry }) => ({
+      ...entry,
+      culprit: culprit && { car: culprit.car, module: culprit.module },
+      cars: [...entry.cars],
+      suffering: [...suffering].map((car) => {
+        return [car, this.#ofCar.get(car)?.get(entry.group)?.times ?? 1] as const;
+      }),
+    }));
+  }
+
+  /** Takes back what was kept, before anything else happens; nobody is told of it again. */
+  restore(kept: readonly KeptIncident[], now: number): void {
+    for (const { suffering, ...incident } of kept) {
+      const entry: Entry = {
+        ...incident,
+        cars: new Map(incident.cars),
+        suffering: new Set(suffering.map(([car]) => car)),
+      };
+      this.#entries.set(entry.id, entry);
+      this.#nextId = entry.id + 1;
+      for (const car of entry.cars.keys()) this.#lastOf.set(car, entry);
+      if (entry.endedAt !== null) continue;
+      this.#open.set(entry.group, entry);
+      if (suffering.length === 0) entry.quietSince ??= now;
+      for (const [car, times] of suffering) {
+        const ofCar = this.#ofCar.get(car) ?? new Map<string, Suffered>();
+        this.#ofCar.set(car, ofCar.set(entry.group, { entry, times }));
+      }
+    }
+  }
+
+  /** Forgets cars that were kept, but are no longer served. */
+  forgetOthers(served: ReadonlySet<string>, now: number): void {
+    for (const car of new Set([...this.#ofCar.keys(), ...this.#lastOf.keys()])) {
+      if (!served.has(car)) this.forget(car, now);
+    }
   }
 
   /** How many go on. */
