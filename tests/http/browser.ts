@@ -1,4 +1,6 @@
 // A headless Chromium for tests, and a tab that remembers what went wrong in it.
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
 import axe from "axe-core";
 import { chromium, type Page } from "playwright-core";
 
@@ -90,4 +92,26 @@ export class Tab implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#browser.close();
   }
+}
+
+/** Counts from now on how many cars each change of the page adds. */
+export async function watchAdded({ page }: Tab): Promise<void> {
+  await page.addInitScript(() => {
+    const added: number[] = [];
+    Object.assign(globalThis, { added });
+    new MutationObserver((records) => {
+      // A view that comes whole is one record, whose rows are within it.
+      const rows = records.flatMap(({ addedNodes }) => [...addedNodes]).flatMap((node) =>
+        node instanceof Element
+          ? [...node.matches("[data-car]") ? [node] : [], ...node.querySelectorAll("[data-car]")]
+          : []
+      );
+      added.push(new Set(rows).size);
+    }).observe(document, { subtree: true, childList: true });
+  });
+}
+
+/** What {@linkcode watchAdded} has counted, a number for each change. */
+export async function addedTo({ page }: Tab): Promise<number[]> {
+  return await page.evaluate(() => (globalThis as unknown as { added: number[] }).added);
 }

@@ -3,7 +3,7 @@
 /// <reference lib="dom.iterable" />
 import assert from "node:assert/strict";
 import type { CarDetail, CarSummary, DeviceView } from "../../src/http/api/schemas.ts";
-import { chromiumTest, type Tab } from "./browser.ts";
+import { addedTo, chromiumTest, type Tab, watchAdded } from "./browser.ts";
 import {
   PageServer,
   payload,
@@ -11,7 +11,6 @@ import {
   someCause,
   someDetail,
   someDevice,
-  someFleet,
   someIncident,
 } from "./page_server.ts";
 
@@ -241,59 +240,10 @@ chromiumTest("page of a car with two devices is three screens of a phone at most
   assert.deepEqual(broken, []);
 });
 
-chromiumTest(
-  "wall shows all cars, the worst first, with a clock and without controls",
-  async (tab) => {
-    const { page } = tab;
-    await page.setViewportSize({ width: 1920, height: 1080 });
-    const cars = ["car_1", "car_2", "car_3"].map((car) => someCar(car));
-    await using server = PageServer.start(cars);
-    await page.goto(server.url);
-    await page.getByRole("link", { name: "Wall" }).click();
-    const list = page.getByRole("list", { name: "Cars, the worst first" });
-    const names = () => list.locator("b").allTextContents();
-    await list.getByText("car_3").waitFor();
-    assert.deepEqual(await names(), ["car_1", "car_2", "car_3"]);
-    const causes = [someCause({ text: "Module 7 away", severity: "down" })];
-    const health = { state: "down", since: Date.now(), causes } as const;
-    server.sendCar(someCar("car_2", { state: "ERROR", health }));
-    await list.getByText("Module 7 away; heard now").waitFor();
-    assert.deepEqual(await names(), ["car_2", "car_1", "car_3"]);
-    const sums = page.getByRole("list", { name: "Cars by state" });
-    assert.deepEqual(await sums.locator("li").allTextContents(), [" 1 No modules", " 2 Running"]);
-    assert.match(await page.locator(".time").textContent() ?? "", /^\d\d:\d\d:\d\d/);
-    assert.equal(await page.locator("button:visible, input:visible, header:visible").count(), 0);
-    for (const colorScheme of ["light", "dark"] as const) {
-      await page.emulateMedia({ colorScheme });
-      assert.deepEqual(await tab.violations(), [], colorScheme);
-    }
-    // A car that leaves the configuration leaves the wall.
-    server.send({ type: "fleet", ...someFleet([someCar("car_4"), someCar("car_1")]) });
-    await list.getByText("car_4").waitFor();
-    assert.deepEqual(await names(), ["car_1", "car_4"]);
-    await server.stop();
-    await page.getByRole("alert").filter({ hasText: "No connection to the server" }).waitFor();
-    await page.keyboard.press("Escape");
-    await page.getByRole("row", { name: "car_4" }).waitFor();
-  },
-);
-
 chromiumTest("page makes the rows of 500 cars a few at a time, the worst first", async (tab) => {
   const { page } = tab;
   await page.setViewportSize(SCREENS.phone);
-  await page.addInitScript(() => {
-    const added: number[] = [];
-    Object.assign(globalThis, { added });
-    new MutationObserver((records) => {
-      // A view that comes whole is one record, whose rows are within it.
-      const rows = records.flatMap(({ addedNodes }) => [...addedNodes]).flatMap((node) =>
-        node instanceof Element
-          ? [...node.matches("[data-car]") ? [node] : [], ...node.querySelectorAll("[data-car]")]
-          : []
-      );
-      added.push(new Set(rows).size);
-    }).observe(document, { subtree: true, childList: true });
-  });
+  await watchAdded(tab);
   const cars = Array.from({ length: 500 }, (_, index) => someCar(`car_${index + 1}`));
   await using server = PageServer.start(
     cars.map((car, index) => index === 400 ? someCar(car.car, { state: "ERROR" }) : car),
@@ -301,7 +251,7 @@ chromiumTest("page makes the rows of 500 cars a few at a time, the worst first",
   server.details.set("car_480", someDetail(someCar("car_480")));
   await page.goto(server.url);
   await page.locator('[data-car="car_500"]').waitFor({ state: "attached" });
-  const added = await page.evaluate(() => (globalThis as unknown as { added: number[] }).added);
+  const added = await addedTo(tab);
   assert.ok(Math.max(...added) <= 40, String(added));
   assert.equal(added.reduce((sum, count) => sum + count, 0), 500);
   const names = await page.locator("tbody th").allTextContents();

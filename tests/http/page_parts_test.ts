@@ -18,7 +18,7 @@ import { formatAge, formatMs } from "../../src/http/page/static/format.js";
 import { Announcer, sentence } from "../../src/http/page/static/incidents.js";
 import { risingIndexes } from "../../src/http/page/static/order.js";
 import { spaced, visible } from "../../src/http/page/static/payload.js";
-import { compareBy } from "../../src/http/page/static/sorting.js";
+import { sorted } from "../../src/http/page/static/sorting.js";
 import { causeText, conditionOf, incidentText } from "../../src/http/page/static/car_condition.js";
 import { NO_RATES, someCar, someCause, someFleet, someIncident } from "./page_server.ts";
 
@@ -133,7 +133,7 @@ Deno.test("conditionOf() names what hinders a car most", () => {
   for (const [car, condition] of cases) assert.equal(conditionOf(car), condition);
 });
 
-Deno.test("compareBy() lists cars that need attention first, then by name as people count", () => {
+Deno.test("sorted() lists cars that need attention first, then by name as people count", () => {
   const waiting = { state: "CONNECTED", sessionId: null } as const;
   const [silent, slow] = [someCause(), someCause({ code: "slow_responses" })];
   const cars = [
@@ -144,12 +144,11 @@ Deno.test("compareBy() lists cars that need attention first, then by name as peo
     someCar("slow", { health: { state: "degraded", since: 0, causes: [slow] } }),
     someCar("offline", { state: "UNINITIALIZED", brokerConnected: false }),
   ];
-  const sorted = (sort: string, down = false) =>
-    cars.toSorted(compareBy(sort, down)).map(({ car }) => car);
+  const names = (sort: string, down = false) => sorted(cars, sort, down).map(({ car }) => car);
   const expected = ["offline", "slow", "silent", "calm", "car_9", "car_10"];
-  assert.deepEqual(sorted("state"), expected);
-  assert.deepEqual(sorted("no such column"), expected);
-  assert.deepEqual(sorted("car", true).slice(-3), ["car_10", "car_9", "calm"]);
+  assert.deepEqual(names("state"), expected);
+  assert.deepEqual(names("no such column"), expected);
+  assert.deepEqual(names("car", true).slice(-3), ["car_10", "car_9", "calm"]);
 });
 
 Deno.test("causeText() says what is wrong, how often it was tried, and when it is tried again", () => {

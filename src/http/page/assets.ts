@@ -51,6 +51,7 @@ const FILES = [
   "row.js",
   "selection.js",
   "session.js",
+  "slices.js",
   "sorting.js",
   "tiles.js",
   "view_parts.js",

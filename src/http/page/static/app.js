@@ -129,7 +129,6 @@ function onLink(state) {
 /** @param {ServerEvent} event */
 function onEvent(event) {
   fleet.apply(event);
-  if (event.type === "fleet" && (view === null || view instanceof KeyForm)) route();
   if (drawing) return;
   drawing = true;
   // Whatever comes until then is drawn at once; nothing is while nobody sees the page.
@@ -139,6 +138,8 @@ function onEvent(event) {
 function draw() {
   drawing = false;
   const changes = fleet.takeChanges();
+  // Not at once when the fleet has come: to read it is enough work for one task.
+  if (view === null || (view instanceof KeyForm && link.kind === "live")) route();
   say(byId("company"), fleet.company);
   byId("company").title = `External Server ${fleet.version}`;
   say(byId("clock"), formatTime(fleet.now(), fleet.now()));

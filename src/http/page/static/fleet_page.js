@@ -10,7 +10,8 @@ import { reorder } from "./order.js";
 import { Row } from "./row.js";
 import { Selection } from "./selection.js";
 import { session } from "./session.js";
-import { COLUMNS, compareBy } from "./sorting.js";
+import { Slices } from "./slices.js";
+import { COLUMNS, sorted } from "./sorting.js";
 import { Tiles } from "./tiles.js";
 import { conditionOf, CONDITIONS, hasIncident, troubleText } from "./car_condition.js";
 
@@ -21,8 +22,6 @@ import { conditionOf, CONDITIONS, hasIncident, troubleText } from "./car_conditi
 
 /** Rows sorted by figures that change every second change places only that often. */
 const SETTLE_MS = 5000;
-/** Rows made in one frame, more than a phone shows: a large fleet never keeps the browser busy. */
-const ROWS_AT_ONCE = 40;
 
 /** The page of the whole fleet. */
 export class FleetPage {
@@ -35,9 +34,13 @@ export class FleetPage {
   #onView;
   /** @type {Map<string, Row>} */
   #rows = new Map();
-  /** Cars whose rows are still to be made, in the order of the table. @type {string[]} */
-  #pending = [];
-  #filling = 0;
+  /** Makes rows, in the order of the table: a large fleet never keeps the browser busy. */
+  #making = new Slices(
+    (/** @type {string} */ name) => this.#make(name),
+    (isLast) => this.#madeSlice(isLast),
+  );
+  /** Rows that are not in the table yet. */
+  #made = document.createDocumentFragment();
   #incidents = new IncidentList();
   #tiles = new Tiles((show) => this.#want({ show }));
   #find = make("input", { type: "search", id: "find", autocomplete: "off", spellcheck: "false" });
@@ -96,7 +99,7 @@ export class FleetPage {
 
   /** @param {string | null} car the car that was looked at before, if any */
   focus(car) {
-    while (car !== null && this.#pending.includes(car)) this.#fill();
+    if (car !== null) this.#making.takeUntil(car);
     const row = car === null ? undefined : this.#rows.get(car);
     if (row !== undefined && !row.element.hidden) row.link.focus();
     else this.element.querySelector("h1")?.focus({ preventScroll: true });
@@ -108,7 +111,7 @@ export class FleetPage {
   }
 
   stop() {
-    cancelAnimationFrame(this.#filling);
+    this.#making.stop();
   }
 
   /** @param {Changes} changes */
@@ -141,27 +144,28 @@ export class FleetPage {
       this.#selection.remove(name);
     }
     for (const name of this.#rows.keys()) this.#showCar(name);
-    this.#pending = [...this.#fleet.cars.values()]
-      .filter(({ car }) => !this.#rows.has(car))
-      .sort(compareBy(this.#view.sort, this.#view.down))
-      .map(({ car }) => car);
-    this.#fill();
+    // Sums are about all cars, whether their rows are there yet or not.
+    this.#sum(this.#fleet.now());
+    this.#making.start(this.#sorted().filter((name) => !this.#rows.has(name)));
   }
 
-  /** Makes the next rows, and the others in the frames to come. */
-  #fill() {
-    cancelAnimationFrame(this.#filling);
-    const added = document.createDocumentFragment();
-    for (const name of this.#pending.splice(0, ROWS_AT_ONCE)) {
-      const row = new Row(name, this.#selection.cell(name));
-      this.#rows.set(name, row);
-      added.append(row.element);
-      this.#showCar(name);
-    }
-    this.#body.append(added);
+  /** @param {string} name */
+  #make(name) {
+    const row = new Row(name, this.#selection.cell(name));
+    this.#rows.set(name, row);
+    this.#made.append(row.element);
+    this.#showCar(name);
+    const car = this.#fleet.cars.get(name);
+    row.element.hidden = car === undefined || !this.#matches(car, this.#fleet.now());
+  }
+
+  /** @param {boolean} isLast */
+  #madeSlice(isLast) {
+    this.#body.append(this.#made);
+    if (!isLast) return;
+    // Rows that stay stand between new ones, and meanwhile cars may have changed.
     this.#sortedAt = this.#fleet.now();
     this.#arrange(this.#sortedAt);
-    if (this.#pending.length > 0) this.#filling = requestAnimationFrame(() => this.#fill());
   }
 
   /** @param {string} name */
@@ -207,20 +211,34 @@ export class FleetPage {
     if (row.drawn) this.#showHistory(name);
   }
 
+  /** Names in the order of the table. */
+  #sorted() {
+    const { sort, down } = this.#view;
+    return sorted([...this.#fleet.cars.values()], sort, down).map(({ car }) => car);
+  }
+
   /**
    * Order, filter and sums.
    *
    * @param {number} now
    */
   #arrange(now) {
-    const cars = [...this.#fleet.cars.values()];
     // Figures that change every second do not move rows between two settlings.
     if (
       this.#sortedAt === now || !COLUMNS.some((it) => it.key === this.#view.sort && it.restless)
     ) {
-      const sorted = cars.toSorted(compareBy(this.#view.sort, this.#view.down));
-      reorder(this.#body, sorted.flatMap((car) => this.#rows.get(car.car)?.element ?? []));
+      reorder(this.#body, this.#sorted().flatMap((name) => this.#rows.get(name)?.element ?? []));
     }
+    this.#sum(now);
+  }
+
+  /**
+   * Filter and sums.
+   *
+   * @param {number} now
+   */
+  #sum(now) {
+    const cars = [...this.#fleet.cars.values()];
     let shown = 0;
     for (const car of cars) {
       const row = this.#rows.get(car.car);

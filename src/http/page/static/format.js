@@ -1,13 +1,9 @@
 // @ts-check
 // Times and figures as text. A figure and its unit are never parted by the end of a line.
 
-const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" });
-const DATE_TIME = new Intl.DateTimeFormat(undefined, {
-  dateStyle: "medium",
-  timeStyle: "medium",
-  hourCycle: "h23",
-});
-const COUNT = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
+// Formats of the locale take a phone tens of milliseconds to make, so only rare texts use them.
+const dateFormat = once(() => new Intl.DateTimeFormat(undefined, { dateStyle: "medium" }));
+const countFormat = once(() => new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 }));
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -21,7 +17,19 @@ const DAY = 24 * HOUR;
  * @param {number} now
  */
 export function formatTime(at, now) {
-  return (Math.abs(now - at) < DAY / 2 ? TIME : DATE_TIME).format(at);
+  const time = formatClock(at);
+  return Math.abs(now - at) < DAY / 2 ? time : `${dateFormat().format(at)}, ${time}`;
+}
+
+/**
+ * The time of day: `14:02:11`.
+ *
+ * @param {number} at
+ */
+export function formatClock(at) {
+  const date = new Date(at);
+  return [date.getHours(), date.getMinutes(), date.getSeconds()]
+    .map((part) => String(part).padStart(2, "0")).join(":");
 }
 
 /**
@@ -51,7 +59,7 @@ export function formatMs(ms) {
 
 /** @param {number} count */
 export function formatCount(count) {
-  return COUNT.format(count);
+  return Math.abs(count) < 999.5 ? count.toFixed(0) : countFormat().format(count);
 }
 
 /**
@@ -81,4 +89,15 @@ export function formatSilence(ms) {
  */
 export function formatSpan(ms) {
   return ms < MINUTE ? `${Math.round(ms / SECOND)}\u00a0s` : formatAge(ms);
+}
+
+/**
+ * @template T
+ * @param {() => T} make
+ * @returns {() => T}
+ */
+function once(make) {
+  /** @type {T | undefined} */
+  let made;
+  return () => made ??= make();
 }

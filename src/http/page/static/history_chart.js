@@ -3,12 +3,11 @@
 // Response times and states of the last hour or day, with a time axis.
 import { areaPath, linePath, scaleTop } from "./chart.js";
 import { keepChildren, make, makeSvg, say, setAttribute } from "./dom.js";
-import { counted, formatMs, formatSpan } from "./format.js";
+import { counted, formatClock, formatMs, formatSpan } from "./format.js";
 
 /** @typedef {import("../../api/schemas.ts").HistoryView} HistoryView */
 /** @typedef {HistoryView["points"][number]} Point */
 
-const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: "short", hourCycle: "h23" });
 /** Sections of the time axis. */
 const SECTIONS = 4;
 const CHART_HEIGHT = 20;
@@ -103,7 +102,7 @@ export class HistoryChart {
     const spanMs = length * history.stepMs;
     const ticks = Array.from(
       { length: SECTIONS + 1 },
-      (_, index) => CLOCK.format(history.at - spanMs * (1 - index / SECTIONS)),
+      (_, index) => formatClock(history.at - spanMs * (1 - index / SECTIONS)).slice(0, 5),
     );
     say(this.#axis, "");
     this.#axis.replaceChildren(...ticks.map((text) => make("span", {}, text)));
