@@ -69,6 +69,8 @@ export interface FileSinkOptions {
 export class FileSink implements LineSink {
   readonly #options: FileSinkOptions;
   #sink: (Sink & AsyncDisposable) | undefined;
+  /** The sinks that were given up and are flushing to disk what they had. */
+  readonly #leaving = new Set<Promise<void>>();
   #before: Deno.FileInfo | undefined;
   #lastBytes = 0;
 
@@ -94,7 +96,7 @@ export class FileSink implements LineSink {
   }
 
   async close(): Promise<void> {
-    await this.#sink?.[Symbol.asyncDispose]();
+    await Promise.all([this.#sink?.[Symbol.asyncDispose](), ...this.#leaving]);
   }
 
   #open(): Sink & AsyncDisposable {
@@ -146,7 +148,10 @@ export class FileSink implements LineSink {
         "or the disk is full",
     );
     // It may be closed already.
-    old[Symbol.asyncDispose]().then(undefined, () => {});
+    const leaving = (async () => {
+      await old[Symbol.asyncDispose]();
+    })().catch(() => {}).finally(() => this.#leaving.delete(leaving));
+    this.#leaving.add(leaving);
     this.#sink = this.#open();
   }
 }
