@@ -1,4 +1,5 @@
 // A host in the test's own process with both ends of its channel, and a module that the test scripts.
+import { setImmediate } from "node:timers/promises";
 import { HostServer } from "../../src/module/host/host_server.ts";
 import type { LoadModule, Module, PoppedCommand } from "../../src/module/host/module.ts";
 import { HostContexts } from "../../src/module/host_contexts.ts";
@@ -179,6 +180,8 @@ export class NearHost implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.contexts.channel.close();
     await waitFor(this.server.closed, "the host to end");
+    // Each side may have a turn left for what it was about to write or to read.
+    for (let turn = 0; turn < 3; turn++) await setImmediate();
   }
 }
 
