@@ -1,5 +1,5 @@
 // Reads what ValueWriter wrote.
-import { TAG } from "./values.ts";
+import { MAX_SHARED, TAG } from "./values.ts";
 import { DICTIONARY } from "./dictionary.ts";
 
 /** Deeper values were not written by this program. */
@@ -21,6 +21,7 @@ class ValueReader {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   #at = 0;
+  readonly #shared: object[] = [];
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
@@ -56,15 +57,25 @@ class ValueReader {
       case TAG.bytes: {
         const length = this.#count();
         const from = this.#skip(length);
-        return this.#bytes.slice(from, from + length);
+        return this.#share(this.#bytes.slice(from, from + length));
       }
       case TAG.array:
         return this.#array(depth);
       case TAG.object:
         return this.#object(depth);
+      case TAG.same: {
+        const value = this.#shared[this.#byte()];
+        if (value === undefined) throw this.#error("a value that came before");
+        return value;
+      }
       default:
         throw this.#error("a value");
     }
+  }
+
+  #share<T extends object>(value: T): T {
+    if (this.#shared.length < MAX_SHARED) this.#shared.push(value);
+    return value;
   }
 
   #array(depth: number): unknown[] {
@@ -80,7 +91,7 @@ class ValueReader {
 
   #object(depth: number): Record<string, unknown> {
     if (depth === MAX_DEPTH) throw this.#error("an object");
-    const value: Record<string, unknown> = {};
+    const value: Record<string, unknown> = this.#share({});
     for (let tag = this.#byte(); tag !== TAG.end; tag = this.#byte()) {
       const key = tag >= TAG.word ? this.#word(tag) : this.#text(tag);
       if (key === "__proto__") throw this.#error("another key");

@@ -1,8 +1,8 @@
-// The flight recorder: writes the inputs of every car, and the effects of its session.
-import type { Turn, TurnSubscriber } from "../car/mod.ts";
+// The event log's subscriber: writes the inputs of every car, and the effects of its session.
+import { sessionIdOf, type Turn, type TurnSubscriber } from "../car/mod.ts";
 import type { Session, SessionSettings } from "../session/mod.ts";
 import { systemClock } from "../time/mod.ts";
-import { SegmentLog, type SegmentLogOptions } from "./segment_log.ts";
+import { type LogCounts, SegmentLog, type SegmentLogOptions } from "./segment_log.ts";
 
 /** See {@linkcode SegmentLogOptions}. */
 export type RecorderOptions =
@@ -12,17 +12,26 @@ export type RecorderOptions =
 /** The last record of a car. */
 interface Recorded {
   segment: number;
-  after: Session;
-  settings: SessionSettings;
+  /** Of its last record, which was lost when it is not the car's last turn. */
+  sequence: number;
+  after: Session | null;
+  settings: SessionSettings | null;
+  session: string | null;
 }
 
 /** Records all cars. A disk that is full or slow loses records, but never delays a car. */
 export class Recorder implements TurnSubscriber {
   readonly #log: SegmentLog;
+  /** Cars that have left keep their sequence: ids are unique. */
   readonly #cars = new Map<string, Recorded>();
 
   constructor(options: RecorderOptions) {
     this.#log = new SegmentLog({ clock: systemClock, ...options });
+  }
+
+  /** What was written, and what went wrong. */
+  get counts(): LogCounts {
+    return this.#log.counts;
   }
 
   /** Makes the directory and the first file. Failures are logged and retried. */
@@ -35,26 +44,43 @@ export class Recorder implements TurnSubscriber {
     return this.#log.stop();
   }
 
+  /** See {@linkcode SegmentLog.onWritten}. */
+  onWritten(listener: () => void): () => void {
+    return this.#log.onWritten(listener);
+  }
+
+  /** See {@linkcode SegmentLog.whenSafe}. */
+  whenSafe(callback: () => void): void {
+    this.#log.whenSafe(callback);
+  }
+
   /** See {@linkcode TurnSubscriber}. */
   onTurn({ car, at, settings, input, before, after, effects }: Turn): void {
     const { segment } = this.#log;
-    const last = this.#cars.get(car);
+    let last = this.#cars.get(car);
+    if (last === undefined) {
+      last = { segment, sequence: 0, after: null, settings: null, session: null };
+      this.#cars.set(car, last);
+    }
     // A new segment, a new car of that name, or turns that are missing.
-    const begins = last === undefined || last.segment !== segment || last.after !== before;
+    const begins = last.segment !== segment || last.after !== before;
+    // The end of a session belongs to it.
+    const session = sessionIdOf(after) ?? sessionIdOf(before);
+    last.sequence++;
     const taken = this.#log.append({
       car,
       at,
-      begins: begins ? before : undefined,
-      settings: begins || last.settings !== settings ? settings : undefined,
+      sequence: last.sequence,
+      session: begins || last.session !== session ? session : undefined,
       input,
       effects,
+      settings: begins || last.settings !== settings ? settings : undefined,
+      begins: begins ? before : undefined,
     });
-    if (!taken || after.kind === "stopped") this.#cars.delete(car);
-    else if (last === undefined) this.#cars.set(car, { segment, after, settings });
-    else {
-      last.segment = segment;
-      last.after = after;
-      last.settings = settings;
-    }
+    const goesOn = taken && after.kind !== "stopped";
+    last.segment = segment;
+    last.after = goesOn ? after : null;
+    last.settings = goesOn ? settings : null;
+    last.session = session;
   }
 }

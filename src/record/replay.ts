@@ -4,13 +4,8 @@ import type { Turn } from "../car/mod.ts";
 import { type Effect, type Session, type SessionSettings, step } from "../session/mod.ts";
 import { readBytes } from "../text/mod.ts";
 import { type Difference, firstDifference } from "./difference.ts";
-import {
-  type Damage,
-  readSegment,
-  type RecordedTurn,
-  segmentName,
-  segmentNumbers,
-} from "./segment.ts";
+import { asRecorded, type Damage, readSegment, type RecordedTurn } from "./segment.ts";
+import { segmentName, segmentNumbers } from "./segment_files.ts";
 
 /** A recorded turn, with the states as they are today. */
 export interface ReplayedTurn {
@@ -57,7 +52,8 @@ export async function replay(
         if (next.value !== null) options.onDamage?.(path, next.value);
         break;
       }
-      const record = next.value;
+      const { record } = next.value;
+      if (record.kind !== "turn") continue;
       if (options.car !== undefined && record.car !== options.car) continue;
       const car = cars.get(record.car) ?? { turns: 0, first: null };
       cars.set(record.car, car);
@@ -91,14 +87,15 @@ function lifeOf({ begins, settings }: RecordedTurn, life: Life | undefined): Lif
 /** Steps the session with a recorded input; `life` goes on. */
 function replayTurn({ car, at, input, effects }: RecordedTurn, life: Life): ReplayedTurn {
   const { session: before, settings } = life;
-  let today: readonly Effect[] | string;
+  let today: readonly Effect[];
   try {
     const next = step(before, input, { now: at, settings });
     life.session = next.session;
     today = next.effects;
   } catch (error) {
-    today = `a defect: ${error}`;
+    const turn = { car, at, settings, input, before, after: before, effects: [] };
+    return { turn, difference: firstDifference(effects, `a defect: ${error}`, "effects") };
   }
-  const turn = { car, at, settings, input, before, after: life.session, effects };
-  return { turn, difference: firstDifference(effects, today, "effects") };
+  const turn = { car, at, settings, input, before, after: life.session, effects: today };
+  return { turn, difference: firstDifference(effects, today.map(asRecorded), "effects") };
 }

@@ -1,48 +1,100 @@
-// The format of a recording: a directory of segments. A segment is a header and records; a record is
-// the length and the CRC-32 of its body, four bytes each, little-endian, then the body, a plain
+// The format of the event log: a directory of segments. A segment is a header and records; a record
+// is the length and the CRC-32 of its body, four bytes each, little-endian, then the body, a plain
 // value.
 //
-// A segment can be read on its own: for each car, its first record has the state and the settings.
+// A segment can be read on its own: its first record is the head, and for each car the first record
+// has session, state and settings.
 import { crc32 } from "node:zlib";
 import type { Effect, Input, Session, SessionSettings } from "../session/mod.ts";
 import { readValue } from "./read_values.ts";
 import type { ValueWriter } from "./values.ts";
 
+/** The first record of a segment. */
+export interface Head {
+  readonly kind: "head";
+  readonly company: string;
+  /** The start of the server that wrote it: a part of ids. Milliseconds since the epoch. */
+  readonly epoch: number;
+  /** Records of all segments before, and their bytes, whether or not they are still there. */
+  readonly records: number;
+  readonly bytes: number;
+}
+
+/** A status response is recorded with the device of its status: the status has its own record. */
+export type RecordedEffect = Effect | AnswerEffect;
+
+interface AnswerEffect extends Omit<Effect & { readonly type: "publish" }, "answers"> {
+  readonly answers: { readonly device: unknown };
+}
+
+/** An effect as it is recorded. */
+export function asRecorded(effect: Effect): RecordedEffect {
+  if (effect.type !== "publish" || effect.answers === undefined) return effect;
+  const { type, message, answers: { device } } = effect;
+  return { type, message, answers: { device } };
+}
+
 /** A turn as it is recorded. */
 export interface RecordedTurn {
+  readonly kind: "turn";
   readonly car: string;
   /** Milliseconds since the epoch. */
   readonly at: number;
-  /** The state before the turn, in the first record of a car and after a gap; else undefined. */
-  readonly begins: Session | undefined;
+  /** Counts the records of the car since the server's start, from 1; a gap means lost records. */
+  readonly sequence: number;
+  /** The session after the turn, `null` without one; undefined: as in the car's record before. */
+  readonly session: string | null | undefined;
+  readonly input: Input;
+  readonly effects: readonly RecordedEffect[];
   /** Undefined: as in the car's record before. */
   readonly settings: SessionSettings | undefined;
-  readonly input: Input;
-  readonly effects: readonly Effect[];
+  /** The state before the turn, in the first record of a car and after a gap; else undefined. */
+  readonly begins: Session | undefined;
 }
+
+/** A record of the event log. */
+export type LogRecord = Head | RecordedTurn;
 
 /** `extserv` and the version of the format. */
 export const SEGMENT_HEADER: Uint8Array<ArrayBuffer> = Uint8Array.from([
   ...new TextEncoder().encode("extserv"),
-  1,
+  2,
 ]);
 
 const FRAME = 8;
-const FIELDS = 6;
+const HEAD_TAG = 0;
+const HEAD_FIELDS = 5;
+const TURN_FIELDS = 8;
 
-/** Writes a record. @throws {WriterFullError} and leaves what was written before as it was */
-export function writeRecord(writer: ValueWriter, turn: RecordedTurn): void {
+/** Writes the head. */
+export function writeHead(writer: ValueWriter, { company, epoch, records, bytes }: Head): void {
+  writeRecord(writer, HEAD_FIELDS, () => {
+    for (const value of [HEAD_TAG, company, epoch, records, bytes]) writer.value(value);
+  });
+}
+
+/** Writes a turn. @throws {WriterFullError} and leaves what was written before as it was */
+export function writeTurn(writer: ValueWriter, turn: Omit<RecordedTurn, "kind">): void {
+  writeRecord(writer, TURN_FIELDS, () => {
+    writer.value(turn.car);
+    writer.value(turn.at);
+    writer.value(turn.sequence);
+    writer.value(turn.session);
+    writer.value(turn.input);
+    writer.array(turn.effects.length);
+    for (const effect of turn.effects) writer.value(asRecorded(effect as Effect));
+    writer.value(turn.settings);
+    writer.value(turn.begins);
+  });
+}
+
+function writeRecord(writer: ValueWriter, fields: number, write: () => void): void {
   const { size } = writer;
   try {
     const frame = writer.reserve(FRAME);
-    const { car, at, begins, settings, input, effects } = turn;
-    writer.array(FIELDS);
-    writer.value(car);
-    writer.value(at);
-    writer.value(begins);
-    writer.value(settings);
-    writer.value(input);
-    writer.value(effects);
+    writer.begin();
+    writer.array(fields);
+    write();
     const body = writer.since(frame + FRAME);
     writer.setUint32(frame, body.length);
     writer.setUint32(frame + 4, crc32(body));
@@ -52,7 +104,7 @@ export function writeRecord(writer: ValueWriter, turn: RecordedTurn): void {
   }
 }
 
-/** Where a segment stops being readable: truncated by a crash, or damaged. */
+/** Where a segment stops being readable. */
 export interface Damage {
   /** Offset of the damage, in bytes. */
   readonly at: number;
@@ -60,56 +112,67 @@ export interface Damage {
   readonly lost: number;
   /** Human-readable. */
   readonly why: string;
+  /** Whether the bytes end within a record: more may come. */
+  readonly isTruncated: boolean;
+}
+
+/** A record, and the offset behind it. */
+export interface ReadRecord {
+  readonly record: LogRecord;
+  readonly end: number;
+}
+
+/** The length of the record at an offset, with its frame; undefined when that is not there yet. */
+export function recordLength(bytes: Uint8Array, at: number): number | undefined {
+  if (bytes.length - at < FRAME) return undefined;
+  return FRAME + new DataView(bytes.buffer, bytes.byteOffset + at, 4).getUint32(0, true);
 }
 
 /** Reads the records of a segment, up to the first that is truncated or damaged. */
-export function* readSegment(segment: Uint8Array): Generator<RecordedTurn, Damage | null> {
-  const view = new DataView(segment.buffer, segment.byteOffset, segment.byteLength);
-  const damage = (at: number, why: string) => ({ at, lost: segment.length - at, why });
+export function* readSegment(segment: Uint8Array): Generator<ReadRecord, Damage | null> {
   // Created, but nothing was written.
   if (segment.length === 0) return null;
   if (!SEGMENT_HEADER.every((byte, index) => segment[index] === byte)) {
-    return damage(0, "it has no header of this version");
+    const isTruncated = segment.length < SEGMENT_HEADER.length;
+    const why = "it has no header of this version";
+    return { at: 0, lost: segment.length, why, isTruncated };
   }
-  for (let at = SEGMENT_HEADER.length; at < segment.length;) {
-    if (segment.length - at < FRAME) return damage(at, "a record is truncated");
-    const length = view.getUint32(at, true);
-    if (segment.length - at - FRAME < length) return damage(at, "a record is truncated");
-    const body = segment.subarray(at + FRAME, at + FRAME + length);
+  return yield* readRecords(segment, SEGMENT_HEADER.length);
+}
+
+/** Reads records from an offset on. */
+export function* readRecords(bytes: Uint8Array, from: number): Generator<ReadRecord, Damage | null> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let at = from; at < bytes.length;) {
+    const lost = bytes.length - at;
+    const end = at + (recordLength(bytes, at) ?? Infinity);
+    if (end > bytes.length) return { at, lost, why: "a record is truncated", isTruncated: true };
+    const body = bytes.subarray(at + FRAME, end);
     // Zeros have the checksum of an empty body.
-    if (length === 0 || crc32(body) !== view.getUint32(at + 4, true)) {
-      return damage(at, "a checksum is wrong");
+    if (body.length === 0 || crc32(body) !== view.getUint32(at + 4, true)) {
+      return { at, lost, why: "a checksum is wrong", isTruncated: false };
     }
-    let turn;
+    let record;
     try {
-      turn = turnOf(readValue(body));
+      record = recordOf(readValue(body));
     } catch (error) {
-      return damage(at, (error as Error).message);
+      return { at, lost, why: (error as Error).message, isTruncated: false };
     }
-    yield turn;
-    at += FRAME + length;
+    yield { record, end };
+    at = end;
   }
   return null;
 }
 
-function turnOf(value: unknown): RecordedTurn {
-  if (!Array.isArray(value) || value.length < FIELDS) throw new Error("a record is not a turn");
-  const [car, at, begins, settings, input, effects] = value;
-  return { car, at, begins, settings, input, effects };
-}
-
-const NAME = /^(\d{8,})\.rec$/;
-
-export function segmentName(number: number): string {
-  return `${String(number).padStart(8, "0")}.rec`;
-}
-
-/** The numbers of the segments in a directory, in order. */
-export async function segmentNumbers(directory: string): Promise<number[]> {
-  const numbers: number[] = [];
-  for await (const { name } of Deno.readDir(directory)) {
-    const [, number] = NAME.exec(name) ?? [];
-    if (number !== undefined) numbers.push(Number(number));
+function recordOf(value: unknown): LogRecord {
+  if (!Array.isArray(value)) throw new Error("a record is no array");
+  if (value[0] === HEAD_TAG && value.length >= HEAD_FIELDS) {
+    const [, company, epoch, records, bytes] = value;
+    return { kind: "head", company, epoch, records, bytes };
   }
-  return numbers.sort((a, b) => a - b);
+  if (typeof value[0] !== "string" || value.length < TURN_FIELDS) {
+    throw new Error("a record is of no known kind");
+  }
+  const [car, at, sequence, session, input, effects, settings, begins] = value;
+  return { kind: "turn", car, at, sequence, session, input, effects, settings, begins };
 }

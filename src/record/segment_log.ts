@@ -1,39 +1,67 @@
-// Appends records to the segments of a directory, in batches, and never waits for the disk: what
-// cannot be written is lost, which is logged.
+// Appends records to the segments of a directory, in batches. Nothing waits for the disk: what cannot
+// be written is lost, counted and logged.
 import { join } from "node:path";
 import { andSuppressed, type Log, Once } from "../log/mod.ts";
-import { backoff, type Clock, type TimerHandle, within } from "../time/mod.ts";
+import { backoff, type Clock, type TimerHandle, wallTime, within } from "../time/mod.ts";
+import type { RecordedTurn } from "./segment.ts";
+import { SEGMENT_HEADER, writeHead, writeTurn } from "./segment.ts";
 import {
-  type RecordedTurn,
-  SEGMENT_HEADER,
+  expired,
+  recover,
+  type Retention,
+  segmentInfos,
   segmentName,
   segmentNumbers,
-  writeRecord,
-} from "./segment.ts";
+} from "./segment_files.ts";
+import { createSegment, isFull, type OpenSegment, type SegmentFile } from "./segment_file.ts";
 import { ValueWriter, WriterFullError } from "./values.ts";
 
-/** A file that is being written. */
-export interface SegmentFile {
-  write(bytes: Uint8Array): Promise<number>;
-  close(): void;
-}
+/** When a record is safe: soon after it was written, or before its status is answered. */
+export type Durability = "batch" | "each";
 
-/** How a recording is written. */
+/** How an event log is written. */
 export interface SegmentLogOptions {
   /** Made when it is not there. */
   readonly directory: string;
+  readonly company: string;
   readonly log: Log;
   readonly clock: Clock;
+  /** @default {"batch"} */
+  readonly durability?: Durability;
+  /** @default {everything is kept} */
+  readonly retention?: Retention;
   /** Makes a new file. @default {the disk's} */
   readonly create?: (path: string) => Promise<SegmentFile>;
   /** Size at which a segment is complete, in bytes of turns. @default {16 MiB} */
   readonly segmentBytes?: number;
-  /** With more bytes waiting for the disk, turns are lost. @default {32 MiB} */
+  /** With more bytes waiting for the disk, records are lost. @default {32 MiB} */
   readonly maxWaitingBytes?: number;
 }
 
+/** What has been written, and what went wrong, since the start. */
+export interface LogCounts {
+  /** Where the next record will stand. */
+  readonly end: Position;
+  /** Records that the disk was too slow, full or gone for. */
+  readonly lost: number;
+  /** Segments that were deleted: for their age or size, and because the disk was full. */
+  readonly expired: number;
+  readonly sacrificed: number;
+}
+
+/** A place in a log, between two records. */
+export interface Position {
+  /** The number of the segment. */
+  readonly segment: number;
+  /** In it, in bytes; 0: its begin. */
+  readonly offset: number;
+  /** Records before it since the log began, and their bytes. */
+  readonly records: number;
+  readonly bytes: number;
+}
+
 const MIB = 1024 * 1024;
-/** How long a record waits for others, in milliseconds. */
+/** How long a record waits for others, and at most until it is synced, in milliseconds. */
 const BATCH_MS = 200;
 /** A batch of this many bytes is written at once. */
 const BATCH_BYTES = 256 * 1024;
@@ -41,33 +69,42 @@ const BATCH_BYTES = 256 * 1024;
 const RETRY = { firstMs: 2000, maxMs: 60_000 };
 /** How long closing may take, in milliseconds: a network file system may hang. */
 const STOP_MS = 2000;
+/** How often old segments are looked for, in milliseconds. */
+const RETENTION_MS = 60_000;
+const KEEP_ALL = { maxBytes: 0, maxAgeMs: 0 };
 
 /** Records of one segment, to be written at once. */
 interface Batch {
   readonly segment: number;
-  readonly bytes: Uint8Array;
-}
-
-interface OpenSegment {
-  readonly segment: number;
-  readonly path: string;
-  readonly file: SegmentFile;
-  /** Whether it has a record. */
-  used: boolean;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly records: number;
 }
 
 export class SegmentLog {
   readonly #options: Required<SegmentLogOptions>;
   readonly #once: Once;
   readonly #writer: ValueWriter;
+  readonly #epoch = Math.floor(wallTime());
   readonly #batches: Batch[] = [];
   #batchedBytes = 0;
+  /** Records in the writer. */
+  #records = 0;
   /** Bytes of turns in the segment. */
   #segmentBytes = 0;
   #segment = 0;
   #file: OpenSegment | null = null;
+  #end: Position | null = null;
+  #lost = 0;
+  #expired = 0;
+  #sacrificed = 0;
   #writing: Promise<void> | null = null;
   #timer: TimerHandle | null = null;
+  #syncedAt = -Infinity;
+  #isDirty = false;
+  #keptAt = -Infinity;
+  /** Called when what was appended before is on the disk, or given up. */
+  #waiting: (() => void)[] = [];
+  readonly #listeners = new Set<() => void>();
   #pauses = backoff(RETRY);
   #resting = false;
   #failed = false;
@@ -75,7 +112,14 @@ export class SegmentLog {
 
   constructor(options: SegmentLogOptions) {
     const { maxWaitingBytes = 32 * MIB } = options;
-    this.#options = { create: createFile, segmentBytes: 16 * MIB, ...options, maxWaitingBytes };
+    this.#options = {
+      create: createSegment,
+      segmentBytes: 16 * MIB,
+      durability: "batch",
+      retention: KEEP_ALL,
+      ...options,
+      maxWaitingBytes,
+    };
     this.#writer = new ValueWriter(maxWaitingBytes);
     this.#once = new Once({ clock: options.clock });
   }
@@ -85,7 +129,18 @@ export class SegmentLog {
     return this.#segment;
   }
 
-  /** Opens the first segment, so that problems with the directory show at once. */
+  get counts(): LogCounts {
+    const end = this.#end ?? { segment: 0, offset: 0, records: 0, bytes: 0 };
+    return { end, lost: this.#lost, expired: this.#expired, sacrificed: this.#sacrificed };
+  }
+
+  /** Calls back after each write, until the returned function is called. */
+  onWritten(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Recovers the last segment and opens the first, so that problems show at once. */
   async start(): Promise<void> {
     this.#flush();
     await this.#writing;
@@ -94,20 +149,25 @@ export class SegmentLog {
   /** Flushes the queue, for a limited time. */
   async stop(): Promise<void> {
     const { clock } = this.#options;
+    this.#syncedAt = -Infinity;
     this.#flush();
     this.#stopped = true;
     if (this.#timer !== null) clock.clear(this.#timer);
     const done = await within(this.#writing ?? Promise.resolve(), STOP_MS, clock);
-    if (!done) this.#options.log.warning("The end of the recording could not be written in time");
+    if (!done) this.#options.log.warning("The end of the event log could not be written in time");
     this.#close();
+    this.#release();
   }
 
   /** Queues a turn; false: it is lost. */
-  append(turn: RecordedTurn): boolean {
-    if (this.#resting || this.#stopped) return false;
+  append(turn: Omit<RecordedTurn, "kind">): boolean {
+    if (this.#resting || this.#stopped) {
+      this.#lost++;
+      return false;
+    }
     const { size } = this.#writer;
     try {
-      writeRecord(this.#writer, turn);
+      writeTurn(this.#writer, turn);
       const waiting = this.#batchedBytes + this.#writer.size;
       if (waiting > this.#options.maxWaitingBytes) throw new WriterFullError();
     } catch (error) {
@@ -116,6 +176,7 @@ export class SegmentLog {
       this.#overflow();
       return false;
     }
+    this.#records++;
     // A state may be larger than a segment: only turns count, or the next segment would begin at
     // once.
     if (turn.begins === undefined) this.#segmentBytes += this.#writer.size - size;
@@ -125,12 +186,20 @@ export class SegmentLog {
     return true;
   }
 
+  /** Calls back when what was appended in this turn of the event loop is safe, or lost. */
+  whenSafe(callback: () => void): void {
+    if (this.#resting || this.#stopped) return callback();
+    // The turn that asks is appended after it has asked.
+    if (this.#waiting.push(callback) === 1) queueMicrotask(() => this.#flush());
+  }
+
   #overflow(): void {
+    this.#lost++;
     const count = this.#once.ask("overflow");
     if (count === undefined) return;
     const { log, directory } = this.#options;
     log.warning(
-      `Lost a turn of the recording in "${directory}": the disk is too slow` +
+      `Lost a record of the event log in "${directory}": the disk is too slow` +
         andSuppressed(count),
     );
   }
@@ -144,46 +213,153 @@ export class SegmentLog {
   #takeBatch(): void {
     if (this.#writer.size === 0) return;
     const bytes = this.#writer.take();
-    this.#batches.push({ segment: this.#segment, bytes });
+    this.#batches.push({ segment: this.#segment, bytes, records: this.#records });
     this.#batchedBytes += bytes.length;
+    this.#records = 0;
   }
 
   #flush(): void {
-    if (this.#timer !== null) this.#options.clock.clear(this.#timer);
-    this.#timer = null;
+    this.#clearTimer();
     this.#takeBatch();
     if (!this.#resting && !this.#stopped) this.#writing ??= this.#write();
+  }
+
+  #clearTimer(): void {
+    if (this.#timer !== null) this.#options.clock.clear(this.#timer);
+    this.#timer = null;
   }
 
   /** Writes all batches. Never rejects. */
   async #write(): Promise<void> {
     try {
       await this.#open(this.#batches[0]?.segment ?? this.#segment);
-      for (let batch = this.#batches[0]; batch !== undefined; batch = this.#batches[0]) {
-        const open = await this.#open(batch.segment);
-        await writeAll(open.file, batch.bytes);
-        open.used = true;
-        this.#batches.shift();
-        this.#batchedBytes -= batch.bytes.length;
-      }
-      this.#succeeded();
+      do {
+        const waiting = this.#waiting;
+        this.#waiting = [];
+        this.#takeBatch();
+        try {
+          await this.#writeBatches();
+          await this.#sync(waiting.length > 0);
+        } finally {
+          for (const callback of waiting) callback();
+        }
+        this.#succeeded();
+        await this.#retain();
+      } while (this.#waiting.length > 0 || this.#batches.length > 0);
     } catch (error) {
       await this.#fail(error);
     }
     this.#writing = null;
   }
 
+  async #writeBatches(): Promise<void> {
+    for (let batch = this.#batches[0]; batch !== undefined; batch = this.#batches[0]) {
+      const open = await this.#open(batch.segment);
+      await this.#writeAll(open, batch.bytes);
+      open.isUsed = true;
+      this.#batches.shift();
+      this.#batchedBytes -= batch.bytes.length;
+      const { records, bytes } = this.counts.end;
+      this.#end = {
+        segment: open.number,
+        offset: open.size,
+        records: records + batch.records,
+        bytes: bytes + batch.bytes.length,
+      };
+      this.#isDirty = true;
+      for (const listener of this.#listeners) listener();
+    }
+  }
+
+  /** Writes bytes whole. While the disk is full, the oldest segments go for them. */
+  async #writeAll(open: OpenSegment, bytes: Uint8Array): Promise<void> {
+    for (;;) {
+      try {
+        for (let rest = bytes; rest.length > 0;) {
+          rest = rest.subarray(await open.file.write(rest));
+        }
+        open.size += bytes.length;
+        return;
+      } catch (error) {
+        await open.file.truncate(open.size);
+        if (!isFull(error) || !await this.#sacrifice(open.number)) throw error;
+      }
+    }
+  }
+
+  /** Deletes the oldest segment but the one that is written; false: there is none. */
+  async #sacrifice(current: number): Promise<boolean> {
+    const { directory, log } = this.#options;
+    const [oldest] = (await segmentNumbers(directory)).filter((number) => number !== current);
+    if (oldest === undefined) return false;
+    await Deno.remove(join(directory, segmentName(oldest)));
+    this.#sacrificed++;
+    const count = this.#once.ask("sacrificed");
+    if (count !== undefined) {
+      log.warning(
+        `Deleted the oldest segment of the event log in "${directory}": the disk is full` +
+          andSuppressed(count),
+      );
+    }
+    return true;
+  }
+
+  async #sync(isAwaited: boolean): Promise<void> {
+    if (!this.#isDirty || this.#file === null) return;
+    const { clock } = this.#options;
+    const now = clock.now();
+    if (!isAwaited && now - this.#syncedAt < BATCH_MS) {
+      if (!this.#stopped) this.#timer ??= clock.set(() => this.#flush(), BATCH_MS);
+      return;
+    }
+    this.#syncedAt = now;
+    this.#isDirty = false;
+    await this.#file.file.sync();
+  }
+
   async #open(segment: number): Promise<OpenSegment> {
     if (this.#file?.segment === segment) return this.#file;
+    if (this.#isDirty) await this.#sync(true);
     this.#close();
-    const { directory, create } = this.#options;
+    const { directory, create, company } = this.#options;
     await Deno.mkdir(directory, { recursive: true });
-    const last = (await segmentNumbers(directory)).at(-1) ?? 0;
-    const path = join(directory, segmentName(last + 1));
-    const open = { segment, path, file: await create(path), used: false };
+    if (this.#end === null) await this.#recover();
+    const number = ((await segmentNumbers(directory)).at(-1) ?? 0) + 1;
+    const path = join(directory, segmentName(number));
+    const open = { segment, number, path, file: await create(path), size: 0, isUsed: false };
     this.#file = open;
-    await writeAll(open.file, SEGMENT_HEADER);
+    const { records, bytes } = this.counts.end;
+    const head = new ValueWriter();
+    writeHead(head, { kind: "head", company, epoch: this.#epoch, records, bytes });
+    await this.#writeAll(open, Uint8Array.of(...SEGMENT_HEADER, ...head.take()));
+    this.#end = { segment: number, offset: open.size, records, bytes };
+    this.#keptAt = -Infinity;
     return open;
+  }
+
+  async #recover(): Promise<void> {
+    const { directory, log } = this.#options;
+    const { records, bytes, cut } = await recover(directory);
+    this.#end = { segment: 0, offset: 0, records, bytes };
+    if (cut === null) return;
+    log.warning(`Cut ${cut.lost} bytes off "${cut.path}" from byte ${cut.at} on: ${cut.why}`);
+  }
+
+  /** Deletes segments that are too old or too many. */
+  async #retain(): Promise<void> {
+    const { directory, retention, clock, log } = this.#options;
+    if (retention.maxBytes === 0 && retention.maxAgeMs === 0) return;
+    if (clock.now() - this.#keptAt < RETENTION_MS) return;
+    this.#keptAt = clock.now();
+    try {
+      for (const number of expired(await segmentInfos(directory), retention, wallTime())) {
+        await Deno.remove(join(directory, segmentName(number)));
+        this.#expired++;
+      }
+    } catch (error) {
+      if (this.#once.ask("retention") === undefined) return;
+      log.error(`Cannot delete old segments in "${directory}": ${(error as Error).message}`);
+    }
   }
 
   #close(): void {
@@ -195,24 +371,34 @@ export class SegmentLog {
     this.#file = null;
   }
 
-  /** After a failure and a pause, recording continues in a new segment. */
+  #release(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const callback of waiting) callback();
+  }
+
+  /** After a failure and a pause, the log continues in a new segment. */
   async #fail(error: unknown): Promise<void> {
     const { log, directory, clock } = this.#options;
-    const unused = this.#file?.used === false ? this.#file.path : null;
+    const unused = this.#file?.isUsed === false ? this.#file.path : null;
     this.#close();
+    this.#lost += this.#records;
+    for (const { records } of this.#batches) this.#lost += records;
     this.#batches.length = 0;
     this.#batchedBytes = 0;
     this.#writer.size = 0;
+    this.#records = 0;
+    this.#isDirty = false;
     this.#segment++;
     this.#segmentBytes = 0;
     if (!this.#failed) {
       const why = error instanceof Error ? error.message : error;
-      log.error(`Cannot record in "${directory}", cars go on unrecorded, retrying: ${why}`);
+      log.error(`Cannot write the event log in "${directory}", cars go on, retrying: ${why}`);
     }
     this.#failed = true;
     this.#resting = true;
-    if (this.#timer !== null) clock.clear(this.#timer);
-    this.#timer = null;
+    this.#clearTimer();
+    this.#release();
     if (unused !== null) await Deno.remove(unused).catch(() => {});
     if (this.#stopped) return;
     this.#timer = clock.set(() => {
@@ -224,17 +410,8 @@ export class SegmentLog {
   #succeeded(): void {
     if (!this.#failed) return;
     const { log, directory } = this.#options;
-    log.info(`Recording in "${directory}" again: turns in between are missing`);
+    log.info(`Writing the event log in "${directory}" again: events in between are missing`);
     this.#failed = false;
     this.#pauses = backoff(RETRY);
   }
-}
-
-async function writeAll(file: SegmentFile, bytes: Uint8Array): Promise<void> {
-  for (let rest = bytes; rest.length > 0;) rest = rest.subarray(await file.write(rest));
-}
-
-/** Readable by the owner only: payloads are private. */
-function createFile(path: string): Promise<SegmentFile> {
-  return Deno.open(path, { write: true, createNew: true, mode: 0o600 });
 }

@@ -23,12 +23,16 @@ export const TAG = {
   /** Keys and values in turn, then `end`. */
   object: 10,
   end: 11,
+  /** The number of an object or bytes that this record has written before. */
+  same: 12,
   /** The first byte of words, and of whole numbers below {@linkcode SMALL}. */
   word: 64,
   small: 192,
 } as const;
 
 const SMALL = 64;
+/** Objects and bytes of a record that are written once, however often they occur: the first ones. */
+export const MAX_SHARED = 24;
 const FIRST_BYTES = 64 * 1024;
 const WORD_NUMBERS = new Map(DICTIONARY.map((word, index) => [word, index]));
 /** Longer strings are not in the dictionary. */
@@ -49,6 +53,9 @@ export class ValueWriter {
   #bytes = new Uint8Array(FIRST_BYTES);
   #view = new DataView(this.#bytes.buffer);
   #size = 0;
+  /** Objects and bytes since {@linkcode begin}. */
+  readonly #shared: (object | null)[] = new Array(MAX_SHARED).fill(null);
+  #sharedCount = 0;
 
   /** @param maxBytes Further ones are refused with a {@linkcode WriterFullError}. */
   constructor(maxBytes = Infinity) {
@@ -89,6 +96,11 @@ export class ValueWriter {
     this.#view.setUint32(at, value, true);
   }
 
+  /** Begins a record: what occurs several times in it, the same object or bytes, is written once. */
+  begin(): void {
+    this.#sharedCount = 0;
+  }
+
   /** Begins an array; this many values must follow. */
   array(length: number): void {
     this.#need(6);
@@ -115,6 +127,7 @@ export class ValueWriter {
   }
 
   #compound(value: object): void {
+    if (this.#isShared(value)) return;
     // Cheaper than reading the prototype, and right for nearly all values.
     if (value.constructor === Object) return this.#object(value);
     if (value instanceof Uint8Array) return this.#raw(value);
@@ -128,6 +141,20 @@ export class ValueWriter {
       throw new TypeError(`Expected a plain value: found a ${prototype.constructor?.name}`);
     }
     this.#object(value);
+  }
+
+  /** Writes the number of an object that was written before; false: it has not been. */
+  #isShared(value: object): boolean {
+    const count = this.#sharedCount;
+    for (let index = 0; index < count; index++) {
+      if (this.#shared[index] !== value) continue;
+      this.#need(2);
+      this.#bytes[this.#size++] = TAG.same;
+      this.#bytes[this.#size++] = index;
+      return true;
+    }
+    if (count < MAX_SHARED && !Array.isArray(value)) this.#shared[this.#sharedCount++] = value;
+    return false;
   }
 
   #object(value: object): void {

@@ -51,6 +51,6 @@ mosquittoTest("a recorder whose directory cannot be made keeps no car waiting", 
   const server = await stage.serve({ cars: { car_1: {} }, more, options: { record: false } });
   const gateway = stage.gateway("car_1");
   await gateway.running();
-  assert.match(server.text, /\[ERROR\].*Cannot record in ".*\/recording", cars go on unrecorded/);
+  assert.match(server.text, /\[ERROR\].*Cannot write the event log in ".*\/recording", cars go on, retrying/);
   assert.equal((await server.stop()).code, 0, server.text);
 });

@@ -120,12 +120,12 @@ Deno.test("Recorder says once that a disk is full, and records again when it is 
   assert.equal(car.state, "RUNNING");
   assert.equal(fixture.answers.length, 15);
   assert.deepEqual(log.texts("ERROR").length, 1);
-  assert.match(log.texts("ERROR")[0] ?? "", /Cannot record in ".*", cars go on .*: No space left/);
+  assert.match(log.texts("ERROR")[0] ?? "", /Cannot write the event log in ".*", cars go on, retrying: No space left/);
   assert.deepEqual(await recording.segments(), []);
   const missing = recording.turns.length;
   disk.full = false;
   await nextAttempt(recording);
-  assert.equal(log.matching(/Recording in ".*" again/).length, 1);
+  assert.equal(log.matching(/Writing the event log in ".*" again/).length, 1);
   await withStatuses(recording, 3);
   status();
   await settled();
@@ -152,7 +152,7 @@ Deno.test("Recorder says once that its directory cannot be made", async () => {
   const { car } = await withStatuses(recording, 5);
   await nextAttempt(recording);
   assert.equal(car.state, "RUNNING");
-  assert.match(recording.log.texts("ERROR").join("\n"), /^Cannot record in ".*a file".*$/);
+  assert.match(recording.log.texts("ERROR").join("\n"), /^Cannot write the event log in ".*a file".*$/);
 });
 
 Deno.test("Recorder holds a limited number of bytes for a disk that takes none", async () => {
@@ -171,7 +171,7 @@ Deno.test("Recorder holds a limited number of bytes for a disk that takes none",
   assert.equal(log.texts("WARNING").length, 1);
   assert.match(
     log.texts("WARNING")[0] ?? "",
-    /^Lost a turn of the recording in ".*": the disk is too slow/,
+    /^Lost a record of the event log in ".*": the disk is too slow/,
   );
   slow.resolve();
   await waitFor(() => Promise.resolve(disk.writes >= 2), "the disk");

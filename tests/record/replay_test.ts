@@ -6,7 +6,8 @@ import {
   readSegment,
   type RecordedTurn,
   SEGMENT_HEADER,
-  writeRecord,
+  writeHead,
+  writeTurn,
 } from "../../src/record/segment.ts";
 import { ValueWriter } from "../../src/record/values.ts";
 import { FRONT } from "../car/support.ts";
@@ -48,8 +49,9 @@ async function rewrite(
   const writer = new ValueWriter();
   const path = `${directory}/${FILE}`;
   let index = 0;
-  for (const turn of readSegment(await Deno.readFile(path))) {
-    writeRecord(writer, change(turn, index++));
+  for (const { record } of readSegment(await Deno.readFile(path))) {
+    if (record.kind === "head") writeHead(writer, record);
+    else writeTurn(writer, change(record, index++));
   }
   await Deno.writeFile(path, Uint8Array.of(...SEGMENT_HEADER, ...writer.take()));
 }

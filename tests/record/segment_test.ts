@@ -5,7 +5,7 @@ import {
   readSegment,
   type RecordedTurn,
   SEGMENT_HEADER,
-  writeRecord,
+  writeTurn,
 } from "../../src/record/segment.ts";
 import { ValueWriter } from "../../src/record/values.ts";
 import { createSession } from "../../src/session/session.ts";
@@ -13,20 +13,26 @@ import { SETTINGS } from "../car/support.ts";
 
 const TURNS: RecordedTurn[] = [
   {
+    kind: "turn",
     car: "car_1",
     at: 1.5,
-    begins: createSession(),
-    settings: SETTINGS,
+    sequence: 1,
+    session: null,
     input: { type: "modules_ready" },
     effects: [],
+    settings: SETTINGS,
+    begins: createSession(),
   },
   {
+    kind: "turn",
     car: "car_1",
     at: 2,
-    begins: undefined,
-    settings: undefined,
+    sequence: 2,
+    session: undefined,
     input: { type: "stop" },
     effects: [{ type: "notify" }],
+    settings: undefined,
+    begins: undefined,
   },
 ];
 
@@ -34,7 +40,7 @@ const TURNS: RecordedTurn[] = [
 function segmentOf(turns: readonly RecordedTurn[]): { bytes: Uint8Array; ends: number[] } {
   const writer = new ValueWriter();
   const ends = turns.map((turn) => {
-    writeRecord(writer, turn);
+    writeTurn(writer, turn);
     return SEGMENT_HEADER.length + writer.size;
   });
   return { bytes: Uint8Array.of(...SEGMENT_HEADER, ...writer.take()), ends };
@@ -45,7 +51,7 @@ function read(bytes: Uint8Array): { turns: RecordedTurn[]; damage: Damage | null
   const turns: RecordedTurn[] = [];
   for (let next = records.next();; next = records.next()) {
     if (next.done) return { turns, damage: next.value };
-    turns.push(next.value);
+    if (next.value.record.kind === "turn") turns.push(next.value.record);
   }
 }
 
@@ -85,7 +91,7 @@ Deno.test("readSegment() does not mistake zeros after the records for more of th
   const { bytes, ends } = segmentOf(TURNS);
   const { turns, damage } = read(Uint8Array.of(...bytes, ...new Uint8Array(100)));
   assert.equal(turns.length, TURNS.length);
-  assert.deepEqual(damage, { at: ends.at(-1), lost: 100, why: "a checksum is wrong" });
+  assert.deepEqual(damage, { at: ends.at(-1), lost: 100, why: "a checksum is wrong", isTruncated: false });
 });
 
 Deno.test("readSegment() reads a file that was created but never written as an empty segment", () => {

@@ -1,7 +1,7 @@
 // Recordings of cars that live without a broker, and disks that fail.
 import { Recorder, type RecorderOptions } from "../../src/record/recorder.ts";
-import { segmentNumbers } from "../../src/record/segment.ts";
-import type { SegmentFile } from "../../src/record/segment_log.ts";
+import { segmentNumbers } from "../../src/record/segment_files.ts";
+import { createSegment, type SegmentFile } from "../../src/record/segment_file.ts";
 import type { Turn } from "../../src/car/turn.ts";
 import { CarFixture, type CarFixtureOptions } from "../car/car_fixture.ts";
 import { FRONT } from "../car/support.ts";
@@ -20,7 +20,7 @@ export class Recording implements AsyncDisposable {
   private constructor(folder: TempFolder, options: Partial<RecorderOptions>) {
     this.#folder = folder;
     const { directory, log, clock } = this;
-    this.recorder = new Recorder({ directory, log, clock, ...options });
+    this.recorder = new Recorder({ directory, company: "acme", log, clock, ...options });
   }
 
   static async make(options: Partial<RecorderOptions> = {}): Promise<Recording> {
@@ -52,13 +52,15 @@ export class Recording implements AsyncDisposable {
 export class Disk {
   /** Writes that have ended. */
   writes = 0;
+  /** How often it was told to write what it holds. */
+  syncs = 0;
   /** Whether writing fails, as the kernel says it of a disk that is full. */
   full = false;
   /** Writes wait for it. */
   ready: Promise<void> = Promise.resolve();
 
   create = async (path: string): Promise<SegmentFile> => {
-    const file = await Deno.open(path, { write: true, createNew: true });
+    const file = await createSegment(path);
     const full = await Deno.open("/dev/full", { write: true });
     return {
       write: async (bytes) => {
@@ -67,6 +69,11 @@ export class Disk {
         this.writes++;
         return written;
       },
+      sync: () => {
+        this.syncs++;
+        return file.sync();
+      },
+      truncate: (bytes) => file.truncate(bytes),
       close: () => {
         file.close();
         full.close();
