@@ -19,6 +19,8 @@ export interface AssembleOptions {
   readonly isPaused?: (car: string) => boolean;
   /** Observes all cars. */
   readonly subscribers?: readonly ServerSubscriber[];
+  /** See {@linkcode CarOptions.beforeAnswer}. */
+  readonly beforeAnswer?: (send: () => void) => void;
   /** Counts the calls of all modules. @default {a new one for each host} */
   readonly statistics?: CallStatistics;
   /** The way to the broker. @default {a new one, as the configuration says} */

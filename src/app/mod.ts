@@ -1,7 +1,7 @@
 // Puts a server together from a configuration: starts it, stops it, tells systemd.
 export { assembleServer, makeConnector } from "./assemble.ts";
 export { type Part, runUntilStopped, whenAborted } from "./lifetime.ts";
-export { recorderOf } from "./recording.ts";
+export { recorderOf, type RecorderPart } from "./recording.ts";
 export { type State, stateOf } from "./state.ts";
 export { servicePart, systemdNotify } from "./systemd.ts";
 export { type Running, telemetryOf } from "./telemetry.ts";

@@ -9,7 +9,7 @@ import type {
   TransportStats,
 } from "../transport/mod.ts";
 import type { Log } from "../log/mod.ts";
-import type { ModuleCommand } from "../protocol/mod.ts";
+import type { ModuleCommand, ServerMessage } from "../protocol/mod.ts";
 import { encodeServerMessage, readClientMessage } from "../protocol/codec/mod.ts";
 import { Alarm, type Clock, systemClock } from "../time/mod.ts";
 import { type CarCounts, CarStatistics } from "./car_statistics.ts";
@@ -44,6 +44,8 @@ export interface CarOptions {
   readonly clock?: Clock;
   /** Called in this order. */
   readonly subscribers?: readonly TurnSubscriber[];
+  /** Gets what sends a StatusResponse, to be called once the status may be answered. @default {at once} */
+  readonly beforeAnswer?: ((send: () => void) => void) | undefined;
 }
 
 /** A car as plain data. */
@@ -84,6 +86,7 @@ export class Car {
   readonly #clock: Clock;
   #maxMessageBytes: number;
   readonly #subscribers: readonly TurnSubscriber[];
+  readonly #beforeAnswer: CarOptions["beforeAnswer"];
   readonly #calls: ModuleCalls;
   readonly #inputs: Input[] = [];
   #session: Session;
@@ -106,6 +109,7 @@ export class Car {
       sessionId: () => sessionIdOf(this.#session),
     });
     this.#subscribers = [this.statistics, this.#journal, ...options.subscribers ?? []];
+    this.#beforeAnswer = options.beforeAnswer;
     this.#calls = new ModuleCalls(this.#take);
     this.#alarm = new Alarm(this.#clock, () => this.#take({ type: "tick" }));
     this.#settings = options.settings;
@@ -316,9 +320,22 @@ export class Car {
     else this.#transport.resume();
   }
 
+  /** Sends what was held back, unless its session has ended. */
+  #answer(message: ServerMessage): void {
+    if (message.sessionId !== sessionIdOf(this.#session)) return;
+    try {
+      this.#transport.publish(encodeServerMessage(message));
+    } catch (error) {
+      this.#journal.defect("publish", error);
+    }
+  }
+
   #perform(effect: Effect): void {
     switch (effect.type) {
       case "publish":
+        if (effect.answers !== undefined && this.#beforeAnswer !== undefined) {
+          return this.#beforeAnswer(() => this.#answer(effect.message));
+        }
         return this.#transport.publish(encodeServerMessage(effect.message));
       case "notify":
         return this.#transport.notifyDisconnect();

@@ -6,8 +6,8 @@ import type { Command } from "commander";
 import type { Overrides } from "../config/mod.ts";
 import { nearestKey } from "../text/mod.ts";
 
-/** What `--record` does. */
-export const RECORD_SUMMARY = "record every car's inputs in this directory, for replay";
+/** What `--event-log` does. */
+export const EVENT_LOG_SUMMARY = "write what happens to every car into this directory";
 
 /** The configuration file when none is given. */
 export const DEFAULT_CONFIG = "./config/config.json";
@@ -26,7 +26,7 @@ interface ParsedOptions {
   readonly cert?: string;
   readonly key?: string;
   readonly broker?: string | true;
-  readonly record?: string;
+  readonly eventLog?: string;
 }
 
 /** Adds the arguments and options to a command, which runs `action` with what they say. */
@@ -49,7 +49,7 @@ export function configureWithConfig(
       "--broker [port]",
       "run an embedded broker, at the configured address or on another port",
     )
-    .option("--record <dir>", RECORD_SUMMARY)
+    .option("--event-log <dir>", EVENT_LOG_SUMMARY)
     .action((argument: string | undefined, parsed: ParsedOptions) => {
       const fail = (text: string) => command.error(`error: ${text}`);
       return action({
@@ -57,7 +57,7 @@ export function configureWithConfig(
         overrides: {
           ...tls(parsed),
           ...embeddedBroker(parsed, fail),
-          ...recording(parsed, fail),
+          ...eventLog(parsed, fail),
         },
       });
     });
@@ -109,9 +109,9 @@ function embeddedBroker({ broker }: ParsedOptions, fail: Fail): Overrides {
   return { embeddedBroker: { port } };
 }
 
-function recording({ record }: ParsedOptions, fail: Fail): Overrides {
-  if (record === "") fail("--record: expected the path of a directory: found nothing");
-  return record === undefined ? {} : { record };
+function eventLog({ eventLog }: ParsedOptions, fail: Fail): Overrides {
+  if (eventLog === "") fail("--event-log: expected the path of a directory: found nothing");
+  return eventLog === undefined ? {} : { eventLog };
 }
 
 function isNumber(text: string): boolean {

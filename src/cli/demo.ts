@@ -9,7 +9,7 @@ import { startLogging } from "../log/mod.ts";
 import { printError } from "./problems.ts";
 import type { ProgramContext } from "./program_context.ts";
 import type { Output } from "../text/mod.ts";
-import { Countdown, Demo } from "../app/demo/mod.ts";
+import { COMPANY, Countdown, Demo } from "../app/demo/mod.ts";
 import { recorderOf, runUntilStopped } from "../app/mod.ts";
 
 /** What the command line said. */
@@ -18,8 +18,8 @@ export interface DemoOptions {
   readonly gateway: GatewayVersion;
   /** How long it runs after the start; absent: until interrupted. */
   readonly seconds?: number;
-  /** Directory of the flight recorder. */
-  readonly record?: string;
+  /** Directory of the event log. */
+  readonly eventLog?: string;
 }
 
 /**
@@ -38,7 +38,11 @@ export async function runDemo(options: DemoOptions, context: ProgramContext): Pr
   });
   const { log } = logging;
   const { cars, gateway } = options;
-  const recorder = await recorderOf(options.record, log);
+  const { eventLog: directory } = options;
+  const eventLog = directory === undefined
+    ? undefined
+    : { directory, durability: "batch", maxBytes: 0, maxAgeHours: 0 } as const;
+  const recorder = await recorderOf(eventLog, COMPANY, log);
   const demo = new Demo({ cars, gateway, libPath: module.path, output, logging, recorder });
   const countdown = new Countdown(options.seconds, context.stop);
   const stop = countdown.signal;

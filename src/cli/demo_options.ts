@@ -1,7 +1,7 @@
 // The options of `demo`, separate from the command, so that help loads nothing else.
 import { InvalidArgumentError, Option } from "commander";
 import { GATEWAY_VERSIONS } from "../gateway/mod.ts";
-import { RECORD_SUMMARY } from "./config_options.ts";
+import { EVENT_LOG_SUMMARY } from "./config_options.ts";
 import type { Configure } from "./program_context.ts";
 import type { DemoOptions } from "./demo.ts";
 
@@ -13,7 +13,7 @@ export const configureDemo: Configure = (command, context, done) => {
   command
     .option("--seconds <n>", "stop after this many seconds (default: run until Ctrl-C)", seconds)
     .option("--cars <n>", `simulated cars, at most ${MAX_CARS}`, cars, 3)
-    .option("--record <dir>", RECORD_SUMMARY)
+    .option("--event-log <dir>", EVENT_LOG_SUMMARY)
     .addOption(
       new Option("--gateway <version>", "version of the gateway to simulate")
         .choices(GATEWAY_VERSIONS).default("1.4"),

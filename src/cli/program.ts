@@ -121,14 +121,14 @@ const COMMANDS: readonly Entry[] = [
   },
   {
     name: "replay",
-    summary: "step a recording through today's session, and report what differs",
+    summary: "step an event log through today's session, and report what differs",
     examples: [
-      ["replay recording", "report the first difference of each car, exit 0 or 1"],
-      ["replay recording --car car_1 --print", "print what happened to a car"],
+      ["replay events", "report the first difference of each car, exit 0 or 1"],
+      ["replay events --car car_1 --print", "print what happened to a car"],
     ],
     configure: (command, { output }, done) =>
       void command
-        .argument("<dir>", "directory that start --record has written")
+        .argument("<dir>", "directory of an event log")
         .option("--car <name>", "only this car")
         .option("--print", "print what happened, with times")
         .action(async (directory: string, options: { readonly car?: string; print?: true }) => {

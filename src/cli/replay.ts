@@ -1,4 +1,4 @@
-// `replay`: steps a recording through today's session, and reports what differs.
+// `replay`: steps an event log through today's session, and reports what differs.
 import { eventsOf, type Turn } from "../car/mod.ts";
 import { deviceKey } from "../protocol/mod.ts";
 import { replay, type ReplayedCar, type ReplayedTurn, shownValue } from "../record/mod.ts";
@@ -30,7 +30,7 @@ export async function runReplay(
     return 1;
   }
   if (cars.size === 0) {
-    const what = car === undefined ? "a recording" : `a recording of the car "${car}"`;
+    const what = car === undefined ? "an event log" : `an event log of the car "${car}"`;
     printError(`Cannot replay "${directory}": expected ${what}: found none`, output);
     return 1;
   }

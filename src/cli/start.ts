@@ -12,7 +12,6 @@ import {
 } from "../config/mod.ts";
 import { type ConnectionShares, refusedLibraries, shareFiles } from "../doctor/mod.ts";
 import type { Operators } from "../http/mod.ts";
-import type { TurnSubscriber } from "../car/mod.ts";
 import type { EmbeddedBroker } from "../broker/mod.ts";
 import { type Log, LogDirectoryError, type Logging, startLogging } from "../log/mod.ts";
 import { loadErrorLines } from "../module/mod.ts";
@@ -24,6 +23,7 @@ import {
   makeConnector,
   type Part,
   recorderOf,
+  type RecorderPart,
   type Running,
   runUntilStopped,
   servicePart,
@@ -65,7 +65,7 @@ export async function startCommand(
     for (const warning of loaded.warnings) log.warning(problemText(source.name, warning));
     const notify = systemdNotify(log);
     const { config } = loaded;
-    const recorder = await recorderOf(config.record, log);
+    const recorder = await recorderOf(config.eventLog, config.company, log);
     const state = await stateOf(config, log);
     const running: Running = {};
     const telemetry = await telemetryOf(config, log, running);
@@ -135,7 +135,7 @@ interface PartOptions {
   readonly logging: Logging;
   /** Gets what reloads the server when it has started. */
   readonly reloader: PromiseWithResolvers<Reloader>;
-  readonly recorder: (Part & TurnSubscriber) | undefined;
+  readonly recorder: RecorderPart | undefined;
   /** What survives a restart; absent: nothing does, and cars cannot be paused. */
   readonly state: State | undefined;
   readonly telemetry: Awaited<ReturnType<typeof telemetryOf>>;
@@ -173,6 +173,7 @@ function createParts(all: PartOptions): Part[] {
           log,
           connector,
           ...observedBy(operators, all),
+          ...(recorder?.beforeAnswer && { beforeAnswer: recorder.beforeAnswer }),
           ...(state && { isPaused: (car) => state.pauses.get(car) !== undefined }),
         });
         running.server = server;

@@ -5,6 +5,7 @@ import { type CommonInput, type Dialect, readDialect } from "./dialects/dialect.
 import { describeFileError, DOCUMENT_PATH, joinPath, quote } from "../text/mod.ts";
 import { ConfigError, Faults, type Problem } from "./errors.ts";
 import { type ConfigPlace, systemFiles, withFiles } from "./files.ts";
+import { resolveEventLog } from "./resolve/event_log.ts";
 import { resolveHttp } from "./resolve/http.ts";
 import { resolveOpenTelemetry, resolveWebhook } from "./resolve/outbound.ts";
 import { readJson } from "./dialects/json.ts";
@@ -93,7 +94,7 @@ export function parseConfig(
   const opentelemetry = resolveOpenTelemetry(input.common, place, faults);
   const webhook = resolveWebhook(input.common, place, faults);
   const timeouts = resolveTimeouts(input.common, input.broker.sessionMs);
-  const record = overrides.record ?? input.common.record;
+  const eventLog = resolveEventLog(input.common, overrides, place);
   const stateDir = input.common.state_dir;
   const limits = resolvedOf(COMMON.limits, input.common.limits);
   const health = resolvedOf(COMMON.health, input.common.health);
@@ -117,7 +118,7 @@ export function parseConfig(
       ...(http === undefined ? {} : { http }),
       ...(opentelemetry === undefined ? {} : { opentelemetry }),
       ...(webhook === undefined ? {} : { webhook }),
-      ...(record === undefined ? {} : { record: resolve(place.workingDirectory, record) }),
+      ...(eventLog === undefined ? {} : { eventLog }),
       ...(stateDir === undefined ? {} : { stateDir: resolve(place.workingDirectory, stateDir) }),
       cars,
     },

@@ -23,6 +23,6 @@ export interface Overrides {
     /** Replaces the document's port; 0: chosen by the system. */
     readonly port?: number | undefined;
   };
-  /** `--record`: the directory of the flight recorder. */
-  readonly record?: string | undefined;
+  /** `--event-log`: the directory of the event log. */
+  readonly eventLog?: string | undefined;
 }

@@ -141,7 +141,10 @@ export function* readSegment(segment: Uint8Array): Generator<ReadRecord, Damage 
 }
 
 /** Reads records from an offset on. */
-export function* readRecords(bytes: Uint8Array, from: number): Generator<ReadRecord, Damage | null> {
+export function* readRecords(
+  bytes: Uint8Array,
+  from: number,
+): Generator<ReadRecord, Damage | null> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let at = from; at < bytes.length;) {
     const lost = bytes.length - at;

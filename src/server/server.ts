@@ -35,6 +35,8 @@ export interface ServerOptions {
   readonly isPaused?: (car: string) => boolean;
   /** Observes all cars. */
   readonly subscribers?: readonly ServerSubscriber[];
+  /** See {@linkcode CarOptions.beforeAnswer}. */
+  readonly beforeAnswer?: (send: () => void) => void;
 }
 
 /** The server as plain data. */
@@ -305,6 +307,7 @@ export class Server {
       log,
       clock: this.#clock,
       subscribers: [{ onTurn }, ...subscribers],
+      beforeAnswer: this.#options.beforeAnswer,
     });
     return car;
   }

@@ -47,9 +47,9 @@ Deno.test("completion bash completes commands, options and files", async () => {
   assert.deepEqual(await offer("check", "--t"), ["--tls"]);
   assert.deepEqual(await offer("demo", "--"), [
     "--cars",
+    "--event-log",
     "--gateway",
     "--help",
-    "--record",
     "--seconds",
   ]);
   assert.deepEqual(await offer("demo", "--cars", ""), []);

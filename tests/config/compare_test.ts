@@ -11,7 +11,7 @@ const base = load(documented({
   http: { port: 8080, api_key: "a-key-that-is-long-enough" },
   mqtt_username: "user",
   mqtt_password: "hidden",
-  record: "recording",
+  event_log: { directory: "events", max_bytes: 1, max_age_hours: 1 },
   state_dir: "state",
 })).config;
 
@@ -211,7 +211,10 @@ Deno.test("compareConfigs() finds every single setting, and touches no car for i
     "logging.file.level": "at_once",
     "logging.file.format": "restart",
     "logging.file.path": "restart",
-    record: "restart",
+    "event_log.directory": "restart",
+    "event_log.durability": "restart",
+    "event_log.max_bytes": "restart",
+    "event_log.max_age_hours": "restart",
     state_dir: "restart",
     log_file_max_size_bytes: "restart",
     log_files_to_keep: "restart",

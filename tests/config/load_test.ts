@@ -225,7 +225,7 @@ const validDocument = fc.record({
     file: fc.record({ use: fc.boolean(), format: fc.constantFrom("text", "json"), path: word }),
   }, { requiredKeys: [] }),
   log_files_to_keep: fc.integer({ min: 0, max: 100 }),
-  record: word,
+  event_log: fc.record({ directory: word }),
   common_modules: modules(1),
   cars: fc.dictionary(word, fc.record({ specific_modules: modules(1000) }, { requiredKeys: [] }), {
     minKeys: 1,
@@ -244,11 +244,12 @@ Deno.test("effectiveDocument() resolves to the configuration it was written from
   }));
 });
 
-Deno.test("parseConfig() takes the recording's directory, that of the command line first", () => {
-  const record = (overrides = {}, document = documented({ record: "a" })) =>
-    load(document, overrides).config.record;
-  assert.equal(record(), "/srv/a");
-  assert.equal(record({ record: "b" }), "/srv/b");
-  assert.equal(record({ record: "/b" }, documented()), "/b");
-  assert.equal(record({}, documented()), undefined);
+Deno.test("parseConfig() takes the event log's directory, that of the command line first", () => {
+  const eventLog = (overrides = {}, document = documented({ event_log: { directory: "a" } })) =>
+    load(document, overrides).config.eventLog;
+  const defaults = { durability: "batch", maxBytes: 10_737_418_240, maxAgeHours: 720 };
+  assert.deepEqual(eventLog(), { directory: "/srv/a", ...defaults });
+  assert.equal(eventLog({ eventLog: "b" })?.directory, "/srv/b");
+  assert.deepEqual(eventLog({ eventLog: "/b" }, documented()), { directory: "/b", ...defaults });
+  assert.equal(eventLog({}, documented()), undefined);
 });

@@ -8,7 +8,7 @@ import { ProgramProcess, ServerProcess } from "./server_process.ts";
 Deno.test("demo tells what cars do, and ends by itself with a summary", async () => {
   await using folder = await TempFolder.make();
   const recording = folder.file("recording");
-  const args = ["--seconds", "5", "--cars", "2", "--record", recording];
+  const args = ["--seconds", "5", "--cars", "2", "--event-log", recording];
   await using demo = new ProgramProcess(["demo", ...args]);
   const { code } = await demo.ended();
   assert.equal(code, 0, demo.text);

@@ -14,7 +14,7 @@ mosquittoTest(
     const directory = folder.file("recording");
     const setting = {
       cars: { car_1: {} },
-      more: { record: directory },
+      more: { event_log: { directory } },
       options: { record: false },
     };
     const gateway = stage.gateway("car_1");
@@ -47,10 +47,13 @@ mosquittoTest("a recorder whose directory cannot be made keeps no car waiting", 
   await using stage = await Stage.set();
   await using folder = await TempFolder.make();
   const file = await folder.write("file", "");
-  const more = { record: `${file}/recording` };
+  const more = { event_log: { directory: `${file}/recording` } };
   const server = await stage.serve({ cars: { car_1: {} }, more, options: { record: false } });
   const gateway = stage.gateway("car_1");
   await gateway.running();
-  assert.match(server.text, /\[ERROR\].*Cannot write the event log in ".*\/recording", cars go on, retrying/);
+  assert.match(
+    server.text,
+    /\[ERROR\].*Cannot write the event log in ".*\/recording", cars go on, retrying/,
+  );
   assert.equal((await server.stop()).code, 0, server.text);
 });

@@ -211,7 +211,10 @@ export class ServerProcess extends ProgramProcess {
   readonly #records: boolean;
 
   private constructor(folder: TempFolder, file: string, options: ProcessOptions) {
-    super([file, ...options.record === false ? [] : ["--record", folder.file(RECORDING)]], options);
+    super(
+      [file, ...options.record === false ? [] : ["--event-log", folder.file(RECORDING)]],
+      options,
+    );
     this.configFile = file;
     this.#folder = folder;
     this.#records = options.record !== false;

@@ -220,7 +220,7 @@ const OPERATION: Trials = {
   "replay DIR [--car NAME] [--print]": {
     async run() {
       await using folder = await TempFolder.make();
-      await succeeds("demo", "--cars", "1", "--seconds", "3", "--record", folder.path);
+      await succeeds("demo", "--cars", "1", "--seconds", "3", "--event-log", folder.path);
       const told = await succeeds("replay", folder.path, "--car", "car_1", "--print");
       assert.match(told, /0 cars differ/);
     },

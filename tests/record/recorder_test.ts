@@ -120,7 +120,10 @@ Deno.test("Recorder says once that a disk is full, and records again when it is 
   assert.equal(car.state, "RUNNING");
   assert.equal(fixture.answers.length, 15);
   assert.deepEqual(log.texts("ERROR").length, 1);
-  assert.match(log.texts("ERROR")[0] ?? "", /Cannot write the event log in ".*", cars go on, retrying: No space left/);
+  assert.match(
+    log.texts("ERROR")[0] ?? "",
+    /Cannot write the event log in ".*", cars go on, retrying: No space left/,
+  );
   assert.deepEqual(await recording.segments(), []);
   const missing = recording.turns.length;
   disk.full = false;
@@ -152,7 +155,10 @@ Deno.test("Recorder says once that its directory cannot be made", async () => {
   const { car } = await withStatuses(recording, 5);
   await nextAttempt(recording);
   assert.equal(car.state, "RUNNING");
-  assert.match(recording.log.texts("ERROR").join("\n"), /^Cannot write the event log in ".*a file".*$/);
+  assert.match(
+    recording.log.texts("ERROR").join("\n"),
+    /^Cannot write the event log in ".*a file".*$/,
+  );
 });
 
 Deno.test("Recorder holds a limited number of bytes for a disk that takes none", async () => {
@@ -200,4 +206,107 @@ Deno.test("Recorder stops in time when the disk hangs", async () => {
   assert.match(log.texts("WARNING").join(), /could not be written in time/);
   slow.resolve();
   await settled();
+});
+
+/** Waits until every turn is in the log. */
+function allWritten({ recorder, turns }: Recording): Promise<unknown> {
+  return waitFor(() => recorder.counts.end.records === turns.length, "the batch");
+}
+
+Deno.test("Recorder deletes the oldest segments beyond the retention", async () => {
+  const retention = { maxBytes: 6000, maxAgeMs: 0 };
+  await using recording = await Recording.make({ segmentBytes: 1000, retention });
+  await recording.recorder.start();
+  for (let round = 0; round < 4; round++) {
+    await withStatuses(recording, 10);
+    recording.clock.pass(60_000);
+    await allWritten(recording);
+  }
+  await recording.recorder.stop();
+  const numbers = await recording.segments();
+  const { expired, end } = recording.recorder.counts;
+  assert.ok(expired > 0);
+  assert.equal(numbers.length, end.segment - expired);
+  assert.equal(numbers.at(-1), end.segment);
+});
+
+Deno.test("Recorder deletes the oldest segments while the disk is full, and loses nothing", async () => {
+  const disk = new Disk();
+  await using recording = await Recording.make({ create: disk.create, segmentBytes: 1000 });
+  const { recorder, log, clock } = recording;
+  await recorder.start();
+  await withStatuses(recording, 20);
+  clock.pass(200);
+  await allWritten(recording);
+  const { segment, records } = recorder.counts.end;
+  assert.ok(segment > 3, `${segment}`);
+  disk.fullFor = 3;
+  const { status, fixture } = await withStatuses(recording, 1);
+  status();
+  await settled();
+  clock.pass(200);
+  await allWritten(recording);
+  assert.equal(fixture.car.state, "RUNNING");
+  const { end, sacrificed, lost } = recorder.counts;
+  assert.deepEqual([sacrificed, lost], [3, 0]);
+  assert.equal(end.records, recording.turns.length);
+  assert.ok(end.records > records);
+  assert.deepEqual((await recording.segments())[0], 4);
+  assert.match(log.texts("WARNING").join(), /^Deleted the oldest segment .*: the disk is full$/);
+  await recorder.stop();
+  await replayed(recording.directory);
+});
+
+Deno.test("Recorder syncs what it wrote, at most every 200 ms", async () => {
+  const disk = new Disk();
+  await using recording = await Recording.make({ create: disk.create });
+  const { recorder, clock } = recording;
+  await recorder.start();
+  const { status } = await withStatuses(recording, 1);
+  clock.pass(200);
+  await waitFor(() => Promise.resolve(disk.syncs === 1), "the first sync");
+  status();
+  await settled();
+  recorder.whenSafe(() => {});
+  await waitFor(() => Promise.resolve(disk.syncs === 2), "what is waited for");
+  const { writes } = disk;
+  const { fixture } = await withStatuses(recording, 0);
+  const data = "x".repeat(900);
+  while (disk.writes === writes) {
+    fixture.status(FRONT, { data });
+    await settled();
+  }
+  assert.equal(disk.syncs, 2);
+  await waitFor(() => Promise.resolve(clock.timers === 1), "the timer of the sync");
+  clock.pass(200);
+  await waitFor(() => Promise.resolve(disk.syncs === 3), "the sync");
+});
+
+Deno.test("whenSafe() calls back after the sync of what was appended, or when it is lost", async () => {
+  const disk = new Disk();
+  await using recording = await Recording.make({ create: disk.create });
+  const { recorder, clock } = recording;
+  await recorder.start();
+  const { status } = await withStatuses(recording, 1);
+  const events: string[] = [];
+  let safe = 0;
+  const asked = Promise.withResolvers<void>();
+  recorder.whenSafe(() => {
+    safe = recorder.counts.end.records;
+    asked.resolve();
+  });
+  status();
+  const expected = recording.turns.length;
+  assert.deepEqual(events, []);
+  await waitFor(asked.promise, "the sync");
+  assert.ok(safe >= expected, `${safe} of ${expected}`);
+  assert.equal(disk.syncs, 1);
+  disk.full = true;
+  const lost = Promise.withResolvers<void>();
+  recorder.whenSafe(() => lost.resolve());
+  status();
+  await waitFor(lost.promise, "the failure");
+  await waitFor(() => Promise.resolve(clock.timers > 0), "the pause");
+  recorder.whenSafe(() => events.push("at once"));
+  assert.equal(events.at(-1), "at once");
 });

@@ -139,7 +139,7 @@ Deno.test("replay fails without a directory, a recording or the car", async () =
     [await run(`${directory}/none`), /^error: Cannot replay ".*\/none": no such file$/],
     [
       await run(directory, { car: "x" }),
-      /^error: Cannot replay ".*": expected a recording of the car "x": found none$/,
+      /^error: Cannot replay ".*": expected an event log of the car "x": found none$/,
     ],
   ] as const;
   for (const [{ status, problems }, expected] of cases) {
@@ -147,7 +147,7 @@ Deno.test("replay fails without a directory, a recording or the car", async () =
     assert.match(problems.join("\n"), expected);
   }
   await Deno.remove(`${directory}/${FILE}`);
-  assert.match((await run(directory)).problems.join(), /expected a recording: found none/);
+  assert.match((await run(directory)).problems.join(), /expected an event log: found none/);
 });
 
 Deno.test("firstDifference() says where, and tells a missing field from one that is undefined", () => {

@@ -91,7 +91,12 @@ Deno.test("readSegment() does not mistake zeros after the records for more of th
   const { bytes, ends } = segmentOf(TURNS);
   const { turns, damage } = read(Uint8Array.of(...bytes, ...new Uint8Array(100)));
   assert.equal(turns.length, TURNS.length);
-  assert.deepEqual(damage, { at: ends.at(-1), lost: 100, why: "a checksum is wrong", isTruncated: false });
+  assert.deepEqual(damage, {
+    at: ends.at(-1),
+    lost: 100,
+    why: "a checksum is wrong",
+    isTruncated: false,
+  });
 });
 
 Deno.test("readSegment() reads a file that was created but never written as an empty segment", () => {

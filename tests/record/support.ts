@@ -56,6 +56,8 @@ export class Disk {
   syncs = 0;
   /** Whether writing fails, as the kernel says it of a disk that is full. */
   full = false;
+  /** So many writes find it full, then none does. */
+  fullFor = 0;
   /** Writes wait for it. */
   ready: Promise<void> = Promise.resolve();
 
@@ -65,7 +67,7 @@ export class Disk {
     return {
       write: async (bytes) => {
         await this.ready;
-        const written = await (this.full ? full : file).write(bytes);
+        const written = await (this.full || this.fullFor-- > 0 ? full : file).write(bytes);
         this.writes++;
         return written;
       },

@@ -20,7 +20,8 @@ import { assembleServer, type Part } from "../mod.ts";
 import { DemoNarrator } from "./narrator.ts";
 import type { Output } from "../../text/mod.ts";
 
-const COMPANY = "demo";
+/** The company of the demo. */
+export const COMPANY = "demo";
 /** Statuses per second and car: slow enough to follow. */
 const RATE = 1;
 const HOST = "127.0.0.1";

@@ -5,7 +5,7 @@ import { brokerAddress, formatAddress } from "../../net/mod.ts";
 import * as field from "./fields.ts";
 import { key, objectOf, optionalSection, section } from "./key.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../../log/mod.ts";
-import { type ModuleConfig, SCOPES } from "../resolve/config.ts";
+import { DURABILITIES, type ModuleConfig, SCOPES } from "../resolve/config.ts";
 
 const DEFAULT_SESSION_S = 30;
 
@@ -330,6 +330,33 @@ export const WEBHOOK = {
   }),
 };
 
+/** What happened, on the disk. */
+export const EVENT_LOG = {
+  directory: key(field.filledText("the path of a directory"), {
+    doc: "Directory of its segments, made when it is not there",
+    takes: "restart",
+    at: "eventLog.directory",
+  }),
+  durability: key(field.word(DURABILITIES).default("batch"), {
+    doc:
+      "batch: synced at most 0.2 s after it happened; each: a status is synced before it is answered",
+    takes: "restart",
+    at: "eventLog.durability",
+  }),
+  max_bytes: key(field.fileSize().default(10_737_418_240), {
+    doc: "With more in all segments, the oldest is deleted; 0: never",
+    takes: "restart",
+    unit: "bytes",
+    at: "eventLog.maxBytes",
+  }),
+  max_age_hours: key(field.count(0).default(720), {
+    doc: "A segment that was last written to before that is deleted; 0: never",
+    takes: "restart",
+    unit: "h",
+    at: "eventLog.maxAgeHours",
+  }),
+};
+
 /** The keys of every dialect. */
 export const COMMON = {
   $schema: key(field.text("the address of a JSON Schema").optional(), {
@@ -378,11 +405,11 @@ export const COMMON = {
     "Incidents for other systems, posted as they begin and end; off when absent",
     WEBHOOK,
   ),
-  record: key(field.filledText("the path of a directory").optional(), {
-    doc: "Directory of the flight recorder: every car's inputs and their effects; off when absent",
-    takes: "restart",
-    at: "record",
-  }),
+  event_log: optionalSection(
+    "event_log",
+    "What happened to every car, on the disk: for replay, time lines and exports; off when absent",
+    EVENT_LOG,
+  ),
   state_dir: key(field.filledText("the path of a directory").optional(), {
     doc:
       "Directory for what survives a restart of the server: pauses, log-ins, actions, incidents, history; when absent, nothing does",

@@ -21,8 +21,8 @@ export interface ServerConfig {
   readonly opentelemetry?: OpenTelemetryConfig;
   /** Absent: no webhook. */
   readonly webhook?: WebhookConfig;
-  /** Directory of the flight recorder, an absolute path; absent: it is off. */
-  readonly record?: string;
+  /** Absent: no event log. */
+  readonly eventLog?: EventLogConfig;
   /** Directory of what survives a restart, an absolute path; absent: nothing does. */
   readonly stateDir?: string;
   /** At least one; in the order of the document. */
@@ -95,6 +95,20 @@ export interface WebhookConfig {
   readonly url: string;
   /** What requests are signed with. */
   readonly secret: string;
+}
+
+/** When a record of the event log is synced: soon, or before its status is answered. */
+export const DURABILITIES = ["batch", "each"] as const;
+
+/** The section `event_log`. */
+export interface EventLogConfig {
+  /** An absolute path. */
+  readonly directory: string;
+  readonly durability: typeof DURABILITIES[number];
+  /** 0: unlimited. */
+  readonly maxBytes: number;
+  /** 0: unlimited. */
+  readonly maxAgeHours: number;
 }
 
 /** A car and its modules, common ones included; at least one. */

@@ -1,0 +1,80 @@
+// Recovery after kills in the middle of writes: what was safe is there, whole, and nothing else is.
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { readSegment } from "../../src/record/segment.ts";
+import { recover, segmentName, segmentNumbers } from "../../src/record/segment_files.ts";
+import { TempFolder } from "../support/temp.ts";
+import { waitFor } from "../support/wait.ts";
+
+const WRITER = fileURLToPath(new URL("writer.ts", import.meta.url));
+const KILLS = 200;
+
+/** Pseudorandom numbers from 0 up to 1, the same for the same seed. */
+function* randomNumbers(seed: number): Generator<number, never, void> {
+  for (let state = seed >>> 0;;) {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    yield state / 2 ** 32;
+  }
+}
+
+/** Starts a writer, kills it after it has said so many lines; the last number that it called safe. */
+async function killedAfter(lines: number, directory: string, seed: number): Promise<number> {
+  const args = ["run", "--quiet", "--no-check", "--no-prompt", "--allow-all", WRITER];
+  await using child = new Deno.Command(Deno.execPath(), {
+    args: [...args, directory, `${seed}`],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  let text = "";
+  let isKilled = false;
+  for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
+    text += chunk;
+    if (isKilled || text.split("\n").length <= lines) continue;
+    isKilled = true;
+    child.kill("SIGKILL");
+  }
+  await waitFor(child.status, "the end of the writer");
+  // The last line may be cut off.
+  return Number(text.split("\n").slice(0, -1).at(-1));
+}
+
+Deno.test("an event log is whole up to what was safe after each of 200 kills", async () => {
+  await using folder = await TempFolder.make();
+  const random = randomNumbers(20_261_121);
+  let torn = 0;
+  let counted = { records: 0, bytes: 0 };
+  for (let kill = 1; kill <= KILLS; kill++) {
+    const before = new Set(await exists(folder.path) ? await segmentNumbers(folder.path) : []);
+    const safe = await killedAfter(1 + Math.floor(random.next().value * 6), folder.path, kill);
+    const recovered = await recover(folder.path);
+    if (recovered.cut !== null) torn++;
+    const sequences: number[] = [];
+    for (const number of await segmentNumbers(folder.path)) {
+      if (before.has(number)) continue;
+      const path = folder.file(segmentName(number));
+      const records = readSegment(await Deno.readFile(path));
+      for (let next = records.next();; next = records.next()) {
+        if (next.done) {
+          assert.equal(next.value, null, `kill ${kill}: ${path}`);
+          break;
+        }
+        if (next.value.record.kind === "turn") sequences.push(next.value.record.sequence);
+        else if (sequences.length === 0) {
+          assert.deepEqual(next.value.record.records, counted.records, `kill ${kill}`);
+        }
+      }
+    }
+    assert.deepEqual(sequences, sequences.map((_, index) => index + 1), `kill ${kill}`);
+    assert.ok(sequences.length >= safe, `kill ${kill}: ${sequences.length} of ${safe}`);
+    assert.equal(recovered.records, counted.records + sequences.length, `kill ${kill}`);
+    counted = recovered;
+    // What has been judged makes room.
+    for (const number of before) await Deno.remove(folder.file(segmentName(number)));
+  }
+  assert.ok(torn > 0, "no kill was in the middle of a write");
+});
+
+function exists(path: string): Promise<boolean> {
+  return Deno.stat(path).then(() => true, () => false);
+}
