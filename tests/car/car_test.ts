@@ -209,3 +209,25 @@ Deno.test("Car.stop() tells modules and no gateway, leaves the broker and keeps 
   assert.equal(test.car.state, "STOPPED");
   await test.car.stop();
 });
+
+Deno.test("a status is answered only when its record is safe, and not to a later session", async () => {
+  const held: (() => void)[] = [];
+  let isHolding = false;
+  const beforeAnswer = (send: () => void) => {
+    if (isHolding) held.push(send);
+    else send();
+  };
+  const test = await new CarFixture({ beforeAnswer }).up().run([FRONT]);
+  isHolding = true;
+  test.status(FRONT, { data: "{}" });
+  await settled();
+  assert.deepEqual(test.answers, []);
+  for (const send of held.splice(0)) send();
+  assert.deepEqual(test.answers, [1]);
+  test.status(FRONT, { data: "{}" });
+  await settled();
+  assert.equal(held.length, 1);
+  test.car.restart();
+  for (const send of held) send();
+  assert.deepEqual(test.answers, [1]);
+});
