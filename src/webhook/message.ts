@@ -12,7 +12,7 @@ export type MessageType = "incident.began" | "incident.ended";
 /** The body of a request. */
 export function messageBody(type: MessageType, company: string, incident: Incident): string {
   const { id, code, severity, text, advice, beganAt, endedAt } = incident;
-  const { culprit, cars, carCount, times } = incident;
+  const { culprit, cars, carCount, times, switchedOff } = incident;
   return JSON.stringify({
     type,
     timestamp: new Date(endedAt ?? beganAt).toISOString(),
@@ -26,6 +26,7 @@ export function messageBody(type: MessageType, company: string, incident: Incide
       beganAt: new Date(beganAt).toISOString(),
       endedAt: endedAt === null ? null : new Date(endedAt).toISOString(),
       seconds: endedAt === null ? null : (endedAt - beganAt) / 1000,
+      switchedOff,
       culprit,
       cars: cars.slice(0, MAX_CARS),
       carCount,

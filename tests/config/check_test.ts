@@ -104,6 +104,7 @@ Deno.test("runCheck() prints the effective configuration, secrets masked, and re
       slow_response_ms: 5000,
       backlog: 20,
       settle_ms: 30_000,
+      switched_off_ms: 3_600_000,
     },
     logging: {
       console: { use: true, level: "INFO", format: "text" },

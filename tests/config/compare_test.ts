@@ -203,6 +203,7 @@ Deno.test("compareConfigs() finds every single setting, and touches no car for i
     "health.slow_response_ms": "at_once",
     "health.backlog": "at_once",
     "health.settle_ms": "at_once",
+    "health.switched_off_ms": "at_once",
     send_invalid_command: "at_once",
     "logging.console.use": "restart",
     "logging.console.level": "at_once",

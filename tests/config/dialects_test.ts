@@ -27,6 +27,7 @@ const LEAST: ServerConfig = {
     slowResponseMs: 5000,
     backlog: 20,
     settleMs: 30_000,
+    switchedOffMs: 3_600_000,
   },
   sendInvalidCommand: false,
   logging: {

@@ -94,6 +94,7 @@ export function someIncident(different: Partial<IncidentView> = {}): IncidentVie
     advice: "The gateway was not heard: check the car's mobile network.",
     beganAt: Date.now() - 60_000,
     endedAt: null,
+    switchedOff: false,
     quietSince: null,
     culprit: null,
     cars: ["car_1"],

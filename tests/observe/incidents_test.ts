@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { Cause } from "../../src/observe/health/health.ts";
 import type { Hit, IncidentChange } from "../../src/observe/health/incident.ts";
 import { Incidents } from "../../src/observe/health/incidents.ts";
+import { DeviceState } from "../../src/protocol/messages.ts";
 import { FRONT } from "../car/support.ts";
 import { IncidentLog } from "../../src/observe/health/incident_log.ts";
 import { ListLog } from "../support/list_log.ts";
@@ -221,6 +222,64 @@ Deno.test("A gateway that comes and goes is one incident until it has stayed", a
   assert.equal(test.watch.incidents.list()[0]?.endedAt, at);
 });
 
+Deno.test("A gateway that leaves in order is no incident", async () => {
+  const test = new Watched();
+  const car = await test.car().up().run([FRONT]);
+  car.status(FRONT, { state: DeviceState.DISCONNECT });
+  await settled();
+  assert.deepEqual(car.lastFailures.map(({ reason }) => reason), ["all_devices_gone"]);
+  await test.clock.advance(7200_000);
+  assert.deepEqual([test.told, test.health().state], [[], "waiting"]);
+});
+
+Deno.test("A gateway that falls silent is an incident, until it counts as switched off", async () => {
+  const test = new Watched(["car_a"], { switchedOffMs: 600_000 });
+  const car = await test.car().up().run([FRONT]);
+  await test.clock.advance(31_000);
+  const at = test.clock.now();
+  await test.clock.advance(500_000);
+  // It is heard once more, so it is not switched off.
+  car.connect([]);
+  await test.clock.advance(500_000);
+  assert.ok(!test.told.includes("ended session_timeout"));
+  assert.equal(test.health().causes.length, 2);
+  await test.clock.advance(140_000);
+  assert.deepEqual(test.health().causes, []);
+  assert.equal(test.health().state, "waiting");
+  const silent = test.watch.incidents.list({ state: "ended" }).at(-1);
+  assert.deepEqual([silent?.code, silent?.switchedOff], ["session_timeout", true]);
+  assert.ok((silent?.endedAt ?? 0) >= at + 1_100_000 - 2000);
+  assert.equal(test.watch.incidents.open, 0);
+
+  // In the morning it is back, and what fails now is another incident.
+  await car.run([FRONT], "s2");
+  assert.equal(test.health().state, "healthy");
+  await test.clock.advance(31_000);
+  assert.deepEqual(test.told.slice(-1), ["began session_timeout"]);
+  await test.clock.advance(1000);
+  await car.run([FRONT], "s3");
+  for (let seconds = 0; seconds < 32; seconds++) {
+    await test.clock.advance(1000);
+    car.status(FRONT);
+    await settled();
+  }
+  const [back] = test.watch.incidents.list({ state: "ended" });
+  assert.deepEqual([back?.code, back?.switchedOff], ["session_timeout", false]);
+});
+
+Deno.test("A gateway that cannot be heard, or of which that is not wanted, does not count as switched off", async () => {
+  const test = new Watched(["car_a"], { switchedOffMs: 600_000 });
+  const car = await test.car().up().run([FRONT]);
+  await test.clock.advance(31_000);
+  car.transport.down();
+  await test.clock.advance(1200_000);
+  assert.ok(!test.told.includes("ended session_timeout"));
+  const never = new Watched(["car_a"], { switchedOffMs: 0 });
+  await never.car().up().run([FRONT]);
+  await never.clock.advance(86_400_000);
+  assert.deepEqual(never.told, ["began session_timeout"]);
+});
+
 const CAUSE: Cause = {
   code: "session_timeout",
   severity: "waiting",
@@ -233,7 +292,15 @@ const CAUSE: Cause = {
 };
 
 function hit(group: string, different: Partial<Hit> = {}): Hit {
-  return { cause: CAUSE, group, culprit: null, endedAt: null, times: 1, ...different };
+  return {
+    cause: CAUSE,
+    group,
+    culprit: null,
+    endedAt: null,
+    switchedOff: false,
+    times: 1,
+    ...different,
+  };
 }
 
 Deno.test("Incidents keep the newest 500, and those that go on, and name at most 100 cars", () => {
@@ -299,11 +366,18 @@ Deno.test("IncidentLog writes at most 30 lines of one code a minute, to the log 
     ["WARNING", "car_a", "Incident 1: waiting: Gateway silent"],
     ["INFO", "car_a", "Incident 1 is over after 4.0 s: Gateway silent"],
   ]);
+  incidents.update("car_a", [hit("one", { endedAt: 6000, switchedOff: true })], 6000);
+  incidents.settle(6000, 0);
+  incidents.flush();
+  assert.equal(
+    log.lines.at(-1)?.text,
+    "Incident 2 is over after 5.0 s, as the gateway counts as switched off: Gateway silent",
+  );
   for (let index = 0; index < 100; index++) incidents.update(`car_${index}`, [hit(`${index}`)], 0);
   incidents.flush();
   assert.equal(log.matching(/waiting: Gateway silent$/).length, 30);
   await clock.advance(60_000);
   incidents.update("car_x", [hit("x")], 0);
   incidents.flush();
-  assert.equal(log.matching(/and 71 more like this/).length, 1);
+  assert.equal(log.matching(/and 72 more like this/).length, 1);
 });

@@ -90,6 +90,12 @@ export const HEALTH = {
     takes: "at_once",
     unit: "ms",
   }),
+  switched_off_ms: key(field.wholeMilliseconds().default(3_600_000), {
+    doc:
+      "A gateway that was lost and has been silent for so long counts as switched off: its incident ends; 0: never",
+    takes: "at_once",
+    unit: "ms",
+  }),
 };
 
 const CREDENTIALS = {

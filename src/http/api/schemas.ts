@@ -97,6 +97,9 @@ export const IncidentView = z.object({
   advice: z.string().describe("what it means and what to do"),
   beganAt: time(),
   endedAt: time().nullable().describe("null while it goes on"),
+  switchedOff: z.boolean().describe(
+    "whether it is over because its gateway had been silent for health.switched_off_ms, not because it is back",
+  ),
   quietSince: time().nullable()
     .describe("since when no car suffers from it: it ends soon unless one does again"),
   culprit: z.object({ car: z.string(), module: z.int() }).nullable()

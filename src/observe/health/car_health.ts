@@ -141,7 +141,7 @@ export class CarHealth {
    */
   second(now: number, thresholds: Thresholds): boolean {
     if (now - this.#rotatedAt >= thresholds.windowMs / 2) this.#rotate(now);
-    if (this.#session?.kind !== "running") return false;
+    if (this.#session?.kind !== "running") return this.#giveUp(now, thresholds);
     const held = this.#session.base.commands.held;
     let changed = false;
     const judge = (code: CauseCode, isSo: boolean, module: number | null = null) => {
@@ -163,6 +163,22 @@ export class CarHealth {
     judge("gateway_refuses_commands", this.commands.isHigh(thresholds.refusedPercent));
     judge("devices_not_connected", this.unserved.count > 0);
     if (changed) this.#refresh(now);
+    return changed;
+  }
+
+  /** Waits no longer for a gateway that was lost and says nothing, while it could be heard. */
+  #giveUp(now: number, { switchedOffMs }: Thresholds): boolean {
+    if (switchedOffMs === 0 || this.#session === null || this.#session.kind === "offline") {
+      return false;
+    }
+    let changed = false;
+    for (const trouble of this.#troubles.values()) {
+      if (trouble.endedAt !== null || severityOf(trouble.code) !== "waiting") continue;
+      if (now - Math.max(trouble.since, this.lastMessageAt ?? 0) < switchedOffMs) continue;
+      trouble.endedAt = now;
+      trouble.switchedOff = true;
+      changed = true;
+    }
     return changed;
   }
 
@@ -195,7 +211,7 @@ export class CarHealth {
   restore(kept: readonly KeptTrouble[]): void {
     for (const trouble of kept) {
       const { code } = trouble;
-      const facts = { endedAt: null, planned: false, module: null };
+      const facts = { endedAt: null, planned: false, module: null, switchedOff: false };
       if (isOfLink(code)) this.#troubles.set(keyOf(code, null), { ...trouble, ...facts });
     }
   }
@@ -280,9 +296,10 @@ export class CarHealth {
       known.unserved = unserved;
       known.planned &&= planned;
       known.endedAt = null;
+      known.switchedOff = false;
       return;
     }
-    const facts = { planned, module, detail, unserved };
+    const facts = { planned, module, detail, unserved, switchedOff: false };
     this.#troubles.set(key, { code, since, endedAt: null, times: 1, ...facts });
   }
 

@@ -105,6 +105,7 @@ export class FleetHealth {
         group: groupOf(car, trouble, health, around),
         culprit: trouble.code === "modules_away" ? health.crash?.culprit ?? null : null,
         endedAt: trouble.endedAt,
+        switchedOff: trouble.switchedOff,
         times: trouble.times,
       });
     }

@@ -37,13 +37,18 @@ const DEGRADED_CODES = [
 /** How sessions end that nobody meant to end; the broker and the modules have causes of their own. */
 export type SessionLoss = Exclude<
   FailureReason,
-  "broker_lost" | "module_lost" | "stopped" | "new_session"
+  "broker_lost" | "module_lost" | "stopped" | "new_session" | "all_devices_gone"
 >;
 
-const INTENDED: ReadonlySet<FailureReason> = new Set(["stopped", "new_session"]);
+/** A gateway that is switched off in order says first that its devices leave. */
+const INTENDED: ReadonlySet<FailureReason> = new Set([
+  "stopped",
+  "new_session",
+  "all_devices_gone",
+]);
 const OTHERWISE_CAUSED: ReadonlySet<FailureReason> = new Set(["broker_lost", "module_lost"]);
 
-/** Whether the end of a session is a cause: pauses, restarts and new sessions of a gateway are not. */
+/** Whether the end of a session is a cause: one that an operator or the gateway intended is not. */
 export function isSessionLoss(reason: FailureReason): reason is SessionLoss {
   return !INTENDED.has(reason) && !OTHERWISE_CAUSED.has(reason);
 }
@@ -108,6 +113,8 @@ export interface Thresholds {
   readonly backlog: number;
   /** An incident is over when its cause has been away for so long. */
   readonly settleMs: number;
+  /** A gateway that was lost and is silent for so long counts as switched off; 0: never. */
+  readonly switchedOffMs: number;
 }
 
 /** Listed devices that a session does not serve. */
@@ -131,4 +138,6 @@ export interface Trouble {
   detail: string;
   /** Devices that the session could not serve when it was lost. */
   unserved: Unserved | null;
+  /** Whether it is over because the gateway counts as switched off. */
+  switchedOff: boolean;
 }

@@ -13,6 +13,8 @@ export interface Incident {
   readonly beganAt: number;
   /** `null` while it goes on. */
   readonly endedAt: number | null;
+  /** Whether it is over because its gateway had been silent for so long, not because it is back. */
+  readonly switchedOff: boolean;
   /** Since when no car suffers from it: it ends unless one does again. `null` while one does. */
   readonly quietSince: number | null;
   /** The module that caused it, where cars were taken along. */
@@ -52,6 +54,8 @@ export interface Hit {
   readonly culprit: Culprit | null;
   /** When it was over; `null`: it is not. */
   readonly endedAt: number | null;
+  /** Whether it was over because the gateway counts as switched off. */
+  readonly switchedOff: boolean;
   /** How often it has hit the car since it began for it. */
   readonly times: number;
 }

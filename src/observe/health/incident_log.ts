@@ -32,12 +32,13 @@ export class IncidentLog implements IncidentListener {
 }
 
 function textOf(kind: IncidentChange["kind"], incident: Incident, isOne: boolean): string {
-  const { id, severity, text, carCount, beganAt, endedAt, acknowledged } = incident;
+  const { id, severity, text, carCount, beganAt, endedAt, switchedOff, acknowledged } = incident;
   const extent = isOne ? "" : `, ${carCount} cars`;
   if (kind === "began") return `Incident ${id}: ${severity}: ${text}${extent}`;
   if (kind === "ended") {
     const seconds = ((endedAt ?? beganAt) - beganAt) / 1000;
-    return `Incident ${id} is over after ${seconds.toFixed(1)} s: ${text}${extent}`;
+    const why = switchedOff ? ", as the gateway counts as switched off" : "";
+    return `Incident ${id} is over after ${seconds.toFixed(1)} s${why}: ${text}${extent}`;
   }
   const { name = "", note = "" } = acknowledged ?? {};
   return `Incident ${id} acknowledged by ${quote(name)}${note === "" ? "" : `: ${quote(note)}`}`;

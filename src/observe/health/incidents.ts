@@ -23,6 +23,7 @@ interface Entry {
   readonly advice: string;
   readonly beganAt: number;
   endedAt: number | null;
+  switchedOff: boolean;
   quietSince: number | null;
   culprit: Culprit | null;
   /** Cars and what happened to each. */
@@ -65,7 +66,7 @@ export class Incidents {
     if (before === undefined && hits.length === 0) return;
     const current = new Map<string, Suffered>();
     for (const hit of hits) {
-      const { group, times, endedAt } = hit;
+      const { group, times, endedAt, switchedOff } = hit;
       const known = before?.get(group);
       const entry = known?.entry ?? this.#join(car, hit, now);
       if (times !== known?.times) {
@@ -74,7 +75,7 @@ export class Incidents {
         this.#changed("changed", entry);
       }
       if (endedAt === null) current.set(group, { entry, times });
-      else this.#leave(car, entry, endedAt);
+      else this.#leave(car, entry, endedAt, switchedOff);
     }
     for (const [group, { entry }] of before ?? []) {
       if (!current.has(group)) this.#leave(car, entry, now);
@@ -207,6 +208,7 @@ export class Incidents {
     open.cars.set(car, text);
     open.suffering.add(car);
     open.quietSince = null;
+    open.switchedOff = false;
     this.#lastOf.set(car, open);
     this.#changed("changed", open);
     return open;
@@ -223,6 +225,7 @@ export class Incidents {
       advice,
       beganAt: since,
       endedAt: null,
+      switchedOff: false,
       quietSince: null,
       culprit,
       cars: new Map([[car, text]]),
@@ -242,8 +245,9 @@ export class Incidents {
     return entry;
   }
 
-  #leave(car: string, entry: Entry, at: number): void {
+  #leave(car: string, entry: Entry, at: number, switchedOff = false): void {
     if (!entry.suffering.delete(car)) return;
+    entry.switchedOff = switchedOff;
     if (entry.suffering.size > 0 || entry.endedAt !== null) return;
     // Another incident of the same group has begun since: nobody can join this one any more.
     if (this.#open.get(entry.group) !== entry) return this.#end(entry, at);

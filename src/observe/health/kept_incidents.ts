@@ -19,6 +19,7 @@ const incident = z.strictObject({
   advice: z.string(),
   beganAt: keptTime,
   endedAt: keptTime.nullable(),
+  switchedOff: z.boolean(),
   quietSince: keptTime.nullable(),
   culprit: z.strictObject({ car: z.string(), module: z.int() }).nullable(),
   /** What happened to each car. */
