@@ -4,6 +4,8 @@ import { runSchema } from "../src/cli/schema.ts";
 const FILES = {
   config: "config/external-server.schema.json",
   keys: "docs/configuration_keys.md",
+  gateway: "config/module-gateway.schema.json",
+  "gateway-keys": "docs/gateway_keys.md",
   api: "docs/api.md",
 } as const;
 

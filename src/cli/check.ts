@@ -3,8 +3,12 @@ import {
   ConfigError,
   configSource,
   effectiveDocument,
-  loadConfig,
+  effectiveGatewayDocument,
+  type GatewayConfig,
+  isForGateway,
+  loadAnyConfig,
   type LoadedConfig,
+  type LoadedGatewayConfig,
   type Overrides,
   type Problem,
   type ServerConfig,
@@ -41,10 +45,10 @@ export interface CheckOptions {
  */
 export async function runCheck(options: CheckOptions, output: Output): Promise<number> {
   const { against, overrides, showConfigValues, quiet } = options;
-  let loaded: LoadedConfig;
+  let loaded: LoadedConfig | LoadedGatewayConfig;
   try {
     const source = configSource(options.config);
-    loaded = await loadConfig(source, overrides);
+    loaded = await loadAnyConfig(source, overrides);
     printWarnings(source.name, loaded.warnings, output);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
@@ -52,10 +56,31 @@ export async function runCheck(options: CheckOptions, output: Output): Promise<n
     printVerdict(error, error.warnings, output);
     return 1;
   }
+  if (isForGateway(loaded)) return checkGateway(loaded, options, output);
   const { config, warnings } = loaded;
   if (against !== undefined) return await printComparison(config, against, overrides, output);
   if (!quiet) {
     const document = effectiveDocument(config, { showConfigValues });
+    printText(JSON.stringify(document, null, 2), (line) => output.out(line));
+  }
+  printVerdict(config, warnings, output);
+  return 0;
+}
+
+function checkGateway(
+  { config, warnings }: LoadedGatewayConfig,
+  { against, quiet }: CheckOptions,
+  output: Output,
+): number {
+  if (against !== undefined) {
+    printError(
+      "--against: expected the configuration of a server: found that of a gateway",
+      output,
+    );
+    return 1;
+  }
+  if (!quiet) {
+    const document = effectiveGatewayDocument(config);
     printText(JSON.stringify(document, null, 2), (line) => output.out(line));
   }
   printVerdict(config, warnings, output);
@@ -93,7 +118,7 @@ async function readKey(file: string): Promise<string> {
 
 /** The last line: `ok: 500 cars, 1 module, 2 warnings`, or `2 errors`. */
 function printVerdict(
-  checked: ServerConfig | ConfigError,
+  checked: ServerConfig | GatewayConfig | ConfigError,
   { length: warnings }: readonly Problem[],
   output: Output,
 ): void {
@@ -102,9 +127,16 @@ function printVerdict(
     const errors = count(checked.problems.length, "error");
     return output.err([errors, ...more].join(", "), "failed");
   }
-  const modules = new Set(checked.cars.flatMap((car) => car.modules.map(({ id }) => id)));
-  const parts = [count(checked.cars.length, "car"), count(modules.size, "module"), ...more];
+  const parts = [...sizesOf(checked), ...more];
   output.err(`ok: ${parts.join(", ")}`, warnings === 0 ? "ok" : "warning");
+}
+
+function sizesOf(config: ServerConfig | GatewayConfig): string[] {
+  if ("endpoints" in config) {
+    return [count(config.endpoints.length, "endpoint"), count(config.modules.length, "module")];
+  }
+  const modules = new Set(config.cars.flatMap((car) => car.modules.map(({ id }) => id)));
+  return [count(config.cars.length, "car"), count(modules.size, "module")];
 }
 
 function count(many: number, what: string): string {

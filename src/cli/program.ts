@@ -8,6 +8,7 @@ import { Argument, Command, CommanderError, Option } from "commander";
 import { versionText } from "../version.ts";
 import { configureWithConfig, suggestion } from "./config_options.ts";
 import type { KeyOptions } from "./key.ts";
+import type { SCHEMAS } from "./schema.ts";
 import type { Configure, ProgramContext } from "./program_context.ts";
 import { consoleOutput, printText } from "../text/mod.ts";
 
@@ -83,16 +84,20 @@ const COMMANDS: readonly Entry[] = [
   },
   {
     name: "schema",
-    summary: "print the JSON Schema of the configuration, or the API's description",
+    summary: "print the JSON Schema of a configuration, or the API's description",
     examples: [
       ["schema > external-server.schema.json", "what editors complete configurations with"],
+      ["schema gateway > module-gateway.schema.json", "the same for a Module Gateway"],
       ["schema openapi", "the REST routes, for programs that make clients"],
     ],
     configure: (command, { output }, done) =>
       void command.addArgument(
-        new Argument("[what]", "config: its JSON Schema; keys, api: a page for humans; openapi")
-          .choices(["config", "keys", "api", "openapi"]).default("config"),
-      ).action(async (what: "config" | "keys" | "api" | "openapi") => {
+        new Argument(
+          "[what]",
+          "config, gateway: a JSON Schema; keys, gateway-keys, api: a page for humans; openapi",
+        ).choices(["config", "keys", "gateway", "gateway-keys", "api", "openapi"])
+          .default("config"),
+      ).action(async (what: typeof SCHEMAS[number]) => {
         const { runSchema } = await import("./schema.ts");
         done(await runSchema(output, what));
       }),

@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import { resolveBroker } from "./resolve/broker.ts";
 import { type CommonInput, type Dialect, readDialect } from "./dialects/dialect.ts";
-import { describeFileError, DOCUMENT_PATH, joinPath, quote } from "../text/mod.ts";
+import { describeFileError, DOCUMENT_PATH } from "../text/mod.ts";
 import { ConfigError, Faults, type Problem } from "./errors.ts";
 import { type ConfigPlace, systemFiles, withFiles } from "./files.ts";
 import { resolveEventLog } from "./resolve/event_log.ts";
@@ -16,7 +16,13 @@ import type { ServerConfig, Timeouts } from "./resolve/config.ts";
 import { resolveFleet } from "./resolve/modules.ts";
 import { type NumberTexts, USUAL_TEXTS } from "./dialects/number_texts.ts";
 import type { Overrides } from "./overrides.ts";
-import { isObject } from "./dialects/read.ts";
+import { refuseProto } from "./dialects/read.ts";
+import { isGatewayDocument } from "./dialects/gateway.ts";
+import {
+  type GatewayOverrides,
+  type LoadedGatewayConfig,
+  parseGatewayConfig,
+} from "./resolve/gateway.ts";
 import { type ConfigSource, configSource } from "./source.ts";
 
 /** A usable configuration. */
@@ -34,10 +40,63 @@ export interface LoadedConfig {
  * @param overrides what the command line adds
  * @throws {ConfigError} with every problem at once
  */
-export async function loadConfig(
+export function loadConfig(
   from: string | ConfigSource,
   overrides: Overrides = {},
 ): Promise<LoadedConfig> {
+  return loadWith(
+    from,
+    (document, place, name, numbers) => parseConfig(document, place, overrides, name, numbers),
+  );
+}
+
+/**
+ * Reads the configuration of a Module Gateway [CONFIG-GATEWAY]; otherwise like
+ * {@linkcode loadConfig}.
+ */
+export function loadGatewayConfig(
+  from: string | ConfigSource,
+  overrides: GatewayOverrides = {},
+): Promise<LoadedGatewayConfig> {
+  return loadWith(
+    from,
+    (document, place, name, numbers) =>
+      parseGatewayConfig(document, place, overrides, name, numbers),
+  );
+}
+
+/** Reads a configuration of a server or a Module Gateway, whichever the document is. */
+export function loadAnyConfig(
+  from: string | ConfigSource,
+  overrides: Overrides = {},
+): Promise<LoadedConfig | LoadedGatewayConfig> {
+  return loadWith<LoadedConfig | LoadedGatewayConfig>(
+    from,
+    (document, place, name, numbers) =>
+      isGatewayDocument(document)
+        ? parseGatewayConfig(document, place, {}, name, numbers)
+        : parseConfig(document, place, overrides, name, numbers),
+  );
+}
+
+/** Whether it is the configuration of a Module Gateway. */
+export function isForGateway(
+  loaded: LoadedConfig | LoadedGatewayConfig,
+): loaded is LoadedGatewayConfig {
+  return loaded.dialect === "gateway";
+}
+
+type Parse<T> = (
+  document: unknown,
+  place: ConfigPlace,
+  name: string,
+  numbers: NumberTexts,
+) => T;
+
+async function loadWith<T extends { readonly warnings: readonly Problem[] }>(
+  from: string | ConfigSource,
+  parse: Parse<T>,
+): Promise<T> {
   const source = typeof from === "string" ? configSource(from) : from;
   const { name, folder, files = systemFiles } = source;
   const fail = (message: string, cause?: unknown) =>
@@ -57,7 +116,7 @@ export async function loadConfig(
   try {
     const loaded = await withFiles(files, (seen) => {
       const place = { workingDirectory: Deno.cwd(), folder, files: seen };
-      return parseConfig(json.document, place, overrides, name, json.numbers);
+      return parse(json.document, place, name, json.numbers);
     });
     return { ...loaded, warnings: [...duplicates, ...loaded.warnings] };
   } catch (error) {
@@ -85,6 +144,11 @@ export function parseConfig(
 ): LoadedConfig {
   const faults = new Faults();
   refuseProto(document, DOCUMENT_PATH, faults);
+  if (isGatewayDocument(document)) {
+    const found = 'that of a Module Gateway, which "external-server gateway" runs';
+    faults.problem(DOCUMENT_PATH, `Expected the configuration of a server: found ${found}`);
+    throw new ConfigError(source, faults.problems, []);
+  }
   const input = readDialect(document, numbers, faults);
   if (input === undefined) throw new ConfigError(source, faults.problems, faults.warnings);
   const broker = resolveBroker(input.broker, overrides, place, faults);
@@ -145,18 +209,4 @@ function resolveTimeouts(input: CommonInput, sessionMs: number | undefined): Tim
 /** Timers have whole milliseconds, and 0 would expire at once. */
 function atLeastOne(ms: number): number {
   return Math.max(1, Math.round(ms));
-}
-
-/** JavaScript objects do not keep this key; as a car's name it would be lost. */
-function refuseProto(value: unknown, path: string, faults: Faults): void {
-  const open = [{ value, path }];
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    if (!isObject(next.value)) continue;
-    for (const [key, part] of Object.entries(next.value)) {
-      const partPath = joinPath(next.path, key);
-      if (key === "__proto__") {
-        faults.problem(partPath, `Expected another key: found the key ${quote(key)}`);
-      } else open.push({ value: part, path: partPath });
-    }
-  }
 }

@@ -17,9 +17,23 @@ export {
   type ServerConfig,
   type WebhookConfig,
 } from "./resolve/config.ts";
-export { configJsonSchemaText } from "./keys/json_schema.ts";
-export { keyTable } from "./keys/key_table.ts";
-export { loadConfig, type LoadedConfig, parseConfig } from "./load.ts";
+export { configJsonSchemaText, gatewayJsonSchemaText } from "./keys/json_schema.ts";
+export { gatewayKeyTable, keyTable } from "./keys/key_table.ts";
+export {
+  isForGateway,
+  loadAnyConfig,
+  loadConfig,
+  type LoadedConfig,
+  loadGatewayConfig,
+  parseConfig,
+} from "./load.ts";
+export type { GatewayOverrides, LoadedGatewayConfig } from "./resolve/gateway.ts";
+export type {
+  GatewayConfig,
+  GatewayModuleConfig,
+  InternalServerConfig,
+} from "./resolve/gateway_config.ts";
+export { compareGateways, gatewayWithoutRestart } from "./plan/compare_gateways.ts";
 export type { Overrides } from "./overrides.ts";
 export {
   type CarChange,
@@ -37,6 +51,6 @@ export {
   reconnects,
   settingText,
 } from "./plan/difference_text.ts";
-export { effectiveDocument } from "./plan/effective.ts";
+export { effectiveDocument, effectiveGatewayDocument } from "./plan/effective.ts";
 export { masked, parseEffective, unseenKeys } from "./plan/masked.ts";
 export { type ConfigSource, configSource } from "./source.ts";

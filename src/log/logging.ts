@@ -137,8 +137,8 @@ class SinkLogging implements Logging {
   }
 
   #addFile(file: LoggingConfig["file"]): void {
-    const { directory, maxBytes, keep } = file;
-    const path = join(directory, LOG_FILE_NAME);
+    const { directory, maxBytes, keep, name = LOG_FILE_NAME } = file;
+    const path = join(directory, name);
     // Small files are rotated in time only if chunks are even smaller.
     const chunkChars = maxBytes === 0 ? CHUNK_CHARS : Math.min(CHUNK_CHARS, maxBytes / 4);
     const onTrouble = (text: string) => {

@@ -21,5 +21,7 @@ export interface LoggingConfig {
     readonly maxBytes: number;
     /** Number of rotated files to keep; may be 0. */
     readonly keep: number;
+    /** @default {"external_server.log"} */
+    readonly name?: string;
   };
 }

@@ -30,6 +30,7 @@ export const place: ConfigPlace = {
   folder: "/etc/fleet",
   files: tableFiles({
     "/srv/lib.so": "",
+    "/srv/module.ts": "",
     "/etc/fleet/beside.so": "",
     "/srv/both.so": "",
     "/etc/fleet/both.so": "",

@@ -2,17 +2,19 @@
 // parse returns nothing when one key is invalid, so checks across several keys would have to wait
 // until the user has corrected it.)
 import * as z from "zod";
-import { describeKind, describeValue, joinPath } from "../../text/mod.ts";
+import { describeKind, describeValue, joinPath, quote } from "../../text/mod.ts";
 import type { Faults } from "../errors.ts";
 import { AS_WRITTEN } from "../keys/fields.ts";
 import type { ShapeOf } from "../keys/key.ts";
 import type { NumberTexts } from "./number_texts.ts";
 
-/** The valid part of a value: invalid and missing parts are undefined, records are maps. */
+/** The valid part of a value: invalid and missing parts are undefined, records
+ * are maps. */
 export type Read<S> = S extends z.ZodOptional<infer Inner> ? Read<Inner>
   : S extends z.ZodDefault<infer Inner> ? Read<Inner>
   : S extends z.ZodObject<infer Shape>
     ? { readonly [Key in keyof Shape]?: Read<Shape[Key]> | undefined }
+  : S extends z.ZodArray<infer Item> ? readonly (Read<Item> | undefined)[]
   : S extends z.ZodRecord<infer _Key, infer Value> ? ReadonlyMap<string, Read<Value> | undefined>
   : z.output<S>;
 
@@ -30,7 +32,7 @@ export interface ReadSink {
 }
 
 /**
- * Reads `value` with `schema`. Handles objects, records, defaults and optional parts; everything
+ * Reads `value` with `schema`. Handles objects, records, lists, defaults and optional parts; everything
  * else is left to zod, whose error text says what is expected. Undefined means missing or invalid;
  * what is invalid has been reported.
  */
@@ -54,12 +56,16 @@ function readAny(
     return value === undefined ? undefined : readAny(schema.unwrap(), value, path, key, to);
   }
   if (schema instanceof z.ZodDefault) {
-    return value === undefined
-      ? schema.parse(undefined)
-      : readAny(schema.unwrap(), value, path, key, to);
+    const given = value === undefined ? schema.parse(undefined) : value;
+    return readAny(schema.unwrap(), given, path, key, to);
   }
   if (schema instanceof z.ZodObject) return readObject(schema, value, path, to);
   if (schema instanceof z.ZodRecord) return readRecord(schema, value, path, to);
+  if (schema instanceof z.ZodArray && Array.isArray(value)) {
+    return value.map((item, index) => {
+      return readAny(schema.element, item, joinPath(path, String(index)), "", to);
+    });
+  }
   const result = z.safeParse(schema, value);
   if (result.success) return result.data;
   const expected = result.error.issues[0]?.message ?? "another value";
@@ -100,4 +106,18 @@ function noteWrongKind(value: unknown, path: string, to: ReadSink): undefined {
 
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** JavaScript objects do not keep this key; as a car's name it would be lost. */
+export function refuseProto(value: unknown, path: string, faults: Faults): void {
+  const open = [{ value, path }];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (!isObject(next.value)) continue;
+    for (const [key, part] of Object.entries(next.value)) {
+      const partPath = joinPath(next.path, key);
+      if (key === "__proto__") {
+        faults.problem(partPath, `Expected another key: found the key ${quote(key)}`);
+      } else open.push({ value: part, path: partPath });
+    }
+  }
 }

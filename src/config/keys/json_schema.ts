@@ -2,6 +2,7 @@
 import * as z from "zod";
 import { documentedSchema } from "../dialects/documented.ts";
 import { externalSchema } from "../dialects/external.ts";
+import { gatewaySchema } from "./gateway_keys.ts";
 import { singleCarExternalSchema, singleCarSchema } from "../dialects/single_car.ts";
 
 /** Makes the JSON Schema (2020-12): a document is of one dialect. */
@@ -22,4 +23,11 @@ export function configJsonSchema(): Record<string, unknown> {
 /** The schema as text, as it stands in `config/external-server.schema.json`. */
 export function configJsonSchemaText(): string {
   return JSON.stringify(configJsonSchema(), null, 2) + "\n";
+}
+
+/** The JSON Schema of a Module Gateway, as it stands in `config/module-gateway.schema.json`. */
+export function gatewayJsonSchemaText(): string {
+  const { $schema, ...schema } = z.toJSONSchema(gatewaySchema, { io: "input" });
+  const description = "Unknown keys cause a warning; other gateways ignore what is an addition";
+  return JSON.stringify({ $schema, ...schema, description }, null, 2) + "\n";
 }

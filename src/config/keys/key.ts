@@ -117,15 +117,17 @@ export function optionalSection<T>(id: string | undefined, doc: string, keys: T)
 /**
  * Makes a section that has its defaults when it is absent. Once resolved it has the same values
  * under the same names in camel case ({@linkcode ResolvedOf}), so that a key needs only its entry.
+ *
+ * @param place where the resolved configuration has it
  */
-export function section<T>(id: string, doc: string, keys: T) {
+export function section<T>(id: string, doc: string, keys: T, place = camelCase(id)) {
   const object = objectOf(keys);
   z.globalRegistry.add(object, { id });
   const defaults = () => Object.entries(keys as Table).map(([name, one]) => [name, defaultOf(one)]);
   const schema = described(object.default(() => Object.fromEntries(defaults())), doc);
   const read = Object.entries(keys as Readonly<Record<string, Key>>).map(([name, entry]) => {
-    const at = `${camelCase(id)}.${camelCase(name)}`;
-    return [name, { at, of: (config: ServerConfig) => valueAt(config, at), ...entry }];
+    const at = `${place}.${camelCase(name)}`;
+    return [name, { at, of: (config: unknown) => valueAt(config, at), ...entry }];
   });
   return { kind: "section", doc, keys: Object.fromEntries(read) as T, schema } as const;
 }
@@ -156,29 +158,32 @@ export function shapeOf<T>(keys: T): ShapeOf<T> {
   return Object.fromEntries(entries);
 }
 
-/** Letters after underscores in upper case: `max_message_bytes` is `maxMessageBytes`. */
+/** Letters after underscores and hyphens in upper case: `max_message_bytes` is `maxMessageBytes`. */
 type Camel<Name> = Name extends `${infer Head}_${infer Tail}` ? `${Head}${Capitalize<Camel<Tail>>}`
+  : Name extends `${infer Head}-${infer Tail}` ? `${Head}${Capitalize<Camel<Tail>>}`
   : Name;
 
 /** A resolved section: the same values, under names in camel case. */
 export type ResolvedOf<T> = {
-  readonly [Name in keyof T as Camel<Name>]: T[Name] extends Key<infer S> ? z.output<S> : never;
+  readonly [Name in keyof T as Camel<Name>]: T[Name] extends
+    { readonly schema: infer S extends z.ZodType } ? z.output<S> : never;
 };
 
 function camelCase(name: string): string {
-  return name.replaceAll(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+  return name.replaceAll(/[_-]([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }
 
 /** A key and its path in a document, such as `limits.max_devices`. */
-export interface KeyAt {
+export interface KeyAt<From = ServerConfig> {
   readonly path: string;
-  readonly key: Key;
+  readonly key: Key<z.ZodType, From>;
 }
 
 /** Every key of a table and its sections, in order. */
-export function keysOf(table: object, prefix = ""): KeyAt[] {
-  return Object.entries(table as Table).flatMap(([name, entry]) => {
+export function keysOf<From = ServerConfig>(table: object, prefix = ""): KeyAt<From>[] {
+  return Object.entries(table as Table).flatMap(([name, entry]): KeyAt<From>[] => {
     const path = prefix + name;
-    return entry.kind === "section" ? keysOf(entry.keys, `${path}.`) : [{ path, key: entry }];
+    if (entry.kind === "section") return keysOf(entry.keys, `${path}.`);
+    return [{ path, key: entry as Key<z.ZodType, From> }];
   });
 }

@@ -1,10 +1,13 @@
 // Writes docs/configuration_keys.md: every key with its type, its default, and what a change
 // affects.
 import * as z from "zod";
+import { ENDPOINT, GATEWAY } from "./gateway_keys.ts";
 import { type Key, type KeyFacts, keysOf } from "./key.ts";
 import { COMMON, EXTERNAL_BROKER, FLAT_BROKER, FLEET, MODULE, SINGLE_CAR } from "./keys.ts";
 
-const CHAPTERS: readonly (readonly [title: string, keys: object, prefix: string])[] = [
+type Chapter = readonly [title: string, keys: object, prefix: string];
+
+const CHAPTERS: readonly Chapter[] = [
   ["Every configuration", COMMON, ""],
   ["Broker, at the top level", FLAT_BROKER, ""],
   ["Broker, in a section of its own", EXTERNAL_BROKER, "external_communication."],
@@ -23,13 +26,31 @@ const TAKES: Readonly<Record<KeyFacts<never>["takes"], string>> = {
   restart: "needs a restart",
 };
 
+const GATEWAY_CHAPTERS: readonly Chapter[] = [
+  ["All sections", GATEWAY, ""],
+  ["An endpoint: an entry of `external-connection.endpoints`", ENDPOINT, ""],
+];
+
 /** The document as text. */
 export function keyTable(): string {
-  const chapters = CHAPTERS.map(([title, keys, prefix]) => {
-    const rows = keysOf(keys, prefix).map(({ path, key }) => row(path, key));
+  return pageOf(INTRODUCTION, CHAPTERS, TAKES);
+}
+
+/** docs/gateway_keys.md as text: the same for a Module Gateway. */
+export function gatewayKeyTable(): string {
+  return pageOf(GATEWAY_INTRODUCTION, GATEWAY_CHAPTERS, {
+    ...TAKES,
+    new_hosts: "the modules concerned",
+    reconnect: "devices and sessions connect again",
+  });
+}
+
+function pageOf(introduction: string, all: readonly Chapter[], takes: typeof TAKES): string {
+  const chapters = all.map(([title, keys, prefix]) => {
+    const rows = keysOf(keys, prefix).map(({ path, key }) => row(path, key, takes));
     return [`## ${title}`, "", HEAD, RULE, ...rows, ""].join("\n");
   });
-  return [INTRODUCTION, ...chapters].join("\n");
+  return [introduction, ...chapters].join("\n");
 }
 
 const INTRODUCTION = `# Configuration keys
@@ -37,13 +58,22 @@ const INTRODUCTION = `# Configuration keys
 Written by \`deno task schema\` from the table in \`src/config/keys/keys.ts\`. [configuration.md](configuration.md)
 explains how they work together.
 `;
+const GATEWAY_INTRODUCTION = `# Configuration keys of a Module Gateway
+
+Written by \`deno task schema\` from the table in \`src/config/keys/gateway_keys.ts\`. Additions are keys
+that the reference gateway does not have. [gateway.md](gateway.md) explains how they work together.
+`;
 const HEAD = "| key | type | default | a reload | meaning |";
 const RULE = "| --- | --- | --- | --- | --- |";
 
-function row(path: string, { schema, doc, takes, unit, secret }: Key): string {
+function row(
+  path: string,
+  { schema, doc, takes, unit, secret }: Key,
+  takesTexts: typeof TAKES,
+): string {
   const { type, initial } = describe(schema);
   const kind = [type, ...(unit === undefined ? [] : [unit]), ...(secret ? ["secret"] : [])];
-  const cells = [`\`${path}\``, kind.join(", "), initial, TAKES[takes], doc];
+  const cells = [`\`${path}\``, kind.join(", "), initial, takesTexts[takes], doc];
   return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
 }
 

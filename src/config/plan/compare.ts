@@ -52,7 +52,10 @@ export function compareConfigs(
   to: ServerConfig,
   options: CompareOptions = {},
 ): ConfigDifference {
-  const settings = compareSettings(from, to, options.embeddedBroker ?? false);
+  const { embeddedBroker = false } = options;
+  const turned = isHttpTurned(from, to);
+  const takes = (setting: KeyAt) => takesOf(setting, { embeddedBroker, turned });
+  const settings = compareSettings(SETTINGS, from, to, takes);
   const before = new Map(from.cars.map((car) => [car.name, car]));
   const after = new Set(to.cars.map(({ name }) => name));
   if (from.company !== to.company) {
@@ -86,15 +89,28 @@ export function withoutRestart(
   { embeddedBroker = false }: CompareOptions = {},
 ): ServerConfig {
   const options = { embeddedBroker, turned: isHttpTurned(from, to) };
-  return SETTINGS.reduce((config, setting) => {
+  return keepRestarts(SETTINGS, from, to, (setting) => takesOf(setting, options));
+}
+
+/** `to`, but with the values that `from` has for the settings that need a restart. */
+export function keepRestarts<C extends object>(
+  settings: readonly KeyAt<C>[],
+  from: C,
+  to: C,
+  takes: (setting: KeyAt<C>) => Key["takes"],
+): C {
+  return settings.reduce((config, setting) => {
     const { at } = setting.key;
-    if (at === undefined || takesOf(setting, options) !== "restart") return config;
+    if (at === undefined || takes(setting) !== "restart") return config;
     return withValueOf(config, from, at);
   }, to);
 }
 
 /** Whether HTTP is to be turned on or off, which takes a restart with all that is in its section. */
-function isHttpTurned(from: ServerConfig, to: ServerConfig): boolean {
+export function isHttpTurned(
+  from: Pick<ServerConfig, "http">,
+  to: Pick<ServerConfig, "http">,
+): boolean {
   return (from.http === undefined) !== (to.http === undefined);
 }
 
@@ -106,20 +122,21 @@ function takesOf(
   return restarts ? "restart" : takes;
 }
 
-function compareSettings(
-  from: ServerConfig,
-  to: ServerConfig,
-  embeddedBroker: boolean,
+/** The settings that differ; what is not a setting by itself is left out. */
+export function compareSettings<C>(
+  settings: readonly KeyAt<C>[],
+  from: C,
+  to: C,
+  takesOf: (setting: KeyAt<C>) => Key["takes"],
 ): SettingChange[] {
-  const options = { embeddedBroker, turned: isHttpTurned(from, to) };
-  return SETTINGS.flatMap((setting): SettingChange[] => {
+  return settings.flatMap((setting): SettingChange[] => {
     const { path, key } = setting;
     const { compared = key.of } = key;
-    const takes = takesOf(setting, options);
+    const takes = takesOf(setting);
     if (takes === "contexts" || takes === "nothing" || !compared) return [];
     const [old, now] = [compared(from), compared(to)];
     if (old === now) return [];
-    const shown = (value: unknown, config: ServerConfig) => {
+    const shown = (value: unknown, config: C) => {
       if (value === undefined) return "nothing";
       if (key.secret) return MASK;
       return key.unit === "s" ? `${value} s` : key.shown?.(config) ?? String(value);

@@ -1,7 +1,11 @@
 // Writes the effective configuration as a document of dialect B.
+import type * as z from "zod";
 import type { Key, Table } from "../keys/key.ts";
+import { GATEWAY } from "../keys/gateway_keys.ts";
 import { COMMON, EXTERNAL_BROKER } from "../keys/keys.ts";
+import { formatAddress } from "../../net/mod.ts";
 import type { ModuleConfig, ServerConfig } from "../resolve/config.ts";
+import type { EndpointConfig, GatewayConfig } from "../resolve/gateway_config.ts";
 import { MASK, maskValue } from "../../text/mod.ts";
 
 /** How {@linkcode effectiveDocument} writes. */
@@ -36,7 +40,7 @@ export function effectiveDocument(
 }
 
 /** The values of a table's keys, without missing ones and empty sections. */
-function write(table: object, config: ServerConfig, showSecrets: boolean): Record<string, unknown> {
+function write<C>(table: object, config: C, showSecrets: boolean): Record<string, unknown> {
   const document: Record<string, unknown> = {};
   for (const [name, entry] of Object.entries(table as Table)) {
     const value = entry.kind === "key"
@@ -47,13 +51,45 @@ function write(table: object, config: ServerConfig, showSecrets: boolean): Recor
   return document;
 }
 
-function valueOf(entry: Key, config: ServerConfig, showSecrets: boolean): unknown {
-  const value = entry.of?.(config);
+function valueOf(entry: Key, config: unknown, showSecrets: boolean): unknown {
+  const value = (entry as Key<z.ZodType, unknown>).of?.(config);
   return value !== undefined && entry.secret && !showSecrets ? MASK : value;
 }
 
 function filled(section: Record<string, unknown>): Record<string, unknown> | undefined {
   return Object.keys(section).length > 0 ? section : undefined;
+}
+
+/** The same of a Module Gateway. */
+export function effectiveGatewayDocument(
+  config: GatewayConfig,
+  { showSecrets = false }: Pick<EffectiveOptions, "showSecrets"> = {},
+): Record<string, unknown> {
+  const document = write(GATEWAY, config, showSecrets);
+  const endpoints = config.endpoints.map((endpoint) => effectiveEndpoint(endpoint, showSecrets));
+  const cloud = document["external-connection"] as object;
+  return { ...document, "external-connection": { ...cloud, endpoints } };
+}
+
+function effectiveEndpoint(
+  { broker, modules }: EndpointConfig,
+  showSecrets: boolean,
+): Record<string, unknown> {
+  const { tls, username, password } = broker;
+  return {
+    "protocol-type": "MQTT",
+    "server-ip": formatAddress(broker),
+    port: broker.port,
+    modules,
+    "mqtt-settings": {
+      ssl: tls !== undefined,
+      "ca-file": tls?.caFile ?? "",
+      "client-cert": tls?.certFile ?? "",
+      "client-key": tls?.keyFile ?? "",
+      ...(username === undefined ? {} : { username }),
+      ...(password === undefined ? {} : { password: showSecrets ? password : MASK }),
+    },
+  };
 }
 
 function effectiveModule(module: ModuleConfig, showValues: boolean): Record<string, unknown> {

@@ -31,7 +31,7 @@ export function keyHash(key: string): string {
 
 /** Checks the section `http`; undefined when it is absent, which leaves HTTP off, or invalid. */
 export function resolveHttp(
-  input: CommonInput,
+  input: Pick<CommonInput, "http">,
   place: ConfigPlace,
   faults: Faults,
 ): HttpConfig | undefined {
@@ -48,7 +48,7 @@ export function resolveHttp(
     const expected = `a key, as ${quote(address)} can be reached from other machines`;
     faults.problem("http.api_key", `Expected ${expected}: found nothing`);
   }
-  const tls = resolveTls(http, place, faults);
+  const tls = resolveTls(http, { cert: "tls_cert", key: "tls_key" }, "http", place, faults);
   if (!local && tls === undefined) {
     faults.warning("http.tls_cert", "The key is sent over the network in clear text: TLS is off");
   }
@@ -117,24 +117,31 @@ function checkedKey(key: string | undefined, path: string, faults: Faults): stri
   return key;
 }
 
-function resolveTls(http: HttpInput, place: ConfigPlace, faults: Faults): HttpConfig["tls"] {
-  const find = (key: "tls_cert" | "tls_key") => {
-    const name = http[key];
+/** The files of a listener with TLS; undefined when none are named, or one is not to be had. */
+export function resolveTls<N extends string>(
+  given: { readonly [Name in N]?: string | undefined },
+  keys: { readonly cert: N; readonly key: N },
+  section: string,
+  place: ConfigPlace,
+  faults: Faults,
+): HttpConfig["tls"] {
+  const find = (key: N) => {
+    const name = given[key];
     if (name === undefined) return undefined;
     const found = findPem(name, place);
     if (found.ok) return found.path;
-    faults.problem(`http.${key}`, found.message);
+    faults.problem(joinPath(section, key), found.message);
     return undefined;
   };
-  const certFile = find("tls_cert");
-  const keyFile = find("tls_key");
-  const missing = (path: string, expected: string) =>
-    faults.problem(path, `Expected ${expected}: found nothing`);
-  if (http.tls_cert !== undefined && http.tls_key === undefined) {
-    missing("http.tls_key", "the key of the certificate");
+  const certFile = find(keys.cert);
+  const keyFile = find(keys.key);
+  const missing = (key: N, expected: string) =>
+    faults.problem(joinPath(section, key), `Expected ${expected}: found nothing`);
+  if (given[keys.cert] !== undefined && given[keys.key] === undefined) {
+    missing(keys.key, "the key of the certificate");
   }
-  if (http.tls_key !== undefined && http.tls_cert === undefined) {
-    missing("http.tls_cert", "the certificate of the key");
+  if (given[keys.key] !== undefined && given[keys.cert] === undefined) {
+    missing(keys.cert, "the certificate of the key");
   }
   return certFile === undefined || keyFile === undefined ? undefined : { certFile, keyFile };
 }

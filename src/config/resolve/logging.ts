@@ -10,7 +10,10 @@ const { keys: KEYS } = LOGGING.console;
 
 /** Makes the logging settings from values that have been checked. */
 export function resolveLogging(
-  input: CommonInput,
+  input: Pick<
+    CommonInput,
+    "logging" | "log_files_directory" | "log_file_max_size_bytes" | "log_files_to_keep"
+  >,
   workingDirectory: string,
   faults: Faults,
 ): LoggingConfig {

@@ -1,0 +1,67 @@
+// The resolved configuration of a Module Gateway.
+import type { LoggingConfig } from "../../log/mod.ts";
+import type { ResolvedOf } from "../keys/key.ts";
+import type { INTERNAL_SERVER_LIMITS } from "../keys/gateway_keys.ts";
+import type { BrokerConfig, HttpConfig } from "./config.ts";
+
+/** A valid configuration. Durations are in milliseconds, sizes in bytes. */
+export interface GatewayConfig {
+  readonly company: string;
+  readonly car: string;
+  readonly internalServer: InternalServerConfig;
+  /** By number, ascending; each is served by an endpoint. */
+  readonly modules: readonly GatewayModuleConfig[];
+  /** At least one; in the order of the document. */
+  readonly endpoints: readonly EndpointConfig[];
+  readonly logging: LoggingConfig;
+  /** Absent: no HTTP. */
+  readonly http?: HttpConfig;
+}
+
+/** Where devices connect, and by which rules. */
+export interface InternalServerConfig {
+  /** A host name or an IP address. */
+  readonly address: string;
+  /** 0: chosen by the system. */
+  readonly port: number;
+  /** An absolute path. */
+  readonly unixSocket?: string;
+  /** Files in PEM form, absolute paths; absent: no TLS. */
+  readonly tls?: { readonly certFile: string; readonly keyFile: string };
+  readonly takeover: "strict" | "probe";
+  readonly push: PushMode;
+  /** By `module/type`. */
+  readonly pushOf: Readonly<Record<string, PushMode>>;
+  /** `sha256:` and hexadecimal digits by `module/type/role`; absent: devices need no tokens. */
+  readonly tokens?: Readonly<Record<string, string>>;
+  /** The section `limits`, by the names of its keys in camel case. */
+  readonly limits: ResolvedOf<typeof INTERNAL_SERVER_LIMITS>;
+}
+
+/** When a device gets a command that it did not ask for. */
+type PushMode = "always" | "between" | "never";
+
+/** A module of the car's side. */
+export interface GatewayModuleConfig {
+  readonly number: number;
+  /** Absolute path of its library or script. */
+  readonly path: string;
+  /** What a script may do; absent: nothing. */
+  readonly permissions?: ModulePermissions;
+}
+
+/** What a module in TypeScript or JavaScript may do; paths are absolute. */
+export interface ModulePermissions {
+  readonly net?: readonly string[];
+  readonly read?: readonly string[];
+  readonly write?: readonly string[];
+  readonly env?: readonly string[];
+}
+
+/** A broker, and the modules whose devices are reported there. */
+export interface EndpointConfig {
+  /** Its place in the document and its address, as in `1 mqtt://broker:1883`. */
+  readonly name: string;
+  readonly broker: BrokerConfig;
+  readonly modules: readonly number[];
+}
