@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { compareConfigs, isSame } from "../../src/config/plan/compare.ts";
 import { effectiveDocument } from "../../src/config/plan/effective.ts";
 import { ConfigError } from "../../src/config/errors.ts";
+import { parseGatewayConfig } from "../../src/config/resolve/gateway.ts";
 import { loadConfig, parseConfig } from "../../src/config/load.ts";
 import { masked, parseEffective } from "../../src/config/plan/masked.ts";
 import { TempFolder } from "../support/temp.ts";
@@ -170,6 +171,39 @@ Deno.test("parseConfig() resolves any JSON document or throws a ConfigError, not
       }
     }),
     { numRuns: 3000 },
+  );
+});
+
+const gatewayKey = fc.oneof(
+  fc.string(),
+  fc.constantFrom(
+    ...["logging", "internal-server-settings", "module-paths", "module-binary-path"],
+    ...["module-permissions", "external-connection", "http", "port", "tokens", "push-of", "limits"],
+    ...["endpoints", "modules", "mqtt-settings", "server-ip", "7", "__proto__", "constructor"],
+  ),
+);
+const gatewayPart = fc.letrec<{ part: unknown; record: unknown }>((tie) => ({
+  part: fc.oneof(
+    { depthSize: "small" },
+    fc.jsonValue({ maxDepth: 1 }),
+    fc.constantFrom<unknown>("lib.so", "localhost", 7, [7], ["7"], {}, [{}]),
+    tie("record"),
+    fc.array(tie("record"), { maxLength: 2 }),
+  ),
+  record: fc.dictionary(gatewayKey, tie("part"), { maxKeys: 4 }),
+})).record;
+
+Deno.test("parseGatewayConfig() resolves any JSON document or throws a ConfigError, nothing else", () => {
+  fc.assert(
+    fc.property(gatewayPart, (document) => {
+      try {
+        assert.ok(parseGatewayConfig(document, place).config.endpoints.length > 0);
+      } catch (error) {
+        if (!(error instanceof ConfigError)) throw error;
+        assert.ok(error.problems.length > 0);
+      }
+    }),
+    { numRuns: 2000 },
   );
 });
 

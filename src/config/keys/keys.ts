@@ -223,7 +223,7 @@ export const LOGGING = {
   file: optionalSection(undefined, "Lines in a file; off when absent", {
     ...destination("logging.file"),
     path: key(field.text("the path of a directory").default(""), {
-      doc: "Directory of external_server.log; empty: the working directory",
+      doc: "Directory of the log file; empty: the working directory",
       takes: "restart",
       at: "logging.file.directory",
     }),
