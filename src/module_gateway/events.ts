@@ -46,18 +46,12 @@ function deviceEvents(turn: DeviceTurn): GatewayEvent[] {
   for (const effect of effects) {
     if (effect.type === "answer_connect") {
       const { device, responseType } = effect;
-      // A refusal is in the line of its connection.
+      // A refusal is in the line of its connection, as is the end of a device that is silent.
       if (responseType === Type.OK) {
         events.push(
           of("device_connected", "INFO", device, () => `Device ${named(device)} connected`),
         );
       }
-    }
-    if (effect.type === "dead") {
-      const { device } = effect;
-      const text = () =>
-        `Device ${named(device)} has said nothing for too long: it is disconnected`;
-      events.push(of("device_dead", "WARNING", device, text));
     }
   }
   if (before.aggregate !== null && after.aggregate === null) {
