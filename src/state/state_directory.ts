@@ -5,7 +5,7 @@ import type { Log } from "../log/mod.ts";
 import { describeFileError, readText } from "../text/mod.ts";
 import { type Clock, systemClock, within } from "../time/mod.ts";
 import { StateError } from "./errors.ts";
-import { MAX_BYTES, type ReplaceFile, StateFile } from "./state_file.ts";
+import { MAX_BYTES, type ReplaceFile, type StateContent, StateFile } from "./state_file.ts";
 
 export interface StateDirectoryOptions {
   /** An absolute path; made when it is not there. */
@@ -68,7 +68,7 @@ export class StateDirectory {
         throw new Error("another server uses it");
       }
       this.#lock = lock;
-      await this.#replace(probe, new Uint8Array());
+      await this.#replace(probe, []);
       await Deno.remove(probe);
     };
     const fail = (reason: string, cause?: unknown) => {
@@ -163,8 +163,17 @@ export class StateDirectory {
 
   /** A document that is written whenever it is saved. */
   file(name: string, document: () => unknown): StateFile {
+    return this.#file(name, { document });
+  }
+
+  /** One that is too large to be made at once: JSON in parts. */
+  largeFile(name: string, parts: () => Iterable<string>): StateFile {
+    return this.#file(name, { parts });
+  }
+
+  #file(name: string, content: StateContent): StateFile {
     const path = join(this.path, name);
-    const options = { path, document, log: this.#log, clock: this.#clock, replace: this.#replace };
+    const options = { path, content, log: this.#log, clock: this.#clock, replace: this.#replace };
     const file = new StateFile(options);
     this.#files.push(file);
     return file;
@@ -189,7 +198,7 @@ export function freshName(name: string): string {
 }
 
 /** A crash at any moment leaves the old file or the new one. */
-async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
+async function replaceFile(path: string, slices: readonly Uint8Array[]): Promise<void> {
   const fresh = freshName(path);
   {
     using file = await Deno.open(fresh, {
@@ -198,8 +207,10 @@ async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
       truncate: true,
       mode: 0o600,
     });
-    for (let written = 0; written < bytes.length;) {
-      written += await file.write(bytes.subarray(written));
+    for (const slice of slices) {
+      for (let written = 0; written < slice.length;) {
+        written += await file.write(slice.subarray(written));
+      }
     }
     await file.sync();
   }

@@ -1,17 +1,23 @@
 // One JSON document that survives a restart: written atomically, so that either the old or the new
 // one is there.
+import { setImmediate } from "node:timers/promises";
 import { andSuppressed, type Log, Once } from "../log/mod.ts";
 import { backoff, type Clock, type TimerHandle, within } from "../time/mod.ts";
 
-/** Replaces a file; tests have some that fail. */
-export type ReplaceFile = (path: string, bytes: Uint8Array) => Promise<void>;
+/** Replaces a file by slices of a new one; tests have some that fail. */
+export type ReplaceFile = (path: string, slices: readonly Uint8Array[]) => Promise<void>;
+
+/** What is written: a document as it is at that moment, or JSON in parts, each as it is in its turn. */
+export type StateContent =
+  | { readonly document: () => unknown }
+  | { readonly parts: () => Iterable<string> };
 
 export interface StateFileOptions {
   readonly path: string;
   readonly log: Log;
   readonly clock: Clock;
-  /** The document as it is now; called when it is written. */
-  readonly document: () => unknown;
+  /** Called when it is written. */
+  readonly content: StateContent;
   readonly replace: ReplaceFile;
   /** @default {128 MiB} */
   readonly maxBytes?: number | undefined;
@@ -19,6 +25,8 @@ export interface StateFileOptions {
 
 /** A larger document is neither written nor read, in bytes. */
 export const MAX_BYTES = 128 * 1024 * 1024;
+/** Characters that are made in one turn of the event loop, unless one part has more. */
+const MAX_SLICE = 128 * 1024;
 /** Pauses after a failure, in milliseconds. */
 const RETRY = { firstMs: 1000, maxMs: 60_000 } as const;
 /** How long one answer waits for the disk, which may hang, in milliseconds. */
@@ -91,14 +99,15 @@ export class StateFile {
   }
 
   async #replace(): Promise<boolean> {
-    const { path, document, replace, log, maxBytes = MAX_BYTES } = this.#options;
+    const { path, content, replace, log, maxBytes = MAX_BYTES } = this.#options;
     try {
-      const bytes = new TextEncoder().encode(`${JSON.stringify(document(), null, 2)}\n`);
+      const slices = "document" in content
+        ? [encoded(`${JSON.stringify(content.document(), null, 2)}\n`)]
+        : await slicesOf(content.parts());
+      const bytes = slices.reduce((sum, { length }) => sum + length, 0);
       // The next server could not start with it.
-      if (bytes.length > maxBytes) {
-        throw new Error(`it would have ${bytes.length} bytes, more than ${maxBytes}`);
-      }
-      await replace(path, bytes);
+      if (bytes > maxBytes) throw new Error(`it would have ${bytes} bytes, more than ${maxBytes}`);
+      await replace(path, slices);
     } catch (error) {
       this.#report(error instanceof Error ? error.message : String(error));
       this.#retry();
@@ -133,4 +142,22 @@ export class StateFile {
     if (this.#timer !== null) this.#options.clock.clear(this.#timer);
     this.#timer = null;
   }
+}
+
+/** Encodes a slice in each turn of the event loop: messages of cars must not wait for all of them. */
+async function slicesOf(parts: Iterable<string>): Promise<readonly Uint8Array[]> {
+  const slices: Uint8Array[] = [];
+  let slice = "";
+  for (const part of parts) {
+    slice += part;
+    if (slice.length < MAX_SLICE) continue;
+    slices.push(encoded(slice));
+    slice = "";
+    await setImmediate();
+  }
+  return [...slices, encoded(slice)];
+}
+
+function encoded(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
 }

@@ -1,5 +1,6 @@
 // What survives a restart: documents are there whole, or as they were before.
 import assert from "node:assert/strict";
+import { setImmediate } from "node:timers/promises";
 import * as z from "zod";
 import { Pauses } from "../../src/state/pauses.ts";
 import { StateDirectory } from "../../src/state/state_directory.ts";
@@ -100,14 +101,18 @@ Deno.test("StateDirectory says where it cannot write", async () => {
 /** A disk that a test commands. */
 class TestDisk {
   readonly written: string[] = [];
+  /** Of the last write. */
+  slices = 0;
   /** What each write that has begun waits for. */
   readonly begun: PromiseWithResolvers<void>[] = [];
 
-  readonly replace = async (_: string, bytes: Uint8Array) => {
+  readonly replace = async (_: string, slices: readonly Uint8Array[]) => {
     const end = Promise.withResolvers<void>();
     this.begun.push(end);
     await end.promise;
-    this.written.push(JSON.parse(new TextDecoder().decode(bytes)));
+    this.slices = slices.length;
+    const text = slices.map((slice) => new TextDecoder().decode(slice)).join("");
+    this.written.push(JSON.parse(text));
   };
 }
 
@@ -161,13 +166,46 @@ Deno.test("StateFile writes nothing that the next server could not read", async 
   const [log, clock, path] = [new ListLog(), new VirtualClock(), "/state/a.json"];
   const { replace } = disk;
   const document = () => "x".repeat(100);
-  const file = new StateFile({ path, log, clock, replace, document, maxBytes: 100 });
+  const file = new StateFile({ path, log, clock, replace, content: { document }, maxBytes: 100 });
   assert.equal(await file.save(), false);
   assert.deepEqual([disk.begun, log.texts("ERROR")], [[], [
     'Cannot write "/state/a.json", what changed since would not survive a restart: ' +
     "it would have 103 bytes, more than 100",
   ]]);
   await file.stop();
+});
+
+Deno.test("StateFile makes a large document in slices, with other work in between", async () => {
+  const disk = new TestDisk();
+  const log = new ListLog();
+  const directory = new StateDirectory({ path: "/state", log, replace: disk.replace });
+  const part = "x".repeat(32 * 1024);
+  let turns = 0;
+  let isOver = false;
+  /** In which turn each part was made. */
+  const made: number[] = [];
+  const other = (async () => {
+    for (; !isOver; turns++) await setImmediate();
+  })();
+  const file = directory.largeFile("a.json", function* () {
+    yield "[";
+    for (let index = 0; index < 100; index++) {
+      made.push(turns);
+      yield `${index === 0 ? "" : ","}"${part}"`;
+    }
+    yield "]";
+  });
+  const saved = file.save();
+  while (disk.begun.length === 0) await setImmediate();
+  disk.begun[0]?.resolve();
+  assert.equal(await saved, true);
+  isOver = true;
+  await other;
+  assert.deepEqual(disk.written, [new Array(100).fill(part)]);
+  assert.ok(disk.slices >= 25, `${disk.slices} slices`);
+  for (const turn of new Set(made)) {
+    assert.ok(made.filter((one) => one === turn).length <= 8, "two slices a turn at most");
+  }
 });
 
 Deno.test("StateFile keeps no answer waiting for a disk that hangs, nor the end", async () => {

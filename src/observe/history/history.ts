@@ -10,18 +10,19 @@ import { type Sample, Series } from "./series.ts";
 const KEEP_MS = 300_000;
 
 const series = z.strictObject({ first: z.int(), fields: z.record(z.string(), z.string()) });
+const event = z.strictObject({
+  id: z.int(),
+  at: keptTime,
+  car: z.string(),
+  level: z.enum(LOG_LEVELS),
+  text: z.string(),
+  device: z.string().nullable(),
+});
 const schema = z.strictObject({
   format: z.literal(1),
   fleet: series,
   cars: z.record(z.string(), series),
-  events: z.array(z.strictObject({
-    id: z.int(),
-    at: keptTime,
-    car: z.string(),
-    level: z.enum(LOG_LEVELS),
-    text: z.string(),
-    device: z.string().nullable(),
-  })),
+  events: z.array(event),
 });
 
 /** Where the history is kept. */
@@ -77,7 +78,7 @@ export class History {
         this.#cars.set(car, restored);
       }
     }
-    this.#file = directory.file(HISTORY_DOCUMENT.name, () => this.#document());
+    this.#file = directory.largeFile(HISTORY_DOCUMENT.name, () => this.#parts());
     this.#stopKeeping = every(KEEP_MS, () => void this.#file?.save(), this.#clock);
   }
 
@@ -87,13 +88,23 @@ export class History {
     await this.#file?.save();
   }
 
-  #document(): z.input<typeof schema> {
+  /** The document of {@linkcode HISTORY_DOCUMENT}, a car or some events at a time. */
+  *#parts(): Generator<string> {
     const now = this.#clock.now();
-    return {
-      format: 1,
-      fleet: this.fleet.keep(now),
-      cars: Object.fromEntries([...this.#cars].map(([car, own]) => [car, own.keep(now)])),
-      events: [...this.events.keep()],
-    };
+    const fleet = JSON.stringify(this.fleet.keep(now) satisfies z.input<typeof series>);
+    yield `{"format":1,"fleet":${fleet},"cars":{`;
+    let comma = "";
+    for (const [car, own] of [...this.#cars]) {
+      const kept = own.keep(now) satisfies z.input<typeof series>;
+      yield `${comma}${JSON.stringify(car)}:${JSON.stringify(kept)}`;
+      comma = ",";
+    }
+    yield '},"events":[';
+    comma = "";
+    for (const one of this.events.keep()) {
+      yield comma + JSON.stringify(one satisfies z.input<typeof event>);
+      comma = ",";
+    }
+    yield "]}\n";
   }
 }
