@@ -1,5 +1,5 @@
 // The entry: reads arguments, handles signals and exits. In a module host, the last two are left to
-// module/host/run_module_host.ts.
+// module/host/run_host.ts.
 //
 // Rooms are imported only when a command needs them: a module host must stay small, so it loads
 // neither MQTT nor the command line, and nothing is imported here at the top.
@@ -12,6 +12,10 @@ const SIGNAL_STATUS = { SIGINT: 130, SIGTERM: 143 } as const;
 
 async function main(args: readonly string[]): Promise<number> {
   if (args[0] === MODULE_HOST) {
+    if (args[1] === "gateway") {
+      const { runGatewayHost } = await import("./module/host/gateway/run_gateway_host.ts");
+      return await runGatewayHost();
+    }
     const { runModuleHost } = await import("./module/host/run_module_host.ts");
     return await runModuleHost();
   }

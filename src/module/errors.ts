@@ -9,10 +9,11 @@ export const LOAD_ERROR_KINDS = ["library", "symbol", "number", "init", "host"] 
 /** See {@linkcode LOAD_ERROR_KINDS}. */
 export type ModuleLoadErrorKind = typeof LOAD_ERROR_KINDS[number];
 
-/** A context could not be made; names car, module and path. */
+/** A context, or a module of a gateway, could not be made; names car, module and path. */
 export class ModuleLoadError extends Error {
   override readonly name = "ModuleLoadError";
   readonly kind: ModuleLoadErrorKind;
+  /** Empty: a module of a gateway. */
   readonly car: string;
   readonly module: number;
   readonly libPath: string;
@@ -23,12 +24,12 @@ export class ModuleLoadError extends Error {
 
   constructor(
     kind: ModuleLoadErrorKind,
-    spec: Pick<ContextSpec, "car" | "module" | "libPath">,
+    spec: Pick<ContextSpec, "module" | "libPath"> & Partial<Pick<ContextSpec, "car">>,
     detail: string,
     { blame = "none", ...options }: ErrorOptions & { readonly blame?: Blame } = {},
   ) {
-    const { car, module, libPath } = spec;
-    super(loadErrorText(module, `car "${car}"`, libPath, detail), options);
+    const { car = "", module, libPath } = spec;
+    super(loadErrorText(module, car === "" ? "" : ` of car "${car}"`, libPath, detail), options);
     this.kind = kind;
     this.car = car;
     this.module = module;
@@ -48,12 +49,12 @@ export function loadErrorLines(errors: readonly Error[]): string[] {
   return [...alike.values()].map(([first, ...more]) => {
     if (!(first instanceof ModuleLoadError) || more.length === 0) return first?.message ?? "";
     const { module, libPath, detail } = first;
-    return loadErrorText(module, `${1 + more.length} cars`, libPath, detail);
+    return loadErrorText(module, ` of ${1 + more.length} cars`, libPath, detail);
   });
 }
 
 function loadErrorText(module: number, whose: string, libPath: string, detail: string): string {
-  return `Cannot load module ${module} of ${whose} from "${libPath}": ${detail}`;
+  return `Cannot load module ${module}${whose} from "${libPath}": ${detail}`;
 }
 
 /** A library cannot be used; thrown in the host, which does not know the car. */
@@ -67,7 +68,7 @@ export class LibraryError extends Error {
   }
 }
 
-/** A module host process could not be started. */
+/** A module host process could not be started, or was lost before it answered. */
 export class ModuleHostError extends Error {
   override readonly name = "ModuleHostError";
 }

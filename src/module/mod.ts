@@ -9,6 +9,7 @@ export {
 export { readElf } from "./elf.ts";
 export { loadErrorLines, ModuleLoadError, type ModuleLoadErrorKind } from "./errors.ts";
 export { SYMBOLS } from "./host/c_abi.ts";
+export { HostedGatewayModule, tryGatewayModule } from "./gateway/hosted_module.ts";
 export type {
   GatewayHostState,
   GatewayModuleSpec,

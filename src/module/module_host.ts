@@ -1,21 +1,19 @@
 // A module host on the server's side: starts, watches and ends the child process. host_contexts.ts
 // keeps its contexts.
 import { type Log, silentLog } from "../log/mod.ts";
-import { type Clock, systemClock, type TimerHandle } from "../time/mod.ts";
+import { systemClock } from "../time/mod.ts";
 import { connectHost, DEFAULT_CALL_TIMEOUT_MS } from "./process/connect_host.ts";
 import type { Blame, ContextListener, ContextSpec, ModuleContext } from "./context.ts";
 import { ModuleLoadError } from "./errors.ts";
-import { type CreatePurpose, FrameKind } from "./wire/frames.ts";
+import type { CreatePurpose } from "./wire/frames.ts";
 import { CONTEXTS_PER_HOST, HostContexts } from "./host_contexts.ts";
 import type { HostState, ModuleHostOptions, ModuleHostSnapshot } from "./host_model.ts";
-import { describeExit, type HostExit, type HostProcess } from "./process/host_process.ts";
-import type { Duplex, FrameChannel } from "./wire/frame_channel.ts";
+import { HostLife } from "./process/host_life.ts";
+import type { HostExit, HostProcess } from "./process/host_process.ts";
+import type { Duplex } from "./wire/frame_channel.ts";
 import type { RemoteContext } from "./remote_context.ts";
 import { CallStatistics } from "./statistics.ts";
-import { halfOfMachineMemory, MemoryWatch, Watchdog } from "./process/watchdog.ts";
 
-/** After the connection has ended, the process has this long to report why; in milliseconds. */
-const EXIT_GRACE_MS = 1000;
 const DEFAULT_DESTROY_TIMEOUT_MS = 5000;
 /** A killed host with this much memory was probably killed by the kernel for it; in bytes. */
 const LARGE_BYTES = 512 * 1024 * 1024;
@@ -30,81 +28,49 @@ export class ModuleHost {
   readonly statistics: CallStatistics;
   /** Resolves when the process has ended and all callbacks were called. */
   readonly exited: Promise<string>;
-  readonly #process: HostProcess;
-  readonly #channel: FrameChannel;
+  readonly #life: HostLife;
   readonly #contexts: HostContexts;
   readonly #log: Log;
-  readonly #clock: Clock;
-  readonly #watchdog: Watchdog;
-  readonly #memory: MemoryWatch;
   readonly #onExit: (reason: string, signal: string | null) => void;
   #state: HostState = "active";
-  #residentBytes = 0;
-  #killReason: string | null = null;
-  #killed = false;
-  /** Killed for its memory. */
-  #outgrown = false;
-  /** The error of the connection. */
-  #broken: string | null = null;
   #stopping: Promise<void> | null = null;
-  #exitTimer: TimerHandle | null = null;
   /** Contexts whose calls took too long. */
   readonly #overdue = new Set<RemoteContext>();
 
   private constructor(process: HostProcess, connection: Duplex, options: ModuleHostOptions) {
-    this.#process = process;
-    this.#log = options.log ?? silentLog;
-    this.#clock = options.clock ?? systemClock;
+    const clock = options.clock ?? systemClock;
+    const log = options.log ?? silentLog;
+    this.#log = log;
     this.#onExit = options.onExit ?? (() => {});
     this.statistics = options.statistics ?? new CallStatistics();
     this.#contexts = new HostContexts(connection, {
       statistics: this.statistics,
-      log: this.#log,
-      clock: this.#clock,
+      log,
+      clock,
       destroyTimeoutMs: options.destroyTimeoutMs ?? DEFAULT_DESTROY_TIMEOUT_MS,
       onBlocked: options.onBlocked ?? (() => {}),
-      onPong: (residentBytes) => {
-        this.#residentBytes = residentBytes;
-        this.#watchdog.answered();
-        this.#memory.seen(residentBytes);
-      },
+      onPong: (residentBytes) => this.#life.answered(residentBytes),
       onOverdue: (context, functionName, elapsedMs) =>
         this.#onOverdue(context, functionName, elapsedMs),
-      onClosed: (error) => this.#onClosed(error),
+      onClosed: (error) => this.#life.disconnected(error),
     });
-    this.#channel = this.#contexts.channel;
-    this.#watchdog = new Watchdog({
+    this.#life = new HostLife({
+      process,
+      channel: this.#contexts.channel,
       timeoutMs: options.moduleCallTimeoutMs ?? DEFAULT_CALL_TIMEOUT_MS,
-      clock: this.#clock,
-      ask: () => {
-        this.#channel.out.frame(FrameKind.PING, 0);
-        this.#channel.flush();
-      },
-      onSilent: (silentMs) => {
-        this.#log.error(`Killing module host ${this.pid}: no answer for ${silentMs} ms`);
-        this.kill(`it did not answer for ${silentMs} ms`);
-      },
-    });
-    const maxBytes = options.maxMemoryBytes ?? 0;
-    this.#memory = new MemoryWatch({
-      maxBytes,
-      warnBytes: options.warnMemoryBytes ?? halfOfMachineMemory(),
-      onExceeded: (bytes) => {
-        this.#outgrown = true;
-        const text = `it has ${inMib(bytes)} of memory: max_host_memory_bytes is ${maxBytes}`;
-        this.#log.error(`Killing module host ${this.pid}: ${text}`);
-        this.kill(text);
-      },
-      onLarge: (bytes) => {
+      maxMemoryBytes: options.maxMemoryBytes ?? 0,
+      warnMemoryBytes: options.warnMemoryBytes,
+      describeLarge: (memory) => {
         const cars = new Set(this.#contexts.snapshot().map(({ car }) => car));
-        this.#log.warning(
-          `Module host ${this.pid} has ${inMib(bytes)} of memory: a module of ${cars.size} ` +
-            `${cars.size === 1 ? "car" : "cars"} may leak (${listOf(cars)}). ` +
-            "With limits.max_host_memory_bytes, such a host is replaced",
-        );
+        return `Module host ${this.pid} has ${memory} of memory: a module of ${cars.size} ` +
+          `${cars.size === 1 ? "car" : "cars"} may leak (${listOf(cars)}). ` +
+          "With limits.max_host_memory_bytes, such a host is replaced";
       },
+      log,
+      clock,
+      onExited: (reason, exit) => this.#onExited(reason, exit),
     });
-    this.exited = process.exited.then((exit) => this.#onExited(exit));
+    this.exited = this.#life.exited;
   }
 
   /**
@@ -115,14 +81,13 @@ export class ModuleHost {
   static async start(options: ModuleHostOptions = {}): Promise<ModuleHost> {
     const { process, connection } = await connectHost(options);
     const host = new ModuleHost(process, connection, options);
-    host.#channel.start();
-    host.#watchdog.start();
+    host.#life.start();
     return host;
   }
 
   /** The host's process id. */
   get pid(): number {
-    return this.#process.pid;
+    return this.#life.pid;
   }
 
   get state(): HostState {
@@ -143,8 +108,8 @@ export class ModuleHost {
       state: this.#state,
       places: this.#contexts.places,
       openCalls: contexts.reduce((sum, context) => sum + context.openCalls, 0),
-      pendingBytes: this.#channel.pendingBytes,
-      residentBytes: this.#residentBytes,
+      pendingBytes: this.#contexts.channel.pendingBytes,
+      residentBytes: this.#life.residentBytes,
       contexts,
     };
   }
@@ -178,10 +143,7 @@ export class ModuleHost {
 
   /** Kills the process (SIGKILL); contexts get the reason with `onLost`. */
   kill(reason: string): void {
-    if (this.#state === "exited") return;
-    this.#killReason ??= reason;
-    this.#killed = true;
-    this.#process.kill();
+    this.#life.kill(reason);
   }
 
   #create(
@@ -193,16 +155,6 @@ export class ModuleHost {
       return Promise.reject(new ModuleLoadError("host", spec, `the host is ${this.#state}`));
     }
     return this.#contexts.create(spec, listener, purpose);
-  }
-
-  #onClosed(error: Error | null): void {
-    if (this.#state === "exited") return;
-    const broken = error === null ? null : `its connection failed: ${error.message}`;
-    this.#broken = broken;
-    this.#watchdog.stop();
-    this.#exitTimer = this.#clock.set(() => {
-      this.kill(broken ?? "it closed its connection and did not exit");
-    }, EXIT_GRACE_MS);
   }
 
   #onOverdue(context: RemoteContext | undefined, functionName: string, elapsedMs: number): void {
@@ -220,14 +172,7 @@ export class ModuleHost {
     if (this.#state === "exited") return;
     this.#state = "stopping";
     await this.#contexts.destroyAll(destroyTimeoutMs);
-    this.#killReason ??= "it was stopped";
-    this.#channel.close();
-    await this.exited;
-  }
-
-  /** A host that has lost its server exits gracefully; a crash breaks the connection as well. */
-  #ownReason(exit: HostExit): string {
-    return exit.code === 0 && this.#broken !== null ? this.#broken : `it ${describeExit(exit)}`;
+    await this.#life.end("it was stopped");
   }
 
   /** Which modules may have caused the end of the process. */
@@ -237,28 +182,19 @@ export class ModuleHost {
       return (context) => this.#overdue.has(context) ? "likely" : "none";
     }
     // The context that was being called need not have taken the memory.
-    if (this.#outgrown) return () => "possible";
-    if (!this.#killed && exit.signal === "SIGKILL") {
+    if (this.#life.outgrown) return () => "possible";
+    if (!this.#life.killed && exit.signal === "SIGKILL") {
       // By an operator, or by the kernel when out of memory.
-      return () => this.#residentBytes >= LARGE_BYTES ? "possible" : "none";
+      return () => this.#life.residentBytes >= LARGE_BYTES ? "possible" : "none";
     }
     return (context) => context.openCalls > 0 ? "likely" : "possible";
   }
 
-  #onExited(exit: HostExit): string {
-    this.#watchdog.stop();
-    if (this.#exitTimer !== null) this.#clock.clear(this.#exitTimer);
+  #onExited(reason: string, exit: HostExit): void {
     this.#state = "exited";
-    this.#channel.close();
-    const reason = this.#killReason ?? this.#ownReason(exit);
     this.#contexts.end(reason, this.#blameOf(exit), this.#stopping === null);
-    this.#onExit(reason, this.#killReason === null ? exit.signal : null);
-    return reason;
+    this.#onExit(reason, this.#life.signalOf(exit));
   }
-}
-
-function inMib(bytes: number): string {
-  return `${Math.round(bytes / (1024 * 1024))} MiB`;
 }
 
 function listOf(cars: ReadonlySet<string>): string {

@@ -33,9 +33,12 @@ Deno.test("FrameKind has a number of its own for everything, from 32 on for what
   const numbers = Object.values(FrameKind);
   assert.equal(new Set(numbers).size, numbers.length);
   const { CREATED, CREATE_FAILED, DONE, COMMAND, DESTROYED, FREED } = FrameKind;
-  const { OVERDUE, NOTICE, PONG, LOADED } = FrameKind;
+  const { OVERDUE, NOTICE, PONG, LOADED, GATEWAY_RETURN, WITHDRAWN } = FrameKind;
   const said = [CREATED, CREATE_FAILED, DONE, COMMAND, DESTROYED, FREED, OVERDUE, NOTICE, PONG];
-  assert.deepEqual(numbers.filter((number) => number >= 32), [...said, LOADED]);
+  assert.deepEqual(numbers.filter((number) => number >= 32), [
+    ...[...said, LOADED],
+    ...[GATEWAY_RETURN, WITHDRAWN],
+  ]);
   assert.ok(numbers.every((number) => number < 256));
 });
 

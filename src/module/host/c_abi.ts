@@ -1,13 +1,20 @@
 // The C interface of modules [MODULE-ABI], System V ABI, 64-bit Linux: functions, return codes, and
-// structs in memory. No other file knows it.
+// structs in memory. Of the server's side, no other file knows it.
 import type { CallOutcome } from "../../protocol/mod.ts";
 import { DEVICE_HEAD_BYTES, type DeviceData } from "../wire/device_data.ts";
+import {
+  addressOf,
+  BUFFER,
+  BUFFER_BYTES,
+  type Bytes,
+  copyFrom,
+  isNull,
+  memory,
+  SCRATCH_BYTES,
+  setBuffer,
+  sizeOf,
+} from "./c_memory.ts";
 import type { InitParameters, PoppedCommand } from "./module.ts";
-
-type Bytes = Uint8Array<ArrayBuffer>;
-
-/** `struct buffer { void *data; size_t size_in_bytes; }` */
-const BUFFER = { struct: ["pointer", "usize"] } as const;
 
 /**
  * `struct device_identification { int module; unsigned device_type; struct buffer device_role;
@@ -139,48 +146,10 @@ export function outcomeOf(code: number): CallOutcome {
 }
 
 /** Sizes of structs, and the offsets of `struct buffer`s in `struct device_identification`. */
-const BUFFER_BYTES = 16;
 const DEVICE_BYTES = 48;
 const KEY_VALUE_BYTES = 32;
 const ROLE_OFFSET = 8;
 const NAME_OFFSET = 24;
-
-/** Strings and data of a call up to this size use memory that is kept; in bytes. */
-const SCRATCH_BYTES = 4096;
-
-/** Memory outside V8's heap, which does not move: even small views have their own buffer. */
-function memory(size: number): Bytes {
-  return new Uint8Array(new ArrayBuffer(size));
-}
-
-function addressOf(bytes: Bytes): number {
-  return Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes)));
-}
-
-/** Writes a `struct buffer`. Addresses in user space fit into a double. */
-function setBuffer(view: DataView, offset: number, address: number, size: number): void {
-  view.setUint32(offset, address >>> 0, true);
-  view.setUint32(offset + 4, Math.floor(address / 0x1_0000_0000), true);
-  view.setUint32(offset + 8, size, true);
-  view.setUint32(offset + 12, 0, true);
-}
-
-function isNull(view: DataView, offset: number): boolean {
-  return view.getUint32(offset, true) === 0 && view.getUint32(offset + 4, true) === 0;
-}
-
-/** The size in a `struct buffer`; 0 when its pointer is NULL. */
-function sizeOf(view: DataView, offset: number): number {
-  if (isNull(view, offset)) return 0;
-  return view.getUint32(offset + 12, true) * 0x1_0000_0000 + view.getUint32(offset + 8, true);
-}
-
-/** Copies what a `struct buffer` points to. */
-function copyFrom(view: DataView, offset: number, target: Bytes): void {
-  if (target.length === 0) return;
-  const pointer = Deno.UnsafePointer.create(view.getBigUint64(offset, true));
-  if (pointer !== null) Deno.UnsafePointerView.copyInto(pointer, target);
-}
 
 /**
  * The arguments of one call at a time on one context: `struct buffer` and

@@ -1,6 +1,5 @@
 // A module in a shared library.
 import type { CallOutcome } from "../../protocol/mod.ts";
-import { LibraryError } from "../errors.ts";
 import type { DeviceData } from "../wire/device_data.ts";
 import {
   CallArguments,
@@ -11,18 +10,8 @@ import {
   outcomeOf,
   SYMBOLS,
 } from "./c_abi.ts";
+import { openLibrary } from "./open_library.ts";
 import type { InitParameters, Module } from "./module.ts";
-
-/**
- * Only the names, all optional, so that every missing one can be reported at once. (A nonblocking
- * function that is optional does not become null, at least in Deno 2.9.6.)
- */
-const PROBES: Deno.ForeignLibraryInterface = Object.fromEntries(
-  Object.keys(SYMBOLS).map((name) => [name, { parameters: [], result: "void", optional: true }]),
-);
-
-/** The process has run out of a resource: EMFILE, ENFILE, ENOMEM. */
-const EXHAUSTION = /Too many open files|Cannot allocate memory/;
 
 /** What `init` made, with the memory for its calls, which is reused from call to call. */
 class NativeContext {
@@ -64,25 +53,10 @@ export class NativeModule implements Module<NativeContext> {
   /**
    * Loads a library.
    *
-   * @throws {LibraryError} `library` with the loader's text, `symbol` with the missing names, or
-   * `host` when this process has used up what the loader needs.
+   * @throws {LibraryError} see {@linkcode openLibrary}.
    */
   static load(this: void, path: string): NativeModule {
-    try {
-      const probes: Record<string, unknown> = Deno.dlopen(path, PROBES).symbols;
-      const missing = Object.keys(SYMBOLS).filter((name) => !probes[name]);
-      if (missing.length > 0) {
-        const names = missing.map((name) => `"${name}"`).join(", ");
-        throw new LibraryError("symbol", `the library has no function ${names}`);
-      }
-      return new NativeModule(Deno.dlopen(path, SYMBOLS));
-    } catch (cause) {
-      if (cause instanceof LibraryError) throw cause;
-      const text = cause instanceof Error ? cause.message : String(cause);
-      // Deno repeats this before the loader's text.
-      const detail = text.replace(/^(Could not open library: )+/, "cannot open library: ");
-      throw new LibraryError(EXHAUSTION.test(detail) ? "host" : "library", detail, { cause });
-    }
+    return new NativeModule(openLibrary(path, SYMBOLS));
   }
 
   getModuleNumber(): number {

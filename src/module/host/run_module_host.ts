@@ -1,83 +1,16 @@
-// The module host: this program under its hidden command, as a child of the server.
-import { VERSION } from "../../version.ts";
-import { connectEndpoint, parseInvitation } from "../wire/endpoint.ts";
-import { LibC } from "./libc.ts";
+// A module host of the server: contexts of modules in shared libraries.
 import { HostServer } from "./host_server.ts";
 import { MemoryTrimmer } from "./memory_trimmer.ts";
 import { NativeModule } from "./native_module.ts";
+import { runHost } from "./run_host.ts";
 
-/** Maximum size of an invitation, which is a short line; in bytes. */
-const MAX_INVITATION_BYTES = 16 * 1024;
-
-/**
- * Serves the server that started this process until it is gone, then ends the process without
- * running libraries' destructors.
- *
- * Returns an exit status only when there is no server (this command is internal), or one of
- * another version.
- */
-export async function runModuleHost(): Promise<number> {
-  const invitation = parseInvitation(await readInvitation());
-  if (invitation === null) {
-    await complain("module-host is started by the server itself");
-    return 2;
-  }
-  if (invitation.version !== VERSION) {
-    await complain(
-      `The program on disk is now version ${VERSION}, the server is ${invitation.version}: restart it`,
-    );
-    return 1;
-  }
-  const libc = new LibC();
-  libc.leadGroup();
-  libc.endGroupWithPipe();
-  // Also when a library has closed the pipe.
-  if (!libc.dieWithParent(invitation.parentPid)) libc.exitNow(1);
-  libc.volunteerForOomKill();
-  ignoreSignals();
-  libc.bufferLines();
-  const connection = await connectEndpoint(invitation);
-  await giveUpPermissions();
-  const { moduleCallTimeoutMs } = invitation;
-  const load = NativeModule.load;
-  const memory = new MemoryTrimmer({ libc });
-  const server = new HostServer(connection, { moduleCallTimeoutMs, load, memory });
-  server.start();
-  await server.closed;
-  libc.exitNow(0);
-  return 0;
-}
-
-/**
- * Ignores signals that libraries send to their process group, and service managers to every process
- * of a service: the parent decides. Registered with the runtime, which later sets its own handlers
- * whatever the system was told.
- */
-function ignoreSignals(): void {
-  for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) {
-    Deno.addSignalListener(signal, () => {});
-  }
-}
-
-async function complain(text: string): Promise<void> {
-  await Deno.stderr.write(new TextEncoder().encode(`${text}\n`));
-}
-
-async function readInvitation(): Promise<string> {
-  const bytes = new Uint8Array(MAX_INVITATION_BYTES);
-  let length = 0;
-  while (length < bytes.length) {
-    const count = await Deno.stdin.read(bytes.subarray(length));
-    if (count === null) break;
-    length += count;
-    if (bytes[length - 1] === 0x0a) break;
-  }
-  return new TextDecoder().decode(bytes.subarray(0, length));
-}
-
-/** After the connection, the program needs only the permission to load libraries. */
-async function giveUpPermissions(): Promise<void> {
-  for (const name of ["net", "read", "write", "run", "env", "sys"] as const) {
-    await Deno.permissions.revoke({ name });
-  }
+/** Runs a host with contexts; see {@linkcode runHost}. */
+export function runModuleHost(): Promise<number> {
+  return runHost(async (connection, libc, { moduleCallTimeoutMs }) => {
+    const load = NativeModule.load;
+    const memory = new MemoryTrimmer({ libc });
+    const server = new HostServer(connection, { moduleCallTimeoutMs, load, memory });
+    server.start();
+    await server.closed;
+  });
 }

@@ -3,11 +3,13 @@ import { deadline, firstOf, systemClock } from "../../time/mod.ts";
 import { VERSION } from "../../version.ts";
 import { Endpoint } from "../wire/endpoint.ts";
 import { ModuleHostError } from "../errors.ts";
-import { describeExit, HostProcess } from "./host_process.ts";
+import { describeExit, type HostKind, HostProcess } from "./host_process.ts";
 import type { Duplex } from "../wire/frame_channel.ts";
 import type { OutputStream } from "./output_lines.ts";
 
 export interface ConnectHostOptions {
+  /** @default {"server"} */
+  readonly kind?: HostKind;
   readonly moduleCallTimeoutMs?: number;
   readonly startTimeoutMs?: number;
   readonly onOutput?: (line: string, stream: OutputStream) => void;
@@ -46,7 +48,7 @@ export async function connectHost(
     process = new HostProcess((line, stream) => {
       failure ??= V8_FAILURE.exec(line)?.[1];
       onOutput(line, stream);
-    });
+    }, options.kind);
     const { address, token } = endpoint;
     const parentPid = Deno.pid;
     const ended = process.exited.then((exit): never => {

@@ -3,6 +3,9 @@ import { systemClock, within } from "../../time/mod.ts";
 import type { Invitation } from "../wire/endpoint.ts";
 import { type OutputStream, readLines } from "./output_lines.ts";
 
+/** Whose modules a host runs. */
+export type HostKind = "server" | "gateway";
+
 /** How a host's process ended. */
 export interface HostExit {
   /** The exit status, or 128 and the signal's number. */
@@ -32,6 +35,15 @@ const HOST_ENVIRONMENT = {
  */
 const PROGRAM = Deno.execPath();
 
+/**
+ * What Deno runs for each kind. Deno loads everything that an entry point could import, so each has
+ * its own.
+ */
+const ENTRIES: Record<HostKind, string> = {
+  server: "../host/main.ts",
+  gateway: "../host/gateway/main.ts",
+};
+
 /** A host in a process of its own. */
 export class HostProcess {
   /** The process id. */
@@ -45,9 +57,12 @@ export class HostProcess {
   /**
    * @throws {Deno.errors.PermissionDenied} without the permission to run this program.
    */
-  constructor(onOutput: (line: string, stream: OutputStream) => void) {
+  constructor(
+    onOutput: (line: string, stream: OutputStream) => void,
+    kind: HostKind = "server",
+  ) {
     this.#child = new Deno.Command(PROGRAM, {
-      args: hostArguments(),
+      args: hostArguments(kind),
       env: HOST_ENVIRONMENT,
       stdin: "piped",
       stdout: "piped",
@@ -113,8 +128,8 @@ export class HostProcess {
  * configuration, lock file, packages and code cache, which a host does not need and which cost
  * time and memory. It gives up the permissions for network and files once it is connected.
  */
-function hostArguments(): string[] {
-  if (Deno.build.standalone) return ["module-host"];
+function hostArguments(kind: HostKind): string[] {
+  if (Deno.build.standalone) return ["module-host", kind];
   return [
     "run",
     "--no-prompt",
@@ -129,7 +144,7 @@ function hostArguments(): string[] {
     "--allow-net",
     "--allow-read",
     "--allow-write",
-    new URL("../host/main.ts", import.meta.url).href,
+    new URL(ENTRIES[kind], import.meta.url).href,
   ];
 }
 

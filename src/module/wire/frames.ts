@@ -28,6 +28,11 @@ export const FrameKind = {
   ACKNOWLEDGE_COMMAND: 12,
   /** A call too large for a frame: is not made, and ends as `not_ok` in its turn. */
   REFUSED_CALL: 13,
+  /**
+   * A call of a gateway: see gateway_frames.ts. Its host has one module, made by CREATE as its only
+   * context, makes one call after the other, and answers WITHDRAW_CALLS with WITHDRAWN.
+   */
+  GATEWAY_CALL: 14,
 
   CREATED: 32,
   /** Argument: index of the kind in `LOAD_ERROR_KINDS`; payload: what is wrong, as text. */
@@ -48,6 +53,10 @@ export const FrameKind = {
   PONG: 40,
   /** The library of a context that is being made is loaded and complete. */
   LOADED: 41,
+  /** The oldest call of a gateway has returned; see gateway_frames.ts. */
+  GATEWAY_RETURN: 42,
+  /** Payload: u32, how many of a gateway's calls, the last ones, will not be made. */
+  WITHDRAWN: 43,
 } as const;
 /** See {@linkcode FrameKind}. */
 export type FrameKind = typeof FrameKind[keyof typeof FrameKind];
@@ -62,10 +71,14 @@ export function mayWithdraw(kind: number, argument: number): boolean {
       argument === 0;
 }
 
-/** Payload of CREATE. */
-export interface CreateRequest {
+/** Payload of CREATE to the host of a gateway. */
+export interface LoadRequest {
   readonly module: number;
   readonly libPath: string;
+}
+
+/** Payload of CREATE. */
+export interface CreateRequest extends LoadRequest {
   readonly parameters: readonly (readonly [key: string, value: string])[];
   readonly waitTimeoutMs: number;
   /** The purpose; the two trials leave no context behind. */
