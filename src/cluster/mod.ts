@@ -12,3 +12,13 @@ export {
   type Ownership,
 } from "./state.ts";
 export { nextDeadline, type Step, step } from "./step.ts";
+export { type CarKeeper, ClusterInstance, type ClusterInstanceOptions } from "./instance.ts";
+export { MemoryCluster, MemoryStore } from "./memory_store.ts";
+export {
+  type ClusterStore,
+  MemberExistsError,
+  type StoreContents,
+  StoreError,
+  type StoreListener,
+} from "./store.ts";
+export { EtcdStore, type EtcdStoreOptions } from "./etcd/etcd_store.ts";
