@@ -162,11 +162,12 @@ export function parseConfig(
   const stateDir = input.common.state_dir;
   const limits = resolvedOf(COMMON.limits, input.common.limits);
   const health = resolvedOf(COMMON.health, input.common.health);
+  const map = resolvedOf(COMMON.map, input.common.map);
   const { company_name: company, send_invalid_command: sendInvalidCommand } = input.common;
   if (
     faults.problems.length > 0 || broker === undefined || company === undefined ||
     sendInvalidCommand === undefined || timeouts === undefined || limits === undefined ||
-    health === undefined
+    health === undefined || map === undefined
   ) {
     throw new ConfigError(source, faults.problems, faults.warnings);
   }
@@ -177,6 +178,7 @@ export function parseConfig(
       timeouts,
       limits,
       health,
+      map,
       sendInvalidCommand,
       logging,
       ...(http === undefined ? {} : { http }),

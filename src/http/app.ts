@@ -34,8 +34,8 @@ const BODY_MS = 5000;
 
 /** Makes the routes. */
 export function createApp(options: AppOptions): Hono<Bindings> {
-  const { source: { clock, log }, health, readiness } = options;
-  const app = createHono(clock, log);
+  const { source: { clock, log, fleet }, health, readiness } = options;
+  const app = createHono(clock, log, () => fleet.config.map.tiles);
   app.use(limitRate(clock), methodNotAllowed({ app, onMethodNotAllowed }));
   app.get("/healthz", (ask) => ask.json(health()));
   app.get("/readyz", (ask) => {

@@ -5,7 +5,7 @@ import type { ServerEvent } from "./api/schemas.ts";
 import type { TimerHandle } from "../time/mod.ts";
 import { RequestError } from "./errors.ts";
 import { EventBuffer } from "./event_buffer.ts";
-import { carSummaries, fleetView, type ViewSource } from "./api/views.ts";
+import { carSummaries, fleetView, positionView, type ViewSource } from "./api/views.ts";
 
 /** Clients at a time. */
 export const MAX_EVENT_CLIENTS = 32;
@@ -99,7 +99,7 @@ export class EventStream implements FleetListener {
     this.#send({ type: "incident", at: this.#now(), change, incident });
   }
 
-  onSecond({ fleet, cars, heardAt }: SecondOfFleet): void {
+  onSecond({ fleet, cars, heardAt, positions }: SecondOfFleet): void {
     this.#tellFleet();
     this.#send({
       type: "rates",
@@ -107,6 +107,7 @@ export class EventStream implements FleetListener {
       fleet,
       cars: Object.fromEntries(cars),
       heardAt: Object.fromEntries(heardAt),
+      positions: Object.fromEntries([...positions].map(([car, it]) => [car, positionView(it)])),
     });
   }
 

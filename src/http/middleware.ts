@@ -26,29 +26,46 @@ export type Bindings = {
   readonly Variables: { readonly caller: Caller };
 };
 
-/** Only content of this server, no script or style in the markup, and not inside another page. */
-export const SECURE_HEADERS: Parameters<typeof secureHeaders>[0] = {
-  contentSecurityPolicy: {
-    defaultSrc: ["'none'"],
-    scriptSrc: ["'self'"],
-    styleSrc: ["'self'"],
-    connectSrc: ["'self'"],
-    imgSrc: ["'self'"],
-    baseUri: ["'none'"],
-    formAction: ["'none'"],
-    frameAncestors: ["'none'"],
-  },
-  permissionsPolicy: { camera: false, geolocation: false, microphone: false },
-  xFrameOptions: "DENY",
-  // Other ports of this machine may serve plain HTTP.
-  strictTransportSecurity: false,
-};
+/**
+ * Only content of this server and images of the tile server, no script or style in the markup, and
+ * not inside another page.
+ *
+ * @param tiles the address of map tiles now; empty: none
+ */
+export function headersFor(tiles: () => string): Parameters<typeof secureHeaders>[0] {
+  return {
+    contentSecurityPolicy: {
+      defaultSrc: ["'none'"],
+      scriptSrc: ["'self'"],
+      styleSrc: ["'self'"],
+      connectSrc: ["'self'"],
+      imgSrc: [() => ["'self'", ...tileSource(tiles())].join(" ")],
+      baseUri: ["'none'"],
+      formAction: ["'none'"],
+      frameAncestors: ["'none'"],
+    },
+    permissionsPolicy: { camera: false, geolocation: false, microphone: false },
+    xFrameOptions: "DENY",
+    // Other ports of this machine may serve plain HTTP.
+    strictTransportSecurity: false,
+  };
+}
+
+/** The scheme, the host and the folder of map tiles, as a source of images. */
+function tileSource(tiles: string): string[] {
+  const [, source] = /^(https?:\/\/[^/]+\/(?:[^?{]*\/)?)/.exec(tiles) ?? [];
+  return source === undefined ? [] : [source];
+}
 
 /** Makes an application without routes: limits, common headers, errors as JSON. */
-export function createHono(clock: Clock, log: Log): Hono<Bindings> {
+export function createHono(
+  clock: Clock,
+  log: Log,
+  tiles: () => string = () => "",
+): Hono<Bindings> {
   const app = new Hono<Bindings>();
   let open = 0;
-  app.use(secureHeaders(SECURE_HEADERS), async (ask, next) => {
+  app.use(secureHeaders(headersFor(tiles)), async (ask, next) => {
     const { env: { dismiss }, req: { raw } } = ask;
     await next();
     const { res } = ask;

@@ -37,6 +37,10 @@ class LastStatuses {
     return this.#statuses.get(id) ?? null;
   }
 
+  list(): SeenStatus[] {
+    return [...this.#statuses.values()];
+  }
+
   set(status: SeenStatus): void {
     this.#forget(status.device);
     this.#statuses.set(status.device, status);
@@ -75,6 +79,11 @@ export class CarDevices {
   /** The last status of a device, perhaps of an earlier session. */
   lastStatusOf(id: string): SeenStatus | null {
     return this.#last.get(id);
+  }
+
+  /** The last status of each device, the newest at the end. */
+  lastStatuses(): SeenStatus[] {
+    return this.#last.list();
   }
 
   /** A status has come. */

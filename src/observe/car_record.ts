@@ -5,6 +5,7 @@ import { type Clock, systemClock } from "../time/mod.ts";
 import { CarDevices } from "./car_devices.ts";
 import { CarHealth } from "./health/car_health.ts";
 import { andSuppressed, type LogLevel, Once } from "../log/mod.ts";
+import { CarPositions } from "./positions.ts";
 import { Ring } from "./ring.ts";
 
 /** How many entries are kept. */
@@ -88,6 +89,7 @@ export function addSeconds(seconds: Iterable<SecondOfCar>): SecondOfCar {
 export class CarRecord {
   readonly health: CarHealth;
   readonly devices = new CarDevices();
+  readonly positions = new CarPositions();
   readonly statuses = new Ring<SeenStatus>(MAX_STATUSES);
   readonly commands = new Ring<SeenCommand>(MAX_COMMANDS);
   readonly events = new Ring<SeenEvent>(MAX_EVENTS);

@@ -7,6 +7,7 @@ import type { StateDirectory } from "../state/mod.ts";
 import { type Clock, every, systemClock, type TimerHandle } from "../time/mod.ts";
 import { addSeconds, CarRecord, QUIET, type SecondOfCar, type SeenEvent } from "./car_record.ts";
 import { FleetHealth, type WatchedFleet } from "./health/fleet_health.ts";
+import type { Position } from "./positions.ts";
 import { type Health, type HealthState, levelOf } from "./health/health.ts";
 import { History } from "./history/history.ts";
 import type {
@@ -28,6 +29,8 @@ export interface SecondOfFleet {
   readonly cars: ReadonlyMap<string, SecondOfCar>;
   /** When gateways were last heard that were heard in that second, by car. */
   readonly heardAt: ReadonlyMap<string, number>;
+  /** Where cars are that told it in that second. */
+  readonly positions: ReadonlyMap<string, Position>;
 }
 
 /** Callbacks for live views. None of these may throw. */
@@ -54,7 +57,12 @@ export class FleetWatch implements ServerSubscriber {
   #stopTicking: () => void = () => {};
   #isStopped = false;
   #heardUntil = 0;
-  #second: SecondOfFleet = { fleet: QUIET, cars: new Map(), heardAt: new Map() };
+  #second: SecondOfFleet = {
+    fleet: QUIET,
+    cars: new Map(),
+    heardAt: new Map(),
+    positions: new Map(),
+  };
 
   constructor(clock: Clock = systemClock) {
     this.#clock = clock;
@@ -214,6 +222,7 @@ export class FleetWatch implements ServerSubscriber {
     const now = this.#clock.now();
     const cars = new Map<string, SecondOfCar>();
     const heardAt = new Map<string, number>();
+    const positions = new Map<string, Position>();
     for (const [car, record] of this.#records) {
       if (fleet.car(car) === undefined) {
         this.#records.delete(car);
@@ -227,6 +236,8 @@ export class FleetWatch implements ServerSubscriber {
       const { lastMessageAt } = record.health;
       if (lastMessageAt !== null && lastMessageAt >= this.#heardUntil) {
         heardAt.set(car, Math.floor(lastMessageAt));
+        const position = record.positions.read(record.devices.lastStatuses(), fleet.config.map);
+        if (position !== undefined) positions.set(car, position);
       }
       const { health } = record;
       const hasChanged = health.second(now, fleet.config.health);
@@ -236,7 +247,7 @@ export class FleetWatch implements ServerSubscriber {
     this.#heardUntil = now;
     for (const { name } of fleet.config.cars) this.record(name);
     this.#judge(this.#records.keys());
-    this.#second = { fleet: addSeconds(cars.values()), cars, heardAt };
+    this.#second = { fleet: addSeconds(cars.values()), cars, heardAt, positions };
     this.history.fleet.add(now, this.#second.fleet, this.count("down") + this.count("degraded"));
     for (const listener of [...this.#listeners]) listener.onSecond(this.#second);
   }

@@ -20,6 +20,7 @@ export type {
   IncidentListener,
 } from "./health/incident.ts";
 export { INCIDENTS_DOCUMENT } from "./health/kept_incidents.ts";
+export type { Position } from "./positions.ts";
 export type { WatchedFleet } from "./health/fleet_health.ts";
 export { IncidentLog } from "./health/incident_log.ts";
 export { type EventQuery, type ListedEvent, MAX_EVENTS } from "./history/event_list.ts";

@@ -106,6 +106,7 @@ Deno.test("runCheck() prints the effective configuration, secrets masked, and re
       settle_ms: 30_000,
       switched_off_ms: 3_600_000,
     },
+    map: { latitude: "latitude", longitude: "longitude", tiles: "", attribution: "" },
     logging: {
       console: { use: true, level: "INFO", format: "text" },
       file: { use: true, level: "INFO", format: "text", path: folder.path },

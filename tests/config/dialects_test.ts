@@ -29,6 +29,7 @@ const LEAST: ServerConfig = {
     settleMs: 30_000,
     switchedOffMs: 3_600_000,
   },
+  map: { latitude: "latitude", longitude: "longitude", tiles: "", attribution: "" },
   sendInvalidCommand: false,
   logging: {
     console: { use: true, level: "INFO", format: "text" },

@@ -11,8 +11,8 @@ import { waitFor } from "../support/wait.ts";
 import { eventOf, Fixture, TestGateway } from "./fixture.ts";
 
 /** Nothing happens to it. */
-function withoutCars({ server: { config: { health } } }: Fixture): WatchedFleet {
-  return { config: { health, cars: [] }, car: () => undefined, missingModules: () => null };
+function withoutCars({ server: { config: { health, map } } }: Fixture): WatchedFleet {
+  return { config: { health, map, cars: [] }, car: () => undefined, missingModules: () => null };
 }
 
 const NONE = { get: () => undefined, areKept: false };

@@ -27,6 +27,8 @@ export interface FixtureOptions {
   readonly http?: Partial<HttpConfig>;
   readonly reload?: Operated["reload"];
   readonly cars?: Readonly<Record<string, unknown>>;
+  /** The section `map`. */
+  readonly map?: Readonly<Record<string, string>>;
   /** Look on beside the operators. */
   readonly subscribers?: readonly TurnSubscriber[];
   /** What survives the fixture; opened already. */
@@ -46,15 +48,21 @@ export class Fixture implements AsyncDisposable {
   readonly #aborts = new Set<AbortController>();
 
   private constructor(
-    { http = {}, cars = { car_a: {}, car_b: {} }, state: stateDirectory, subscribers = [] }:
-      FixtureOptions,
+    {
+      http = {},
+      cars = { car_a: {}, car_b: {} },
+      map = {},
+      state: stateDirectory,
+      subscribers = [],
+    }: FixtureOptions,
   ) {
     const { log, hosts, transports } = this;
     const pauses = this.pauses = new Pauses(stateDirectory, log);
     const config = { address: "127.0.0.1", port: 0, apiKey: KEY, ...http };
     this.operators = new Operators({ config, log, pauses, stateDirectory });
     this.server = new Server({
-      config: load(documented({ cars, mqtt_username: "me", mqtt_password: "swordfish" })).config,
+      config:
+        load(documented({ cars, map, mqtt_username: "me", mqtt_password: "swordfish" })).config,
       log,
       contextsPerHost: 15,
       subscribers: [...this.operators.subscribers, ...subscribers],

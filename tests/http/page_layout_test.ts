@@ -122,6 +122,7 @@ async function happens(server: PageServer, first: CarSummary): Promise<void> {
       fleet: { ...rates, statuses: 123 },
       cars: busy,
       heardAt: {},
+      positions: {},
     },
   );
 }
@@ -214,6 +215,29 @@ chromiumTest(
     assert.deepEqual(tab.complaints, []);
   },
 );
+
+chromiumTest("page of a car shows at once what a device said that is quiet now", async (tab) => {
+  const { page } = tab;
+  const car = someCar("car_1");
+  await using server = PageServer.start([car]);
+  const { devices, statuses, ...detail } = busyDetail(car);
+  const [front, rear] = devices as [DeviceView, DeviceView];
+  const [status] = statuses as [CarDetail["statuses"][number]];
+  const at = Date.now() - 3_600_000;
+  const data = payload("json", '{"battery":81}');
+  const lastStatus = { ...status, at, device: rear.id, counter: 3, data };
+  const quiet = { ...rear, lastStatusAt: at, lastStatusCounter: 3, lastStatus };
+  server.details.set("car_1", {
+    ...detail,
+    devices: [{ ...front, lastStatus: status }, quiet],
+    statuses: [status],
+  });
+  await page.goto(`${server.url}#/cars/car_1`);
+  const card = page.getByRole("region", { name: "Devices" }).getByRole("article")
+    .filter({ hasText: rear.id });
+  await card.getByText("status 3 at").waitFor();
+  assert.deepEqual(await card.locator("dl div").allTextContents(), ["battery81"]);
+});
 
 chromiumTest("page of a car with two devices is three screens of a phone at most", async (tab) => {
   const { page } = tab;

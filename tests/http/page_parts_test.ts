@@ -103,7 +103,14 @@ Deno.test("Fleet draws seconds without an event as a gap, and keeps a minute", (
   fleet.apply({ type: "fleet", ...someFleet(cars, { at }) });
   fleet.takeChanges();
   const second = (ms: number, of: Record<string, CarRates>) =>
-    fleet.apply({ type: "rates", at: at + ms, fleet: NO_RATES, cars: of, heardAt: {} });
+    fleet.apply({
+      type: "rates",
+      at: at + ms,
+      fleet: NO_RATES,
+      cars: of,
+      heardAt: {},
+      positions: {},
+    });
   second(1000, { car_1: rates(4) });
   second(4000, { car_1: rates(8) });
   assert.deepEqual(fleet.histories.get("car_1")?.means, [4, null, null, 8]);
@@ -245,7 +252,14 @@ Deno.test("Fleet knows when gateways were heard", () => {
   const at = Date.now();
   fleet.apply({ type: "fleet", ...someFleet([someCar("car_1"), someCar("car_2")]) });
   const before = fleet.cars.get("car_2")?.lastMessageAt;
-  fleet.apply({ type: "rates", at, fleet: NO_RATES, cars: {}, heardAt: { car_1: at - 5 } });
+  fleet.apply({
+    type: "rates",
+    at,
+    fleet: NO_RATES,
+    cars: {},
+    heardAt: { car_1: at - 5 },
+    positions: {},
+  });
   assert.equal(fleet.cars.get("car_1")?.lastMessageAt, at - 5);
   assert.equal(fleet.cars.get("car_2")?.lastMessageAt, before);
 });

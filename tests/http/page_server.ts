@@ -13,9 +13,10 @@ import type {
   PayloadView,
   Problem,
   ServerEvent,
+  TrackView,
 } from "../../src/http/api/schemas.ts";
 import type { LogInView } from "../../src/http/access/log_in_routes.ts";
-import { SECURE_HEADERS } from "../../src/http/middleware.ts";
+import { headersFor } from "../../src/http/middleware.ts";
 import { assets } from "../../src/http/page/assets.ts";
 import { waitFor } from "../support/wait.ts";
 
@@ -45,6 +46,7 @@ export function someCar(car: string, different: Partial<CarSummary> = {}): CarSu
     connectedDevices: 2,
     modules: [1000],
     rates: NO_RATES,
+    position: null,
     lastIncident: null,
     ...row,
   };
@@ -115,6 +117,7 @@ export function someFleet(cars: readonly CarSummary[], different: Partial<Fleet>
     startedAt: at - 86_400_000,
     health: { down: 0, degraded: 0, waiting: 0, paused: 0, healthy: cars.length },
     openIncidents: [],
+    map: { tiles: "", attribution: "" },
     cars,
     ...different,
   };
@@ -190,6 +193,9 @@ export class PageServer implements AsyncDisposable {
   /** What a new stream begins with. */
   cars: readonly CarSummary[];
   openIncidents: readonly IncidentView[] = [];
+  map: Fleet["map"] = { tiles: "", attribution: "" };
+  /** What `/api/v1/tracks` answers. */
+  tracks: readonly TrackView[] = [];
   readonly #key: string | undefined;
   readonly #streams = new Set<Stream>();
   readonly #encoder = new TextEncoder();
@@ -220,7 +226,7 @@ export class PageServer implements AsyncDisposable {
   /** Listens, on the same port as before. */
   listen(): void {
     const options = { hostname: "127.0.0.1", port: this.#port, onListen() {} };
-    const app = new Hono().use(secureHeaders(SECURE_HEADERS));
+    const app = new Hono().use(secureHeaders(headersFor(() => this.map.tiles)));
     app.all("*", ({ req }) => this.#answer(req.raw));
     this.#server = Deno.serve(options, (request) => app.fetch(request));
     this.#port = this.#server.addr.port;
@@ -280,6 +286,7 @@ export class PageServer implements AsyncDisposable {
     if (pathname === "/login") return this.#session(request.method);
     if (pathname === "/rpc") return this.#call(await request.json());
     if (pathname === "/api/v1/events") return this.#stream();
+    if (pathname === "/api/v1/tracks") return Response.json(this.tracks);
     const detail = this.details.get(decodeURIComponent(pathname.replace("/api/v1/cars/", "")));
     return detail ? Response.json(detail) : refusal(404, "not_found", "No such car is configured");
   }
@@ -300,7 +307,7 @@ export class PageServer implements AsyncDisposable {
   }
 
   #fleet(): Fleet {
-    return someFleet(this.cars, { openIncidents: [...this.openIncidents] });
+    return someFleet(this.cars, { openIncidents: [...this.openIncidents], map: this.map });
   }
 
   #encode(...events: readonly ServerEvent[]): Uint8Array {

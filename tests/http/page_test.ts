@@ -28,7 +28,7 @@ const NETWORK = /^Failed to load resource/;
 
 /** A second in which these cars were busy. */
 function second(fleet: CarRates, cars: Record<string, CarRates>): ServerEvent {
-  return { type: "rates", at: Date.now(), fleet, cars, heardAt: {} };
+  return { type: "rates", at: Date.now(), fleet, cars, heardAt: {}, positions: {} };
 }
 
 /** Nothing was refused by the policy, and no script failed. */

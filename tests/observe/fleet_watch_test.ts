@@ -6,12 +6,14 @@ import { SETTINGS } from "../car/support.ts";
 import { documented, load } from "../config/support.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 
+const { health, map } = load(documented()).config;
+
 Deno.test("FleetWatch forgets cars that the server does not have any more", async () => {
   const clock = new VirtualClock();
   const watch = new FleetWatch(clock);
   const served = new Set(["car_a", "car_b"]);
   watch.start({
-    config: { health: load(documented()).config.health, cars: [] },
+    config: { health, map, cars: [] },
     car: (name) => served.has(name) ? { brokerTrouble: null } : undefined,
     missingModules: () => null,
   });
@@ -36,7 +38,7 @@ Deno.test("FleetWatch forgets the kept history of cars that the configuration ha
   const sample = { statuses: 1, commands: 0, responseMeanMs: 1, responseMaxMs: 1 };
   for (const car of ["car_a", "car_b"]) watch.history.add(car, 0, sample, 0);
   watch.start({
-    config: { health: load(documented()).config.health, cars: [{ name: "car_b" }] },
+    config: { health, map, cars: [{ name: "car_b" }] },
     car: () => undefined,
     missingModules: () => null,
   });

@@ -26,14 +26,14 @@ export class Watched {
   ) {
     this.clock = clock;
     watch = this.watch = watch ?? new FleetWatch(clock);
-    const usual = load(documented()).config.health;
+    const { health: usual, map } = load(documented()).config;
     for (const car of names) {
       const fixture = new CarFixture({ clock, settings: { car }, subscribers: [watch] });
       this.#cars.set(car, fixture);
     }
     watch.listenToIncidents({ onIncident: (change) => this.changes.push(change) });
     watch.start({
-      config: { health: { ...usual, ...health }, cars: names.map((name) => ({ name })) },
+      config: { health: { ...usual, ...health }, map, cars: names.map((name) => ({ name })) },
       car: (name): Car | undefined => this.#cars.get(name)?.car,
       missingModules: (name) => this.missing.get(name) ?? null,
     });

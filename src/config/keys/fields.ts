@@ -75,6 +75,27 @@ export function httpUrl() {
     .refine((text) => URL.canParse(text), { error: what });
 }
 
+/** Names from the outside to the inside of a JSON value, parted by dots. */
+export function jsonPath() {
+  return patternText(
+    "names parted by dots, such as position.latitude",
+    /^[^\s.]+(?:\.[^\s.]+)*$/,
+  );
+}
+
+/** The address of map tiles; empty: none. It goes into a Content-Security-Policy, so no separators. */
+export function tileUrl() {
+  const what =
+    "a URL that begins with http:// or https:// and has {z}, {x} and {y} after the host, or an empty string";
+  return patternText(what, /^(?:https?:\/\/[A-Za-z0-9.:[\]-]+\/[^\s;,'"#]*)?$/)
+    .refine(
+      (text) =>
+        text === "" ||
+        (URL.canParse(text) && ["{z}", "{x}", "{y}"].every((it) => text.includes(it))),
+      { error: what },
+    );
+}
+
 /** A part of a whole. */
 export function share() {
   const error = "a number from 0 to 1";

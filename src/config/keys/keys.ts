@@ -98,6 +98,27 @@ export const HEALTH = {
   }),
 };
 
+/** Where cars are, for the map of the page. */
+export const MAP = {
+  latitude: key(field.jsonPath().default("latitude"), {
+    doc: "Path of the latitude, in degrees, in the JSON of a status",
+    takes: "at_once",
+  }),
+  longitude: key(field.jsonPath().default("longitude"), {
+    doc: "Path of the longitude, in degrees, in the JSON of a status",
+    takes: "at_once",
+  }),
+  tiles: key(field.tileUrl().default(""), {
+    doc:
+      "Server of map tiles, such as https://tile.openstreetmap.org/{z}/{x}/{y}.png, which browsers ask; empty: a plain plot, and no other server is asked",
+    takes: "at_once",
+  }),
+  attribution: key(field.text("a string").default(""), {
+    doc: "Whom the map names as the source of its tiles",
+    takes: "at_once",
+  }),
+};
+
 const CREDENTIALS = {
   mqtt_username: key(field.filledText("a string").optional(), {
     doc: "User name for the broker",
@@ -399,6 +420,7 @@ export const COMMON = {
   }),
   limits: section("limits", "Limits of each car or module host", LIMITS),
   health: section("health", "When a car is degraded, judged while http or webhook is on", HEALTH),
+  map: section("map", "The map of the page: where cars are, found in their statuses", MAP),
   logging: optionalSection("logging", "Where log lines go", LOGGING),
   http: optionalSection("http", "Page, API and metrics for operators; off when absent", HTTP),
   opentelemetry: optionalSection(

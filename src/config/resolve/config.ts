@@ -1,6 +1,6 @@
 // The resolved configuration, the same whatever the dialect [CONFIG-DIALECTS].
 import type { ResolvedOf } from "../keys/key.ts";
-import type { HEALTH, LIMITS } from "../keys/keys.ts";
+import type { HEALTH, LIMITS, MAP } from "../keys/keys.ts";
 import type { LoggingConfig } from "../../log/mod.ts";
 import type { Endpoint, TlsFiles } from "../../net/mod.ts";
 
@@ -12,6 +12,8 @@ export interface ServerConfig {
   readonly limits: Limits;
   /** When a car is degraded. */
   readonly health: ResolvedOf<typeof HEALTH>;
+  /** Where positions of cars are found, and what they are shown on. */
+  readonly map: MapConfig;
   /** Whether a command whose device names another module is sent anyway. */
   readonly sendInvalidCommand: boolean;
   readonly logging: LoggingConfig;
@@ -31,6 +33,9 @@ export interface ServerConfig {
 
 /** The section `limits`, by the names of its keys in camel case. */
 export type Limits = ResolvedOf<typeof LIMITS>;
+
+/** The section `map`. */
+export type MapConfig = ResolvedOf<typeof MAP>;
 
 /** How to reach the broker. */
 export interface BrokerConfig extends Endpoint {

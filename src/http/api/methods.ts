@@ -24,6 +24,7 @@ import {
   OpenRpc,
   OperatedCars,
   ReloadReport,
+  TrackView,
 } from "./schemas.ts";
 import {
   CAR,
@@ -37,7 +38,14 @@ import { eventsCsv } from "./events_csv.ts";
 import { openRpcDocument } from "./describe.ts";
 import { RpcError } from "../errors.ts";
 import { RPC_ERRORS, RpcCode } from "./json_rpc.ts";
-import { carDetail, carList, carSummaries, historyView, type ViewSource } from "./views.ts";
+import {
+  carDetail,
+  carList,
+  carSummaries,
+  historyView,
+  trackViews,
+  type ViewSource,
+} from "./views.ts";
 
 export type OperatedCar = Pick<Car, "restart" | "pause" | "resume">;
 
@@ -124,6 +132,14 @@ export const METHODS: readonly Method[] = [
     params: CAR,
     result: CarDetail,
     run: ({ car }, source) => carDetail(source, car) ?? noSuchCar(car),
+  }),
+  define({
+    name: "track.list",
+    summary: "Where the cars that tell their position have been lately",
+    scope: "read",
+    rest: { verb: "GET", path: "/api/v1/tracks" },
+    result: z.array(TrackView).readonly(),
+    run: (_, source) => trackViews(source),
   }),
   ...operate(
     "restart",

@@ -129,6 +129,24 @@ export const PauseView = z.object({
 }).meta({ id: "PauseView", description: "Who paused a car, when and why" });
 export type PauseView = z.infer<typeof PauseView>;
 
+const latitude = () => z.number().min(-90).max(90).describe("degrees, WGS 84");
+const longitude = () => z.number().min(-180).max(180).describe("degrees, WGS 84");
+
+export const PositionView = z.object({
+  latitude: latitude(),
+  longitude: longitude(),
+  at: time().describe("when the car told it"),
+  device: z.string().describe("the device that told it: module/type/role"),
+}).meta({ id: "PositionView", description: "Where a car is, as one of its statuses says" });
+export type PositionView = z.infer<typeof PositionView>;
+
+export const TrackView = z.object({
+  car: z.string(),
+  points: list(z.array(z.number()).length(2).readonly())
+    .describe("latitude and longitude, the oldest first, at most 30, at most one in 10 s"),
+}).meta({ id: "TrackView", description: "Where a car has been lately" });
+export type TrackView = z.infer<typeof TrackView>;
+
 export const CarSummary = z.object({
   car: z.string(),
   state: z.enum(STATE_NAMES),
@@ -136,6 +154,8 @@ export const CarSummary = z.object({
   health: HealthView,
   lastMessageAt: time().nullable()
     .describe("when the gateway was last heard; null: not since the server started"),
+  position: PositionView.nullable()
+    .describe("the last known one; null: no status had any, see `map` of the configuration"),
   paused: z.boolean().describe("by an operator: no gateway is answered until it is resumed"),
   pause: PauseView.nullable().describe("null while it is not paused"),
   brokerConnected: z.boolean(),
@@ -155,6 +175,10 @@ const Fleet = z.object({
   startedAt: time(),
   health: z.record(z.enum(HEALTH_STATES), count()).describe("cars by health"),
   openIncidents: list(IncidentView).describe("newest first, at most 100"),
+  map: z.object({
+    tiles: z.string().describe("address of map tiles; empty: none"),
+    attribution: z.string().describe("whom the map names as their source"),
+  }).describe("what positions are shown on"),
   cars: list(CarSummary).describe("in the order of the configuration"),
 });
 export type Fleet = z.infer<typeof Fleet>;
@@ -402,6 +426,8 @@ export const RatesEvent = z.object({
   cars: z.record(z.string(), CarRates).readonly(),
   heardAt: z.record(z.string(), time()).readonly()
     .describe("when gateways were last heard that were heard in that second"),
+  positions: z.record(z.string(), PositionView).readonly()
+    .describe("where cars are that told it in that second"),
 }).meta({ id: "RatesEvent" });
 export type RatesEvent = z.infer<typeof RatesEvent>;
 

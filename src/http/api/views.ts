@@ -8,6 +8,7 @@ import {
   HEALTH_STATES,
   healthOf,
   type HealthState,
+  type Position,
   QUIET,
   type SeenCommand,
   type SeenStatus,
@@ -30,7 +31,9 @@ import type {
   Fleet,
   HistoryView,
   ModuleView,
+  PositionView,
   StatusView,
+  TrackView,
 } from "./schemas.ts";
 import { payloadView } from "./payload_view.ts";
 
@@ -53,7 +56,7 @@ export interface ViewSource {
 /** The whole fleet. */
 export function fleetView(source: ViewSource): Fleet {
   const { fleet, clock, startedAt } = source;
-  const { company } = fleet.config;
+  const { company, map: { tiles, attribution } } = fleet.config;
   const modules = modulesByCar(fleet.config);
   const cars = fleet.snapshot().cars
     .map((car) => summary(car, modules.get(car.car) ?? [], source));
@@ -64,6 +67,7 @@ export function fleetView(source: ViewSource): Fleet {
     startedAt,
     health: countsByHealth(cars.map(({ health }) => health)),
     openIncidents: source.watch.incidents.list({ state: "open" }),
+    map: { tiles, attribution },
     cars,
   };
 }
@@ -164,6 +168,26 @@ export function historyView(
   return { span, stepMs: SPANS[span].stepMs, at: Math.floor(now), points };
 }
 
+/** Where cars have been lately; those without a position are left out. */
+export function trackViews({ watch, fleet }: ViewSource): TrackView[] {
+  return fleet.config.cars.flatMap(({ name: car }) => {
+    const { positions } = watch.record(car);
+    if (positions.last === null) return [];
+    const points = [...positions.track(), positions.last];
+    return [{ car, points: points.map((it) => [rounded(it.latitude), rounded(it.longitude)]) }];
+  });
+}
+
+/** A position as exact as a map can show it. */
+export function positionView({ latitude, longitude, at, device }: Position): PositionView {
+  return { latitude: rounded(latitude), longitude: rounded(longitude), at, device };
+}
+
+/** To a tenth of a meter. */
+function rounded(degrees: number): number {
+  return Math.round(degrees * 1e6) / 1e6;
+}
+
 /** How many cars are in each state of health. */
 function countsByHealth(all: readonly Health[]): Fleet["health"] {
   const counts = Object.fromEntries(HEALTH_STATES.map((state) => [state, 0])) as Fleet["health"];
@@ -177,7 +201,7 @@ function summary(
   { watch, pauses }: ViewSource,
 ): CarSummary {
   const pause = pauses.get(car.car);
-  const { lastMessageAt } = watch.record(car.car).health;
+  const { health: { lastMessageAt }, positions } = watch.record(car.car);
   const incident = watch.incidents.lastOf(car.car);
   return {
     car: car.car,
@@ -185,6 +209,7 @@ function summary(
     since: car.since,
     health: watch.healthOf(car.car),
     lastMessageAt: lastMessageAt === null ? null : Math.floor(lastMessageAt),
+    position: positions.last === null ? null : positionView(positions.last),
     paused: car.paused,
     pause: pause === undefined ? null : { ...pause, kept: pauses.areKept },
     brokerConnected: car.brokerConnected,

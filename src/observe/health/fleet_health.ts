@@ -2,6 +2,7 @@
 // incidents.
 import type { BrokerTrouble } from "../../transport/mod.ts";
 import type { HostLoss, MissingModules } from "../../server/mod.ts";
+import type { PositionPaths } from "../positions.ts";
 import type { CarHealth } from "./car_health.ts";
 import { type Health, type Thresholds, type Trouble } from "./health.ts";
 import { HostCrash } from "./host_crash.ts";
@@ -21,6 +22,7 @@ const RETELL_MS = 10_000;
 export interface WatchedFleet {
   readonly config: {
     readonly health: Thresholds;
+    readonly map: PositionPaths;
     readonly cars: readonly { readonly name: string }[];
   };
   car(name: string): { readonly brokerTrouble: BrokerTrouble | null } | undefined;

@@ -87,11 +87,15 @@ export class DeviceCards {
     this.#cards = new Map(car.devices.map(({ id }) => [id, before.get(id) ?? new Card()]));
     const keyOf = (/** @type {StatusView} */ { at, device, counter }) =>
       `${at} ${counter} ${device}`;
-    for (const status of car.statuses.toReversed()) {
+    // A device that is quiet beside a busy one has no status among the latest.
+    const last = car.devices.flatMap(({ lastStatus }) => lastStatus ?? []);
+    const isListed = new Set(car.statuses.map(keyOf));
+    const older = last.filter((status) => !isListed.has(keyOf(status)));
+    for (const status of [...older, ...car.statuses.toReversed()]) {
       const isNew = !this.#seen.has(keyOf(status)) || !before.has(status.device);
       if (isNew) this.#cards.get(status.device)?.add(status);
     }
-    this.#seen = new Set(car.statuses.map(keyOf));
+    this.#seen = new Set([...isListed, ...older.map(keyOf)]);
     for (const device of car.devices) this.#cards.get(device.id)?.show(device, now);
     this.#empty.hidden = car.devices.length > 0;
     keepChildren(
