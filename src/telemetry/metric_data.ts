@@ -6,41 +6,70 @@ import { FAMILIES, type Family, type Histogram, PREFIX, type Scrape } from "../o
 type Time = [seconds: number, nanoseconds: number];
 
 /**
- * All metrics that have a value, under the names that they have in Prometheus.
+ * All metrics that have a value, under the names that they have in Prometheus. Each batch is made
+ * when it is asked for.
  *
  * @param now When they were read, in milliseconds since the epoch.
+ * @param maxPoints Of one batch; a metric with more is in several.
  */
-export function metricData(scrape: Scrape, now: number): MetricData[] {
+export function* metricBatches(
+  scrape: Scrape,
+  now: number,
+  maxPoints: number,
+): Generator<MetricData[]> {
   const startTime = timeOf(scrape.process.startedAt);
   const endTime = timeOf(now);
-  return FAMILIES.map((family): MetricData => {
-    const { name, help: description, samples } = family;
-    const unit = unitOf(family);
-    const common = {
-      descriptor: { name: PREFIX + name, description, unit, valueType: ValueType.DOUBLE },
-      aggregationTemporality: AggregationTemporality.CUMULATIVE,
-    };
-    const numbers = [];
-    const histograms = [];
-    for (const { labels, value } of samples(scrape)) {
-      const attributes = attributesOf(labels);
-      if (typeof value === "number") numbers.push({ startTime, endTime, attributes, value });
-      else histograms.push({ startTime, endTime, attributes, value: histogramOf(value) });
+  let batch: MetricData[] = [];
+  let left = maxPoints;
+  for (const family of FAMILIES) {
+    let points: Point[] = [];
+    for (const { labels, value } of family.samples(scrape)) {
+      points.push({ startTime, endTime, attributes: attributesOf(labels), value });
+      if (--left > 0) continue;
+      yield [...batch, metricOf(family, points)];
+      batch = [];
+      points = [];
+      left = maxPoints;
     }
-    switch (family.type) {
-      case "counter":
-        return {
-          ...common,
-          dataPointType: DataPointType.SUM,
-          isMonotonic: true,
-          dataPoints: numbers,
-        };
-      case "gauge":
-        return { ...common, dataPointType: DataPointType.GAUGE, dataPoints: numbers };
-      case "histogram":
-        return { ...common, dataPointType: DataPointType.HISTOGRAM, dataPoints: histograms };
-    }
-  }).filter(({ dataPoints }) => dataPoints.length > 0);
+    if (points.length > 0) batch.push(metricOf(family, points));
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** One value of a metric. */
+interface Point {
+  readonly startTime: Time;
+  readonly endTime: Time;
+  readonly attributes: Record<string, string>;
+  readonly value: number | Histogram;
+}
+
+function metricOf(family: Family, points: readonly Point[]): MetricData {
+  const { name, help: description } = family;
+  const unit = unitOf(family);
+  const common = {
+    descriptor: { name: PREFIX + name, description, unit, valueType: ValueType.DOUBLE },
+    aggregationTemporality: AggregationTemporality.CUMULATIVE,
+  };
+  const numbers = [];
+  const histograms = [];
+  for (const { value, ...point } of points) {
+    if (typeof value === "number") numbers.push({ ...point, value });
+    else histograms.push({ ...point, value: histogramOf(value) });
+  }
+  switch (family.type) {
+    case "counter":
+      return {
+        ...common,
+        dataPointType: DataPointType.SUM,
+        isMonotonic: true,
+        dataPoints: numbers,
+      };
+    case "gauge":
+      return { ...common, dataPointType: DataPointType.GAUGE, dataPoints: numbers };
+    case "histogram":
+      return { ...common, dataPointType: DataPointType.HISTOGRAM, dataPoints: histograms };
+  }
 }
 
 /** As in UCUM. */

@@ -3,7 +3,6 @@ import { OTLPMetricExporter } from "@opentelemetry/exporter-metrics-otlp-http";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
 import { CompressionAlgorithm } from "@opentelemetry/otlp-exporter-base";
 import { resourceFromAttributes } from "@opentelemetry/resources";
-import { MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
 import { BatchSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 import { hostname } from "node:os";
 import type { TurnSubscriber } from "../car/mod.ts";
@@ -13,12 +12,12 @@ import { MetricSource } from "../observe/mod.ts";
 import type { ServerSnapshot } from "../server/mod.ts";
 import { type Clock, systemClock, within } from "../time/mod.ts";
 import { VERSION } from "../version.ts";
-import { metricData } from "./metric_data.ts";
+import { MetricExport } from "./metric_export.ts";
 import { Traces } from "./traces.ts";
 
 /** Deadline for what is sent last when stopping, in milliseconds. */
 const STOP_MS = 1500;
-/** Deadline for a request and its repetitions, in milliseconds; at most half of the pause between two. */
+/** Deadline for a request and its repetitions, in milliseconds. */
 const REQUEST_MS = 10_000;
 /** Requests at a time; with more, the collector is too slow, and what is new is lost. */
 const MAX_REQUESTS = 4;
@@ -48,6 +47,7 @@ export class Telemetry {
   readonly #options: TelemetryOptions;
   readonly #clock: Clock;
   readonly #once: Once;
+  readonly #metricExport: MetricExport | undefined;
   readonly #providers: readonly { shutdown(): Promise<void> }[];
 
   constructor(options: TelemetryOptions) {
@@ -64,7 +64,7 @@ export class Telemetry {
       "external_server.company": options.company,
     });
     const subscribers: TurnSubscriber[] = [];
-    const providers = [];
+    const providers: { shutdown(): Promise<void> }[] = [];
     if (traceRatio > 0) {
       const exporter = this.#told(new OTLPTraceExporter(this.#requests("traces")), "traces");
       const processor = new BatchSpanProcessor({ exporter, maxQueueSize: MAX_SPANS });
@@ -76,13 +76,18 @@ export class Telemetry {
     }
     if (metricsIntervalMs > 0) {
       subscribers.push(this.metrics);
-      const reader = new PeriodicExportingMetricReader({
+      this.#metricExport = new MetricExport({
         exporter: this.#told(new OTLPMetricExporter(this.#requests("metrics")), "metrics"),
-        exportIntervalMillis: metricsIntervalMs,
-        exportTimeoutMillis: Math.min(REQUEST_MS, metricsIntervalMs),
-        metricProducers: [{ collect: () => Promise.resolve(this.#collect(resource)) }],
+        resource,
+        intervalMs: metricsIntervalMs,
+        look: () => {
+          const server = options.look();
+          return server && this.metrics.scrape(server);
+        },
+        clock,
+        onDefect: (error) => this.#onFailure("metrics", error),
       });
-      providers.push(new MeterProvider({ resource, readers: [reader] }));
+      providers.push(this.#metricExport);
     }
     this.subscribers = subscribers;
     this.#providers = providers;
@@ -90,6 +95,7 @@ export class Telemetry {
 
   start(): void {
     this.metrics.start();
+    this.#metricExport?.start();
     this.#options.log.info(() => `Sending telemetry to "${this.#options.config.endpoint}"`);
   }
 
@@ -111,14 +117,6 @@ export class Telemetry {
     };
   }
 
-  #collect(resource: ReturnType<typeof resourceFromAttributes>) {
-    const server = this.#options.look();
-    const now = this.#clock.now();
-    const metrics = server === undefined ? [] : metricData(this.metrics.scrape(server), now);
-    const scope = { name: "external-server", version: VERSION };
-    return { resourceMetrics: { resource, scopeMetrics: [{ scope, metrics }] }, errors: [] };
-  }
-
   /** Logs what could not be sent; the packages do not report it. */
   #told<E extends Exporter & { export(items: never, done: (result: Result) => void): void }>(
     exporter: E,
@@ -133,11 +131,11 @@ export class Telemetry {
     return exporter;
   }
 
-  #onFailure(what: string, error: Error | undefined): void {
+  #onFailure(what: string, error: unknown): void {
     const count = this.#once.ask(what);
     if (count === undefined) return;
     const { log, config: { endpoint } } = this.#options;
-    const reason = error?.message ?? "unknown reason";
+    const reason = error instanceof Error ? error.message : "unknown reason";
     log.warning(`Cannot send ${what} to "${endpoint}": ${reason}${andSuppressed(count)}`);
   }
 }

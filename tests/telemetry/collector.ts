@@ -42,16 +42,25 @@ export interface MetricDatum {
 /** `await using collector = new Collector()`. */
 export class Collector implements AsyncDisposable {
   readonly spans: SpanData[] = [];
-  /** The newest value of each. */
-  metrics: readonly MetricDatum[] = [];
+  /** By request. */
+  readonly batches: (readonly MetricDatum[])[] = [];
   readonly resources: Resource[] = [];
   readonly authorizations = new Set<string | null>();
   /** What it answers. */
   status = 200;
   requests = 0;
+  /** Answers wait for it. */
+  until = Promise.resolve();
+  /** Resolves with the first request. */
+  readonly begun = Promise.withResolvers<void>();
   readonly #server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, (request) => {
     return this.#take(request);
   });
+
+  /** What came last. */
+  get metrics(): readonly MetricDatum[] {
+    return this.batches.at(-1) ?? [];
+  }
 
   get url(): string {
     return `http://127.0.0.1:${this.#server.addr.port}`;
@@ -63,6 +72,8 @@ export class Collector implements AsyncDisposable {
 
   async #take(request: Request): Promise<Response> {
     this.requests++;
+    this.begun.resolve();
+    await this.until;
     assert.equal(request.method, "POST");
     assert.equal(request.headers.get("content-type"), "application/json");
     assert.equal(request.headers.get("content-encoding"), "gzip");
@@ -80,7 +91,7 @@ export class Collector implements AsyncDisposable {
       case "/v1/metrics":
         for (const { resource, scopeMetrics } of body.resourceMetrics) {
           this.resources.push(resource);
-          for (const { metrics } of scopeMetrics) this.metrics = metrics;
+          for (const { metrics } of scopeMetrics) this.batches.push(metrics);
         }
         break;
       default:

@@ -2,15 +2,21 @@
 import assert from "node:assert/strict";
 import { hostname } from "node:os";
 import { Telemetry } from "../../src/telemetry/telemetry.ts";
+import type { Clock } from "../../src/time/clock.ts";
 import { VERSION } from "../../src/version.ts";
 import { FRONT } from "../car/support.ts";
-import { Fixture, TestGateway } from "../http/fixture.ts";
+import { Fixture, type FixtureOptions, TestGateway } from "../http/fixture.ts";
 import { ListLog } from "../support/list_log.ts";
-import { settled } from "../support/virtual_clock.ts";
+import { settled, VirtualClock } from "../support/virtual_clock.ts";
+import { waitFor } from "../support/wait.ts";
 import { attributesOf, Collector, type SpanData } from "./collector.ts";
 
 /** A server whose car_a has a session, and its telemetry. */
-async function traced(collector: Pick<Collector, "url">, different: object = {}) {
+async function traced(
+  collector: Pick<Collector, "url">,
+  different: object = {},
+  { clock, cars }: { clock?: Clock; cars?: FixtureOptions["cars"] } = {},
+) {
   const log = new ListLog();
   const look: { fixture?: Fixture } = {};
   const telemetry = new Telemetry({
@@ -24,9 +30,10 @@ async function traced(collector: Pick<Collector, "url">, different: object = {})
     company: "company",
     log,
     look: () => look.fixture?.server.snapshot(),
+    ...(clock && { clock }),
   });
   const { subscribers } = telemetry;
-  const fixture = look.fixture = (await Fixture.start({ subscribers })).up();
+  const fixture = look.fixture = (await Fixture.start({ subscribers, ...(cars && { cars }) })).up();
   telemetry.metrics.health = fixture.operators.watch;
   telemetry.start();
   const gateway = await new TestGateway(fixture, "car_a").run([FRONT]);
@@ -139,6 +146,47 @@ Deno.test("Telemetry sends the metrics that Prometheus gets, with the same value
   assert.equal(times.bucketCounts?.reduce((sum, one) => sum + one, 0), 6);
   assert.equal(ofName("status_response_seconds")?.unit, "s");
   assert.equal(ofName("resident_memory_bytes")?.unit, "By");
+});
+
+Deno.test("Telemetry sends the metrics of a large fleet in several requests, each point once", async () => {
+  await using collector = new Collector();
+  const names = Array.from({ length: 150 }, (_, index) => `car_${index}`);
+  const cars = Object.fromEntries([...names, "car_a"].map((name) => [name, {}]));
+  const { fixture, telemetry } = await traced(collector, {}, { cars });
+  await using _ = fixture;
+  await telemetry.stop();
+  const sizes = collector.batches.map((metrics) =>
+    metrics.flatMap(({ sum, gauge, histogram }) => (sum ?? gauge ?? histogram)?.dataPoints ?? [])
+      .length
+  );
+  assert.ok(sizes.length > 1, `${sizes}`);
+  assert.deepEqual(sizes.slice(0, -1), new Array(sizes.length - 1).fill(2000));
+  for (const name of ["car_health", "statuses_received_total", "mqtt_sent_bytes_total"]) {
+    const found = collector.batches.flat()
+      .filter((metric) => metric.name === `external_server_${name}`)
+      .flatMap(({ sum, gauge }) => (sum ?? gauge)?.dataPoints ?? [])
+      .map((point) => attributesOf(point)["car"]);
+    assert.deepEqual(found, [...names, "car_a"], name);
+  }
+});
+
+Deno.test("Telemetry sends metrics at intervals, and not before those from before are sent", async () => {
+  const held = Promise.withResolvers<void>();
+  await using collector = new Collector();
+  collector.until = held.promise;
+  const clock = new VirtualClock();
+  const options = { metricsIntervalMs: 5000, traceRatio: 0 };
+  const { fixture, telemetry } = await traced(collector, options, { clock });
+  await using _ = fixture;
+  assert.equal(collector.requests, 0);
+  await clock.advance(5000);
+  await waitFor(collector.begun.promise, "a request");
+  await clock.advance(20_000);
+  assert.equal(collector.requests, 1);
+  held.resolve();
+  await telemetry.stop();
+  assert.equal(collector.requests, 2);
+  assert.equal(clock.timers, 0);
 });
 
 Deno.test("Telemetry sends neither traces nor metrics when they are turned off", async () => {
