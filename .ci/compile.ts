@@ -50,6 +50,8 @@ const FLAGS = [
 const EMBEDDED = [
   "examples/module/example_module.c",
   "examples/module/fleet_module.h",
+  "examples/module/gateway_module.c",
+  "examples/module/fleet_gateway_module.h",
   "src/http/page/static",
 ];
 

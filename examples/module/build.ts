@@ -1,12 +1,24 @@
-// Builds the example module with the C compiler of this machine.
+// Builds the two sides of the example module with the C compiler of this machine.
 //
 // In a compiled program the sources are embedded, where a compiler cannot read them: there, and
 // where the checkout cannot be written, everything happens in a temporary folder.
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const SOURCES = ["example_module.c", "fleet_module.h"] as const;
-const NAME = "example_module.so";
+/** A library, and what it is made from; the source to compile comes first. */
+interface Library {
+  readonly name: string;
+  readonly sources: readonly [string, ...string[]];
+}
+
+const SERVER_SIDE: Library = {
+  name: "example_module.so",
+  sources: ["example_module.c", "fleet_module.h"],
+};
+const GATEWAY_SIDE: Library = {
+  name: "gateway_module.so",
+  sources: ["gateway_module.c", "fleet_gateway_module.h"],
+};
 
 /** The example module could not be built; the message says what to do. */
 export class ExampleBuildError extends Error {
@@ -32,28 +44,38 @@ export interface ExampleModule extends AsyncDisposable {
  * @throws {ExampleBuildError} without a C compiler, saying what to install, or with the compiler's
  * own words.
  */
-export async function buildExampleModule(options: BuildOptions = {}): Promise<ExampleModule> {
+export function buildExampleModule(options: BuildOptions = {}): Promise<ExampleModule> {
+  return buildLibrary(SERVER_SIDE, options);
+}
+
+/** Builds the side of the example module that a Module Gateway loads, as {@linkcode buildExampleModule}. */
+export function buildGatewayModule(options: BuildOptions = {}): Promise<ExampleModule> {
+  return buildLibrary(GATEWAY_SIDE, options);
+}
+
+async function buildLibrary(library: Library, options: BuildOptions): Promise<ExampleModule> {
   const { compiler = "cc", folder = source("build") } = options;
-  const path = join(folder, NAME);
-  const changed = Math.max(...await Promise.all(SOURCES.map((name) => modified(source(name)))));
+  const { name, sources } = library;
+  const path = join(folder, name);
+  const changed = Math.max(...await Promise.all(sources.map((file) => modified(source(file)))));
   if (await modified(path) > changed) return { path, [Symbol.asyncDispose]: nothingLeft };
   if (!Deno.build.standalone && await isWritable(folder)) {
-    await build(compiler, source(SOURCES[0]), path);
+    await build(compiler, source(sources[0]), path);
     return { path, [Symbol.asyncDispose]: nothingLeft };
   }
-  return await buildApart(compiler);
+  return await buildApart(library, compiler);
 }
 
 /** Builds from a copy of the sources; the folder goes with the module. */
-async function buildApart(compiler: string): Promise<ExampleModule> {
+async function buildApart({ name, sources }: Library, compiler: string): Promise<ExampleModule> {
   const folder = await temporaryFolder();
   const remove = () => Deno.remove(folder, { recursive: true });
   try {
-    for (const name of SOURCES) {
-      await Deno.writeTextFile(join(folder, name), await Deno.readTextFile(source(name)));
+    for (const file of sources) {
+      await Deno.writeTextFile(join(folder, file), await Deno.readTextFile(source(file)));
     }
-    const path = join(folder, NAME);
-    await build(compiler, join(folder, SOURCES[0]), path);
+    const path = join(folder, name);
+    await build(compiler, join(folder, sources[0]), path);
     return { path, [Symbol.asyncDispose]: remove };
   } catch (error) {
     await remove();

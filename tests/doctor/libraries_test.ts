@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { CarConfig } from "../../src/config/resolve/config.ts";
 import type { Finding } from "../../src/doctor/findings.ts";
-import { checkLibraries } from "../../src/doctor/libraries/libraries.ts";
+import { checkLibraries, refusedGatewayLibraries } from "../../src/doctor/libraries/libraries.ts";
 import { localBroker } from "../support/mqtt_peers.ts";
 import { TempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
@@ -104,4 +104,25 @@ __attribute__((constructor)) static void crash(void) {
     /init was not called: the library is unusable/,
   );
   assert.ok(withStatus(findings, "ok").includes("init returned a context, destroy ended it"));
+});
+
+Deno.test("refusedGatewayLibraries() names libraries that a gateway cannot use, and only those", async () => {
+  const { gateway, gateway2, gatewayMissing, gatewayCrash, notALibrary } = fixtures;
+  const usable = [{ module: 1000, libPath: gateway }, { module: 2, libPath: gateway2 }];
+  assert.deepEqual(await waitFor(refusedGatewayLibraries(usable), "the libraries' checks"), []);
+  const refused = await waitFor(
+    refusedGatewayLibraries([
+      ...usable,
+      { module: 3, libPath: gateway },
+      ...[gatewayMissing, gatewayCrash, notALibrary].map((libPath) => ({ module: 1000, libPath })),
+    ]),
+    "the libraries' checks",
+  );
+  const of = (module: number, path: string) => `Cannot load module ${module} from "${path}": `;
+  assert.deepEqual(refused.map(({ message }) => message.replace(/it is not an ELF.*/, "...")), [
+    `${of(3, gateway)}the library is module 1000, the configuration says 3`,
+    `${of(1000, gatewayMissing)}the library has no function "aggregate_status"`,
+    `${of(1000, gatewayCrash)}the host died: it was ended by SIGABRT`,
+    `${of(1000, notALibrary)}...`,
+  ]);
 });

@@ -1,7 +1,13 @@
 // Checks the modules' libraries: their files, what these need, and, in a real module host, whether
 // they load and which module they are. A library that crashes only fails its own check.
 import type { ServerConfig } from "../../config/mod.ts";
-import { type ContextSpec, ModuleLoadError, SYMBOLS } from "../../module/mod.ts";
+import {
+  type ContextSpec,
+  type GatewayModuleSpec,
+  ModuleLoadError,
+  SYMBOLS,
+  tryGatewayModule,
+} from "../../module/mod.ts";
 import { contextSpecs } from "../../server/mod.ts";
 import { Semaphore } from "../../time/mod.ts";
 import { Findings } from "../findings.ts";
@@ -87,6 +93,30 @@ export async function refusedLibraries(
     return problems.flatMap(({ message, advice }) =>
       users.map((spec) => new ModuleLoadError("library", spec, `${message}. ${advice}`))
     );
+  }));
+  return refused.flat();
+}
+
+/**
+ * Finds libraries that a Module Gateway cannot use: those that the loader refuses, and those that,
+ * loaded in a module host of their own, crash, hang, lack a function or are another module.
+ *
+ * @throws {ModuleHostError} when no module host can be started.
+ */
+export async function refusedGatewayLibraries(
+  specs: readonly GatewayModuleSpec[],
+): Promise<ModuleLoadError[]> {
+  const semaphore = new Semaphore(MAX_LOADERS);
+  const refused = await Promise.all(specs.map(async (spec) => {
+    using _ = { [Symbol.dispose]: await semaphore.acquire() };
+    const { problems } = await planLoad(spec.libPath);
+    if (problems.length > 0) {
+      return problems.map(({ message, advice }) =>
+        new ModuleLoadError("library", spec, `${message}. ${advice}`)
+      );
+    }
+    const error = await tryGatewayModule(spec);
+    return error === null ? [] : [error];
   }));
   return refused.flat();
 }
