@@ -4,11 +4,13 @@
 //
 // Exit status: 0 success, 1 the command failed (configuration, files, start), 2 the command line is
 // invalid.
-import { Argument, Command, CommanderError, Option } from "commander";
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { versionText } from "../version.ts";
 import { configureWithConfig, suggestion } from "./config_options.ts";
 import type { KeyOptions } from "./key.ts";
 import type { SCHEMAS } from "./schema.ts";
+import type { LogCommandOptions } from "./log.ts";
+import { moment } from "./moment.ts";
 import type { Configure, ProgramContext } from "./program_context.ts";
 import { consoleOutput, printText } from "../text/mod.ts";
 
@@ -142,6 +144,28 @@ const COMMANDS: readonly Entry[] = [
         }),
   },
   {
+    name: "log",
+    summary: "show what an event log has: every event of every car, with times",
+    examples: [
+      ["log events --follow", "show events as they happen, until Ctrl-C"],
+      ["log events --car car_1 --from 15m", "what happened to a car in the last 15 minutes"],
+      ["log events --kind command --json", "all about commands, as NDJSON"],
+    ],
+    configure: (command, { output, stop }, done) =>
+      void command
+        .argument("<dir>", "directory of an event log")
+        .option("--car <name>", "only this car")
+        .option("--kind <kind>", "only this kind, such as command or status.accepted")
+        .option("--from <time>", "from this date on, or since so long ago: 90s, 15m, 2h, 3d", time)
+        .option("--to <time>", "up to this date, or so long ago", time)
+        .option("--follow", "go on with what happens from now on")
+        .option("--json", "NDJSON: one object a line")
+        .action(async (directory: string, options: Omit<LogCommandOptions, "directory">) => {
+          const { runLog } = await import("./log.ts");
+          done(await runLog({ directory, ...options }, output, stop));
+        }),
+  },
+  {
     name: "demo",
     summary: "see everything work: a broker, the example module and simulated cars",
     examples: [
@@ -197,6 +221,12 @@ const COMMANDS: readonly Entry[] = [
     },
   },
 ];
+
+function time(text: string): number {
+  const at = moment(text);
+  if (at === undefined) throw new InvalidArgumentError("Expected a date, or a time such as 15m.");
+  return at;
+}
 
 const EXAMPLES = `
 Examples:

@@ -1,0 +1,244 @@
+// What a record tells: events for people, exports and audits, derived from a turn's input and effects.
+import type { ClientMessage, Device } from "../protocol/mod.ts";
+import type { Note } from "../session/mod.ts";
+import type { RecordedEffect, RecordedTurn } from "./segment.ts";
+
+/** The kinds of events. */
+export const EVENT_KINDS = [
+  "session.started",
+  "session.ended",
+  "device.connected",
+  "device.left",
+  "device.refused",
+  "status.accepted",
+  "status.error",
+  "status.forwarded",
+  "status.refused",
+  "command.popped",
+  "command.sent",
+  "command.answered",
+  "command.refused",
+  "command.dropped",
+  "command.unanswered",
+  "module.lost",
+  "module.back",
+  "module.call_failed",
+  "broker.up",
+  "broker.lost",
+  "message.rejected",
+  "operator.paused",
+  "operator.resumed",
+  "operator.restarted",
+] as const;
+
+/** See {@linkcode EVENT_KINDS}. */
+export type EventKind = typeof EVENT_KINDS[number];
+
+/** An event of the log. */
+export interface LogEvent {
+  /** `company/car/epoch/sequence`, with `.1`, `.2`, ... for further events of the same turn; unique. */
+  readonly id: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly car: string;
+  readonly session: string | null;
+  readonly device: Device | null;
+  /** Of a status or command. */
+  readonly counter: number | null;
+  readonly kind: EventKind;
+  /** What a device or module sent. */
+  readonly payload: Uint8Array | null;
+  /** What else there is to say. */
+  readonly data: Readonly<Record<string, string | number>>;
+}
+
+/** An event without what all events of its turn share. */
+type Part = Pick<LogEvent, "kind"> & Partial<Omit<LogEvent, "id" | "at" | "car">>;
+
+/** What the ids of a segment begin with. */
+export interface Origin {
+  readonly company: string;
+  readonly epoch: number;
+}
+
+/** The events of a record, in order. @param session of the record */
+export function eventsOfRecord(
+  { car, at, sequence, input, effects }: RecordedTurn,
+  session: string | null,
+  { company, epoch }: Origin,
+): LogEvent[] {
+  const id = `${company}/${car}/${epoch}/${sequence}`;
+  const parts = [...partsOfInput(input, effects), ...effects.flatMap(partsOfEffect)];
+  return parts.map((part, index) => ({
+    id: index === 0 ? id : `${id}.${index}`,
+    at,
+    car,
+    session,
+    device: null,
+    counter: null,
+    payload: null,
+    data: {},
+    ...part,
+  }));
+}
+
+function partsOfInput(input: RecordedTurn["input"], effects: RecordedTurn["effects"]): Part[] {
+  switch (input.type) {
+    case "message":
+      return partsOfMessage(input.message, effects);
+    case "take_over":
+      return input.missed.flatMap((message) => partsOfMessage(message, effects));
+    case "forwarded": {
+      const { counter } = input;
+      return [{ kind: "status.forwarded", counter, device: answeredDevice(counter, effects) }];
+    }
+    case "command": {
+      const { device, data: payload } = input.command;
+      return [{ kind: "command.popped", device, payload }];
+    }
+    case "call_failed": {
+      const { call, device, outcome } = input;
+      return [{ kind: "module.call_failed", device, data: { call, outcome } }];
+    }
+    case "rejected":
+      return [{ kind: "message.rejected", data: { why: input.why, detail: input.detail } }];
+    case "module_lost":
+      return [{ kind: "module.lost", data: { detail: input.detail } }];
+    case "modules_ready":
+      return [{ kind: "module.back" }];
+    case "broker_up":
+      return [{ kind: "broker.up" }];
+    case "broker_lost":
+      return [{ kind: "broker.lost", data: { detail: input.detail } }];
+    case "pause":
+      return [{ kind: "operator.paused" }];
+    case "resume":
+      return [{ kind: "operator.resumed" }];
+    case "restart":
+      return [{ kind: "operator.restarted" }];
+    default:
+      return [];
+  }
+}
+
+/** A message that is ignored is told by its note. */
+function partsOfMessage(message: ClientMessage, effects: RecordedTurn["effects"]): Part[] {
+  if (message.kind === "connect" || isIgnored(message, effects)) return [];
+  const { messageCounter: counter } = message;
+  if (message.kind === "command_response") {
+    // A refusal has a note, which knows the device.
+    return message.type === 0 ? [{ kind: "command.answered", counter }] : [];
+  }
+  const { device, deviceState: state, statusData, errorMessage } = message;
+  const accepted: Part = { kind: "status.accepted", device, counter, payload: statusData };
+  const parts = [{ ...accepted, data: { state } }];
+  if (errorMessage.length === 0) return parts;
+  return [...parts, { kind: "status.error", device, counter, payload: errorMessage }];
+}
+
+function isIgnored(message: ClientMessage, effects: RecordedTurn["effects"]): boolean {
+  return effects.some((effect) =>
+    effect.type === "note" && effect.note.code === "ignored" &&
+    effect.note.message.kind === message.kind
+  );
+}
+
+/** The device of the status with this counter, when its answer is among the effects. */
+function answeredDevice(counter: number, effects: RecordedTurn["effects"]): Device | null {
+  for (const effect of effects) {
+    if (effect.type !== "publish" || effect.message.kind !== "status_response") continue;
+    if (effect.message.messageCounter !== counter) continue;
+    return (effect.answers?.device ?? null) as Device | null;
+  }
+  return null;
+}
+
+function partsOfEffect(effect: RecordedEffect): Part[] {
+  switch (effect.type) {
+    case "publish": {
+      const { message } = effect;
+      if (message.kind !== "command") return [];
+      const { device, messageCounter: counter, commandData: payload } = message;
+      return [{ kind: "command.sent", device, counter, payload }];
+    }
+    case "ended": {
+      const { reason, detail, sessionId } = effect.failure;
+      const session = sessionId === "" ? {} : { session: sessionId };
+      return [{ kind: "session.ended", data: { reason, detail }, ...session }];
+    }
+    case "disconnect_device":
+      // Otherwise the module may not have had it.
+      return effect.ifConnected ? [] : [{ kind: "device.left", device: effect.device }];
+    case "note":
+      return partsOfNote(effect.note);
+    default:
+      return [];
+  }
+}
+
+function partsOfNote(note: Note): Part[] {
+  switch (note.code) {
+    case "running": {
+      const { connected, listed } = note;
+      return [{ kind: "session.started", data: { connected, listed } }];
+    }
+    case "device_connected":
+      return [{ kind: "device.connected", device: note.device }];
+    case "device_not_connected":
+      return [{ kind: "device.refused", device: note.device, data: { why: note.why } }];
+    case "not_forwarded":
+      return [{ kind: "status.refused", device: note.device, data: { why: note.why } }];
+    case "ignored": {
+      const { message, why } = note;
+      if (message.kind !== "status") return [];
+      const { device, messageCounter: counter, statusData: payload } = message;
+      return [{ kind: "status.refused", device, counter, payload, data: { why } }];
+    }
+    case "command_refused": {
+      const { device, counter, responseType: type } = note;
+      return [{ kind: "command.refused", device, counter, data: { type } }];
+    }
+    case "command_dropped": {
+      const { device, why, count } = note;
+      return [{ kind: "command.dropped", device, data: { why, count } }];
+    }
+    case "commands_unanswered":
+      return [{ kind: "command.unanswered", data: { count: note.count } }];
+    default:
+      return [];
+  }
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** A payload as text, or as base64 when it is not UTF-8: nothing is lost. */
+export function payloadText(payload: Uint8Array): { text: string } | { base64: string } {
+  try {
+    return { text: utf8.decode(payload) };
+  } catch {
+    let binary = "";
+    for (const byte of payload) binary += String.fromCharCode(byte);
+    return { base64: btoa(binary) };
+  }
+}
+
+/** An event as JSON has it: a line of NDJSON, a message of an export. */
+export function eventJson(event: LogEvent) {
+  const { id, at, car, session, device, counter, kind, data, payload } = event;
+  return {
+    id,
+    at: new Date(at).toISOString(),
+    car,
+    session,
+    device: device && {
+      module: device.module,
+      type: device.deviceType,
+      role: device.deviceRole,
+      name: device.deviceName,
+    },
+    counter,
+    kind,
+    data,
+    payload: payload && payloadText(payload),
+  };
+}
