@@ -99,14 +99,23 @@ export class GatewayLink {
     client.connect();
   }
 
-  /** Publishes with QoS 1; dropped while there is no link. */
-  publish(payload: Uint8Array, topic: string = this.#topics.moduleGateway): void {
+  /**
+   * Publishes with QoS 1; dropped while there is no link.
+   *
+   * @param done called with whether the broker has acknowledged it
+   */
+  publish(
+    payload: Uint8Array,
+    topic: string = this.#topics.moduleGateway,
+    done?: (isAcknowledged: boolean) => void,
+  ): void {
     const client = this.#client;
-    if (client === undefined || !client.connected) return;
+    if (client === undefined || !client.connected) return done?.(false);
     const { buffer, byteOffset, byteLength } = payload;
     // A view, not a copy: mqtt.js insists on its own kind of byte array.
     const body = Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength);
-    client.publish(topic, body, PUBLISH_OPTIONS, ignore);
+    const acknowledged = done === undefined ? ignore : (error?: unknown) => done(!error);
+    client.publish(topic, body, PUBLISH_OPTIONS, acknowledged);
   }
 
   /** Leaves the broker once everything published has left, at most a second later. */

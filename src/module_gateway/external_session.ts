@@ -123,14 +123,16 @@ export class ExternalSession {
     this.#take({ type: "forced", device, data });
   }
 
-  /** Publishes on a topic besides those of the protocol; false when there is no session. */
-  publish(topic: string, payload: Uint8Array): boolean {
-    if (this.#state.kind !== "connected") return false;
-    this.#link.publish(payload, topic);
-    return true;
+  /**
+   * Publishes on a topic besides those of the protocol; resolves with whether the broker has it. May
+   * never resolve when the link is lost.
+   */
+  publish(topic: string, payload: Uint8Array): Promise<boolean> {
+    if (this.#state.kind !== "connected") return Promise.resolve(false);
+    return new Promise((resolve) => this.#link.publish(payload, topic, resolve));
   }
 
-  snapshot(): EndpointSnapshot {
+  snapshot(): Omit<EndpointSnapshot, "history"> {
     const state = this.#state;
     const { name, modules } = this.#options.endpoint;
     return {

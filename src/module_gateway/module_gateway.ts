@@ -1,17 +1,28 @@
 // A whole Module Gateway: joins the internal server, the module handler, modules and sessions.
+import { join } from "node:path";
 import { GATEWAY_TIMES } from "../gateway/mod.ts";
 import { INTERNAL_SERVER_SETTINGS, InternalServer } from "../internal_server/mod.ts";
 import { HANDLER_SETTINGS, type ReportReason } from "../module_handler/mod.ts";
 import type { Device } from "../protocol/mod.ts";
-import { systemClock } from "../time/mod.ts";
+import { type Clock, systemClock } from "../time/mod.ts";
+import type { Log } from "../log/mod.ts";
 import { DeviceHandler } from "./device_handler.ts";
 import { DeviceStatistics } from "./device_statistics.ts";
 import { ExternalSession } from "./external_session.ts";
 import { GatewayJournal } from "./gateway_journal.ts";
 import { ModuleCalls } from "./module_calls.ts";
-import type { ModuleGatewayOptions } from "./options.ts";
+import type { HistoryOptions, ModuleGatewayOptions } from "./options.ts";
 import type { ModuleGatewaySnapshot } from "./snapshot.ts";
+import { StatusHistory } from "./status_history.ts";
 import { Turns } from "./turns.ts";
+
+/** Of each endpoint. */
+const MAX_HISTORY_BYTES = 64 * 1024 * 1024;
+
+/** Where statuses are offered that could not be sent [GATEWAY-HISTORY]. */
+export function historyTopic(company: string, car: string): string {
+  return `${company}/${car}/module_gateway_history`;
+}
 
 /** The gateway of one car. */
 export class ModuleGateway implements AsyncDisposable {
@@ -20,21 +31,30 @@ export class ModuleGateway implements AsyncDisposable {
   readonly #handler: DeviceHandler;
   readonly #sessions: readonly ExternalSession[];
   readonly #statistics = new DeviceStatistics();
+  /** By endpoint; empty when nothing is kept. */
+  readonly #histories = new Map<string, StatusHistory>();
   readonly #addresses: Deno.Addr[] = [];
   #stopped: Promise<void> | null = null;
 
   constructor(options: ModuleGatewayOptions) {
     const { company, car, modules, endpoints, clock = systemClock } = options;
     const log = options.log.forCar(car);
+    this.#options = options;
+    const { history } = options;
+    if (history !== undefined) {
+      for (const { name } of endpoints) {
+        this.#histories.set(name, this.#historyOf(name, history, log, clock));
+      }
+    }
     const subscribers = [
       this.#statistics,
       new GatewayJournal(log, clock),
+      ...this.#histories.values(),
       ...options.subscribers ?? [],
     ];
     const turns = new Turns(subscribers, log, clock);
     const calls = new ModuleCalls(modules);
     const times = { ...GATEWAY_TIMES, ...options.times };
-    this.#options = options;
     this.#sessions = endpoints.map((endpoint) =>
       new ExternalSession({
         endpoint,
@@ -110,7 +130,10 @@ export class ModuleGateway implements AsyncDisposable {
       company,
       car,
       devices: this.#handler.snapshot(),
-      endpoints: this.#sessions.map((session) => session.snapshot()),
+      endpoints: this.#sessions.map((session) => ({
+        ...session.snapshot(),
+        history: this.#histories.get(session.name)?.counts ?? null,
+      })),
       internalServer: this.#internalServer.statistics,
       counts: this.#statistics.snapshot(),
     };
@@ -120,6 +143,24 @@ export class ModuleGateway implements AsyncDisposable {
     const left = this.#sessions.map((session) => session.stop());
     this.#handler.stop();
     await Promise.all([...left, this.#internalServer.stop()]);
+    await Promise.all([...this.#histories.values()].map((history) => history.stop()));
+  }
+
+  #historyOf(endpoint: string, options: HistoryOptions, log: Log, clock: Clock): StatusHistory {
+    const { company, car } = this.#options;
+    const topic = historyTopic(company, car);
+    const { directory, maxBytes = MAX_HISTORY_BYTES } = options;
+    return new StatusHistory({
+      endpoint,
+      directory: join(directory, `endpoint-${encodeURIComponent(endpoint)}`),
+      maxBytes,
+      log,
+      clock,
+      publish: async (event) => {
+        const session = this.#sessions.find(({ name }) => name === endpoint);
+        return await session?.publish(topic, event) ?? false;
+      },
+    });
   }
 
   #report(device: Device, data: Uint8Array, why: ReportReason): void {

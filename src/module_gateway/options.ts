@@ -16,6 +16,14 @@ export interface EndpointOptions {
   readonly modules: readonly number[];
 }
 
+/** Where statuses are kept that could not be sent [GATEWAY-HISTORY]. */
+export interface HistoryOptions {
+  /** Has a directory for each endpoint; no other gateway may use it. */
+  readonly directory: string;
+  /** Of each endpoint, in bytes; the oldest statuses make room. @default {64 MiB} */
+  readonly maxBytes?: number;
+}
+
 export interface ModuleGatewayOptions {
   readonly company: string;
   readonly car: string;
@@ -31,6 +39,8 @@ export interface ModuleGatewayOptions {
   readonly handler?: Partial<Omit<HandlerSettings, "modules">>;
   /** The clocks of sessions. @default {GATEWAY_TIMES} */
   readonly times?: Partial<GatewayTimes>;
+  /** Keeps statuses that could not be sent, to offer them afterwards. @default {nothing is kept} */
+  readonly history?: HistoryOptions;
   /** @default {systemClock} */
   readonly clock?: Clock;
   /** Called in this order. */

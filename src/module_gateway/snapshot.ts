@@ -38,6 +38,8 @@ export interface EndpointSnapshot {
   readonly waitingReports: number;
   /** Statuses that wait to be folded into error messages. */
   readonly waitingErrors: number;
+  /** What is kept on the disk of statuses that could not be sent; `null`: nothing is. */
+  readonly history: HistoryCounts | null;
   /** Why the last session or the last attempt ended; `null`: none has. */
   readonly lastEnd: string | null;
   readonly counts: EndpointCounts;
@@ -53,6 +55,17 @@ export interface EndpointCounts {
   readonly statusesFolded: number;
   readonly commands: number;
   readonly violations: number;
+}
+
+/** Statuses that are offered afterwards, since the gateway was made. */
+export interface HistoryCounts {
+  readonly kept: number;
+  /** Offered again after a failure count again. */
+  readonly offered: number;
+  /** That the disk had no room for, in bytes. */
+  readonly lostBytes: number;
+  /** On the disk now, and on the way there. */
+  readonly bytes: number;
 }
 
 /** Counts of all devices since the gateway was made. */
