@@ -111,6 +111,7 @@ mosquittoTest(
     await say(button, "a");
     await say(button, "b");
     await waitFor(async () => (await heard(cloud, BUTTON)).includes("a+b"), "the statuses");
+    await stage.sessions(1);
     server.signal("SIGKILL");
     await server.ended();
     const before = (await cloud.record.deviceCalls("forward_status", CAR)).length;
@@ -165,6 +166,7 @@ mosquittoTest("two endpoints have brokers, sessions and devices of their own", a
   await stage.phase("connect", 1);
   await say(button, "a");
   await waitFor(async () => (await heard(cloud, BUTTON)).includes("a"), "the first endpoint");
+  await stage.sessions(1);
   await stage.phase("connect", 1);
   const [first, second] = stage.gateway.snapshot().endpoints;
   assert.deepEqual([first?.devices, second?.devices], [["1000/0/front"], ["2/1/roof"]]);
