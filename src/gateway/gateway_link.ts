@@ -99,23 +99,15 @@ export class GatewayLink {
     client.connect();
   }
 
-  /**
-   * Publishes with QoS 1; dropped while there is no link.
-   *
-   * @param done called with whether the broker has acknowledged it
-   */
-  publish(
-    payload: Uint8Array,
-    topic: string = this.#topics.moduleGateway,
-    done?: (isAcknowledged: boolean) => void,
-  ): void {
-    const client = this.#client;
-    if (client === undefined || !client.connected) return done?.(false);
-    const { buffer, byteOffset, byteLength } = payload;
-    // A view, not a copy: mqtt.js insists on its own kind of byte array.
-    const body = Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength);
-    const acknowledged = done === undefined ? ignore : (error?: unknown) => done(!error);
-    client.publish(topic, body, PUBLISH_OPTIONS, acknowledged);
+  /** Publishes with QoS 1; dropped while there is no link. */
+  publish(payload: Uint8Array, topic: string = this.#topics.moduleGateway): void {
+    this.#publish(payload, topic, ignore);
+  }
+
+  /** Publishes with QoS 1; `done` is called with whether the broker has acknowledged it. */
+  deliver(payload: Uint8Array, topic: string, done: (isAcknowledged: boolean) => void): void {
+    const isSent = this.#publish(payload, topic, (error) => done(!error));
+    if (!isSent) done(false);
   }
 
   /** Leaves the broker once everything published has left, at most a second later. */
@@ -131,6 +123,16 @@ export class GatewayLink {
   async closed(): Promise<void> {
     this.close();
     await Promise.all(this.#leaving);
+  }
+
+  #publish(payload: Uint8Array, topic: string, done: (error?: unknown) => void): boolean {
+    const client = this.#client;
+    if (client === undefined || !client.connected) return false;
+    const { buffer, byteOffset, byteLength } = payload;
+    // A view, not a copy: mqtt.js insists on its own kind of byte array.
+    const body = Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength);
+    client.publish(topic, body, PUBLISH_OPTIONS, done);
+    return true;
   }
 
   #subscribe(client: MqttClient): void {

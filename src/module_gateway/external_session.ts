@@ -129,7 +129,7 @@ export class ExternalSession {
    */
   publish(topic: string, payload: Uint8Array): Promise<boolean> {
     if (this.#state.kind !== "connected") return Promise.resolve(false);
-    return new Promise((resolve) => this.#link.publish(payload, topic, resolve));
+    return new Promise((resolve) => this.#link.deliver(payload, topic, resolve));
   }
 
   snapshot(): Omit<EndpointSnapshot, "history"> {
