@@ -38,6 +38,7 @@ const FLAGS = [
   "--quiet",
   "--no-check", // `deno task check` does that
   "--no-prompt", // nobody is there to be asked
+  "--unstable-worker-options", // a script's worker has fewer permissions than its module host
   // The cache of compiled code lives in the shared temporary folder under a name that everybody
   // can guess, and what stands in it is run.
   "--no-code-cache",

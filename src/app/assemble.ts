@@ -1,6 +1,11 @@
 // Assembles a server: MQTT for the cars, processes for their modules.
 import type { CarConfig, ServerConfig } from "../config/mod.ts";
-import { type CallStatistics, CONTEXTS_PER_HOST, ModuleHost } from "../module/mod.ts";
+import {
+  type CallStatistics,
+  type ContextHostKind,
+  CONTEXTS_PER_HOST,
+  ModuleHost,
+} from "../module/mod.ts";
 import { type CarTransport, type Connector, createConnector } from "../transport/mod.ts";
 import { andSuppressed, type Log, Once } from "../log/mod.ts";
 import { type HostEvents, Server, type ServerSubscriber } from "../server/mod.ts";
@@ -38,7 +43,7 @@ export async function assembleServer(options: AssembleOptions): Promise<Server> 
   return new Server({
     ...options,
     createTransport: (car, config) => createTransport(config, car, connector, log),
-    startHost: (events, config) => startHost(events, config, options),
+    startHost: (events, config, kind) => startHost(events, config, options, kind),
     contextsPerHost: CONTEXTS_PER_HOST,
   });
 }
@@ -91,8 +96,10 @@ function startHost(
   { onOutput, onBlocked, onExit }: HostEvents,
   { timeouts: { moduleCallMs }, limits: { maxHostMemoryBytes } }: ServerConfig,
   { log, statistics }: AssembleOptions,
+  kind: ContextHostKind,
 ): Promise<ModuleHost> {
   return ModuleHost.start({
+    kind,
     moduleCallTimeoutMs: moduleCallMs,
     maxMemoryBytes: maxHostMemoryBytes,
     destroyTimeoutMs: DESTROY_MS,

@@ -1,6 +1,7 @@
 // The file system as a configuration sees it. Reading a configuration is pure: it looks files up in
 // a table; missing entries are filled in, and it is read again.
 import { isAbsolute, resolve } from "node:path";
+import { readScript, type Script } from "../script/mod.ts";
 import type { Faults } from "./errors.ts";
 import {
   describeFileError,
@@ -22,6 +23,12 @@ export interface ConfigFiles {
   kind(path: string): FileKind;
   /** @throws when the file cannot be read, is larger than `maxBytes`, or is not UTF-8. */
   readText(path: string, maxBytes: number): string;
+  /**
+   * The module in TypeScript or JavaScript at an absolute path; undefined: its content plays no part.
+   *
+   * @throws {ScriptError} when it cannot be used.
+   */
+  script(path: string): Script | undefined;
 }
 
 /** Where names are looked up. Both are absolute. */
@@ -69,6 +76,7 @@ class SeenFiles implements ConfigFiles {
   readonly #source: FileSource;
   readonly #kinds = new Map<string, FileKind>();
   readonly #texts = new Map<string, { text: string } | { error: unknown }>();
+  readonly #scripts = new Map<string, { script: Script } | { error: unknown }>();
   readonly #wanted = new Map<string, () => Promise<void>>();
 
   constructor(source: FileSource) {
@@ -106,6 +114,23 @@ class SeenFiles implements ConfigFiles {
     }
     if ("error" in seen) throw seen.error;
     return seen.text;
+  }
+
+  script(path: string): Script | undefined {
+    const seen = this.#scripts.get(path);
+    if (seen === undefined) {
+      this.#wanted.set(`script ${path}`, async () => {
+        try {
+          const read = this.#source.readText.bind(this.#source);
+          this.#scripts.set(path, { script: await readScript(path, read) });
+        } catch (error) {
+          this.#scripts.set(path, { error });
+        }
+      });
+      return undefined;
+    }
+    if ("error" in seen) throw seen.error;
+    return seen.script;
   }
 }
 

@@ -1,7 +1,9 @@
 // Module hosts for testing libraries, one at a time in each, so that a crash has one cause.
 import { maskSecrets, secretValues } from "../text/mod.ts";
 import {
+  type ContextHostKind,
   type ContextSpec,
+  hostKindOf,
   ModuleHost,
   ModuleLoadError,
   type ModuleLoadErrorKind,
@@ -20,6 +22,7 @@ export interface Trouble {
 }
 
 interface TrialHost {
+  readonly kind: ContextHostKind;
   readonly host: ModuleHost;
   /** The last lines that were printed. */
   readonly printed: string[];
@@ -45,7 +48,8 @@ export class TrialHosts {
     let trial: TrialHost | undefined;
     try {
       this.#signal.throwIfAborted();
-      trial = this.#idle.pop() ?? await this.#start();
+      const kind = hostKindOf(spec);
+      trial = this.#takeIdle(kind) ?? await this.#start(kind);
       trial.printed.length = 0;
       await trial.host.tryLibrary(spec, purpose);
       return undefined;
@@ -63,9 +67,15 @@ export class TrialHosts {
     await Promise.all([...this.#hosts].map((host) => host.exited));
   }
 
-  async #start(): Promise<TrialHost> {
+  #takeIdle(kind: ContextHostKind): TrialHost | undefined {
+    const index = this.#idle.findLastIndex((host) => host.kind === kind);
+    return index < 0 ? undefined : this.#idle.splice(index, 1)[0];
+  }
+
+  async #start(kind: ContextHostKind): Promise<TrialHost> {
     const printed: string[] = [];
     const host = await ModuleHost.start({
+      kind,
       moduleCallTimeoutMs: this.#callMs,
       onOutput: (line) => {
         printed.push(line);
@@ -73,7 +83,7 @@ export class TrialHosts {
       },
     });
     this.#hosts.add(host);
-    return { host, printed };
+    return { kind, host, printed };
   }
 }
 

@@ -1,5 +1,9 @@
 // The interface of module contexts for a car, wherever they run.
+import { grantsSame, type Script, type ScriptPermissions } from "../script/mod.ts";
 import type { CallOutcome, Device, DisconnectType, ModuleCommand } from "../protocol/mod.ts";
+
+/** What runs contexts: the process for shared libraries, or the one for scripts. */
+export type ContextHostKind = "server" | "script";
 
 /** The specification of a context. */
 export interface ContextSpec {
@@ -7,19 +11,29 @@ export interface ContextSpec {
   readonly car: string;
   /** The module's number; the library must report the same. */
   readonly module: number;
-  /** Absolute path of the shared library. */
+  /** Absolute path of the shared library or script. */
   readonly libPath: string;
   /** What `init` gets, in order: `company_name`, `car_name`, then the module's own config. */
   readonly parameters: readonly (readonly [key: string, value: string])[];
   /** What `wait_for_command` is called with, in milliseconds. */
   readonly waitTimeoutMs: number;
+  /** The module, when `libPath` is a script; absent: a shared library. */
+  readonly script?: Script;
+  /** What a script may do. @default {nothing} */
+  readonly permissions?: ScriptPermissions;
+}
+
+/** What kind of host a context needs. */
+export function hostKindOf({ script }: Pick<ContextSpec, "script">): ContextHostKind {
+  return script === undefined ? "server" : "script";
 }
 
 /** Whether two specifications are equal, ignoring the order of parameters. */
 export function isSameSpec(one: ContextSpec, other: ContextSpec): boolean {
   const parameters = new Map(one.parameters);
   return one.company === other.company && one.car === other.car && one.module === other.module &&
-    one.libPath === other.libPath && one.waitTimeoutMs === other.waitTimeoutMs &&
+    one.libPath === other.libPath && one.script?.hash === other.script?.hash &&
+    grantsSame(one.permissions, other.permissions) && one.waitTimeoutMs === other.waitTimeoutMs &&
     parameters.size === other.parameters.length &&
     other.parameters.every(([key, value]) => parameters.get(key) === value);
 }

@@ -39,8 +39,8 @@ export class ContextCreations {
    */
   begin(context: RemoteContext, purpose: CreatePurpose): Promise<ModuleContext> {
     const { index, spec } = context;
-    const { module, libPath, parameters, waitTimeoutMs } = spec;
-    const request: CreateRequest = { module, libPath, parameters, waitTimeoutMs, purpose };
+    const { company: _company, car: _car, ...asked } = spec;
+    const request: CreateRequest = { ...asked, purpose };
     const { out } = this.#channel;
     out.begin(FrameKind.CREATE, index);
     out.text(JSON.stringify(request));

@@ -36,6 +36,8 @@ export interface HostContextsOptions {
     functionName: string,
     elapsedMs: number,
   ) => void;
+  /** The module of a context cannot go on; the host ends itself for that. */
+  readonly onFailed: (context: RemoteContext | undefined, reason: string) => void;
   /** See {@linkcode FrameChannelHandler}. */
   readonly onClosed: (error: Error | null) => void;
 }
@@ -104,7 +106,7 @@ export class HostContexts implements ContextOwner, FrameChannelHandler {
       return Promise.reject(new ModuleLoadError("host", spec, why));
     }
     // Loading it would end the host with all its contexts.
-    const truncation = truncationOf(spec.libPath);
+    const truncation = spec.script === undefined ? truncationOf(spec.libPath) : undefined;
     if (truncation !== undefined) {
       return Promise.reject(new ModuleLoadError("library", spec, `${truncation}. ${COPY_AGAIN}`));
     }
@@ -190,6 +192,8 @@ export class HostContexts implements ContextOwner, FrameChannelHandler {
         return this.#options.onPong(frame.uint32(0) * 1024);
       case FrameKind.OVERDUE:
         return this.#options.onOverdue(this.#at(index), frame.text(4), frame.uint32(0));
+      case FrameKind.FAILED:
+        return this.#options.onFailed(this.#at(index), frame.text());
     }
   }
 

@@ -1,11 +1,14 @@
 // Options and state of a module host.
 import type { Log } from "../log/mod.ts";
 import type { Clock } from "../time/mod.ts";
+import type { ContextHostKind } from "./context.ts";
 import type { OutputStream } from "./process/output_lines.ts";
 import type { CallStatistics } from "./statistics.ts";
 
 /** Options of a host; all have defaults. */
 export interface ModuleHostOptions {
+  /** What its contexts are of. @default {"server"}, shared libraries */
+  readonly kind?: ContextHostKind;
   /** Deadline for one call, in milliseconds; then the host is killed. @default {30_000} */
   readonly moduleCallTimeoutMs?: number;
   /** Deadline for the start of the process, in milliseconds. @default {10_000} */

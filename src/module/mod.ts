@@ -1,8 +1,10 @@
 // Module contexts in host processes; host/ is the child process.
 export {
   type Blame,
+  type ContextHostKind,
   type ContextListener,
   type ContextSpec,
+  hostKindOf,
   isSameSpec,
   type ModuleContext,
 } from "./context.ts";

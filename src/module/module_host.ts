@@ -34,7 +34,7 @@ export class ModuleHost {
   readonly #onExit: (reason: string, signal: string | null) => void;
   #state: HostState = "active";
   #stopping: Promise<void> | null = null;
-  /** Contexts whose calls took too long. */
+  /** Contexts whose calls took too long, or whose module has failed. */
   readonly #overdue = new Set<RemoteContext>();
 
   private constructor(process: HostProcess, connection: Duplex, options: ModuleHostOptions) {
@@ -52,6 +52,10 @@ export class ModuleHost {
       onPong: (residentBytes) => this.#life.answered(residentBytes),
       onOverdue: (context, functionName, elapsedMs) =>
         this.#onOverdue(context, functionName, elapsedMs),
+      onFailed: (context, reason) => {
+        if (context) this.#overdue.add(context);
+        this.#life.willEnd(reason);
+      },
       onClosed: (error) => this.#life.disconnected(error),
     });
     this.#life = new HostLife({

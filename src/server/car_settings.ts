@@ -39,15 +39,14 @@ export function sessionSettings(config: ServerConfig, car: CarConfig): SessionSe
 
 /** The specifications of one car's contexts; `init` gets company and car first [MODULE-CONFIG]. */
 export function contextSpecs({ company }: ServerConfig, car: CarConfig): ContextSpec[] {
-  return car.modules.map(({ id, libPath, parameters, waitTimeoutMs }) => {
+  return car.modules.map(({ id, parameters, ...module }) => {
     const named = new Map([["company_name", company], ["car_name", car.name], ...parameters]);
     return {
       company,
       car: car.name,
       module: id,
-      libPath,
+      ...module,
       parameters: [...named],
-      waitTimeoutMs,
     };
   });
 }

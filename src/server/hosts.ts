@@ -1,6 +1,7 @@
 // The processes of module hosts.
 import { maskSecrets, secretValues } from "../text/mod.ts";
 import type {
+  ContextHostKind,
   ContextListener,
   ContextSpec,
   ModuleContext,
@@ -29,7 +30,7 @@ export interface HostEvents {
 }
 
 /** Starts a host process. */
-export type StartHost = (events: HostEvents) => Promise<Host>;
+export type StartHost = (events: HostEvents, kind: ContextHostKind) => Promise<Host>;
 
 /** One host process. */
 interface Started {
@@ -50,7 +51,7 @@ export class Hosts {
   }
 
   /** Starts a host; one that cannot be started counts as gone. Secrets in its output are masked. */
-  start(id: number, { onOutput, onBlocked, onExit }: HostEvents): void {
+  start(id: number, kind: ContextHostKind, { onOutput, onBlocked, onExit }: HostEvents): void {
     const onGone = (reason: string, signal: string | null = null) => {
       this.#started.delete(id);
       onExit(reason, signal);
@@ -59,7 +60,7 @@ export class Hosts {
       onOutput: (line, stream) => onOutput(maskSecrets(line, started.secrets), stream),
       onBlocked,
       onExit: onGone,
-    });
+    }, kind);
     const started: Started = { starting, host: null, secrets: [] };
     this.#started.set(id, started);
     starting.then(
@@ -101,7 +102,7 @@ export class Hosts {
   }
 
   /** A synchronous error also only means that the host could not be started. */
-  async #start(events: HostEvents): Promise<Host> {
-    return await this.#startHost(events);
+  async #start(events: HostEvents, kind: ContextHostKind): Promise<Host> {
+    return await this.#startHost(events, kind);
   }
 }

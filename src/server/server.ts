@@ -9,7 +9,7 @@ import {
 } from "../config/mod.ts";
 import type { CarTransport } from "../transport/mod.ts";
 import type { Log } from "../log/mod.ts";
-import { loadErrorLines } from "../module/mod.ts";
+import { type ContextHostKind, loadErrorLines } from "../module/mod.ts";
 import { type Clock, firstOf, systemClock, within } from "../time/mod.ts";
 import { contextSpecs, hasOtherSettings, messageLimits, sessionSettings } from "./car_settings.ts";
 import { ChangeRefusedError, ServerStartError } from "./errors.ts";
@@ -26,7 +26,11 @@ export interface ServerOptions {
   /** Makes the transport of a car. */
   readonly createTransport: (car: CarConfig, config: ServerConfig) => CarTransport;
   /** Starts a module host with the settings of a configuration. */
-  readonly startHost: (events: HostEvents, config: ServerConfig) => Promise<Host>;
+  readonly startHost: (
+    events: HostEvents,
+    config: ServerConfig,
+    kind: ContextHostKind,
+  ) => Promise<Host>;
   /** Maximum number of contexts per host. */
   readonly contextsPerHost: number;
   /** @default {systemClock} */
@@ -93,7 +97,7 @@ export class Server {
     this.#clock = clock;
     this.#config = config;
     this.#supervisor = new Supervisor({
-      startHost: (events) => startHost(events, this.#coming ?? this.#config),
+      startHost: (events, kind) => startHost(events, this.#coming ?? this.#config, kind),
       log,
       contextsPerHost,
       clock,

@@ -1,7 +1,7 @@
 // The driver of the supervisor's core: feeds it inputs from hosts, cars and the clock, and carries
 // out its effects: starts and stops module hosts, makes and destroys contexts, and attaches them to
 // cars.
-import type { ContextSpec } from "../module/mod.ts";
+import type { ContextHostKind, ContextSpec } from "../module/mod.ts";
 import type { Log } from "../log/mod.ts";
 import { Alarm, type Clock, systemClock } from "../time/mod.ts";
 import { Contexts, type OpenWatch, type SupervisedCar } from "./contexts.ts";
@@ -219,7 +219,7 @@ export class Supervisor {
   #perform(effect: SupervisorEffect): void {
     switch (effect.type) {
       case "start_host":
-        return this.#startHost(effect.host);
+        return this.#startHost(effect.host, effect.kind);
       case "stop_host":
         return this.#hosts.stop(effect.host);
       case "open":
@@ -242,8 +242,8 @@ export class Supervisor {
     }
   }
 
-  #startHost(host: number): void {
-    this.#hosts.start(host, {
+  #startHost(host: number, kind: ContextHostKind): void {
+    this.#hosts.start(host, kind, {
       onOutput: (line, stream) => this.#onOutput(host, `[module ${stream}]`, line),
       onBlocked: (count) => this.#take({ type: "blocked", host, count }),
       onExit: (reason, signal = null) => {

@@ -26,6 +26,7 @@ const ROOMS = [
   "car",
   "session",
   "module",
+  "fleet_module",
   "broker",
   "transport",
   "config",
@@ -35,6 +36,7 @@ const ROOMS = [
   "net",
   "state",
   "log",
+  "script",
   "text",
   "time",
 ] as const;

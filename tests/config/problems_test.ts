@@ -125,7 +125,7 @@ const CASES: readonly (readonly [what: string, document: unknown, expected: stri
     ),
   ],
   ["has a module without a library", documented({ common_modules: { "7": {} } }), [
-    "common_modules.7.lib_path: Expected the path of a shared library, not empty: found nothing",
+    "common_modules.7.lib_path: Expected the path of a shared library or script, not empty: found nothing",
   ]],
   [
     "has a library that does not exist",
@@ -193,7 +193,7 @@ const CASES: readonly (readonly [what: string, document: unknown, expected: stri
     "company_name: Expected a company's name: lowercase letters, digits and underscores, not empty: found the number 5",
     "common_modules.7.config.a: Expected a string, a number, true or false: found a list",
     'common_modules.7.timeout_ms: Expected a whole number of milliseconds from 0 to 2147483647: found the string "x"',
-    'cars.A.specific_modules.07.lib_path: Expected the path of a shared library, not empty: found the string ""',
+    'cars.A.specific_modules.07.lib_path: Expected the path of a shared library or script, not empty: found the string ""',
     "mqtt_username: Expected a string, as there is a password: found nothing",
     'mqtt_address: Expected an address that begins with mqtt://, mqtts://, ws:// or wss://: found the string "http://host"',
     'common_modules.7.lib_path: Expected an existing file: found none at "/srv/none.so" and "/etc/fleet/none.so"',

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { ConfigError, type Problem } from "../../src/config/errors.ts";
 import type { ConfigFiles, ConfigPlace } from "../../src/config/files.ts";
 import { type LoadedConfig, parseConfig } from "../../src/config/load.ts";
+import { ScriptError } from "../../src/script/mod.ts";
 import type { Overrides } from "../../src/config/overrides.ts";
 
 /** What a table file system has at a path: a string, a folder, or a file that cannot be read. */
@@ -21,6 +22,11 @@ function tableFiles(table: Readonly<Record<string, TableEntry>>): ConfigFiles {
       if (typeof entry === "string") return entry;
       throw entry === undefined ? new Deno.errors.NotFound() : new Deno.errors.PermissionDenied();
     },
+    script(path) {
+      const entry = table[path];
+      if (typeof entry !== "string") throw new ScriptError(`${path}: Cannot be read`);
+      return { files: [{ path, code: entry, imports: {} }], hash: entry };
+    },
   };
 }
 
@@ -34,6 +40,7 @@ export const place: ConfigPlace = {
     "/etc/fleet/beside.so": "",
     "/srv/both.so": "",
     "/etc/fleet/both.so": "",
+    "/srv/locked.ts": { kind: "unreadable" },
     "/srv/folder": { kind: "directory" },
     "/srv/ca.pem": "ca",
     "/srv/cert.pem": "cert",

@@ -67,8 +67,8 @@ export class Fixture implements AsyncDisposable {
       contextsPerHost: 15,
       subscribers: [...this.operators.subscribers, ...subscribers],
       isPaused: (car) => pauses.get(car) !== undefined,
-      async startHost(events) {
-        const host = await hosts.start(events);
+      async startHost(events, _config, kind) {
+        const host = await hosts.start(events, kind);
         const contexts = () =>
           hosts.all.at(-1)?.contexts.map(({ spec, openCalls }) => ({
             ...spec,

@@ -21,7 +21,7 @@ async function timersOf(http: boolean): Promise<number> {
     log,
     clock,
     contextsPerHost: 15,
-    startHost: (events) => hosts.start(events),
+    startHost: (events, _config, kind) => hosts.start(events, kind),
     createTransport() {
       const transport = new MemoryTransport();
       transports.push(transport);

@@ -1,8 +1,18 @@
-// The module that module authors copy.
+// The modules that module authors copy: in C and in TypeScript they do the same.
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { buildExampleModule } from "../../examples/module/build.ts";
 import { delay, waitFor } from "../support/wait.ts";
-import { connect, forward, openContext, specOf, startHost, textOf } from "./support.ts";
+import {
+  connect,
+  forward,
+  openContext,
+  scriptSpecOf,
+  specOf,
+  startHost,
+  type TestContext,
+  textOf,
+} from "./support.ts";
 
 const BUTTON = {
   module: 1000,
@@ -17,7 +27,20 @@ Deno.test("The example module lights LEDs when a button is pressed", async () =>
   await using module = await buildExampleModule();
   await using test = await startHost();
   const spec = specOf("car_a", {}, { libPath: module.path, waitTimeoutMs: 1000 });
-  const { context, commands } = await openContext(test.host, spec);
+  await lightLeds(await openContext(test.host, spec));
+});
+
+Deno.test("The example module in TypeScript does the same", async () => {
+  await using test = await startHost({ kind: "script" });
+  const path = fileURLToPath(
+    new URL("../../examples/module-ts/example_module.ts", import.meta.url),
+  );
+  const spec = await scriptSpecOf("car_a", path, { waitTimeoutMs: 1000 });
+  await lightLeds(await openContext(test.host, spec));
+});
+
+/** Presses a button, and looks at what the LEDs are told. */
+async function lightLeds({ context, commands }: TestContext): Promise<void> {
   assert.equal(await connect(context, { ...BUTTON, deviceType: 2 }), "unsupported");
   assert.equal(await connect(context, BUTTON), "ok");
   assert.equal(await connect(context, LED), "ok");
@@ -43,4 +66,4 @@ Deno.test("The example module lights LEDs when a button is pressed", async () =>
   await delay(50);
   assert.equal(commands.size, 0);
   await waitFor(context.destroy(), "the context to be destroyed");
-});
+}

@@ -42,6 +42,7 @@ class Fixture {
       onPong: (bytes) => this.told.push(`pong ${bytes}`),
       onOverdue: (context, name, ms) =>
         this.told.push(`overdue ${context?.spec.car} ${name} ${ms}`),
+      onFailed: (context, reason) => this.told.push(`failed ${context?.spec.car} ${reason}`),
       onClosed: (error) => this.closed.push(error),
     });
     this.far = new FrameChannel(far, {
@@ -173,11 +174,10 @@ Deno.test("HostContexts tells a context that its library is loaded, and nobody e
 Deno.test("HostContexts takes no notice of what is said about contexts that it does not have", async () => {
   const test = new Fixture();
   await test.make("car_a");
+  const { NOTICE, PONG, OVERDUE, FAILED } = FrameKind;
+  const telling: readonly FrameKind[] = [NOTICE, PONG, OVERDUE, FAILED];
   for (const kind of Object.values(FrameKind)) {
-    if (kind === FrameKind.NOTICE || kind === FrameKind.PONG || kind === FrameKind.OVERDUE) {
-      continue;
-    }
-    await test.say(kind, 9);
+    if (!telling.includes(kind)) await test.say(kind, 9);
   }
   // Nor of answers to calls that were not made.
   await test.say(FrameKind.DONE, 0, 0, 1);
@@ -191,6 +191,9 @@ Deno.test("HostContexts takes no notice of what is said about contexts that it d
   test.far.out.end();
   await test.say(FrameKind.PONG, 0, 0, 3);
   assert.deepEqual(test.told, ["overdue undefined init 7", "pong 3072"]);
+  await test.sayText(FrameKind.FAILED, 9, "gone");
+  await test.sayText(FrameKind.FAILED, 0, "also gone");
+  assert.deepEqual(test.told.slice(2), ["failed undefined gone", "failed car_a also gone"]);
   test.close();
 });
 

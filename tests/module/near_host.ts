@@ -144,6 +144,7 @@ export class NearHost implements AsyncDisposable {
       onPong: (bytes) => this.pongs.push(bytes),
       onOverdue: (context, functionName, elapsedMs) =>
         this.overdue.push(`${context?.spec.car} ${functionName} ${elapsedMs}`),
+      onFailed: () => {},
       onClosed: () => {},
     });
     this.server.start();

@@ -4,6 +4,7 @@ import type { ModuleCommand } from "../../src/protocol/module_interface.ts";
 import type { ModuleHostOptions } from "../../src/module/host_model.ts";
 import { ModuleHost } from "../../src/module/module_host.ts";
 import type { CallOutcome } from "../../src/protocol/module_interface.ts";
+import { readScript } from "../../src/script/mod.ts";
 import type { Log, LogMessage } from "../../src/log/log.ts";
 import type { Device } from "../../src/protocol/messages.ts";
 import { buildFixtures } from "../fixtures/build.ts";
@@ -83,6 +84,15 @@ export function specOf(
     waitTimeoutMs: 100,
     ...overrides,
   };
+}
+
+/** What a context of a script is made from. */
+export async function scriptSpecOf(
+  car: string,
+  path: string,
+  overrides: Partial<ContextSpec> = {},
+): Promise<ContextSpec> {
+  return specOf(car, {}, { libPath: path, script: await readScript(path), ...overrides });
 }
 
 /** A context with what it reported to its car. */

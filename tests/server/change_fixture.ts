@@ -75,9 +75,9 @@ export class ChangeFixture {
         },
       }],
       isPaused: (car) => this.paused.has(car),
-      startHost: (events, { timeouts }) => {
+      startHost: (events, { timeouts }, kind) => {
         this.callTimeouts.push(timeouts.moduleCallMs);
-        return this.hosts.start(events);
+        return this.hosts.start(events, kind);
       },
       createTransport: ({ name }) => {
         const transport = new TestTransport();

@@ -26,7 +26,7 @@ function fixture(cars: Record<string, unknown> = { car_a: {}, car_b: {} }) {
     log,
     clock,
     contextsPerHost: 15,
-    startHost: hosts.start,
+    startHost: (events, _config, kind) => hosts.start(events, kind),
     createTransport: ({ name }) => {
       const transport = new MemoryTransport();
       const stop = transport.stop.bind(transport);

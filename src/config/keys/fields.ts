@@ -123,6 +123,12 @@ export function filledText(what: string) {
   return z.string({ error }).min(1, { error });
 }
 
+/** A list of names, none of them empty. */
+export function names(what: string) {
+  const error = `a list of ${what}, none of them empty`;
+  return z.array(z.string({ error }).min(1, { error }), { error });
+}
+
 /** A string that matches `pattern`. */
 function patternText(what: string, pattern: RegExp) {
   return z.string({ error: what }).regex(pattern, { error: what });

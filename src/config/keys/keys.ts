@@ -4,6 +4,7 @@ import * as z from "zod";
 import { brokerAddress, formatAddress } from "../../net/mod.ts";
 import * as field from "./fields.ts";
 import { key, objectOf, optionalSection, section } from "./key.ts";
+import type { ScriptPermissions } from "../../script/mod.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../../log/mod.ts";
 import { DURABILITIES, type ModuleConfig, SCOPES } from "../resolve/config.ts";
 
@@ -464,9 +465,9 @@ export const COMMON = {
 
 /** The keys of one module of a car; a change replaces the contexts of that car only. */
 export const MODULE = {
-  lib_path: key(field.filledText("the path of a shared library"), {
+  lib_path: key(field.filledText("the path of a shared library or script"), {
     doc:
-      "Shared library of the module; a relative path is looked up from the working directory, then from the folder of this file",
+      "Shared library of the module, or its .ts, .mts, .js or .mjs file; a relative path is looked up from the working directory, then from the folder of this file",
     takes: "contexts",
     of: ({ libPath }: ModuleConfig) => libPath,
   }),
@@ -483,7 +484,29 @@ export const MODULE = {
     unit: "ms",
     of: ({ waitTimeoutMs }: ModuleConfig) => waitTimeoutMs,
   }),
+  permissions: optionalSection(
+    undefined,
+    "What a module in TypeScript or JavaScript may do, nothing by default; a shared library may do everything",
+    {
+      net: granted(field.names("hosts, each with a port or without"), "net", "Hosts to connect to"),
+      read: granted(
+        field.names("paths"),
+        "read",
+        "Files and folders to read; relative paths are looked up from the working directory",
+      ),
+      write: granted(field.names("paths"), "write", "Files and folders to write, likewise"),
+      env: granted(field.names("environment variables"), "env", "Environment variables to read"),
+    },
+  ),
 };
+
+function granted<S extends z.ZodType>(schema: S, name: keyof ScriptPermissions, doc: string) {
+  return key(schema.optional(), {
+    doc,
+    takes: "contexts",
+    of: ({ permissions }: ModuleConfig) => permissions?.[name],
+  });
+}
 
 /** Modules by id; how an id is written is checked where modules are resolved. */
 export const modulesSchema = z.record(z.string(), objectOf(MODULE))

@@ -2,6 +2,7 @@
 import { type Key, type KeyAt, keysOf, type Takes, withValueOf } from "../keys/key.ts";
 import { BROKER_TLS, COMMON, FLAT_BROKER } from "../keys/keys.ts";
 import type { CarConfig, ModuleConfig, ServerConfig } from "../resolve/config.ts";
+import { grantsSame } from "../../script/mod.ts";
 import { MASK } from "../../text/mod.ts";
 
 /** A changed setting; values are human-readable, secrets masked. */
@@ -163,6 +164,8 @@ function compareModules(from: CarConfig, to: CarConfig): ModuleChange[] {
 function changedKeys(from: ModuleConfig, to: ModuleConfig): string[] {
   const keys: string[] = [];
   if (from.libPath !== to.libPath) keys.push("lib_path");
+  else if (from.script?.hash !== to.script?.hash) keys.push("content of lib_path");
+  if (!grantsSame(from.permissions, to.permissions)) keys.push("permissions");
   if (from.waitTimeoutMs !== to.waitTimeoutMs) keys.push("timeout_ms");
   const before = new Map(from.parameters);
   const after = new Map(to.parameters);

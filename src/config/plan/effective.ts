@@ -100,5 +100,6 @@ function effectiveModule(module: ModuleConfig, showValues: boolean): Record<stri
     lib_path: module.libPath,
     config: Object.fromEntries(parameters),
     timeout_ms: module.waitTimeoutMs,
+    ...(module.permissions === undefined ? {} : { permissions: module.permissions }),
   };
 }

@@ -11,7 +11,11 @@ import { MASK } from "../../text/mod.ts";
 const SECRETS = keysOf({ ...FLAT_BROKER, ...COMMON }).filter(({ key }) => key.secret);
 
 /** All files exist where the document comes from. */
-const ELSEWHERE: ConfigFiles = { kind: () => "file", readText: () => "" };
+const ELSEWHERE: ConfigFiles = {
+  kind: () => "file",
+  readText: () => "",
+  script: () => undefined,
+};
 
 /**
  * Reads a result of {@linkcode effectiveDocument}, perhaps from another machine.

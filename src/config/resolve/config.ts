@@ -1,4 +1,5 @@
 // The resolved configuration, the same whatever the dialect [CONFIG-DIALECTS].
+import type { Script, ScriptPermissions } from "../../script/mod.ts";
 import type { ResolvedOf } from "../keys/key.ts";
 import type { HEALTH, LIMITS, MAP } from "../keys/keys.ts";
 import type { LoggingConfig } from "../../log/mod.ts";
@@ -124,8 +125,12 @@ export interface CarConfig {
 
 export interface ModuleConfig {
   readonly id: number;
-  /** Absolute path of the shared library. */
+  /** Absolute path of the shared library or script. */
   readonly libPath: string;
+  /** The script that was found there. */
+  readonly script?: Script;
+  /** What a script may do. @default {nothing} */
+  readonly permissions?: ScriptPermissions;
   /**
    * What `init` gets after `company_name` and `car_name`, as text, in the document's order; one of
    * these two keys here overrides it in its place.

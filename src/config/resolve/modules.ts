@@ -1,5 +1,7 @@
 // Resolves the cars and their modules [CONFIG-CARS].
+import { resolve } from "node:path";
 import { fleetName } from "../keys/fields.ts";
+import { isScriptPath, type Script, ScriptError } from "../../script/mod.ts";
 import { joinPath, quote } from "../../text/mod.ts";
 import type { Faults } from "../errors.ts";
 import { type ConfigPlace, findFile } from "../files.ts";
@@ -99,11 +101,53 @@ function resolveModule(
     faults.problem(joinPath(path, "lib_path"), library.message);
     return undefined;
   }
+  const isScript = isScriptPath(library.path);
+  if (!isScript && entry.permissions !== undefined) {
+    const expected = "Expected permissions only for a module in TypeScript or JavaScript";
+    faults.problem(joinPath(path, "permissions"), `${expected}: found a shared library`);
+  }
+  const script = isScript
+    ? scriptAt(library.path, joinPath(path, "lib_path"), place, faults)
+    : undefined;
   if (entry.timeout_ms === undefined) return undefined;
   const parameters = [...entry.config ?? []].flatMap(([key, value]): [string, string][] =>
     value === undefined ? [] : [[key, String(value)]]
   );
-  return { id, libPath: library.path, parameters, waitTimeoutMs: entry.timeout_ms };
+  return {
+    id,
+    libPath: library.path,
+    ...(script === undefined ? {} : { script }),
+    ...(isScript ? permissionsOf(entry.permissions, place) : {}),
+    parameters,
+    waitTimeoutMs: entry.timeout_ms,
+  };
+}
+
+function scriptAt(
+  path: string,
+  at: string,
+  place: ConfigPlace,
+  faults: Faults,
+): Script | undefined {
+  try {
+    return place.files.script(path);
+  } catch (error) {
+    if (!(error instanceof ScriptError)) throw error;
+    faults.problem(at, `Expected a module that can be run: ${error.message}`);
+    return undefined;
+  }
+}
+
+/** Without lists that are empty or invalid; nothing when none is left. */
+function permissionsOf(
+  { net, read, write, env }: NonNullable<ModuleInput>["permissions"] = {},
+  { workingDirectory }: ConfigPlace,
+): Pick<ModuleConfig, "permissions"> {
+  const valid = (list: typeof net) => list?.filter((one) => one !== undefined);
+  const absolute = (list: typeof net) => valid(list)?.map((one) => resolve(workingDirectory, one));
+  const all = { net: valid(net), read: absolute(read), write: absolute(write), env: valid(env) };
+  const lists = Object.entries(all).filter(([, list]) => list !== undefined && list.length > 0);
+  return lists.length === 0 ? {} : { permissions: Object.fromEntries(lists) };
 }
 
 /** Warns when all cars' contexts would get the same name [MODULE-CONFIG]. */

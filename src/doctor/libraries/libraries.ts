@@ -82,8 +82,9 @@ export async function refusedLibraries(
   running?: ServerConfig,
 ): Promise<ModuleLoadError[]> {
   const loaded = new Set(running?.cars.flatMap((car) => car.modules.map(({ libPath }) => libPath)));
+  // A script that cannot be run is a problem of the configuration.
   const specs = config.cars.flatMap((car) => contextSpecs(config, car))
-    .filter(({ libPath }) => !loaded.has(libPath));
+    .filter(({ libPath, script }) => script === undefined && !loaded.has(libPath));
   const byPath = Map.groupBy(specs, ({ libPath }) => libPath);
   const semaphore = new Semaphore(MAX_LOADERS);
   const refused = await Promise.all([...byPath].map(async ([path, users]) => {
@@ -127,11 +128,11 @@ async function tryLoading(
   hosts: TrialHosts,
 ): Promise<Map<string, Attempt>> {
   const plans = new Map<string, LoadPlan>();
-  for (const { spec: { libPath } } of used.values()) {
-    if (!plans.has(libPath)) plans.set(libPath, await planLoad(libPath));
+  for (const { spec: { libPath, script } } of used.values()) {
+    if (script === undefined && !plans.has(libPath)) plans.set(libPath, await planLoad(libPath));
   }
   const attempts = await Promise.all([...used].map(async ([key, { spec, cars }]) => {
-    const plan = plans.get(spec.libPath) as LoadPlan;
+    const plan = plans.get(spec.libPath) ?? SCRIPT;
     // A file that is not a library for this machine does not need a process.
     const trouble = plan.native ? await hosts.attempt(spec, "load") : undefined;
     const loaded = plan.native && trouble === undefined;
@@ -144,8 +145,12 @@ async function tryLoading(
 function judgeLibraries(attempts: readonly Attempt[], findings: Findings): void {
   const judged = new Set<string>();
   for (const attempt of attempts) {
-    const { spec: { libPath }, plan, loaded } = attempt;
-    if (!judged.has(libPath)) judgeFile(libPath, plan, loaded, findings);
+    const { spec, plan, loaded } = attempt;
+    const { libPath } = spec;
+    if (!judged.has(libPath)) {
+      if (spec.script === undefined) judgeFile(libPath, plan, loaded, findings);
+      else judgeScript(spec, findings);
+    }
     judged.add(libPath);
     judgeLoading(attempt, findings);
   }
@@ -163,6 +168,22 @@ function usedLibraries(specs: readonly ContextSpec[]): Map<string, Used> {
 
 function keyOf({ libPath, module }: ContextSpec): string {
   return `${module} ${libPath}`;
+}
+
+/** What a script needs: nothing. */
+const SCRIPT: LoadPlan = { native: true, problems: [] };
+
+/** Whether it was found and compiled is not asked: the configuration could not be read otherwise. */
+function judgeScript({ libPath, script, permissions }: ContextSpec, findings: Findings): void {
+  const count = script?.files.length ?? 0;
+  const files = count === 1 ? "one file" : `${count} files`;
+  findings.ok(libPath, `Found, a script of ${files}, may ${describePermissions(permissions)}`);
+}
+
+function describePermissions(permissions: ContextSpec["permissions"] = {}): string {
+  const granted = Object.entries(permissions)
+    .map(([name, list]: [string, readonly string[]]) => `${name} ${list.join(", ")}`);
+  return granted.length === 0 ? "do nothing else" : `use ${granted.join("; ")}`;
 }
 
 /** Judges the file; the loader has the last word, and may have loaded it nevertheless. */
@@ -203,7 +224,8 @@ function judgeLoading({ spec, cars, plan, trouble }: Attempt, findings: Findings
   const { kind, detail } = trouble;
   // What the file lacks has been reported already.
   if (kind === "library" && plan.problems.length > 0) return;
-  findings.failed(libPath, `Module ${module} (${whose}): ${detail}`, ADVICE[kind]);
+  const advice = spec.script === undefined ? ADVICE : SCRIPT_ADVICE;
+  findings.failed(libPath, `Module ${module} (${whose}): ${detail}`, advice[kind]);
 }
 
 function judgeInit(subject: string, trouble: Trouble | undefined, findings: Findings): void {
@@ -220,4 +242,12 @@ const ADVICE = {
   init: "Check the module's config (addresses, keys); its own output may say more",
   host:
     "The library crashes, hangs or ends the process: run it under a debugger, or ask its author",
+} as const;
+
+const SCRIPT_ADVICE = {
+  ...ADVICE,
+  library: "Correct the file at the place that the message names, or grant what it was refused",
+  symbol: "Compare the class with ServerModule and ServerModuleClass of the package fleet-module",
+  number: "Configure the module under its own number, or name another file",
+  host: "The module ends its host or never comes back: see the message, or ask its author",
 } as const;

@@ -1,7 +1,7 @@
 // Detects calls that take too long, and waits that do not return.
 import { type Clock, every } from "../../time/mod.ts";
 import type { HostedContext } from "./hosted_context.ts";
-import type { Module, RunningCall } from "./module.ts";
+import type { ModuleFunction, RunningCall } from "./module.ts";
 
 /** A check that is later than this means that the process was stopped, not busy; in milliseconds. */
 const STOPPED_MS = 3000;
@@ -13,7 +13,7 @@ export interface CallWatchOptions {
   readonly clock: Clock;
   readonly contexts: ReadonlyMap<number, HostedContext>;
   /** A call has taken longer than that; called at each check. */
-  readonly onOverdue: (index: number, functionName: keyof Module, elapsedMs: number) => void;
+  readonly onOverdue: (index: number, functionName: ModuleFunction, elapsedMs: number) => void;
 }
 
 /** Watches over the calls of one host. */
@@ -45,7 +45,7 @@ export class CallWatch {
   }
 
   /** A function is being executed for a context that is being made, or is only a trial. */
-  began(index: number, functionName: keyof Module): void {
+  began(index: number, functionName: ModuleFunction): void {
     this.#making.set(index, { functionName, since: this.#options.clock.now() });
   }
 

@@ -6,7 +6,7 @@ import { DEVICE_HEAD_BYTES, type DeviceData } from "../wire/device_data.ts";
 import type { Frame } from "../wire/frame_reader.ts";
 import { FrameKind, IF_CONNECTED, MAX_DATA_BYTES } from "../wire/frames.ts";
 import type { FrameChannel } from "../wire/frame_channel.ts";
-import { type Module, type PoppedCommand, type Returned, type RunningCall } from "./module.ts";
+import type { Module, ModuleFunction, PoppedCommand, Returned, RunningCall } from "./module.ts";
 import type { Notices } from "./notices.ts";
 import { type PendingCall, PendingCalls } from "./pending_calls.ts";
 
@@ -33,7 +33,7 @@ export class ContextCalls<Context> {
   readonly #connected = new Set<string>();
   /** Whether a function is being executed. */
   #busy = false;
-  #function: keyof Module = "destroy";
+  #function: ModuleFunction = "destroy";
   #since = 0;
   #whenIdle: (() => void) | null = null;
 
@@ -175,7 +175,7 @@ export class ContextCalls<Context> {
     this.#channel.flush();
   }
 
-  #mark(functionName: keyof Module): void {
+  #mark(functionName: ModuleFunction): void {
     this.#busy = true;
     this.#function = functionName;
     this.#since = this.#clock.now();

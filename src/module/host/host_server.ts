@@ -25,9 +25,14 @@ export class HostServer implements FrameChannelHandler {
   readonly #clock: Clock;
   readonly #channel: FrameChannel;
   readonly #watch: CallWatch;
-  /** By path, also while being loaded: the contexts of one module share it [MODULE-SHARED]. */
+  /**
+   * By path, also while being loaded: the contexts of one module share it [MODULE-SHARED]. A script
+   * that has changed, or that may do something else, is another module.
+   */
   readonly #modules = new Map<string, Promise<Module>>();
   readonly #contexts = new Map<number, HostedContext>();
+  /** The modules of contexts, also of those that are being made. */
+  readonly #users = new Map<number, Module>();
   readonly #closed = Promise.withResolvers<void>();
 
   constructor(duplex: Duplex, options: HostServerOptions) {
@@ -103,6 +108,7 @@ export class HostServer implements FrameChannelHandler {
   async #create(index: number, request: CreateRequest): Promise<void> {
     try {
       const module = await this.#load(request);
+      this.#users.set(index, module);
       if (request.purpose !== "load") {
         // `init` may take long, but an unusable library must be reported at once.
         this.#tell(FrameKind.LOADED, index);
@@ -121,14 +127,16 @@ export class HostServer implements FrameChannelHandler {
       out.end();
       this.#channel.flush();
     } finally {
+      if (!this.#contexts.has(index)) this.#users.delete(index);
       this.#watch.ended(index);
       this.#options.memory.onChange();
     }
   }
 
   /** @throws {LibraryError} also when the module's number is another one. */
-  async #load({ libPath, module: number }: CreateRequest): Promise<Module> {
-    const module = await this.#share(libPath);
+  async #load(request: CreateRequest): Promise<Module> {
+    const { module: number } = request;
+    const module = await this.#share(request);
     const own = await module.getModuleNumber();
     if (own === number) return module;
     const detail = `the library is module ${own}, the configuration says ${number}`;
@@ -136,17 +144,33 @@ export class HostServer implements FrameChannelHandler {
   }
 
   /** A library that could not be loaded is tried again for the next context. */
-  async #share(libPath: string): Promise<Module> {
-    const shared = this.#modules.get(libPath);
+  async #share(request: CreateRequest): Promise<Module> {
+    const { libPath, script, permissions } = request;
+    const key = script ? `${libPath} ${script.hash} ${JSON.stringify(permissions)}` : libPath;
+    const shared = this.#modules.get(key);
     if (shared !== undefined) return await shared;
-    const loading = (async () => await this.#options.load(libPath))();
-    this.#modules.set(libPath, loading);
+    const loading = (async () => await this.#options.load(libPath, request))();
+    this.#modules.set(key, loading);
     try {
-      return await loading;
+      const module = await loading;
+      void module.failed?.then((reason) => this.#fail(module, reason));
+      return module;
     } catch (error) {
-      this.#modules.delete(libPath);
+      this.#modules.delete(key);
       throw error;
     }
+  }
+
+  /** A module cannot go on: says which contexts that concerns, and ends the host. */
+  #fail(module: Module, reason: string): void {
+    const { out } = this.#channel;
+    for (const [index, user] of this.#users) {
+      if (user !== module) continue;
+      out.begin(FrameKind.FAILED, index);
+      out.text(reason);
+      out.end();
+    }
+    void this.#channel.drained().then(() => this.#channel.close());
   }
 
   /** @throws {LibraryError} when `init` fails. */
@@ -196,6 +220,7 @@ export class HostServer implements FrameChannelHandler {
     await context.destroy();
     this.#clock.clear(timer);
     this.#contexts.delete(index);
+    this.#users.delete(index);
     this.#options.memory.onChange();
     this.#tell(left ? FrameKind.FREED : FrameKind.DESTROYED, index);
   }

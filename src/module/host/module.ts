@@ -1,6 +1,7 @@
 // What a module host runs: a module, whatever it is written in.
 import type { CallOutcome } from "../../protocol/mod.ts";
 import type { DeviceData } from "../wire/device_data.ts";
+import type { CreateRequest } from "../wire/frames.ts";
 
 /** What a function returns: at once, or later. */
 export type Returned<T> = T | Promise<T>;
@@ -27,6 +28,8 @@ export interface PoppedCommand {
  * asynchronous function must copy what it needs.
  */
 export interface Module<Context = unknown> {
+  /** Resolves when no context of the module can go on, with the reason; absent: that ends the host. */
+  readonly failed?: Promise<string>;
   /** Must be the module's number in the configuration [MODULE-NUMBER]. */
   getModuleNumber(): Returned<number>;
   isDeviceTypeSupported(deviceType: number): Returned<CallOutcome>;
@@ -52,21 +55,24 @@ export interface Module<Context = unknown> {
   deallocate(command: PoppedCommand, context: Context): void;
 }
 
+/** The functions of a module. */
+export type ModuleFunction = Exclude<keyof Module, "failed">;
+
 /**
  * Loads the module in a file.
  *
  * @throws {LibraryError} when it cannot be used.
  */
-export type LoadModule = (path: string) => Returned<Module>;
+export type LoadModule = (path: string, request: CreateRequest) => Returned<Module>;
 
 /** A function that is being executed. */
 export interface RunningCall {
-  readonly functionName: keyof Module;
+  readonly functionName: ModuleFunction;
   /** On the clock of the host. */
   readonly since: number;
 }
 
 /** The function as the protocol names it: `forward_status` for `forwardStatus`. */
-export function nameInC(functionName: keyof Module): string {
+export function nameInC(functionName: ModuleFunction): string {
   return functionName.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

@@ -3,7 +3,7 @@ import type { Clock } from "../../time/mod.ts";
 import type { CallOutcome } from "../../protocol/mod.ts";
 import { FrameKind } from "../wire/frames.ts";
 import type { FrameChannel } from "../wire/frame_channel.ts";
-import { type Module, nameInC } from "./module.ts";
+import { type ModuleFunction, nameInC } from "./module.ts";
 
 /** The same problem is reported at most this often, in milliseconds. */
 const COMPLAINT_INTERVAL_MS = 60_000;
@@ -40,7 +40,7 @@ export class Notices {
   }
 
   /** A function has thrown or rejected: logs why, and returns the outcome. */
-  onThrown(functionName: keyof Module, error: unknown): CallOutcome {
+  onThrown(functionName: ModuleFunction, error: unknown): CallOutcome {
     const name = nameInC(functionName);
     const text = error instanceof Error ? error.message : String(error);
     this.complain(name, `${name} failed: ${text}`);

@@ -17,8 +17,13 @@ export type Serve = (connection: Duplex, libc: LibC, invitation: Invitation) => 
  *
  * Returns an exit status only when there is no server (this command is internal), or one of
  * another version.
+ *
+ * @param keeps the permissions that modules need
  */
-export async function runHost(serve: Serve): Promise<number> {
+export async function runHost(
+  serve: Serve,
+  keeps: readonly Deno.PermissionName[] = ["ffi"],
+): Promise<number> {
   const invitation = parseInvitation(await readInvitation());
   if (invitation === null) {
     await complain("module-host is started by the server itself");
@@ -39,7 +44,7 @@ export async function runHost(serve: Serve): Promise<number> {
   ignoreSignals();
   libc.bufferLines();
   const connection = await connectEndpoint(invitation);
-  await giveUpPermissions();
+  await giveUpPermissions(keeps);
   await serve(connection, libc, invitation);
   libc.exitNow(0);
   return 0;
@@ -72,9 +77,9 @@ async function readInvitation(): Promise<string> {
   return new TextDecoder().decode(bytes.subarray(0, length));
 }
 
-/** After the connection, the program needs only the permission to load libraries. */
-async function giveUpPermissions(): Promise<void> {
-  for (const name of ["net", "read", "write", "run", "env", "sys"] as const) {
-    await Deno.permissions.revoke({ name });
+/** After the connection, the program needs only the permissions for what modules do. */
+async function giveUpPermissions(keeps: readonly Deno.PermissionName[]): Promise<void> {
+  for (const name of ["net", "read", "write", "run", "env", "sys", "ffi"] as const) {
+    if (!keeps.includes(name)) await Deno.permissions.revoke({ name });
   }
 }

@@ -125,6 +125,11 @@ export class HostLife {
     this.#options.process.kill();
   }
 
+  /** The host is about to end itself, for that reason. */
+  willEnd(reason: string): void {
+    this.#killReason ??= reason;
+  }
+
   /** Ends the connection, upon which the process exits, and waits for that. */
   async end(reason: string): Promise<void> {
     this.#killReason ??= reason;

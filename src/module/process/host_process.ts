@@ -4,7 +4,7 @@ import type { Invitation } from "../wire/endpoint.ts";
 import { type OutputStream, readLines } from "./output_lines.ts";
 
 /** Whose modules a host runs. */
-export type HostKind = "server" | "gateway";
+export type HostKind = "server" | "gateway" | "script";
 
 /** How a host's process ended. */
 export interface HostExit {
@@ -42,6 +42,7 @@ const PROGRAM = Deno.execPath();
 const ENTRIES: Record<HostKind, string> = {
   server: "../host/main.ts",
   gateway: "../host/gateway/main.ts",
+  script: "../script/host/main.ts",
 };
 
 /** A host in a process of its own. */
@@ -144,9 +145,13 @@ function hostArguments(kind: HostKind): string[] {
     "--allow-net",
     "--allow-read",
     "--allow-write",
+    ...(kind === "script" ? SCRIPT_FLAGS : []),
     new URL(ENTRIES[kind], import.meta.url).href,
   ];
 }
+
+/** What a host can grant to scripts, it has to have. Only a worker can have less than its process. */
+const SCRIPT_FLAGS = ["--allow-env", "--unstable-worker-options"];
 
 /** Describes how a process ended, in words that follow "it". */
 export function describeExit({ code, signal }: HostExit): string {

@@ -4,6 +4,8 @@
 //
 //   u32 length of what follows | u8 kind | u8 argument | u16 context | payload
 
+import type { Script, ScriptPermissions } from "../../script/mod.ts";
+
 /** Kinds of frames: up to 31 from the server to the host, from 32 the other way. */
 export const FrameKind = {
   /** Make a context; payload: `CreateRequest` as JSON. Answered with CREATED or CREATE_FAILED. */
@@ -57,6 +59,8 @@ export const FrameKind = {
   GATEWAY_RETURN: 42,
   /** Payload: u32, how many of a gateway's calls, the last ones, will not be made. */
   WITHDRAWN: 43,
+  /** The module of a context cannot go on, and the host is about to end; payload: why, as text. */
+  FAILED: 44,
 } as const;
 /** See {@linkcode FrameKind}. */
 export type FrameKind = typeof FrameKind[keyof typeof FrameKind];
@@ -71,8 +75,15 @@ export function mayWithdraw(kind: number, argument: number): boolean {
       argument === 0;
 }
 
+/** A module in TypeScript or JavaScript, and what it may do. */
+export interface ScriptRequest {
+  readonly script?: Script;
+  /** @default {none} */
+  readonly permissions?: ScriptPermissions;
+}
+
 /** Payload of CREATE to the host of a gateway. */
-export interface LoadRequest {
+export interface LoadRequest extends ScriptRequest {
   readonly module: number;
   readonly libPath: string;
 }

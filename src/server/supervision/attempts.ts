@@ -1,5 +1,6 @@
 // Attempts to open a car's missing contexts, and the results: opened, failed, lost.
 import { pauseMs } from "../../time/mod.ts";
+import { hostKindOf } from "../../module/mod.ts";
 import { lookLater } from "./consolidation.ts";
 import type { ContextInput, SupervisorEffect, SupervisorInput } from "./effects.ts";
 import { markDead, release, reserve } from "./places.ts";
@@ -42,17 +43,26 @@ export function attempt(
     !includesSpec(alike, spec)
   );
   const trust = trustOf(set, lacking.map(({ module }) => module), environment.now);
-  const ids = lacking.map((_, index) => state.nextContext + index);
-  const [placed, hosts] = reserve(state, car, ids, trust, environment, effects);
+  let placed = state;
   const opening = lacking.map((spec, index): ContextEntry => {
-    const [id = 0, host = 0] = [ids[index], hosts[index]];
-    effects.push({ type: "open", car: car.id, context: id, host, spec });
-    return { id, host, spec, stage: "opening", replaces: null };
+    return { id: state.nextContext + index, host: 0, spec, stage: "opening", replaces: null };
   });
+  for (const [kind, entries] of Map.groupBy(opening, ({ spec }) => hostKindOf(spec))) {
+    const contexts = entries.map(({ id }) => id);
+    const [next, hosts] = reserve(placed, car, { contexts, kind }, trust, environment, effects);
+    placed = next;
+    for (const [index, entry] of entries.entries()) {
+      const host = hosts[index] ?? 0;
+      opening[opening.indexOf(entry)] = { ...entry, host };
+    }
+  }
+  for (const { id, host, spec } of opening) {
+    effects.push({ type: "open", car: car.id, context: id, host, spec });
+  }
   const contexts = [...set.contexts, ...opening];
   const attempting = { ...set, contexts, crashed: false, attempting: true };
   const next = withCar(
-    { ...placed, nextContext: state.nextContext + ids.length },
+    { ...placed, nextContext: state.nextContext + opening.length },
     { ...car, [setName]: attempting },
   );
   return afterAttempt(next, car.id, setName, environment, effects);

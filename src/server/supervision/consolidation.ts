@@ -3,7 +3,7 @@
 // only destroyed and made again elsewhere.
 import { placeContexts } from "./placement.ts";
 import { freePlaces } from "./places.ts";
-import { openTo } from "./quarantine.ts";
+import { hostsNeeded, openTo } from "./quarantine.ts";
 import { type Environment, type HostEntry, type SupervisorState, withId } from "./state.ts";
 
 /**
@@ -49,11 +49,11 @@ export function look(state: SupervisorState, { now, contextsPerHost }: Environme
   const lookAt = later.length > 0 ? Math.min(...later) : null;
   const isOpen = openTo("trusted", cars, now);
   const spaces = hosts.filter(isOpen)
-    .map((host) => ({ id: host.id, free: freePlaces(host, contextsPerHost) }));
+    .map((host) => ({ id: host.id, kind: host.kind, free: freePlaces(host, contextsPerHost) }));
   const idle = candidates.filter(({ from }) => from <= now)
     .sort((one, other) => one.host.tenants.length - other.host.tenants.length);
   for (const { host } of idle) {
-    const others = spaces.filter(({ id }) => id !== host.id);
+    const others = spaces.filter(({ id, kind }) => id !== host.id && kind === host.kind);
     const targets = targetsOf(host, others, contextsPerHost);
     if (targets !== null) return { emptying: { host: host.id, targets }, lookAt };
   }
@@ -62,9 +62,7 @@ export function look(state: SupervisorState, { now, contextsPerHost }: Environme
 
 /** Whether fewer hosts would suffice for all contexts. */
 export function hasTooMany(hosts: readonly HostEntry[], contextsPerHost: number): boolean {
-  let places = 0;
-  for (const { tenants } of hosts) places += tenants.length;
-  return hosts.length > Math.ceil(places / contextsPerHost);
+  return hosts.length > hostsNeeded(hosts, ({ tenants }) => tenants.length, contextsPerHost);
 }
 
 /** When a host may be emptied; `null`: not in its current state. */

@@ -1,5 +1,5 @@
 // Inputs and effects of the supervisor's core: plain data.
-import type { Blame, ContextSpec } from "../../module/mod.ts";
+import type { Blame, ContextHostKind, ContextSpec } from "../../module/mod.ts";
 
 /** Everything that can happen to contexts and hosts. */
 export type SupervisorInput =
@@ -60,7 +60,7 @@ export interface ContextInput<T extends string> {
 
 /** What the supervisor asks its driver to do. */
 export type SupervisorEffect =
-  | { readonly type: "start_host"; readonly host: number }
+  | { readonly type: "start_host"; readonly host: number; readonly kind: ContextHostKind }
   | { readonly type: "stop_host"; readonly host: number }
   /** Make a context; answered by `opened` or `failed`. Its commands wait until it is attached. */
   | ContextInput<"open"> & { readonly spec: ContextSpec }

@@ -1,5 +1,6 @@
 // Places on hosts: takes and frees them, starts hosts for the first context, and stops them after
 // the last.
+import type { ContextHostKind } from "../../module/mod.ts";
 import { placeContexts } from "./placement.ts";
 import { carsOf, mayLiveAlone, openTo, type Trust } from "./quarantine.ts";
 import type { SupervisorEffect } from "./effects.ts";
@@ -13,6 +14,12 @@ import {
   withId,
 } from "./state.ts";
 
+/** Contexts that a host of one kind can have. */
+export interface Wanted {
+  readonly contexts: readonly number[];
+  readonly kind: ContextHostKind;
+}
+
 /**
  * Finds hosts for contexts of a car, together as far as they fit; starts hosts where there is no
  * room.
@@ -25,7 +32,7 @@ import {
 export function reserve(
   state: SupervisorState,
   car: CarEntry,
-  contexts: readonly number[],
+  { contexts, kind }: Wanted,
   trust: Trust,
   { now, contextsPerHost }: Environment,
   effects: SupervisorEffect[],
@@ -36,7 +43,7 @@ export function reserve(
   const isOpen = openTo(trust, state.cars, now);
   const spaces = state.hosts
     .map((host) => ({ id: host.id, host, free: freePlaces(host, contextsPerHost) }))
-    .filter(({ free, host }) => !alone && free > 0 && isOpen(host));
+    .filter(({ free, host }) => !alone && host.kind === kind && free > 0 && isOpen(host));
   let { hosts, nextHost } = state;
   const chosen: number[] = [];
   for (const share of placeContexts(count, spaces, contextsPerHost)) {
@@ -44,8 +51,8 @@ export function reserve(
     const tenants = contexts.slice(chosen.length, chosen.length + share.count)
       .map((context) => tenantOf(car, context));
     if (share.host === null) {
-      effects.push({ type: "start_host", host: id });
-      hosts = [...hosts, { id, tenants, blocked: 0, alone, dead: false }];
+      effects.push({ type: "start_host", host: id, kind });
+      hosts = [...hosts, { id, tenants, blocked: 0, kind, alone, dead: false }];
     } else {
       hosts = moveIn(hosts, id, tenants);
     }

@@ -70,12 +70,26 @@ export function openTo(
   };
 }
 
+/** How many hosts would suffice for all places that are taken. */
+export function hostsNeeded(
+  hosts: readonly HostEntry[],
+  taken: (host: HostEntry) => number,
+  contextsPerHost: number,
+): number {
+  let needed = 0;
+  for (const kind of ["server", "script"] as const) {
+    let places = 0;
+    for (const host of hosts) if (host.kind === kind) places += taken(host);
+    needed += Math.ceil(places / contextsPerHost);
+  }
+  return needed;
+}
+
 /** Whether contexts on probation may have hosts of their own. */
 export function mayTakeSpareHost({ hosts }: SupervisorState, contextsPerHost: number): boolean {
   const taken = ({ tenants, blocked }: HostEntry) =>
     Math.min(contextsPerHost, tenants.length + blocked);
-  const places = hosts.reduce((sum, host) => sum + taken(host), 0);
-  return hosts.length - Math.ceil(places / contextsPerHost) < MAX_SPARE;
+  return hosts.length - hostsNeeded(hosts, taken, contextsPerHost) < MAX_SPARE;
 }
 
 /** Whether a suspect may have `count` more hosts of its own. */

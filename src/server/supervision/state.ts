@@ -2,7 +2,7 @@
 // them. Contexts, hosts and cars are addressed by numbers that are never reused.
 //
 // Hosts are children of this process, so moments are those of its own clock.
-import { type ContextSpec, isSameSpec } from "../../module/mod.ts";
+import { type ContextHostKind, type ContextSpec, isSameSpec } from "../../module/mod.ts";
 
 /** All cars and hosts; lists are in the order of their numbers. */
 export interface SupervisorState {
@@ -72,6 +72,7 @@ export interface HostEntry {
   readonly tenants: readonly Tenant[];
   /** Unusable places, of contexts that could not be destroyed and keep their threads. */
   readonly blocked: number;
+  readonly kind: ContextHostKind;
   /** Started as the own host of a suspect. */
   readonly alone: boolean;
   /** Its contexts were lost: it ends on its own. */
