@@ -117,7 +117,7 @@ function resolveModule(
     id,
     libPath: library.path,
     ...(script === undefined ? {} : { script }),
-    ...(isScript ? permissionsOf(entry.permissions, place) : {}),
+    ...(isScript ? permissionsOf(entry.permissions ?? {}, place) : {}),
     parameters,
     waitTimeoutMs: entry.timeout_ms,
   };
@@ -140,7 +140,7 @@ function scriptAt(
 
 /** Without lists that are empty or invalid; nothing when none is left. */
 function permissionsOf(
-  { net, read, write, env }: NonNullable<ModuleInput>["permissions"] = {},
+  { net, read, write, env }: NonNullable<NonNullable<ModuleInput>["permissions"]>,
   { workingDirectory }: ConfigPlace,
 ): Pick<ModuleConfig, "permissions"> {
   const valid = (list: typeof net) => list?.filter((one) => one !== undefined);
