@@ -2,12 +2,13 @@
 import { runModuleHost } from "../../host/run_module_host.ts";
 import { ScriptModule } from "../script_module.ts";
 
-/**
- * Runs a host with contexts of scripts. It keeps the permissions that configurations may grant: each
- * script's worker has only those that its own one does.
- */
-export function runScriptHost(): Promise<number> {
-  return runModuleHost((timeoutMs) => ScriptModule.loader(timeoutMs), GRANTABLE);
-}
+/** What configurations may grant: a script's worker has of that what its own one does. */
+export const GRANTABLE = ["net", "read", "write", "env"] as const;
 
-const GRANTABLE = ["net", "read", "write", "env"] as const;
+/** Runs a host with contexts of scripts. */
+export function runScriptHost(): Promise<number> {
+  return runModuleHost({
+    loader: (timeoutMs) => ScriptModule.loader(timeoutMs),
+    keeps: GRANTABLE,
+  });
+}
