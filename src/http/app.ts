@@ -34,9 +34,10 @@ const BODY_MS = 5000;
 
 /** Makes the routes. */
 export function createApp(options: AppOptions): Hono<Bindings> {
-  const { source: { clock, log, fleet }, health, readiness } = options;
+  const { source: { clock, log, fleet }, authorization, health, readiness } = options;
   const app = createHono(clock, log, () => fleet.config.map.tiles);
-  app.use(limitRate(clock), methodNotAllowed({ app, onMethodNotAllowed }));
+  const limited = limitRate(clock, (ask) => authorization.nameOf(ask));
+  app.use(limited, methodNotAllowed({ app, onMethodNotAllowed }));
   app.get("/healthz", (ask) => ask.json(health()));
   app.get("/readyz", (ask) => {
     const found = readiness();
@@ -82,7 +83,7 @@ function addLocked(
       // The body of an answer to HEAD is not read.
       const body = req.method === "HEAD"
         ? null
-        : events.connect(caller.ended, req.header("last-event-id"));
+        : events.connect(caller, req.header("last-event-id"));
       return new Response(body, { headers: { "content-type": "text/event-stream" } });
     });
   }

@@ -1,5 +1,5 @@
 // Rate limits per client.
-import type { MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import type { Clock } from "../time/mod.ts";
 import { tooManyRequests } from "./errors.ts";
 import type { Bindings } from "./middleware.ts";
@@ -47,11 +47,23 @@ export class ClientRateLimit {
   }
 }
 
-/** Limits requests per client. */
-export function limitRate(clock: Clock): MiddlewareHandler<Bindings> {
+/**
+ * Limits requests per address. Who has a key is counted for itself: others behind the same address
+ * must not keep it out.
+ *
+ * @param nameOf the name of a request's key; undefined without one that lets in
+ */
+export function limitRate(
+  clock: Clock,
+  nameOf: (ask: Context<Bindings>) => string | undefined,
+): MiddlewareHandler<Bindings> {
   const requests = new ClientRateLimit(clock, REQUESTS);
   return async (ask, next) => {
-    if (!requests.allows(ask.env.client)) throw tooManyRequests();
+    const { client } = ask.env;
+    const name = nameOf(ask);
+    if (!requests.allows(name === undefined ? client : `${client} ${name}`)) {
+      throw tooManyRequests();
+    }
     await next();
   };
 }

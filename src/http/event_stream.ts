@@ -3,12 +3,14 @@ import type { ServerConfig } from "../config/mod.ts";
 import type { FleetListener, IncidentChange, SecondOfFleet } from "../observe/mod.ts";
 import type { ServerEvent } from "./api/schemas.ts";
 import type { TimerHandle } from "../time/mod.ts";
+import { quote } from "../text/mod.ts";
+import type { Caller } from "./access/caller.ts";
 import { RequestError } from "./errors.ts";
 import { EventBuffer } from "./event_buffer.ts";
 import { carSummaries, fleetView, positionView, type ViewSource } from "./api/views.ts";
 
-/** Clients at a time. */
-export const MAX_EVENT_CLIENTS = 32;
+/** Clients at a time, of all keys and of one. */
+export const MAX_EVENT_CLIENTS = { all: 32, ofKey: 16 } as const;
 /** A client with more bytes waiting, besides as much as the whole fleet, is too slow. */
 const MAX_WAITING_BYTES = 1024 * 1024;
 
@@ -27,8 +29,8 @@ export class EventStream implements FleetListener {
   readonly #maxWaitingBytes: number;
   /** Distinguishes the ids of this run from those of another. */
   readonly #epoch = crypto.randomUUID().slice(0, 8);
-  /** Clients, and what to call when one is gone. */
-  readonly #clients = new Map<Client, () => void>();
+  /** Clients, the name of each one's key, and what to call when it is gone. */
+  readonly #clients = new Map<Client, { readonly name: string; readonly onGone: () => void }>();
   #unlisten: (() => void) | undefined;
   readonly #kept = new EventBuffer(MAX_KEPT_BYTES);
   /** Ends the listening when no client has come back. */
@@ -51,15 +53,17 @@ export class EventStream implements FleetListener {
   /**
    * Adds a client, which gets everything as its first event, or what it has missed.
    *
-   * @param ended aborted when the client may read no more
    * @param lastEventId the last event that it has received
-   * @throws {RequestError} when there are too many.
+   * @throws {RequestError} when there are too many, or too many with its key.
    */
-  connect(ended: AbortSignal, lastEventId?: string): ReadableStream<Uint8Array> {
-    if (this.#clients.size >= MAX_EVENT_CLIENTS) {
-      const message = `Expected at most ${MAX_EVENT_CLIENTS} clients of events: found one more`;
-      throw new RequestError(503, "busy", message, { "retry-after": "5" });
-    }
+  connect(
+    { name, ended }: Pick<Caller, "name" | "ended">,
+    lastEventId?: string,
+  ): ReadableStream<Uint8Array> {
+    const { all, ofKey } = MAX_EVENT_CLIENTS;
+    if (this.#clients.size >= all) throw busy(`${all} clients of events`);
+    const own = [...this.#clients.values()].filter((client) => client.name === name);
+    if (own.length >= ofKey) throw busy(`${ofKey} clients of events with the key ${quote(name)}`);
     const first = this.#missed(lastEventId) ?? [this.#everything()];
     const bytes = Math.max(first.reduce((sum, { length }) => sum + length, 0), this.#fleetBytes);
     let client: Client;
@@ -71,7 +75,7 @@ export class EventStream implements FleetListener {
       start: (controller) => {
         client = controller;
         for (const event of first) controller.enqueue(event);
-        this.#add(controller, () => ended.removeEventListener("abort", end));
+        this.#add(controller, name, () => ended.removeEventListener("abort", end));
         ended.addEventListener("abort", end, { once: true });
       },
       cancel: () => this.#remove(client),
@@ -139,8 +143,8 @@ export class EventStream implements FleetListener {
     return Math.floor(this.#source.clock.now());
   }
 
-  #add(client: Client, onGone: () => void): void {
-    this.#clients.set(client, onGone);
+  #add(client: Client, name: string, onGone: () => void): void {
+    this.#clients.set(client, { name, onGone });
     this.#endLinger();
     if (this.#unlisten !== undefined) return;
     this.#config = this.#source.fleet.config;
@@ -148,7 +152,7 @@ export class EventStream implements FleetListener {
   }
 
   #remove(client: Client): void {
-    this.#clients.get(client)?.();
+    this.#clients.get(client)?.onGone();
     this.#clients.delete(client);
     if (this.#clients.size > 0 || this.#unlisten === undefined) return;
     this.#endLinger();
@@ -185,4 +189,9 @@ export class EventStream implements FleetListener {
       client.error(new Error("Cannot keep up with the events"));
     }
   }
+}
+
+function busy(limit: string): RequestError {
+  const message = `Expected at most ${limit}: found one more`;
+  return new RequestError(503, "busy", message, { "retry-after": "5" });
 }

@@ -3,6 +3,7 @@ import { Hono } from "hono";
 import { secureHeaders } from "hono/secure-headers";
 import type { Log } from "../log/mod.ts";
 import { type Clock, deadline } from "../time/mod.ts";
+import type { Found } from "./access/authorization.ts";
 import type { Caller } from "./access/caller.ts";
 import { errorResponse, RequestError } from "./errors.ts";
 import { hasMuchUnread } from "./request_body.ts";
@@ -20,10 +21,10 @@ export interface ClientConnection {
   readonly dismiss: () => void;
 }
 
-/** Hono's type for handlers that get it, and behind a key whoever asks. */
+/** Hono's type for handlers that get it, what lets in, and behind a key whoever asks. */
 export type Bindings = {
   readonly Bindings: ClientConnection;
-  readonly Variables: { readonly caller: Caller };
+  readonly Variables: { readonly found: Found | undefined; readonly caller: Caller };
 };
 
 /**

@@ -5,7 +5,7 @@ import { KeyRing } from "../../src/http/access/key_ring.ts";
 import { LogIns } from "../../src/http/access/log_ins.ts";
 import { Problem } from "../../src/http/api/schemas.ts";
 import { createHono } from "../../src/http/middleware.ts";
-import { ClientRateLimit } from "../../src/http/client_rate_limit.ts";
+import { ClientRateLimit, limitRate } from "../../src/http/client_rate_limit.ts";
 import { silentLog } from "../../src/log/log.ts";
 import { HttpListenError } from "../../src/net/errors.ts";
 import { Operators } from "../../src/http/operators.ts";
@@ -47,11 +47,14 @@ Deno.test("Authorization asks for the key wherever something can be learned or d
 
 /** What lets only requests with a key pass. */
 function lockedWith(apiKey: string) {
-  const clock = new VirtualClock();
+  return authorizationWith(apiKey, new VirtualClock()).require("read");
+}
+
+function authorizationWith(apiKey: string, clock: VirtualClock): Authorization {
   const ring = new KeyRing({ apiKey });
   const logIns = new LogIns(ring, clock, undefined);
   const options = { ring, logIns, clock, cookie: "session", secure: false, local: true };
-  return new Authorization(options).require("read");
+  return new Authorization(options);
 }
 
 Deno.test("Authorization compares whole keys: nothing may follow the longest one", async () => {
@@ -90,6 +93,26 @@ Deno.test("Authorization slows down whoever guesses keys, and lets the right key
   assert.deepEqual(found.slice(0, 10), new Array(10).fill(401));
   assert.ok(found.slice(10).includes(429), `${found}`);
   assert.equal(await statusOf(fixture.bare("/healthz")), 200);
+  assert.equal(await statusOf(fixture.get("/api/v1/cars")), 200, "the right key is let in");
+});
+
+Deno.test("Requests without a right key do not use up the rate of others at the same address", async () => {
+  const clock = new VirtualClock();
+  const app = createHono(clock, silentLog);
+  const authorization = authorizationWith(KEY, clock);
+  app.use(limitRate(clock, (ask) => authorization.nameOf(ask)));
+  app.get("/", (ask) => ask.text("in"));
+  const ask = async (key: string) => {
+    const headers = { "x-api-key": key };
+    return (await app.request("/", { headers }, { client: "client", dismiss() {} })).status;
+  };
+  const wrong = new Set<number>();
+  for (let attempt = 0; attempt < 300; attempt++) wrong.add(await ask(`wrong ${attempt}`));
+  assert.deepEqual([...wrong], [200, 429]);
+  assert.equal(await ask("x".repeat(5000)), 429);
+  const right = new Set<number>();
+  for (let attempt = 0; attempt < 300; attempt++) right.add(await ask(KEY));
+  assert.deepEqual([...right], [200, 429], "who has a key is limited, too");
 });
 
 Deno.test("ClientRateLimit gives back with time, and forgets the quietest of too many clients", async () => {

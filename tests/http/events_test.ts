@@ -1,5 +1,6 @@
 // Server-sent events: what happens is told at once, and nobody is waited for.
 import assert from "node:assert/strict";
+import { keyHash } from "../../src/config/resolve/http.ts";
 import { EventBuffer } from "../../src/http/event_buffer.ts";
 import { EventStream, MAX_EVENT_CLIENTS } from "../../src/http/event_stream.ts";
 import { FleetWatch } from "../../src/observe/fleet_watch.ts";
@@ -17,7 +18,7 @@ function withoutCars({ server: { config: { health, map } } }: Fixture): WatchedF
 
 const NONE = { get: () => undefined, areKept: false };
 /** Of a client that may stay. */
-const STAYS = new AbortController().signal;
+const STAYS = { name: "wall", ended: new AbortController().signal };
 
 Deno.test("GET /api/v1/events begins with everything, then tells states, incidents and rates", async () => {
   await using fixture = (await Fixture.start()).up();
@@ -45,25 +46,38 @@ Deno.test("GET /api/v1/events begins with everything, then tells states, inciden
   assert.deepEqual([change, incident.cars, incident.code], ["began", ["car_a"], "broker_away"]);
 });
 
-Deno.test("GET /api/v1/events takes a bounded number of clients, and one more when one has left", async () => {
-  await using fixture = await Fixture.start();
-  const aborts = Array.from({ length: MAX_EVENT_CLIENTS }, () => new AbortController());
+Deno.test("GET /api/v1/events takes a bounded number of clients of each key, and one more when one has left", async () => {
+  const keys = ["wall", "desk", "more"].map((name) => {
+    return { name, scope: "read" as const, hash: keyHash(`the-key-of-${name}`) };
+  });
+  await using fixture = await Fixture.start({ http: { keys } });
+  const aborts: AbortController[] = [];
   // Held on to until the end: a response that is garbage may be closed with it.
   const kept: Response[] = [];
-  for (const { signal } of aborts) kept.push(await fixture.get("/api/v1/events", { signal }));
-  const refused = await fixture.get("/api/v1/events");
-  assert.equal(refused.status, 503);
-  assert.equal((await refused.json()).code, "busy");
+  const ask = async (name: string) => {
+    const abort = new AbortController();
+    aborts.push(abort);
+    const headers = { "x-api-key": `the-key-of-${name}` };
+    const answer = await fixture.bare("/api/v1/events", { headers, signal: abort.signal });
+    if (answer.status === 200) {
+      kept.push(answer);
+      return "taken";
+    }
+    const { status, code, detail } = await answer.json();
+    return `${status} ${code}: ${detail}`;
+  };
+  const { all, ofKey } = MAX_EVENT_CLIENTS;
+  for (let index = 0; index < ofKey; index++) assert.equal(await ask("wall"), "taken");
+  const own = '503 busy: Expected at most 16 clients of events with the key "wall": found one more';
+  assert.equal(await ask("wall"), own);
+  for (let index = ofKey; index < all; index++) assert.equal(await ask("desk"), "taken");
+  const any = "503 busy: Expected at most 32 clients of events: found one more";
+  assert.equal(await ask("more"), any);
   aborts[0]?.abort();
-  await waitFor(async () => {
-    const answer = await fixture.get("/api/v1/events", { signal: aborts[1]?.signal ?? null });
-    const taken = answer.status === 200;
-    if (taken) kept.push(answer);
-    else await answer.body?.cancel();
-    return taken;
-  }, "the place of a client that has left");
-  const statuses = kept.map(({ status }) => status);
-  assert.deepEqual(statuses, Array.from({ length: MAX_EVENT_CLIENTS + 1 }, () => 200));
+  await waitFor(
+    async () => await ask("wall") === "taken",
+    "the place of a client that has left",
+  );
   for (const abort of aborts) abort.abort();
 });
 

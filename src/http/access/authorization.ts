@@ -9,7 +9,7 @@ import { ClientRateLimit } from "../client_rate_limit.ts";
 import { RequestError, tooManyRequests } from "../errors.ts";
 import type { Bindings } from "../middleware.ts";
 import { ANONYMOUS, type Caller, hasScope } from "./caller.ts";
-import type { KeyRing } from "./key_ring.ts";
+import type { HeldKey, KeyRing } from "./key_ring.ts";
 import { isCsrfToken, LOG_IN_MS, type LogIn, type LogIns } from "./log_ins.ts";
 
 /** Rate limit of wrong keys per client: keys per second, and the size of bursts. */
@@ -30,6 +30,12 @@ export interface AuthorizationOptions {
   readonly secure: boolean;
   /** Whether only this machine reaches the server. */
   readonly local: boolean;
+}
+
+/** What lets a request in. */
+export interface Found {
+  readonly key: HeldKey | undefined;
+  readonly logIn: LogIn | undefined;
 }
 
 /** Lets requests in that have a key, in `Authorization: Bearer` or `X-Api-Key`, or a log-in. */
@@ -58,6 +64,13 @@ export class Authorization {
     };
   }
 
+  /** The name of the key that a request came with, by itself or in a log-in, if it lets in. */
+  nameOf(ask: Context<Bindings>): string | undefined {
+    if (this.#options.ring.isEmpty) return undefined;
+    const { key, logIn } = this.#found(ask);
+    return (key ?? logIn?.key)?.name;
+  }
+
   /** The log-in that a request came with. */
   currentLogIn(ask: Context<Bindings>): LogIn | undefined {
     const token = this.#token(ask);
@@ -66,10 +79,9 @@ export class Authorization {
 
   /** Logs the caller in, with the key of this request. */
   async logIn(ask: Context<Bindings>): Promise<LogIn> {
-    const { ring, logIns } = this.#options;
+    const { logIns } = this.#options;
     if (!this.#logInRate.allows(ask.env.client)) throw tooManyRequests();
-    const text = keyOf(ask.req.raw.headers);
-    const key = text === undefined ? undefined : ring.find(text);
+    const { key } = this.#found(ask);
     const token = key && await logIns.open(key);
     const logIn = token && logIns.find(token);
     if (!token || !logIn) throw unauthorized("Expected a key to log in with: found none");
@@ -92,24 +104,11 @@ export class Authorization {
   }
 
   #caller(ask: Context<Bindings>): Caller {
-    const { ring } = this.#options;
-    if (ring.isEmpty) return this.#anonymous(ask);
+    if (this.#options.ring.isEmpty) return this.#anonymous(ask);
     const { req: { raw: { headers, method } }, env: { client: from } } = ask;
-    const text = keyOf(headers);
-    if (text !== undefined) {
-      // Guessing is slowed down, with an answer that reveals nothing.
-      this.#refuseGuessing(from);
-      const key = ring.find(text);
-      if (key !== undefined) return { ...key, from, ended: key.revoked };
-      throw this.#wrong(from, "Expected a configured key: found another one");
-    }
-    const token = this.#token(ask);
-    if (token === undefined) throw unauthorized("Expected a key: found none");
-    const logIn = this.#options.logIns.find(token);
-    if (logIn === undefined) {
-      this.#refuseGuessing(from);
-      throw this.#wrong(from, "Expected a log-in that lasts: found one that has ended");
-    }
+    const { key, logIn } = this.#found(ask);
+    if (key !== undefined) return { ...key, from, ended: key.revoked };
+    if (logIn === undefined) throw this.#refusal(ask);
     if (
       method !== "GET" && method !== "HEAD" &&
       !isCsrfToken(headers.get(CSRF_HEADER) ?? undefined, logIn)
@@ -142,26 +141,51 @@ export class Authorization {
     });
   }
 
-  #refuseGuessing(client: string): void {
-    if (!this.#wrongKeys.allows(client, false)) throw tooManyRequests();
+  /** What a request came with, if it lets in; looked up once. */
+  #found(ask: Context<Bindings>): Found {
+    const known = ask.get("found");
+    if (known !== undefined) return known;
+    const { ring, logIns } = this.#options;
+    const text = keyOf(ask.req.raw.headers);
+    const token = text === undefined ? this.#token(ask) : undefined;
+    const found = {
+      key: text === undefined || isTooLong(text) ? undefined : ring.find(text),
+      logIn: token === undefined ? undefined : logIns.find(token),
+    };
+    ask.set("found", found);
+    return found;
   }
 
-  #wrong(client: string, message: string): RequestError {
-    this.#wrongKeys.allows(client);
-    return unauthorized(message);
+  /** Why nothing lets the request in. Guessing is slowed down, of whoever guesses alone. */
+  #refusal(ask: Context<Bindings>): RequestError {
+    const text = keyOf(ask.req.raw.headers);
+    if (text === undefined && this.#token(ask) === undefined) {
+      return unauthorized("Expected a key: found none");
+    }
+    if (text !== undefined && isTooLong(text)) {
+      return unauthorized(
+        `Expected a key of at most ${MAX_KEY_LENGTH} characters: found a longer one`,
+      );
+    }
+    if (!this.#wrongKeys.allows(ask.env.client)) return tooManyRequests();
+    return unauthorized(
+      text === undefined
+        ? "Expected a log-in that lasts: found one that has ended"
+        : "Expected a configured key: found another one",
+    );
   }
 }
 
-/** @throws {RequestError} when it is longer than any configured key. */
+/** The key that a request came with. */
 function keyOf(headers: Headers): string | undefined {
   const bearer = /^Bearer +(\S+) *$/i.exec(headers.get("authorization") ?? "")?.[1];
   const key = bearer ?? headers.get("x-api-key") ?? undefined;
-  if (key !== undefined && key.length > MAX_KEY_LENGTH) {
-    throw unauthorized(
-      `Expected a key of at most ${MAX_KEY_LENGTH} characters: found a longer one`,
-    );
-  }
   return key === "" ? undefined : key;
+}
+
+/** Longer than any configured key: it is not compared with them. */
+function isTooLong(key: string): boolean {
+  return key.length > MAX_KEY_LENGTH;
 }
 
 /** Without a key, DNS rebinding must not let a foreign page in: only names of this machine are allowed. */

@@ -4,6 +4,7 @@ import * as z from "zod";
 import { VERSION } from "../../version.ts";
 import { Health, type OpenRpc, Problem, Readiness, ServerEvent } from "./schemas.ts";
 import type { Method } from "./methods.ts";
+import { MAX_EVENT_CLIENTS } from "../event_stream.ts";
 import { LOG_IN_PATH } from "../access/log_in_routes.ts";
 import { RPC_ERRORS, RpcCode } from "./json_rpc.ts";
 
@@ -269,7 +270,7 @@ the key, and has \`name\`, \`scope\` and \`csrfToken\`, which every POST, PUT an
 \`/api/v1/events\` begins with the event \`fleet\`, which has everything; \`car\`, \`incident\` and, every
 second, \`rates\` follow. Each has an \`id\`. A client that comes back within a minute, with the last
 one in \`Last-Event-ID\`, gets what it has missed; up to 1 MiB is kept. Where that is not enough, it
-gets \`fleet\` again.
+gets \`fleet\` again. At most ${MAX_EVENT_CLIENTS.all} clients read events, ${MAX_EVENT_CLIENTS.ofKey} of one key.
 
 ## Methods of JSON-RPC
 
