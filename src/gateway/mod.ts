@@ -5,6 +5,7 @@ export {
   type GatewayLinkListener,
   type GatewayLinkOptions,
 } from "./gateway_link.ts";
+export { GATEWAY_ENCODING } from "./encoding.ts";
 export type { Effect, Input, ViolationKind } from "./inputs.ts";
 export { nextDeadline, type Step, step } from "./session.ts";
 export {

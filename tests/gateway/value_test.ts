@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
   createGateway,
+  type Environment,
+  GATEWAY_ENCODING,
   type GatewayState,
   type Input,
   nextDeadline,
@@ -95,6 +97,26 @@ function assertPlain(value: unknown, path: string): void {
   for (const [key, part] of Object.entries(value as object)) assertPlain(part, `${path}.${key}`);
 }
 
+/** Another process, whose clock differs, goes on as this one does. */
+function assertContinues(
+  state: GatewayState,
+  input: Input,
+  { now, settings }: Environment,
+  ahead: number,
+): void {
+  const { encode, decode } = GATEWAY_ENCODING;
+  const next = step(state, input, { now, settings });
+  const there = { now: now + ahead, settings };
+  const again = step(decode(encode(state, now), there.now), input, there);
+  assert.deepEqual(encode(again.state, there.now), encode(next.state, now));
+  assert.deepEqual(timeless(again.effects), timeless(next.effects));
+}
+
+/** Moments are of one clock only. */
+function timeless(effects: readonly unknown[]): unknown {
+  return JSON.parse(JSON.stringify(effects, (name, value) => name === "sentAt" ? 0 : value));
+}
+
 /** The inputs a happening stands for, in this state. */
 function inputsOf(state: GatewayState, happening: Happening): Input[] {
   switch (happening.do) {
@@ -141,9 +163,11 @@ Deno.test("step() of a gateway depends on nothing but its arguments, and changes
       fc.nat(),
       fc.boolean(),
       fc.array(happenings, { minLength: 20, maxLength: 200, size: "max" }),
-      (seed, prepares, list) => {
+      fc.integer({ min: -1e9, max: 1e9 }),
+      (seed, prepares, list, ahead) => {
         let state = createGateway(seed);
         let now = 0;
+        let steps = seed % 10;
         const settings = { ...GATEWAY_SETTINGS, prepares };
         for (const happening of list) {
           if (happening.do === "time") now += happening.ms;
@@ -153,6 +177,8 @@ Deno.test("step() of a gateway depends on nothing but its arguments, and changes
             const again = step(structuredClone(state), structuredClone(input), environment);
             assert.deepEqual(again, next);
             assertPlain(next.state, "state");
+            // Costs ten times as much as a step.
+            if (++steps % 10 === 0) assertContinues(state, input, environment, ahead);
             const due = nextDeadline(next.state, environment);
             assert.ok(due === null || Number.isFinite(due), `due at ${due}`);
             if (input.type === "tick") assert.ok(due === null || due > now, "what is due is done");
