@@ -11,7 +11,7 @@ import { DeviceStatistics } from "./device_statistics.ts";
 import { ExternalSession } from "./external_session.ts";
 import { GatewayJournal } from "./gateway_journal.ts";
 import { ModuleCalls } from "./module_calls.ts";
-import type { HistoryOptions, ModuleGatewayOptions } from "./options.ts";
+import type { EndpointOptions, HistoryOptions, ModuleGatewayOptions } from "./options.ts";
 import type { ModuleGatewaySnapshot } from "./snapshot.ts";
 import { StatusHistory } from "./status_history.ts";
 import { Turns } from "./turns.ts";
@@ -42,8 +42,8 @@ export class ModuleGateway implements AsyncDisposable {
     this.#options = options;
     const { history } = options;
     if (history !== undefined) {
-      for (const { name } of endpoints) {
-        this.#histories.set(name, this.#historyOf(name, history, log, clock));
+      for (const endpoint of endpoints) {
+        this.#histories.set(endpoint.name, this.#historyOf(endpoint, history, log, clock));
       }
     }
     const subscribers = [
@@ -146,13 +146,18 @@ export class ModuleGateway implements AsyncDisposable {
     await Promise.all([...this.#histories.values()].map((history) => history.stop()));
   }
 
-  #historyOf(endpoint: string, options: HistoryOptions, log: Log, clock: Clock): StatusHistory {
+  #historyOf(
+    { name: endpoint, broker: { host, port } }: EndpointOptions,
+    options: HistoryOptions,
+    log: Log,
+    clock: Clock,
+  ): StatusHistory {
     const { company, car } = this.#options;
     const topic = historyTopic(company, car);
     const { directory, maxBytes = MAX_HISTORY_BYTES } = options;
     return new StatusHistory({
       endpoint,
-      directory: join(directory, `endpoint-${encodeURIComponent(endpoint)}`),
+      directory: join(directory, `broker-${encodeURIComponent(`${host}:${port}`)}`),
       maxBytes,
       log,
       clock,

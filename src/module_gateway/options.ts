@@ -7,7 +7,10 @@ import type { HandlerSettings } from "../module_handler/mod.ts";
 import type { Clock } from "../time/mod.ts";
 import type { GatewayTurnSubscriber } from "./turn.ts";
 
-/** Where some modules' devices are reported: one broker, with a session of its own. */
+/**
+ * Where some modules' devices are reported: a broker, with a session of its own. No two endpoints
+ * have the same broker, which would know both by one name.
+ */
 export interface EndpointOptions {
   /** Names it in the log, in turns and in snapshots; no two endpoints have the same. */
   readonly name: string;
@@ -18,7 +21,7 @@ export interface EndpointOptions {
 
 /** Where statuses are kept that could not be sent [GATEWAY-HISTORY]. */
 export interface HistoryOptions {
-  /** Has a directory for each endpoint; no other gateway may use it. */
+  /** Has a directory for each broker; no other gateway may use it. */
   readonly directory: string;
   /** Of each endpoint, in bytes; the oldest statuses make room. @default {64 MiB} */
   readonly maxBytes?: number;
