@@ -168,6 +168,23 @@ Deno.test("our additions: TLS, tokens, takeover, push, limits, permissions, http
   assert.deepEqual(config.http, { address: "127.0.0.1", port: 0 });
 });
 
+Deno.test("the history of statuses that could not be sent is off, and has a limit [GATEWAY-HISTORY]", () => {
+  const withHistory = (history: unknown) => ({ "external-connection": { ...CLOUD, history } });
+  const { config } = load(withHistory({ directory: "kept" }));
+  assert.deepEqual(config.history, { directory: "/srv/kept", maxBytes: 67_108_864 });
+  assert.deepEqual(load(effectiveGatewayDocument(config)).config, config);
+  assert.deepEqual(failure(withHistory({ "max-bytes": 0 })), [
+    "external-connection.history.directory: Expected the path of a directory, not empty: found nothing",
+    "external-connection.history.max-bytes: Expected a whole number from 1 to 2147483647: found the number 0",
+  ]);
+  const [change] = compareGateways(load().config, config);
+  assert.deepEqual([change?.key, change?.to, change?.takes], [
+    "external-connection.history.directory",
+    "/srv/kept",
+    "reconnect",
+  ]);
+});
+
 Deno.test("every problem is named at once, with its place", () => {
   assert.deepEqual(
     failure({

@@ -188,6 +188,21 @@ export const ENDPOINT = {
   }),
 };
 
+/** Statuses that could not be sent [GATEWAY-HISTORY]. */
+const HISTORY = {
+  directory: key(field.filledText("the path of a directory"), {
+    doc: "Addition: where statuses are kept that could not be sent, to be offered afterwards",
+    takes: "reconnect",
+    at: "history.directory",
+  }),
+  "max-bytes": key(field.count(1).default(67_108_864), {
+    doc: "Addition: of each endpoint; the oldest statuses make room",
+    takes: "reconnect",
+    unit: "bytes",
+    at: "history.maxBytes",
+  }),
+};
+
 /** The cloud. */
 export const EXTERNAL_CONNECTION = {
   company: key(field.fleetName("a company's name"), {
@@ -208,6 +223,11 @@ export const EXTERNAL_CONNECTION = {
       compared: ({ endpoints }) => JSON.stringify(endpoints),
       shown: ({ endpoints }) => endpoints.map(({ name }) => name).join(", "),
     },
+  ),
+  history: optionalSection(
+    "gateway-history",
+    "Addition: statuses that could not be sent are kept, and offered afterwards; off when absent",
+    HISTORY,
   ),
 };
 

@@ -87,6 +87,10 @@ function resolveGateway(
     faults,
   );
   const http = resolveHttp(input, place, faults);
+  const { directory, "max-bytes": maxBytes } = cloud?.history ?? {};
+  const history = directory === undefined || maxBytes === undefined
+    ? undefined
+    : { directory: resolve(place.workingDirectory, directory), maxBytes };
   if (input["module-binary-path"]) {
     const text = "Key has no effect: every module runs in processes of its own";
     faults.warning("module-binary-path", text);
@@ -99,6 +103,7 @@ function resolveGateway(
     internalServer,
     modules,
     endpoints,
+    ...(history === undefined ? {} : { history }),
     logging: { ...logging, file: { ...logging.file, name: LOG_FILE.name } },
     ...(http === undefined ? {} : { http }),
   };

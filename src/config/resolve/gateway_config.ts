@@ -13,6 +13,8 @@ export interface GatewayConfig {
   readonly modules: readonly GatewayModuleConfig[];
   /** At least one; in the order of the document. */
   readonly endpoints: readonly EndpointConfig[];
+  /** Where statuses are kept that could not be sent, an absolute path; absent: they are not. */
+  readonly history?: { readonly directory: string; readonly maxBytes: number };
   readonly logging: LoggingConfig;
   /** Absent: no HTTP. */
   readonly http?: HttpConfig;
