@@ -4,6 +4,7 @@ import {
   type CallStatistics,
   type ContextHostKind,
   CONTEXTS_PER_HOST,
+  type EarlyHost,
   ModuleHost,
 } from "../module/mod.ts";
 import { type CarTransport, type Connector, createConnector } from "../transport/mod.ts";
@@ -28,6 +29,8 @@ export interface AssembleOptions {
   readonly beforeAnswer?: (send: () => void) => void;
   /** Counts the calls of all modules. @default {a new one for each host} */
   readonly statistics?: CallStatistics;
+  /** The first module host, started already. @default {a new one} */
+  readonly earlyHost?: EarlyHost | undefined;
   /** The way to the broker. @default {a new one, as the configuration says} */
   readonly connector?: Connector;
 }
@@ -95,11 +98,12 @@ function createTransport(
 function startHost(
   { onOutput, onBlocked, onExit }: HostEvents,
   { timeouts: { moduleCallMs }, limits: { maxHostMemoryBytes } }: ServerConfig,
-  { log, statistics }: AssembleOptions,
+  { log, statistics, earlyHost }: AssembleOptions,
   kind: ContextHostKind,
 ): Promise<ModuleHost> {
   return ModuleHost.start({
     kind,
+    early: earlyHost,
     moduleCallTimeoutMs: moduleCallMs,
     maxMemoryBytes: maxHostMemoryBytes,
     destroyTimeoutMs: DESTROY_MS,

@@ -1,49 +1,24 @@
 // `start`: serves the cars of a configuration until the program is asked to stop.
-import { HttpListenError, ListenError, reachableHost, TlsFileError } from "../net/mod.ts";
 import {
   ConfigError,
   type ConfigSource,
   configSource,
   loadConfig,
   type LoadedConfig,
-  type Overrides,
-  problemText,
   type ServerConfig,
 } from "../config/mod.ts";
-import { type ConnectionShares, refusedLibraries, shareFiles } from "../doctor/mod.ts";
-import type { Operators } from "../http/mod.ts";
-import type { EmbeddedBroker } from "../broker/mod.ts";
-import { type Log, LogDirectoryError, type Logging, startLogging } from "../log/mod.ts";
-import { loadErrorLines } from "../module/mod.ts";
-import { ChangeRefusedError, Reloader, type Server, ServerStartError } from "../server/mod.ts";
-import { StateError } from "../state/mod.ts";
-import { versionText } from "../version.ts";
-import {
-  assembleServer,
-  makeConnector,
-  type Part,
-  recorderOf,
-  type RecorderPart,
-  type Running,
-  runUntilStopped,
-  servicePart,
-  type State,
-  stateOf,
-  systemdNotify,
-  telemetryOf,
-  webhookOf,
-  type WebhookParts,
-} from "../app/mod.ts";
+import { planLibraries } from "../doctor/loader/mod.ts";
+import { LogDirectoryError, type Logging, startLogging } from "../log/mod.ts";
+import { EarlyHost } from "../module/mod.ts";
 import { printConfigError, printError, printWarnings } from "./problems.ts";
 import type { ConfigOptions } from "./config_options.ts";
 import type { ProgramContext } from "./program_context.ts";
 import type { Output } from "../text/mod.ts";
 
 /**
- * Loads the configuration, starts everything, and waits for the end [CLI-ARGUMENTS] [STOP-ORDER].
+ * Loads the configuration, then what serves it [CLI-ARGUMENTS].
  *
- * @returns the exit status: 0 after a clean stop, 1 when something was unusable, did not start,
- * or did not stop cleanly
+ * @returns the exit status, as `serve`
  */
 export async function startCommand(
   options: ConfigOptions,
@@ -54,49 +29,19 @@ export async function startCommand(
   const loaded = await load(source, options, output);
   const logging = loaded && openLog(loaded.config, output);
   if (loaded === undefined || logging === undefined) return 1;
-  const { log } = logging;
-  const onDefect = context.onDefect;
-  context.onDefect = (text) => log.critical(text);
-  // Reloads that are requested during the start run after it.
-  const reloader = Promise.withResolvers<Reloader>();
-  const reloadNoMore = context.onReload(() => void reloader.promise.then((one) => one.reload()));
+  const { config } = loaded;
+  // Both are processes, which work while this one loads the rest of the program.
+  const plans = planLibraries(config);
+  const hasLibraries = config.cars.some((car) =>
+    car.modules.some(({ script }) => script === undefined)
+  );
+  const { moduleCallMs: moduleCallTimeoutMs } = config.timeouts;
+  const earlyHost = hasLibraries ? new EarlyHost({ moduleCallTimeoutMs }) : undefined;
   try {
-    log.info(() => `Starting ${versionText()} with "${options.config}"`);
-    for (const warning of loaded.warnings) log.warning(problemText(source.name, warning));
-    const notify = systemdNotify(log);
-    const { config } = loaded;
-    const recorder = await recorderOf(config.eventLog, config.company, log);
-    const state = await stateOf(config, log);
-    const running: Running = {};
-    const telemetry = await telemetryOf(config, log, running);
-    const webhook = await webhookOf(config, log, running, state);
-    if (telemetry !== undefined && webhook !== undefined) telemetry.metrics.health = webhook.watch;
-    const parts = createParts({
-      source,
-      options,
-      config,
-      logging,
-      reloader,
-      running,
-      state,
-      recorder,
-      telemetry,
-      webhook,
-    });
-    if (notify !== undefined) parts.push(servicePart(notify));
-    return await runUntilStopped(parts, { stop: context.stop, log }) ? 0 : 1;
-  } catch (error) {
-    for (const problem of startProblems(error)) {
-      log.critical(problem);
-      // The reason for a failed start must be on the console, even if the log is not.
-      if (!loaded.config.logging.console.use) printError(problem, output);
-    }
-    return 1;
+    const { serve } = await import("./serve.ts");
+    return await serve({ source, options, loaded, logging, plans, earlyHost }, context);
   } finally {
-    log.info("Stopped");
-    context.onDefect = onDefect;
-    await logging.stop();
-    reloadNoMore();
+    await earlyHost?.discard();
   }
 }
 
@@ -126,170 +71,4 @@ function openLog({ logging }: ServerConfig, output: Output): Logging | undefined
     printError(error.message, output);
     return undefined;
   }
-}
-
-interface PartOptions {
-  readonly source: ConfigSource;
-  readonly options: ConfigOptions;
-  readonly config: ServerConfig;
-  readonly logging: Logging;
-  /** Gets what reloads the server when it has started. */
-  readonly reloader: PromiseWithResolvers<Reloader>;
-  readonly recorder: RecorderPart | undefined;
-  /** What survives a restart; absent: nothing does, and cars cannot be paused. */
-  readonly state: State | undefined;
-  readonly telemetry: Awaited<ReturnType<typeof telemetryOf>>;
-  readonly webhook: WebhookParts | undefined;
-  /** Gets the server. */
-  readonly running: Running;
-}
-
-/** In the order in which they start; only what is requested. */
-function createParts(all: PartOptions): Part[] {
-  const { source, options, config, logging, reloader, running, state, recorder, telemetry } = all;
-  const { webhook } = all;
-  const { log } = logging;
-  const embeddedBroker = options.overrides.embeddedBroker !== undefined;
-  let broker: EmbeddedBroker | undefined;
-  let server: Server | undefined;
-  let operators: Operators | undefined;
-  let shares: Promise<ConnectionShares> | undefined;
-  const first = [recorder, state, telemetry, webhook?.sender].filter((one) => one !== undefined);
-  const parts: Part[] = [
-    ...first,
-    {
-      name: "the server",
-      async start() {
-        const refusing = refusedLibraries(config);
-        shares ??= shareOpenFiles(config, embeddedBroker, log);
-        const served = broker === undefined ? config : servedBy(config, broker.port);
-        const connector = await makeConnector(served, log);
-        operators = await createOperators(config, shares, all);
-        const refused = await refusing;
-        if (refused.length > 0) throw new ServerStartError(refused);
-        await operators?.load();
-        server = await assembleServer({
-          config: served,
-          log,
-          connector,
-          ...observedBy(operators, all),
-          ...(recorder?.beforeAnswer && { beforeAnswer: recorder.beforeAnswer }),
-          ...(state && { isPaused: (car) => state.pauses.get(car) !== undefined }),
-        });
-        running.server = server;
-        await server.start();
-        const load = () => reloadConfig(source, options.overrides, running.server?.config);
-        const onApplied = ({ http }: ServerConfig) => http && operators?.configure(http);
-        const parts = { server, connector, logging, onApplied };
-        reloader.resolve(new Reloader({ load, running: config, ...parts, embeddedBroker }));
-      },
-      async stop() {
-        await server?.stop();
-      },
-    },
-    ...webhook === undefined ? [] : [webhook.watching],
-    {
-      name: "the port for operators",
-      async start() {
-        if (server === undefined) return;
-        const reload = async () => (await reloader.promise).reload();
-        const setLogLevel = logging.setLevel.bind(logging);
-        await operators?.start({ fleet: server, reload, setLogLevel });
-      },
-      async stop() {
-        await operators?.stop();
-      },
-    },
-  ];
-  if (!embeddedBroker) return parts;
-  return [{
-    name: "the embedded broker",
-    async start() {
-      const { EmbeddedBroker } = await import("../broker/mod.ts");
-      const { maxMessageBytes, maxMessagesPerSecond: messagesPerSecond } = config.limits;
-      shares = shareOpenFiles(config, embeddedBroker, log);
-      const maxClients = (await shares).broker;
-      const limits = { messagesPerSecond };
-      broker = new EmbeddedBroker({
-        broker: config.broker,
-        maxMessageBytes,
-        maxClients,
-        limits,
-        log,
-      });
-      await broker.start();
-    },
-    async stop() {
-      await broker?.stop();
-    },
-  }, ...parts];
-}
-
-/** @throws {ChangeRefusedError} when the loader refuses a library that is not in use. */
-async function reloadConfig(
-  source: ConfigSource,
-  overrides: Overrides,
-  running: ServerConfig | undefined,
-): Promise<LoadedConfig> {
-  const loaded = await loadConfig(source, overrides);
-  const refused = await refusedLibraries(loaded.config, running);
-  if (refused.length === 0) return loaded;
-  throw new ChangeRefusedError(loadErrorLines(refused));
-}
-
-/** Warns when the limit of open files is too low. */
-async function shareOpenFiles(
-  config: ServerConfig,
-  embeddedBroker: boolean,
-  log: Log,
-): Promise<ConnectionShares> {
-  const shares = await shareFiles(config, embeddedBroker);
-  if (shares.warning !== undefined) log.warning(shares.warning);
-  return shares;
-}
-
-/** Not even loaded while HTTP is off. */
-async function createOperators(
-  { http }: ServerConfig,
-  shares: Promise<ConnectionShares>,
-  { state, telemetry, webhook, logging: { log } }: PartOptions,
-): Promise<Operators | undefined> {
-  if (http === undefined || state === undefined) return undefined;
-  const { Operators } = await import("../http/mod.ts");
-  const maxConnections = (await shares).http;
-  const { metrics } = telemetry ?? {};
-  const { watch } = webhook ?? {};
-  return new Operators({ config: http, log, maxConnections, metrics, watch, ...state });
-}
-
-function observedBy(
-  operators: Operators | undefined,
-  { recorder, telemetry, webhook }: PartOptions,
-) {
-  const others = [recorder, webhook?.watch, ...telemetry?.subscribers ?? []];
-  const all = [...operators?.subscribers ?? [], ...others];
-  // HTTP shares what it reads from with telemetry and webhook.
-  const subscribers = [...new Set(all.filter((one) => one !== undefined))];
-  const metrics = operators?.metrics ?? telemetry?.metrics;
-  return { subscribers, ...(metrics && { statistics: metrics.statistics }) };
-}
-
-/** The configuration of a server that connects to its own embedded broker. */
-function servedBy(config: ServerConfig, port: number): ServerConfig {
-  const { broker } = config;
-  return { ...config, broker: { ...broker, host: reachableHost(broker.host), port } };
-}
-
-/** Why the program cannot start, one line per reason; unexpected errors come with their stack. */
-function startProblems(error: unknown): readonly string[] {
-  if (error instanceof ServerStartError) return error.problems;
-  if (!(error instanceof Error)) return [String(error)];
-  return [isExpected(error) ? error.message : error.stack ?? error.message];
-}
-
-/** Errors whose message is sufficient without a stack. */
-function isExpected(error: Error): boolean {
-  return error instanceof StateError || error instanceof TlsFileError ||
-    error instanceof ListenError ||
-    error instanceof HttpListenError;
 }

@@ -45,9 +45,7 @@ export async function examine(options: ExamineOptions): Promise<Finding[]> {
   const config = await readConfig(options, findings);
   const parts = config === undefined ? [checkClock()] : [
     import("./broker/network.ts").then(({ checkNetwork }) => checkNetwork(config, options)),
-    import("./libraries/libraries.ts").then(({ checkLibraries }) =>
-      checkLibraries({ config, init, signal })
-    ),
+    import("./libraries.ts").then(({ checkLibraries }) => checkLibraries({ config, init, signal })),
     import("./http.ts").then(({ checkHttp }) => checkHttp(config)),
     checkLimits(config, options.overrides?.embeddedBroker !== undefined),
     checkClock(),

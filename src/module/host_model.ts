@@ -2,6 +2,7 @@
 import type { Log } from "../log/mod.ts";
 import type { Clock } from "../time/mod.ts";
 import type { ContextHostKind } from "./context.ts";
+import type { EarlyHost } from "./process/connect_host.ts";
 import type { OutputStream } from "./process/output_lines.ts";
 import type { CallStatistics } from "./statistics.ts";
 
@@ -9,6 +10,8 @@ import type { CallStatistics } from "./statistics.ts";
 export interface ModuleHostOptions {
   /** What its contexts are of. @default {"server"}, shared libraries */
   readonly kind?: ContextHostKind;
+  /** A process that was started already; used unless it is taken. @default {a new process} */
+  readonly early?: EarlyHost | undefined;
   /** Deadline for one call, in milliseconds; then the host is killed. @default {30_000} */
   readonly moduleCallTimeoutMs?: number;
   /** Deadline for the start of the process, in milliseconds. @default {10_000} */

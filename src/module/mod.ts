@@ -30,4 +30,5 @@ export {
 export { CONTEXTS_PER_HOST } from "./host_contexts.ts";
 export type { ModuleHostSnapshot } from "./host_model.ts";
 export { ModuleHost } from "./module_host.ts";
+export { EarlyHost } from "./process/connect_host.ts";
 export { type CallCounts, CallStatistics, GatewayStatistics } from "./statistics.ts";

@@ -83,7 +83,8 @@ export class ModuleHost {
    * @throws {ModuleHostError} when the process ends or does not connect in time.
    */
   static async start(options: ModuleHostOptions = {}): Promise<ModuleHost> {
-    const { process, connection } = await connectHost(options);
+    const connected = options.early?.take(options) ?? connectHost(options);
+    const { process, connection } = await connected;
     const host = new ModuleHost(process, connection, options);
     host.#life.start();
     return host;

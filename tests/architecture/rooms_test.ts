@@ -10,6 +10,7 @@ const ROOMS = [
   "app/demo",
   "app",
   "doctor",
+  "doctor/loader",
   "http",
   "simulator",
   "telemetry",
@@ -129,7 +130,7 @@ function loadedWith(...files: readonly string[]): Set<string> {
 }
 
 Deno.test("start loads nothing that only other commands or keys need: it would stay in memory", () => {
-  const rooms = loadedWith("cli/program.ts", "cli/start.ts");
+  const rooms = loadedWith("cli/program.ts", "cli/start.ts", "cli/serve.ts");
   assert.ok(rooms.has("server") && rooms.has("mqtt"));
   const others = [
     "app/demo",

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import type { CarConfig } from "../../src/config/resolve/config.ts";
 import type { Finding } from "../../src/doctor/findings.ts";
-import { checkLibraries, refusedGatewayLibraries } from "../../src/doctor/libraries/libraries.ts";
+import { checkLibraries } from "../../src/doctor/libraries.ts";
+import { refusedGatewayLibraries } from "../../src/doctor/refused_libraries.ts";
 import { localBroker } from "../support/mqtt_peers.ts";
 import { TempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";

@@ -1,7 +1,6 @@
 // What keeps libraries from being loaded, found where the loader would stumble.
 import assert from "node:assert/strict";
-import { IMAGE_VARIANTS, newestOf, variantFor } from "../../src/doctor/libraries/image_variants.ts";
-import { planLoad } from "../../src/doctor/libraries/loader.ts";
+import { IMAGE_VARIANTS, newestOf, planLoad, variantFor } from "../../src/doctor/loader/mod.ts";
 import { TempFolder } from "../support/temp.ts";
 import { fixtures } from "./support.ts";
 

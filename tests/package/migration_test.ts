@@ -8,7 +8,7 @@ import {
   compareVersions,
   IMAGE_VARIANTS,
   type ImageVariant,
-} from "../../src/doctor/libraries/image_variants.ts";
+} from "../../src/doctor/loader/image_variants.ts";
 import { Gateway } from "../../src/simulator/gateway.ts";
 import { COMPANY, configDocument, ProgramProcess } from "../e2e/server_process.ts";
 import { hasMosquitto, Mosquitto } from "../support/mosquitto.ts";

@@ -2,7 +2,7 @@
 // takes more than a line.
 import assert from "node:assert/strict";
 import config from "../../deno.json" with { type: "json" };
-import { IMAGE_VARIANTS } from "../../src/doctor/libraries/image_variants.ts";
+import { IMAGE_VARIANTS } from "../../src/doctor/loader/image_variants.ts";
 import { hasMosquitto } from "../support/mosquitto.ts";
 import { readCompose } from "./image.ts";
 import { Desk, ROOT, shell, succeeds, task, taskSucceeds } from "./desk.ts";

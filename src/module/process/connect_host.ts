@@ -25,15 +25,63 @@ const V8_FAILURE = /^# (Fatal .*)$/;
 const ADDRESS_SPACE_ADVICE = "V8 reserves up to 70 GB of addresses for each process, and uses " +
   "little of them: lift their limit (ulimit -v, LimitAS= of a service)";
 
+/** A host's process and the connection to it. */
+export interface ConnectedHost {
+  readonly process: HostProcess;
+  readonly connection: Duplex;
+}
+
+/**
+ * A host of shared libraries whose process starts before anybody can use it: that takes as long as
+ * loading a server.
+ */
+export class EarlyHost {
+  readonly #connected: Promise<ConnectedHost>;
+  #taken = false;
+  /** What it prints before it is taken, such as why V8 cannot start. */
+  readonly #printed: [line: string, stream: OutputStream][] = [];
+  #onOutput: ConnectHostOptions["onOutput"] = (...line) => void this.#printed.push(line);
+
+  /** Starts the process. */
+  constructor(options: Omit<ConnectHostOptions, "kind" | "onOutput"> = {}) {
+    const onOutput = (line: string, stream: OutputStream) => this.#onOutput?.(line, stream);
+    this.#connected = connectHost({ ...options, onOutput });
+    this.#connected.catch(() => {});
+  }
+
+  /** Gives it away, once, to who wants such a host; rejects as {@linkcode connectHost} does. */
+  take(
+    { kind = "server", onOutput }: Pick<ConnectHostOptions, "kind" | "onOutput">,
+  ): Promise<ConnectedHost> | undefined {
+    if (this.#taken || kind !== "server") return undefined;
+    this.#taken = true;
+    for (const line of this.#printed) onOutput?.(...line);
+    this.#onOutput = onOutput;
+    return this.#connected;
+  }
+
+  /** Ends it unless it was taken. Never rejects. */
+  async discard(): Promise<void> {
+    if (this.#taken) return;
+    this.#taken = true;
+    try {
+      const { process, connection } = await this.#connected;
+      connection.close();
+      process.kill();
+      await process.exited;
+    } catch {
+      // It has not started.
+    }
+  }
+}
+
 /**
  * Starts a process and accepts its connection. It gets the address and its token on standard input,
  * as others can read arguments and environment.
  *
  * @throws {ModuleHostError} when the process ends or does not connect in time.
  */
-export async function connectHost(
-  options: ConnectHostOptions,
-): Promise<{ process: HostProcess; connection: Duplex }> {
+export async function connectHost(options: ConnectHostOptions): Promise<ConnectedHost> {
   const {
     moduleCallTimeoutMs = DEFAULT_CALL_TIMEOUT_MS,
     startTimeoutMs = DEFAULT_START_TIMEOUT_MS,

@@ -1,18 +1,11 @@
 // Checks the modules' libraries: their files, what these need, and, in a real module host, whether
 // they load and which module they are. A library that crashes only fails its own check.
-import type { ServerConfig } from "../../config/mod.ts";
-import {
-  type ContextSpec,
-  type GatewayModuleSpec,
-  ModuleLoadError,
-  SYMBOLS,
-  tryGatewayModule,
-} from "../../module/mod.ts";
-import { contextSpecs } from "../../server/mod.ts";
-import { Semaphore } from "../../time/mod.ts";
-import { Findings } from "../findings.ts";
-import { TrialHosts, type Trouble } from "../trial_hosts.ts";
-import { type LoadPlan, planLoad } from "./loader.ts";
+import type { ServerConfig } from "../config/mod.ts";
+import { type ContextSpec, SYMBOLS } from "../module/mod.ts";
+import { contextSpecs } from "../server/mod.ts";
+import { Findings } from "./findings.ts";
+import { TrialHosts, type Trouble } from "./trial_hosts.ts";
+import { type LoadPlan, planLibraries } from "./loader/mod.ts";
 
 export interface LibraryCheckOptions {
   readonly config: ServerConfig;
@@ -20,9 +13,6 @@ export interface LibraryCheckOptions {
   readonly init: boolean;
   readonly signal: AbortSignal;
 }
-
-/** Loaders that run at the same time. */
-const MAX_LOADERS = 8;
 
 /** One library under one module number, for all cars that use it. */
 interface Used {
@@ -47,7 +37,7 @@ export async function checkLibraries(options: LibraryCheckOptions): Promise<Find
   const specs = config.cars.flatMap((car) => contextSpecs(config, car));
   const hosts = new TrialHosts(config.timeouts.moduleCallMs, options.signal);
   try {
-    const attempts = await tryLoading(usedLibraries(specs), hosts);
+    const attempts = await tryLoading(usedLibraries(specs), await planLibraries(config), hosts);
     judgeLibraries([...attempts.values()], libraries);
     if (init) {
       await Promise.all(specs.map(async (spec) => {
@@ -71,66 +61,12 @@ export async function checkLibraries(options: LibraryCheckOptions): Promise<Find
   return [libraries, modules];
 }
 
-/**
- * Finds libraries that the loader refuses, for every module of every car, without loading them: one
- * that is damaged may end the process that tries.
- *
- * @param running the libraries of this configuration are loaded already
- */
-export async function refusedLibraries(
-  config: ServerConfig,
-  running?: ServerConfig,
-): Promise<ModuleLoadError[]> {
-  const loaded = new Set(running?.cars.flatMap((car) => car.modules.map(({ libPath }) => libPath)));
-  // A script that cannot be run is a problem of the configuration.
-  const specs = config.cars.flatMap((car) => contextSpecs(config, car))
-    .filter(({ libPath, script }) => script === undefined && !loaded.has(libPath));
-  const byPath = Map.groupBy(specs, ({ libPath }) => libPath);
-  const semaphore = new Semaphore(MAX_LOADERS);
-  const refused = await Promise.all([...byPath].map(async ([path, users]) => {
-    const leave = await semaphore.acquire();
-    const { problems } = await planLoad(path);
-    leave();
-    return problems.flatMap(({ message, advice }) =>
-      users.map((spec) => new ModuleLoadError("library", spec, `${message}. ${advice}`))
-    );
-  }));
-  return refused.flat();
-}
-
-/**
- * Finds libraries that a Module Gateway cannot use: those that the loader refuses, and those that,
- * loaded in a module host of their own, crash, hang, lack a function or are another module.
- *
- * @throws {ModuleHostError} when no module host can be started.
- */
-export async function refusedGatewayLibraries(
-  specs: readonly GatewayModuleSpec[],
-): Promise<ModuleLoadError[]> {
-  const semaphore = new Semaphore(MAX_LOADERS);
-  const refused = await Promise.all(specs.map(async (spec) => {
-    using _ = { [Symbol.dispose]: await semaphore.acquire() };
-    const { problems } = await planLoad(spec.libPath);
-    if (problems.length > 0) {
-      return problems.map(({ message, advice }) =>
-        new ModuleLoadError("library", spec, `${message}. ${advice}`)
-      );
-    }
-    const error = await tryGatewayModule(spec);
-    return error === null ? [] : [error];
-  }));
-  return refused.flat();
-}
-
 /** Loads each library, under each of its module numbers. */
 async function tryLoading(
   used: ReadonlyMap<string, Used>,
+  plans: ReadonlyMap<string, LoadPlan>,
   hosts: TrialHosts,
 ): Promise<Map<string, Attempt>> {
-  const plans = new Map<string, LoadPlan>();
-  for (const { spec: { libPath, script } } of used.values()) {
-    if (script === undefined && !plans.has(libPath)) plans.set(libPath, await planLoad(libPath));
-  }
   const attempts = await Promise.all([...used].map(async ([key, { spec, cars }]) => {
     const plan = plans.get(spec.libPath) ?? SCRIPT;
     // A file that is not a library for this machine does not need a process.

@@ -2,7 +2,9 @@
 // without a shell, which container images lack. The loader maps the library and all it needs, and
 // runs nothing.
 import { basename, resolve } from "node:path";
+import type { ServerConfig } from "../../config/mod.ts";
 import { readElf } from "../../module/mod.ts";
+import { Semaphore } from "../../time/mod.ts";
 import { type ImageVariant, newestOf, variantFor } from "./image_variants.ts";
 
 /** Something that keeps a library from being loaded. */
@@ -48,6 +50,36 @@ const [OWN_MACHINE, LOADER] = Deno.build.arch === "aarch64"
 const OWN_ARCHITECTURE = ARCHITECTURES[OWN_MACHINE] ?? "";
 /** Deadline for the loader, in milliseconds: libraries may be on a network file system. */
 const LOADER_MS = 10_000;
+/** Loaders that run at the same time. */
+const MAX_LOADERS = 8;
+
+/**
+ * Plans for the libraries of a configuration, by path. Never rejects.
+ *
+ * @param running the libraries of this configuration are loaded already, and have no plans
+ */
+export async function planLibraries(
+  config: ServerConfig,
+  running?: ServerConfig,
+): Promise<ReadonlyMap<string, LoadPlan>> {
+  const paths = librariesOf(config).difference(librariesOf(running));
+  const semaphore = new Semaphore(MAX_LOADERS);
+  const plans = [...paths].map(async (path) => {
+    const leave = await semaphore.acquire();
+    const plan = await planLoad(path);
+    leave();
+    return [path, plan] as const;
+  });
+  return new Map(await Promise.all(plans));
+}
+
+/** A script that cannot be run is a problem of the configuration. */
+function librariesOf(config: ServerConfig | undefined): Set<string> {
+  const modules = config?.cars.flatMap((car) => car.modules);
+  return new Set(
+    modules?.flatMap(({ libPath, script }) => script === undefined ? [libPath] : []),
+  );
+}
 
 /** Finds everything that keeps a library from being loaded. Never rejects. */
 export async function planLoad(path: string): Promise<LoadPlan> {

@@ -1,0 +1,267 @@
+// What `start` does with a configuration: runs a server, with everything around it.
+import { HttpListenError, ListenError, reachableHost, TlsFileError } from "../net/mod.ts";
+import {
+  type ConfigSource,
+  loadConfig,
+  type LoadedConfig,
+  type Overrides,
+  problemText,
+  type ServerConfig,
+} from "../config/mod.ts";
+import { type LoadPlan, planLibraries } from "../doctor/loader/mod.ts";
+import { type ConnectionShares, refusedLibraries, shareFiles } from "../doctor/mod.ts";
+import type { Operators } from "../http/mod.ts";
+import type { EmbeddedBroker } from "../broker/mod.ts";
+import type { Log, Logging } from "../log/mod.ts";
+import { type EarlyHost, loadErrorLines } from "../module/mod.ts";
+import { ChangeRefusedError, Reloader, type Server, ServerStartError } from "../server/mod.ts";
+import { StateError } from "../state/mod.ts";
+import { versionText } from "../version.ts";
+import {
+  assembleServer,
+  makeConnector,
+  type Part,
+  recorderOf,
+  type RecorderPart,
+  type Running,
+  runUntilStopped,
+  servicePart,
+  type State,
+  stateOf,
+  systemdNotify,
+  telemetryOf,
+  webhookOf,
+  type WebhookParts,
+} from "../app/mod.ts";
+import { printError } from "./problems.ts";
+import type { ConfigOptions } from "./config_options.ts";
+import type { ProgramContext } from "./program_context.ts";
+
+/** What `start` has when it loads this. */
+export interface ServeOptions {
+  readonly source: ConfigSource;
+  readonly options: ConfigOptions;
+  readonly loaded: LoadedConfig;
+  /** Stopped at the end. */
+  readonly logging: Logging;
+  /** Of the libraries, by path. */
+  readonly plans: Promise<ReadonlyMap<string, LoadPlan>>;
+  /** The first module host. */
+  readonly earlyHost: EarlyHost | undefined;
+}
+
+/**
+ * Starts everything, and waits for the end [STOP-ORDER].
+ *
+ * @returns the exit status: 0 after a clean stop, 1 when something was unusable, did not start,
+ * or did not stop cleanly
+ */
+export async function serve(given: ServeOptions, context: ProgramContext): Promise<number> {
+  const { source, options, loaded, logging } = given;
+  const { log } = logging;
+  const onDefect = context.onDefect;
+  context.onDefect = (text) => log.critical(text);
+  // Reloads that are requested during the start run after it.
+  const reloader = Promise.withResolvers<Reloader>();
+  const reloadNoMore = context.onReload(() => void reloader.promise.then((one) => one.reload()));
+  try {
+    log.info(() => `Starting ${versionText()} with "${options.config}"`);
+    for (const warning of loaded.warnings) log.warning(problemText(source.name, warning));
+    const notify = systemdNotify(log);
+    const { config } = loaded;
+    const recorder = await recorderOf(config.eventLog, config.company, log);
+    const state = await stateOf(config, log);
+    const running: Running = {};
+    const telemetry = await telemetryOf(config, log, running);
+    const webhook = await webhookOf(config, log, running, state);
+    if (telemetry !== undefined && webhook !== undefined) telemetry.metrics.health = webhook.watch;
+    const parts = createParts({
+      ...given,
+      config,
+      reloader,
+      running,
+      state,
+      recorder,
+      telemetry,
+      webhook,
+    });
+    if (notify !== undefined) parts.push(servicePart(notify));
+    return await runUntilStopped(parts, { stop: context.stop, log }) ? 0 : 1;
+  } catch (error) {
+    for (const problem of startProblems(error)) {
+      log.critical(problem);
+      // The reason for a failed start must be on the console, even if the log is not.
+      if (!loaded.config.logging.console.use) printError(problem, context.output);
+    }
+    return 1;
+  } finally {
+    log.info("Stopped");
+    context.onDefect = onDefect;
+    await logging.stop();
+    reloadNoMore();
+  }
+}
+
+interface PartOptions extends ServeOptions {
+  readonly config: ServerConfig;
+  /** Gets what reloads the server when it has started. */
+  readonly reloader: PromiseWithResolvers<Reloader>;
+  readonly recorder: RecorderPart | undefined;
+  /** What survives a restart; absent: nothing does, and cars cannot be paused. */
+  readonly state: State | undefined;
+  readonly telemetry: Awaited<ReturnType<typeof telemetryOf>>;
+  readonly webhook: WebhookParts | undefined;
+  /** Gets the server. */
+  readonly running: Running;
+}
+
+/** In the order in which they start; only what is requested. */
+function createParts(all: PartOptions): Part[] {
+  const { source, options, config, logging, reloader, running, state, recorder, telemetry } = all;
+  const { webhook } = all;
+  const { log } = logging;
+  const embeddedBroker = options.overrides.embeddedBroker !== undefined;
+  let broker: EmbeddedBroker | undefined;
+  let server: Server | undefined;
+  let operators: Operators | undefined;
+  let shares: Promise<ConnectionShares> | undefined;
+  const first = [recorder, state, telemetry, webhook?.sender].filter((one) => one !== undefined);
+  const parts: Part[] = [
+    ...first,
+    {
+      name: "the server",
+      async start() {
+        shares ??= shareOpenFiles(config, embeddedBroker, log);
+        const served = broker === undefined ? config : servedBy(config, broker.port);
+        const connector = await makeConnector(served, log);
+        operators = await createOperators(config, shares, all);
+        const refused = refusedLibraries(config, await all.plans);
+        if (refused.length > 0) throw new ServerStartError(refused);
+        await operators?.load();
+        server = await assembleServer({
+          config: served,
+          log,
+          connector,
+          earlyHost: all.earlyHost,
+          ...observedBy(operators, all),
+          ...(recorder?.beforeAnswer && { beforeAnswer: recorder.beforeAnswer }),
+          ...(state && { isPaused: (car) => state.pauses.get(car) !== undefined }),
+        });
+        running.server = server;
+        await server.start();
+        const load = () => reloadConfig(source, options.overrides, running.server?.config);
+        const onApplied = ({ http }: ServerConfig) => http && operators?.configure(http);
+        const parts = { server, connector, logging, onApplied };
+        reloader.resolve(new Reloader({ load, running: config, ...parts, embeddedBroker }));
+      },
+      async stop() {
+        await server?.stop();
+      },
+    },
+    ...webhook === undefined ? [] : [webhook.watching],
+    {
+      name: "the port for operators",
+      async start() {
+        if (server === undefined) return;
+        const reload = async () => (await reloader.promise).reload();
+        const setLogLevel = logging.setLevel.bind(logging);
+        await operators?.start({ fleet: server, reload, setLogLevel });
+      },
+      async stop() {
+        await operators?.stop();
+      },
+    },
+  ];
+  if (!embeddedBroker) return parts;
+  return [{
+    name: "the embedded broker",
+    async start() {
+      const { EmbeddedBroker } = await import("../broker/mod.ts");
+      const { maxMessageBytes, maxMessagesPerSecond: messagesPerSecond } = config.limits;
+      shares = shareOpenFiles(config, embeddedBroker, log);
+      const maxClients = (await shares).broker;
+      const limits = { messagesPerSecond };
+      broker = new EmbeddedBroker({
+        broker: config.broker,
+        maxMessageBytes,
+        maxClients,
+        limits,
+        log,
+      });
+      await broker.start();
+    },
+    async stop() {
+      await broker?.stop();
+    },
+  }, ...parts];
+}
+
+/** @throws {ChangeRefusedError} when the loader refuses a library that is not in use. */
+async function reloadConfig(
+  source: ConfigSource,
+  overrides: Overrides,
+  running: ServerConfig | undefined,
+): Promise<LoadedConfig> {
+  const loaded = await loadConfig(source, overrides);
+  const plans = await planLibraries(loaded.config, running);
+  const refused = refusedLibraries(loaded.config, plans);
+  if (refused.length === 0) return loaded;
+  throw new ChangeRefusedError(loadErrorLines(refused));
+}
+
+/** Warns when the limit of open files is too low. */
+async function shareOpenFiles(
+  config: ServerConfig,
+  embeddedBroker: boolean,
+  log: Log,
+): Promise<ConnectionShares> {
+  const shares = await shareFiles(config, embeddedBroker);
+  if (shares.warning !== undefined) log.warning(shares.warning);
+  return shares;
+}
+
+/** Not even loaded while HTTP is off. */
+async function createOperators(
+  { http }: ServerConfig,
+  shares: Promise<ConnectionShares>,
+  { state, telemetry, webhook, logging: { log } }: PartOptions,
+): Promise<Operators | undefined> {
+  if (http === undefined || state === undefined) return undefined;
+  const { Operators } = await import("../http/mod.ts");
+  const maxConnections = (await shares).http;
+  const { metrics } = telemetry ?? {};
+  const { watch } = webhook ?? {};
+  return new Operators({ config: http, log, maxConnections, metrics, watch, ...state });
+}
+
+function observedBy(
+  operators: Operators | undefined,
+  { recorder, telemetry, webhook }: PartOptions,
+) {
+  const others = [recorder, webhook?.watch, ...telemetry?.subscribers ?? []];
+  const all = [...operators?.subscribers ?? [], ...others];
+  // HTTP shares what it reads from with telemetry and webhook.
+  const subscribers = [...new Set(all.filter((one) => one !== undefined))];
+  const metrics = operators?.metrics ?? telemetry?.metrics;
+  return { subscribers, ...(metrics && { statistics: metrics.statistics }) };
+}
+
+/** The configuration of a server that connects to its own embedded broker. */
+function servedBy(config: ServerConfig, port: number): ServerConfig {
+  const { broker } = config;
+  return { ...config, broker: { ...broker, host: reachableHost(broker.host), port } };
+}
+
+/** Why the program cannot start, one line per reason; unexpected errors come with their stack. */
+function startProblems(error: unknown): readonly string[] {
+  if (error instanceof ServerStartError) return error.problems;
+  if (!(error instanceof Error)) return [String(error)];
+  return [isExpected(error) ? error.message : error.stack ?? error.message];
+}
+
+/** Errors whose message is sufficient without a stack. */
+function isExpected(error: Error): boolean {
+  return error instanceof StateError || error instanceof TlsFileError ||
+    error instanceof ListenError ||
+    error instanceof HttpListenError;
+}
