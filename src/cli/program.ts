@@ -191,6 +191,19 @@ const COMMANDS: readonly Entry[] = [
     },
   },
   {
+    name: "gateway",
+    summary: "run the Module Gateway of a car: devices on one side, brokers on the other",
+    examples: [
+      ["gateway gateway.json", "serve the devices of a car"],
+      ["gateway --config-path gateway.json --port 1636", "the reference gateway's arguments"],
+      ["check gateway.json", "report every problem of its configuration"],
+    ],
+    configure: async (command, context, done) => {
+      const { configureGateway } = await import("./gateway_options.ts");
+      await configureGateway(command, context, done);
+    },
+  },
+  {
     name: "device",
     summary: "be a device at a gateway: lines are statuses, commands become lines",
     examples: [

@@ -35,7 +35,7 @@ const ORDERLY: ReadonlySet<CloseReason> = new Set(["peer_closed", "replaced", "s
 
 /** Serves the devices of a car; see {@linkcode listen}. */
 export class InternalServer {
-  readonly #settings: InternalServerSettings;
+  #settings: InternalServerSettings;
   readonly #handler: ModuleHandler;
   readonly #log: Log;
   readonly #clock: Clock;
@@ -126,6 +126,16 @@ export class InternalServer {
   /** Closes the connection of a device that has said nothing for too long. */
   dead(device: Device): void {
     this.#step({ type: "dead", device });
+  }
+
+  /**
+   * Takes other settings, from the next input on; another maximum length of messages holds for
+   * connections from now on.
+   */
+  configure(settings: InternalServerSettings): void {
+    this.#settings = settings;
+    const next = nextDeadline(this.#state, this.#environment());
+    if (next !== Infinity) this.#alarm.set(next);
   }
 
   get statistics(): InternalServerStatistics {

@@ -1,7 +1,11 @@
 // A whole Module Gateway: joins the internal server, the module handler, modules and sessions.
 import { join } from "node:path";
 import { GATEWAY_TIMES } from "../gateway/mod.ts";
-import { INTERNAL_SERVER_SETTINGS, InternalServer } from "../internal_server/mod.ts";
+import {
+  INTERNAL_SERVER_SETTINGS,
+  InternalServer,
+  type InternalServerSettings,
+} from "../internal_server/mod.ts";
 import { HANDLER_SETTINGS, type ReportReason } from "../module_handler/mod.ts";
 import type { Device } from "../protocol/mod.ts";
 import { type Clock, systemClock } from "../time/mod.ts";
@@ -121,6 +125,11 @@ export class ModuleGateway implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
+  }
+
+  /** Takes other rules for devices, from the next input on; connections stay. */
+  configure(settings: InternalServerSettings): void {
+    this.#internalServer.configure(settings);
   }
 
   /** The gateway as plain data. */

@@ -12,6 +12,7 @@ import {
 } from "../config/mod.ts";
 import { type BrokerWay, type Connector, findWay } from "../transport/mod.ts";
 import { TlsFileError } from "../net/mod.ts";
+import { Coalesced } from "../time/mod.ts";
 import type { Logging } from "../log/mod.ts";
 import { ChangeRefusedError } from "./errors.ts";
 import { appliedReport, refusedReport, type ReloadReport, reportLine } from "./reload_report.ts";
@@ -40,9 +41,7 @@ export class Reloader {
   readonly #options: ReloaderOptions;
   /** The effective configuration. */
   #running: ServerConfig;
-  #current: Promise<ReloadReport> | null = null;
-  /** The next reload, shared by all requests until it begins. */
-  #next: Promise<ReloadReport> | null = null;
+  readonly #reloads = new Coalesced(() => this.#reload());
 
   constructor(options: ReloaderOptions) {
     this.#options = options;
@@ -54,18 +53,7 @@ export class Reloader {
    * Never rejects.
    */
   reload(): Promise<ReloadReport> {
-    if (this.#next !== null) return this.#next;
-    if (this.#current === null) return this.#begin();
-    this.#next = this.#current.then(() => {
-      this.#next = null;
-      return this.#begin();
-    });
-    return this.#next;
-  }
-
-  #begin(): Promise<ReloadReport> {
-    this.#current = this.#reload();
-    return this.#current;
+    return this.#reloads.run();
   }
 
   async #reload(): Promise<ReloadReport> {
@@ -74,7 +62,6 @@ export class Reloader {
     if (report.applied) { for (const warning of report.warnings) log.warning(warning); }
     for (const problem of report.problems) log.error(problem);
     log.info(() => `Configuration ${reportLine(report)}`);
-    this.#current = null;
     return report;
   }
 

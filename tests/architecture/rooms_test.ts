@@ -8,6 +8,7 @@ const SRC = new URL("../../src/", import.meta.url).pathname;
 const ROOMS = [
   "cli",
   "app/demo",
+  "app/gateway",
   "app",
   "doctor",
   "doctor/loader",

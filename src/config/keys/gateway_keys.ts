@@ -41,7 +41,7 @@ export const INTERNAL_SERVER_LIMITS = {
   }),
   "max-message-bytes": key(field.count(1).default(1_048_576), {
     doc: "Addition: a device that sends a larger message is disconnected",
-    takes: "reconnect",
+    takes: "new_connections",
     unit: "bytes",
   }),
   "max-connections": key(field.count(1).default(4_096), {

@@ -41,6 +41,7 @@ export function gatewayKeyTable(): string {
   return pageOf(GATEWAY_INTRODUCTION, GATEWAY_CHAPTERS, {
     ...TAKES,
     new_hosts: "the modules concerned",
+    new_connections: "new connections of devices",
     reconnect: "devices and sessions connect again",
   });
 }
