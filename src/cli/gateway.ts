@@ -32,7 +32,7 @@ export function gatewayCommand(
       const gateway = new RunningGateway({
         config,
         log,
-        startModule: (module) => startModule(module, log),
+        startModule: (module) => startModule(module, { log }),
       });
       return [{
         name: "the gateway",

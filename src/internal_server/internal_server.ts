@@ -44,6 +44,7 @@ export class InternalServer {
   readonly #counts = new EffectCounts();
   readonly #stopped = new AbortController();
   readonly #listeners: (Deno.Listener | Deno.UnixListener)[] = [];
+  readonly #accepting: Promise<void>[] = [];
   /** By number. */
   readonly #peers: (Peer | undefined)[] = [];
   /** Numbers to be used again. */
@@ -81,13 +82,13 @@ export class InternalServer {
       throw new ListenError("Cannot listen for devices: the internal server has stopped");
     }
     this.#listeners.push(listener);
-    void acceptAll(listener, {
+    this.#accepting.push(acceptAll(listener, {
       take: (conn) => this.#accept(conn),
       onError: (error) =>
         this.#warn("accept", () => `Cannot accept a device: ${describeListenFailure(error)}`),
       closed: this.#stopped.signal,
       clock: this.#clock,
-    });
+    }));
     return listener.addr;
   }
 
@@ -152,7 +153,8 @@ export class InternalServer {
     const closing = this.#listeners.splice(0).map(closeListener);
     this.#step({ type: "stop" });
     this.#alarm.set(Infinity);
-    await Promise.all(closing);
+    // An address is free again once nothing is accepted there.
+    await Promise.all([...closing, ...this.#accepting]);
   }
 
   #accept(conn: Deno.Conn): void {

@@ -9,7 +9,12 @@ export {
   type ModuleContext,
 } from "./context.ts";
 export { readElf } from "./elf.ts";
-export { loadErrorLines, ModuleLoadError, type ModuleLoadErrorKind } from "./errors.ts";
+export {
+  loadErrorLines,
+  ModuleHostError,
+  ModuleLoadError,
+  type ModuleLoadErrorKind,
+} from "./errors.ts";
 export { SYMBOLS } from "./host/c_abi.ts";
 export { HostedGatewayModule, tryGatewayModule } from "./gateway/hosted_module.ts";
 export type {

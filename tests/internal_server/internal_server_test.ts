@@ -410,3 +410,13 @@ Deno.test("a port that is taken is named", async () => {
     ),
   );
 });
+
+Deno.test("an address is free again once the server on it has stopped", async () => {
+  for (let round = 0, port = 0; round < 3; round++) {
+    await using stage = await Stage.start("whole", {}, { host: "127.0.0.1", port });
+    ({ port } = stage);
+    const device = await stage.connected(BUTTON);
+    await stage.server.stop();
+    await device.closed;
+  }
+});

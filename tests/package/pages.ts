@@ -1,10 +1,11 @@
 // What is tried for each command that a page of the documentation names.
 import assert from "node:assert/strict";
 import config from "../../deno.json" with { type: "json" };
+import { gatewayDocument } from "../e2e/gateway_process.ts";
 import { program, ProgramProcess } from "../e2e/server_process.ts";
 import { ScriptedGateway } from "../internal_client/scripted_gateway.ts";
 import { Certificates } from "../support/certificates.ts";
-import { Mosquitto } from "../support/mosquitto.ts";
+import { freePort, Mosquitto } from "../support/mosquitto.ts";
 import { needsPromtool, promtool } from "../support/promtool.ts";
 import { TempFolder } from "../support/temp.ts";
 import { ROOT, shell, succeeds, task, taskServes, taskSucceeds } from "./desk.ts";
@@ -124,6 +125,45 @@ const DEVICES: Trials = {
       const said = succeeds("device", ...device, "--port", `${gateway.port}`);
       await (await gateway.peer()).accept();
       assert.equal(await said, "");
+    },
+  },
+};
+
+/** A gateway that serves, and ends in order. */
+async function gatewayServes(port: number, ...args: string[]): Promise<void> {
+  await using folder = await TempFolder.make();
+  const file = await folder.write(
+    "gateway.json",
+    JSON.stringify(await gatewayDocument(freePort())),
+  );
+  await using gateway = new ProgramProcess(["gateway", ...args, file, "--port", `${port}`]);
+  await gateway.line(new RegExp(`Serving devices of 1 module on 0.0.0.0:${port}$`));
+  assert.equal((await gateway.stop()).code, 0);
+}
+
+const GATEWAY: Trials = {
+  "external-server gateway gateway.json": { run: () => gatewayServes(freePort()) },
+  "external-server gateway -c gateway.json --port 1636": {
+    run: () => gatewayServes(freePort(), "-c"),
+  },
+  "external-server check gateway.json": {
+    async run() {
+      await using folder = await TempFolder.make();
+      const text = JSON.stringify(await gatewayDocument(freePort()));
+      const said = await succeeds("check", await folder.write("gateway.json", text));
+      assert.match(said, /"external-connection"[^]*ok: 1 endpoint, 1 module/);
+    },
+  },
+  "external-server schema gateway": {
+    async run() {
+      const checkedIn = await Deno.readTextFile(`${ROOT}config/module-gateway.schema.json`);
+      assert.deepEqual(JSON.parse(await succeeds("schema", "gateway")), JSON.parse(checkedIn));
+    },
+  },
+  "external-server key new --device 1000/0/button": {
+    async run() {
+      const said = await succeeds("key", "new", "--device", "1000/0/button");
+      assert.match(said, /esd_[\w-]{43}\n.*"1000\/0\/button": "sha256:[0-9a-f]{64}"/s);
     },
   },
 };
@@ -356,6 +396,8 @@ export const PAGES: Readonly<Record<string, Trials>> = {
   "docs/configuration.md": CONFIGURATION,
   "docs/configuration_keys.md": WRITTEN,
   "docs/devices.md": DEVICES,
+  "docs/gateway.md": GATEWAY,
+  "docs/gateway_keys.md": WRITTEN,
   "docs/migration.md": MIGRATION,
   "docs/modules.md": MODULES,
   "docs/operation.md": OPERATION,

@@ -11,3 +11,4 @@ export {
   RunningGateway,
   type RunningGatewayOptions,
 } from "./running_gateway.ts";
+export { startModule, type StartModuleOptions } from "./start_module.ts";

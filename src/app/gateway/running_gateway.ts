@@ -34,6 +34,8 @@ export class RunningGateway {
   readonly #slots: ModuleSlots;
   #config: GatewayConfig;
   #gateway: ModuleGateway | null = null;
+  /** What the system chose, to be used again. */
+  #port = 0;
 
   constructor(options: RunningGatewayOptions) {
     const { config, startModule, log, clock = systemClock } = options;
@@ -74,7 +76,8 @@ export class RunningGateway {
       throw error;
     }
     const where = this.addresses.map(addressText).join(" and ");
-    log.info(() => `Serving devices of ${this.#config.modules.length} modules on ${where}`);
+    const { length } = this.#config.modules;
+    log.info(() => `Serving devices of ${length} module${length === 1 ? "" : "s"} on ${where}`);
   }
 
   /** Leaves the brokers, closes the connections of devices, and ends the modules. Never rejects. */
@@ -131,7 +134,7 @@ export class RunningGateway {
       car,
       modules,
       endpoints,
-      listen: listenAddresses(config),
+      listen: listenAddresses(config, this.#port),
       internalServer: internalServerSettings(config.internalServer),
       log,
       subscribers,
@@ -139,6 +142,8 @@ export class RunningGateway {
     });
     try {
       await gateway.start();
+      const [tcp] = gateway.addresses;
+      if (tcp !== undefined && "port" in tcp) this.#port = tcp.port;
       return gateway;
     } catch (error) {
       await gateway.stop();

@@ -9,9 +9,17 @@ export function internalServerSettings(
   return { takeover, push, pushOf, tokens: tokens ?? null, limits };
 }
 
-/** Where devices connect: the port, and a Unix socket besides. */
-export function listenAddresses({ internalServer }: GatewayConfig): ListenAddress[] {
-  const { address: host, port, tls, unixSocket } = internalServer;
+/**
+ * Where devices connect: the port, and a Unix socket besides.
+ *
+ * @param anyPort used where the configuration leaves the choice to the system
+ */
+export function listenAddresses(
+  { internalServer }: GatewayConfig,
+  anyPort: number,
+): ListenAddress[] {
+  const { address: host, tls, unixSocket } = internalServer;
+  const port = internalServer.port === 0 ? anyPort : internalServer.port;
   const tcp = { host, port, ...(tls === undefined ? {} : { tls }) };
   return unixSocket === undefined ? [tcp] : [tcp, { path: unixSocket }];
 }

@@ -1,0 +1,28 @@
+// Starts a module of a gateway's configuration in processes of its own.
+import type { GatewayModuleConfig } from "../../config/mod.ts";
+import type { Log } from "../../log/mod.ts";
+import { type GatewayStatistics, HostedGatewayModule } from "../../module/mod.ts";
+import { quote } from "../../text/mod.ts";
+
+/** What modules of one gateway share. */
+export interface StartModuleOptions {
+  readonly log: Log;
+  /** Counts the calls of all modules. */
+  readonly statistics?: GatewayStatistics;
+}
+
+/**
+ * Starts a module; what it prints is logged.
+ *
+ * @throws {ModuleLoadError | ModuleHostError} when it cannot be used.
+ */
+export function startModule(
+  { number: module, path: libPath }: GatewayModuleConfig,
+  { log, statistics }: StartModuleOptions,
+): Promise<HostedGatewayModule> {
+  return HostedGatewayModule.start({ module, libPath }, {
+    log,
+    onOutput: (line, stream) => log.info(() => `[module ${module} ${stream}] ${quote(line)}`),
+    ...(statistics === undefined ? {} : { statistics }),
+  });
+}
