@@ -287,6 +287,35 @@ Deno.test("A batch lets other work in between its requests", async () => {
   ]);
 });
 
+Deno.test("A batch whose answers are large enough carries out nothing more, and says so", async () => {
+  const done: string[] = [];
+  // Two bytes a character.
+  const large = "ä".repeat(4 * 1024 * 1024 - 100);
+  const call = (method: string) => {
+    done.push(method);
+    return Promise.resolve(method.startsWith("large") ? large : method);
+  };
+  const methods = ["large 1", "small", "large 2", "large 3", "late 1", "late 2"];
+  const batch: object[] = methods.map((method, id) => ({ jsonrpc: "2.0", id, method }));
+  batch.push({ jsonrpc: "2.0", id: 6 });
+  const text = await answerRpc(JSON.stringify(batch), { call, onDefect: assert.fail });
+  assert.deepEqual(done, methods.slice(0, 4));
+  const answers = JSON.parse(text ?? "") as RpcAnswer[];
+  assert.deepEqual(answers.map(({ id, error }) => [id, error?.code]), [
+    [0, undefined],
+    [1, undefined],
+    [2, undefined],
+    [3, undefined],
+    [4, -32005],
+    [5, -32005],
+    [6, -32600],
+  ]);
+  assert.match(
+    answers[4]?.error?.message ?? "",
+    /^Expected answers of at most 16777216 bytes in a batch: found 251\d{5} before this request, which was not carried out$/,
+  );
+});
+
 Deno.test("A key that is revoked during a batch does nothing more with it", async () => {
   await using fixture: Fixture = await Fixture.start({
     reload() {

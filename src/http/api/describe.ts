@@ -6,7 +6,7 @@ import { Health, type OpenRpc, Problem, Readiness, ServerEvent } from "./schemas
 import type { Method } from "./methods.ts";
 import { MAX_EVENT_CLIENTS } from "../event_stream.ts";
 import { LOG_IN_PATH } from "../access/log_in_routes.ts";
-import { RPC_ERRORS, RpcCode } from "./json_rpc.ts";
+import { MAX_BATCH, MAX_BATCH_BYTES, RPC_ERRORS, RpcCode } from "./json_rpc.ts";
 
 const KEY = "The key goes into `Authorization: Bearer <key>` or `X-Api-Key: <key>`";
 const INFO = {
@@ -277,6 +277,11 @@ gets \`fleet\` again. At most ${MAX_EVENT_CLIENTS.all} clients read events, ${MA
 | method | parameters | scope | what |
 | --- | --- | --- | --- |
 ${rows.join("\n")}
+
+A batch has at most ${MAX_BATCH} requests. Once its answers have ${
+    MAX_BATCH_BYTES / 1024 / 1024
+  } MiB, those that are left are not carried out and
+answered with the error ${RPC_ERRORS.TOO_LARGE}.
 
 ## Error codes of JSON-RPC
 

@@ -1,4 +1,5 @@
 // JSON-RPC 2.0: requests, notifications and batches, whatever the methods are.
+import { Buffer } from "node:buffer";
 import { setImmediate } from "node:timers/promises";
 import { describeValue } from "../../text/mod.ts";
 import { RpcError } from "../errors.ts";
@@ -33,10 +34,14 @@ export const RPC_ERRORS = {
   FORBIDDEN: -32003,
   /** No incident of that number is remembered. */
   NO_SUCH_INCIDENT: -32004,
+  /** The answers to a batch are too large: the request was not carried out. */
+  TOO_LARGE: -32005,
 } as const;
 
 /** Requests in one batch. */
-const MAX_BATCH = 50;
+export const MAX_BATCH = 50;
+/** When the answers to a batch have so many bytes, its further requests are not carried out. */
+export const MAX_BATCH_BYTES = 16 * 1024 * 1024;
 
 type Id = string | number | null;
 
@@ -66,9 +71,19 @@ export async function answerRpc(text: string, options: RpcOptions): Promise<stri
     return toText(invalid(null, message));
   }
   const answers: string[] = [];
+  let bytes = 0;
+  const call: CallMethod = async (method, params) => {
+    if (bytes < MAX_BATCH_BYTES) return await options.call(method, params);
+    const message = `Expected answers of at most ${MAX_BATCH_BYTES} bytes in a batch: found ` +
+      `${bytes} before this request, which was not carried out`;
+    throw new RpcError(RPC_ERRORS.TOO_LARGE, message);
+  };
   for (const request of document) {
-    const answer = toText(await answerOne(request, options));
-    if (answer !== undefined) answers.push(answer);
+    const answer = toText(await answerOne(request, { ...options, call }));
+    if (answer !== undefined) {
+      answers.push(answer);
+      bytes += Buffer.byteLength(answer);
+    }
     // Each may be about thousands of cars, whose messages must not wait for all of them.
     await setImmediate();
   }
