@@ -66,6 +66,8 @@ export class HostedGatewayModule implements GatewayModule, GatewayHostListener {
   #failedAt = 0;
   #restart: TimerHandle | null = null;
   #check: TimerHandle | null = null;
+  /** Whether the next check is one for open calls. */
+  #isWatching = false;
   #checkDueAt = 0;
   #isSecondCheck = false;
   /** When this process was last resumed; the time before does not count for calls. */
@@ -133,7 +135,7 @@ export class HostedGatewayModule implements GatewayModule, GatewayHostListener {
       this.#waiting.push(open);
       this.#waitingBytes += bytes;
       this.#dispatch();
-      if (this.#check === null) this.#arm();
+      if (!this.#isWatching) this.#arm();
     });
   }
 
@@ -270,20 +272,22 @@ export class HostedGatewayModule implements GatewayModule, GatewayHostListener {
     for (const open of waiting) this.#lose(open, "it is stopped");
   }
 
-  /** Waits for the next check, if there is something to check. */
-  #arm(delayMs = this.#checkIntervalMs()): void {
-    if (delayMs === null || this.#stopping) return;
-    this.#checkDueAt = this.#clock.now() + delayMs;
-    this.#check = this.#clock.set(() => this.#onCheck(), delayMs);
+  /** Waits for the next check: a short time while calls are open, or if there is anything to check. */
+  #arm(): void {
+    this.#isWatching = this.#waiting.length > 0 ||
+      this.#hosts.some(({ openCalls }) => openCalls > 0);
+    if (this.#isWatching) this.#checkAfter(Math.max(5, this.#options.slowCallMs / 2));
+    else if (this.#hosts.length > this.#wanted() || this.#spell.lasts) {
+      this.#checkAfter(IDLE_CHECK_MS);
+    }
   }
 
-  /** `null`: nothing is open, nothing surplus. */
-  #checkIntervalMs(): number | null {
-    const { slowCallMs } = this.#options;
-    if (this.#waiting.length > 0 || this.#hosts.some(({ openCalls }) => openCalls > 0)) {
-      return Math.max(5, slowCallMs / 2);
-    }
-    return this.#hosts.length > this.#wanted() || this.#spell.lasts ? IDLE_CHECK_MS : null;
+  #checkAfter(delayMs: number): void {
+    if (this.#check !== null) this.#clock.clear(this.#check);
+    this.#check = null;
+    if (this.#stopping) return;
+    this.#checkDueAt = this.#clock.now() + delayMs;
+    this.#check = this.#clock.set(() => this.#onCheck(), delayMs);
   }
 
   #onCheck(): void {
@@ -294,7 +298,7 @@ export class HostedGatewayModule implements GatewayModule, GatewayHostListener {
     // This process was busy: what hosts have answered meanwhile is read first.
     else if (lateMs > this.#options.slowCallMs / 2 && !this.#isSecondCheck) {
       this.#isSecondCheck = true;
-      return this.#arm(1);
+      return this.#checkAfter(1);
     }
     this.#isSecondCheck = false;
     for (const host of [...this.#hosts]) this.#judge(host, now);
