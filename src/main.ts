@@ -16,6 +16,12 @@ async function main(args: readonly string[]): Promise<number> {
       const { runGatewayHost } = await import("./module/host/gateway/run_gateway_host.ts");
       return await runGatewayHost();
     }
+    if (args[1] === "gateway_script") {
+      const { runScriptGatewayHost } = await import(
+        "./module/script/host/run_script_gateway_host.ts"
+      );
+      return await runScriptGatewayHost();
+    }
     if (args[1] === "script") {
       const { runScriptHost } = await import("./module/script/host/run_script_host.ts");
       return await runScriptHost();

@@ -103,9 +103,14 @@ export class GatewayHost implements FrameChannelHandler {
   static async start(options: GatewayHostOptions): Promise<GatewayHost> {
     const { spec, connect, startTimeoutMs, onOutput, clock } = options;
     // Loading it would end the host.
-    const truncation = truncationOf(spec.libPath);
+    const truncation = spec.script === undefined ? truncationOf(spec.libPath) : undefined;
     if (truncation !== undefined) throw new ModuleLoadError("library", spec, truncation);
-    const connected = await connect({ kind: "gateway", startTimeoutMs, onOutput });
+    const connected = await connect({
+      kind: spec.script === undefined ? "gateway" : "gateway_script",
+      moduleCallTimeoutMs: startTimeoutMs,
+      startTimeoutMs,
+      onOutput,
+    });
     const host = new GatewayHost(connected, options);
     const late = () =>
       new ModuleLoadError("host", spec, `it is not loaded after ${startTimeoutMs} ms`);
@@ -212,6 +217,8 @@ export class GatewayHost implements FrameChannelHandler {
         return this.#life.answered(frame.uint32(0) * 1024);
       case FrameKind.NOTICE:
         return log.warning(`Module ${spec.module}: ${frame.text()}`, { module: spec.module });
+      case FrameKind.FAILED:
+        return this.#life.willEnd(frame.text());
       case FrameKind.CREATED:
         return this.#loaded.resolve();
       case FrameKind.CREATE_FAILED: {
@@ -226,8 +233,7 @@ export class GatewayHost implements FrameChannelHandler {
     this.#life.disconnected(error);
   }
 
-  #load({ module, libPath }: GatewayModuleSpec): void {
-    const request: LoadRequest = { module, libPath };
+  #load(request: LoadRequest): void {
     const { out } = this.#channel;
     out.begin(FrameKind.CREATE, 0);
     out.text(JSON.stringify(request));

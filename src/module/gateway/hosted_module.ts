@@ -141,8 +141,10 @@ export class HostedGatewayModule implements GatewayModule, GatewayHostListener {
 
   /** The module as plain data. */
   snapshot(): HostedModuleSnapshot {
+    const { module, libPath } = this.#spec;
     return {
-      ...this.#spec,
+      module,
+      libPath,
       waitingCalls: this.#waiting.length,
       isSlow: this.#spell.lasts,
       lostHosts: this.#lostHosts,

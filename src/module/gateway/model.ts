@@ -1,14 +1,15 @@
 // Options and state of a Module Gateway's module that runs in host processes.
 import type { Log } from "../../log/mod.ts";
 import type { Clock } from "../../time/mod.ts";
+import type { ScriptRequest } from "../wire/frames.ts";
 import type { OutputStream } from "../process/output_lines.ts";
 import type { GatewayStatistics } from "../statistics.ts";
 
 /** Which module, and from where. */
-export interface GatewayModuleSpec {
+export interface GatewayModuleSpec extends ScriptRequest {
   /** The library must report the same. */
   readonly module: number;
-  /** Absolute path of the shared library. */
+  /** Absolute path of the shared library or script. */
   readonly libPath: string;
 }
 

@@ -4,7 +4,7 @@ import type { Invitation } from "../wire/endpoint.ts";
 import { type OutputStream, readLines } from "./output_lines.ts";
 
 /** Whose modules a host runs. */
-export type HostKind = "server" | "gateway" | "script";
+export type HostKind = "server" | "gateway" | "script" | "gateway_script";
 
 /** How a host's process ended. */
 export interface HostExit {
@@ -43,6 +43,7 @@ const ENTRIES: Record<HostKind, string> = {
   server: "../host/main.ts",
   gateway: "../host/gateway/main.ts",
   script: "../script/host/main.ts",
+  gateway_script: "../script/host/gateway_main.ts",
 };
 
 /** A host in a process of its own. */
@@ -145,7 +146,7 @@ function hostArguments(kind: HostKind): string[] {
     "--allow-net",
     "--allow-read",
     "--allow-write",
-    ...(kind === "script" ? SCRIPT_FLAGS : []),
+    ...(/script/.test(kind) ? SCRIPT_FLAGS : []),
     new URL(ENTRIES[kind], import.meta.url).href,
   ];
 }

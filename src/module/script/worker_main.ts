@@ -172,7 +172,9 @@ export function workerMain(): void {
     if ("static" in job) return await (Module[job.static] as AnyFunction)(...job.args);
     if ("of" in job) {
       const object = objects.get(job.of);
-      return await (object?.[job.method] as AnyFunction).apply(object, [...job.args]);
+      const method = object?.[job.method];
+      if (typeof method !== "function") return null;
+      return await Reflect.apply(method, object, job.args);
     }
     if ("next" in job) return await next(job.next);
     const object = objects.get(job.drop);

@@ -1,5 +1,6 @@
 // What a gateway's host runs: a module, whatever it is written in.
 import type { GatewayCall, GatewayReturn } from "../../gateway_call.ts";
+import type { LoadRequest } from "../../wire/frames.ts";
 import type { Returned } from "../module.ts";
 
 /** What a function has returned. */
@@ -17,6 +18,8 @@ export interface LibraryReturn extends GatewayReturn {
  * promise: an asynchronous function must copy what it needs.
  */
 export interface GatewayLibrary {
+  /** Resolves when the module cannot go on, with the reason; absent: that ends the host. */
+  readonly failed?: Promise<string>;
   /** Must be the module's number in the configuration. */
   getModuleNumber(): Returned<number>;
   /** Calls a function; when it throws or rejects, the function has failed. */
@@ -28,4 +31,4 @@ export interface GatewayLibrary {
  *
  * @throws {LibraryError} when it cannot be used.
  */
-export type LoadGatewayLibrary = (path: string) => Returned<GatewayLibrary>;
+export type LoadGatewayLibrary = (path: string, request: LoadRequest) => Returned<GatewayLibrary>;

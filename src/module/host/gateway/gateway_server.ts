@@ -76,10 +76,12 @@ export class GatewayServer implements FrameChannelHandler {
     this.#closed.resolve();
   }
 
-  async #create({ module, libPath }: LoadRequest): Promise<void> {
+  async #create(request: LoadRequest): Promise<void> {
+    const { module, libPath } = request;
     const { out } = this.#channel;
     try {
-      const library = await this.#options.load(libPath);
+      const library = await this.#options.load(libPath, request);
+      void library.failed?.then((reason) => this.#fail(reason));
       const own = await library.getModuleNumber();
       if (own !== module) {
         const detail = `the library is module ${own}, the configuration says ${module}`;
@@ -97,6 +99,15 @@ export class GatewayServer implements FrameChannelHandler {
     }
     this.#channel.flush();
     this.#options.onLoad?.();
+  }
+
+  /** The module cannot go on: says why, and ends the host. */
+  #fail(reason: string): void {
+    const { out } = this.#channel;
+    out.begin(FrameKind.FAILED, 0);
+    out.text(reason);
+    out.end();
+    void this.#channel.drained().then(() => this.#channel.close());
   }
 
   #onCall(call: GatewayCall): void {
