@@ -12,6 +12,7 @@ import { formatCount, formatMs, formatTime } from "./format.js";
 import { HistoryPage, wantedOf } from "./history_page.js";
 import { Announcer } from "./incidents.js";
 import { KeyForm } from "./key_form.js";
+import { MapPage } from "./map_page.js";
 import { session } from "./session.js";
 import { WallPage } from "./wall_page.js";
 import { DEFAULT_SORT } from "./sorting.js";
@@ -24,6 +25,7 @@ const CAR_ROUTE = "#/cars/";
 const AUDIT_ROUTE = "#/actions";
 const HISTORY_ROUTE = "#/history";
 const WALL_ROUTE = "#/wall";
+const MAP_ROUTE = "#/map";
 /** Ages, and what was news, are looked at that often. */
 const TICK_MS = 5000;
 /** A car whose rank is this or less needs attention. */
@@ -36,7 +38,7 @@ const main = byId("main");
 
 /** @type {LinkState} */
 let link = { kind: "connecting" };
-/** @typedef {KeyForm | FleetPage | CarPage | AuditPage | HistoryPage | WallPage} View */
+/** @typedef {KeyForm | FleetPage | CarPage | AuditPage | HistoryPage | WallPage | MapPage} View */
 
 /** @type {View | null} */
 let view = null;
@@ -70,6 +72,10 @@ function route() {
     page.focus();
   } else if (hash === WALL_ROUTE) {
     const page = new WallPage(fleet);
+    change(page);
+    page.focus();
+  } else if (hash === MAP_ROUTE) {
+    const page = new MapPage(fleet, listHash);
     change(page);
     page.focus();
   } else {
@@ -128,7 +134,10 @@ function onLink(state) {
 
 /** @param {ServerEvent} event */
 function onEvent(event) {
+  const { company, map: { tiles } } = fleet;
   fleet.apply(event);
+  // The page may only load images that were allowed when it was loaded itself.
+  if (company !== "" && tiles !== fleet.map.tiles) location.reload();
   if (drawing) return;
   drawing = true;
   // Whatever comes until then is drawn at once; nothing is while nobody sees the page.
@@ -207,6 +216,11 @@ function decoded(text) {
   }
 }
 
+/** @param {View | null} shown */
+function leadsBack(shown) {
+  return [CarPage, WallPage, MapPage].some((page) => shown instanceof page);
+}
+
 /** @param {KeyboardEvent} event */
 function onKey(event) {
   const typing = event.target instanceof HTMLInputElement;
@@ -216,7 +230,7 @@ function onKey(event) {
   if (event.key === "/" && !typing && view instanceof FleetPage) {
     event.preventDefault();
     view.focusFilter();
-  } else if (event.key === "Escape" && (view instanceof CarPage || view instanceof WallPage)) {
+  } else if (event.key === "Escape" && leadsBack(view)) {
     location.hash = listHash;
   }
 }

@@ -25,6 +25,8 @@ export class Changes {
   rates = false;
   /** Cars whose rates are others. */
   ratesOf = new Set();
+  /** Cars that have told their position. */
+  positions = new Set();
   /** Whether the latest incidents are others. */
   fleetIncidents = false;
   /** Incidents that have begun, nobody has been told of. @type {IncidentView[]} */
@@ -43,6 +45,8 @@ export class Fleet {
   rates = NOTHING;
   /** Incidents, those that go on first, then the newest. @type {IncidentView[]} */
   latest = [];
+  /** What positions are shown on. */
+  map = { tiles: "", attribution: "" };
   changes = new Changes();
   /** By how much the server's clock is ahead of this one. */
   #aheadMs = 0;
@@ -81,6 +85,7 @@ export class Fleet {
   #replace(event) {
     this.company = event.company;
     this.version = event.version;
+    this.map = event.map;
     const { cars, histories } = this;
     this.cars = new Map();
     this.histories = new Map();
@@ -119,11 +124,17 @@ export class Fleet {
       for (let second = 0; second < Math.min(missed, SECONDS); second++) history?.add(undefined);
       history?.add(rates);
       const heardAt = event.heardAt[name];
-      if (heardAt !== undefined) this.cars.set(name, { ...car, lastMessageAt: heardAt });
-      if (rates === undefined && car.rates.statuses === 0 && car.rates.commands === 0) continue;
-      const lastMessageAt = heardAt ?? car.lastMessageAt;
-      this.cars.set(name, { ...car, lastMessageAt, rates: rates ?? NOTHING });
-      this.changes.ratesOf.add(name);
+      const position = event.positions[name];
+      if (position !== undefined) this.changes.positions.add(name);
+      const isQuiet = rates === undefined && car.rates.statuses === 0 && car.rates.commands === 0;
+      if (!isQuiet) this.changes.ratesOf.add(name);
+      if (isQuiet && heardAt === undefined && position === undefined) continue;
+      this.cars.set(name, {
+        ...car,
+        lastMessageAt: heardAt ?? car.lastMessageAt,
+        position: position ?? car.position,
+        rates: rates ?? NOTHING,
+      });
     }
   }
 
