@@ -1,5 +1,5 @@
 // The routes of the HTTP server.
-import type { Context, Hono, MiddlewareHandler } from "hono";
+import type { Context, Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { quote } from "../text/mod.ts";
 import type { Health, Readiness } from "./api/schemas.ts";
@@ -10,7 +10,7 @@ import { errorResponse, RequestError, RpcError } from "./errors.ts";
 import type { EventStream } from "./event_stream.ts";
 import { answerRpc, RPC_ERRORS } from "./api/json_rpc.ts";
 import { callMethod, type Method, METHODS, type MethodSource } from "./api/methods.ts";
-import { type Bindings, createHono } from "./middleware.ts";
+import { type Bindings, createHono, noParameters } from "./middleware.ts";
 import { bodyParameters, problemOf, queryParameters } from "./api/rest.ts";
 import { assets } from "./page/assets.ts";
 import { limitRate } from "./client_rate_limit.ts";
@@ -38,8 +38,8 @@ export function createApp(options: AppOptions): Hono<Bindings> {
   const app = createHono(clock, log, () => fleet.config.map.tiles);
   const limited = limitRate(clock, (ask) => authorization.nameOf(ask));
   app.use(limited, methodNotAllowed({ app, onMethodNotAllowed }));
-  app.get("/healthz", (ask) => ask.json(health()));
-  app.get("/readyz", (ask) => {
+  app.get("/healthz", noParameters, (ask) => ask.json(health()));
+  app.get("/readyz", noParameters, (ask) => {
     const found = readiness();
     return ask.json(found, found.ready ? 200 : 503);
   });
@@ -60,7 +60,7 @@ function addLocked(
   { source, authorization, events, metrics }: AppOptions,
 ): void {
   const locked = authorization.require("read");
-  app.get("/metrics", locked, async (ask) => {
+  app.get("/metrics", locked, noParameters, async (ask) => {
     return ask.body(await metrics.text(), 200, { "content-type": metrics.contentType });
   });
   for (const method of METHODS) {
@@ -90,18 +90,9 @@ function addLocked(
   for (const path of Object.values(OPENAPI)) {
     app.get(path, locked, noParameters, (ask) => ask.json(openApiDocument(METHODS)));
   }
-  app.post("/rpc", locked, (ask) => rpc(ask, source));
+  app.post("/rpc", locked, noParameters, (ask) => rpc(ask, source));
   addLogInRoutes(app, authorization, source.audit);
 }
-
-/** @throws {RequestError} when there are any in the query. */
-const noParameters: MiddlewareHandler<Bindings> = async ({ req }, next) => {
-  const [name] = Object.keys(req.query());
-  if (name !== undefined) {
-    throw new RequestError(400, "bad_request", `Expected no parameters: found ${quote(name)}`);
-  }
-  await next();
-};
 
 function onMethodNotAllowed({ req: { method } }: Context, methods: readonly string[]): Response {
   const allow = methods.join(", ");

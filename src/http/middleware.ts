@@ -1,10 +1,11 @@
 // What every request passes before its route, and every answer after it.
-import { Hono } from "hono";
+import { Hono, type MiddlewareHandler } from "hono";
 import { secureHeaders } from "hono/secure-headers";
 import type { Log } from "../log/mod.ts";
 import { type Clock, deadline } from "../time/mod.ts";
 import type { Found } from "./access/authorization.ts";
 import type { Caller } from "./access/caller.ts";
+import { quote } from "../text/mod.ts";
 import { errorResponse, RequestError } from "./errors.ts";
 import { hasMuchUnread } from "./request_body.ts";
 
@@ -93,3 +94,12 @@ export function createHono(
   });
   return app;
 }
+
+/** @throws {RequestError} when there are any in the query. */
+export const noParameters: MiddlewareHandler<Bindings> = async ({ req }, next) => {
+  const [name] = Object.keys(req.query());
+  if (name !== undefined) {
+    throw new RequestError(400, "bad_request", `Expected no parameters: found ${quote(name)}`);
+  }
+  await next();
+};

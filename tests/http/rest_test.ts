@@ -51,6 +51,35 @@ Deno.test("openapi.json describes every route that answers GET, and every method
   assert.deepEqual(schema.required, ["level"]);
 });
 
+Deno.test("POST and DELETE beside the methods refuse parameters in the query", async () => {
+  await using fixture = await Fixture.start();
+  for (const [method, path] of [["POST", "/rpc"], ["POST", "/login"], ["DELETE", "/login"]]) {
+    const found = await problem(fixture, `${path}?x=1`, {
+      method: method ?? "",
+      headers: JSON_TYPE,
+    });
+    assert.equal(found.detail, 'Expected no parameters: found "x"', `${method} ${path}`);
+  }
+});
+
+Deno.test("openapi.json describes log-ins and JSON-RPC as they are answered", async () => {
+  await using fixture = await Fixture.start();
+  // deno-lint-ignore no-explicit-any -- a test looks into what it expects
+  const { paths, components } = await fixture.json<any>("/api/v1/openapi.json");
+  const login = paths["/login"];
+  assert.deepEqual(Object.keys(login), ["get", "post", "delete"]);
+  assert.deepEqual(Object.keys(login.delete.responses), ["204", "default"]);
+  const { post } = paths["/rpc"];
+  const nameOf = ({ content }: { content: Record<string, { schema: { $ref: string } }> }) =>
+    content["application/json"]?.schema.$ref.split("/").at(-1) ?? "";
+  assert.equal(nameOf(post.requestBody), "RpcBody");
+  assert.equal(nameOf(post.responses["200"]), "RpcAnswers");
+  assert.equal(nameOf(login.post.responses["200"]), "LogInView");
+  for (const name of ["RpcBody", "RpcRequest", "RpcAnswers", "RpcAnswer", "LogInView"]) {
+    assert.ok(components.schemas[name], name);
+  }
+});
+
 Deno.test("The paths from before there were versions answer alike", async () => {
   await using fixture = await Fixture.start();
   for (const path of ["/cars/car_a", "/openrpc.json", "/openapi.json"]) {
@@ -102,6 +131,10 @@ const WRONG = {
   "/api/v1/config?__proto__=1": /^Expected no parameters: found "__proto__"$/,
   "/api/v1/events?since=1": /^Expected no parameters: found "since"$/,
   "/api/v1/openapi.json?x": /^Expected no parameters: found "x"$/,
+  "/healthz?verbose": /^Expected no parameters: found "verbose"$/,
+  "/readyz?verbose": /^Expected no parameters: found "verbose"$/,
+  "/metrics?name[]=up": /^Expected no parameters: found "name\[\]"$/,
+  "/login?key=1": /^Expected no parameters: found "key"$/,
 };
 
 for (const [path, detail] of Object.entries(WRONG)) {

@@ -2,7 +2,7 @@
 import type { Context, Hono } from "hono";
 import * as z from "zod";
 import { SCOPES } from "../../config/mod.ts";
-import type { Bindings } from "../middleware.ts";
+import { type Bindings, noParameters } from "../middleware.ts";
 import type { AuditList } from "./audit.ts";
 import type { Authorization } from "./authorization.ts";
 import type { LogIn } from "./log_ins.ts";
@@ -30,16 +30,16 @@ export function addLogInRoutes(
     csrfToken: logIn?.csrfToken ?? null,
   } satisfies LogInView);
   const locked = authorization.require("read");
-  app.get(LOG_IN_PATH, locked, (ask) => {
+  app.get(LOG_IN_PATH, locked, noParameters, (ask) => {
     authorization.renew(ask);
     return ask.json(view(ask, authorization.currentLogIn(ask)));
   });
-  app.post(LOG_IN_PATH, locked, async (ask) => {
+  app.post(LOG_IN_PATH, locked, noParameters, async (ask) => {
     const logIn = await authorization.logIn(ask);
     audit.add(ask.var.caller, { kind: "log_in", action: "log_in", result: "done" });
     return ask.json(view(ask, logIn));
   });
-  app.delete(LOG_IN_PATH, locked, async (ask) => {
+  app.delete(LOG_IN_PATH, locked, noParameters, async (ask) => {
     await authorization.logOut(ask);
     audit.add(ask.var.caller, { kind: "log_in", action: "log_out", result: "done" });
     return ask.body(null, 204);

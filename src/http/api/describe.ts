@@ -2,10 +2,18 @@
 // docs/api.md for people.
 import * as z from "zod";
 import { VERSION } from "../../version.ts";
-import { Health, type OpenRpc, Problem, Readiness, ServerEvent } from "./schemas.ts";
+import {
+  Health,
+  type OpenRpc,
+  Problem,
+  Readiness,
+  RpcAnswers,
+  RpcBody,
+  ServerEvent,
+} from "./schemas.ts";
 import type { Method } from "./methods.ts";
 import { MAX_EVENT_CLIENTS } from "../event_stream.ts";
-import { LOG_IN_PATH } from "../access/log_in_routes.ts";
+import { LOG_IN_PATH, LogInView } from "../access/log_in_routes.ts";
 import { MAX_BATCH, MAX_BATCH_BYTES, RPC_ERRORS, RpcCode } from "./json_rpc.ts";
 
 const KEY = "The key goes into `Authorization: Bearer <key>` or `X-Api-Key: <key>`";
@@ -85,42 +93,73 @@ const LAST_EVENT_ID = {
   schema: { type: "string" },
 };
 
+const RPC = "/rpc";
+
 /** Routes that are no methods. */
-const OTHER_ROUTES = {
-  "/healthz": { summary: "The process is alive", result: Health, open: true },
-  "/readyz": {
+const OTHER_ROUTES: readonly OtherRoute[] = [
+  { verb: "get", path: "/healthz", summary: "The process is alive", result: Health, open: true },
+  {
+    verb: "get",
+    path: "/readyz",
     summary: "Whether cars are served; 503 when not",
     result: Readiness,
     open: true,
     others: { "503": Readiness },
   },
-  "/metrics": {
+  {
+    verb: "get",
+    path: "/metrics",
     summary: "Metrics in Prometheus' text format",
     result: z.string(),
     type: "text/plain",
   },
-  [EVENTS.path]: {
+  {
+    verb: "get",
+    path: EVENTS.path,
     summary: "What happens, as it happens",
     result: ServerEvent,
     type: "text/event-stream",
     parameters: [LAST_EVENT_ID],
   },
-  [OPENAPI.path]: {
+  {
+    verb: "get",
+    path: OPENAPI.path,
     summary: "These routes for programs, as OpenAPI 3.1",
     result: z.record(z.string(), z.unknown()),
   },
-} as const satisfies Readonly<Record<string, OtherRoute>>;
+  { verb: "get", path: LOG_IN_PATH, summary: "Who asks, and what it may do", result: LogInView },
+  {
+    verb: "post",
+    path: LOG_IN_PATH,
+    summary: "Log a browser in: the answer sets a cookie that takes the place of the key",
+    result: LogInView,
+  },
+  { verb: "delete", path: LOG_IN_PATH, summary: "Log a browser out", result: null },
+  {
+    verb: "post",
+    path: RPC,
+    summary: "JSON-RPC 2.0: every method, also in batches",
+    body: RpcBody,
+    result: RpcAnswers,
+    others: { "204": null },
+  },
+];
 
 interface OtherRoute {
+  readonly verb: "get" | "post" | "delete";
+  readonly path: string;
   readonly summary: string;
-  readonly result: z.ZodType;
+  /** `null`: it answers with 204. */
+  readonly result: z.ZodType | null;
+  /** Of the request, as JSON. */
+  readonly body?: z.ZodType;
   /** Whether it needs no key. */
   readonly open?: boolean;
   /** @default {"application/json"} */
   readonly type?: string;
   readonly parameters?: readonly Schema[];
   /** Results with other statuses. */
-  readonly others?: Readonly<Record<string, z.ZodType>>;
+  readonly others?: Readonly<Record<string, z.ZodType | null>>;
 }
 
 /** Describes the REST routes as OpenAPI 3.1 has it. */
@@ -132,21 +171,29 @@ export function openApiDocument(methods: readonly Method[]): Schema {
     description: "A problem as in RFC 9457",
     content: { "application/problem+json": { schema: problem } },
   };
-  const result = (schema: z.ZodType, type = "application/json") => ({
-    description: "The answer",
-    content: { [type]: { schema: components.add(schema) } },
-  });
-  for (const [path, route] of Object.entries<OtherRoute>(OTHER_ROUTES)) {
+  const result = (schema: z.ZodType | null, type = "application/json") =>
+    schema === null
+      ? { description: "Done, without an answer" }
+      : { description: "The answer", content: { [type]: { schema: components.add(schema) } } };
+  for (const route of OTHER_ROUTES) {
+    const { verb, path, summary, parameters = [], body, open } = route;
     const others = Object.entries(route.others ?? {}).map(([status, schema]) => {
       return [status, result(schema)];
     });
     const responses = {
-      "200": result(route.result, route.type),
+      [route.result === null ? "204" : "200"]: result(route.result, route.type),
       ...Object.fromEntries(others),
       default: error,
     };
-    const { summary, parameters = [], open } = route;
-    paths[path] = { get: { summary, parameters, responses, ...(open ? { security: [] } : {}) } };
+    const content = body && { "application/json": { schema: components.add(body) } };
+    paths[path] ??= {};
+    paths[path][verb] = {
+      summary,
+      parameters,
+      ...(content && { requestBody: { required: true, content } }),
+      responses,
+      ...(open ? { security: [] } : {}),
+    };
   }
   for (const method of methods) {
     const { name: operationId, summary, scope, rest: { verb, path, csv } } = method;
@@ -212,14 +259,14 @@ function requestOf(method: Method, components: Components): Schema {
 /** Describes everything for people, in Markdown. */
 export function apiPage(methods: readonly Method[]): string {
   const routes = [
-    ...Object.entries<OtherRoute>(OTHER_ROUTES).map(([path, { summary, open }]) =>
-      `| \`GET ${path}\` | ${open ? "none" : "read"} | ${summary} |`
-    ),
+    ...OTHER_ROUTES.map(({ verb, path, summary, open }) => {
+      const scope = open ? "none" : path === RPC ? "by method" : "read";
+      return `| \`${verb.toUpperCase()} ${path}\` | ${scope} | ${summary} |`;
+    }),
     ...methods.flatMap(({ rest: { verb, path, csv }, scope, summary, name }) => [
       `| \`${verb} ${path}\` | ${scope} | \`${name}\`: ${summary} |`,
       ...csv === undefined ? [] : [`| \`GET ${csv.path}\` | ${scope} | the same as CSV |`],
     ]),
-    "| `POST /rpc` | by method | JSON-RPC 2.0: the methods below |",
   ];
   const former = [...methods.map(({ rest }) => rest), EVENTS, OPENAPI].flatMap((route) =>
     "former" in route ? [`\`${route.former}\``] : []
@@ -227,6 +274,7 @@ export function apiPage(methods: readonly Method[]): string {
   const rows = methods.map(({ name, scope, params, summary }) =>
     `| \`${name}\` | ${parameterText(params)} | ${scope} | ${summary} |`
   );
+  const BATCH_MIB = MAX_BATCH_BYTES / 1024 / 1024;
   const codes = ERRORS.map(({ code, message }) => `| ${code} | ${message} |`);
   return `# API
 
@@ -278,10 +326,8 @@ gets \`fleet\` again. At most ${MAX_EVENT_CLIENTS.all} clients read events, ${MA
 | --- | --- | --- | --- |
 ${rows.join("\n")}
 
-A batch has at most ${MAX_BATCH} requests. Once its answers have ${
-    MAX_BATCH_BYTES / 1024 / 1024
-  } MiB, those that are left are not carried out and
-answered with the error ${RPC_ERRORS.TOO_LARGE}.
+A batch has at most ${MAX_BATCH} requests. Once its answers have ${BATCH_MIB} MiB, those that are left are not
+carried out and answered with the error ${RPC_ERRORS.TOO_LARGE}.
 
 ## Error codes of JSON-RPC
 

@@ -397,6 +397,28 @@ export const OpenRpc = z.object({
   components: z.object({ schemas: z.record(z.string(), JsonSchema) }),
 }).meta({ id: "OpenRpc", description: "A document as in OpenRPC 1.3.2" });
 
+const rpcId = () => z.union([z.string(), z.number(), z.null()]);
+const RpcRequest = z.object({
+  jsonrpc: z.literal("2.0"),
+  method: z.string(),
+  params: z.union([z.record(z.string(), z.unknown()), z.array(z.unknown())]).optional()
+    .describe("by name, or in the order of the method"),
+  id: rpcId().optional().describe("absent: carried out without an answer"),
+}).meta({ id: "RpcRequest" });
+/** What JSON-RPC is asked. */
+export const RpcBody = z.union([RpcRequest, z.array(RpcRequest).min(1)])
+  .meta({ id: "RpcBody", description: "One request of JSON-RPC 2.0, or a batch" });
+
+const RpcAnswer = z.object({
+  jsonrpc: z.literal("2.0"),
+  id: rpcId(),
+  result: z.unknown().optional(),
+  error: z.object({ code: z.int(), message: z.string(), data: z.unknown().optional() }).optional(),
+}).meta({ id: "RpcAnswer" });
+/** What JSON-RPC answers. */
+export const RpcAnswers = z.union([RpcAnswer, z.array(RpcAnswer)])
+  .meta({ id: "RpcAnswers", description: "One answer of JSON-RPC 2.0, or those of a batch" });
+
 /** Everything at once: the first event, and again when the configuration has changed. */
 export const FleetEvent = Fleet.extend({ type: z.literal("fleet") }).meta({ id: "FleetEvent" });
 export type FleetEvent = z.infer<typeof FleetEvent>;
