@@ -44,7 +44,10 @@ export interface CarOptions {
   readonly clock?: Clock;
   /** Called in this order. */
   readonly subscribers?: readonly TurnSubscriber[];
-  /** Gets what sends a StatusResponse, to be called once the status may be answered. @default {at once} */
+  /**
+   * Gets what sends a StatusResponse, to be called once the status may be answered; messages that
+   * come meanwhile wait behind it. Calls in the order in which it was called. @default {at once}
+   */
   readonly beforeAnswer?: ((send: () => void) => void) | undefined;
 }
 
@@ -94,6 +97,8 @@ export class Car {
   #since: number;
   #busy = false;
   #readingPaused = false;
+  /** Messages that {@linkcode CarOptions.beforeAnswer} holds. */
+  #held = 0;
   readonly #alarm: Alarm;
   #restUntil = -Infinity;
 
@@ -320,9 +325,11 @@ export class Car {
     else this.#transport.resume();
   }
 
-  /** Sends what was held back, unless its session has ended. */
-  #answer(message: ServerMessage): void {
-    if (message.sessionId !== sessionIdOf(this.#session)) return;
+  /** Sends what was held back, unless it belongs to a session that has ended. */
+  #publishHeld(message: ServerMessage): void {
+    this.#held--;
+    const isOver = message.sessionId !== sessionIdOf(this.#session);
+    if (isOver && message.kind !== "connect_response") return;
     try {
       this.#transport.publish(encodeServerMessage(message));
     } catch (error) {
@@ -333,8 +340,9 @@ export class Car {
   #perform(effect: Effect): void {
     switch (effect.type) {
       case "publish":
-        if (effect.answers !== undefined && this.#beforeAnswer !== undefined) {
-          return this.#beforeAnswer(() => this.#answer(effect.message));
+        if (this.#beforeAnswer !== undefined && (effect.answers !== undefined || this.#held > 0)) {
+          this.#held++;
+          return this.#beforeAnswer(() => this.#publishHeld(effect.message));
         }
         return this.#transport.publish(encodeServerMessage(effect.message));
       case "notify":

@@ -19,6 +19,8 @@ import { StateError } from "../state/mod.ts";
 import { versionText } from "../version.ts";
 import {
   assembleServer,
+  exportOf,
+  type ExportPart,
   makeConnector,
   type Part,
   recorderOf,
@@ -71,6 +73,7 @@ export async function serve(given: ServeOptions, context: ProgramContext): Promi
     const { config } = loaded;
     const recorder = await recorderOf(config.eventLog, config.company, log);
     const state = await stateOf(config, log);
+    const exports = await exportOf(config, recorder, state?.stateDirectory, log);
     const running: Running = {};
     const telemetry = await telemetryOf(config, log, running);
     const webhook = await webhookOf(config, log, running, state);
@@ -82,6 +85,7 @@ export async function serve(given: ServeOptions, context: ProgramContext): Promi
       running,
       state,
       recorder,
+      exports,
       telemetry,
       webhook,
     });
@@ -107,6 +111,7 @@ interface PartOptions extends ServeOptions {
   /** Gets what reloads the server when it has started. */
   readonly reloader: PromiseWithResolvers<Reloader>;
   readonly recorder: RecorderPart | undefined;
+  readonly exports: ExportPart | undefined;
   /** What survives a restart; absent: nothing does, and cars cannot be paused. */
   readonly state: State | undefined;
   readonly telemetry: Awaited<ReturnType<typeof telemetryOf>>;
@@ -125,7 +130,9 @@ function createParts(all: PartOptions): Part[] {
   let server: Server | undefined;
   let operators: Operators | undefined;
   let shares: Promise<ConnectionShares> | undefined;
-  const first = [recorder, state, telemetry, webhook?.sender].filter((one) => one !== undefined);
+  const first = [recorder, state, all.exports, telemetry, webhook?.sender].filter((one) =>
+    one !== undefined
+  );
   const parts: Part[] = [
     ...first,
     {

@@ -7,6 +7,7 @@ import { ConfigError, Faults, type Problem } from "./errors.ts";
 import { type ConfigPlace, systemFiles, withFiles } from "./files.ts";
 import { resolveEventLog } from "./resolve/event_log.ts";
 import { resolveHttp } from "./resolve/http.ts";
+import { resolveSinks } from "./resolve/sinks.ts";
 import { resolveOpenTelemetry, resolveWebhook } from "./resolve/outbound.ts";
 import { readJson } from "./dialects/json.ts";
 import { resolvedOf } from "./keys/key.ts";
@@ -157,8 +158,9 @@ export function parseConfig(
   const http = resolveHttp(input.common, place, faults);
   const opentelemetry = resolveOpenTelemetry(input.common, place, faults);
   const webhook = resolveWebhook(input.common, place, faults);
-  const timeouts = resolveTimeouts(input.common, input.broker.sessionMs);
   const eventLog = resolveEventLog(input.common, overrides, place);
+  const sinks = resolveSinks(input.common, eventLog, place, faults);
+  const timeouts = resolveTimeouts(input.common, input.broker.sessionMs);
   const stateDir = input.common.state_dir;
   const limits = resolvedOf(COMMON.limits, input.common.limits);
   const health = resolvedOf(COMMON.health, input.common.health);
@@ -185,6 +187,7 @@ export function parseConfig(
       ...(opentelemetry === undefined ? {} : { opentelemetry }),
       ...(webhook === undefined ? {} : { webhook }),
       ...(eventLog === undefined ? {} : { eventLog }),
+      ...(sinks === undefined ? {} : { sinks }),
       ...(stateDir === undefined ? {} : { stateDir: resolve(place.workingDirectory, stateDir) }),
       cars,
     },

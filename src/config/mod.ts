@@ -15,6 +15,7 @@ export {
   type Scope,
   SCOPES,
   type ServerConfig,
+  type SinkConfig,
   type WebhookConfig,
 } from "./resolve/config.ts";
 export { configJsonSchemaText, gatewayJsonSchemaText } from "./keys/json_schema.ts";

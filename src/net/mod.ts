@@ -27,4 +27,5 @@ export { getOnce, type HttpTarget } from "./http_get.ts";
 export { concatenate, ConnLink, type Link, type LinkListener } from "./link.ts";
 export { LinkStream, openStream } from "./link_stream.ts";
 export { openLink } from "./open_link.ts";
+export { type PostOutcome, postSigned, retryAfter, signedHeaders } from "./signed_post.ts";
 export { readTls, type TlsFiles, type TlsMaterial } from "./tls.ts";

@@ -55,6 +55,7 @@ export class LogReader implements Disposable {
   #missed: LogCount | null = null;
   /** Bytes of records that the current call may still read. */
   #left = 0;
+  #maxEvents = Infinity;
 
   constructor(options: LogReaderOptions) {
     this.#options = options;
@@ -71,13 +72,15 @@ export class LogReader implements Disposable {
    * Reads what follows.
    *
    * @param maxBytes of records; at least one is read
+   * @param maxEvents with so many, no further record is read
    * @throws what reading the directory or a file of it throws; the next call tries again
    */
-  async read(maxBytes: number): Promise<LogBatch> {
+  async read(maxBytes: number, maxEvents = Infinity): Promise<LogBatch> {
     const events: LogEvent[] = [];
     let isEnd = false;
     this.#left = maxBytes;
-    while (this.#left > 0) {
+    this.#maxEvents = maxEvents;
+    while (this.#left > 0 && events.length < maxEvents) {
       const segment = this.#open ?? await this.#openNext();
       isEnd = segment === null;
       if (segment === null) break;
@@ -101,7 +104,7 @@ export class LogReader implements Disposable {
     const { offset: from } = segment;
     const records = readRecords(segment.buffer, 0);
     let taken = 0;
-    while (this.#left > 0) {
+    while (this.#left > 0 && events.length < this.#maxEvents) {
       const next = records.next();
       if (next.done) {
         if (next.value !== null && !next.value.isTruncated) this.#skip(segment, next.value);

@@ -21,11 +21,13 @@ interface Recorded {
 
 /** Records all cars. A disk that is full or slow loses records, but never delays a car. */
 export class Recorder implements TurnSubscriber {
+  readonly directory: string;
   readonly #log: SegmentLog;
   /** Cars that have left keep their sequence: ids are unique. */
   readonly #cars = new Map<string, Recorded>();
 
   constructor(options: RecorderOptions) {
+    this.directory = options.directory;
     this.#log = new SegmentLog({ clock: systemClock, ...options });
   }
 

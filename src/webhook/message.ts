@@ -1,6 +1,4 @@
-// What is posted, and how it is signed: as in Standard Webhooks (standardwebhooks.com), for which
-// receivers have libraries.
-import { Buffer } from "node:buffer";
+// What is posted.
 import type { Incident } from "../observe/mod.ts";
 
 /** Cars that a message names; the number says how many there are. */
@@ -33,32 +31,4 @@ export function messageBody(type: MessageType, company: string, incident: Incide
       times,
     },
   });
-}
-
-/** What is signed. */
-export interface Signed {
-  /** The same in each attempt, so that a receiver knows what it has got twice. */
-  readonly id: string;
-  /** Of this attempt, in seconds since the epoch: a receiver refuses old ones. */
-  readonly timestamp: number;
-  readonly body: string;
-}
-
-/**
- * The headers of a request.
- *
- * @param secret text, or base64 after `whsec_`
- */
-export async function signedHeaders({ id, timestamp, body }: Signed, secret: string) {
-  const [, base64] = /^whsec_([A-Za-z0-9+/]+=*)$/.exec(secret) ?? [];
-  const bytes = Buffer.from(base64 ?? secret, base64 === undefined ? "utf8" : "base64");
-  const hmac = { name: "HMAC", hash: "SHA-256" };
-  const key = await crypto.subtle.importKey("raw", bytes, hmac, false, ["sign"]);
-  const text = Buffer.from(`${id}.${timestamp}.${body}`);
-  const signature = Buffer.from(await crypto.subtle.sign("HMAC", key, text)).toString("base64");
-  return {
-    "webhook-id": id,
-    "webhook-timestamp": String(timestamp),
-    "webhook-signature": `v1,${signature}`,
-  };
 }

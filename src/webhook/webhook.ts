@@ -1,31 +1,19 @@
 // Posts incidents to a URL, one after the other, until each is taken or given up.
 import type { WebhookConfig } from "../config/mod.ts";
 import { andSuppressed, type Log, Once } from "../log/mod.ts";
+import { type PostOutcome, postSigned } from "../net/mod.ts";
 import type { IncidentChange, IncidentListener } from "../observe/mod.ts";
-import {
-  type Clock,
-  deadline,
-  pauseMs,
-  systemClock,
-  type TimerHandle,
-  wallTime,
-  within,
-} from "../time/mod.ts";
-import { VERSION } from "../version.ts";
+import { type Clock, pauseMs, systemClock, type TimerHandle, within } from "../time/mod.ts";
 import { type Delivery, DeliveryQueue } from "./delivery_queue.ts";
-import { messageBody, type MessageType, signedHeaders } from "./message.ts";
+import { messageBody, type MessageType } from "./message.ts";
 
 /** What waits at most. */
 const LIMITS = { messages: 1000, characters: 1024 * 1024 };
-/** Deadline for an answer, in milliseconds. */
-const ANSWER_MS = 10_000;
 /** Pauses between attempts: 14 of them take 17 to 34 minutes. */
 const PAUSES = { firstMs: 1000, maxMs: 300_000 };
 const MAX_ATTEMPTS = 15;
 /** Deadline for what is left when stopping, in milliseconds. */
 const STOP_MS = 1500;
-/** Refusals that another attempt may change. */
-const TEMPORARY = new Set([408, 425, 429]);
 
 export interface WebhookOptions {
   readonly config: WebhookConfig;
@@ -36,11 +24,6 @@ export interface WebhookOptions {
   /** A source of numbers from 0 up to 1. @default {Math.random} */
   readonly random?: () => number;
 }
-
-/** What came of one attempt. */
-type Outcome =
-  | { readonly kind: "taken" }
-  | { readonly kind: "refused" | "failed"; readonly reason: string };
 
 /** A listener that posts the begin and the end of each incident. */
 export class Webhook implements IncidentListener {
@@ -55,8 +38,8 @@ export class Webhook implements IncidentListener {
   /** Settles when nothing waits, or the last attempt was made. */
   #delivering = Promise.resolve();
   #isStopping = false;
-  /** The request that is under way. */
-  #request = new AbortController();
+  /** Ends the request that is under way. */
+  readonly #request = new AbortController();
   #pause: { readonly timer: TimerHandle; readonly end: () => void } | undefined;
 
   constructor(options: WebhookOptions) {
@@ -115,33 +98,11 @@ export class Webhook implements IncidentListener {
     }
   }
 
-  async #attempt({ id, body }: Delivery): Promise<Outcome> {
-    const { secret } = this.#options.config;
-    // As errors write it, whose text must not show its path.
-    const { href, origin } = new URL(this.#options.config.url);
-    const timestamp = Math.floor(wallTime() / 1000);
-    const request = this.#request = new AbortController();
-    const { signal } = request;
-    try {
-      const headers = {
-        "content-type": "application/json",
-        "user-agent": `external-server/${VERSION}`,
-        ...await signedHeaders({ id, timestamp, body }, secret),
-      };
-      // Where it leads is not followed: what is posted is for whom the configuration names.
-      const options = { method: "POST", headers, body, signal, redirect: "manual" } as const;
-      const late = () => new Error(`no answer within ${ANSWER_MS} ms`);
-      const answer = await deadline(fetch(href, options), ANSWER_MS, this.#clock, late);
-      const { ok, status } = answer;
-      answer.body?.cancel().catch(() => {});
-      if (ok) return { kind: "taken" };
-      const isTemporary = status >= 500 || TEMPORARY.has(status);
-      return { kind: isTemporary ? "failed" : "refused", reason: `it answered with ${status}` };
-    } catch (error) {
-      request.abort();
-      const reason = error instanceof Error ? error.message : String(error);
-      return { kind: "failed", reason: reason.replaceAll(href, origin) };
-    }
+  #attempt({ id, body }: Delivery): Promise<PostOutcome> {
+    const { url, secret } = this.#options.config;
+    const { signal } = this.#request;
+    const contentType = "application/json";
+    return postSigned({ url, id, body, contentType, secret, clock: this.#clock, signal });
   }
 
   /** Without its path, which may hold a token. */

@@ -16,6 +16,7 @@ const ROOMS = [
   "simulator",
   "telemetry",
   "webhook",
+  "export",
   "observe",
   "record",
   "cluster",
@@ -136,6 +137,7 @@ Deno.test("start loads nothing that only other commands or keys need: it would s
   const others = [
     "app/demo",
     "broker",
+    "export",
     "gateway",
     "http",
     "observe",

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { Incident } from "../../src/observe/health/incident.ts";
 import { DeliveryQueue } from "../../src/webhook/delivery_queue.ts";
-import { signedHeaders } from "../../src/webhook/message.ts";
+import { signedHeaders } from "../../src/net/signed_post.ts";
 import { Webhook } from "../../src/webhook/webhook.ts";
 import { ListLog } from "../support/list_log.ts";
 import { settled, VirtualClock } from "../support/virtual_clock.ts";

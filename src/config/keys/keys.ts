@@ -6,7 +6,14 @@ import * as field from "./fields.ts";
 import { key, objectOf, optionalSection, section } from "./key.ts";
 import type { ScriptPermissions } from "../../script/mod.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../../log/mod.ts";
-import { DURABILITIES, type ModuleConfig, SCOPES } from "../resolve/config.ts";
+import {
+  DURABILITIES,
+  type ModuleConfig,
+  SCOPES,
+  SINK_FORMATS,
+  SINK_KINDS,
+  type SinkConfig,
+} from "../resolve/config.ts";
 
 const DEFAULT_SESSION_S = 30;
 
@@ -253,6 +260,22 @@ export const LOGGING = {
 };
 
 /** The keys of the API by name; whether two are the same is checked where they are resolved. */
+/** A sink as written in a document. */
+function sinkKeys({ kind, events, batchEvents, batchMs, bytesPerSecond, ...own }: SinkConfig) {
+  return {
+    kind,
+    ...(events && { events }),
+    ...("url" in own ? { url: own.url, secret_file: own.secretFile, format: own.format } : {
+      directory: own.directory,
+      max_bytes: own.maxBytes,
+      keep: own.keep,
+    }),
+    batch_events: batchEvents,
+    batch_ms: batchMs,
+    bytes_per_second: bytesPerSecond,
+  };
+}
+
 const keysSchema = z.record(
   z.string(),
   z.strictObject({
@@ -385,6 +408,34 @@ export const EVENT_LOG = {
   }),
 };
 
+const sinksSchema = z.record(
+  z.string(),
+  z.strictObject({
+    kind: field.word(SINK_KINDS).describe(
+      "webhook: posted to a URL in batches; file: appended to files of NDJSON",
+    ),
+    events: z.array(field.filledText("a kind of events, such as status or command.sent"), {
+      error: "a list of kinds of events",
+    }).optional().describe("Kinds of events that it gets, or what they begin with; all by default"),
+    url: field.httpUrl().optional().describe("webhook: where batches are posted"),
+    secret_file: field.filledText("the path of a file").optional()
+      .describe("webhook: file with the secret that requests are signed with (HMAC-SHA-256)"),
+    format: field.word(SINK_FORMATS).default("ndjson")
+      .describe("webhook: a batch as lines of JSON, or as a JSON array"),
+    directory: field.filledText("the path of a directory").optional()
+      .describe("file: directory of the files, made when it is not there"),
+    max_bytes: field.fileSize().default(67_108_864).describe("file: with more, a new one is begun"),
+    keep: field.count(0).default(0)
+      .describe("file: full ones that are kept, the oldest is deleted; 0: all"),
+    batch_events: field.count(1).default(500).describe("Events of a batch at most"),
+    batch_ms: field.milliseconds().default(1000).describe(
+      "How long an event waits for others, in ms",
+    ),
+    bytes_per_second: field.fileSize().default(0)
+      .describe("Bytes of the log that are delivered a second at most; 0: unlimited"),
+  }),
+).meta({ id: "sinks", propertyNames: { pattern: "^[A-Za-z0-9_.-]{1,64}$" } });
+
 /** The keys of every dialect. */
 export const COMMON = {
   $schema: key(field.text("the address of a JSON Schema").optional(), {
@@ -439,6 +490,16 @@ export const COMMON = {
     "What happened to every car, on the disk: for replay, time lines and exports; off when absent",
     EVENT_LOG,
   ),
+  sinks: key(sinksSchema.optional(), {
+    doc:
+      "Where events of the event log are delivered, by name, each at least once and in the order of the log; requires event_log and state_dir",
+    takes: "restart",
+    at: "sinks",
+    of: ({ sinks }) =>
+      sinks && Object.fromEntries(sinks.map((sink) => [sink.name, sinkKeys(sink)])),
+    compared: ({ sinks }) => sinks && JSON.stringify(sinks),
+    shown: ({ sinks }) => sinks?.map(({ name, kind }) => `${name} (${kind})`).join(", "),
+  }),
   state_dir: key(field.filledText("the path of a directory").optional(), {
     doc:
       "Directory for what survives a restart of the server: pauses, log-ins, actions, incidents, history; when absent, nothing does",

@@ -26,6 +26,8 @@ export interface ServerConfig {
   readonly webhook?: WebhookConfig;
   /** Absent: no event log. */
   readonly eventLog?: EventLogConfig;
+  /** Absent: nothing is exported. In the order of the document. */
+  readonly sinks?: readonly SinkConfig[];
   /** Directory of what survives a restart, an absolute path; absent: nothing does. */
   readonly stateDir?: string;
   /** At least one; in the order of the document. */
@@ -116,6 +118,41 @@ export interface EventLogConfig {
   /** 0: unlimited. */
   readonly maxAgeHours: number;
 }
+
+export const SINK_KINDS = ["webhook", "file"] as const;
+export const SINK_FORMATS = ["ndjson", "json"] as const;
+
+interface AnySink {
+  readonly name: string;
+  /** Kinds of events, or what they begin with; absent: all. */
+  readonly events?: readonly string[];
+  readonly batchEvents: number;
+  readonly batchMs: number;
+  /** 0: unlimited. */
+  readonly bytesPerSecond: number;
+}
+
+/** Posts batches. */
+export interface WebhookSinkConfig extends AnySink {
+  readonly kind: "webhook";
+  readonly url: string;
+  /** An absolute path. */
+  readonly secretFile: string;
+  readonly format: typeof SINK_FORMATS[number];
+}
+
+/** Appends to files. */
+export interface FileSinkConfig extends AnySink {
+  readonly kind: "file";
+  /** An absolute path. */
+  readonly directory: string;
+  readonly maxBytes: number;
+  /** 0: all. */
+  readonly keep: number;
+}
+
+/** An entry of `sinks`. */
+export type SinkConfig = WebhookSinkConfig | FileSinkConfig;
 
 /** A car and its modules, common ones included; at least one. */
 export interface CarConfig {

@@ -73,7 +73,8 @@ function resolveSecret(
   return undefined;
 }
 
-function warnOfClearText(path: string, what: string, url: string, faults: Faults): void {
+/** Warns of a URL without TLS to another machine. */
+export function warnOfClearText(path: string, what: string, url: string, faults: Faults): void {
   const { protocol, hostname } = new URL(url);
   if (protocol === "https:" || isLoopback(hostname.replace(/^\[(.*)\]$/, "$1"))) return;
   const text = `The ${what} sent over the network in clear text: the URL begins with http://`;

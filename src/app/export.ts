@@ -1,0 +1,95 @@
+// Exports as a part of the program; nothing of them is loaded while there is no sink.
+import * as z from "zod";
+import type { ServerConfig, SinkConfig } from "../config/mod.ts";
+import type { Exporter, Sink } from "../export/mod.ts";
+import type { Log } from "../log/mod.ts";
+import type { LogEvent, Position } from "../record/mod.ts";
+import type { StateDirectory } from "../state/mod.ts";
+import { MAX_SECRET_BYTES, readText } from "../text/mod.ts";
+import type { Part } from "./lifetime.ts";
+import type { RecorderPart } from "./recording.ts";
+
+/** The sinks. */
+export interface ExportPart extends Part {
+  readonly exporters: readonly Exporter[];
+}
+
+const count = z.int().min(0);
+const CURSORS_DOCUMENT = {
+  name: "sinks.json",
+  schema: z.strictObject({
+    format: z.literal(1),
+    sinks: z.record(
+      z.string(),
+      z.strictObject({ segment: count, offset: count, records: count, bytes: count }),
+    ),
+  }),
+};
+
+/** A part that starts after the event log and the state directory, and stops before them. */
+export async function exportOf(
+  { sinks }: ServerConfig,
+  part: RecorderPart | undefined,
+  directory: StateDirectory | undefined,
+  log: Log,
+): Promise<ExportPart | undefined> {
+  if (sinks === undefined || part === undefined || directory === undefined) return undefined;
+  const { recorder } = part;
+  const [{ Exporter }, { LOG_BEGIN }] = await Promise.all([
+    import("../export/mod.ts"),
+    import("../record/mod.ts"),
+  ]);
+  const source = {
+    directory: recorder.directory,
+    end: () => recorder.counts.end,
+    onWritten: (listener: () => void) => recorder.onWritten(listener),
+  };
+  const exporters: Exporter[] = [];
+  return {
+    name: "the exports",
+    exporters,
+    async start() {
+      const kept = await directory.readOrSetAside(CURSORS_DOCUMENT);
+      // A sink that comes back later goes on where it was.
+      const cursors = new Map<string, Position>(Object.entries(kept?.sinks ?? {}));
+      const file = directory.file(CURSORS_DOCUMENT.name, () => ({
+        format: 1,
+        sinks: Object.fromEntries(cursors),
+      }));
+      for (const config of sinks) {
+        const { name, batchEvents, batchMs, bytesPerSecond } = config;
+        const exporter = new Exporter({
+          name,
+          sink: await sinkOf(config),
+          source,
+          settings: { batchEvents, batchMs, bytesPerSecond },
+          cursor: cursors.get(name) ?? LOG_BEGIN,
+          keep(cursor) {
+            cursors.set(name, cursor);
+            void file.save();
+          },
+          isWanted: wanted(config),
+          log,
+        });
+        exporters.push(exporter);
+        exporter.start();
+      }
+    },
+    async stop() {
+      await Promise.all(exporters.map((exporter) => exporter.stop()));
+    },
+  };
+}
+
+async function sinkOf(config: SinkConfig): Promise<Sink> {
+  const { FileSink, WebhookSink } = await import("../export/mod.ts");
+  if (config.kind === "file") return new FileSink(config);
+  const text = await readText(config.secretFile, { maxBytes: MAX_SECRET_BYTES });
+  return new WebhookSink({ ...config, secret: text.replace(/\r?\n$/, "") });
+}
+
+/** Whether a sink gets an event. */
+function wanted({ events }: SinkConfig): (event: LogEvent) => boolean {
+  if (events === undefined) return () => true;
+  return ({ kind }) => events.some((one) => kind === one || kind.startsWith(`${one}.`));
+}

@@ -1,0 +1,85 @@
+// Resolves where events are exported to.
+import { resolve } from "node:path";
+import { joinPath, quote } from "../../text/mod.ts";
+import type { CommonInput } from "../dialects/dialect.ts";
+import type { Faults } from "../errors.ts";
+import { type ConfigPlace, findFile } from "../files.ts";
+import type { EventLogConfig, SinkConfig } from "./config.ts";
+import { warnOfClearText } from "./outbound.ts";
+
+type SinkInput = NonNullable<
+  NonNullable<CommonInput["sinks"]> extends ReadonlyMap<string, infer Value> ? Value : never
+>;
+
+const NAME = /^[A-Za-z0-9_.-]{1,64}$/;
+
+/** Checks the sinks; undefined when there are none. */
+export function resolveSinks(
+  { sinks: input, state_dir: stateDir }: CommonInput,
+  eventLog: EventLogConfig | undefined,
+  place: ConfigPlace,
+  faults: Faults,
+): readonly SinkConfig[] | undefined {
+  if (input === undefined || input.size === 0) return undefined;
+  if (eventLog === undefined) {
+    faults.problem("event_log", "Expected an event log, which sinks read: found nothing");
+  }
+  if (stateDir === undefined) {
+    faults.problem("state_dir", "Expected a directory for how far sinks are: found nothing");
+  }
+  const sinks: SinkConfig[] = [];
+  for (const [name, sink] of input) {
+    const path = joinPath("sinks", name);
+    if (!NAME.test(name)) {
+      const expected = "a name of 1 to 64 letters, digits, underscores, dots and hyphens";
+      faults.problem(path, `Expected ${expected}: found ${quote(name)}`);
+    }
+    const resolved = sink && resolveSink(name, path, sink, place, faults);
+    if (resolved !== undefined) sinks.push(resolved);
+  }
+  return sinks;
+}
+
+/** Undefined when a part of it is missing or invalid, which has been reported. */
+function resolveSink(
+  name: string,
+  path: string,
+  input: SinkInput,
+  place: ConfigPlace,
+  faults: Faults,
+): SinkConfig | undefined {
+  const { kind, batch_events: batchEvents, batch_ms: batchMs } = input;
+  const { bytes_per_second: bytesPerSecond, events } = input;
+  if (kind === undefined) return;
+  if (batchEvents === undefined || batchMs === undefined || bytesPerSecond === undefined) return;
+  const missing = (key: string) => {
+    faults.problem(
+      joinPath(path, key),
+      `Expected it for a sink of the kind "${kind}": found nothing`,
+    );
+  };
+  const kinds = events?.filter((one) => one !== undefined);
+  const common = {
+    name,
+    ...(kinds === undefined ? {} : { events: kinds }),
+    batchEvents,
+    batchMs: Math.ceil(batchMs),
+    bytesPerSecond,
+  };
+  if (kind === "webhook") {
+    const { url, secret_file: file, format } = input;
+    if (url === undefined) missing("url");
+    if (file === undefined) missing("secret_file");
+    if (url === undefined || file === undefined || format === undefined) return;
+    warnOfClearText(joinPath(path, "url"), "events are", url, faults);
+    const found = findFile(file, place);
+    if (found.ok) return { ...common, kind, url, secretFile: found.path, format };
+    faults.problem(joinPath(path, "secret_file"), found.message);
+    return;
+  }
+  const { directory, max_bytes: maxBytes, keep } = input;
+  if (directory === undefined) missing("directory");
+  if (directory === undefined) return;
+  if (maxBytes === undefined || keep === undefined) return;
+  return { ...common, kind, directory: resolve(place.workingDirectory, directory), maxBytes, keep };
+}

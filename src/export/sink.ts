@@ -1,0 +1,53 @@
+// The interface of a sink: where events go. What a sink does not take stays in the event log.
+import type { LogEvent } from "../record/mod.ts";
+
+/** Events that are delivered together, in the order of the log. */
+export interface SinkBatch {
+  /** The same whenever these events are delivered again. */
+  readonly id: string;
+  /** At least one. */
+  readonly messages: readonly SinkMessage[];
+}
+
+/** An event as a sink sends it. */
+export interface SinkMessage {
+  readonly event: LogEvent;
+  /** Its JSON, on one line. */
+  readonly body: string;
+}
+
+/** Delivers batches, one at a time. */
+export interface Sink {
+  /** For people: where it delivers to, without secrets. */
+  readonly target: string;
+  /**
+   * Delivers a batch; resolves when the receiver has every message of it for good. The same batch may
+   * come again, also in part.
+   *
+   * @throws {SinkError} or anything else; the batch is then delivered again after a pause
+   */
+  deliver(batch: SinkBatch, signal: AbortSignal): Promise<void>;
+  /** Ends its connection. Never rejects. */
+  close(): Promise<void>;
+}
+
+/** A sink has not taken a batch; the message says why. */
+export class SinkError extends Error {
+  override readonly name = "SinkError";
+  /** How long the receiver asks to be left alone, in milliseconds; `null`: it does not say. */
+  readonly retryAfterMs: number | null;
+  /** Whether it may take a smaller batch. */
+  readonly isTooLarge: boolean;
+
+  constructor(
+    message: string,
+    { retryAfterMs = null, isTooLarge = false, ...options }: ErrorOptions & {
+      readonly retryAfterMs?: number | null;
+      readonly isTooLarge?: boolean;
+    } = {},
+  ) {
+    super(message, options);
+    this.retryAfterMs = retryAfterMs;
+    this.isTooLarge = isTooLarge;
+  }
+}

@@ -1,0 +1,87 @@
+// Exports as their users know them: what was answered arrives, over kills of the server and the sinks.
+import assert from "node:assert/strict";
+import { mosquittoTest } from "../support/mosquitto.ts";
+import { TempFolder } from "../support/temp.ts";
+import { waitFor } from "../support/wait.ts";
+import { Stage } from "./stage.ts";
+
+/** What was said of statuses in NDJSON: the payloads of each session in order, and the ids. */
+function accepted(text: string) {
+  const events = text.split("\n").slice(0, -1).map((line) => JSON.parse(line))
+    .filter(({ kind }) => kind === "status.accepted");
+  return {
+    ids: events.map(({ id }) => id as string),
+    payloads: events.map(({ payload }) => payload.text as string),
+  };
+}
+
+mosquittoTest("what was answered is exported to files and a webhook, over a kill", async () => {
+  await using stage = await Stage.set();
+  await using folder = await TempFolder.make();
+  const posted: string[] = [];
+  const fails = { left: 2 };
+  await using receiver = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    async (request) => {
+      const text = await request.text();
+      if (fails.left-- > 0) return new Response(null, { status: 503 });
+      posted.push(text);
+      return new Response(null, { status: 204 });
+    },
+  );
+  const setting = {
+    cars: { car_1: {} },
+    more: {
+      event_log: { directory: folder.file("events"), durability: "each" },
+      state_dir: folder.file("state"),
+      sinks: {
+        archive: { kind: "file", directory: folder.file("archive"), batch_ms: 50 },
+        hook: {
+          kind: "webhook",
+          url: `http://127.0.0.1:${receiver.addr.port}/`,
+          secret_file: await folder.write("secret", "a-secret-that-is-long-enough\n"),
+          events: ["status"],
+          batch_ms: 50,
+        },
+      },
+    },
+    options: { record: false },
+  };
+  const gateway = stage.gateway("car_1");
+  const answered: string[] = [];
+  const send = async (name: string) => {
+    const [device] = gateway.devices;
+    assert.ok(device);
+    for (let index = 0; index < 20; index++) {
+      const data = JSON.stringify({ [name]: index });
+      await gateway.send(device, data);
+      answered.push(data);
+    }
+  };
+  {
+    const server = await stage.serve(setting);
+    await gateway.running();
+    await send("before");
+    server.signal("SIGKILL");
+    await server.ended();
+  }
+  const server = await stage.serve(setting);
+  await server.line(/Connect sequence done/);
+  await gateway.running();
+  await send("after");
+  const archive = () => Deno.readTextFile(folder.file("archive/events-000001.ndjson"));
+  for (const read of [() => archive().catch(() => ""), () => Promise.resolve(posted.join(""))]) {
+    const hasAll = async () => {
+      const { payloads } = accepted(await read());
+      return answered.every((data) => payloads.includes(data));
+    };
+    await waitFor(hasAll, "every status that was answered");
+    const { payloads, ids } = accepted(await read());
+    // What comes twice has the same id; first occurrences are in order.
+    const first = payloads.filter((data, index) => payloads.indexOf(data) === index);
+    assert.deepEqual(first.filter((data) => answered.includes(data)), answered);
+    const byId = new Map(ids.map((id, index) => [id, payloads[index]]));
+    ids.forEach((id, index) => assert.equal(byId.get(id), payloads[index]));
+  }
+  assert.equal((await server.stop()).code, 0, server.text);
+});
