@@ -1,7 +1,9 @@
 // The routes of the HTTP server.
 import type { Context, Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
+import type { Log } from "../log/mod.ts";
 import { quote } from "../text/mod.ts";
+import type { Clock } from "../time/mod.ts";
 import type { Health, Readiness } from "./api/schemas.ts";
 import { EVENTS, OPENAPI, openApiDocument } from "./api/describe.ts";
 import type { Authorization } from "./access/authorization.ts";
@@ -9,17 +11,30 @@ import { addLogInRoutes } from "./access/log_in_routes.ts";
 import { errorResponse, RequestError, RpcError } from "./errors.ts";
 import type { EventStream } from "./event_stream.ts";
 import { answerRpc, RPC_ERRORS } from "./api/json_rpc.ts";
-import { callMethod, type Method, METHODS, type MethodSource } from "./api/methods.ts";
+import type { AuditedSource, CallMethod, Method } from "./api/method.ts";
 import { type Bindings, createHono, noParameters } from "./middleware.ts";
 import { bodyParameters, problemOf, queryParameters } from "./api/rest.ts";
-import { assets } from "./page/assets.ts";
+import type { Asset } from "./page/assets.ts";
 import { limitRate } from "./client_rate_limit.ts";
 import { readBody } from "./request_body.ts";
 
-export interface AppOptions {
-  readonly source: MethodSource;
+/** What the routes of an application read from. */
+export interface AppSource extends AuditedSource {
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface AppOptions<Source extends AppSource> {
+  readonly source: Source;
+  readonly methods: readonly Method<Source>[];
+  readonly call: CallMethod<Source>;
+  /** The files of the page, by path. */
+  readonly assets: ReadonlyMap<string, Asset>;
+  /** Where the page gets pieces of a map from. @default {nowhere} */
+  readonly tiles?: () => string;
   readonly authorization: Authorization;
-  readonly events: EventStream;
+  /** Absent: there is no stream of events. */
+  readonly events?: EventStream;
   readonly health: () => Health;
   readonly readiness: () => Readiness;
   readonly metrics: { readonly contentType: string; text(): Promise<string> };
@@ -33,9 +48,9 @@ const MAX_BODY_BYTES = 256 * 1024;
 const BODY_MS = 5000;
 
 /** Makes the routes. */
-export function createApp(options: AppOptions): Hono<Bindings> {
-  const { source: { clock, log, fleet }, authorization, health, readiness } = options;
-  const app = createHono(clock, log, () => fleet.config.map.tiles);
+export function createApp<Source extends AppSource>(options: AppOptions<Source>): Hono<Bindings> {
+  const { source: { clock, log }, assets, tiles, authorization, health, readiness } = options;
+  const app = createHono(clock, log, tiles);
   const limited = limitRate(clock, (ask) => authorization.nameOf(ask));
   app.use(limited, methodNotAllowed({ app, onMethodNotAllowed }));
   app.get("/healthz", noParameters, (ask) => ask.json(health()));
@@ -55,19 +70,20 @@ export function createApp(options: AppOptions): Hono<Bindings> {
 }
 
 /** Routes with a key, if there is one. */
-function addLocked(
+function addLocked<Source extends AppSource>(
   app: Hono<Bindings>,
-  { source, authorization, events, metrics }: AppOptions,
+  options: AppOptions<Source>,
 ): void {
+  const { source, methods, authorization, events, metrics } = options;
   const locked = authorization.require("read");
   app.get("/metrics", locked, noParameters, async (ask) => {
     return ask.body(await metrics.text(), 200, { "content-type": metrics.contentType });
   });
-  for (const method of METHODS) {
+  for (const method of methods) {
     const { verb, path, former, csv } = method.rest;
     for (const each of [path, former]) {
       if (each === undefined) continue;
-      app.on(verb, route(each), locked, async (ask) => ask.json(await rest(ask, method, source)));
+      app.on(verb, route(each), locked, async (ask) => ask.json(await rest(ask, method, options)));
     }
     if (csv === undefined) continue;
     const headers = {
@@ -75,22 +91,22 @@ function addLocked(
       "content-disposition": `attachment; filename="${csv.path.split("/").at(-1)}"`,
     };
     app.get(route(csv.path), locked, async (ask) => {
-      return ask.body(csv.text(await rest(ask, method, source) as never), 200, headers);
+      return ask.body(csv.text(await rest(ask, method, options) as never), 200, headers);
     });
   }
-  for (const path of Object.values(EVENTS)) {
+  for (const path of events === undefined ? [] : Object.values(EVENTS)) {
     app.get(path, locked, noParameters, ({ req, var: { caller } }) => {
       // The body of an answer to HEAD is not read.
       const body = req.method === "HEAD"
         ? null
-        : events.connect(caller, req.header("last-event-id"));
-      return new Response(body, { headers: { "content-type": "text/event-stream" } });
+        : events?.connect(caller, req.header("last-event-id"));
+      return new Response(body ?? null, { headers: { "content-type": "text/event-stream" } });
     });
   }
   for (const path of Object.values(OPENAPI)) {
-    app.get(path, locked, noParameters, (ask) => ask.json(openApiDocument(METHODS)));
+    app.get(path, locked, noParameters, (ask) => ask.json(openApiDocument(methods)));
   }
-  app.post("/rpc", locked, noParameters, (ask) => rpc(ask, source));
+  app.post("/rpc", locked, noParameters, (ask) => rpc(ask, options));
   addLogInRoutes(app, authorization, source.audit);
 }
 
@@ -106,7 +122,11 @@ function route(path: string): string {
 }
 
 /** @throws {RequestError} when the method refuses. */
-async function rest(ask: Ask, method: Method, source: MethodSource): Promise<object> {
+async function rest<Source extends AppSource>(
+  ask: Ask,
+  method: Method<Source>,
+  { call, source }: AppOptions<Source>,
+): Promise<object> {
   const { req } = ask;
   const others = method.rest.verb === "GET"
     ? queryParameters(method, req.queries())
@@ -123,13 +143,16 @@ async function rest(ask: Ask, method: Method, source: MethodSource): Promise<obj
   }
   try {
     const { caller } = ask.var;
-    return await callMethod(method.name, { ...others, ...inPath }, source, caller) as object;
+    return await call(method.name, { ...others, ...inPath }, source, caller) as object;
   } catch (error) {
     throw problemOf(error) ?? error;
   }
 }
 
-async function rpc(ask: Ask, source: MethodSource): Promise<Response> {
+async function rpc<Source extends AppSource>(
+  ask: Ask,
+  { call, source }: AppOptions<Source>,
+): Promise<Response> {
   const text = await jsonBody(ask);
   const { caller } = ask.var;
   const answer = await answerRpc(text, {
@@ -139,7 +162,7 @@ async function rpc(ask: Ask, source: MethodSource): Promise<Response> {
         const message = "Expected a key that is configured: it was revoked";
         throw new RpcError(RPC_ERRORS.FORBIDDEN, message);
       }
-      return await callMethod(method, params, source, caller);
+      return await call(method, params, source, caller);
     },
     onDefect: (method, error) =>
       source.log.critical(() =>

@@ -19,7 +19,8 @@ import { type Clock, systemClock } from "../time/mod.ts";
 import { createApp } from "./app.ts";
 import { EventStream } from "./event_stream.ts";
 import { type HttpListening, listenHttp } from "./listen.ts";
-import type { MethodSource } from "./api/methods.ts";
+import { callMethod, METHODS, type MethodSource } from "./api/methods.ts";
+import { assets } from "./page/assets.ts";
 import { readinessOf } from "./readiness.ts";
 
 export interface OperatorsOptions {
@@ -105,6 +106,10 @@ export class Operators {
     const metrics = new Metrics(() => this.metrics.scrape(operated.fleet.snapshot()));
     const app = createApp({
       source,
+      methods: METHODS,
+      call: callMethod,
+      assets,
+      tiles: () => operated.fleet.config.map.tiles,
       events,
       metrics,
       authorization: new Authorization({

@@ -11,7 +11,7 @@ import {
   RpcBody,
   ServerEvent,
 } from "./schemas.ts";
-import type { Method } from "./methods.ts";
+import type { Method } from "./method.ts";
 import { MAX_EVENT_CLIENTS } from "../event_stream.ts";
 import { LOG_IN_PATH, LogInView } from "../access/log_in_routes.ts";
 import { MAX_BATCH, MAX_BATCH_BYTES, RPC_ERRORS, RpcCode } from "./json_rpc.ts";

@@ -3,7 +3,7 @@
 import * as z from "zod";
 import type { Car } from "../../car/mod.ts";
 import { quote } from "../../text/mod.ts";
-import { effectiveDocument, type Scope } from "../../config/mod.ts";
+import { effectiveDocument } from "../../config/mod.ts";
 import { type Log, LOG_LEVELS, type LogLevel } from "../../log/mod.ts";
 import type { CallStatistics } from "../../module/mod.ts";
 import type { Pauses } from "../../state/mod.ts";
@@ -11,7 +11,6 @@ import type { ReloadReport as Report } from "../../server/mod.ts";
 import { HEALTH_STATES, MAX_EVENTS, SPAN_NAMES } from "../../observe/mod.ts";
 import { STATE_NAMES } from "../../session/mod.ts";
 import { AuditedAction, type AuditList } from "../access/audit.ts";
-import { type Caller, hasScope } from "../access/caller.ts";
 import {
   CallCounts,
   CarDetail,
@@ -37,6 +36,7 @@ import {
 import { eventsCsv } from "./events_csv.ts";
 import { openRpcDocument } from "./describe.ts";
 import { RpcError } from "../errors.ts";
+import { callerOf, defineFor, type Method } from "./method.ts";
 import { RPC_ERRORS, RpcCode } from "./json_rpc.ts";
 import {
   carDetail,
@@ -61,48 +61,7 @@ export interface MethodSource extends ViewSource {
   readonly log: Log;
 }
 
-/** A REST route; a GET changes nothing. */
-export interface Route {
-  readonly verb: "GET" | "POST" | "PUT";
-  /** Such as `/api/v1/cars/{car}`. */
-  readonly path: string;
-  /** Its path before there were versions, which answers alike. */
-  readonly former?: string;
-  /** The same as a file of comma-separated values, named after its path. */
-  readonly csv?: { readonly path: string; readonly text: (result: never) => string };
-}
-
-/** One method. */
-export interface Method {
-  readonly name: string;
-  readonly summary: string;
-  /** Methods of scope read change nothing; all others stand in the audit list. */
-  readonly scope: Scope;
-  /** By name; in this order when passed as a list. */
-  readonly params: z.ZodObject;
-  readonly result: z.ZodType;
-  /** The REST route that does the same. */
-  readonly rest: Route;
-  /** @throws {RpcError} when it cannot be done. */
-  readonly run: (params: never, source: MethodSource, caller: Caller) => unknown;
-  /** What came of it, for the audit list. @default {"done"} */
-  readonly outcome?: (result: never) => string;
-}
-
-function define<P extends z.ZodObject, R extends z.ZodType>(
-  method: Omit<Method, "run" | "params" | "result" | "outcome"> & {
-    readonly params?: P;
-    readonly result: R;
-    readonly run: (
-      params: z.output<P>,
-      source: MethodSource,
-      caller: Caller,
-    ) => z.input<R> | Promise<z.input<R>>;
-    readonly outcome?: (result: z.input<R>) => string;
-  },
-): Method {
-  return { params: z.strictObject({}), ...method } as Method;
-}
+const define = defineFor<MethodSource>();
 
 const CARS = z.strictObject({
   state: z.array(z.enum(STATE_NAMES)).min(1).optional().describe("Cars in one of these states"),
@@ -114,7 +73,7 @@ const CARS = z.strictObject({
 });
 
 /** Every method, in the order of the documents. */
-export const METHODS: readonly Method[] = [
+export const METHODS: readonly Method<MethodSource>[] = [
   define({
     name: "fleet.list",
     summary: "All cars, or those that pass the filters, in pages if there is a limit",
@@ -271,87 +230,11 @@ export const METHODS: readonly Method[] = [
   }),
 ];
 
-const BY_NAME: ReadonlyMap<string, Method> = new Map(METHODS.map((one) => [one.name, one]));
-
-/**
- * Calls a method by its name.
- *
- * @throws {RpcError} when there is no such method, its parameters are wrong, the caller may not
- * call it, or it cannot be done.
- */
-export async function callMethod(
-  name: string,
-  params: unknown,
-  source: MethodSource,
-  caller: Caller,
-): Promise<unknown> {
-  const method = BY_NAME.get(name);
-  if (method === undefined) {
-    const message = `Expected a method of this server: found ${quote(name)}`;
-    throw new RpcError(RpcCode.METHOD_NOT_FOUND, message);
-  }
-  const parsed = method.params.safeParse(byName(params, method));
-  if (!parsed.success) {
-    throw new RpcError(RpcCode.INVALID_PARAMS, wrongParameters(parsed.error, method));
-  }
-  const { scope } = method;
-  const call = async () => await method.run(parsed.data as never, source, caller);
-  // Whoever is let in may read.
-  return scope === "read" ? await call() : await audited(call, method, parsed.data, source, caller);
-}
-
-/** Calls, and adds to the audit list what came of it. */
-async function audited(
-  call: () => Promise<unknown>,
-  { name, scope, outcome }: Method,
-  params: Readonly<Record<string, unknown>>,
-  { audit }: MethodSource,
-  caller: Caller,
-): Promise<unknown> {
-  const { car, cars, reason, ...others } = params;
-  const named = Array.isArray(cars) ? new Set<string>(cars) : typeof car === "string" ? [car] : [];
-  const rest = Object.entries(others).map(([key, value]) => `${key} ${JSON.stringify(value)}`);
-  const detail = [...(reason ? [reason] : []), ...rest].join(", ");
-  const action = { action: name, cars: [...named], detail };
-  const add = (result: string) => audit.add(caller, { kind: "action", ...action, result });
-  if (!hasScope(caller, scope)) {
-    const error = forbidden(scope, caller);
-    audit.add(caller, { kind: "refused", ...action, result: error.message });
-    throw error;
-  }
-  try {
-    const result = await call();
-    add(outcome?.(result as never) ?? "done");
-    return result;
-  } catch (error) {
-    add(error instanceof RpcError ? error.message : "failed: see the log");
-    throw error;
-  }
-}
-
-function forbidden(scope: Scope, { name, scope: own }: Caller): RpcError {
-  const message = `Expected a key of scope ${scope}: found ${quote(name)} of scope ${own}`;
-  return new RpcError(RPC_ERRORS.FORBIDDEN, message);
-}
-
-function wrongParameters({ issues: [issue] }: z.ZodError, { params }: Method): string {
-  if (issue?.code === "unrecognized_keys") {
-    const known = Object.keys(params.shape).map((name) => quote(name)).join(", ");
-    const expected = known === "" ? "no parameters" : `no parameters but ${known}`;
-    return `Expected ${expected}: found ${issue.keys.map((name) => quote(name)).join(", ")}`;
-  }
-  return `${issue?.path.join(".") || "params"}: ${issue?.message ?? "wrong"}`;
-}
-
-/** Parameters may be a list, in their order. */
-function byName(params: unknown, { params: schema }: Method): unknown {
-  if (!Array.isArray(params)) return params ?? {};
-  const names = Object.keys(schema.shape);
-  return Object.fromEntries(params.map((value, index) => [names[index] ?? `${index}`, value]));
-}
+/** See {@linkcode callerOf}. */
+export const callMethod = callerOf(METHODS);
 
 /** The same for one car and for many. */
-function operate(action: CarAction, summary: string): readonly Method[] {
+function operate(action: CarAction, summary: string): readonly Method<MethodSource>[] {
   return [
     define({
       name: `car.${action}`,

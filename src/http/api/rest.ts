@@ -3,7 +3,7 @@ import * as z from "zod";
 import { quote } from "../../text/mod.ts";
 import { RequestError, RpcError } from "../errors.ts";
 import { RPC_ERRORS, RpcCode } from "./json_rpc.ts";
-import type { Method } from "./methods.ts";
+import type { Method } from "./method.ts";
 import { Problem } from "./schemas.ts";
 
 /**
