@@ -1,6 +1,6 @@
 // What a gateway does with a device, rule by rule.
 import assert from "node:assert/strict";
-import { BUTTON, bytes, CoreDevice } from "./support.ts";
+import { BUTTON, bytes, CoreDevice, text } from "./support.ts";
 
 /** A device that has sent its first status. */
 function known(settings: ConstructorParameters<typeof CoreDevice>[0] = {}): CoreDevice {
@@ -213,6 +213,8 @@ Deno.test("[HANDLER-ORDER] what waits is bounded in number and bytes; the oldest
     [],
   );
   assert.deepEqual(core.status("4"), ["dropped status queue_full"]);
+  const waiting = core.state.jobs.map((job) => "data" in job ? text(job.data) : job.kind);
+  assert.deepEqual(waiting, ["2", "3", "4"]);
   assert.deepEqual(core.disconnect(), ["dropped status queue_full"]);
   assert.deepEqual(core.disconnect(), [], "twice is once");
   assert.deepEqual(core.connect(), ["dropped status queue_full"]);
