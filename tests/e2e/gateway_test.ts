@@ -53,6 +53,24 @@ mosquittoTest("a gateway takes a device's statuses to a server [CONFIG-GATEWAY]"
   assert.match(log, /Stopped\n$/);
 });
 
+Deno.test("with a history, what the cloud cannot be told is kept on the disk [GATEWAY-HISTORY]", async () => {
+  await using folder = await TempFolder.make();
+  const document = await gatewayDocument(NO_BROKER);
+  const cloud = document["external-connection"] as object;
+  const history = { directory: folder.file("history") };
+  await using gateway = await GatewayProcess.start({
+    ...document,
+    "external-connection": { ...cloud, history },
+  });
+  await using client = await gateway.device();
+  await say(client, "pressed");
+  const kept = `${history.directory}/broker-127.0.0.1%3A${NO_BROKER}/0000000001.ndjson`;
+  await waitFor(async () => {
+    const text = await Deno.readTextFile(kept).catch(() => "");
+    return text.includes(btoa("pressed"));
+  }, "the status on the disk");
+});
+
 Deno.test("a module that hangs does not keep a gateway from ending", async () => {
   await using gateway = await GatewayProcess.start(await documentWith({}));
   await using client = await gateway.device();

@@ -128,7 +128,7 @@ export class RunningGateway {
     modules: ReadonlyMap<number, GatewayModule>,
   ): Promise<ModuleGateway> {
     const { log, clock, subscribers = [] } = this.#options;
-    const { company, car, endpoints } = config;
+    const { company, car, endpoints, history } = config;
     const gateway = new ModuleGateway({
       company,
       car,
@@ -138,6 +138,7 @@ export class RunningGateway {
       internalServer: internalServerSettings(config.internalServer),
       log,
       subscribers,
+      ...(history === undefined ? {} : { history }),
       ...(clock === undefined ? {} : { clock }),
     });
     try {
