@@ -32,7 +32,7 @@ type Report = (device: Device, data: Uint8Array, why: ReportReason) => void;
 
 export interface DeviceHandlerOptions {
   readonly settings: HandlerSettings;
-  readonly calls: ModuleCalls;
+  readonly calls: Pick<ModuleCalls, "call" | "learn">;
   readonly turns: Turns;
   readonly log: Log;
   readonly clock: Clock;

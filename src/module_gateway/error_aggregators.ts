@@ -15,7 +15,7 @@ import type { Turns } from "./turns.ts";
 
 export interface ErrorAggregatorsOptions {
   readonly endpoint: string;
-  readonly calls: ModuleCalls;
+  readonly calls: Pick<ModuleCalls, "call">;
   readonly turns: Turns;
   readonly clock: Clock;
   onMessage(device: Device, message: Uint8Array): void;

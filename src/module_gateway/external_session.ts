@@ -4,7 +4,8 @@ import {
   createGateway,
   type Effect,
   type Environment,
-  GatewayLink,
+  type GatewayLink,
+  type GatewayLinkListener,
   type GatewayState,
   type GatewayTimes,
   type Input,
@@ -31,14 +32,19 @@ import type { Turns } from "./turns.ts";
 /** Messages that wait for a module to say whether it supports a type; more fail the session. */
 const MAX_HELD_MESSAGES = 1_000;
 
+/** What a session needs of its connection to the broker. */
+type SessionLink = Pick<GatewayLink, "open" | "close" | "closed" | "publish" | "deliver">;
+
 export interface ExternalSessionOptions {
   readonly endpoint: EndpointOptions;
   readonly company: string;
   readonly car: string;
   readonly times: GatewayTimes;
-  readonly calls: ModuleCalls;
+  readonly calls: Pick<ModuleCalls, "call" | "knows" | "ask" | "served">;
   readonly turns: Turns;
   readonly clock: Clock;
+  /** Makes its connection to the broker. */
+  link(listener: GatewayLinkListener): SessionLink;
   /** The cloud has a command for a connected device. */
   onCommand(command: Command): void;
   /** Every device's current status is wanted: each comes as a {@linkcode ExternalSession.forced}. */
@@ -48,7 +54,7 @@ export interface ExternalSessionOptions {
 /** What the cloud is told of some modules' devices, and what it says. */
 export class ExternalSession {
   readonly #options: ExternalSessionOptions;
-  readonly #link: GatewayLink;
+  readonly #link: SessionLink;
   readonly #alarm: Alarm;
   readonly #errors: ErrorAggregators;
   readonly #counts: { -readonly [Name in keyof EndpointCounts]: number } = {
@@ -71,12 +77,12 @@ export class ExternalSession {
   #busy = false;
 
   constructor(options: ExternalSessionOptions) {
-    const { endpoint, company, car, clock, calls, turns } = options;
+    const { endpoint, clock, calls, turns } = options;
     this.#options = options;
     this.#state = createGateway(crypto.getRandomValues(new Uint32Array(1))[0] ?? 0);
     this.#since = Math.floor(clock.now());
     this.#alarm = new Alarm(clock, () => this.#take({ type: "tick" }));
-    this.#link = new GatewayLink({ broker: endpoint.broker, company, car }, {
+    this.#link = options.link({
       onUp: () => this.#take({ type: "link_up" }),
       onDown: (detail) => this.#take({ type: "link_down", detail }),
       onMessage: (payload) => this.#onMessage(payload),

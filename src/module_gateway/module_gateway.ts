@@ -1,6 +1,6 @@
 // A whole Module Gateway: joins the internal server, the module handler, modules and sessions.
 import { join } from "node:path";
-import { GATEWAY_TIMES } from "../gateway/mod.ts";
+import { GATEWAY_TIMES, GatewayLink } from "../gateway/mod.ts";
 import {
   INTERNAL_SERVER_SETTINGS,
   InternalServer,
@@ -68,6 +68,7 @@ export class ModuleGateway implements AsyncDisposable {
         calls,
         turns,
         clock,
+        link: (listener) => new GatewayLink({ broker: endpoint.broker, company, car }, listener),
         onCommand: ({ device, commandData }) => this.#handler.command(device, commandData),
         onForce: (numbers) => this.#handler.force(numbers),
       })
