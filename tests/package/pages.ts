@@ -103,7 +103,10 @@ const CONFIGURATION: Trials = {
   },
 };
 
+const packages: Trial = { missing: needsBundler, run: () => taskSucceeds("package") };
+
 const MODULES: Trials = {
+  "deno task package": packages,
   "external-server doctor config.json": doctors,
   "external-server doctor config.json --init": {
     async run(desk) {
@@ -117,7 +120,7 @@ const MODULES: Trials = {
 };
 
 const DEVICES: Trials = {
-  "deno task package": { missing: needsBundler, run: () => taskSucceeds("package") },
+  "deno task package": packages,
   "external-server device --module 1000 --type 0 --role button": {
     async run() {
       await using gateway = await ScriptedGateway.start();
