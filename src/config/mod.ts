@@ -33,6 +33,7 @@ export type {
   GatewayConfig,
   GatewayModuleConfig,
   InternalServerConfig,
+  ModuleLimits,
 } from "./resolve/gateway_config.ts";
 export { compareGateways, gatewayWithoutRestart } from "./plan/compare_gateways.ts";
 export type { Overrides } from "./overrides.ts";

@@ -84,6 +84,13 @@ Deno.test("the reference gateway's configuration is read unchanged [CONFIG-GATEW
       limits: { ...INTERNAL_SERVER_SETTINGS.limits },
     },
     modules: [{ number: 7, path: "/srv/lib.so" }, { number: 1000, path: "/srv/both.so" }],
+    moduleLimits: {
+      slowCallMs: 50,
+      callTimeoutMs: 5000,
+      maxHosts: 4,
+      spareHosts: 1,
+      maxHostMemoryBytes: 0,
+    },
     endpoints: [{
       name: "1 mqtt://broker.test:1883",
       broker: { protocol: "mqtt", host: "broker.test", port: 1883, path: "" },

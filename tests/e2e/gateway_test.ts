@@ -122,6 +122,18 @@ Deno.test("a reload replaces a module's library, and no device notices", async (
   assert.equal(client.statistics.reconnects, 0);
 });
 
+Deno.test("a reload with other limits replaces modules, and a slow one is named", async () => {
+  await using gateway = await GatewayProcess.start(await documentWith({}));
+  await using client = await gateway.device();
+  await say(client, "a");
+  const limits = { "slow-call-ms": 10, "max-hosts": 2 };
+  const changed = await documentWith({}, { "module-limits": limits });
+  assert.match(await gateway.reload(changed), /modules 1000 started/);
+  assert.match(await say(client, "sleep 60"), /^generate_command\[sleep 60\]/);
+  await gateway.line(/Module 1000 is slow: \w+ took \d+ ms, slow-call-ms is 10/);
+  assert.equal(client.statistics.reconnects, 0);
+});
+
 Deno.test("a reload with another endpoint or listener lets devices connect again", async () => {
   await using gateway = await GatewayProcess.start(await documentWith({}));
   await using client = await gateway.device({ reconnect: "forever" });

@@ -1,8 +1,13 @@
 // The modules of a gateway, each in a slot whose module can be replaced while calls go on.
-import type { GatewayModuleConfig } from "../../config/mod.ts";
+import type { GatewayModuleConfig, ModuleLimits } from "../../config/mod.ts";
 import type { Log } from "../../log/mod.ts";
 import type { GatewayCall, GatewayModule, GatewayReturn } from "../../module/mod.ts";
 import { type Clock, within } from "../../time/mod.ts";
+
+/** A module, and the limits it runs with. */
+export interface ModuleOrder extends GatewayModuleConfig {
+  readonly limits: ModuleLimits;
+}
 
 /** A module that runs. */
 export interface StartedModule extends GatewayModule {
@@ -15,7 +20,7 @@ export interface StartedModule extends GatewayModule {
  *
  * @throws {ModuleLoadError | ModuleHostError} when it cannot be used.
  */
-export type StartModule = (config: GatewayModuleConfig) => Promise<StartedModule>;
+export type StartModule = (config: ModuleOrder) => Promise<StartedModule>;
 
 /** A replaced module may finish its calls for this long, in milliseconds. */
 const FINISH_MS = 5_000;
@@ -23,14 +28,14 @@ const FINISH_MS = 5_000;
 /** One start of a module, and its open calls. */
 class Run {
   readonly module: StartedModule;
-  readonly config: GatewayModuleConfig;
+  readonly config: ModuleOrder;
   /** What its file was like, so that a reload notices another one under the same name. */
   readonly version: string;
   #open = 0;
   readonly #idle = Promise.withResolvers<void>();
   #retired = false;
 
-  constructor(module: StartedModule, config: GatewayModuleConfig, version: string) {
+  constructor(module: StartedModule, config: ModuleOrder, version: string) {
     this.module = module;
     this.config = config;
     this.version = version;
@@ -111,7 +116,7 @@ export class ModuleSlots {
    *
    * @throws {AggregateError} with the reason of each module that cannot be started; none is then.
    */
-  async prepare(configs: readonly GatewayModuleConfig[]): Promise<PreparedModules> {
+  async prepare(configs: readonly ModuleOrder[]): Promise<PreparedModules> {
     const kept = new Map<number, Slot>();
     const starting: Promise<Run>[] = [];
     for (const config of configs) {
@@ -173,7 +178,7 @@ export class ModuleSlots {
   }
 }
 
-function isSame({ config, version }: Run, next: GatewayModuleConfig, now: string): boolean {
+function isSame({ config, version }: Run, next: ModuleOrder, now: string): boolean {
   return version === now && JSON.stringify(config) === JSON.stringify(next);
 }
 

@@ -8,7 +8,12 @@ import {
 } from "../../module_gateway/mod.ts";
 import type { GatewayModule } from "../../module/mod.ts";
 import { type Clock, systemClock } from "../../time/mod.ts";
-import { ModuleSlots, type PreparedModules, type StartModule } from "./module_slots.ts";
+import {
+  type ModuleOrder,
+  ModuleSlots,
+  type PreparedModules,
+  type StartModule,
+} from "./module_slots.ts";
 import { internalServerSettings, listenAddresses } from "./settings.ts";
 
 export interface RunningGatewayOptions {
@@ -67,7 +72,7 @@ export class RunningGateway {
    */
   async start(): Promise<void> {
     const { log } = this.#options;
-    const prepared = await this.#slots.prepare(this.#config.modules);
+    const prepared = await this.#slots.prepare(ordersOf(this.#config));
     prepared.commit();
     try {
       this.#gateway = await this.#open(this.#config, this.#slots.modules);
@@ -96,7 +101,7 @@ export class RunningGateway {
   async change(next: GatewayConfig): Promise<GatewayChange> {
     const gateway = this.#gateway;
     const difference = compareGateways(this.#config, next);
-    const prepared = await this.#slots.prepare(next.modules);
+    const prepared = await this.#slots.prepare(ordersOf(next));
     const reconnects = gateway === null || prepared.isOtherSet ||
       difference.some(({ takes }) => takes === "reconnect");
     if (reconnects) await this.#replace(next, prepared);
@@ -157,4 +162,8 @@ export class RunningGateway {
 function addressText(address: Deno.Addr): string {
   if ("hostname" in address) return `${address.hostname}:${address.port}`;
   return "path" in address ? address.path : address.transport;
+}
+
+function ordersOf({ modules, moduleLimits }: GatewayConfig): ModuleOrder[] {
+  return modules.map((module) => ({ ...module, limits: moduleLimits }));
 }

@@ -1,8 +1,8 @@
 // Starts a module of a gateway's configuration in processes of its own.
-import type { GatewayModuleConfig } from "../../config/mod.ts";
 import type { Log } from "../../log/mod.ts";
 import { type GatewayStatistics, HostedGatewayModule } from "../../module/mod.ts";
 import { quote } from "../../text/mod.ts";
+import type { ModuleOrder } from "./module_slots.ts";
 
 /** What modules of one gateway share. */
 export interface StartModuleOptions {
@@ -17,10 +17,13 @@ export interface StartModuleOptions {
  * @throws {ModuleLoadError | ModuleHostError} when it cannot be used.
  */
 export function startModule(
-  { number: module, path: libPath }: GatewayModuleConfig,
+  { number: module, path: libPath, limits }: ModuleOrder,
   { log, statistics }: StartModuleOptions,
 ): Promise<HostedGatewayModule> {
+  const { maxHostMemoryBytes, ...others } = limits;
   return HostedGatewayModule.start({ module, libPath }, {
+    ...others,
+    maxMemoryBytes: maxHostMemoryBytes,
     log,
     onOutput: (line, stream) => log.info(() => `[module ${module} ${stream}] ${quote(line)}`),
     ...(statistics === undefined ? {} : { statistics }),

@@ -231,6 +231,34 @@ export const EXTERNAL_CONNECTION = {
   ),
 };
 
+/** Limits of modules and their hosts. */
+export const MODULE_LIMITS = {
+  "slow-call-ms": key(field.milliseconds().default(50), {
+    doc:
+      "Addition: calls behind one that takes longer are made in another host, and the module is named",
+    takes: "new_hosts",
+    unit: "ms",
+  }),
+  "call-timeout-ms": key(field.milliseconds().default(5_000), {
+    doc: "Addition: a call that takes longer fails, and its host is killed",
+    takes: "new_hosts",
+    unit: "ms",
+  }),
+  "max-hosts": key(field.count(1).default(4), {
+    doc: "Addition: hosts of one module at the same time",
+    takes: "new_hosts",
+  }),
+  "spare-hosts": key(field.count(0).default(1), {
+    doc: "Addition: hosts of one module that stand by; with 0, the first slow call delays others",
+    takes: "new_hosts",
+  }),
+  "max-host-memory-bytes": key(field.count(0).default(0), {
+    doc: "Addition: a host with more resident memory is replaced; 0: never",
+    takes: "new_hosts",
+    unit: "bytes",
+  }),
+};
+
 const names = (what: string) =>
   z.array(z.string({ error: what }).min(1, { error: what }), { error: `a list, each ${what}` })
     .optional();
@@ -278,6 +306,12 @@ export const GATEWAY = {
       of: ({ modules }) => byModule(modules, ({ permissions }) => permissions),
       compared: ({ modules }) => JSON.stringify(byModule(modules, (one) => one.permissions)),
     },
+  ),
+  "module-limits": section(
+    "module-limits",
+    "Addition: limits of modules and of the hosts they run in",
+    MODULE_LIMITS,
+    "moduleLimits",
   ),
   "external-connection": {
     kind: "section",

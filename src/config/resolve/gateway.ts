@@ -8,7 +8,7 @@ import { type NumberTexts, USUAL_TEXTS } from "../dialects/number_texts.ts";
 import { isObject, readAlong, refuseProto } from "../dialects/read.ts";
 import { ConfigError, Faults, type Problem } from "../errors.ts";
 import { type ConfigPlace, findFile } from "../files.ts";
-import { INTERNAL_SERVER } from "../keys/gateway_keys.ts";
+import { GATEWAY, INTERNAL_SERVER } from "../keys/gateway_keys.ts";
 import { objectOf, resolvedOf } from "../keys/key.ts";
 import { resolveBroker } from "./broker.ts";
 import type {
@@ -76,6 +76,7 @@ function resolveGateway(
     faults.problem("external-connection.endpoints", "Expected at least one endpoint: found none");
   }
   const modules = resolveModules(input, endpoints, place, faults);
+  const moduleLimits = resolvedOf(GATEWAY["module-limits"], input["module-limits"]);
   const internalServer = resolveInternalServer(input, place, overrides, faults);
   const logging = resolveLogging(
     {
@@ -96,12 +97,16 @@ function resolveGateway(
     faults.warning("module-binary-path", text);
   }
   const { company, "vehicle-name": car } = cloud ?? {};
-  if (company === undefined || car === undefined || internalServer === undefined) return undefined;
+  if (
+    company === undefined || car === undefined || internalServer === undefined ||
+    moduleLimits === undefined
+  ) return undefined;
   return {
     company,
     car,
     internalServer,
     modules,
+    moduleLimits,
     endpoints,
     ...(history === undefined ? {} : { history }),
     logging: { ...logging, file: { ...logging.file, name: LOG_FILE.name } },

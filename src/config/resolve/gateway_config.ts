@@ -1,7 +1,7 @@
 // The resolved configuration of a Module Gateway.
 import type { LoggingConfig } from "../../log/mod.ts";
 import type { ResolvedOf } from "../keys/key.ts";
-import type { INTERNAL_SERVER_LIMITS } from "../keys/gateway_keys.ts";
+import type { INTERNAL_SERVER_LIMITS, MODULE_LIMITS } from "../keys/gateway_keys.ts";
 import type { BrokerConfig, HttpConfig } from "./config.ts";
 
 /** A valid configuration. Durations are in milliseconds, sizes in bytes. */
@@ -11,6 +11,7 @@ export interface GatewayConfig {
   readonly internalServer: InternalServerConfig;
   /** By number, ascending; each is served by an endpoint. */
   readonly modules: readonly GatewayModuleConfig[];
+  readonly moduleLimits: ModuleLimits;
   /** At least one; in the order of the document. */
   readonly endpoints: readonly EndpointConfig[];
   /** Where statuses are kept that could not be sent, an absolute path; absent: they are not. */
@@ -51,6 +52,9 @@ export interface GatewayModuleConfig {
   /** What a script may do; absent: nothing. */
   readonly permissions?: ModulePermissions;
 }
+
+/** The section `module-limits`, by the names of its keys in camel case. */
+export type ModuleLimits = ResolvedOf<typeof MODULE_LIMITS>;
 
 /** What a module in TypeScript or JavaScript may do; paths are absolute. */
 export interface ModulePermissions {

@@ -29,7 +29,7 @@ export class SlowSpell {
     this.#lastAt = now;
     if (this.#calls > 1) return null;
     return `Module ${this.#module} is slow: ${functionName} took ${Math.round(tookMs)} ms, ` +
-      `slow_call_ms is ${this.#limitMs}. Calls for other devices do not wait for it`;
+      `slow-call-ms is ${this.#limitMs}. Calls for other devices do not wait for it`;
   }
 
   /** Returns what to log when a spell is over. */

@@ -61,7 +61,7 @@ Deno.test("Calls behind a slow one are made in the next host, each once", async 
   assert.equal(await slow, "0 1");
   assert.equal(await said(module, "e"), "0 1");
   assert.deepEqual(logged, [
-    "WARNING -: Module 1000 is slow: aggregate_status took 100 ms, slow_call_ms is 50. " +
+    "WARNING -: Module 1000 is slow: aggregate_status took 100 ms, slow-call-ms is 50. " +
     "Calls for other devices do not wait for it",
   ]);
 });

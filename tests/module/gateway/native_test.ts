@@ -156,7 +156,7 @@ Deno.test("A slow call delays no other, and its module is named once a spell", a
   assert.equal(logged.length, 1, logged.join("\n"));
   assert.match(
     logged[0] ?? "",
-    /^WARNING -: Module 1000 is slow: aggregate_status took \d+ ms, slow_call_ms is 5\. Calls for/,
+    /^WARNING -: Module 1000 is slow: aggregate_status took \d+ ms, slow-call-ms is 5\. Calls for/,
   );
 });
 
