@@ -138,10 +138,10 @@ function createParts(all: PartOptions): Part[] {
     {
       name: "the server",
       async start() {
-        shares ??= shareOpenFiles(config, embeddedBroker, log);
+        const share = () => shares ??= shareOpenFiles(config, embeddedBroker, log);
         const served = broker === undefined ? config : servedBy(config, broker.port);
         const connector = await makeConnector(served, log);
-        operators = await createOperators(config, shares, all);
+        operators = await createOperators(config, share, all);
         const refused = refusedLibraries(config, await all.plans);
         if (refused.length > 0) throw new ServerStartError(refused);
         await operators?.load();
@@ -160,6 +160,8 @@ function createParts(all: PartOptions): Part[] {
         const onApplied = ({ http }: ServerConfig) => http && operators?.configure(http);
         const parts = { server, connector, logging, onApplied };
         reloader.resolve(new Reloader({ load, running: config, ...parts, embeddedBroker }));
+        // Without HTTP and a broker of its own, only the warning is wanted: cars do not wait for it.
+        await share();
       },
       async stop() {
         await server?.stop();
@@ -230,12 +232,12 @@ async function shareOpenFiles(
 /** Not even loaded while HTTP is off. */
 async function createOperators(
   { http }: ServerConfig,
-  shares: Promise<ConnectionShares>,
+  share: () => Promise<ConnectionShares>,
   { state, telemetry, webhook, logging: { log } }: PartOptions,
 ): Promise<Operators | undefined> {
   if (http === undefined || state === undefined) return undefined;
   const { Operators } = await import("../http/mod.ts");
-  const maxConnections = (await shares).http;
+  const maxConnections = (await share()).http;
   const { metrics } = telemetry ?? {};
   const { watch } = webhook ?? {};
   return new Operators({ config: http, log, maxConnections, metrics, watch, ...state });

@@ -30,14 +30,15 @@ export async function startCommand(
   const logging = loaded && openLog(loaded.config, output);
   if (loaded === undefined || logging === undefined) return 1;
   const { config } = loaded;
-  // Both are processes, which work while this one loads the rest of the program.
-  const plans = planLibraries(config);
+  const { moduleCallMs: moduleCallTimeoutMs } = config.timeouts;
   const hasLibraries = config.cars.some((car) =>
     car.modules.some(({ script }) => script === undefined)
   );
-  const { moduleCallMs: moduleCallTimeoutMs } = config.timeouts;
+  // Both are processes, which work while this one loads the rest of the program.
   const earlyHost = hasLibraries ? new EarlyHost({ moduleCallTimeoutMs }) : undefined;
+  const plans = planLibraries(config);
   try {
+    await earlyHost?.begun;
     const { serve } = await import("./serve.ts");
     return await serve({ source, options, loaded, logging, plans, earlyHost }, context);
   } finally {

@@ -26,7 +26,7 @@ async function exists(path: string): Promise<boolean> {
 
 for (const transport of ["unix", "tcp"] as const) {
   Deno.test(`Endpoint admits a peer that knows the token, then closes (${transport})`, async () => {
-    const endpoint = await Endpoint.open({ transport });
+    const endpoint = Endpoint.open({ transport });
     const accepting = endpoint.accept();
     const guest = await connectEndpoint(invitationTo(endpoint));
     const host = await waitFor(accepting, "the guest to be let in");
@@ -40,7 +40,7 @@ for (const transport of ["unix", "tcp"] as const) {
   });
 
   Deno.test(`Endpoint rejects a peer that does not know the token (${transport})`, async () => {
-    const endpoint = await Endpoint.open({ transport });
+    const endpoint = Endpoint.open({ transport });
     const accepting = endpoint.accept();
     const invitation = invitationTo(endpoint);
     const stranger = await connectEndpoint({ ...invitation, token: "00".repeat(32) });
@@ -56,7 +56,7 @@ for (const transport of ["unix", "tcp"] as const) {
 }
 
 Deno.test("Endpoint listens in a folder that no other user can enter, and removes it", async () => {
-  const endpoint = await Endpoint.open();
+  const endpoint = Endpoint.open();
   assert.equal(endpoint.address.transport, "unix");
   if (endpoint.address.transport !== "unix") return;
   const folder = endpoint.address.path.replace(/\/[^/]*$/, "");
@@ -70,7 +70,7 @@ Deno.test("Endpoint listens in a folder that no other user can enter, and remove
 });
 
 Deno.test("Endpoint.accept() rejects when the endpoint is closed", async () => {
-  const endpoint = await Endpoint.open();
+  const endpoint = Endpoint.open();
   const accepting = endpoint.accept();
   endpoint.close();
   endpoint.close();

@@ -13,6 +13,8 @@ export interface ConnectHostOptions {
   readonly moduleCallTimeoutMs?: number;
   readonly startTimeoutMs?: number;
   readonly onOutput?: (line: string, stream: OutputStream) => void;
+  /** The process has all that it needs to connect. */
+  readonly onInvited?: () => void;
 }
 
 /** Default deadline for a module call, in milliseconds. */
@@ -36,6 +38,8 @@ export interface ConnectedHost {
  * loading a server.
  */
 export class EarlyHost {
+  /** Resolves when the process gets on by itself, even while this one is busy. Never rejects. */
+  readonly begun: Promise<void>;
   readonly #connected: Promise<ConnectedHost>;
   #taken = false;
   /** What it prints before it is taken, such as why V8 cannot start. */
@@ -43,10 +47,13 @@ export class EarlyHost {
   #onOutput: ConnectHostOptions["onOutput"] = (...line) => void this.#printed.push(line);
 
   /** Starts the process. */
-  constructor(options: Omit<ConnectHostOptions, "kind" | "onOutput"> = {}) {
+  constructor(
+    options: Pick<ConnectHostOptions, "moduleCallTimeoutMs" | "startTimeoutMs"> = {},
+  ) {
+    const { promise: invited, resolve: onInvited } = Promise.withResolvers<void>();
     const onOutput = (line: string, stream: OutputStream) => this.#onOutput?.(line, stream);
-    this.#connected = connectHost({ ...options, onOutput });
-    this.#connected.catch(() => {});
+    this.#connected = connectHost({ ...options, onOutput, onInvited });
+    this.begun = firstOf(invited, this.#connected.then(() => {}, () => {}));
   }
 
   /** Gives it away, once, to who wants such a host; rejects as {@linkcode connectHost} does. */
@@ -86,12 +93,13 @@ export async function connectHost(options: ConnectHostOptions): Promise<Connecte
     moduleCallTimeoutMs = DEFAULT_CALL_TIMEOUT_MS,
     startTimeoutMs = DEFAULT_START_TIMEOUT_MS,
     onOutput = () => {},
+    onInvited = () => {},
   } = options;
   let endpoint: Endpoint | null = null;
   let process: HostProcess | null = null;
   const late = () => new Error(`it is not connected after ${startTimeoutMs} ms`);
   try {
-    endpoint = await Endpoint.open();
+    endpoint = Endpoint.open();
     let failure: string | undefined;
     process = new HostProcess((line, stream) => {
       failure ??= V8_FAILURE.exec(line)?.[1];
@@ -104,7 +112,8 @@ export async function connectHost(options: ConnectHostOptions): Promise<Connecte
     });
     const connecting = Promise.all([
       firstOf(endpoint.accept(), ended),
-      process.invite({ version: VERSION, address, token, parentPid, moduleCallTimeoutMs }),
+      process.invite({ version: VERSION, address, token, parentPid, moduleCallTimeoutMs })
+        .then(onInvited),
     ]);
     const [connection] = await deadline(connecting, startTimeoutMs, systemClock, late);
     return { process, connection };

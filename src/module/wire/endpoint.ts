@@ -67,8 +67,8 @@ export class Endpoint {
    * Listens on a Unix socket in a new folder that only this user can access; without a writable
    * folder, on a port of 127.0.0.1.
    */
-  static async open(options: { transport?: "unix" | "tcp" } = {}): Promise<Endpoint> {
-    return (options.transport === "tcp" ? null : await openUnix()) ?? openTcp();
+  static open(options: { transport?: "unix" | "tcp" } = {}): Endpoint {
+    return (options.transport === "tcp" ? null : openUnix()) ?? openTcp();
   }
 
   /**
@@ -110,16 +110,16 @@ export class Endpoint {
   }
 }
 
-async function openUnix(): Promise<Endpoint | null> {
+function openUnix(): Endpoint | null {
   let folder: string;
   try {
-    folder = await Deno.makeTempDir({ prefix: "external-server-" });
+    folder = Deno.makeTempDirSync({ prefix: "external-server-" });
   } catch {
     return null;
   }
   try {
-    // makeTempDir makes folders that only this user can access, which protects the socket.
-    await Deno.chmod(folder, 0o700);
+    // makeTempDirSync makes folders that only this user can access, which protects the socket.
+    Deno.chmodSync(folder, 0o700);
     const address = { transport: "unix", path: `${folder}/host` } as const;
     return new Endpoint(address, Deno.listen(address), folder);
   } catch {
