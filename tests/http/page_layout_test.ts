@@ -57,6 +57,7 @@ function fleet(): CarSummary[] {
   const degraded = { state: "degraded", since: Date.now() - 60_000, causes } as const;
   return Array.from({ length: 30 }, (_, index) =>
     someCar(`shuttle_${index + 1}`, {
+      position: { latitude: 50 + index / 1000, longitude: 14, at: Date.now(), device: "7/0/gps" },
       ...(index === 2 ? { health: degraded, lastIncident: someIncident() } : {}),
     }));
 }
@@ -158,6 +159,7 @@ for (const [screen, viewport] of Object.entries(SCREENS)) {
       "#/": () => page.locator(".latest").getByText("Gateway silent").waitFor(),
       "#/cars/shuttle_1": () => page.getByRole("heading", { name: "Devices" }).waitFor(),
       "#/history": () => page.getByRole("row", { name: "Lost" }).first().waitFor(),
+      "#/map": () => page.locator(".mark").first().waitFor(),
       "#/actions": () => page.getByText("Nobody has done anything yet").waitFor(),
     };
     for (const [hash, shown] of Object.entries(views)) {
