@@ -45,7 +45,7 @@ const FLAGS = [
 ];
 
 /**
- * Files and folders the program reads while it runs: what the demo compiles, and the operators' page.
+ * Files and folders the program reads while it runs: what the demo runs or compiles, and the operators' page.
  * They lie beside the code that reads them, as they do in the source.
  */
 const EMBEDDED = [
@@ -53,6 +53,8 @@ const EMBEDDED = [
   "examples/module/fleet_module.h",
   "examples/module/gateway_module.c",
   "examples/module/fleet_gateway_module.h",
+  "examples/module-ts/example_module.ts",
+  "examples/module-ts/gateway_module.ts",
   "src/http/page/static",
 ];
 

@@ -1,26 +1,35 @@
-// `demo`: everything on one screen - embedded broker, example module, simulated cars.
-import {
-  buildExampleModule,
-  ExampleBuildError,
-  type ExampleModule,
-} from "../../examples/module/build.ts";
+// `demo`: everything on one screen - devices, gateways, embedded broker, server and example module.
+import { fileURLToPath } from "node:url";
 import type { GatewayVersion } from "../gateway/mod.ts";
 import { startLogging } from "../log/mod.ts";
 import { printError } from "./problems.ts";
 import type { ProgramContext } from "./program_context.ts";
 import type { Output } from "../text/mod.ts";
-import { COMPANY, Countdown, Demo } from "../app/demo/mod.ts";
+import {
+  ChainCars,
+  COMPANY,
+  Countdown,
+  Demo,
+  type DemoSetting,
+  SimulatedCars,
+} from "../app/demo/mod.ts";
 import { recorderOf, runUntilStopped } from "../app/mod.ts";
 
 /** What the command line said. */
 export interface DemoOptions {
   readonly cars: number;
+  /** Simulated cars, and the example module in C. */
+  readonly native?: boolean;
+  /** What the simulated cars are like. */
   readonly gateway: GatewayVersion;
   /** How long it runs after the start; absent: until interrupted. */
   readonly seconds?: number;
   /** Directory of the event log. */
   readonly eventLog?: string;
 }
+
+/** The two sides of a demo's module, and the cars that go with it. */
+type Scene = Pick<DemoSetting, "libPath" | "makeCars">;
 
 /**
  * Runs the demo for the given time or until it is interrupted, then prints a summary.
@@ -29,21 +38,22 @@ export interface DemoOptions {
  */
 export async function runDemo(options: DemoOptions, context: ProgramContext): Promise<number> {
   const { output } = context;
-  const example = await exampleModule(output);
-  if (example === undefined) return 1;
-  await using module = example;
+  await using scope = new AsyncDisposableStack();
+  const scene = options.native === true
+    ? await nativeScene(options.gateway, output, scope)
+    : chainScene();
+  if (scene === undefined) return 1;
   const logging = startLogging({
     console: { use: true, level: "WARNING", format: "text" },
     file: { use: false, level: "INFO", format: "text", directory: "", maxBytes: 0, keep: 0 },
   });
   const { log } = logging;
-  const { cars, gateway } = options;
-  const { eventLog: directory } = options;
+  const { cars, eventLog: directory } = options;
   const eventLog = directory === undefined
     ? undefined
     : { directory, durability: "batch", maxBytes: 0, maxAgeHours: 0 } as const;
   const recorder = await recorderOf(eventLog, COMPANY, log);
-  const demo = new Demo({ cars, gateway, libPath: module.path, output, logging, recorder });
+  const demo = new Demo({ ...scene, cars, output, logging, recorder });
   const countdown = new Countdown(options.seconds, context.stop);
   const stop = countdown.signal;
   try {
@@ -54,9 +64,27 @@ export async function runDemo(options: DemoOptions, context: ProgramContext): Pr
   return demo.summarize();
 }
 
-async function exampleModule(output: Output): Promise<ExampleModule | undefined> {
+/** The whole chain, with the example module in TypeScript on both sides. */
+function chainScene(): Scene {
+  const path = (name: string) =>
+    fileURLToPath(new URL(`../../examples/module-ts/${name}`, import.meta.url));
+  const modulePath = path("gateway_module.ts");
+  return {
+    libPath: path("example_module.ts"),
+    makeCars: (setting) => new ChainCars({ ...setting, modulePath }),
+  };
+}
+
+/** Simulated cars and the example module in C; `undefined`: it cannot be built, which was said. */
+async function nativeScene(
+  version: GatewayVersion,
+  output: Output,
+  scope: AsyncDisposableStack,
+): Promise<Scene | undefined> {
+  const { buildExampleModule, ExampleBuildError } = await import("../../examples/module/build.ts");
   try {
-    return await buildExampleModule();
+    const { path: libPath } = scope.use(await buildExampleModule());
+    return { libPath, makeCars: (setting) => new SimulatedCars({ ...setting, version }) };
   } catch (error) {
     if (!(error instanceof ExampleBuildError)) throw error;
     printError(error.message, output);

@@ -12,10 +12,11 @@ const MAX_CARS = 100;
 export const configureDemo: Configure = (command, context, done) => {
   command
     .option("--seconds <n>", "stop after this many seconds (default: run until Ctrl-C)", seconds)
-    .option("--cars <n>", `simulated cars, at most ${MAX_CARS}`, cars, 3)
+    .option("--cars <n>", `cars, at most ${MAX_CARS}`, cars, 3)
+    .option("--native", "simulate the cars, and build the example module in C with cc")
     .option("--event-log <dir>", EVENT_LOG_SUMMARY)
     .addOption(
-      new Option("--gateway <version>", "version of the gateway to simulate")
+      new Option("--gateway <version>", "version of the gateways that --native simulates")
         .choices(GATEWAY_VERSIONS).default("1.4"),
     )
     .action(async (options: DemoOptions) => {

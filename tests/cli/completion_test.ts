@@ -50,6 +50,7 @@ Deno.test("completion bash completes commands, options and files", async () => {
     "--event-log",
     "--gateway",
     "--help",
+    "--native",
     "--seconds",
   ]);
   assert.deepEqual(await offer("demo", "--cars", ""), []);

@@ -5,10 +5,33 @@ import { TempFolder } from "../support/temp.ts";
 import { freePort } from "../support/mosquitto.ts";
 import { ProgramProcess, ServerProcess } from "./server_process.ts";
 
-Deno.test("demo tells what cars do, and ends by itself with a summary", async () => {
+Deno.test("demo shows each hop from a button to its LED and back", async () => {
+  await using demo = new ProgramProcess(["demo", "--cars", "2"]);
+  const lit = '\\{"lit":true\\}';
+  const hops = [
+    '"button" tells its gateway: \\{"pressed":true\\}',
+    'gateway reports "button" to the cloud: \\{"pressed":true\\}',
+    'status of "button" forwarded to the module in [\\d.]+ ms: \\{"pressed":true\\}',
+    `command for "led" sent: ${lit}`,
+    'gateway keeps the command until "led" asks',
+    '"led" is lit',
+    `gateway reports "led" to the cloud: ${lit}`,
+    `status of "led" forwarded to the module in [\\d.]+ ms: ${lit}`,
+  ];
+  for (const car of ["car_1", "car_2"]) {
+    for (const hop of hops) await demo.line(new RegExp(`${car} +${hop}`));
+    const places = hops.map((hop) => demo.text.search(new RegExp(`${car} +${hop}`)));
+    assert.deepEqual(places, places.toSorted((a, b) => a - b), demo.text);
+  }
+  const { code } = await demo.stop();
+  assert.equal(code, 0, demo.text);
+  assert.match(demo.text, /2 cars, [1-9]\d* statuses forwarded, [1-9]\d* commands sent, [1-9]/);
+});
+
+Deno.test("demo --native tells what simulated cars do, and ends by itself with a summary", async () => {
   await using folder = await TempFolder.make();
   const recording = folder.file("recording");
-  const args = ["--seconds", "5", "--cars", "2", "--event-log", recording];
+  const args = ["--native", "--seconds", "5", "--cars", "2", "--event-log", recording];
   await using demo = new ProgramProcess(["demo", ...args]);
   const { code } = await demo.ended();
   assert.equal(code, 0, demo.text);

@@ -244,10 +244,10 @@ const OPERATION: Trials = {
       assert.deepEqual(JSON.parse(await succeeds("schema")), JSON.parse(checkedIn));
     },
   },
-  "demo [--seconds N] [--cars N] [--gateway 1.3]": {
+  "demo [--seconds N] [--cars N] [--native]": {
     async run() {
       assert.match(
-        await succeeds("demo", "--seconds", "2", "--cars", "1", "--gateway", "1.3"),
+        await succeeds("demo", "--seconds", "2", "--cars", "1", "--native", "--gateway", "1.3"),
         /^1 cars?, /m,
       );
     },

@@ -1,38 +1,31 @@
 // The parts of the demo: broker, server with its page, and cars, with the text before and after.
 import { type LoadedConfig, parseConfig, systemFiles, withFiles } from "../../config/mod.ts";
 import type { TurnSubscriber } from "../../car/mod.ts";
-import type { GatewayVersion } from "../../gateway/mod.ts";
 import type { Operators } from "../../http/mod.ts";
 import type { Logging } from "../../log/mod.ts";
 import { EmbeddedBroker } from "../../broker/mod.ts";
-import type { Device } from "../../protocol/mod.ts";
 import type { Server } from "../../server/mod.ts";
-import {
-  BUTTON_TYPE,
-  EXAMPLE_MODULE,
-  exampleStatuses,
-  Fleet,
-  type GatewayOptions,
-  LED_TYPE,
-} from "../../simulator/mod.ts";
+import { EXAMPLE_MODULE } from "../../simulator/mod.ts";
 import { systemClock } from "../../time/mod.ts";
 import { assembleServer, type Part } from "../mod.ts";
+import type { ChainCarsOptions } from "./chain_cars.ts";
+import type { DemoCars } from "./demo_cars.ts";
 import { DemoNarrator } from "./narrator.ts";
 import type { Output } from "../../text/mod.ts";
 
 /** The company of the demo. */
 export const COMPANY = "demo";
-/** Statuses per second and car: slow enough to follow. */
-const RATE = 1;
 const HOST = "127.0.0.1";
-/** How long to wait for open statuses at the end, in milliseconds. */
-const DRAIN_MS = 5000;
+
+/** What drives cars is made from. */
+export type CarsSetting = Omit<ChainCarsOptions, "modulePath">;
 
 /** What a {@linkcode Demo} is made from. */
 export interface DemoSetting {
   readonly cars: number;
-  readonly gateway: GatewayVersion;
-  /** The example module's library. */
+  /** Makes what drives the cars; called when there is a broker. */
+  readonly makeCars: (setting: CarsSetting) => DemoCars;
+  /** The server's side of the example module. */
   readonly libPath: string;
   readonly output: Output;
   readonly logging: Logging;
@@ -47,21 +40,21 @@ export class Demo {
   readonly #logging: Logging;
   readonly #libPath: string;
   readonly #cars: readonly string[];
-  readonly #gateway: GatewayVersion;
+  readonly #makeCars: DemoSetting["makeCars"];
   readonly #narrator: DemoNarrator;
   readonly #recorder: (Part & TurnSubscriber) | undefined;
   readonly #broker: EmbeddedBroker;
   #operators: Operators | undefined;
   #server: Server | undefined;
-  #fleet: Fleet | undefined;
+  #driven: DemoCars | undefined;
 
-  constructor({ cars, gateway, libPath, output, logging, recorder }: DemoSetting) {
+  constructor({ cars, makeCars, libPath, output, logging, recorder }: DemoSetting) {
     const { log } = logging;
     this.#recorder = recorder;
     this.#output = output;
     this.#logging = logging;
     this.#libPath = libPath;
-    this.#gateway = gateway;
+    this.#makeCars = makeCars;
     this.#cars = Array.from({ length: cars }, (_, index) => `car_${index + 1}`);
     this.#narrator = new DemoNarrator(output, systemClock);
     this.#broker = new EmbeddedBroker({
@@ -73,7 +66,7 @@ export class Demo {
       ...(recorder === undefined ? [] : [recorder]),
       {
         name: "the broker",
-        start: async () => void await this.#broker.start(),
+        start: () => this.#startBroker(),
         stop: () => this.#broker.stop(),
       },
       {
@@ -87,9 +80,9 @@ export class Demo {
         stop: async () => await this.#operators?.stop(),
       },
       {
-        name: "the simulated cars",
+        name: "the cars",
         start: () => this.#startCars(),
-        stop: () => this.#stopCars(),
+        stop: async () => await this.#driven?.stop(),
       },
     ];
   }
@@ -99,10 +92,7 @@ export class Demo {
     const { out } = this.#output;
     out(`Watch it at ${this.#operators?.url}/`);
     out("");
-    out(
-      `${this.#cars.length} simulated cars, each with a button and an LED, one broker, one module`,
-    );
-    out("The module answers every press of a button with a command to the LED. Ctrl-C ends it");
+    for (const line of this.#driven?.introduction ?? []) out(line);
     out("");
   }
 
@@ -110,9 +100,8 @@ export class Demo {
   summarize(): number {
     const { out, err } = this.#output;
     const { statuses, commands, acknowledged } = this.#narrator.counts;
-    const answered = this.#fleet?.stats.answered ?? 0;
-    const unanswered = this.#fleet?.stats.unanswered ?? 0;
-    const slowest = (this.#fleet?.stats.latency.maxMs ?? 0).toFixed(1);
+    const { answered = 0, unanswered = 0, slowestMs = 0 } = this.#driven?.summary ?? {};
+    const slowest = slowestMs.toFixed(1);
     out("");
     out(
       `${this.#cars.length} cars, ${statuses} statuses forwarded, ${commands} commands sent, ` +
@@ -120,6 +109,17 @@ export class Demo {
     );
     if (unanswered > 0) err(`${unanswered} statuses stayed unanswered, ${answered} did not`);
     return unanswered > 0 ? 1 : 0;
+  }
+
+  async #startBroker(): Promise<void> {
+    const port = await this.#broker.start();
+    this.#driven = this.#makeCars({
+      company: COMPANY,
+      cars: this.#cars,
+      broker: { host: HOST, port },
+      narrator: this.#narrator,
+      log: this.#logging.log,
+    });
   }
 
   async #startServer(): Promise<void> {
@@ -145,18 +145,7 @@ export class Demo {
 
   async #startCars(): Promise<void> {
     await this.#narrator.listening(this.#cars);
-    const gateway = this.#gateway;
-    const gateways = this.#cars.map((car) => ({
-      ...gatewayOptions(car, this.#broker.port),
-      gateway,
-    }));
-    this.#fleet = new Fleet({ gateways });
-    this.#fleet.start();
-  }
-
-  async #stopCars(): Promise<void> {
-    await this.#fleet?.drain(DRAIN_MS);
-    await this.#fleet?.stop();
+    await this.#driven?.start();
   }
 }
 
@@ -173,21 +162,4 @@ function demoConfig(cars: readonly string[], libPath: string, port: number): Pro
     systemFiles,
     (files) => parseConfig(document, { workingDirectory, folder: workingDirectory, files }),
   );
-}
-
-/** A car whose button is pressed and released in turn, and whose LED reports its last command. */
-function gatewayOptions(car: string, port: number): GatewayOptions {
-  const common = { module: EXAMPLE_MODULE, deviceRole: "front", priority: 0 };
-  const devices: Device[] = [
-    { ...common, deviceType: BUTTON_TYPE, deviceName: "button" },
-    { ...common, deviceType: LED_TYPE, deviceName: "led" },
-  ];
-  return {
-    company: COMPANY,
-    car,
-    broker: { host: HOST, port },
-    devices,
-    rate: RATE,
-    payload: exampleStatuses(),
-  };
 }

@@ -1,5 +1,6 @@
 // Narrates what cars do as it happens, for someone who has never seen the protocol.
 import type { Turn, TurnSubscriber } from "../../car/mod.ts";
+import type { GatewayTurn } from "../../module_gateway/mod.ts";
 import type { Effect } from "../../session/mod.ts";
 import { type Command, type Device, DeviceState, type Status } from "../../protocol/mod.ts";
 import type { Clock } from "../../time/mod.ts";
@@ -15,7 +16,7 @@ export interface DemoCounts {
 /** Longer strings are cut, in characters. */
 const MAX_DATA = 48;
 
-/** Turns effects of sessions into lines such as `0.52 s  car_1  status of "led" ...`. */
+/** Turns effects of sessions and gateways into lines such as `0.52 s  car_1  status of "led" ...`. */
 export class DemoNarrator implements TurnSubscriber {
   readonly #output: Output;
   readonly #clock: Clock;
@@ -50,6 +51,25 @@ export class DemoNarrator implements TurnSubscriber {
     for (const effect of effects) this.#tell(car, effect, at);
   }
 
+  /** What a car's gateway does with statuses and commands. */
+  onGatewayTurn(car: string, turn: GatewayTurn): void {
+    if (turn.kind !== "device") return;
+    const { input, effects } = turn;
+    if (input.type === "command" && !effects.some(({ type }) => type === "dropped")) {
+      this.tell(car, `gateway keeps the command until ${named(input.device)} asks`);
+    }
+    for (const effect of effects) {
+      if (effect.type !== "report" || effect.why === "timer") continue;
+      this.tell(car, `gateway reports ${named(effect.device)} to the cloud: ${shown(effect.data)}`);
+    }
+  }
+
+  /** One line about a car. */
+  tell(car: string, text: string): void {
+    const seconds = ((this.#clock.now() - this.#startedAt) / 1000).toFixed(2).padStart(6);
+    this.#output.out(`${seconds} s  ${car.padEnd(6)}  ${text}`);
+  }
+
   #tell(car: string, effect: Effect, at: number): void {
     switch (effect.type) {
       case "publish":
@@ -61,20 +81,21 @@ export class DemoNarrator implements TurnSubscriber {
         return;
       case "acknowledge":
         this.#acknowledged++;
-        return this.#line(
+        return this.tell(
           car,
           `${named(effect.command.device)} has the command; acknowledged to the module`,
         );
       case "note":
         if (effect.note.code === "running") {
           const { connected } = effect.note;
-          this.#line(car, `connected: ${connected} devices, statuses can flow`);
+          const devices = `${connected} device${connected === 1 ? "" : "s"}`;
+          this.tell(car, `connected: ${devices}, statuses can flow`);
         } else if (effect.note.code === "device_connected") {
-          this.#line(car, `${named(effect.note.device)} is connected, the module knows it`);
+          this.tell(car, `${named(effect.note.device)} is connected, the module knows it`);
         }
         return;
       case "ended":
-        return this.#line(car, `session ended: ${effect.failure.detail.toLowerCase()}`);
+        return this.tell(car, `session ended: ${effect.failure.detail.toLowerCase()}`);
     }
   }
 
@@ -93,19 +114,14 @@ export class DemoNarrator implements TurnSubscriber {
     const { device, statusData, receivedAt = at } = status;
     const tookMs = (at - receivedAt).toFixed(1);
     const text = shown(statusData);
-    this.#line(car, `status of ${named(device)} forwarded to the module in ${tookMs} ms: ${text}`);
+    this.tell(car, `status of ${named(device)} forwarded to the module in ${tookMs} ms: ${text}`);
   }
 
   #tellCommand(car: string, { device, commandData }: Command): void {
     // Empty ones only complete the connect sequence.
     if (commandData.length === 0) return;
     this.#commands++;
-    this.#line(car, `command for ${named(device)} sent: ${shown(commandData)}`);
-  }
-
-  #line(car: string, text: string): void {
-    const seconds = ((this.#clock.now() - this.#startedAt) / 1000).toFixed(2).padStart(6);
-    this.#output.out(`${seconds} s  ${car.padEnd(6)}  ${text}`);
+    this.tell(car, `command for ${named(device)} sent: ${shown(commandData)}`);
   }
 }
 
