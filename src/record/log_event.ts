@@ -1,7 +1,7 @@
 // What a record tells: events for people, exports and audits, derived from a turn's input and effects.
 import type { ClientMessage, Device } from "../protocol/mod.ts";
 import type { Note } from "../session/mod.ts";
-import type { RecordedEffect, RecordedTurn } from "./segment.ts";
+import { deviceOf, type RecordedEffect, type RecordedTurn } from "./segment.ts";
 
 /** The kinds of events. */
 export const EVENT_KINDS = [
@@ -148,7 +148,7 @@ function answeredDevice(counter: number, effects: RecordedTurn["effects"]): Devi
   for (const effect of effects) {
     if (effect.type !== "publish" || effect.message.kind !== "status_response") continue;
     if (effect.message.messageCounter !== counter) continue;
-    return (effect.answers?.device ?? null) as Device | null;
+    return effect.answers === undefined ? null : deviceOf(effect.answers);
   }
   return null;
 }

@@ -97,5 +97,12 @@ function replayTurn({ car, at, input, effects }: RecordedTurn, life: Life): Repl
     return { turn, difference: firstDifference(effects, `a defect: ${error}`, "effects") };
   }
   const turn = { car, at, settings, input, before, after: life.session, effects: today };
-  return { turn, difference: firstDifference(effects, today.map(asRecorded), "effects") };
+  return {
+    turn,
+    difference: firstDifference(
+      effects,
+      today.map((effect) => asRecorded(effect, input)),
+      "effects",
+    ),
+  };
 }

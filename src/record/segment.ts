@@ -5,6 +5,7 @@
 // A segment can be read on its own: its first record is the head, and for each car the first record
 // has session, state and settings.
 import { crc32 } from "node:zlib";
+import { type Device, sameDevice } from "../protocol/mod.ts";
 import type { Effect, Input, Session, SessionSettings } from "../session/mod.ts";
 import { readValue } from "./read_values.ts";
 import type { ValueWriter } from "./values.ts";
@@ -20,18 +21,50 @@ export interface Head {
   readonly bytes: number;
 }
 
-/** A status response is recorded with the device of its status: the status has its own record. */
-export type RecordedEffect = Effect | AnswerEffect;
+/**
+ * An effect as it is recorded: without what the status has that it is for, which has a record of its
+ * own. A status response keeps the device of its status, a status that is forwarded at once nothing.
+ */
+export type RecordedEffect =
+  | Exclude<Effect, { readonly type: "publish" | "forward" }>
+  | Omit<Effect & { readonly type: "publish" }, "answers"> & { readonly answers?: DeviceFields }
+  | Effect & { readonly type: "forward" }
+  | Pick<Effect & { readonly type: "forward" }, "type" | "answered" | "epoch" | "counter">;
 
-interface AnswerEffect extends Omit<Effect & { readonly type: "publish" }, "answers"> {
-  readonly answers: { readonly device: unknown };
+/** Without the names of its fields: module, type, role, name, priority. */
+type DeviceFields = readonly [number, number, string, string, number];
+
+/** The effect of an input as it is recorded; one that is recorded already stays as it is. */
+export function asRecorded(effect: Effect | RecordedEffect, input: Input): RecordedEffect {
+  if (effect.type === "publish") {
+    const { type, message, answers } = effect;
+    if (answers === undefined) return { type, message };
+    if (!("device" in answers)) return { type, message, answers };
+    const { device } = answers;
+    const { module, deviceType, deviceRole, deviceName, priority } = device;
+    return { type, message, answers: [module, deviceType, deviceRole, deviceName, priority] };
+  }
+  if (effect.type !== "forward" || !("data" in effect) || !isOf(effect, input)) return effect;
+  const { type, answered, epoch, counter } = effect;
+  return { type, answered, epoch, counter };
 }
 
-/** An effect as it is recorded. */
-export function asRecorded(effect: Effect): RecordedEffect {
-  if (effect.type !== "publish" || effect.answers === undefined) return effect;
-  const { type, message, answers: { device } } = effect;
-  return { type, message, answers: { device } };
+/** Whether a status that is forwarded is the input. */
+function isOf(
+  { data, errorMessage, counter, device }: Effect & { readonly type: "forward" },
+  input: Input,
+): boolean {
+  if (input.type !== "message" || input.message.kind !== "status") return false;
+  const { message } = input;
+  return data === message.statusData && errorMessage === message.errorMessage &&
+    counter === message.messageCounter && sameDevice(device, message.device);
+}
+
+/** The device of a recorded status response. */
+export function deviceOf(
+  [module, deviceType, deviceRole, deviceName, priority]: DeviceFields,
+): Device {
+  return { module, deviceType, deviceRole, deviceName, priority };
 }
 
 /** A turn as it is recorded. */
@@ -51,6 +84,11 @@ export interface RecordedTurn {
   /** The state before the turn, in the first record of a car and after a gap; else undefined. */
   readonly begins: Session | undefined;
 }
+
+/** A turn that is to be recorded. */
+export type WrittenTurn = Omit<RecordedTurn, "kind" | "effects"> & {
+  readonly effects: readonly (Effect | RecordedEffect)[];
+};
 
 /** A record of the event log. */
 export type LogRecord = Head | RecordedTurn;
@@ -74,7 +112,7 @@ export function writeHead(writer: ValueWriter, { company, epoch, records, bytes 
 }
 
 /** Writes a turn. @throws {WriterFullError} and leaves what was written before as it was */
-export function writeTurn(writer: ValueWriter, turn: Omit<RecordedTurn, "kind">): void {
+export function writeTurn(writer: ValueWriter, turn: WrittenTurn): void {
   writeRecord(writer, TURN_FIELDS, () => {
     writer.value(turn.car);
     writer.value(turn.at);
@@ -82,7 +120,7 @@ export function writeTurn(writer: ValueWriter, turn: Omit<RecordedTurn, "kind">)
     writer.value(turn.session);
     writer.value(turn.input);
     writer.array(turn.effects.length);
-    for (const effect of turn.effects) writer.value(asRecorded(effect as Effect));
+    for (const effect of turn.effects) writer.value(asRecorded(effect, turn.input));
     writer.value(turn.settings);
     writer.value(turn.begins);
   });

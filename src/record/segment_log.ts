@@ -3,8 +3,7 @@
 import { join } from "node:path";
 import { andSuppressed, type Log, Once } from "../log/mod.ts";
 import { backoff, type Clock, type TimerHandle, wallTime, within } from "../time/mod.ts";
-import type { RecordedTurn } from "./segment.ts";
-import { SEGMENT_HEADER, writeHead, writeTurn } from "./segment.ts";
+import { SEGMENT_HEADER, writeHead, writeTurn, type WrittenTurn } from "./segment.ts";
 import {
   expired,
   recover,
@@ -160,7 +159,7 @@ export class SegmentLog {
   }
 
   /** Queues a turn; false: it is lost. */
-  append(turn: Omit<RecordedTurn, "kind">): boolean {
+  append(turn: WrittenTurn): boolean {
     if (this.#resting || this.#stopped) {
       this.#lost++;
       return false;
