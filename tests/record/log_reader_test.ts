@@ -85,7 +85,7 @@ Deno.test("LogReader reads the events of a session in order, each with an id of 
 });
 
 Deno.test("LogReader goes on at any position as if it had never stopped", async () => {
-  await using recording = await Recording.make({ segmentBytes: 1500 });
+  await using recording = await Recording.make({ segmentBytes: 800 });
   await statuses(recording, 20);
   await recording.recorder.stop();
   const { directory } = recording;
