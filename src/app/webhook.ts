@@ -2,6 +2,7 @@
 import type { ServerConfig } from "../config/mod.ts";
 import type { Log } from "../log/mod.ts";
 import type { FleetWatch } from "../observe/mod.ts";
+import type { Webhook } from "../webhook/mod.ts";
 import { systemClock } from "../time/mod.ts";
 import type { Part } from "./lifetime.ts";
 import type { State } from "./state.ts";
@@ -9,8 +10,12 @@ import type { Running } from "./telemetry.ts";
 
 /** The webhook, and what it hears of incidents from. */
 export interface WebhookParts {
-  /** Starts before the server, with the incidents that go on, and stops after it: what it says last is posted. */
+  /**
+   * Starts before the server, with the incidents that go on, and stops after it: what it says last is
+   * posted.
+   */
   readonly sender: Part;
+  readonly webhook: Pick<Webhook, "counts">;
   /** Observes all cars; HTTP uses the same. */
   readonly watch: FleetWatch;
   /** Starts after the server. */
@@ -34,6 +39,7 @@ export async function webhookOf(
   watch.listenToIncidents(new IncidentLog(log, systemClock));
   watch.listenToIncidents(webhook);
   return {
+    webhook,
     sender: {
       name: "the webhook",
       async start() {

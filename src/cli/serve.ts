@@ -142,6 +142,8 @@ function createParts(all: PartOptions): Part[] {
         const served = broker === undefined ? config : servedBy(config, broker.port);
         const connector = await makeConnector(served, log);
         operators = await createOperators(config, share, all);
+        const metrics = operators?.metrics ?? telemetry?.metrics;
+        if (metrics !== undefined) metrics.webhook = webhook?.webhook;
         const refused = refusedLibraries(config, await all.plans);
         if (refused.length > 0) throw new ServerStartError(refused);
         await operators?.load();

@@ -19,6 +19,22 @@ export interface WatchedHealth {
   readonly incidents: { readonly open: number };
 }
 
+/** What came of the messages to a webhook. */
+export interface WebhookCounts {
+  readonly taken: number;
+  readonly givenUp: number;
+  readonly dropped: number;
+  /** Attempts, of which a message may have several. */
+  readonly failedAttempts: number;
+  readonly waiting: number;
+}
+
+/** Requests that an OpenTelemetry collector has not taken. */
+export interface TelemetryFailures {
+  readonly metrics: number;
+  readonly traces: number;
+}
+
 /** The data for one scrape. */
 export interface Scrape {
   readonly server: ServerSnapshot;
@@ -29,6 +45,10 @@ export interface Scrape {
   readonly responseSeconds: (car: string) => number;
   /** Absent when nobody judges the health of cars. */
   readonly watch?: WatchedHealth;
+  /** Absent when there is none. */
+  readonly webhook?: WebhookCounts;
+  /** Absent when nothing is sent to a collector. */
+  readonly telemetryFailures?: TelemetryFailures;
   readonly lagMs: { readonly last: number; readonly max: number };
   readonly process: { readonly residentBytes: number; readonly startedAt: number };
 }
@@ -374,6 +394,39 @@ export const FAMILIES: readonly Family[] = [
     "Bytes sent to the broker",
     ({ transport }) => transport?.bytesOut ?? 0,
   ),
+  {
+    name: "webhook_messages_total",
+    type: "counter",
+    help: "Messages to the webhook that wait no longer, by result",
+    samples: ({ webhook }) =>
+      webhook === undefined ? [] : [
+        { labels: { result: "taken" }, value: webhook.taken },
+        { labels: { result: "given_up" }, value: webhook.givenUp },
+        { labels: { result: "dropped" }, value: webhook.dropped },
+      ],
+  },
+  {
+    name: "webhook_attempts_failed_total",
+    type: "counter",
+    help: "Attempts to post a message to the webhook that have failed",
+    samples: ({ webhook }) => webhook ? [{ labels: {}, value: webhook.failedAttempts }] : [],
+  },
+  {
+    name: "webhook_waiting_messages",
+    type: "gauge",
+    help: "Messages that wait until the webhook takes them",
+    samples: ({ webhook }) => webhook ? [{ labels: {}, value: webhook.waiting }] : [],
+  },
+  {
+    name: "telemetry_requests_failed_total",
+    type: "counter",
+    help: "Requests that the OpenTelemetry collector has not taken, by signal",
+    samples: ({ telemetryFailures }) =>
+      Object.entries(telemetryFailures ?? {}).map(([signal, value]) => ({
+        labels: { signal },
+        value,
+      })),
+  },
   one(
     "event_loop_lag_seconds",
     "gauge",

@@ -5,7 +5,7 @@ import type { ServerSnapshot } from "../server/mod.ts";
 import { type Clock, systemClock } from "../time/mod.ts";
 import { Buckets } from "./buckets.ts";
 import { LoopLag } from "./loop_lag.ts";
-import type { Scrape, WatchedHealth } from "./metric_families.ts";
+import type { Scrape, TelemetryFailures, WatchedHealth, WebhookCounts } from "./metric_families.ts";
 
 /** Upper bounds of response times, in seconds. */
 const RESPONSE_BOUNDS = [
@@ -33,6 +33,10 @@ export class MetricSource implements TurnSubscriber {
   readonly startedAt: number;
   /** The health of cars, when somebody judges it. */
   health: WatchedHealth | undefined;
+  /** The webhook, when there is one. */
+  webhook: { readonly counts: WebhookCounts } | undefined;
+  /** What a collector has not taken, when anything is sent to one. */
+  telemetryFailures: TelemetryFailures | undefined;
   readonly #lag: LoopLag;
   /** Of all cars, in seconds. */
   readonly #responses = new Buckets(RESPONSE_BOUNDS);
@@ -79,7 +83,9 @@ export class MetricSource implements TurnSubscriber {
       calls: this.statistics.snapshot(),
       responses: this.#responses,
       responseSeconds: (car) => this.#byCar.get(car)?.seconds ?? 0,
-      ...(this.health === undefined ? {} : { watch: this.health }),
+      ...(this.health && { watch: this.health }),
+      ...(this.webhook && { webhook: this.webhook.counts }),
+      ...(this.telemetryFailures && { telemetryFailures: this.telemetryFailures }),
       lagMs: this.lagMs,
       process: { residentBytes: Deno.memoryUsage().rss, startedAt: this.startedAt },
     };

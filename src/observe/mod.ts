@@ -2,7 +2,13 @@
 export { type KeptPayload, QUIET, type SeenCommand, type SeenStatus } from "./car_record.ts";
 export { type FleetListener, FleetWatch, type SecondOfFleet } from "./fleet_watch.ts";
 export { MetricSource } from "./metric_source.ts";
-export { FAMILIES, type Family, type Histogram, type Scrape } from "./metric_families.ts";
+export {
+  FAMILIES,
+  type Family,
+  type Histogram,
+  type Scrape,
+  type WebhookCounts,
+} from "./metric_families.ts";
 export { Metrics, PREFIX } from "./metrics.ts";
 export { deviceAdvice } from "./health/advice.ts";
 export {

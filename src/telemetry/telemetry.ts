@@ -35,6 +35,7 @@ export interface TelemetryOptions {
   readonly random?: () => number;
 }
 
+type Signal = "metrics" | "traces";
 type Exporter = Pick<OTLPMetricExporter | OTLPTraceExporter, "shutdown">;
 type Result = { readonly code: number; readonly error?: Error };
 
@@ -47,6 +48,7 @@ export class Telemetry {
   readonly #options: TelemetryOptions;
   readonly #clock: Clock;
   readonly #once: Once;
+  readonly #failures = { metrics: 0, traces: 0 };
   readonly #metricExport: MetricExport | undefined;
   readonly #providers: readonly { shutdown(): Promise<void> }[];
 
@@ -56,6 +58,7 @@ export class Telemetry {
     this.#clock = clock;
     this.#once = new Once({ clock });
     this.metrics = new MetricSource(clock);
+    this.metrics.telemetryFailures = this.#failures;
     const resource = resourceFromAttributes({
       "service.name": "external-server",
       "service.version": VERSION,
@@ -106,7 +109,7 @@ export class Telemetry {
     this.metrics.stop();
   }
 
-  #requests(what: "traces" | "metrics") {
+  #requests(what: Signal) {
     const { endpoint, authorization } = this.#options.config;
     return {
       url: `${endpoint}/v1/${what}`,
@@ -120,7 +123,7 @@ export class Telemetry {
   /** Logs what could not be sent; the packages do not report it. */
   #told<E extends Exporter & { export(items: never, done: (result: Result) => void): void }>(
     exporter: E,
-    what: string,
+    what: Signal,
   ): E {
     const send = exporter.export.bind(exporter);
     exporter.export = (items: never, done: (result: Result) => void) =>
@@ -131,7 +134,8 @@ export class Telemetry {
     return exporter;
   }
 
-  #onFailure(what: string, error: unknown): void {
+  #onFailure(what: Signal, error: unknown): void {
+    this.#failures[what]++;
     const count = this.#once.ask(what);
     if (count === undefined) return;
     const { log, config: { endpoint } } = this.#options;

@@ -2,7 +2,7 @@
 import type { WebhookConfig } from "../config/mod.ts";
 import { andSuppressed, type Log, Once } from "../log/mod.ts";
 import { type PostOutcome, postSigned } from "../net/mod.ts";
-import type { IncidentChange, IncidentListener } from "../observe/mod.ts";
+import type { IncidentChange, IncidentListener, WebhookCounts } from "../observe/mod.ts";
 import { type Clock, pauseMs, systemClock, type TimerHandle, within } from "../time/mod.ts";
 import { type Delivery, DeliveryQueue } from "./delivery_queue.ts";
 import { messageBody, type MessageType } from "./message.ts";
@@ -34,6 +34,7 @@ export class Webhook implements IncidentListener {
   /** Distinguishes the ids of this run from those of another. */
   readonly #run = crypto.randomUUID();
   #count = 0;
+  readonly #counts = { taken: 0, givenUp: 0, dropped: 0, failedAttempts: 0 };
   #isDelivering = false;
   /** Settles when nothing waits, or the last attempt was made. */
   #delivering = Promise.resolve();
@@ -48,9 +49,9 @@ export class Webhook implements IncidentListener {
     this.#once = new Once({ clock: this.#clock });
   }
 
-  /** The number of messages that wait. */
-  get waiting(): number {
-    return this.#queue.size;
+  /** What came of messages so far. */
+  get counts(): WebhookCounts {
+    return { ...this.#counts, waiting: this.#queue.size };
   }
 
   /** See {@linkcode IncidentListener}. */
@@ -59,6 +60,7 @@ export class Webhook implements IncidentListener {
     const type: MessageType = `incident.${kind}`;
     const body = messageBody(type, this.#options.company, incident);
     const dropped = this.#queue.push({ id: `${this.#run}-${++this.#count}`, body });
+    this.#counts.dropped += dropped;
     if (dropped > 0) this.#warn("dropped", "Dropped the oldest message: too many wait");
     if (!this.#isDelivering) this.#delivering = this.#deliver();
   }
@@ -88,11 +90,18 @@ export class Webhook implements IncidentListener {
     const { random = Math.random } = this.#options;
     for (let attempt = 1;; attempt++) {
       const outcome = await this.#attempt(delivery);
-      if (outcome.kind === "taken") return true;
+      if (outcome.kind === "taken") {
+        this.#counts.taken++;
+        return true;
+      }
+      this.#counts.failedAttempts++;
       const isLast = outcome.kind === "refused" || attempt === MAX_ATTEMPTS;
       const what = isLast ? "given up" : "trying again";
       this.#warn(what, `Cannot post an incident to ${this.#target}, ${what}: ${outcome.reason}`);
-      if (isLast) return true;
+      if (isLast) {
+        this.#counts.givenUp++;
+        return true;
+      }
       if (this.#isStopping) return false;
       await this.#rest(pauseMs(attempt - 1, PAUSES, random()));
     }

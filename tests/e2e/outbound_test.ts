@@ -49,6 +49,12 @@ for (const http of [undefined, { port: 0 }]) {
       began.body.data.id,
     ]);
     assert.ok(ended.body.data.seconds > 0);
+    if (http !== undefined) {
+      const url = `${await server.operatorsUrl()}/metrics`;
+      const line = 'external_server_webhook_messages_total{result="taken"} 2\n';
+      // It is counted when the answer to the post has arrived.
+      await waitFor(async () => (await (await fetch(url)).text()).includes(line), "the count");
+    }
     assert.equal((await server.stop()).code, 0);
   });
 }

@@ -110,6 +110,7 @@ Deno.test("GET /api/v1/cars gives pages, and the cars that pass the filters", as
   assert.deepEqual(await ask("limit=2&after=bus_3"), ["tram_2", 5, null]);
   assert.deepEqual(await ask("limit=5"), [names.join(" "), 5, null]);
   assert.deepEqual(await ask("q=bus&limit=2"), ["bus_1 bus_2", 3, "bus_2"]);
+  assert.deepEqual(await ask("q=TrAm"), ["tram_1 tram_2", 2, null]);
   assert.deepEqual(await ask("q=bus&limit=2&after=bus_2"), ["bus_3", 3, null]);
   assert.deepEqual(await ask("state=RUNNING"), ["tram_2", 1, null]);
   assert.deepEqual(await ask("state=RUNNING&state=CONNECTED"), ["bus_2 tram_2", 2, null]);

@@ -103,6 +103,27 @@ Deno.test("Metrics count sessions, statuses and commands of each car, by reason"
   });
 });
 
+Deno.test("Metrics count what a webhook and a collector have not taken, where there are any", async () => {
+  const namesIn = (text: string) => text.match(/^external_server_(webhook|telemetry)_.*$/gm) ?? [];
+  const textOf = (scrape: Scrape) => new Metrics(() => scrape).text();
+  assert.deepEqual(namesIn(await textOf(NOTHING)), []);
+  const source = new MetricSource();
+  source.webhook = {
+    counts: { taken: 5, givenUp: 1, dropped: 2, failedAttempts: 7, waiting: 3 },
+  };
+  source.telemetryFailures = { metrics: 4, traces: 0 };
+  const scrape = source.scrape({ cars: [], hosts: [], hostsLost: 0 });
+  assert.deepEqual(namesIn(await textOf(scrape)), [
+    'external_server_webhook_messages_total{result="taken"} 5',
+    'external_server_webhook_messages_total{result="given_up"} 1',
+    'external_server_webhook_messages_total{result="dropped"} 2',
+    "external_server_webhook_attempts_failed_total 7",
+    "external_server_webhook_waiting_messages 3",
+    'external_server_telemetry_requests_failed_total{signal="metrics"} 4',
+    'external_server_telemetry_requests_failed_total{signal="traces"} 0',
+  ]);
+});
+
 Deno.test("Metrics show response times as a histogram that adds up", async () => {
   await using fixture = (await Fixture.start()).up();
   const gateway = await new TestGateway(fixture, "car_a").run([FRONT]);

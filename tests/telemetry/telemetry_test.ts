@@ -35,6 +35,7 @@ async function traced(
   const { subscribers } = telemetry;
   const fixture = look.fixture = (await Fixture.start({ subscribers, ...(cars && { cars }) })).up();
   telemetry.metrics.health = fixture.operators.watch;
+  fixture.operators.metrics.telemetryFailures = telemetry.metrics.telemetryFailures;
   telemetry.start();
   const gateway = await new TestGateway(fixture, "car_a").run([FRONT]);
   return { fixture, telemetry, gateway, log };
@@ -209,6 +210,9 @@ Deno.test("Telemetry says once that the collector refuses, and cars go on", asyn
   await settled();
   await telemetry.stop();
   assert.ok(collector.requests >= 2);
+  const { traces, metrics } = telemetry.metrics.telemetryFailures ?? {};
+  assert.ok((traces ?? 0) >= 1);
+  assert.equal(metrics, 1);
   const said = log.texts("WARNING").sort();
   assert.equal(said.length, 2);
   for (const [index, what] of ["metrics", "traces"].entries()) {

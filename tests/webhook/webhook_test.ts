@@ -84,7 +84,7 @@ Deno.test("Webhook posts the begin and the end of an incident, signed, and nothi
   assert.deepEqual([ended.body.data.seconds, ended.body.data.times], [4, 2]);
   assert.notEqual(ended.id, began.id);
   await webhook.stop();
-  assert.deepEqual([receiver.requests, webhook.waiting, clock.timers], [2, 0, 0]);
+  assert.deepEqual([receiver.requests, webhook.counts.waiting, clock.timers], [2, 0, 0]);
 });
 
 Deno.test("Webhook tries again with growing pauses, in order, under the same id", async () => {
@@ -106,7 +106,14 @@ Deno.test("Webhook tries again with growing pauses, in order, under the same id"
   assert.equal(ids.size, 1);
   assert.equal((await receiver.inbox.next("the next incident")).body.data.id, 2);
   await webhook.stop();
-  assert.deepEqual([webhook.waiting, clock.timers], [0, 0]);
+  assert.deepEqual(webhook.counts, {
+    taken: 2,
+    givenUp: 0,
+    dropped: 0,
+    failedAttempts: 3,
+    waiting: 0,
+  });
+  assert.equal(clock.timers, 0);
   const origin = new URL(receiver.url).origin;
   assert.deepEqual(log.texts("WARNING"), [
     `Cannot post an incident to "${origin}", trying again: it answered with 500`,
@@ -124,7 +131,9 @@ Deno.test("Webhook gives up what is refused for good, and follows no redirection
     assert.equal((await receiver.inbox.next("an incident")).body.data.id, id);
   }
   await webhook.stop();
-  assert.deepEqual([receiver.requests, other.requests, webhook.waiting], [3, 0, 0]);
+  assert.deepEqual([receiver.requests, other.requests, webhook.counts.waiting], [3, 0, 0]);
+  const { taken, givenUp, failedAttempts } = webhook.counts;
+  assert.deepEqual([taken, givenUp, failedAttempts], [1, 2, 2]);
   assert.match(log.texts("WARNING").join("\n"), /given up: it answered with 404/);
 });
 
@@ -139,7 +148,7 @@ Deno.test("Webhook tries once more when it stops, and says what was not taken", 
   await webhook.stop();
   webhook.onIncident({ kind: "began", incident: incident(2) });
   await settled();
-  assert.deepEqual([webhook.waiting, clock.timers], [2, 0]);
+  assert.deepEqual([webhook.counts.waiting, clock.timers], [2, 0]);
   const said = log.texts("WARNING");
   assert.match(said.at(-1) ?? "", /^2 messages were not taken by "http:\/\/127\.0\.0\.1:\d+"$/);
   // The path may hold a token.

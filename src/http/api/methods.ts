@@ -65,7 +65,7 @@ const define = defineFor<MethodSource>();
 
 const CARS = z.strictObject({
   state: z.array(z.enum(STATE_NAMES)).min(1).optional().describe("Cars in one of these states"),
-  q: z.string().max(100).optional().describe("Cars whose name contains this"),
+  q: z.string().max(100).optional().describe("Cars whose name contains this, in any case"),
   health: z.array(z.enum(HEALTH_STATES)).min(1).optional()
     .describe("Cars in one of these states of health"),
   limit: z.int().min(1).max(10_000).optional().describe("Cars on a page; absent: all"),
@@ -134,7 +134,9 @@ export const METHODS: readonly Method<MethodSource>[] = [
     params: z.strictObject({
       car: z.string().optional().describe("Absent: of all cars"),
       level: z.enum(LOG_LEVELS).optional().describe("This level and above"),
-      q: z.string().max(100).optional().describe("Events whose text, car or device contains this"),
+      q: z.string().max(100).optional().describe(
+        "Events whose text, car or device contains this, in any case",
+      ),
       from: z.int().min(0).optional().describe("Milliseconds since the epoch"),
       to: z.int().min(0).optional().describe("Milliseconds since the epoch"),
       before: z.int().min(1).optional().describe("Only events with a smaller id: the next page"),

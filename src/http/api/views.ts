@@ -76,7 +76,7 @@ export function fleetView(source: ViewSource): Fleet {
 export interface CarQuery {
   readonly state?: readonly StateName[] | undefined;
   readonly health?: readonly HealthState[] | undefined;
-  /** A part of the name. */
+  /** A part of the name, in any case. */
   readonly q?: string | undefined;
   /** @default {all} */
   readonly limit?: number | undefined;
@@ -92,9 +92,11 @@ export function carList(
   const { cars, ...fleet } = fleetView(source);
   const start = after === undefined ? 0 : cars.findIndex(({ car }) => car === after) + 1;
   if (start === 0 && after !== undefined) return undefined;
+  // Names of cars have no capitals.
+  const words = q?.toLowerCase() ?? "";
   const passes = (car: CarSummary) =>
     (state?.includes(car.state) ?? true) && (health?.includes(car.health.state) ?? true) &&
-    car.car.includes(q ?? "");
+    car.car.includes(words);
   const rest = cars.slice(start).filter(passes);
   const page = rest.slice(0, limit);
   return {
