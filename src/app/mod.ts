@@ -4,6 +4,6 @@ export { exportOf, type ExportPart } from "./export.ts";
 export { type Part, runUntilStopped, whenAborted } from "./lifetime.ts";
 export { recorderOf, type RecorderPart } from "./recording.ts";
 export { type State, stateOf } from "./state.ts";
-export { servicePart, systemdNotify } from "./systemd.ts";
+export { servicePart, systemdNotify } from "./systemd/mod.ts";
 export { type Running, telemetryOf } from "./telemetry.ts";
 export { webhookOf, type WebhookParts } from "./webhook.ts";

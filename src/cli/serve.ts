@@ -30,11 +30,11 @@ import {
   servicePart,
   type State,
   stateOf,
-  systemdNotify,
   telemetryOf,
   webhookOf,
   type WebhookParts,
 } from "../app/mod.ts";
+import type { Notify } from "../app/systemd/mod.ts";
 import { printError } from "./problems.ts";
 import type { ConfigOptions } from "./config_options.ts";
 import type { ProgramContext } from "./program_context.ts";
@@ -48,6 +48,8 @@ export interface ServeOptions {
   readonly logging: Logging;
   /** Of the libraries, by path. */
   readonly plans: Promise<ReadonlyMap<string, LoadPlan>>;
+  /** Tells systemd; absent: it has not started this. */
+  readonly notify: Notify | undefined;
   /** The first module host. */
   readonly earlyHost: EarlyHost | undefined;
 }
@@ -59,7 +61,7 @@ export interface ServeOptions {
  * or did not stop cleanly
  */
 export async function serve(given: ServeOptions, context: ProgramContext): Promise<number> {
-  const { source, options, loaded, logging } = given;
+  const { source, options, loaded, logging, notify } = given;
   const { log } = logging;
   const onDefect = context.onDefect;
   context.onDefect = (text) => log.critical(text);
@@ -69,7 +71,6 @@ export async function serve(given: ServeOptions, context: ProgramContext): Promi
   try {
     log.info(() => `Starting ${versionText()} with "${options.config}"`);
     for (const warning of loaded.warnings) log.warning(problemText(source.name, warning));
-    const notify = systemdNotify(log);
     const { config } = loaded;
     const recorder = await recorderOf(config.eventLog, config.company, log);
     const state = await stateOf(config, log);

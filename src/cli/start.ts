@@ -7,6 +7,7 @@ import {
   type LoadedConfig,
   type ServerConfig,
 } from "../config/mod.ts";
+import { systemdNotify } from "../app/systemd/mod.ts";
 import { planLibraries } from "../doctor/loader/mod.ts";
 import { LogDirectoryError, type Logging, startLogging } from "../log/mod.ts";
 import { EarlyHost } from "../module/mod.ts";
@@ -30,6 +31,8 @@ export async function startCommand(
   const logging = loaded && openLog(loaded.config, output);
   if (loaded === undefined || logging === undefined) return 1;
   const { config } = loaded;
+  // Before there is a process that would inherit its variable.
+  const notify = systemdNotify(logging.log);
   const { moduleCallMs: moduleCallTimeoutMs } = config.timeouts;
   const hasLibraries = config.cars.some((car) =>
     car.modules.some(({ script }) => script === undefined)
@@ -40,7 +43,7 @@ export async function startCommand(
   try {
     await earlyHost?.begun;
     const { serve } = await import("./serve.ts");
-    return await serve({ source, options, loaded, logging, plans, earlyHost }, context);
+    return await serve({ source, options, loaded, logging, notify, plans, earlyHost }, context);
   } finally {
     await earlyHost?.discard();
   }

@@ -10,6 +10,7 @@ const ROOMS = [
   "app/demo",
   "app/gateway",
   "app",
+  "app/systemd",
   "doctor",
   "doctor/loader",
   "http",

@@ -2,8 +2,7 @@
 //
 // Deno opens Unix datagram sockets only with unstable flags, so this uses `systemd-notify`: two
 // short processes in the life of a service.
-import type { Log } from "../log/mod.ts";
-import type { Part } from "./lifetime.ts";
+import type { Log } from "../../log/mod.ts";
 
 /** The tool returns when systemd has read its message; deadline for that, in milliseconds. */
 const TIMEOUT_MS = 5000;
@@ -42,7 +41,7 @@ export function systemdNotify(log: Log): Notify | undefined {
 }
 
 /** The last part to start and the first to stop: in between, everything else is up. */
-export function servicePart(notify: Notify): Part {
+export function servicePart(notify: Notify) {
   return {
     name: "the service",
     start: () => notify("READY=1"),
