@@ -33,11 +33,11 @@ Deno.test("FrameKind has a number of its own for everything, from 32 on for what
   const numbers = Object.values(FrameKind);
   assert.equal(new Set(numbers).size, numbers.length);
   const { CREATED, CREATE_FAILED, DONE, COMMAND, DESTROYED, FREED } = FrameKind;
-  const { OVERDUE, NOTICE, PONG, LOADED, GATEWAY_RETURN, WITHDRAWN } = FrameKind;
+  const { OVERDUE, NOTICE, PONG, LOADED, GATEWAY_RETURN, WITHDRAWN, FAILED } = FrameKind;
   const said = [CREATED, CREATE_FAILED, DONE, COMMAND, DESTROYED, FREED, OVERDUE, NOTICE, PONG];
   assert.deepEqual(numbers.filter((number) => number >= 32), [
     ...[...said, LOADED],
-    ...[GATEWAY_RETURN, WITHDRAWN],
+    ...[GATEWAY_RETURN, WITHDRAWN, FAILED],
   ]);
   assert.ok(numbers.every((number) => number < 256));
 });

@@ -370,16 +370,6 @@ const OBSERVABILITY: Trials = Object.fromEntries(
 );
 
 const MIGRATION: Trials = {
-  "log DIR [--follow] [--car NAME] [--kind KIND] [--from TIME] [--to TIME] [--json]": {
-    async run() {
-      await using folder = await TempFolder.make();
-      await succeeds("demo", "--cars", "1", "--seconds", "3", "--event-log", folder.path);
-      const options = ["--car", "car_1", "--kind", "session", "--from", "1h", "--to", "0s"];
-      assert.match(await succeeds("log", folder.path, ...options), /car_1 {2}session\.started/);
-      const [line = ""] = (await succeeds("log", folder.path, "--json")).split("\n");
-      assert.equal(JSON.parse(line).car, "car_1");
-    },
-  },
   "--help": helps,
   ...Object.fromEntries(
     [
