@@ -40,8 +40,10 @@ export async function refusedGatewayLibraries(
   const semaphore = new Semaphore(MAX_TRIALS);
   const refused = await Promise.all(specs.map(async (spec) => {
     using _ = { [Symbol.dispose]: await semaphore.acquire() };
-    const { problems } = await planLoad(spec.libPath);
-    if (problems.length > 0) return refusals(spec, problems);
+    if (spec.script === undefined) {
+      const { problems } = await planLoad(spec.libPath);
+      if (problems.length > 0) return refusals(spec, problems);
+    }
     const error = await tryGatewayModule(spec);
     return error === null ? [] : [error];
   }));

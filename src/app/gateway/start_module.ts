@@ -17,11 +17,11 @@ export interface StartModuleOptions {
  * @throws {ModuleLoadError | ModuleHostError} when it cannot be used.
  */
 export function startModule(
-  { number: module, path: libPath, limits }: ModuleOrder,
+  { number: module, path: libPath, limits, ...script }: ModuleOrder,
   { log, statistics }: StartModuleOptions,
 ): Promise<HostedGatewayModule> {
   const { maxHostMemoryBytes, ...others } = limits;
-  return HostedGatewayModule.start({ module, libPath }, {
+  return HostedGatewayModule.start({ module, libPath, ...script }, {
     ...others,
     maxMemoryBytes: maxHostMemoryBytes,
     log,

@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import { brokerAddress, isLoopback } from "../../net/mod.ts";
 import { isDeviceKey } from "../../protocol/mod.ts";
+import { isScriptPath } from "../../script/mod.ts";
 import { DOCUMENT_PATH, joinPath, quote } from "../../text/mod.ts";
 import { type GatewayInput, readGatewayDocument } from "../dialects/gateway.ts";
 import { type NumberTexts, USUAL_TEXTS } from "../dialects/number_texts.ts";
@@ -19,6 +20,7 @@ import type {
 } from "./gateway_config.ts";
 import { resolveHttp, resolveTls } from "./http.ts";
 import { resolveLogging } from "./logging.ts";
+import { scriptAt } from "./modules.ts";
 
 /** The file that the reference gateway writes, and how it rotates it. */
 const LOG_FILE = { name: "ModuleGateway.log", maxBytes: 50 * 1024 * 1024, keep: 5 };
@@ -224,7 +226,10 @@ function resolveModules(
     if (!found.ok) faults.problem(path, found.message);
     else if (modules.has(number)) {
       faults.problem(path, `Expected each module once: found ${number} twice`);
-    } else modules.set(number, { number, path: found.path });
+    } else {
+      const script = isScriptPath(found.path) && scriptAt(found.path, path, place, faults);
+      modules.set(number, { number, path: found.path, ...(script ? { script } : {}) });
+    }
   }
   for (const [key, granted] of permissions) {
     const path = joinPath("module-permissions", key);
@@ -232,7 +237,7 @@ function resolveModules(
     const module = number === undefined ? undefined : modules.get(number);
     if (module === undefined) {
       faults.warning(path, "Key has no effect: there is no such module");
-    } else if (!/\.m?[jt]s$/.test(module.path)) {
+    } else if (!isScriptPath(module.path)) {
       faults.warning(path, "Key has no effect: the module is a shared library");
     } else if (granted !== undefined) {
       const known = (list: readonly (string | undefined)[] | undefined) =>

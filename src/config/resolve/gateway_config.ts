@@ -1,4 +1,5 @@
 // The resolved configuration of a Module Gateway.
+import type { Script, ScriptPermissions } from "../../script/mod.ts";
 import type { LoggingConfig } from "../../log/mod.ts";
 import type { ResolvedOf } from "../keys/key.ts";
 import type { INTERNAL_SERVER_LIMITS, MODULE_LIMITS } from "../keys/gateway_keys.ts";
@@ -50,19 +51,13 @@ export interface GatewayModuleConfig {
   /** Absolute path of its library or script. */
   readonly path: string;
   /** What a script may do; absent: nothing. */
-  readonly permissions?: ModulePermissions;
+  readonly permissions?: ScriptPermissions;
+  /** The script that was found there. */
+  readonly script?: Script;
 }
 
 /** The section `module-limits`, by the names of its keys in camel case. */
 export type ModuleLimits = ResolvedOf<typeof MODULE_LIMITS>;
-
-/** What a module in TypeScript or JavaScript may do; paths are absolute. */
-export interface ModulePermissions {
-  readonly net?: readonly string[];
-  readonly read?: readonly string[];
-  readonly write?: readonly string[];
-  readonly env?: readonly string[];
-}
 
 /** A broker, and the modules whose devices are reported there. */
 export interface EndpointConfig {

@@ -123,7 +123,8 @@ function resolveModule(
   };
 }
 
-function scriptAt(
+/** Reads a script; undefined when it cannot be run, which is reported. */
+export function scriptAt(
   path: string,
   at: string,
   place: ConfigPlace,
