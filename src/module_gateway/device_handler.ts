@@ -140,11 +140,10 @@ export class DeviceHandler implements ModuleHandler {
     if (this.#heldBytes + length <= MAX_HELD_BYTES) return true;
     const count = this.#once.ask("held bytes");
     if (count !== undefined) {
+      const key = deviceKey(device);
       this.#options.log.warning(() =>
-        `Dropped ${length} bytes for device ${
-          deviceKey(device)
-        }: ${this.#heldBytes} bytes of all ` +
-        `devices wait for modules${andSuppressed(count)}`
+        `Dropped ${length} bytes for device ${key}: modules have not taken ${this.#heldBytes} bytes` +
+        andSuppressed(count)
       );
     }
     return false;

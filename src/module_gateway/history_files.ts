@@ -76,18 +76,21 @@ export class HistoryFiles {
 
   /** The lines of the oldest file, which is complete from now on; `null`: there is none. */
   async oldest(): Promise<{ readonly number: number; readonly lines: string[] } | null> {
-    const [oldest] = this.#segments;
-    if (oldest === undefined) return null;
-    if (this.#segments.length === 1) this.#isOpen = false;
-    const lines = (await Deno.readTextFile(this.#path(oldest))).split("\n");
-    // What comes after the last end of a line was cut off.
-    return { number: oldest.number, lines: lines.slice(0, -1) };
+    for (let [oldest] = this.#segments; oldest !== undefined; [oldest] = this.#segments) {
+      const { number } = oldest;
+      if (this.#segments.length === 1) this.#isOpen = false;
+      const text = await unlessMissing(Deno.readTextFile(this.#path(oldest)));
+      // What comes after the last end of a line was cut off.
+      if (text !== null) return { number, lines: text.split("\n").slice(0, -1) };
+      await this.remove(number);
+    }
+    return null;
   }
 
   async remove(number: number): Promise<void> {
     const segment = this.#segments.find((one) => one.number === number);
     if (segment === undefined) return;
-    await Deno.remove(this.#path(segment));
+    await unlessMissing(Deno.remove(this.#path(segment)));
     this.#segments = this.#segments.filter((one) => one !== segment);
     this.#bytes -= segment.bytes;
   }
@@ -108,5 +111,15 @@ export class HistoryFiles {
 
   #path({ number }: Segment): string {
     return join(this.#options.directory, `${String(number).padStart(10, "0")}.ndjson`);
+  }
+}
+
+/** Others may have cleaned up. */
+async function unlessMissing<T>(done: Promise<T>): Promise<T | null> {
+  try {
+    return await done;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
   }
 }

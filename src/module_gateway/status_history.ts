@@ -128,7 +128,8 @@ export class StatusHistory implements GatewayTurnSubscriber {
       do await this.#write(); while (await this.#offerOldest());
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      const { length: bytes } = Buffer.concat(this.#pending.splice(0));
+      const bytes = this.#pendingBytes;
+      this.#pending = [];
       this.#pendingBytes = 0;
       this.#lose(bytes, reason);
     }
@@ -180,8 +181,9 @@ export class StatusHistory implements GatewayTurnSubscriber {
     const count = this.#once.ask(reason);
     if (count === undefined) return;
     const { log, endpoint, directory } = this.#options;
+    const what = bytes === 0 ? "Cannot read" : `Lost ${bytes} bytes of`;
     log.warning(() =>
-      `Lost ${bytes} bytes of the history of endpoint "${endpoint}" in "${directory}": ${reason}` +
+      `${what} the history of endpoint "${endpoint}" in "${directory}": ${reason}` +
       andSuppressed(count)
     );
   }

@@ -194,3 +194,16 @@ Deno.test("HistoryFiles leaves out a line that was cut off, and files that are n
   assert.deepEqual(await files.oldest(), { number: 8, lines: ["next"] }, "it is complete");
   assert.equal(await Deno.readTextFile(folder.file("notes.txt")), "mine");
 });
+
+Deno.test("HistoryFiles goes on where somebody has removed a file", async () => {
+  await using folder = await TempFolder.make();
+  await folder.write("0000000001.ndjson", "gone\n");
+  await folder.write("0000000002.ndjson", "there\n");
+  const files = await filesIn(folder.path, 10_000);
+  await Deno.remove(folder.file("0000000001.ndjson"));
+  assert.deepEqual(await files.oldest(), { number: 2, lines: ["there"] });
+  await Deno.remove(folder.file("0000000002.ndjson"));
+  await files.remove(2);
+  assert.equal(await files.oldest(), null);
+  assert.equal(files.bytes, 0);
+});
