@@ -71,7 +71,7 @@ const STAMP_BYTES = 8;
 /** The session of a car whose statuses an echo answers: it needs no connect sequence. */
 const ECHOED: GatewayState = {
   kind: "connected",
-  base: { devices: {}, seed: 0, linked: true },
+  base: { ...createGateway(0).base, linked: true },
   sessionId: "echoed",
   counter: 1,
   open: [],

@@ -10,11 +10,18 @@ import {
 } from "../protocol/mod.ts";
 import { expectedCounter, respond, servedType } from "./commands.ts";
 import { beginRunning } from "./connected.ts";
+import { deviceOf } from "./device_map.ts";
 import { hasNoDevice } from "./devices.ts";
 import type { Effect, ViolationKind } from "./inputs.ts";
 import { end, fail } from "./disconnected.ts";
 import { nextSessionId } from "./session_id.ts";
-import type { Connecting, Environment, GatewayState, OpenStatus } from "./state.ts";
+import {
+  type Connecting,
+  type Environment,
+  type GatewayState,
+  knownDevices,
+  type OpenStatus,
+} from "./state.ts";
 
 /** Whether the server has heard nothing of this sequence. */
 export function isBeforeConnect({ step }: Connecting): boolean {
@@ -53,19 +60,22 @@ function sendConnect(
     return { kind: "not_initialized", base, lookAt: null };
   }
   const { company, car: vehicleName } = environment.settings;
-  const { devices } = state.base;
+  const listed = knownDevices(state);
   const { sessionId, seed } = nextSessionId(state.base.seed);
   const message = {
     kind: "connect",
     sessionId,
     company,
     vehicleName,
-    devices: Object.values(devices).map(({ device }) => device),
+    devices: listed,
   } as const;
   effects.push({ type: "send", message, inSequence: true, tag: null });
-  const listed = Object.keys(devices);
   const base = { ...state.base, seed };
-  return awaiting({ ...state, base, sessionId, listed }, "connect", environment);
+  return awaiting(
+    { ...state, base, sessionId, listed: listed.map(deviceKey) },
+    "connect",
+    environment,
+  );
 }
 
 /** A message of the server; none can come before the Connect. */
@@ -152,7 +162,7 @@ function sendFirstStatuses(
 ): Connecting {
   const { base, sessionId } = state;
   const open = state.listed.flatMap((key, index): OpenStatus[] => {
-    const known = base.devices[key];
+    const known = deviceOf(base.devices, key);
     if (known === undefined) return [];
     const { device, data: statusData, errorMessage } = known;
     const status: Status = {

@@ -1,12 +1,12 @@
 // The devices of a gateway, and the last status of each.
 import { type Device, deviceKey, NO_BYTES } from "../protocol/mod.ts";
+import { allDevices, deviceOf, mapOf, withDevice, withoutDevice } from "./device_map.ts";
 import type { Effect } from "./inputs.ts";
 import type { Base, GatewaySettings, KnownDevice, OpenStatus, Report } from "./state.ts";
 
 /** Whether no device is known. */
 export function hasNoDevice({ devices }: Base): boolean {
-  for (const _ in devices) return false;
-  return true;
+  return devices.chunks.length === 0;
 }
 
 /** A device reported something that is not sent: it becomes its last status. */
@@ -20,11 +20,11 @@ export function fold(
   if (report.leaves) return forget(base, device, settings, effects);
   const key = deviceKey(device);
   if (settings.prepares) effects.push({ type: "fold", device, data });
-  const known = base.devices[key];
+  const known = deviceOf(base.devices, key);
   const errorMessage = report.errorMessage.length > 0
     ? report.errorMessage
     : known?.errorMessage ?? NO_BYTES;
-  return put(base, key, { device, data, errorMessage, connected: known?.connected ?? false });
+  return put(base, { device, data, errorMessage, connected: known?.connected ?? false });
 }
 
 /** {@linkcode fold} for reports that were not sent yet; their callers are told. */
@@ -47,18 +47,17 @@ export function foldUnanswered(
 ): Base {
   return open.reduce((next, { status, tag }) => {
     const { device, statusData: data, errorMessage } = status;
-    if (next.devices[deviceKey(device)] === undefined) return next;
+    if (deviceOf(next.devices, deviceKey(device)) === undefined) return next;
     return fold(next, { device, data, errorMessage, leaves: false, tag }, settings, effects);
   }, base);
 }
 
 /** The listed devices are connected in the new session, and have sent their first statuses. */
 export function enterSession(base: Base, listed: readonly string[]): Base {
-  const devices: Record<string, KnownDevice> = { ...base.devices };
+  let { devices } = base;
   for (const key of listed) {
-    const known = devices[key];
-    if (known === undefined) continue;
-    devices[key] = inSession(known.device);
+    const known = deviceOf(devices, key);
+    if (known !== undefined) devices = withDevice(devices, inSession(known.device));
   }
   return { ...base, devices };
 }
@@ -72,41 +71,38 @@ export function noteSent(
 ): Base {
   if (leaves) return forget(base, device, settings, effects);
   const key = deviceKey(device);
-  return base.devices[key]?.connected ? base : put(base, key, inSession(device));
+  return deviceOf(base.devices, key)?.connected ? base : put(base, inSession(device));
 }
 
 /** Its current status, asked for because none of its last ones is known [GATEWAY-PREPARE]. */
 export function noteForced(base: Base, device: Device, data: Uint8Array): Base {
   const key = deviceKey(device);
-  const known = base.devices[key];
+  const known = deviceOf(base.devices, key);
   if (known !== undefined && known.data.length > 0) return base;
   const { errorMessage = NO_BYTES, connected = false } = known ?? {};
-  return put(base, key, { device, data, errorMessage, connected });
+  return put(base, { device, data, errorMessage, connected });
 }
 
 /** Its module has made the error message that goes with its next first status. */
 export function noteError(base: Base, device: Device, errorMessage: Uint8Array): Base {
   const key = deviceKey(device);
-  const known = base.devices[key];
-  return known === undefined ? base : put(base, key, { ...known, errorMessage });
+  const known = deviceOf(base.devices, key);
+  return known === undefined ? base : put(base, { ...known, errorMessage });
 }
 
 /** Whether the device is connected in the current session. */
 export function isConnected({ devices }: Base, device: Device): boolean {
-  return devices[deviceKey(device)]?.connected ?? false;
+  return deviceOf(devices, deviceKey(device))?.connected ?? false;
 }
 
 /** The session has ended: no device is connected. */
 export function leaveSession(base: Base): Base {
-  const devices: Record<string, KnownDevice> = {};
-  for (const [key, known] of Object.entries(base.devices)) {
-    devices[key] = { ...known, connected: false };
-  }
-  return { ...base, devices };
+  const all = [...allDevices(base.devices)].map((known) => ({ ...known, connected: false }));
+  return { ...base, devices: mapOf(all) };
 }
 
-function put(base: Base, key: string, known: KnownDevice): Base {
-  return { ...base, devices: { ...base.devices, [key]: known } };
+function put(base: Base, known: KnownDevice): Base {
+  return { ...base, devices: withDevice(base.devices, known) };
 }
 
 /** What the cloud has been told of needs not be told again. */
@@ -121,6 +117,5 @@ function forget(
   effects: Effect[],
 ): Base {
   if (prepares) effects.push({ type: "forgotten", device });
-  const { [deviceKey(device)]: _, ...devices } = base.devices;
-  return { ...base, devices };
+  return { ...base, devices: withoutDevice(base.devices, deviceKey(device)) };
 }

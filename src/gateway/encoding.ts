@@ -14,7 +14,8 @@ import {
   versioned,
   word,
 } from "../encoding/mod.ts";
-import { deviceKey, type Status } from "../protocol/mod.ts";
+import type { Status } from "../protocol/mod.ts";
+import { allDevices, type DeviceMap, mapOf } from "./device_map.ts";
 import type {
   Base,
   Connected,
@@ -35,13 +36,9 @@ const knownDevices = list(record<KnownDevice>({
   connected: flag,
 }));
 
-/** The identities are in the devices. */
-const devices: Format<Base["devices"]> = {
-  write: (value, now) => knownDevices.write(Object.values(value), now),
-  read: (json, now) =>
-    Object.fromEntries(
-      knownDevices.read(json, now).map((known) => [deviceKey(known.device), known]),
-    ),
+const devices: Format<DeviceMap> = {
+  write: (value, now) => knownDevices.write([...allDevices(value)], now),
+  read: (json, now) => mapOf(knownDevices.read(json, now)),
 };
 
 const base = record<Base>({ devices, seed: number, linked: flag });

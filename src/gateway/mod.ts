@@ -19,6 +19,7 @@ export {
   type GatewayTimes,
   type GatewayVersion,
   isSaturated,
+  knownDevices,
   type OpenStatus,
   type Phase,
   phaseOf,

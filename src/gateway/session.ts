@@ -17,6 +17,7 @@ import {
   onSequenceTimeout,
   violate as violateConnecting,
 } from "./connecting.ts";
+import { NO_DEVICES } from "./device_map.ts";
 import { foldAll, noteError, noteForced } from "./devices.ts";
 import type { Effect, Input } from "./inputs.ts";
 import { holdBack, onReport } from "./reports.ts";
@@ -67,7 +68,7 @@ function transition(
     case "stop": {
       const base = isEstablished(state) ? end(state, STOPPED, environment, effects) : state.base;
       // What a gateway has not told the cloud by then is thrown away [GATEWAY-STOP].
-      const devices = environment.settings.prepares ? {} : base.devices;
+      const devices = environment.settings.prepares ? NO_DEVICES : base.devices;
       return { kind: "stopped", base: { ...base, devices } };
     }
     case "link_up":

@@ -1,5 +1,6 @@
 // The external session of a Module Gateway as a value: its states, and its settings.
 import type { Device, Status } from "../protocol/mod.ts";
+import { allDevices, type DeviceMap, NO_DEVICES } from "./device_map.ts";
 
 /** Gateways in the field; 1.3 does not subscribe to the disconnect notification. */
 export const GATEWAY_VERSIONS = ["1.3", "1.4"] as const;
@@ -95,8 +96,7 @@ export interface Report {
 
 /** What outlives a session. */
 export interface Base {
-  /** By identity, in the order in which they came. */
-  readonly devices: Readonly<Record<string, KnownDevice>>;
+  readonly devices: DeviceMap;
   /** Where the next session id comes from. */
   readonly seed: number;
   /** Whether this process of the gateway has tried to connect to the broker. */
@@ -205,7 +205,7 @@ export const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 
 /** A gateway that was not started. Sessions of gateways with the same seed have the same ids. */
 export function createGateway(seed: number): GatewayState {
-  return { kind: "stopped", base: { devices: {}, seed: seed >>> 0, linked: false } };
+  return { kind: "stopped", base: { devices: NO_DEVICES, seed: seed >>> 0, linked: false } };
 }
 
 /** Where the gateway stands. */
@@ -216,6 +216,11 @@ export function phaseOf(state: GatewayState): Phase {
 /** Whether a status would not be sent at once though there is a session. */
 export function isSaturated({ silentUntil, open, openBytes }: Connected): boolean {
   return silentUntil !== null || open.length >= MAX_OPEN || openBytes >= MAX_OPEN_BYTES;
+}
+
+/** Devices that have not left, in the order in which they came. */
+export function knownDevices({ base }: GatewayState): Device[] {
+  return [...allDevices(base.devices)].map(({ device }) => device);
 }
 
 /** The current session's id; null between sessions. */
