@@ -2,6 +2,7 @@
 // collector, incidents to a webhook. Neither needs the port for operators.
 import assert from "node:assert/strict";
 import { device } from "../car/support.ts";
+import { TempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
 import { attributesOf, Collector } from "../telemetry/collector.ts";
 import { Receiver } from "../webhook/receiver.ts";
@@ -58,3 +59,32 @@ for (const http of [undefined, { port: 0 }]) {
     assert.equal((await server.stop()).code, 0);
   });
 }
+
+Deno.test("A server that is killed during an incident posts its end when it runs again, and no other", async () => {
+  await using stage = await Stage.set();
+  await using receiver = new Receiver(SECRET);
+  await using folder = await TempFolder.make();
+  const webhook = { url: receiver.url, secret: SECRET };
+  const health = { settle_ms: 100 };
+  const more = { webhook, mqtt_timeout: 1, health, state_dir: folder.path };
+  const first = await stage.serve({ cars: { [CAR]: {} }, more });
+  const gateway = await stage.scripted(CAR, { devices: [DEVICE] });
+  await gateway.connectSequence();
+  const began = await receiver.inbox.next("the begin of the incident");
+  await waitFor(async () => {
+    const text = await Deno.readTextFile(folder.file("incidents.json")).catch(() => "");
+    return text.includes('"session_timeout"');
+  }, "the incident to be kept");
+  first.signal("SIGKILL");
+  await first.ended();
+
+  const second = await stage.serve({ cars: { [CAR]: {} }, more });
+  await second.line(/Incidents from before the restart that go on: 1$/);
+  stage.gateway(CAR, { devices: [DEVICE], rate: 20 });
+  const ended = await receiver.inbox.next("its end");
+  assert.deepEqual(
+    [ended.body.type, ended.body.data.id, ended.body.data.beganAt],
+    ["incident.ended", began.body.data.id, began.body.data.beganAt],
+  );
+  assert.equal((await second.stop()).code, 0, second.text);
+});
