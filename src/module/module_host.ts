@@ -64,6 +64,7 @@ export class ModuleHost {
       timeoutMs: options.moduleCallTimeoutMs ?? DEFAULT_CALL_TIMEOUT_MS,
       maxMemoryBytes: options.maxMemoryBytes ?? 0,
       warnMemoryBytes: options.warnMemoryBytes,
+      memoryKey: "max_host_memory_bytes",
       describeLarge: (memory) => {
         const cars = new Set(this.#contexts.snapshot().map(({ car }) => car));
         return `Module host ${this.pid} has ${memory} of memory: a module of ${cars.size} ` +

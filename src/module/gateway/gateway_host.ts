@@ -1,6 +1,7 @@
 // One host of a gateway's module: its process, and the calls that were sent to it.
 import type { Log } from "../../log/mod.ts";
 import { type Clock, deadline } from "../../time/mod.ts";
+import { WINDOW } from "../call_queue.ts";
 import { truncationOf } from "../elf.ts";
 import { LOAD_ERROR_KINDS, ModuleLoadError } from "../errors.ts";
 import type { GatewayReturn } from "../gateway_call.ts";
@@ -14,8 +15,6 @@ import { readReturn, ReturnKind, writeCall } from "../wire/gateway_frames.ts";
 import type { GatewayHostState, GatewayModuleSpec } from "./model.ts";
 import type { OpenCall } from "./open_call.ts";
 
-/** What is sent to a host at a time. It makes one call after the other: more would not be faster. */
-const WINDOW = { calls: 32, bytes: 4 * 1024 * 1024 } as const;
 /** Silence after which a host without calls is killed, in milliseconds. */
 const SILENCE_MS = 30_000;
 
@@ -86,6 +85,7 @@ export class GatewayHost implements FrameChannelHandler {
       channel: this.#channel,
       timeoutMs: SILENCE_MS,
       maxMemoryBytes,
+      memoryKey: "max-host-memory-bytes",
       describeLarge: (memory) =>
         `Module host ${this.pid} has ${memory} of memory: module ${spec.module} may leak`,
       log,

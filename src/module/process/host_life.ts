@@ -20,6 +20,8 @@ export interface HostLifeOptions {
   readonly maxMemoryBytes: number;
   /** Without a limit: resident memory above which there is a warning, once; in bytes. */
   readonly warnMemoryBytes?: number | undefined;
+  /** What the configuration calls the limit. */
+  readonly memoryKey: string;
   /** The warning, which says whose memory that is. */
   readonly describeLarge: (memory: string) => string;
   readonly log: Log;
@@ -64,7 +66,7 @@ export class HostLife {
       warnBytes: options.warnMemoryBytes ?? halfOfMachineMemory(),
       onExceeded: (bytes) => {
         this.#outgrown = true;
-        const text = `it has ${inMib(bytes)} of memory: max_host_memory_bytes is ${maxMemoryBytes}`;
+        const text = `it has ${inMib(bytes)} of memory: ${options.memoryKey} is ${maxMemoryBytes}`;
         log.error(`Killing module host ${this.pid}: ${text}`);
         this.kill(text);
       },

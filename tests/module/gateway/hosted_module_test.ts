@@ -1,5 +1,6 @@
 // How calls of a gateway's module are spread over hosts, step by step, on a clock of the test's.
 import assert from "node:assert/strict";
+import { WINDOW } from "../../../src/module/call_queue.ts";
 import type { HostedModuleOptions } from "../../../src/module/gateway/model.ts";
 import { SPELL_MS } from "../../../src/module/gateway/slow_spell.ts";
 import { GatewayStatistics } from "../../../src/module/statistics.ts";
@@ -231,7 +232,7 @@ Deno.test("Calls that wait are bounded; a call that is too large disturbs no oth
   const first = said(module, "hold");
   const held = await hosts.held(1);
   // The window of the host, and all that may wait.
-  const others = Array.from({ length: 31 + 10_000 }, () => module.call(aggregate("b")));
+  const others = Array.from({ length: WINDOW.calls - 1 + 10_000 }, () => module.call(aggregate("b")));
   assert.equal(await said(module, "b"), `${why}10000 calls wait already`);
   held.answer();
   assert.equal(await first, "0 1");
