@@ -53,6 +53,8 @@ export interface GatewayHostOptions {
   readonly onOutput: NonNullable<ConnectHostOptions["onOutput"]>;
   readonly log: Log;
   readonly clock: Clock;
+  /** Ends a host that still loads its library. */
+  readonly signal: AbortSignal;
 }
 
 /** A host with its library loaded. */
@@ -101,7 +103,7 @@ export class GatewayHost implements FrameChannelHandler {
    * @throws {ModuleHostError} when the process cannot be started.
    */
   static async start(options: GatewayHostOptions): Promise<GatewayHost> {
-    const { spec, connect, startTimeoutMs, onOutput, clock } = options;
+    const { spec, connect, startTimeoutMs, onOutput, clock, signal } = options;
     // Loading it would end the host.
     const truncation = spec.script === undefined ? truncationOf(spec.libPath) : undefined;
     if (truncation !== undefined) throw new ModuleLoadError("library", spec, truncation);
@@ -114,7 +116,10 @@ export class GatewayHost implements FrameChannelHandler {
     const host = new GatewayHost(connected, options);
     const late = () =>
       new ModuleLoadError("host", spec, `it is not loaded after ${startTimeoutMs} ms`);
+    const stop = () => host.kill("it was stopped");
+    signal.addEventListener("abort", stop);
     try {
+      if (signal.aborted) stop();
       host.#life.start();
       host.#load(spec);
       await deadline(host.#loaded.promise, startTimeoutMs, clock, late);
@@ -126,6 +131,8 @@ export class GatewayHost implements FrameChannelHandler {
       host.kill("its library could not be loaded");
       await host.#life.exited;
       throw error;
+    } finally {
+      signal.removeEventListener("abort", stop);
     }
   }
 

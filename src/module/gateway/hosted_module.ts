@@ -77,6 +77,7 @@ export class HostedGatewayModule implements GatewayModule, GatewayHostListener {
   /** What was logged when a host could not be started: repeated failures are logged once. */
   #startFailure: string | null = null;
   readonly #missing = new Set<GatewayFunction>();
+  readonly #stopped = new AbortController();
   #stopping: Promise<void> | null = null;
 
   private constructor(spec: GatewayModuleSpec, options: HostedModuleOptions, connect: Connect) {
@@ -100,6 +101,7 @@ export class HostedGatewayModule implements GatewayModule, GatewayHostListener {
       log,
       clock,
       connect,
+      signal: this.#stopped.signal,
     };
   }
 
@@ -411,6 +413,7 @@ export class HostedGatewayModule implements GatewayModule, GatewayHostListener {
     if (this.#check !== null) this.#clock.clear(this.#check);
     if (this.#restart !== null) this.#clock.clear(this.#restart);
     this.#loseWaiting();
+    this.#stopped.abort();
     const hosts = this.#hosts.splice(0);
     for (const host of hosts) for (const open of host.clear()) this.#lose(open, "it is stopped");
     await Promise.all([...hosts.map((host) => host.end()), ...this.#changing]);

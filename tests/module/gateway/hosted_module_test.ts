@@ -232,7 +232,10 @@ Deno.test("Calls that wait are bounded; a call that is too large disturbs no oth
   const first = said(module, "hold");
   const held = await hosts.held(1);
   // The window of the host, and all that may wait.
-  const others = Array.from({ length: WINDOW.calls - 1 + 10_000 }, () => module.call(aggregate("b")));
+  const others = Array.from(
+    { length: WINDOW.calls - 1 + 10_000 },
+    () => module.call(aggregate("b")),
+  );
   assert.equal(await said(module, "b"), `${why}10000 calls wait already`);
   held.answer();
   assert.equal(await first, "0 1");
@@ -330,15 +333,20 @@ Deno.test("Calls are counted by function and outcome", async () => {
   assert.equal(counted[1]?.maxMs, 8);
 });
 
-Deno.test("A host that is being started ends with its module", async () => {
-  const test = await near({ spareHosts: 0, idleHostMs: 1000 });
-  const { module, hosts } = test;
-  const slow = said(module, "hold");
-  await hosts.held(1);
-  await hosts.pass(75, 25);
-  await waitFor(module.stop(), "the module to stop");
-  assert.match(await slow, /it is stopped$/);
-  assert.equal(hosts.hosts.length, 2);
-  await Promise.all(hosts.hosts.map(({ ended }) => waitFor(ended, "the host to end")));
-  assert.equal(test.clock.timers, 0);
+Deno.test("A host that is being started ends with its module, whatever its library does", async () => {
+  for (const loads of [true, false]) {
+    const test = await near({ spareHosts: 0 });
+    const { module, hosts, clock } = test;
+    hosts.loads = loads;
+    const slow = said(module, "hold");
+    await hosts.held(1);
+    clock.pass(75);
+    if (!loads) await waitFor(() => hosts.hosts.length === 2, "the next host");
+    await waitFor(module.stop(), "the module to stop");
+    assert.match(await slow, /it is stopped$/);
+    assert.equal(hosts.hosts.length, 2);
+    await Promise.all(hosts.hosts.map(({ ended }) => waitFor(ended, "the host to end")));
+    assert.equal(clock.timers, 0);
+    assert.deepEqual(test.logged, []);
+  }
 });

@@ -3,6 +3,7 @@
 import { ModuleHostError } from "../../../src/module/errors.ts";
 import type { Connect, Connected } from "../../../src/module/gateway/gateway_host.ts";
 import type { GatewayCall, GatewayReturn } from "../../../src/module/gateway_call.ts";
+import type { GatewayLibrary } from "../../../src/module/host/gateway/gateway_library.ts";
 import { GatewayServer } from "../../../src/module/host/gateway/gateway_server.ts";
 import type { HostExit } from "../../../src/module/process/host_process.ts";
 import { VirtualClock } from "../../support/virtual_clock.ts";
@@ -29,16 +30,18 @@ export class NearHost {
   readonly #end: (exit: HostExit) => void;
   readonly #far: MemoryDuplex;
 
-  constructor(pid: number, far: MemoryDuplex, clock: VirtualClock) {
+  constructor(pid: number, far: MemoryDuplex, clock: VirtualClock, loads: boolean) {
     this.pid = pid;
     this.#far = far;
     const { promise, resolve } = Promise.withResolvers<HostExit>();
     this.ended = promise;
     this.#end = resolve;
-    const server = new GatewayServer(far, {
-      clock,
-      load: () => ({ getModuleNumber: () => 1000, call: (call) => this.#call(call) }),
-    });
+    const library: GatewayLibrary = {
+      getModuleNumber: () => 1000,
+      call: (call) => this.#call(call),
+    };
+    const load = () => loads ? library : new Promise<never>(() => {});
+    const server = new GatewayServer(far, { clock, load });
     server.start();
     void server.closed.then(() => this.#end({ code: 0, signal: null }));
   }
@@ -72,13 +75,15 @@ export class NearHosts {
   /** While it is not null, no host can be started. */
   failure: string | null = null;
   attempts = 0;
+  /** Whether the next hosts load their library; else that never ends. */
+  loads = true;
 
   /** What starts a host. */
   readonly connect: Connect = (): Promise<Connected> => {
     this.attempts++;
     if (this.failure !== null) return Promise.reject(new ModuleHostError(this.failure));
     const [near, far] = duplexPair();
-    const host = new NearHost(this.hosts.length + 1, far, this.clock);
+    const host = new NearHost(this.hosts.length + 1, far, this.clock, this.loads);
     this.hosts.push(host);
     const process = { pid: host.pid, exited: host.ended, kill: () => host.crash("SIGKILL") };
     return Promise.resolve({ process, connection: near });
