@@ -1,7 +1,7 @@
 // A module of a Module Gateway in host processes of its own. One host makes one call after the
 // other; when a call is slow, the others go on in the next host, which stands by.
 import { type Log, silentLog } from "../../log/mod.ts";
-import { type Clock, pauseMs, systemClock, type TimerHandle } from "../../time/mod.ts";
+import { type Clock, systemClock, type TimerHandle } from "../../time/mod.ts";
 import { ModuleHostError, ModuleLoadError } from "../errors.ts";
 import type {
   GatewayCall,
@@ -13,23 +13,13 @@ import { connectHost } from "../process/connect_host.ts";
 import type { HostExit } from "../process/host_process.ts";
 import { type CallCounter, GatewayStatistics } from "../statistics.ts";
 import { ReturnKind } from "../wire/gateway_frames.ts";
-import {
-  type Answer,
-  type Connect,
-  GatewayHost,
-  type GatewayHostListener,
-  type GatewayHostOptions,
-} from "./gateway_host.ts";
+import type { Answer, Connect, GatewayHost, GatewayHostListener } from "./gateway_host.ts";
+import { GatewayHosts } from "./gateway_hosts.ts";
 import type { GatewayModuleSpec, HostedModuleOptions, HostedModuleSnapshot } from "./model.ts";
 import { bytesOf, HOST_LOST, type OpenCall, outcomeIndexOf } from "./open_call.ts";
 import { SlowSpell } from "./slow_spell.ts";
+import { WaitingCalls } from "./waiting_calls.ts";
 
-/** Calls that wait for a host: far more than devices that are served at all. */
-const WAITING = { calls: 10_000, bytes: 64 * 1024 * 1024 } as const;
-/** How long to wait before a lost host is replaced. */
-const RESTART = { firstMs: 100, maxMs: 5000 } as const;
-/** A series of failures is over this long after the last one, in milliseconds. */
-const CALM_MS = 30_000;
 /** How often to look at hosts and spells while there are no calls, in milliseconds. */
 const IDLE_CHECK_MS = 1000;
 /** A check that is later than this means that this process was stopped, not busy; in ms. */
@@ -50,21 +40,12 @@ export class HostedGatewayModule implements GatewayModule, GatewayHostListener {
   readonly number: number;
   readonly #spec: GatewayModuleSpec;
   readonly #options: Required<HostedModuleOptions>;
-  readonly #hostOptions: GatewayHostOptions;
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #counters: Record<GatewayFunction, CallCounter>;
   readonly #spell: SlowSpell;
-  /** Hosts that are loaded; the first is used first, so that the others become idle. */
-  readonly #hosts: GatewayHost[] = [];
-  /** Hosts that are being started, or ended. */
-  readonly #changing = new Set<Promise<void>>();
-  #starting = 0;
-  #waiting: OpenCall[] = [];
-  #waitingBytes = 0;
-  #failures = 0;
-  #failedAt = 0;
-  #restart: TimerHandle | null = null;
+  readonly #hosts: GatewayHosts;
+  readonly #waiting = new WaitingCalls();
   #check: TimerHandle | null = null;
   /** Whether the next check is one for open calls. */
   #isWatching = false;
@@ -74,17 +55,14 @@ export class HostedGatewayModule implements GatewayModule, GatewayHostListener {
   #resumedAt = -Infinity;
   #lostHosts = 0;
   #lastLoss: string | null = null;
-  /** What was logged when a host could not be started: repeated failures are logged once. */
-  #startFailure: string | null = null;
   readonly #missing = new Set<GatewayFunction>();
-  readonly #stopped = new AbortController();
   #stopping: Promise<void> | null = null;
 
   private constructor(spec: GatewayModuleSpec, options: HostedModuleOptions, connect: Connect) {
     const { log = silentLog, clock = systemClock, onOutput = () => {} } = options;
     const statistics = options.statistics ?? new GatewayStatistics();
     const settings = { ...DEFAULTS, log, clock, onOutput, statistics, ...options };
-    const { startTimeoutMs, maxMemoryBytes } = settings;
+    const { startTimeoutMs, maxMemoryBytes, maxHosts, spareHosts, idleHostMs } = settings;
     this.number = spec.module;
     this.#spec = spec;
     this.#options = settings;
@@ -92,17 +70,14 @@ export class HostedGatewayModule implements GatewayModule, GatewayHostListener {
     this.#clock = clock;
     this.#counters = statistics.ofModule(spec.module);
     this.#spell = new SlowSpell(spec.module, settings.slowCallMs);
-    this.#hostOptions = {
-      spec,
-      listener: this,
-      startTimeoutMs,
-      maxMemoryBytes,
-      onOutput,
-      log,
-      clock,
-      connect,
-      signal: this.#stopped.signal,
-    };
+    this.#hosts = new GatewayHosts({
+      limits: { maxHosts, spareHosts, idleHostMs },
+      host: { spec, listener: this, connect, startTimeoutMs, maxMemoryBytes, onOutput, log, clock },
+      onReady: () => {
+        this.#dispatch();
+        if (this.#check === null) this.#arm();
+      },
+    });
   }
 
   /**
@@ -118,8 +93,7 @@ export class HostedGatewayModule implements GatewayModule, GatewayHostListener {
     connect: Connect = connectHost,
   ): Promise<HostedGatewayModule> {
     const module = new HostedGatewayModule(spec, options, connect);
-    module.#hosts.push(await GatewayHost.start(module.#hostOptions));
-    module.#adjust();
+    await module.#hosts.start();
     return module;
   }
 
@@ -131,11 +105,9 @@ export class HostedGatewayModule implements GatewayModule, GatewayHostListener {
       const queuedAt = this.#clock.now();
       const open = { call, bytes, counter, queuedAt, resolve, reject, isSuspect: false };
       if (this.#stopping) return this.#lose(open, "it is stopped");
-      if (this.#isFull(bytes)) {
-        return this.#lose(open, `${this.#waiting.length} calls wait already`);
+      if (!this.#waiting.add(open)) {
+        return this.#lose(open, `${this.#waiting.size} calls wait already`);
       }
-      this.#waiting.push(open);
-      this.#waitingBytes += bytes;
       this.#dispatch();
       if (!this.#isWatching) this.#arm();
     });
@@ -147,11 +119,11 @@ export class HostedGatewayModule implements GatewayModule, GatewayHostListener {
     return {
       module,
       libPath,
-      waitingCalls: this.#waiting.length,
+      waitingCalls: this.#waiting.size,
       isSlow: this.#spell.lasts,
       lostHosts: this.#lostHosts,
       lastLoss: this.#lastLoss,
-      hosts: this.#hosts.map(({ pid, state, openCalls, residentBytes }) => ({
+      hosts: this.#hosts.all.map(({ pid, state, openCalls, residentBytes }) => ({
         pid,
         state,
         openCalls,
@@ -178,7 +150,7 @@ export class HostedGatewayModule implements GatewayModule, GatewayHostListener {
       if (kind === ReturnKind.WITHOUT_DATA) this.#onMissing(name);
       open.resolve(returned);
     }
-    if (this.#waiting.length > 0) this.#dispatch();
+    if (this.#waiting.size > 0) this.#dispatch();
   }
 
   /** See {@linkcode GatewayHostListener}. */
@@ -188,10 +160,8 @@ export class HostedGatewayModule implements GatewayModule, GatewayHostListener {
 
   /** See {@linkcode GatewayHostListener}. */
   onExited(host: GatewayHost, reason: string, exit: HostExit): void {
-    const index = this.#hosts.indexOf(host);
     const open = host.clear();
-    if (index < 0) return;
-    this.#hosts.splice(index, 1);
+    if (!this.#hosts.lost(host)) return;
     this.#lostHosts++;
     this.#lastLoss = reason;
     const during = open[0] && !host.isHung ? ` during ${open[0].call.name}` : "";
@@ -200,13 +170,7 @@ export class HostedGatewayModule implements GatewayModule, GatewayHostListener {
       module,
     });
     this.#putBack(this.#withoutCulprit(host, open, reason, exit));
-    this.#onFailure();
-    this.#adjust();
-  }
-
-  #onFailure(): void {
-    this.#failures++;
-    this.#failedAt = this.#clock.now();
+    this.#hosts.adjust();
   }
 
   /** Rejects the call that ended a host, if it is known; the others may be made again. */
@@ -240,26 +204,19 @@ export class HostedGatewayModule implements GatewayModule, GatewayHostListener {
     this.#log.warning(text, { module: this.number });
   }
 
-  #isFull(bytes: number): boolean {
-    return this.#waiting.length >= WAITING.calls ||
-      this.#waiting.length > 0 && this.#waitingBytes + bytes > WAITING.bytes;
-  }
-
   /** These calls come before all others. */
   #putBack(calls: OpenCall[]): void {
-    for (const { bytes } of calls) this.#waitingBytes += bytes;
-    this.#waiting.unshift(...calls);
+    this.#waiting.putBack(calls);
     if (this.#stopping) this.#loseWaiting();
     else this.#dispatch();
   }
 
   #dispatch(): void {
-    for (let open = this.#waiting[0]; open !== undefined; open = this.#waiting[0]) {
+    for (let open = this.#waiting.first; open !== undefined; open = this.#waiting.first) {
       const next = open;
-      const host = this.#hosts.find((candidate) => candidate.accepts(next));
+      const host = this.#hosts.all.find((candidate) => candidate.accepts(next));
       if (host === undefined) return;
       this.#waiting.shift();
-      this.#waitingBytes -= open.bytes;
       if (!host.send(open)) this.#lose(open, `its data is too large: ${open.bytes} bytes`);
     }
   }
@@ -270,18 +227,15 @@ export class HostedGatewayModule implements GatewayModule, GatewayHostListener {
   }
 
   #loseWaiting(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    this.#waitingBytes = 0;
-    for (const open of waiting) this.#lose(open, "it is stopped");
+    for (const open of this.#waiting.take(() => true)) this.#lose(open, "it is stopped");
   }
 
   /** Waits for the next check: a short time while calls are open, or if there is anything to check. */
   #arm(): void {
-    this.#isWatching = this.#waiting.length > 0 ||
-      this.#hosts.some(({ openCalls }) => openCalls > 0);
+    this.#isWatching = this.#waiting.size > 0 ||
+      this.#hosts.all.some(({ openCalls }) => openCalls > 0);
     if (this.#isWatching) this.#checkAfter(Math.max(5, this.#options.slowCallMs / 2));
-    else if (this.#hosts.length > this.#wanted() || this.#spell.lasts) {
+    else if (this.#hosts.hasSurplus || this.#spell.lasts) {
       this.#checkAfter(IDLE_CHECK_MS);
     }
   }
@@ -305,10 +259,10 @@ export class HostedGatewayModule implements GatewayModule, GatewayHostListener {
       return this.#checkAfter(1);
     }
     this.#isSecondCheck = false;
-    for (const host of [...this.#hosts]) this.#judge(host, now);
+    for (const host of [...this.#hosts.all]) this.#judge(host, now);
     this.#loseOverdue(now);
-    this.#retire(now);
-    this.#adjust();
+    this.#hosts.retire(now);
+    this.#hosts.adjust();
     const over = this.#spell.check(now);
     if (over !== null) this.#log.info(over, { module: this.number });
     this.#arm();
@@ -332,91 +286,18 @@ export class HostedGatewayModule implements GatewayModule, GatewayHostListener {
   #loseOverdue(now: number): void {
     const { callTimeoutMs } = this.#options;
     const waitedMs = ({ queuedAt }: OpenCall) => now - Math.max(queuedAt, this.#resumedAt);
-    if (!this.#waiting.some((open) => waitedMs(open) > callTimeoutMs)) return;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const open of waiting) {
-      if (waitedMs(open) <= callTimeoutMs) {
-        this.#waiting.push(open);
-        continue;
-      }
-      this.#waitingBytes -= open.bytes;
+    for (const open of this.#waiting.take((one) => waitedMs(one) > callTimeoutMs)) {
       this.#lose(open, `no module host was free for ${callTimeoutMs} ms`);
     }
   }
 
-  /** Ends a host that nobody has needed for long. */
-  #retire(now: number): void {
-    if (this.#hosts.length <= this.#wanted()) return;
-    const index = this.#hosts.findLastIndex((host) =>
-      host.openCalls === 0 && now - host.idleSince > this.#options.idleHostMs
-    );
-    const [host] = index < 0 ? [] : this.#hosts.splice(index, 1);
-    if (host) this.#track(host.end());
-  }
-
-  /** How many hosts there should be: one that works, spare ones, and one for each that is slow. */
-  #wanted(): number {
-    const { maxHosts, spareHosts } = this.#options;
-    const busy = this.#hosts.filter(({ state }) => state !== "ready").length;
-    return Math.min(Math.max(1, maxHosts), 1 + spareHosts + busy);
-  }
-
-  /** Starts hosts that are missing: at once, or after a pause when the last one was lost. */
-  #adjust(): void {
-    if (this.#stopping || this.#restart !== null) return;
-    const missing = this.#wanted() - this.#hosts.length - this.#starting;
-    if (missing <= 0) return;
-    if (this.#clock.now() - this.#failedAt > CALM_MS) this.#failures = 0;
-    if (this.#failures === 0) {
-      for (let count = 0; count < missing; count++) this.#track(this.#startHost());
-      return;
-    }
-    const delayMs = pauseMs(this.#failures - 1, RESTART, Math.random());
-    this.#restart = this.#clock.set(() => {
-      this.#restart = null;
-      this.#track(this.#startHost());
-    }, delayMs);
-  }
-
-  async #startHost(): Promise<void> {
-    this.#starting++;
-    try {
-      const host = await GatewayHost.start(this.#hostOptions);
-      this.#starting--;
-      if (this.#stopping) return await host.end();
-      this.#hosts.push(host);
-      this.#startFailure = null;
-      this.#dispatch();
-      if (this.#check === null) this.#arm();
-    } catch (error) {
-      this.#starting--;
-      this.#onFailure();
-      const { message } = error as ModuleLoadError | ModuleHostError;
-      if (message !== this.#startFailure && !this.#stopping) {
-        this.#log.error(`Cannot replace a host of module ${this.number}: ${message}`, {
-          module: this.number,
-        });
-      }
-      this.#startFailure = message;
-    }
-    this.#adjust();
-  }
-
-  /** Is awaited by {@linkcode stop}. */
-  #track(change: Promise<void>): void {
-    const tracked = change.finally(() => this.#changing.delete(tracked));
-    this.#changing.add(tracked);
-  }
-
   async #stop(): Promise<void> {
     if (this.#check !== null) this.#clock.clear(this.#check);
-    if (this.#restart !== null) this.#clock.clear(this.#restart);
     this.#loseWaiting();
-    this.#stopped.abort();
-    const hosts = this.#hosts.splice(0);
-    for (const host of hosts) for (const open of host.clear()) this.#lose(open, "it is stopped");
-    await Promise.all([...hosts.map((host) => host.end()), ...this.#changing]);
+    for (const host of this.#hosts.all) {
+      for (const open of host.clear()) this.#lose(open, "it is stopped");
+    }
+    await this.#hosts.stop();
   }
 }
 
