@@ -1,7 +1,7 @@
 // Exports as a part of the program; nothing of them is loaded while there is no sink.
 import * as z from "zod";
 import type { ServerConfig, SinkConfig } from "../config/mod.ts";
-import type { Exporter, Sink } from "../export/mod.ts";
+import type { Exporter, ExporterSnapshot, Sink } from "../export/mod.ts";
 import type { Log } from "../log/mod.ts";
 import type { LogEvent, Position } from "../record/mod.ts";
 import type { StateDirectory } from "../state/mod.ts";
@@ -11,7 +11,7 @@ import type { RecorderPart } from "./recording.ts";
 
 /** The sinks. */
 export interface ExportPart extends Part {
-  readonly exporters: readonly Exporter[];
+  readonly snapshots: () => readonly ExporterSnapshot[];
 }
 
 const count = z.int().min(0);
@@ -47,7 +47,7 @@ export async function exportOf(
   const exporters: Exporter[] = [];
   return {
     name: "the exports",
-    exporters,
+    snapshots: () => exporters.map((exporter) => exporter.snapshot()),
     async start() {
       const kept = await directory.readOrSetAside(CURSORS_DOCUMENT);
       // A sink that comes back later goes on where it was.

@@ -78,6 +78,7 @@ export async function serve(given: ServeOptions, context: ProgramContext): Promi
     const running: Running = {};
     const telemetry = await telemetryOf(config, log, running);
     const webhook = await webhookOf(config, log, running, state);
+    if (telemetry !== undefined) telemetry.metrics.sinks = exports?.snapshots;
     if (telemetry !== undefined && webhook !== undefined) telemetry.metrics.health = webhook.watch;
     const parts = createParts({
       ...given,
@@ -236,14 +237,15 @@ async function shareOpenFiles(
 async function createOperators(
   { http }: ServerConfig,
   share: () => Promise<ConnectionShares>,
-  { state, telemetry, webhook, logging: { log } }: PartOptions,
+  { state, exports, telemetry, webhook, logging: { log } }: PartOptions,
 ): Promise<Operators | undefined> {
   if (http === undefined || state === undefined) return undefined;
   const { Operators } = await import("../http/mod.ts");
   const maxConnections = (await share()).http;
   const { metrics } = telemetry ?? {};
   const { watch } = webhook ?? {};
-  return new Operators({ config: http, log, maxConnections, metrics, watch, ...state });
+  const sinks = exports?.snapshots;
+  return new Operators({ config: http, log, maxConnections, metrics, watch, sinks, ...state });
 }
 
 function observedBy(

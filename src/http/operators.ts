@@ -1,5 +1,6 @@
 // The HTTP server as a whole: the history of the fleet, and the port.
 import type { HttpConfig } from "../config/mod.ts";
+import type { ExporterSnapshot } from "../export/mod.ts";
 import { isLoopback } from "../net/mod.ts";
 import {
   FleetWatch,
@@ -35,6 +36,8 @@ export interface OperatorsOptions {
   readonly metrics?: MetricSource | undefined;
   /** Observes all cars; loaded, started and stopped by whoever gives it. @default {one of its own} */
   readonly watch?: FleetWatch | undefined;
+  /** The sinks of events. @default {none} */
+  readonly sinks?: (() => readonly ExporterSnapshot[]) | undefined;
   /** Connections for which there are file descriptors. @default {Infinity} */
   readonly maxConnections?: number | undefined;
 }
@@ -88,6 +91,7 @@ export class Operators {
   async start(operated: Operated): Promise<void> {
     const { config, log, maxConnections, stateDirectory } = this.#options;
     const { pauses = new Pauses(undefined, log) } = this.#options;
+    const { sinks = () => [] } = this.#options;
     const { watch, metrics: { statistics, startedAt } } = this;
     const clock = this.#clock;
     const audit = this.#audit;
@@ -100,9 +104,11 @@ export class Operators {
       clock,
       startedAt,
       log,
+      sinks,
     };
     const events = new EventStream(source);
     this.metrics.health = watch;
+    this.metrics.sinks = sinks;
     const metrics = new Metrics(() => this.metrics.scrape(operated.fleet.snapshot()));
     const app = createApp({
       source,

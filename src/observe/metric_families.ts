@@ -35,6 +35,15 @@ export interface TelemetryFailures {
   readonly traces: number;
 }
 
+/** A sink of events, for metrics. */
+export interface WatchedSink {
+  readonly name: string;
+  readonly lag: { readonly records: number; readonly bytes: number; readonly seconds: number };
+  readonly delivered: { readonly records: number; readonly bytes: number };
+  /** Records that were deleted before they were delivered. */
+  readonly missed: number;
+}
+
 /** The data for one scrape. */
 export interface Scrape {
   readonly server: ServerSnapshot;
@@ -49,6 +58,7 @@ export interface Scrape {
   readonly webhook?: WebhookCounts;
   /** Absent when nothing is sent to a collector. */
   readonly telemetryFailures?: TelemetryFailures;
+  readonly sinks: readonly WatchedSink[];
   readonly lagMs: { readonly last: number; readonly max: number };
   readonly process: { readonly residentBytes: number; readonly startedAt: number };
 }
@@ -115,6 +125,17 @@ function perCarUnlessZero(...[name, type, help, value]: Parameters<typeof perCar
       for (const sample of samples(scrape)) if (sample.value !== 0) yield sample;
     },
   };
+}
+
+function perSink(
+  name: string,
+  type: "counter" | "gauge",
+  help: string,
+  value: (sink: WatchedSink) => number,
+): Family {
+  const samples = ({ sinks }: Scrape) =>
+    sinks.map((sink) => ({ labels: { sink: sink.name }, value: value(sink) }));
+  return { name, help, type, samples };
 }
 
 /** Nothing when nobody judges the health of cars. */
@@ -427,6 +448,42 @@ export const FAMILIES: readonly Family[] = [
         value,
       })),
   },
+  perSink(
+    "sink_lag_records",
+    "gauge",
+    "Records of the event log that wait for the sink",
+    ({ lag }) => lag.records,
+  ),
+  perSink(
+    "sink_lag_bytes",
+    "gauge",
+    "Bytes of the event log that wait for the sink",
+    ({ lag }) => lag.bytes,
+  ),
+  perSink(
+    "sink_lag_seconds",
+    "gauge",
+    "How long the oldest event has waited for the sink",
+    ({ lag }) => lag.seconds,
+  ),
+  perSink(
+    "sink_delivered_records_total",
+    "counter",
+    "Records of the event log that the sink has passed",
+    ({ delivered }) => delivered.records,
+  ),
+  perSink(
+    "sink_delivered_bytes_total",
+    "counter",
+    "Bytes of the event log that the sink has passed",
+    ({ delivered }) => delivered.bytes,
+  ),
+  perSink(
+    "sink_missed_records_total",
+    "counter",
+    "Records that were deleted or damaged before they were delivered",
+    ({ missed }) => missed,
+  ),
   one(
     "event_loop_lag_seconds",
     "gauge",

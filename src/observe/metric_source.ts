@@ -5,7 +5,13 @@ import type { ServerSnapshot } from "../server/mod.ts";
 import { type Clock, systemClock } from "../time/mod.ts";
 import { Buckets } from "./buckets.ts";
 import { LoopLag } from "./loop_lag.ts";
-import type { Scrape, TelemetryFailures, WatchedHealth, WebhookCounts } from "./metric_families.ts";
+import type {
+  Scrape,
+  TelemetryFailures,
+  WatchedHealth,
+  WatchedSink,
+  WebhookCounts,
+} from "./metric_families.ts";
 
 /** Upper bounds of response times, in seconds. */
 const RESPONSE_BOUNDS = [
@@ -37,6 +43,8 @@ export class MetricSource implements TurnSubscriber {
   webhook: { readonly counts: WebhookCounts } | undefined;
   /** What a collector has not taken, when anything is sent to one. */
   telemetryFailures: TelemetryFailures | undefined;
+  /** The sinks of events, when there are some. */
+  sinks: (() => readonly WatchedSink[]) | undefined;
   readonly #lag: LoopLag;
   /** Of all cars, in seconds. */
   readonly #responses = new Buckets(RESPONSE_BOUNDS);
@@ -86,6 +94,7 @@ export class MetricSource implements TurnSubscriber {
       ...(this.health && { watch: this.health }),
       ...(this.webhook && { webhook: this.webhook.counts }),
       ...(this.telemetryFailures && { telemetryFailures: this.telemetryFailures }),
+      sinks: this.sinks?.() ?? [],
       lagMs: this.lagMs,
       process: { residentBytes: Deno.memoryUsage().rss, startedAt: this.startedAt },
     };

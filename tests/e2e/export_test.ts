@@ -1,5 +1,6 @@
 // Exports as their users know them: what was answered arrives, over kills of the server and the sinks.
 import assert from "node:assert/strict";
+import type { ExporterSnapshot } from "../../src/export/mod.ts";
 import { mosquittoTest } from "../support/mosquitto.ts";
 import { TempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
@@ -33,6 +34,7 @@ mosquittoTest("what was answered is exported to files and a webhook, over a kill
     cars: { car_1: {} },
     more: {
       event_log: { directory: folder.file("events"), durability: "each" },
+      http: { port: 0 },
       state_dir: folder.file("state"),
       sinks: {
         archive: { kind: "file", directory: folder.file("archive"), batch_ms: 50 },
@@ -83,5 +85,17 @@ mosquittoTest("what was answered is exported to files and a webhook, over a kill
     const byId = new Map(ids.map((id, index) => [id, payloads[index]]));
     ids.forEach((id, index) => assert.equal(byId.get(id), payloads[index]));
   }
+  const url = await server.operatorsUrl();
+  const isCaughtUp = async () => {
+    const sinks = await (await fetch(`${url}/api/v1/sinks`)).json();
+    assert.deepEqual(sinks.map(({ name }: { name: string }) => name), ["archive", "hook"]);
+    return sinks.every(({ lag, missed, trouble }: ExporterSnapshot) =>
+      lag.records === 0 && missed === 0 && trouble === null
+    );
+  };
+  await waitFor(isCaughtUp, "sinks without a lag");
+  const metrics = await (await fetch(`${url}/metrics`)).text();
+  assert.match(metrics, /^external_server_sink_delivered_records_total\{sink="hook"\} [1-9]\d*$/m);
+  assert.match(metrics, /^external_server_sink_missed_records_total\{sink="archive"\} 0$/m);
   assert.equal((await server.stop()).code, 0, server.text);
 });

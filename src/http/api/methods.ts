@@ -2,6 +2,7 @@
 // docs/api.md derive from this list.
 import * as z from "zod";
 import type { Car } from "../../car/mod.ts";
+import type { ExporterSnapshot } from "../../export/mod.ts";
 import { quote } from "../../text/mod.ts";
 import { effectiveDocument } from "../../config/mod.ts";
 import { type Log, LOG_LEVELS, type LogLevel } from "../../log/mod.ts";
@@ -23,6 +24,7 @@ import {
   OpenRpc,
   OperatedCars,
   ReloadReport,
+  SinkView,
   TrackView,
 } from "./schemas.ts";
 import {
@@ -59,6 +61,7 @@ export interface MethodSource extends ViewSource {
   readonly pauses: Pauses;
   readonly audit: AuditList;
   readonly log: Log;
+  readonly sinks: () => readonly ExporterSnapshot[];
 }
 
 const define = defineFor<MethodSource>();
@@ -185,6 +188,14 @@ export const METHODS: readonly Method<MethodSource>[] = [
     run: async ({ id, name, note = "" }, { watch, clock }) =>
       await watch.acknowledge(id, { name, note, at: Math.floor(clock.now()) }) ??
         noSuchIncident(id),
+  }),
+  define({
+    name: "sink.list",
+    summary: "Where events are delivered to, and what waits for it",
+    scope: "read",
+    rest: { verb: "GET", path: "/api/v1/sinks" },
+    result: z.array(SinkView).readonly(),
+    run: (_, { sinks }) => sinks(),
   }),
   define({
     name: "config.reload",
