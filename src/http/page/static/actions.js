@@ -4,7 +4,7 @@
 import { Dialog } from "./dialog.js";
 import { make, say } from "./dom.js";
 import { counted, formatTime } from "./format.js";
-import { session } from "./session.js";
+import { operator } from "./operator.js";
 
 /** @typedef {import("../../api/schemas.ts").OperatedCars} OperatedCars */
 /** @typedef {import("../../api/schemas.ts").PauseView} PauseView */
@@ -66,7 +66,7 @@ export class Actions {
   /** Shows what is chosen now. */
   update() {
     const { length } = this.#cars();
-    this.element.hidden = !session.mayOperate;
+    this.element.hidden = !operator.mayOperate;
     say(this.#count, length === 0 ? "Select cars to act on them" : `${length} selected`);
     for (const button of this.#buttons) button.disabled = length === 0;
   }
@@ -99,7 +99,7 @@ export class Actions {
     this.#result.classList.remove("problem");
     try {
       const params = { cars, ...(reason === "" ? {} : { reason }) };
-      say(this.#result, resultText(action, await session.call(`fleet.${action}`, params)));
+      say(this.#result, resultText(action, await operator.call(`fleet.${action}`, params)));
     } catch (error) {
       this.#result.classList.add("problem");
       const why = error instanceof Error ? error.message : String(error);

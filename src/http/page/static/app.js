@@ -13,7 +13,7 @@ import { HistoryPage, wantedOf } from "./history_page.js";
 import { Announcer } from "./incidents.js";
 import { KeyForm } from "./key_form.js";
 import { MapPage } from "./map_page.js";
-import { session } from "./session.js";
+import { operator } from "./operator.js";
 import { WallPage } from "./wall_page.js";
 import { DEFAULT_SORT } from "./sorting.js";
 import { conditionOf, rankOf } from "./car_condition.js";
@@ -109,7 +109,7 @@ function onLink(state) {
   byId("link").dataset["link"] = state.kind;
   say(byId("link-text"), text[state.kind]);
   document.body.classList.toggle("stale", state.kind === "lost");
-  if (state.kind === "live") void session.refresh();
+  if (state.kind === "live") void operator.refresh();
   const lost = state.kind === "lost"
     ? `No connection to the server since ${formatTime(state.since, Date.now())}` +
       (state.why === "" ? ". " : `: ${state.why}. `) +
@@ -119,10 +119,10 @@ function onLink(state) {
   // What was known of the broker is old as well.
   if (state.kind === "lost") say(byId("broker"), "");
   if (state.kind === "refused") {
-    session.forget();
+    operator.forget();
     say(byId("broker"), "");
     const form = new KeyForm(state.problem, async (key) => {
-      const refused = await session.logIn(key);
+      const refused = await operator.logIn(key);
       if (refused === "") connection.start();
       return refused;
     });
@@ -241,14 +241,14 @@ globalThis.addEventListener("online", () => connection.retry());
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) connection.retry();
 });
-session.onChange = () => {
-  byId("log-out").hidden = !session.isOpen;
-  byId("log-out").title = session.isOpen ? `Logged in with the key ${session.name}` : "";
-  byId("audit").hidden = session.name === "";
+operator.onChange = () => {
+  byId("log-out").hidden = !operator.isOpen;
+  byId("log-out").title = operator.isOpen ? `Logged in with the key ${operator.name}` : "";
+  byId("audit").hidden = operator.name === "";
   view?.tick();
 };
 byId("log-out").addEventListener("click", async () => {
-  const refused = await session.logOut();
+  const refused = await operator.logOut();
   if (refused === "") connection.start();
   else say(byId("lost"), `Cannot log out: ${refused}.`);
 });
@@ -259,8 +259,8 @@ byId("skip").addEventListener("click", (event) => {
 });
 setInterval(() => {
   view?.tick();
-  session.tick();
+  operator.tick();
 }, TICK_MS);
 // What may be done is known before anything is shown, so that nothing moves later.
-await session.load();
+await operator.load();
 connection.start();

@@ -3,7 +3,7 @@
 // What operators have done.
 import { make, say } from "./dom.js";
 import { formatTime } from "./format.js";
-import { session } from "./session.js";
+import { operator } from "./operator.js";
 import { wayBack, WideTable } from "./view_parts.js";
 
 /** @typedef {import("../../access/audit.ts").AuditedAction} AuditedAction */
@@ -69,7 +69,7 @@ export class AuditPage {
     try {
       const car = this.#car === "" ? {} : { car: this.#car };
       /** @type {readonly AuditedAction[]} */
-      const actions = await session.call("audit.list", { limit: this.#limit, ...car });
+      const actions = await operator.call("audit.list", { limit: this.#limit, ...car });
       if (!this.#stopped) this.#show(actions);
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);

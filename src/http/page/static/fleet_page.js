@@ -9,7 +9,7 @@ import { IncidentList } from "./incidents.js";
 import { reorder } from "./order.js";
 import { Row } from "./row.js";
 import { Selection } from "./selection.js";
-import { session } from "./session.js";
+import { operator } from "./operator.js";
 import { Slices } from "./slices.js";
 import { COLUMNS, sorted } from "./sorting.js";
 import { Tiles } from "./tiles.js";
@@ -246,7 +246,7 @@ export class FleetPage {
       if (visible) shown++;
       if (row !== undefined && row.element.hidden === visible) row.element.hidden = !visible;
     }
-    this.#table.classList.toggle("selectable", session.mayOperate);
+    this.#table.classList.toggle("selectable", operator.mayOperate);
     this.#selection.update();
     this.#tiles.show(cars, now, this.#view.show);
     this.#incidents.show(this.#fleet.latest, now);

@@ -4,7 +4,7 @@
 import { make, say, setAttribute } from "./dom.js";
 import { formatTime } from "./format.js";
 import { HistoryChart } from "./history_chart.js";
-import { session } from "./session.js";
+import { operator } from "./operator.js";
 import { wayBack, WideTable } from "./view_parts.js";
 
 /** @typedef {import("../../../observe/mod.ts").ListedEvent} ListedEvent */
@@ -154,8 +154,8 @@ export class HistoryPage {
     const { car } = this.#wanted;
     try {
       const [history, events] = await Promise.all([
-        session.call("history.get", { span, ...(car === "" ? {} : { car }) }),
-        session.call("event.list", { ...this.#query(), limit: this.#limit }),
+        operator.call("history.get", { span, ...(car === "" ? {} : { car }) }),
+        operator.call("event.list", { ...this.#query(), limit: this.#limit }),
       ]);
       if (this.#stopped || asked !== this.#asked) return;
       this.#chart.draw(history, POINTS[span]);

@@ -6,7 +6,7 @@ import { Dialog } from "./dialog.js";
 import { keepChildren, make, makeIcon, say, setAttribute, setText } from "./dom.js";
 import { counted, formatTime } from "./format.js";
 import { carHash } from "./row.js";
-import { session } from "./session.js";
+import { operator } from "./operator.js";
 import { incidentText, isNews } from "./car_condition.js";
 
 /** @typedef {import("../../api/schemas.ts").IncidentView} IncidentView */
@@ -44,7 +44,7 @@ export class IncidentList {
 
   #line() {
     return new Line((incident) => {
-      const name = { name: "name", label: "Your name", value: session.name, maxlength: 100 };
+      const name = { name: "name", label: "Your name", value: operator.name, maxlength: 100 };
       this.#dialog.ask({
         title: "Acknowledge the incident?",
         texts: [make("p", {}, incident.text), make("p", { class: "muted" }, incident.advice)],
@@ -63,7 +63,7 @@ export class IncidentList {
    */
   async #acknowledge(id, { name, note }) {
     try {
-      await session.call("incident.acknowledge", { id, name, note });
+      await operator.call("incident.acknowledge", { id, name, note });
       say(this.#problem, "");
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
@@ -106,7 +106,7 @@ class Line {
    */
   show(incident, now) {
     this.#incident = incident;
-    const mayTake = session.mayOperate && incident.acknowledged === null;
+    const mayTake = operator.mayOperate && incident.acknowledged === null;
     if (this.#button.hidden === mayTake) this.#button.hidden = !mayTake;
     setText(this.#when, formatTime(incident.beganAt, now));
     keepChildren(this.#cars, carsOf(incident), ({ word }) => word, ({ car, word }) => {

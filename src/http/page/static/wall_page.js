@@ -13,7 +13,10 @@ import { DEFAULT_SORT, sorted } from "./sorting.js";
 /** @typedef {import("./fleet.js").Changes} Changes */
 
 /** How large the type is, the largest first, and for how many cars at most it is tried. */
-const SIZES = /** @type {const} */ ([["few", 12], ["some", 60], ["many", 240], ["most", Infinity]]);
+const SIZES = /** @type {const} */ ([["few", 12], ["some", 60], ["many", 240], ["more", 240], [
+  "most",
+  Infinity,
+]]);
 /** No screen shows more cars legibly; the others are counted. */
 const MOST = 240;
 /** Width and height that a car takes at least, in the unit of its type. */

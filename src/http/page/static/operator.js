@@ -13,7 +13,7 @@ const FRESH_MS = 5000;
 /** A screen that is on for months stays logged in. */
 const RENEW_MS = 12 * 3_600_000;
 
-class Session {
+class Operator {
   /** @type {LogInView | null} */
   #view = null;
   #renewedAt = 0;
@@ -134,4 +134,4 @@ class Session {
   }
 }
 
-export const session = new Session();
+export const operator = new Operator();
