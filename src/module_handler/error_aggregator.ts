@@ -11,9 +11,15 @@ export interface ErrorLimits {
   readonly maxStatuses: number;
   /** The same, in bytes. */
   readonly maxBytes: number;
+  /** A larger error message is not taken, in bytes: servers discard messages that are too large. */
+  readonly maxMessageBytes: number;
 }
 
-export const ERROR_LIMITS: ErrorLimits = { maxStatuses: 100, maxBytes: 4 * 1024 * 1024 };
+export const ERROR_LIMITS: ErrorLimits = {
+  maxStatuses: 100,
+  maxBytes: 4 * 1024 * 1024,
+  maxMessageBytes: 256 * 1024,
+};
 
 /** The errors of one device. */
 export interface ErrorState {
@@ -82,8 +88,15 @@ function transition(
       if (state.call !== input.id) return state;
       const { device } = state;
       const message = dataOf(input.outcome);
+      const name = "aggregate_error";
       if (message === null) {
-        effects.push(noteFailure(device, "aggregate_error", input.outcome));
+        effects.push(noteFailure(device, name, input.outcome));
+        return { ...state, call: null };
+      }
+      if (message.length > limits.maxMessageBytes) {
+        const detail = `${name}() returned ${message.length} bytes: ` +
+          `at most ${limits.maxMessageBytes} are taken`;
+        effects.push({ type: "call_failed", device, name, detail });
         return { ...state, call: null };
       }
       effects.push({ type: "error_message", device, message });

@@ -81,9 +81,21 @@ Deno.test("[ERROR-AGGREGATE] once the cloud has it, the next message begins anew
   assert.deepEqual(errors.answer(), ["b"]);
 });
 
+Deno.test("[ERROR-AGGREGATE] a message that is too large for servers is not taken", () => {
+  const errors = new CoreErrors();
+  errors.settings = { ...ERROR_LIMITS, maxMessageBytes: 4 };
+  errors.add("a");
+  assert.deepEqual(errors.answer(), ["a"]);
+  errors.add("bb");
+  assert.deepEqual(errors.answer(), ["aggregate_error() returned 5 bytes: at most 4 are taken"]);
+  assert.deepEqual(errors.state.message, bytes("a"));
+  errors.add("c");
+  assert.deepEqual(errors.answer(), ["a, c"]);
+});
+
 Deno.test("what waits to be folded is bounded, and the oldest makes room", () => {
   const errors = new CoreErrors();
-  errors.settings = { maxStatuses: 2, maxBytes: 5 };
+  errors.settings = { ...ERROR_LIMITS, maxStatuses: 2, maxBytes: 5 };
   errors.add("a");
   assert.deepEqual([errors.add("b"), errors.add("c")].flat(), []);
   assert.deepEqual(errors.add("d"), ["dropped error"]);

@@ -181,7 +181,7 @@ Deno.test("aggregators never lose the newest status, and no answer waits for the
 });
 
 Deno.test("errors of a device go on after decode(encode()) as they would have", () => {
-  const limits = { maxStatuses: 3, maxBytes: 40 };
+  const limits = { maxStatuses: 3, maxBytes: 40, maxMessageBytes: 100 };
   fc.assert(fc.property(
     fc.array(
       fc.oneof(
