@@ -43,7 +43,7 @@ export async function runDemo(options: DemoOptions, context: ProgramContext): Pr
     ? await nativeScene(options.gateway, output, scope)
     : chainScene();
   if (scene === undefined) return 1;
-  const logging = startLogging({
+  const logging = await startLogging({
     console: { use: true, level: "WARNING", format: "text" },
     file: { use: false, level: "INFO", format: "text", directory: "", maxBytes: 0, keep: 0 },
   });

@@ -9,13 +9,12 @@ import {
   type ServerConfig,
 } from "../config/mod.ts";
 import { type LoadPlan, planLibraries } from "../doctor/loader/mod.ts";
-import { type ConnectionShares, refusedLibraries, shareFiles } from "../doctor/mod.ts";
+import type { ConnectionShares } from "../doctor/mod.ts";
 import type { Operators } from "../http/mod.ts";
 import type { EmbeddedBroker } from "../broker/mod.ts";
 import type { Log, Logging } from "../log/mod.ts";
-import { type EarlyHost, loadErrorLines } from "../module/mod.ts";
+import { type EarlyHost, loadErrorLines, type ModuleLoadError } from "../module/mod.ts";
 import { ChangeRefusedError, Reloader, type Server, ServerStartError } from "../server/mod.ts";
-import { StateError } from "../state/mod.ts";
 import { versionText } from "../version.ts";
 import {
   assembleServer,
@@ -94,7 +93,7 @@ export async function serve(given: ServeOptions, context: ProgramContext): Promi
     if (notify !== undefined) parts.push(servicePart(notify));
     return await runUntilStopped(parts, { stop: context.stop, log }) ? 0 : 1;
   } catch (error) {
-    for (const problem of startProblems(error)) {
+    for (const problem of await startProblems(error)) {
       log.critical(problem);
       // The reason for a failed start must be on the console, even if the log is not.
       if (!loaded.config.logging.console.use) printError(problem, context.output);
@@ -146,7 +145,7 @@ function createParts(all: PartOptions): Part[] {
         operators = await createOperators(config, share, all);
         const metrics = operators?.metrics ?? telemetry?.metrics;
         if (metrics !== undefined) metrics.webhook = webhook?.webhook;
-        const refused = refusedLibraries(config, await all.plans);
+        const refused = await refusedLibraries(config, await all.plans);
         if (refused.length > 0) throw new ServerStartError(refused);
         await operators?.load();
         server = await assembleServer({
@@ -217,9 +216,19 @@ async function reloadConfig(
 ): Promise<LoadedConfig> {
   const loaded = await loadConfig(source, overrides);
   const plans = await planLibraries(loaded.config, running);
-  const refused = refusedLibraries(loaded.config, plans);
+  const refused = await refusedLibraries(loaded.config, plans);
   if (refused.length === 0) return loaded;
   throw new ChangeRefusedError(loadErrorLines(refused));
+}
+
+/** The libraries that the loader refuses; without any, not even doctor is loaded. */
+async function refusedLibraries(
+  config: ServerConfig,
+  plans: ReadonlyMap<string, LoadPlan>,
+): Promise<ModuleLoadError[]> {
+  if ([...plans.values()].every(({ problems }) => problems.length === 0)) return [];
+  const { refusedLibraries } = await import("../doctor/mod.ts");
+  return refusedLibraries(config, plans);
 }
 
 /** Warns when the limit of open files is too low. */
@@ -228,6 +237,7 @@ async function shareOpenFiles(
   embeddedBroker: boolean,
   log: Log,
 ): Promise<ConnectionShares> {
+  const { shareFiles } = await import("../doctor/mod.ts");
   const shares = await shareFiles(config, embeddedBroker);
   if (shares.warning !== undefined) log.warning(shares.warning);
   return shares;
@@ -267,14 +277,15 @@ function servedBy(config: ServerConfig, port: number): ServerConfig {
 }
 
 /** Why the program cannot start, one line per reason; unexpected errors come with their stack. */
-function startProblems(error: unknown): readonly string[] {
+async function startProblems(error: unknown): Promise<readonly string[]> {
   if (error instanceof ServerStartError) return error.problems;
   if (!(error instanceof Error)) return [String(error)];
-  return [isExpected(error) ? error.message : error.stack ?? error.message];
+  return [await isExpected(error) ? error.message : error.stack ?? error.message];
 }
 
 /** Errors whose message is sufficient without a stack. */
-function isExpected(error: Error): boolean {
+async function isExpected(error: Error): Promise<boolean> {
+  const { StateError } = await import("../state/mod.ts");
   return error instanceof StateError || error instanceof TlsFileError ||
     error instanceof ListenError ||
     error instanceof HttpListenError;

@@ -41,7 +41,7 @@ export async function runService<L extends Loaded>(
 ): Promise<number> {
   const { output } = context;
   const loaded = await load(service, output);
-  const logging = loaded && openLog(loaded.config, output);
+  const logging = loaded && await openLog(loaded.config, output);
   if (loaded === undefined || logging === undefined) return 1;
   const { log } = logging;
   const onDefect = context.onDefect;
@@ -87,9 +87,12 @@ async function load<L extends Loaded>(
   }
 }
 
-function openLog({ logging }: Loaded["config"], output: Output): Logging | undefined {
+async function openLog(
+  { logging }: Loaded["config"],
+  output: Output,
+): Promise<Logging | undefined> {
   try {
-    return startLogging(logging);
+    return await startLogging(logging);
   } catch (error) {
     if (!(error instanceof LogDirectoryError)) throw error;
     printError(error.message, output);

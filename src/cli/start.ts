@@ -28,7 +28,7 @@ export async function startCommand(
   const { output } = context;
   const source = configSource(options.config);
   const loaded = await load(source, options, output);
-  const logging = loaded && openLog(loaded.config, output);
+  const logging = loaded && await openLog(loaded.config, output);
   if (loaded === undefined || logging === undefined) return 1;
   const { config } = loaded;
   // Before there is a process that would inherit its variable.
@@ -67,9 +67,9 @@ async function load(
   }
 }
 
-function openLog({ logging }: ServerConfig, output: Output): Logging | undefined {
+async function openLog({ logging }: ServerConfig, output: Output): Promise<Logging | undefined> {
   try {
-    return startLogging(logging);
+    return await startLogging(logging);
   } catch (error) {
     if (!(error instanceof LogDirectoryError)) throw error;
     printError(error.message, output);

@@ -9,7 +9,8 @@ import { LOG_LEVELS, type LogLevel } from "./settings.ts";
 import type { Log, LogContext, LogMessage } from "./log.ts";
 import { andSuppressed, Once } from "./once.ts";
 import { LineQueue } from "./queue.ts";
-import { ConsoleSink, FileSink, type LineSink, type WriteBytes } from "./sinks.ts";
+import type { FileSink } from "./file_sink.ts";
+import { ConsoleSink, type LineSink, type WriteBytes } from "./sinks.ts";
 
 /** Name of the current log file in its directory; old ones add `.1`, `.2` and so on. */
 export const LOG_FILE_NAME = "external_server.log";
@@ -69,8 +70,12 @@ interface Target {
  *
  * @throws {LogDirectoryError} when the directory cannot be created, or its file cannot be written.
  */
-export function startLogging(config: LoggingConfig, options: LoggingOptions = {}): Logging {
-  return new SinkLogging(config, options);
+export async function startLogging(
+  config: LoggingConfig,
+  options: LoggingOptions = {},
+): Promise<Logging> {
+  const files = config.file.use ? await import("./file_sink.ts") : undefined;
+  return new SinkLogging(config, options, files?.FileSink);
 }
 
 class SinkLogging implements Logging {
@@ -84,11 +89,15 @@ class SinkLogging implements Logging {
   readonly #troubles: Once;
   #stopping: Promise<void> | undefined;
 
-  constructor(config: LoggingConfig, options: LoggingOptions) {
+  constructor(
+    config: LoggingConfig,
+    options: LoggingOptions,
+    Files: typeof FileSink | undefined,
+  ) {
     this.#date = options.date ?? wallTime;
     this.#clock = options.clock ?? systemClock;
     this.#troubles = new Once({ clock: this.#clock });
-    if (config.file.use) this.#addFile(config.file);
+    if (Files !== undefined) this.#addFile(config.file, Files);
     if (config.console.use) {
       const write = options.writeConsole ?? ((bytes) => Deno.stderr.write(bytes));
       this.#add(
@@ -136,7 +145,7 @@ class SinkLogging implements Logging {
     await within(Promise.allSettled(work), FLUSH_TIMEOUT_MS, this.#clock);
   }
 
-  #addFile(file: LoggingConfig["file"]): void {
+  #addFile(file: LoggingConfig["file"], Files: typeof FileSink): void {
     const { directory, maxBytes, keep, name = LOG_FILE_NAME } = file;
     const path = join(directory, name);
     // Small files are rotated in time only if chunks are even smaller.
@@ -151,7 +160,7 @@ class SinkLogging implements Logging {
         "file",
         file,
         chunkChars,
-        (onTaken) => new FileSink({ path, maxBytes, keep, onTaken, onTrouble }),
+        (onTaken) => new Files({ path, maxBytes, keep, onTaken, onTrouble }),
       );
     } catch (cause) {
       throw new LogDirectoryError(directory, { cause });

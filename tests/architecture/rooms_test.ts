@@ -138,16 +138,18 @@ Deno.test("start loads nothing that only other commands or keys need: it would s
   const others = [
     "app/demo",
     "broker",
+    "doctor",
     "export",
     "gateway",
     "http",
     "observe",
     "record",
     "simulator",
+    "state",
     "telemetry",
     "webhook",
   ];
-  const packages = /^(aedes|hono|prom-client|.*opentelemetry.*)/;
+  const packages = /^(aedes|hono|@logtape|prom-client|.*opentelemetry.*)/;
   const needless = [...rooms].filter((name) => others.includes(name) || packages.test(name));
   assert.deepEqual(needless, []);
 });

@@ -48,7 +48,7 @@ async function namesIn(folder: TempFolder): Promise<string[]> {
 Deno.test("startLogging() writes the line that pipelines parse to the file, to the byte [LOG-LINE] [LOG-FILE]", async () => {
   await using folder = await TempFolder.make();
   const directory = folder.file("made/for/it");
-  const logging = startLogging(configOf({ directory }), { date });
+  const logging = await startLogging(configOf({ directory }), { date });
   logging.log.forCar("car_a").info("message");
   await logging.stop();
   assert.equal(
@@ -60,7 +60,7 @@ Deno.test("startLogging() writes the line that pipelines parse to the file, to t
 Deno.test("startLogging() gives each sink its own level and format", async () => {
   await using folder = await TempFolder.make();
   const memory = memoryConsole();
-  const logging = startLogging(
+  const logging = await startLogging(
     configOf({ directory: folder.path, level: "INFO" }, {
       use: true,
       level: "ERROR",
@@ -87,7 +87,7 @@ Deno.test("startLogging() gives each sink its own level and format", async () =>
 
 Deno.test("debug() never builds the text of a level that is off", async () => {
   await using folder = await TempFolder.make();
-  const logging = startLogging(configOf({ directory: folder.path, level: "INFO" }));
+  const logging = await startLogging(configOf({ directory: folder.path, level: "INFO" }));
   const car = logging.log.forCar("car_a");
   let built = 0;
   const message = () => `built ${++built}`;
@@ -106,7 +106,7 @@ Deno.test("debug() never builds the text of a level that is off", async () => {
 Deno.test("info() builds its text once for two sinks", async () => {
   await using folder = await TempFolder.make();
   const memory = memoryConsole();
-  const logging = startLogging(configOf({ directory: folder.path }, { use: true }), {
+  const logging = await startLogging(configOf({ directory: folder.path }, { use: true }), {
     writeConsole: memory.write,
   });
   let built = 0;
@@ -116,8 +116,8 @@ Deno.test("info() builds its text once for two sinks", async () => {
   assert.match(memory.text(), /built 1\n$/);
 });
 
-Deno.test("isEnabled() is false for every level when no sink is in use", () => {
-  const logging = startLogging(configOf({ use: false }));
+Deno.test("isEnabled() is false for every level when no sink is in use", async () => {
+  const logging = await startLogging(configOf({ use: false }));
   assert.equal(logging.log.isEnabled("CRITICAL"), false);
   logging.setLevel("DEBUG");
   assert.equal(logging.log.isEnabled("CRITICAL"), false);
@@ -125,7 +125,7 @@ Deno.test("isEnabled() is false for every level when no sink is in use", () => {
 
 Deno.test("setLevel() changes one car, all cars, and goes back, while running", async () => {
   const memory = memoryConsole();
-  const logging = startLogging(configOf({ use: false }, { use: true, level: "WARNING" }), {
+  const logging = await startLogging(configOf({ use: false }, { use: true, level: "WARNING" }), {
     writeConsole: memory.write,
   });
   const a = logging.log.forCar("car_a");
@@ -155,7 +155,7 @@ Deno.test("configureLevels() changes each sink separately, and yields to setLeve
   const memory = memoryConsole();
   const config = (file: "DEBUG" | "INFO", console: "INFO" | "ERROR") =>
     configOf({ directory: folder.path, level: file }, { use: true, level: console });
-  const logging = startLogging(config("INFO", "ERROR"), { writeConsole: memory.write });
+  const logging = await startLogging(config("INFO", "ERROR"), { writeConsole: memory.write });
   const car = logging.log.forCar("car_a");
   car.debug("neither takes this");
   logging.configureLevels(config("DEBUG", "INFO"));
@@ -180,8 +180,8 @@ Deno.test("configureLevels() changes each sink separately, and yields to setLeve
 Deno.test("startLogging() keeps the lines of two loggers in one process apart", async () => {
   await using one = await TempFolder.make();
   await using two = await TempFolder.make();
-  const first = startLogging(configOf({ directory: one.path }), { date });
-  const second = startLogging(configOf({ directory: two.path, level: "ERROR" }), { date });
+  const first = await startLogging(configOf({ directory: one.path }), { date });
+  const second = await startLogging(configOf({ directory: two.path, level: "ERROR" }), { date });
   second.log.error("second");
   first.log.debug("first");
   await second.stop();
@@ -195,7 +195,7 @@ Deno.test("startLogging() keeps the lines of two loggers in one process apart", 
 
 Deno.test("error() is in the file at once, info() after a while, without a stop", async () => {
   await using folder = await TempFolder.make();
-  const logging = startLogging(configOf({ directory: folder.path }));
+  const logging = await startLogging(configOf({ directory: folder.path }));
   const holds = (text: string) => async () =>
     (await Deno.readTextFile(folder.file(LOG_FILE_NAME))).includes(text);
   logging.log.info("first");
@@ -216,7 +216,7 @@ async function writeMany(logging: Logging, count: number): Promise<void> {
 
 Deno.test("startLogging() rotates at maxBytes and keeps the given number of old files", async () => {
   await using folder = await TempFolder.make();
-  const logging = startLogging(configOf({ directory: folder.path, maxBytes: 1000, keep: 2 }));
+  const logging = await startLogging(configOf({ directory: folder.path, maxBytes: 1000, keep: 2 }));
   await writeMany(logging, 200);
   assert.deepEqual(
     await namesIn(folder),
@@ -240,7 +240,7 @@ Deno.test("startLogging() rotates at maxBytes and keeps the given number of old 
 
 Deno.test("startLogging() with 0 kept starts the file over and keeps none", async () => {
   await using folder = await TempFolder.make();
-  const logging = startLogging(configOf({ directory: folder.path, maxBytes: 1000, keep: 0 }));
+  const logging = await startLogging(configOf({ directory: folder.path, maxBytes: 1000, keep: 0 }));
   await writeMany(logging, 200);
   assert.deepEqual(await namesIn(folder), [LOG_FILE_NAME]);
   const text = await Deno.readTextFile(folder.file(LOG_FILE_NAME));
@@ -252,7 +252,10 @@ Deno.test("startLogging() with 0 kept starts the file over and keeps none", asyn
 Deno.test("startLogging() with maxBytes 0 never rotates, and goes on where it ended", async () => {
   await using folder = await TempFolder.make();
   for (let run = 0; run < 2; run++) {
-    await writeMany(startLogging(configOf({ directory: folder.path, maxBytes: 0, keep: 0 })), 100);
+    await writeMany(
+      await startLogging(configOf({ directory: folder.path, maxBytes: 0, keep: 0 })),
+      100,
+    );
   }
   assert.deepEqual(await namesIn(folder), [LOG_FILE_NAME]);
   const text = await Deno.readTextFile(folder.file(LOG_FILE_NAME));
@@ -261,7 +264,7 @@ Deno.test("startLogging() with maxBytes 0 never rotates, and goes on where it en
 
 Deno.test("startLogging() loses nothing in a burst larger than what it writes at once", async () => {
   await using folder = await TempFolder.make();
-  const logging = startLogging(configOf({ directory: folder.path, maxBytes: 10e6 }));
+  const logging = await startLogging(configOf({ directory: folder.path, maxBytes: 10e6 }));
   for (let i = 0; i < 5000; i++) logging.log.info(`line ${i}`);
   await logging.stop();
   const lines = (await Deno.readTextFile(folder.file(LOG_FILE_NAME))).trimEnd().split("\n");
@@ -272,7 +275,7 @@ Deno.test("startLogging() loses nothing in a burst larger than what it writes at
 Deno.test("startLogging() continues in a new file when its file was moved away", async () => {
   await using folder = await TempFolder.make();
   const memory = memoryConsole();
-  const logging = startLogging(configOf({ directory: folder.path }, { use: true }), {
+  const logging = await startLogging(configOf({ directory: folder.path }, { use: true }), {
     writeConsole: memory.write,
   });
   logging.log.info("before");
@@ -290,7 +293,7 @@ Deno.test("startLogging() survives a directory that vanishes, and reports it", a
   await using folder = await TempFolder.make();
   const directory = folder.file("log");
   const memory = memoryConsole();
-  const logging = startLogging(configOf({ directory }, { use: true }), {
+  const logging = await startLogging(configOf({ directory }, { use: true }), {
     writeConsole: memory.write,
   });
   logging.log.info("before");
@@ -311,8 +314,8 @@ Deno.test("startLogging() names a directory it cannot write to", async () => {
   await using folder = await TempFolder.make();
   const file = await folder.write("file", "");
   for (const directory of [`${file}/below`, "/proc/none"]) {
-    assert.throws(
-      () => startLogging(configOf({ directory })),
+    await assert.rejects(
+      startLogging(configOf({ directory })),
       (error: Error) =>
         error instanceof LogDirectoryError && error.message.includes(`"${directory}"`),
     );
@@ -323,10 +326,10 @@ Deno.test("startLogging() refuses a pipe in place of its file: opening it would 
   await using folder = await TempFolder.make();
   const config = configOf({ directory: folder.path }, { use: true });
   await folder.pipe(LOG_FILE_NAME);
-  assert.throws(() => startLogging(config), LogDirectoryError);
+  await assert.rejects(startLogging(config), LogDirectoryError);
   await Deno.remove(folder.file(LOG_FILE_NAME));
   const memory = memoryConsole();
-  const logging = startLogging(config, { writeConsole: memory.write });
+  const logging = await startLogging(config, { writeConsole: memory.write });
   logging.log.info("before");
   await logging.flush();
   await Deno.remove(folder.file(LOG_FILE_NAME));
@@ -341,7 +344,7 @@ Deno.test("startLogging() refuses a pipe in place of its file: opening it would 
 });
 
 Deno.test("stop() does not wait for a console that nobody reads", async () => {
-  const logging = startLogging(configOf({ use: false }, { use: true }), {
+  const logging = await startLogging(configOf({ use: false }, { use: true }), {
     writeConsole: () => new Promise<number>(() => {}),
     // Time that has passed as soon as anyone waits for it.
     clock: {
@@ -355,7 +358,7 @@ Deno.test("stop() does not wait for a console that nobody reads", async () => {
 });
 
 Deno.test("info() carries on when the console is gone", async () => {
-  const logging = startLogging(configOf({ use: false }, { use: true }), {
+  const logging = await startLogging(configOf({ use: false }, { use: true }), {
     writeConsole: () => Promise.reject(new Deno.errors.BrokenPipe("gone")),
   });
   logging.log.error("lost");
