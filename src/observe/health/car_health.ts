@@ -6,7 +6,6 @@ import {
   type CauseCode,
   type HealthState,
   isSessionLoss,
-  severityOf,
   type Thresholds,
   type Trouble,
   type Unserved,
@@ -14,6 +13,7 @@ import {
 import type { HostCrash } from "./host_crash.ts";
 import type { KeptTrouble } from "./kept_incidents.ts";
 import { Share } from "./share.ts";
+import { Troubles } from "./troubles.ts";
 
 /** A backlog that does not even wait so long is traffic, in milliseconds. */
 const BACKLOG_AGE_MS = 1000;
@@ -31,8 +31,7 @@ export class CarHealth {
   /** Forwarded statuses by module. */
   readonly statuses = new Map<number, Share>();
   readonly commands = new Share();
-  /** By code, and module where there may be several. */
-  readonly #troubles = new Map<string, Trouble>();
+  readonly #troubles = new Troubles();
   #session: Session | null = null;
   #state: HealthState = "down";
   #since: number;
@@ -45,8 +44,8 @@ export class CarHealth {
   /** @param now when the car began, without broker and modules */
   constructor(now: number) {
     this.#since = this.#rotatedAt = now;
-    this.#begin("broker_away", now, { planned: true });
-    this.#begin("modules_away", now, { planned: true });
+    this.#troubles.begin("broker_away", now, { planned: true });
+    this.#troubles.begin("modules_away", now, { planned: true });
   }
 
   get state(): HealthState {
@@ -59,12 +58,12 @@ export class CarHealth {
 
   /** Whether there is nothing to tell. */
   get isWell(): boolean {
-    return this.#troubles.size === 0;
+    return this.#troubles.isEmpty;
   }
 
   /** Those that are over were not told yet. */
   get troubles(): Iterable<Trouble> {
-    return this.#troubles.values();
+    return this.#troubles;
   }
 
   /** The longest response in the window, or the age of what still waits, in milliseconds. */
@@ -101,7 +100,7 @@ export class CarHealth {
   ended({ reason, detail, waitedMs }: Failure, at: number): void {
     if (!isSessionLoss(reason)) return;
     const waited = waitedMs > 0 ? ` (${Number((waitedMs / 1000).toFixed(1))} s)` : "";
-    this.#begin(reason, at, { detail: detail + waited, unserved: this.unserved });
+    this.#troubles.begin(reason, at, { detail: detail + waited, unserved: this.unserved });
   }
 
   /**
@@ -119,10 +118,12 @@ export class CarHealth {
         if (input.call.startsWith("forward_")) this.#shareOf(input.device.module).refuse();
         break;
       case "broker_leaving":
-        this.#begin("broker_away", at, { planned: true, detail: input.detail });
+        this.#troubles.begin("broker_away", at, { planned: true, detail: input.detail });
         break;
       case "broker_lost":
-        if (!this.#isOpen("broker_away")) this.#begin("broker_away", at, { detail: input.detail });
+        if (!this.#troubles.isOpen("broker_away")) {
+          this.#troubles.begin("broker_away", at, { detail: input.detail });
+        }
     }
     const known = this.#session;
     this.#session = after;
@@ -145,12 +146,10 @@ export class CarHealth {
     const held = this.#session.base.commands.held;
     let changed = false;
     const judge = (code: CauseCode, isSo: boolean, module: number | null = null) => {
-      const key = keyOf(code, module);
-      const is = this.#isOpen(key);
-      if (isSo === is) return;
+      if (isSo === this.#troubles.isOpen(code, module)) return;
       changed = true;
-      if (isSo) this.#begin(code, now, { module });
-      else this.#end(key, now);
+      if (isSo) this.#troubles.begin(code, now, { module });
+      else this.#troubles.end(code, now, module);
     };
     for (const [module, share] of this.statuses) {
       judge("module_refuses_statuses", share.isHigh(thresholds.refusedPercent), module);
@@ -168,18 +167,9 @@ export class CarHealth {
 
   /** Waits no longer for a gateway that was lost and says nothing, while it could be heard. */
   #giveUp(now: number, { switchedOffMs }: Thresholds): boolean {
-    if (switchedOffMs === 0 || this.#session === null || this.#session.kind === "offline") {
-      return false;
-    }
-    let changed = false;
-    for (const trouble of this.#troubles.values()) {
-      if (trouble.endedAt !== null || severityOf(trouble.code) !== "waiting") continue;
-      if (now - Math.max(trouble.since, this.lastMessageAt ?? 0) < switchedOffMs) continue;
-      trouble.endedAt = now;
-      trouble.switchedOff = true;
-      changed = true;
-    }
-    return changed;
+    const isDeaf = this.#session === null || this.#session.kind === "offline";
+    if (switchedOffMs === 0 || isDeaf) return false;
+    return this.#troubles.giveUp(now, this.lastMessageAt ?? 0, switchedOffMs);
   }
 
   /** The module that a cause is about. */
@@ -198,47 +188,33 @@ export class CarHealth {
     }
   }
 
-  /** What survives a restart; what modules do is judged anew. */
+  /** See {@linkcode Troubles.keep}. */
   keep(): KeptTrouble[] {
-    return [...this.#troubles.values()]
-      .filter(({ code, endedAt, planned }) => endedAt === null && !planned && isOfLink(code))
-      .map(({ code, since, times, detail, unserved }) => {
-        return { code, since: Math.floor(since), times, detail, unserved: copyOf(unserved) };
-      });
+    return this.#troubles.keep();
   }
 
-  /** Takes back what was kept, before the first turn. */
+  /** See {@linkcode Troubles.restore}. */
   restore(kept: readonly KeptTrouble[]): void {
-    for (const trouble of kept) {
-      const { code } = trouble;
-      const facts = { endedAt: null, planned: false, module: null, switchedOff: false };
-      if (isOfLink(code)) this.#troubles.set(keyOf(code, null), { ...trouble, ...facts });
-    }
+    this.#troubles.restore(kept);
   }
 
-  /** What is over has been told. */
+  /** See {@linkcode Troubles.told}. */
   told(): void {
-    for (const [key, trouble] of this.#troubles) {
-      if (trouble.endedAt !== null) this.#troubles.delete(key);
-    }
+    this.#troubles.told();
   }
 
   #onChange({ kind, base }: Session, at: number): void {
     const isStopped = kind === "stopped";
-    if (kind !== "offline") this.#end("broker_away", at);
-    else if (!this.#isOpen("broker_away")) this.#begin("broker_away", at, {});
-    if (base.modulesReady || isStopped) this.#end("modules_away", at);
-    else if (!this.#isOpen("modules_away")) {
+    if (kind !== "offline") this.#troubles.end("broker_away", at);
+    else if (!this.#troubles.isOpen("broker_away")) this.#troubles.begin("broker_away", at, {});
+    if (base.modulesReady || isStopped) this.#troubles.end("modules_away", at);
+    else if (!this.#troubles.isOpen("modules_away")) {
       this.crash = null;
-      this.#begin("modules_away", at, { planned: true });
+      this.#troubles.begin("modules_away", at, { planned: true });
     }
     const isOver = kind === "running" || base.paused || isStopped;
-    for (const [key, { code }] of this.#troubles) {
-      const severity = severityOf(code);
-      if (severity === "waiting" && isOver || severity === "degraded" && kind !== "running") {
-        this.#end(key, at);
-      }
-    }
+    if (isOver) this.#troubles.endAll("waiting", at);
+    if (kind !== "running") this.#troubles.endAll("degraded", at);
     if (kind !== "running") this.#slowestMs = this.#slowestBeforeMs = this.#unansweredBefore = 0;
     if (kind !== "running" && kind !== "connecting") {
       this.statuses.clear();
@@ -249,7 +225,7 @@ export class CarHealth {
 
   #isBacklog(now: number, { backlog }: Thresholds): boolean {
     const { unanswered } = this;
-    if (this.#isOpen("growing_backlog")) return unanswered * 2 > backlog;
+    if (this.#troubles.isOpen("growing_backlog")) return unanswered * 2 > backlog;
     if (unanswered < backlog || unanswered <= this.#unansweredBefore) return false;
     const oldest = this.#session === null ? null : oldestUnanswered(this.#session);
     return oldest?.receivedAt !== undefined && now - oldest.receivedAt >= BACKLOG_AGE_MS;
@@ -277,37 +253,6 @@ export class CarHealth {
     return share;
   }
 
-  #isOpen(key: string): boolean {
-    return this.#troubles.get(key)?.endedAt === null;
-  }
-
-  /** One that is open goes on, and so does one that was over before anybody was told of it. */
-  #begin(
-    code: CauseCode,
-    since: number,
-    { planned = false, module = null, detail = "", unserved = null }: Partial<Trouble>,
-  ): void {
-    const key = keyOf(code, module);
-    const known = this.#troubles.get(key);
-    // What was intended and is over, such as the start, is nobody's concern.
-    if (known !== undefined && !(known.planned && known.endedAt !== null)) {
-      known.times++;
-      if (detail !== "") known.detail = detail;
-      known.unserved = unserved;
-      known.planned &&= planned;
-      known.endedAt = null;
-      known.switchedOff = false;
-      return;
-    }
-    const facts = { planned, module, detail, unserved, switchedOff: false };
-    this.#troubles.set(key, { code, since, endedAt: null, times: 1, ...facts });
-  }
-
-  #end(key: string, at: number): void {
-    const trouble = this.#troubles.get(key);
-    if (trouble !== undefined) trouble.endedAt ??= at;
-  }
-
   #refresh(at: number): void {
     const state = this.#judged();
     if (state === this.#state) return;
@@ -317,28 +262,10 @@ export class CarHealth {
 
   #judged(): HealthState {
     const session = this.#session;
-    let degraded = false;
-    for (const { code, endedAt } of this.#troubles.values()) {
-      if (endedAt !== null) continue;
-      const severity = severityOf(code);
-      if (severity === "down") return "down";
-      degraded ||= severity === "degraded";
-    }
+    const { severity } = this.#troubles;
+    if (severity === "down") return "down";
     if (session?.base.paused) return "paused";
     if (session?.kind !== "running") return "waiting";
-    return degraded ? "degraded" : "healthy";
+    return severity === "degraded" ? "degraded" : "healthy";
   }
-}
-
-/** Whether a cause is about the way to the gateway: it lasts while the server restarts. */
-function isOfLink(code: CauseCode): boolean {
-  return code === "broker_away" || severityOf(code) === "waiting";
-}
-
-function copyOf(unserved: Unserved | null) {
-  return unserved && { count: unserved.count, reasons: [...unserved.reasons] };
-}
-
-function keyOf(code: CauseCode, module: number | null): string {
-  return module === null ? code : `${code} ${module}`;
 }
