@@ -1,7 +1,9 @@
 // Libraries tried in real module hosts: whatever they do only fails their own check.
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import type { CarConfig } from "../../src/config/resolve/config.ts";
 import type { Finding } from "../../src/doctor/findings.ts";
+import { readScript } from "../../src/script/mod.ts";
 import { checkLibraries } from "../../src/doctor/libraries.ts";
 import { refusedGatewayLibraries } from "../../src/doctor/refused_libraries.ts";
 import { localBroker } from "../support/mqtt_peers.ts";
@@ -126,4 +128,36 @@ Deno.test("refusedGatewayLibraries() names libraries that a gateway cannot use, 
     `${of(1000, gatewayCrash)}the host died: it was ended by SIGABRT`,
     `${of(1000, notALibrary)}...`,
   ]);
+});
+
+Deno.test("checkLibraries() tries scripts in hosts of their own, and names what they may do", async () => {
+  await using folder = await TempFolder.make();
+  const path = fileURLToPath(
+    new URL("../../examples/module-ts/example_module.ts", import.meta.url),
+  );
+  const scripted = async (
+    name: string,
+    libPath: string,
+    more: Partial<CarConfig["modules"][number]> = {},
+  ) => {
+    const { modules: [module] } = carOf(name, libPath);
+    assert.ok(module);
+    return { name, modules: [{ ...module, script: await readScript(libPath), ...more }] };
+  };
+  const broken = await folder.write("broken.ts", "export default class { commandAck() {} }");
+  const findings = await check([
+    await scripted("plain", path, { permissions: { net: ["a.example:1"], env: ["A", "B"] } }),
+    await scripted("numbered", path, { id: 7 }),
+    await scripted("broken", broken),
+    carOf("native"),
+  ], true);
+  const ok = withStatus(findings, "ok");
+  assert.ok(ok.includes("Found, a script of one file, may use net a.example:1; env A, B"));
+  assert.ok(ok.includes("Found, a script of one file, may do nothing else"));
+  assert.ok(ok.includes("Loads in a module host, is module 1000 (car plain)"));
+  assert.ok(ok.includes("Loads in a module host, is module 1000 (car native)"));
+  const failed = withStatus(findings, "failed").sort();
+  assert.match(failed[0] ?? "", /^Module 1000 \(car broken\): its class lacks the methods static /);
+  assert.match(failed[1] ?? "", /^Module 7 \(car numbered\): the library is module 1000/);
+  assert.equal(failed.length, 2);
 });

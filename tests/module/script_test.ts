@@ -272,3 +272,50 @@ Deno.test("What a script prints goes to the log, and its stack traces name its o
   assert.ok(lines.includes("stdout: printed 5"), lines.join("\n"));
   assert.ok(lines.some((line) => line.includes(`forwardStatus (${spec.libPath}:${LINE}:`)));
 });
+
+Deno.test("A script of several files runs as its imports say, cycles included", async () => {
+  await using folder = await TempFolder.make();
+  await Deno.mkdir(folder.file("lib"));
+  await folder.write("data.json", '{ "answer": 42 }');
+  await folder.write(
+    "lib/first.ts",
+    `import { second } from "./second.mjs";
+export enum Color { Red = "red" }
+export const first = (depth: number): string => depth > 0 ? "first " + second(depth - 1) : "end";
+export default class { constructor(readonly name: string) {} }`,
+  );
+  await folder.write(
+    "lib/second.mjs",
+    `import { first } from "./first.ts";
+export const later = await Promise.resolve("awaited");
+export function second(depth) { return "second " + first(depth - 1); }`,
+  );
+  await folder.write(
+    "lib/index.js",
+    'export * from "./first.ts"; export * as two from "./second.mjs";',
+  );
+  const top = `import Named, { Color, type Color as Type } from "./lib/first.ts";
+import { first, two } from "./lib/index.js";
+import data from "./data.json" with { type: "json" };
+import * as path from "node:path";
+import { EventEmitter } from "node:events";
+import type { Nothing } from "./none.ts";
+const color: Type | Nothing = Color.Red;
+`;
+  const status = `
+    const lazy = import("./lib/second.mjs");
+    console.log(new Named("name").name, color, first(2), two.later, data.answer,
+      path.basename("/a/b"), new EventEmitter().listenerCount("x"));
+    return lazy.then(({ later }) => { console.log("lazy", later); });`;
+  await using test = await startHost({ kind: "script" });
+  const { context } = await openContext(
+    test.host,
+    await specOfText(folder, moduleOf({ top, status })),
+  );
+  assert.equal(await forward(context), "ok");
+  assert.equal(
+    await test.printed.next("a line"),
+    "stdout: name red first second end awaited 42 b 0",
+  );
+  assert.equal(await test.printed.next("another line"), "stdout: lazy awaited");
+});

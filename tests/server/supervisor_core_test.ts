@@ -1,9 +1,9 @@
 // The supervisor's core in worlds of its own: nothing is a process, and nothing waits.
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { Blame } from "../../src/module/context.ts";
+import { type Blame, hostKindOf } from "../../src/module/context.ts";
 import { nextDeadline } from "../../src/server/supervision/core.ts";
-import { versioned, World } from "./supervisor_world.ts";
+import { SCRIPT, versioned, World } from "./supervisor_world.ts";
 
 const anyStep = fc.record({
   kind: fc.constantFrom(
@@ -103,9 +103,10 @@ Deno.test("Whatever happens, contexts are placed as they must be, and come back 
         world.restSessions();
         world.rest();
         const sets = world.state.cars.map(({ serving }) => serving);
-        const count = sets.reduce((sum, { specs }) => sum + specs.length, 0);
         if (sets.every(({ specs }) => specs.length <= 1)) {
-          assert.equal(world.hosts.size, Math.ceil(count / perHost));
+          const kinds = Map.groupBy(sets.flatMap(({ specs }) => specs), hostKindOf);
+          const needed = [...kinds.values()].map((specs) => Math.ceil(specs.length / perHost));
+          assert.equal(world.hosts.size, needed.reduce((sum, count) => sum + count, 0));
         }
         for (const { id } of world.state.cars) assert.ok(world.ready.has(id));
         for (const { id } of world.state.cars) world.take({ type: "remove", car: id });
@@ -351,4 +352,25 @@ Deno.test("A car that goes while its contexts move leaves nothing behind", () =>
   world.take({ type: "remove", car: first });
   world.settle();
   assert.deepEqual(world.state.hosts, []);
+});
+
+Deno.test("Scripts have hosts of their own, which are emptied into each other only", () => {
+  const world = new World(4);
+  const cars = [1, 2, 3].map(() => world.add([1, 2, SCRIPT]));
+  world.settle();
+  const kinds = (car: number) => world.hostsOf(car).map((host) => world.kinds.get(host));
+  for (const car of cars) assert.deepEqual(kinds(car), ["server", "server", "script"]);
+  assert.deepEqual([...world.kinds.values()], ["server", "script", "server"]);
+  // Three hosts are what three scripts and six libraries need.
+  world.restSessions();
+  assert.equal(nextDeadline(world.state, 4), null);
+  world.take({ type: "remove", car: cars[0] ?? 0 });
+  world.take({ type: "remove", car: cars[2] ?? 0 });
+  world.settle();
+  world.rest();
+  assert.deepEqual(kinds(cars[1] ?? 0), ["server", "server", "script"]);
+  assert.deepEqual([...world.hosts.keys()].map((host) => world.kinds.get(host)).sort(), [
+    "script",
+    "server",
+  ]);
 });

@@ -1,7 +1,12 @@
 // The world around the supervisor's core: hosts, contexts and time, as a test wants them. Checks with
 // every step what must hold at any time.
 import assert from "node:assert/strict";
-import type { Blame, ContextSpec } from "../../src/module/context.ts";
+import {
+  type Blame,
+  type ContextHostKind,
+  type ContextSpec,
+  hostKindOf,
+} from "../../src/module/context.ts";
 import { trustOf } from "../../src/server/supervision/quarantine.ts";
 import { nextDeadline, step } from "../../src/server/supervision/core.ts";
 import type { SupervisorEffect, SupervisorInput } from "../../src/server/supervision/effects.ts";
@@ -20,9 +25,14 @@ export interface WorldContext {
   stage: "opening" | "open" | "leaving";
 }
 
-/** What a context is made from; another `version` is another configuration. */
+/** The module that is a script. */
+export const SCRIPT = 5;
+
+/** What a context is made from; another `version` is another configuration, or another content. */
 export function versioned(car: string, module: number, version: number): ContextSpec {
-  return { ...specOf(car, module), parameters: [["version", String(version)]] };
+  const spec = specOf(car, module);
+  if (module === SCRIPT) return { ...spec, script: { files: [], hash: String(version) } };
+  return { ...spec, parameters: [["version", String(version)]] };
 }
 
 /** Starts with neither cars nor hosts. */
@@ -33,6 +43,8 @@ export class World {
   readonly contextsPerHost: number;
   /** Living hosts, and how many places of each cannot be used. */
   readonly hosts = new Map<number, number>();
+  /** What kind each host is of that was ever started. */
+  readonly kinds = new Map<number, ContextHostKind>();
   readonly contexts = new Map<number, WorldContext>();
   /** Contexts that serve their cars: `car/module`. */
   readonly serving = new Map<string, number>();
@@ -194,6 +206,7 @@ export class World {
       case "start_host":
         assert.ok(!this.hosts.has(effect.host), "a host was started twice");
         this.hosts.set(effect.host, 0);
+        this.kinds.set(effect.host, effect.kind);
         return;
       case "stop_host":
         assert.deepEqual(this.on(effect.host), [], "a host was stopped that has contexts");
@@ -207,6 +220,11 @@ export class World {
           "a context moves before it is destroyed",
         );
         this.contexts.set(context, { car, context, host, spec, stage: "opening" });
+        assert.equal(
+          this.kinds.get(host),
+          hostKindOf(spec),
+          "a context is in another kind of host",
+        );
         return this.#checkCompany(effect);
       }
       case "release":
