@@ -47,6 +47,8 @@ const FILES = [
   "history_page.js",
   "incidents.js",
   "key_form.js",
+  "map_car.js",
+  "map_gestures.js",
   "map_page.js",
   "map_plot.js",
   "map_view.js",

@@ -2,6 +2,7 @@
 /// <reference lib="dom" />
 // A map that is moved and zoomed by touch, mouse and keyboard: a grid or tiles, tracks, and marks.
 import { keepChildren, make, makeSvg, say, setAttribute } from "./dom.js";
+import { listenToGestures, ZOOM } from "./map_gestures.js";
 import {
   barOf,
   fit,
@@ -18,11 +19,6 @@ import {
 /** @typedef {import("./map_view.js").Spot} Spot */
 /** @typedef {{name: string, href: string, color: string, spot: Spot}} Dot */
 
-/** Pixels of an arrow key. */
-const STEP = 80;
-const ZOOM = 1.5;
-/** Pixels after which a press is no click any more. */
-const SLOP = 5;
 /** Pixels from a dot that still mean it. */
 const NEAR = 16;
 
@@ -46,9 +42,6 @@ export class MapPlot {
   /** Tracks are drawn in meters from here, as numbers of SVG have few digits. @type {Spot | null} */
   #origin = null;
   #drawing = 0;
-  /** @type {Map<number, {left: number, top: number}>} */
-  #pointers = new Map();
-  #dragged = false;
   #images = make("div", { class: "map-tiles", "aria-hidden": "true" });
   #grid = makeSvg("path", { class: "grid" });
   #tracks = makeSvg("g", { class: "tracks" });
@@ -97,7 +90,13 @@ export class MapPlot {
       make("p", { class: "map-scale" }, this.#bar),
       make("p", { class: "map-source", hidden: attribution === "" }, attribution),
     );
-    this.#listen();
+    listenToGestures(this.#area, {
+      move: (right, down) => this.#move(right, down),
+      zoom: (factor, right, down) => this.#zoom(factor, right, down),
+      showAll: () => this.showAll(),
+      point: (event) => this.#point(event),
+      open: (event) => this.#open(event),
+    });
     this.#resized.observe(this.#area);
   }
 
@@ -162,6 +161,17 @@ export class MapPlot {
       }
       setAttribute(element, "d", path);
     }
+  }
+
+  /**
+   * A finger does not hover: its first touch names the dot, the second one opens it.
+   *
+   * @param {MouseEvent} event
+   */
+  #open(event) {
+    const before = this.#pointed;
+    this.#point(event);
+    if (this.#pointed !== null && this.#pointed === before) location.hash = this.#pointed;
   }
 
   /** @param {MouseEvent} event */
@@ -272,81 +282,5 @@ export class MapPlot {
     this.#follows = false;
     this.#view = moved(this.#view, right, down);
     this.draw();
-  }
-
-  #listen() {
-    const area = this.#area;
-    area.addEventListener("keydown", (event) => this.#press(event));
-    area.addEventListener("wheel", (event) => {
-      event.preventDefault();
-      const { right, down } = this.#fromMiddle(event);
-      this.#zoom(2 ** (-event.deltaY / 300), right, down);
-    }, { passive: false });
-    area.addEventListener("pointerdown", (event) => {
-      this.#dragged = false;
-      this.#pointers.set(event.pointerId, { left: event.clientX, top: event.clientY });
-    });
-    area.addEventListener("pointermove", (event) => {
-      if (this.#pointers.size > 0) this.#drag(event);
-      else this.#point(event);
-    });
-    for (const type of /** @type {const} */ (["pointerup", "pointercancel", "pointerleave"])) {
-      area.addEventListener(type, ({ pointerId }) => void this.#pointers.delete(pointerId));
-    }
-    // Whoever has moved the map did not mean the mark under the finger.
-    area.addEventListener("click", (event) => {
-      if (this.#dragged) return event.preventDefault();
-      if (event.target instanceof Element && event.target.closest("a") !== null) return;
-      // A finger does not hover: its first touch names the dot, the second one opens it.
-      const before = this.#pointed;
-      this.#point(event);
-      if (this.#pointed !== null && this.#pointed === before) location.hash = this.#pointed;
-    }, { capture: true });
-    area.addEventListener("dragstart", (event) => event.preventDefault());
-  }
-
-  /** @param {PointerEvent} event */
-  #drag(event) {
-    const before = this.#pointers.get(event.pointerId);
-    if (before === undefined) return;
-    const now = { left: event.clientX, top: event.clientY };
-    const [right, down] = [before.left - now.left, before.top - now.top];
-    if (!this.#dragged && Math.hypot(right, down) < SLOP) return;
-    this.#dragged = true;
-    this.#area.setPointerCapture(event.pointerId);
-    const other = [...this.#pointers].find(([id]) => id !== event.pointerId)?.[1];
-    this.#pointers.set(event.pointerId, now);
-    if (other === undefined) return this.#move(right, down);
-    // Two fingers: the other one stays.
-    const far = (/** @type {typeof now} */ { left, top }) =>
-      Math.max(1, Math.hypot(left - other.left, top - other.top));
-    const middle = this.#fromMiddle({ clientX: other.left, clientY: other.top });
-    this.#zoom(far(now) / far(before), middle.right, middle.down);
-  }
-
-  /** @param {{clientX: number, clientY: number}} event */
-  #fromMiddle({ clientX, clientY }) {
-    const { left, top, width, height } = this.#area.getBoundingClientRect();
-    return { right: clientX - left - width / 2, down: clientY - top - height / 2 };
-  }
-
-  /** @param {KeyboardEvent} event */
-  #press(event) {
-    if (event.altKey || event.ctrlKey || event.metaKey) return;
-    /** @type {Record<string, () => void>} */
-    const keys = {
-      ArrowLeft: () => this.#move(-STEP, 0),
-      ArrowRight: () => this.#move(STEP, 0),
-      ArrowUp: () => this.#move(0, -STEP),
-      ArrowDown: () => this.#move(0, STEP),
-      "+": () => this.#zoom(ZOOM),
-      "=": () => this.#zoom(ZOOM),
-      "-": () => this.#zoom(1 / ZOOM),
-      Home: () => this.showAll(),
-    };
-    const act = Object.hasOwn(keys, event.key) ? keys[event.key] : undefined;
-    if (act === undefined) return;
-    event.preventDefault();
-    act();
   }
 }
