@@ -112,6 +112,7 @@ export class LoadCar {
       modules: modules.map((module) => ({ module, deviceTypes: [0] })),
       firstLinkFails: false,
       prepares: false,
+      maxOpen: 100_000,
     };
   }
 

@@ -23,7 +23,7 @@ export function onReport(
 ): GatewayState {
   if (state.silentUntil !== null) return holdBack(state, report, environment, effects);
   const connected = isConnected(state.base, report.device);
-  if (report.leaves ? !connected : isSaturated(state)) {
+  if (report.leaves ? !connected : isSaturated(state, environment.settings)) {
     effects.push({ type: "kept", tag: report.tag });
     const base = fold(state.base, report, environment.settings, effects);
     return { ...state, base };

@@ -58,6 +58,11 @@ export interface GatewaySettings {
    * [CONNECT-STATUS-FORWARD].
    */
   readonly prepares: boolean;
+  /**
+   * Statuses without an answer; with more, reports only update their device's last status. Each
+   * report costs time that grows with them.
+   */
+  readonly maxOpen: number;
 }
 
 /** Passed along with every input. */
@@ -194,9 +199,7 @@ export type EndReason =
 /** Where a gateway stands; those of the connect sequence are its steps. */
 export type Phase = Exclude<GatewayState["kind"], "connecting"> | Connecting["step"];
 
-/** Statuses without an answer; with more, reports only update their device's last status. */
-export const MAX_OPEN = 100_000;
-/** The same, in bytes. */
+/** Bytes of data that statuses without an answer may hold. */
 const MAX_OPEN_BYTES = 256 * 1024 * 1024;
 /** Reports kept while nothing may be sent; with more, the oldest become last statuses. */
 export const MAX_WAITING = 1_000;
@@ -214,8 +217,11 @@ export function phaseOf(state: GatewayState): Phase {
 }
 
 /** Whether a status would not be sent at once though there is a session. */
-export function isSaturated({ silentUntil, open, openBytes }: Connected): boolean {
-  return silentUntil !== null || open.length >= MAX_OPEN || openBytes >= MAX_OPEN_BYTES;
+export function isSaturated(
+  { silentUntil, open, openBytes }: Connected,
+  { maxOpen }: GatewaySettings,
+): boolean {
+  return silentUntil !== null || open.length >= maxOpen || openBytes >= MAX_OPEN_BYTES;
 }
 
 /** Devices that have not left, in the order in which they came. */

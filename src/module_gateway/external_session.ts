@@ -34,6 +34,9 @@ import type { Turns } from "./turns.ts";
 /** Messages that wait for a module to say whether it supports a type; more fail the session. */
 const MAX_HELD_MESSAGES = 1_000;
 
+/** Statuses without an answer; more are folded, and their devices' next reports sent. */
+const MAX_OPEN = 5_000;
+
 /** What a session needs of its connection to the broker. */
 type SessionLink = Pick<GatewayLink, "open" | "close" | "closed" | "publish" | "deliver">;
 
@@ -220,6 +223,7 @@ export class ExternalSession {
         modules,
         firstLinkFails: false,
         prepares: true,
+        maxOpen: MAX_OPEN,
       },
     };
     const before = this.#state;

@@ -244,7 +244,7 @@ export class GatewayDriver {
     const state = this.#state;
     // Otherwise a status would only be kept as its device's last one.
     const isSentAtOnce = state.kind === "connected"
-      ? !isSaturated(state)
+      ? !isSaturated(state, this.#settings)
       : state.kind === "not_initialized";
     if (!isSentAtOnce) return Infinity;
     // A status held back to change places needs its successor, whatever the window says.

@@ -105,6 +105,8 @@ export interface GatewayOptions {
 }
 
 const DEFAULT_WINDOW = 100;
+/** More than any window of a load. */
+const MAX_OPEN = 100_000;
 
 function payloadSource(payload: Payload): (device: Device, counter: number) => Uint8Array {
   if (typeof payload === "function") return payload;
@@ -138,6 +140,7 @@ export function simulationOptions(options: GatewayOptions): SimulationOptions {
       modules: servedModules(devices),
       firstLinkFails: options.firstConnectionFails ?? false,
       prepares: false,
+      maxOpen: MAX_OPEN,
     },
     devices,
     keepAliveMs,

@@ -207,6 +207,15 @@ Deno.test("reports that cannot be sent are bounded, and their callers are told",
   assert.deepEqual([sent.length, sent[0]?.[1]], [1, RUNNING]);
 });
 
+Deno.test("with too many unanswered statuses a report is its device's last one, until there is room", () => {
+  const gateway = new CoreGateway({ prepares: true, maxOpen: 2 }).run(FRONT);
+  gateway.take(said(FRONT, "1"), said(FRONT, "2"));
+  const kept = gateway.take(said(FRONT, "3"));
+  assert.deepEqual(kept.map(({ type }) => type), ["kept", "fold"]);
+  gateway.respond(2);
+  assert.deepEqual(statusesOf(gateway.take(said(FRONT, "4"))), [["4", RUNNING]]);
+});
+
 Deno.test("a device whose only report was too much is new when it says something again", () => {
   const gateway = new CoreGateway().run(FRONT, REAR);
   gateway.take(left(REAR), said(REAR, "too much"));

@@ -32,6 +32,7 @@ export const GATEWAY_SETTINGS: GatewaySettings = {
   modules: [{ module: 7, deviceTypes: [FRONT.deviceType] }],
   firstLinkFails: false,
   prepares: false,
+  maxOpen: 100_000,
 };
 
 /** What a device says. */
