@@ -14,13 +14,13 @@ Deno.test("Exporter delivers every event in order, in batches, and what comes la
   exporter.start();
   const isCaughtUp = () => exporter.snapshot().lag.records === 0 && sink.ids.length > 0;
   await passUntil(recording, isCaughtUp, "the end of the log");
-  assert.deepEqual(sink.ids, await idsOf(recording));
+  assert.deepEqual(sink.ids, await idsOf(recording.directory));
   assert.ok(sink.batches.every(({ messages: { length } }) => length > 0 && length <= 12));
   const before = sink.ids.length;
   await happen(recording, 3);
   const isLater = () => sink.ids.length > before && exporter.snapshot().lag.records === 0;
   await passUntil(recording, isLater, "later events");
-  assert.deepEqual(sink.ids, await idsOf(recording));
+  assert.deepEqual(sink.ids, await idsOf(recording.directory));
   await exporter.stop();
   assert.ok(sink.isClosed);
   assert.deepEqual(kept.at(-1), recording.recorder.counts.end);
@@ -43,7 +43,7 @@ Deno.test("Exporter goes on at its cursor, and delivers nothing before it again"
   const second = new ListSink();
   const { exporter } = exporterOf(recording, second, { cursor });
   exporter.start();
-  const all = await idsOf(recording);
+  const all = await idsOf(recording.directory);
   const isDone = () => first.ids.length + second.ids.length >= all.length;
   await passUntil(recording, isDone, "the rest");
   assert.deepEqual([...first.ids, ...second.ids], all);
@@ -70,7 +70,7 @@ Deno.test("Exporter tries the same batch again, with pauses that grow, or as lon
   const [first = 0, second = 0, third = 0] = pauses;
   assert.ok(first >= 500 && second >= 1000 && third >= 7000, `${pauses}`);
   await passUntil(recording, () => exporter.snapshot().lag.records === 0, "the rest");
-  assert.deepEqual(sink.ids, await idsOf(recording));
+  assert.deepEqual(sink.ids, await idsOf(recording.directory));
   assert.equal(
     log.matching(/^Cannot deliver to sink "test", a list, trying again: away$/).length,
     1,
@@ -87,7 +87,7 @@ Deno.test("Exporter makes batches smaller for a sink that finds them too large",
   sink.maxMessages = 3;
   const { exporter } = exporterOf(recording, sink);
   exporter.start();
-  const all = await idsOf(recording);
+  const all = await idsOf(recording.directory);
   await passUntil(recording, () => sink.ids.length === all.length, "every event");
   assert.deepEqual(sink.ids, all);
   await exporter.stop();
@@ -110,7 +110,7 @@ Deno.test("Exporter keeps to the rate, and says how far it lags", async () => {
   const seconds = (recording.clock.now() - began) / 1000;
   // The last batch takes no time any more.
   assert.ok(seconds >= bytes / 1000 - 5, `${seconds} s for ${bytes} bytes`);
-  assert.deepEqual(sink.ids, await idsOf(recording));
+  assert.deepEqual(sink.ids, await idsOf(recording.directory));
   assert.deepEqual(exporter.snapshot().lag, { records: 0, bytes: 0, seconds: 0 });
   await exporter.stop();
 });
@@ -127,7 +127,7 @@ Deno.test("Exporter says how much was deleted before it was delivered", async ()
   const cursor = run.kept.at(-1);
   assert.ok(cursor);
   await happen(recording, 40);
-  const all = await idsOf(recording);
+  const all = await idsOf(recording.directory);
   const gone = (await recording.segments()).filter((number) => number < cursor.segment + 3);
   for (const number of gone) await Deno.remove(`${recording.directory}/${segmentName(number)}`);
   const later = new ListSink();

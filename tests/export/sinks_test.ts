@@ -7,8 +7,8 @@ import type { LogEvent } from "../../src/record/log_event.ts";
 import { retryAfter, signedHeaders } from "../../src/net/signed_post.ts";
 import { TempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
+import { SECRET } from "./support.ts";
 
-const SECRET = "a-secret-that-is-long-enough";
 const UNUSED = new AbortController().signal;
 
 function batch(first: number, count: number, padding = ""): SinkBatch {

@@ -9,6 +9,8 @@ import { ListLog } from "../support/list_log.ts";
 import { settled } from "../support/virtual_clock.ts";
 import { waitFor } from "../support/wait.ts";
 
+/** What requests are signed with. */
+export const SECRET = "a-secret-that-is-long-enough";
 export const SETTINGS = { batchEvents: 10, batchMs: 100, bytesPerSecond: 0 };
 
 /** Sends statuses, and lets them be written. */
@@ -24,7 +26,7 @@ export async function happen(recording: Recording, statuses: number): Promise<vo
 }
 
 /** The ids of all events of a log. */
-export async function idsOf({ directory }: Recording): Promise<string[]> {
+export async function idsOf(directory: string): Promise<string[]> {
   using reader = new LogReader({ directory });
   const { events } = await reader.read(Infinity);
   return events.map(({ id }) => id);

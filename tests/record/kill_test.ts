@@ -3,19 +3,12 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { readSegment } from "../../src/record/segment.ts";
 import { recover, segmentName, segmentNumbers } from "../../src/record/segment_files.ts";
+import { randomNumbers } from "./random.ts";
 import { TempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
 
 const WRITER = fileURLToPath(new URL("writer.ts", import.meta.url));
 const KILLS = 200;
-
-/** Pseudorandom numbers from 0 up to 1, the same for the same seed. */
-function* randomNumbers(seed: number): Generator<number, never, void> {
-  for (let state = seed >>> 0;;) {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    yield state / 2 ** 32;
-  }
-}
 
 /** Starts a writer, kills it after it has said so many lines; the last number that it called safe. */
 async function killedAfter(lines: number, directory: string, seed: number): Promise<number> {
