@@ -3,7 +3,7 @@
 /** Whether a client can be used. */
 export type ClientState =
   | { readonly kind: "connected" }
-  /** The link is lost; `cause` says how. With `"once"` the next status tries a new one. */
+  /** The connection is lost; `cause` says how. With `"once"` the next status tries a new one. */
   | { readonly kind: "disconnected"; readonly cause: unknown }
   /** For good; `cause` is undefined when the client was closed. */
   | { readonly kind: "closed"; readonly cause?: unknown };

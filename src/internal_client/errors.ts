@@ -19,7 +19,7 @@ export abstract class InternalClientError extends Error {
   abstract readonly code: InternalClientErrorCode;
 }
 
-/** The link to the gateway failed; a new one may work. */
+/** The connection to the gateway failed; a new one may work. */
 export abstract class CommunicationError extends InternalClientError {}
 
 /** The gateway cannot be reached (refused, unreachable, unknown host), or has reset the connection. */

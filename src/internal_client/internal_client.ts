@@ -4,7 +4,7 @@ import type { ClientState, ClientStatistics } from "./client_state.ts";
 import { Commands } from "./commands.ts";
 import { type Connection, MAX_MESSAGE_BYTES } from "./connection.ts";
 import { CommunicationError, InternalClientError, NoCommand } from "./errors.ts";
-import { Link } from "./link.ts";
+import { PersistentConnection } from "./persistent_connection.ts";
 import {
   checkTimeout,
   CONNECT_TIMEOUT_MS,
@@ -21,12 +21,13 @@ const HEARTBEAT_MS = 5_000;
 /** For one status. */
 export interface SendOptions {
   /**
-   * For all of it, a new link and a second try included; milliseconds. The first try may take half.
+   * For all of it, a new connection and a second try included; milliseconds. The first try may
+   * take half.
    *
    * @default {2000}
    */
   readonly timeoutMs?: number;
-  /** Ends the wait, and with it the link: a late answer must not be taken for the next one. */
+  /** Ends the wait, and with it the connection: a late answer must not be taken for the next one. */
   readonly signal?: AbortSignal;
 }
 
@@ -39,7 +40,7 @@ export interface SendOptions {
 export class InternalClient extends EventTarget implements AsyncDisposable {
   /** Unsolicited commands, as they come. */
   readonly commands: AsyncIterable<Uint8Array>;
-  readonly #link: Link;
+  readonly #connection: PersistentConnection;
   readonly #isPatient: boolean;
   readonly #commands: Commands;
   readonly #counts = { statuses: 0, replacedStatuses: 0, commands: 0 };
@@ -53,7 +54,7 @@ export class InternalClient extends EventTarget implements AsyncDisposable {
 
   private constructor(settings: Settings) {
     super();
-    this.#link = new Link(settings, {
+    this.#connection = new PersistentConnection(settings, {
       onCommand: (command) => this.#onCommand(command),
       onState: () => this.#onState(),
     }, systemClock);
@@ -75,17 +76,17 @@ export class InternalClient extends EventTarget implements AsyncDisposable {
     const client = new InternalClient(settings);
     const until = systemClock.now() + settings.connectTimeoutMs;
     try {
-      await client.#link.connection(until, signal);
+      await client.#connection.whenOpen(until, signal);
       return client;
     } catch (error) {
-      client.#link.end(error);
+      client.#connection.end(error);
       throw error;
     }
   }
 
   /** Whether the client can be used. */
   get state(): ClientState {
-    return this.#link.state;
+    return this.#connection.state;
   }
 
   /** The last command: an answer to a status, or an unsolicited one. */
@@ -97,7 +98,7 @@ export class InternalClient extends EventTarget implements AsyncDisposable {
   get statistics(): ClientStatistics {
     return {
       ...this.#counts,
-      reconnects: this.#link.reconnects,
+      reconnects: this.#connection.reconnects,
       droppedCommands: this.#commands.dropped,
       lastAnswerMs: this.#lastAnswerMs,
     };
@@ -130,7 +131,7 @@ export class InternalClient extends EventTarget implements AsyncDisposable {
     const until = systemClock.now() + timeoutMs;
     const { turn, done } = this.#queueUp();
     try {
-      await this.#link.wait(turn, until, signal);
+      await this.#connection.wait(turn, until, signal);
       return await this.#send(bytes, until, signal);
     } finally {
       done();
@@ -165,7 +166,7 @@ export class InternalClient extends EventTarget implements AsyncDisposable {
     });
     const own = this.#offered;
     try {
-      await this.#link.wait(firstOf<unknown>(turn, replaced), until, signal);
+      await this.#connection.wait(firstOf<unknown>(turn, replaced), until, signal);
       if (!isNewest) return null;
       if (this.#offered === own) this.#offered = null;
       return await this.#send(bytes, until, signal);
@@ -201,19 +202,19 @@ export class InternalClient extends EventTarget implements AsyncDisposable {
       try {
         await this.offerStatus(status());
       } catch (error) {
-        // The state shows failures of the link; with "once" the client has ended then.
-        if (!(error instanceof InternalClientError)) this.#link.end(error);
+        // The state shows failures of the connection; with "once" the client has ended then.
+        if (!(error instanceof InternalClientError)) this.#connection.end(error);
       }
       next();
     };
-    this.#link.ended.addEventListener("abort", stop);
+    this.#connection.ended.addEventListener("abort", stop);
     next();
     return { [Symbol.dispose]: stop };
   }
 
-  /** Closes the link. What is under way fails with {@linkcode Closed}. May be called again. */
+  /** Closes the connection. What is under way fails with {@linkcode Closed}. May be called again. */
   close(): Promise<void> {
-    this.#link.end();
+    this.#connection.end();
     return Promise.resolve();
   }
 
@@ -236,15 +237,15 @@ export class InternalClient extends EventTarget implements AsyncDisposable {
     until: number,
     signal: AbortSignal | undefined,
   ): Promise<Uint8Array> {
-    // A link that failed between two statuses has used up the first try.
+    // A connection that failed between two statuses has used up the first try.
     let tries = this.state.kind === "connected" ? 0 : 1;
     while (true) {
       const isLast = !this.#isPatient && ++tries > 1;
       try {
-        const connection = await this.#link.connection(until, signal);
+        const connection = await this.#connection.whenOpen(until, signal);
         return await this.#exchange(connection, data, isLast ? until : this.#half(until), signal);
       } catch (error) {
-        if (isLast && error instanceof CommunicationError) this.#link.end(error);
+        if (isLast && error instanceof CommunicationError) this.#connection.end(error);
         const again = !isLast && error instanceof CommunicationError && systemClock.now() < until;
         if (!again) throw error;
       }
@@ -267,7 +268,7 @@ export class InternalClient extends EventTarget implements AsyncDisposable {
     try {
       this.#command = await connection.exchange(data, until, signal);
     } catch (error) {
-      this.#link.lost(error);
+      this.#connection.lost(error);
       throw error;
     }
     this.#sentAt = sentAt;

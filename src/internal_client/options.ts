@@ -25,17 +25,17 @@ export interface ConnectOptions {
    */
   readonly timeoutMs?: number;
   /**
-   * What follows when the link fails. `"once"`: the next status, or the one that is under way, tries
-   * one new link; if that fails, too, the client ends. `"forever"`: a new link is tried until there
-   * is one, with growing pauses. A refusal of the gateway ends the client in both cases, but for
-   * {@linkcode takeoverMs}.
+   * What follows when the connection fails. `"once"`: the next status, or the one that is under way,
+   * tries one new connection; if that fails, too, the client ends. `"forever"`: a new connection is
+   * tried until there is one, with growing pauses. A refusal of the gateway ends the client in both
+   * cases, but for {@linkcode takeoverMs}.
    *
    * @default {"once"}
    */
   readonly reconnect?: "once" | "forever";
   /**
    * With `"forever"`: how long `AlreadyConnected` is taken for the gateway's memory of the client's own lost
-   * link, in milliseconds. @default {10000}
+   * connection, in milliseconds. @default {10000}
    */
   readonly takeoverMs?: number;
   /** How many unsolicited commands are kept; the oldest makes room. @default {64} */
@@ -70,7 +70,7 @@ export interface Settings {
   readonly maxCommands: number;
 }
 
-/** How long connecting, and a new link for a status, may take by default. */
+/** How long connecting, and a new connection for a status, may take by default. */
 export const CONNECT_TIMEOUT_MS = 1000;
 const UINT32_MAX = 0xffff_ffff;
 /** As long as names may be in the Fleet Protocol, in characters. */

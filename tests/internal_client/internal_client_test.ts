@@ -157,7 +157,7 @@ for (const { what, fail, error: Expected } of FAILURES) {
   if (what === "resets" && !("resetAndDestroy" in Socket.prototype)) continue;
   const timeoutMs = what === "is silent" ? 1000 : LONG_MS;
 
-  Deno.test(`a gateway that ${what} once costs nothing but a new link`, async () => {
+  Deno.test(`a gateway that ${what} once costs nothing but a new connection`, async () => {
     await using gateway = await ScriptedGateway.start();
     const [client, peer] = await connected(gateway);
     await using _ = client;
@@ -329,7 +329,7 @@ Deno.test("a heartbeat whose status cannot be made ends the client", async () =>
   assert.match(`${(await failure(client.sendStatus("x"))).message}`, /no sensor/);
 });
 
-Deno.test("forever: the link comes back by itself, and a status waits for it", async () => {
+Deno.test("forever: the connection comes back by itself, and a status waits for it", async () => {
   let gateway = await ScriptedGateway.start();
   const { port } = gateway;
   const [client, peer] = await connected(gateway, { reconnect: "forever" });
@@ -339,7 +339,7 @@ Deno.test("forever: the link comes back by itself, and a status waits for it", a
   await gateway[Symbol.asyncDispose]();
   gateway = await ScriptedGateway.start("whole", port);
   await using _gateway = gateway;
-  // The gateway remembers the lost link for a while.
+  // The gateway remembers the lost connection for a while.
   await (await gateway.peer()).accept(Type.ALREADY_CONNECTED);
   const next = await gateway.peer();
   await next.accept();

@@ -1,4 +1,4 @@
-// The link of a client to its gateway, over one connection after the other.
+// Keeps a client connected to its gateway, over one connection after the other.
 import { backoff, type Clock, type TimerHandle } from "../time/mod.ts";
 import type { ClientState } from "./client_state.ts";
 import { Connection } from "./connection.ts";
@@ -15,16 +15,16 @@ import { CONNECT_TIMEOUT_MS, type Settings } from "./options.ts";
 /** Pauses between attempts with `reconnect: "forever"`. */
 const PAUSES = { firstMs: 200, maxMs: 10_000 };
 
-/** What a link tells its client. None of these may throw. */
-export interface LinkListener {
+/** What it tells its client. None of these may throw. */
+export interface PersistentConnectionListener {
   onCommand(command: Uint8Array): void;
   onState(): void;
 }
 
 /** Connects, and connects again as the settings say, until it is ended. */
-export class Link {
+export class PersistentConnection {
   readonly #settings: Settings;
-  readonly #listener: LinkListener;
+  readonly #listener: PersistentConnectionListener;
   readonly #clock: Clock;
   readonly #ended = new AbortController();
   #connection: Connection | null = null;
@@ -33,7 +33,7 @@ export class Link {
   /** The only attempt to reconnect with `"forever"`. */
   #reconnecting: Promise<void> | null = null;
 
-  constructor(settings: Settings, listener: LinkListener, clock: Clock) {
+  constructor(settings: Settings, listener: PersistentConnectionListener, clock: Clock) {
     this.#settings = settings;
     this.#listener = listener;
     this.#clock = clock;
@@ -48,7 +48,7 @@ export class Link {
     return Math.max(0, this.#connects - 1);
   }
 
-  /** Aborts when the link is ended. */
+  /** Aborts when it is ended. */
   get ended(): AbortSignal {
     return this.#ended.signal;
   }
@@ -56,9 +56,9 @@ export class Link {
   /**
    * The connection, a new one if need be.
    *
-   * @throws {InternalClientError} when there is none until then, or the link has ended
+   * @throws {InternalClientError} when there is none until then, or this has ended
    */
-  async connection(until: number, signal: AbortSignal | undefined): Promise<Connection> {
+  async whenOpen(until: number, signal: AbortSignal | undefined): Promise<Connection> {
     while (true) {
       if (this.#state.kind === "closed") throw this.#closed();
       if (this.#connection?.alive) return this.#connection;
@@ -75,7 +75,7 @@ export class Link {
     if (this.#settings.reconnect === "forever") this.#reconnect();
   }
 
-  /** Ends the link permanently. Idempotent. */
+  /** Ends it permanently. Idempotent. */
   end(cause?: unknown): void {
     if (this.#state.kind === "closed") return;
     this.#setState(cause === undefined ? { kind: "closed" } : { kind: "closed", cause });
@@ -85,7 +85,7 @@ export class Link {
   }
 
   /**
-   * Waits for a promise, but not longer than `until` on the clock, the signal or the link last.
+   * Waits for a promise, but not longer than `until` on the clock, the signal or this last.
    *
    * @throws {Timeout} when it is too late
    */
@@ -106,7 +106,8 @@ export class Link {
       const onAbort = () => end(() => reject(signal?.reason));
       const onEnd = () => end(() => reject(this.#causeOfEnd()));
       const onLate = () => {
-        const message = `Expected a link to the gateway within ${Math.round(until - begun)} ms`;
+        const waitedMs = Math.round(until - begun);
+        const message = `Expected a connection to the gateway within ${waitedMs} ms`;
         end(() => reject(new Timeout(message, { cause: this.#cause })));
       };
       signal?.addEventListener("abort", onAbort);
@@ -118,7 +119,7 @@ export class Link {
     });
   }
 
-  /** Tries until there is a connection, or the link has ended; never rejects. */
+  /** Tries until there is a connection, or this has ended; never rejects. */
   #reconnect(): Promise<void> {
     return this.#reconnecting ??= this.#tryForever().finally(() => this.#reconnecting = null);
   }
@@ -166,7 +167,7 @@ export class Link {
     return this.#state.kind === "connected" ? undefined : this.#state.cause;
   }
 
-  /** Why the link has ended: a failure as it came, else {@linkcode Closed}. */
+  /** Why this has ended: a failure as it came, else {@linkcode Closed}. */
   #causeOfEnd(): unknown {
     return this.#cause ?? this.#closed();
   }
