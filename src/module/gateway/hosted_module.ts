@@ -1,7 +1,7 @@
 // A module of a Module Gateway in host processes of its own. One host makes one call after the
 // other; when a call is slow, the others go on in the next host, which stands by.
 import { type Log, silentLog } from "../../log/mod.ts";
-import { type Clock, systemClock, type TimerHandle } from "../../time/mod.ts";
+import { type Clock, systemClock } from "../../time/mod.ts";
 import { ModuleHostError, ModuleLoadError } from "../errors.ts";
 import type {
   GatewayCall,
@@ -13,17 +13,13 @@ import { connectHost } from "../process/connect_host.ts";
 import type { HostExit } from "../process/host_process.ts";
 import { type CallCounter, GatewayStatistics } from "../statistics.ts";
 import { ReturnKind } from "../wire/gateway_frames.ts";
+import { CallChecks, type Need } from "./call_checks.ts";
 import type { Answer, Connect, GatewayHost, GatewayHostListener } from "./gateway_host.ts";
 import { GatewayHosts } from "./gateway_hosts.ts";
 import type { GatewayModuleSpec, HostedModuleOptions, HostedModuleSnapshot } from "./model.ts";
 import { bytesOf, HOST_LOST, type OpenCall, outcomeIndexOf } from "./open_call.ts";
 import { SlowSpell } from "./slow_spell.ts";
 import { WaitingCalls } from "./waiting_calls.ts";
-
-/** How often to look at hosts and spells while there are no calls, in milliseconds. */
-const IDLE_CHECK_MS = 1000;
-/** A check that is later than this means that this process was stopped, not busy; in ms. */
-const STOPPED_MS = 3000;
 
 const DEFAULTS = {
   slowCallMs: 50,
@@ -46,13 +42,7 @@ export class HostedGatewayModule implements GatewayModule, GatewayHostListener {
   readonly #spell: SlowSpell;
   readonly #hosts: GatewayHosts;
   readonly #waiting = new WaitingCalls();
-  #check: TimerHandle | null = null;
-  /** Whether the next check is one for open calls. */
-  #isWatching = false;
-  #checkDueAt = 0;
-  #isSecondCheck = false;
-  /** When this process was last resumed; the time before does not count for calls. */
-  #resumedAt = -Infinity;
+  readonly #checks: CallChecks;
   #lostHosts = 0;
   #lastLoss: string | null = null;
   readonly #missing = new Set<GatewayFunction>();
@@ -75,8 +65,14 @@ export class HostedGatewayModule implements GatewayModule, GatewayHostListener {
       host: { spec, listener: this, connect, startTimeoutMs, maxMemoryBytes, onOutput, log, clock },
       onReady: () => {
         this.#dispatch();
-        if (this.#check === null) this.#arm();
+        this.#checks.changed();
       },
+    });
+    this.#checks = new CallChecks({
+      limitMs: Math.min(settings.slowCallMs, settings.callTimeoutMs),
+      clock,
+      need: () => this.#need(),
+      onCheck: (now) => this.#onCheck(now),
     });
   }
 
@@ -109,7 +105,7 @@ export class HostedGatewayModule implements GatewayModule, GatewayHostListener {
         return this.#lose(open, `${this.#waiting.size} calls wait already`);
       }
       this.#dispatch();
-      if (!this.#isWatching) this.#arm();
+      this.#checks.called();
     });
   }
 
@@ -230,49 +226,26 @@ export class HostedGatewayModule implements GatewayModule, GatewayHostListener {
     for (const open of this.#waiting.take(() => true)) this.#lose(open, "it is stopped");
   }
 
-  /** Waits for the next check: a short time while calls are open, or if there is anything to check. */
-  #arm(): void {
-    this.#isWatching = this.#waiting.size > 0 ||
-      this.#hosts.all.some(({ openCalls }) => openCalls > 0);
-    if (this.#isWatching) this.#checkAfter(Math.max(5, this.#options.slowCallMs / 2));
-    else if (this.#hosts.hasSurplus || this.#spell.lasts) {
-      this.#checkAfter(IDLE_CHECK_MS);
-    }
+  #need(): Need {
+    const { all, hasSurplus } = this.#hosts;
+    if (this.#waiting.size > 0 || all.some(({ openCalls }) => openCalls > 0)) return "calls";
+    return hasSurplus || this.#spell.lasts ? "more" : "nothing";
   }
 
-  #checkAfter(delayMs: number): void {
-    if (this.#check !== null) this.#clock.clear(this.#check);
-    this.#check = null;
-    if (this.#stopping) return;
-    this.#checkDueAt = this.#clock.now() + delayMs;
-    this.#check = this.#clock.set(() => this.#onCheck(), delayMs);
-  }
-
-  #onCheck(): void {
-    this.#check = null;
-    const now = this.#clock.now();
-    const lateMs = now - this.#checkDueAt;
-    if (lateMs > STOPPED_MS) this.#resumedAt = now;
-    // This process was busy: what hosts have answered meanwhile is read first.
-    else if (lateMs > this.#options.slowCallMs / 2 && !this.#isSecondCheck) {
-      this.#isSecondCheck = true;
-      return this.#checkAfter(1);
-    }
-    this.#isSecondCheck = false;
+  #onCheck(now: number): void {
     for (const host of [...this.#hosts.all]) this.#judge(host, now);
     this.#loseOverdue(now);
     this.#hosts.retire(now);
     this.#hosts.adjust();
     const over = this.#spell.check(now);
     if (over !== null) this.#log.info(over, { module: this.number });
-    this.#arm();
   }
 
   #judge(host: GatewayHost, now: number): void {
     const { running } = host;
     if (running === undefined || host.state === "stopping") return;
     const { callTimeoutMs, slowCallMs } = this.#options;
-    const elapsedMs = Math.round(now - Math.max(host.runningSince, this.#resumedAt));
+    const elapsedMs = Math.round(this.#checks.elapsedMs(host.runningSince, now));
     if (elapsedMs > callTimeoutMs) {
       host.isHung = true;
       this.#onSlow(running.call.name, elapsedMs);
@@ -285,14 +258,15 @@ export class HostedGatewayModule implements GatewayModule, GatewayHostListener {
   /** No host was free for calls that have waited for long. */
   #loseOverdue(now: number): void {
     const { callTimeoutMs } = this.#options;
-    const waitedMs = ({ queuedAt }: OpenCall) => now - Math.max(queuedAt, this.#resumedAt);
-    for (const open of this.#waiting.take((one) => waitedMs(one) > callTimeoutMs)) {
+    const isOverdue = ({ queuedAt }: OpenCall) =>
+      this.#checks.elapsedMs(queuedAt, now) > callTimeoutMs;
+    for (const open of this.#waiting.take(isOverdue)) {
       this.#lose(open, `no module host was free for ${callTimeoutMs} ms`);
     }
   }
 
   async #stop(): Promise<void> {
-    if (this.#check !== null) this.#clock.clear(this.#check);
+    this.#checks.stop();
     this.#loseWaiting();
     for (const host of this.#hosts.all) {
       for (const open of host.clear()) this.#lose(open, "it is stopped");

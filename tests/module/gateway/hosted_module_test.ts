@@ -143,6 +143,14 @@ Deno.test("A call that never returns is ended with its host; those that waited f
   assert.equal(module.snapshot().lastLoss?.startsWith(lost), true);
 });
 
+Deno.test("The deadline of a call may be shorter than what counts as slow", async () => {
+  await using test = await near({ slowCallMs: 10_000, callTimeoutMs: 100 });
+  const hung = said(test.module, "hold");
+  await test.hosts.held(1);
+  await test.hosts.pass(200, 25);
+  assert.match(await hung, /aggregate_status has not come back for 1\d\d ms$/);
+});
+
 Deno.test("Calls that were in a host that crashed are made one at a time, until one is alone in a crash", async () => {
   await using test = await near({ spareHosts: 2 });
   const { module, hosts, logged } = test;
