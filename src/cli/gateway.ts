@@ -5,7 +5,14 @@ import {
   RunningGateway,
   startModule,
 } from "../app/gateway/mod.ts";
-import { configSource, type GatewayOverrides, loadGatewayConfig } from "../config/mod.ts";
+import {
+  configSource,
+  type GatewayConfig,
+  type GatewayOverrides,
+  loadGatewayConfig,
+} from "../config/mod.ts";
+import type { GatewayOperators } from "../http/mod.ts";
+import { GatewayStatistics } from "../module/mod.ts";
 import type { ProgramContext } from "./program_context.ts";
 import { runService } from "./service.ts";
 
@@ -29,19 +36,41 @@ export function gatewayCommand(
     problemsOf: gatewayProblems,
     createParts: ({ config }, logging, onReloadable) => {
       const { log } = logging;
+      const statistics = new GatewayStatistics();
       const gateway = new RunningGateway({
         config,
         log,
-        startModule: (module) => startModule(module, { log }),
+        startModule: (module) => startModule(module, { log, statistics }),
       });
+      const reloader = Promise.withResolvers<GatewayReloader>();
+      let operators: GatewayOperators | undefined;
       return [{
         name: "the gateway",
         async start() {
           await gateway.start();
-          const reloader = new GatewayReloader({ load, gateway, logging });
-          onReloadable(() => reloader.reload());
+          const onApplied = ({ http }: GatewayConfig) => http && operators?.configure(http);
+          const one = new GatewayReloader({ load, gateway, logging, onApplied });
+          reloader.resolve(one);
+          onReloadable(() => one.reload());
         },
         stop: () => gateway.stop(),
+      }, {
+        name: "the port for operators",
+        async start() {
+          const { http } = config;
+          // Not even loaded while HTTP is off.
+          if (http === undefined) return;
+          const { GatewayOperators } = await import("../http/mod.ts");
+          operators = new GatewayOperators({ config: http, log, statistics });
+          await operators.start({
+            gateway,
+            reload: async () => await (await reloader.promise).reload(),
+            setLogLevel: (level) => logging.setLevel(level),
+          });
+        },
+        async stop() {
+          await operators?.stop();
+        },
       }];
     },
   }, context);

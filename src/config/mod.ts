@@ -19,6 +19,7 @@ export {
   type WebhookConfig,
 } from "./resolve/config.ts";
 export { configJsonSchemaText, gatewayJsonSchemaText } from "./keys/json_schema.ts";
+export { gatewaySchema } from "./keys/gateway_keys.ts";
 export { gatewayKeyTable, keyTable } from "./keys/key_table.ts";
 export {
   isForGateway,

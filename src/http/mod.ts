@@ -5,4 +5,6 @@ export { apiPage, openApiDocument } from "./api/describe.ts";
 export { METHODS } from "./api/methods.ts";
 export { fetchConfig, RunningConfigError } from "./client.ts";
 export { listenHttp } from "./listen.ts";
+export { GatewayOperators } from "./gateway/gateway_operators.ts";
+export type { OperatedGateway } from "./gateway/methods.ts";
 export { Operators } from "./operators.ts";

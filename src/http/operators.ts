@@ -3,10 +3,12 @@ import type { HttpConfig } from "../config/mod.ts";
 import type { ExporterSnapshot } from "../export/mod.ts";
 import { isLoopback } from "../net/mod.ts";
 import {
+  FAMILIES,
   FleetWatch,
   IncidentLog,
   Metrics,
   MetricSource,
+  PREFIX,
   type WatchedFleet,
 } from "../observe/mod.ts";
 import type { ServerSubscriber } from "../server/mod.ts";
@@ -109,7 +111,11 @@ export class Operators {
     const events = new EventStream(source);
     this.metrics.health = watch;
     this.metrics.sinks = sinks;
-    const metrics = new Metrics(() => this.metrics.scrape(operated.fleet.snapshot()));
+    const metrics = new Metrics(
+      () => this.metrics.scrape(operated.fleet.snapshot()),
+      FAMILIES,
+      PREFIX,
+    );
     const app = createApp({
       source,
       methods: METHODS,

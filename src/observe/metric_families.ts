@@ -80,13 +80,13 @@ export interface Histogram {
 }
 
 /** One metric with all its label values. */
-export interface Family {
+export interface Family<S = Scrape> {
   /** Without the prefix. */
   readonly name: string;
   readonly help: string;
   readonly type: "counter" | "gauge" | "histogram";
   /** Read one after the other, with other work in between. */
-  readonly samples: (scrape: Scrape) => Iterable<Sample>;
+  readonly samples: (scrape: S) => Iterable<Sample>;
 }
 
 function one(
@@ -174,7 +174,7 @@ function perCarAndReason(
 }
 
 /** Bounds of call durations, in seconds: every other of the powers of two that are counted. */
-const CALL_BOUNDS = Array.from(
+export const CALL_BOUNDS = Array.from(
   { length: 27 },
   (_, bits) => bits >= 4 && bits % 2 === 0 ? 2 ** bits / 1e6 : undefined,
 );

@@ -1,22 +1,29 @@
 // Writes metrics in Prometheus' text format.
 import { setImmediate } from "node:timers/promises";
-import { FAMILIES, type Histogram, type Sample, type Scrape } from "./metric_families.ts";
+import type { Family, Histogram, Sample } from "./metric_families.ts";
 
-/** Prefix of every name. */
+/** Prefix of every name of a server. */
 export const PREFIX = "external_server_";
 
 /** Lines that are written before the event loop turns. */
 const CHUNK = 500;
 
 /** Writes metrics in Prometheus' text format. Several may live in one process. */
-export class Metrics {
+export class Metrics<S> {
   readonly contentType = "text/plain; version=0.0.4; charset=utf-8";
-  readonly #look: () => Scrape;
+  readonly #look: () => S;
+  readonly #families: readonly Family<S>[];
+  readonly #prefix: string;
   #writing: Promise<string> | undefined;
 
-  /** @param look Called once for each text. */
-  constructor(look: () => Scrape) {
+  /**
+   * @param look Called once for each text.
+   * @param prefix Of every name.
+   */
+  constructor(look: () => S, families: readonly Family<S>[], prefix: string) {
     this.#look = look;
+    this.#families = families;
+    this.#prefix = prefix;
   }
 
   /** All metrics; concurrent callers get the same text. */
@@ -30,8 +37,8 @@ export class Metrics {
     const scrape = this.#look();
     const chunks: string[] = [];
     let lines: string[] = [];
-    for (const { name, help, type, samples } of FAMILIES) {
-      const fullName = PREFIX + name;
+    for (const { name, help, type, samples } of this.#families) {
+      const fullName = this.#prefix + name;
       lines.push(`# HELP ${fullName} ${help}\n# TYPE ${fullName} ${type}\n`);
       for (const { labels, value } of samples(scrape)) {
         const written = typeof value === "number"

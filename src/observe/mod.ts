@@ -10,6 +10,8 @@ export {
   type WebhookCounts,
 } from "./metric_families.ts";
 export { Metrics, PREFIX } from "./metrics.ts";
+export { GATEWAY_FAMILIES, GATEWAY_PREFIX, type GatewayScrape } from "./gateway_families.ts";
+export { LoopLag } from "./loop_lag.ts";
 export { deviceAdvice } from "./health/advice.ts";
 export {
   type Cause,

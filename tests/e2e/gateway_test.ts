@@ -2,6 +2,7 @@
 // a start.
 import assert from "node:assert/strict";
 import { keyHash } from "../../src/config/mod.ts";
+import { GatewayView } from "../../src/http/gateway/schemas.ts";
 import { NotAuthorized } from "../../src/internal_client/mod.ts";
 import { buildFixtures } from "../fixtures/build.ts";
 import { mosquittoTest } from "../support/mosquitto.ts";
@@ -9,7 +10,7 @@ import { TempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
 import { CAR, gatewayDocument, GatewayProcess, say } from "./gateway_process.ts";
 import { childrenOf, isAlive } from "./processes.ts";
-import { ProgramProcess } from "./server_process.ts";
+import { COMPANY, ProgramProcess } from "./server_process.ts";
 import { Stage } from "./stage.ts";
 
 /** Nobody listens there. */
@@ -165,6 +166,86 @@ Deno.test("a configuration that cannot be used changes nothing", async () => {
     await gateway.line(reason);
     await waitFor(async () => await say(client, "b").then(() => true, () => false), "the device");
   }
+});
+
+Deno.test("operators see devices, sessions and modules, and reload with a key of scope admin", async () => {
+  const key = "0123456789abcdef";
+  const http = { port: 0, api_key: key };
+  await using gateway = await GatewayProcess.start(await documentWith({}, { http }));
+  const line = await gateway.line(/Listening for operators on /);
+  const url = line.slice(line.indexOf("http"));
+  const headers = { "x-api-key": key };
+  await using client = await gateway.device();
+  await say(client, "pressed");
+
+  assert.equal((await (await fetch(`${url}/healthz`)).json()).status, "ok");
+  const readiness = await fetch(`${url}/readyz`);
+  const { ready } = await readiness.json();
+  assert.deepEqual([readiness.status, ready], [200, true]);
+  for (const path of ["/api/v1/gateway", "/metrics", "/api/v1/config"]) {
+    const refused = await fetch(url + path);
+    await refused.body?.cancel();
+    assert.equal(refused.status, 401, path);
+  }
+
+  const answer = await fetch(`${url}/api/v1/gateway`, { headers });
+  const seen = GatewayView.parse(await answer.json());
+  assert.deepEqual([seen.company, seen.car, seen.connections], [COMPANY, CAR, 1]);
+  const [device] = seen.devices;
+  assert.deepEqual([device?.id, device?.name], ["1000/0/front", "Front button"]);
+  assert.equal(device?.lastStatus.text, "pressed");
+  assert.match(device?.lastCommand.text ?? "", /^generate_command/);
+  assert.deepEqual(seen.modules.map(({ module, slow }) => [module, slow]), [[1000, false]]);
+  assert.match(seen.endpoints[0]?.name ?? "", /^1 mqtt:\/\/127\.0\.0\.1:9$/);
+
+  const metrics = await (await fetch(`${url}/metrics`, { headers })).text();
+  assert.match(metrics, /^module_gateway_devices 1$/m);
+  assert.match(metrics, /^module_gateway_session_connected\{endpoint="1"\} 0$/m);
+  assert.match(
+    metrics,
+    /^module_gateway_module_calls_total\{module="1000",function="generate_command",result="ok"\} 1$/m,
+  );
+
+  const effective = await (await fetch(`${url}/api/v1/config`, { headers })).json();
+  assert.equal(effective["external-connection"].company, COMPANY);
+  assert.doesNotMatch(JSON.stringify(effective), new RegExp(key));
+  await gateway.folder.write(
+    "gateway.json",
+    JSON.stringify(await documentWith({ takeover: "probe" }, { http })),
+  );
+  const reloaded = await fetch(`${url}/api/v1/config/reload`, {
+    method: "POST",
+    headers: { ...headers, "content-type": "application/json" },
+    body: "{}",
+  });
+  const report = await reloaded.json();
+  assert.equal(report.applied, true);
+  assert.deepEqual(report.settings.map((one: { key: string }) => one.key), [
+    "internal-server-settings.takeover",
+  ]);
+  assert.equal(client.statistics.reconnects, 0);
+});
+
+Deno.test("the page of a gateway has all the files it names", async () => {
+  await using gateway = await GatewayProcess.start(await documentWith({}, { http: { port: 0 } }));
+  const line = await gateway.line(/Listening for operators on /);
+  const url = line.slice(line.indexOf("http"));
+  const open = ["/"];
+  const seen = new Set(open);
+  for (let path = open.pop(); path !== undefined; path = open.pop()) {
+    const answer = await fetch(url + path);
+    const text = await answer.text();
+    assert.equal(answer.status, 200, path);
+    const named = path === "/"
+      ? text.matchAll(/(?:href|src)="(\/[^"]+)"/g)
+      : text.matchAll(/^(?:import|export)[^;]*from "\.(\/[^"]+)";/gm);
+    for (const [, other = ""] of named) {
+      if (seen.has(other)) continue;
+      seen.add(other);
+      open.push(other);
+    }
+  }
+  assert.ok(seen.has("/gateway.js") && seen.has("/dom.js"), [...seen].join(" "));
 });
 
 Deno.test("a gateway that cannot start says why, and ends", async () => {

@@ -5,7 +5,7 @@ import { CallStatistics } from "../../src/module/statistics.ts";
 import { FAMILIES, type Scrape } from "../../src/observe/metric_families.ts";
 import { LoopLag } from "../../src/observe/loop_lag.ts";
 import { MetricSource } from "../../src/observe/metric_source.ts";
-import { Metrics } from "../../src/observe/metrics.ts";
+import { Metrics, PREFIX } from "../../src/observe/metrics.ts";
 import { Ring } from "../../src/observe/ring.ts";
 import { device, FRONT } from "../car/support.ts";
 import { Fixture, TestGateway } from "../http/fixture.ts";
@@ -173,7 +173,11 @@ Deno.test("Metrics show module calls by function and result, and how long they t
   for (const [outcome, tookUs] of [[0, 0], [0, 16], [0, 1000], [1, 2_000_000], [7, 0]] as const) {
     counter.add(outcome, tookUs);
   }
-  const metrics = new Metrics(() => ({ ...NOTHING, calls: statistics.snapshot() }));
+  const metrics = new Metrics(
+    () => ({ ...NOTHING, calls: statistics.snapshot() }),
+    FAMILIES,
+    PREFIX,
+  );
   const lines = (await metrics.text()).split("\n");
   const value = (name: string, labels: string) => {
     const start = `external_server_${name}{module="7",function="forward_status"${labels}} `;
@@ -206,10 +210,11 @@ Deno.test("FAMILIES keep to the guidelines for names, and to labels that are bou
 
 Deno.test("Metrics.text() looks once for all who ask at the same time", async () => {
   let looks = 0;
-  const metrics = new Metrics(() => {
+  const look = () => {
     looks++;
     return NOTHING;
-  });
+  };
+  const metrics = new Metrics(look, FAMILIES, PREFIX);
   const [one, two] = await Promise.all([metrics.text(), metrics.text()]);
   assert.equal(one, two);
   assert.equal(looks, 1);
@@ -251,7 +256,11 @@ Deno.test("Ring keeps the newest, in order", () => {
 Deno.test("Metrics.text() writes what takes several turns as one piece", async () => {
   const statistics = new CallStatistics();
   for (let module = 1; module <= 50; module++) statistics.ofModule(module).command_ack.add(0, 1);
-  const metrics = new Metrics(() => ({ ...NOTHING, calls: statistics.snapshot() }));
+  const metrics = new Metrics(
+    () => ({ ...NOTHING, calls: statistics.snapshot() }),
+    FAMILIES,
+    PREFIX,
+  );
   const lines = (await metrics.text()).split("\n");
   const begin = lines.indexOf("# TYPE external_server_module_calls_total counter") + 1;
   const calls = lines.slice(begin, lines.indexOf("", begin));

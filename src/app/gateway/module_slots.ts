@@ -1,7 +1,12 @@
 // The modules of a gateway, each in a slot whose module can be replaced while calls go on.
 import type { GatewayModuleConfig, ModuleLimits } from "../../config/mod.ts";
 import type { Log } from "../../log/mod.ts";
-import type { GatewayCall, GatewayModule, GatewayReturn } from "../../module/mod.ts";
+import type {
+  GatewayCall,
+  GatewayModule,
+  GatewayReturn,
+  HostedModuleSnapshot,
+} from "../../module/mod.ts";
 import { type Clock, within } from "../../time/mod.ts";
 
 /** A module, and the limits it runs with. */
@@ -11,6 +16,8 @@ export interface ModuleOrder extends GatewayModuleConfig {
 
 /** A module that runs. */
 export interface StartedModule extends GatewayModule {
+  /** The module as plain data. */
+  snapshot(): HostedModuleSnapshot;
   /** Fails the calls that are open, and ends its processes. Never rejects. */
   stop(): Promise<void>;
 }
@@ -109,6 +116,11 @@ export class ModuleSlots {
 
   get modules(): ReadonlyMap<number, GatewayModule> {
     return this.#slots;
+  }
+
+  /** All modules as plain data. */
+  snapshots(): HostedModuleSnapshot[] {
+    return [...this.#slots.values()].map(({ run }) => run.module.snapshot());
   }
 
   /**

@@ -6,7 +6,7 @@ import {
   ModuleGateway,
   type ModuleGatewaySnapshot,
 } from "../../module_gateway/mod.ts";
-import type { GatewayModule } from "../../module/mod.ts";
+import type { GatewayModule, HostedModuleSnapshot } from "../../module/mod.ts";
 import { type Clock, systemClock } from "../../time/mod.ts";
 import {
   type ModuleOrder,
@@ -57,6 +57,10 @@ export class RunningGateway {
   /** The gateway as plain data; null while there is none. */
   snapshot(): ModuleGatewaySnapshot | null {
     return this.#gateway?.snapshot() ?? null;
+  }
+
+  moduleSnapshots(): readonly HostedModuleSnapshot[] {
+    return this.#slots.snapshots();
   }
 
   /** Where devices connect. */

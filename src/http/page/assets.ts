@@ -71,6 +71,28 @@ export const assets: ReadonlyMap<string, Asset> = new Map<string, Asset>([
   ...FILES.map((name): [string, Asset] => [`/${name}`, lazily(name)]),
 ]);
 
+const GATEWAY_FILES = [
+  "style.css",
+  "car_page.css",
+  "phone.css",
+  "icon.svg",
+  "connection.js",
+  "dom.js",
+  "event_parser.js",
+  "format.js",
+  "gateway.js",
+  "key_form.js",
+  "payload.js",
+  "session.js",
+  "view_parts.js",
+] as const;
+
+/** The same of a Module Gateway. */
+export const gatewayAssets: ReadonlyMap<string, Asset> = new Map<string, Asset>([
+  ["/", lazily("gateway.html")],
+  ...GATEWAY_FILES.map((name): [string, Asset] => [`/${name}`, lazily(name)]),
+]);
+
 /** A file whose text is read once, when somebody wants it. */
 function lazily(name: string): Asset {
   let text: string | undefined;
