@@ -226,28 +226,6 @@ Deno.test("operators see devices, sessions and modules, and reload with a key of
   assert.equal(client.statistics.reconnects, 0);
 });
 
-Deno.test("the page of a gateway has all the files it names", async () => {
-  await using gateway = await GatewayProcess.start(await documentWith({}, { http: { port: 0 } }));
-  const line = await gateway.line(/Listening for operators on /);
-  const url = line.slice(line.indexOf("http"));
-  const open = ["/"];
-  const seen = new Set(open);
-  for (let path = open.pop(); path !== undefined; path = open.pop()) {
-    const answer = await fetch(url + path);
-    const text = await answer.text();
-    assert.equal(answer.status, 200, path);
-    const named = path === "/"
-      ? text.matchAll(/(?:href|src)="(\/[^"]+)"/g)
-      : text.matchAll(/^(?:import|export)[^;]*from "\.(\/[^"]+)";/gm);
-    for (const [, other = ""] of named) {
-      if (seen.has(other)) continue;
-      seen.add(other);
-      open.push(other);
-    }
-  }
-  assert.ok(seen.has("/gateway.js") && seen.has("/dom.js"), [...seen].join(" "));
-});
-
 Deno.test("a gateway that cannot start says why, and ends", async () => {
   const { gatewayMissing, gateway2, notALibrary } = await buildFixtures();
   const taken = Deno.listen({ hostname: "0.0.0.0", port: 0 });

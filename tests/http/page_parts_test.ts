@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import FakeTimers from "@sinonjs/fake-timers";
 import fc from "fast-check";
 import type { CarRates, IncidentView } from "../../src/http/api/schemas.ts";
-import { assets } from "../../src/http/page/assets.ts";
+import { assets, gatewayAssets } from "../../src/http/page/assets.ts";
 import {
   areaPath,
   History,
@@ -28,21 +28,28 @@ function rates(responseMeanMs: number): CarRates {
   return { statuses: 1, commands: 0, responseMeanMs, responseMaxMs: responseMeanMs * 2 };
 }
 
-Deno.test("assets serve every file of the page, and nothing is asked for that is not there", () => {
+Deno.test("assets serve every file of the pages, and nothing is asked for that is not there", () => {
   const names = [...Deno.readDirSync(STATIC)].map(({ name }) => name).sort();
-  const served = [...assets.keys()].map((path) => path === "/" ? "index.html" : path.slice(1));
-  assert.deepEqual(served.sort(), names);
-  let size = 0;
-  for (const [path, { body, type }] of assets) {
-    size += body.length;
-    const wanted = type.startsWith("text/javascript")
-      ? [...body.matchAll(/^(?:import|\} from) .*?"\.(\/[\w.]+)";$/gm)].map(([, name]) => name)
-      : [...body.matchAll(/(?:src|href)="(\/[^"]*)"/g)].map(([, name]) => name);
-    for (const name of wanted) assert.ok(assets.has(name ?? ""), `${path} asks for ${name}`);
-    if (path === "/") assert.doesNotMatch(body, /<style|style=|<script>|\son\w+=/);
-    else if (path.endsWith(".js")) assert.doesNotMatch(body, /innerHTML|insertAdjacentHTML|eval\(/);
+  const pages = [[assets, "index.html"], [gatewayAssets, "gateway.html"]] as const;
+  const served = pages.flatMap(([files, start]) =>
+    [...files.keys()].map((path) => path === "/" ? start : path.slice(1))
+  );
+  assert.deepEqual([...new Set(served)].sort(), names);
+  for (const [files] of pages) {
+    let size = 0;
+    for (const [path, { body, type }] of files) {
+      size += body.length;
+      const wanted = type.startsWith("text/javascript")
+        ? [...body.matchAll(/^(?:import|\} from) .*?"\.(\/[\w.]+)";$/gm)].map(([, name]) => name)
+        : [...body.matchAll(/(?:src|href)="(\/[^"]*)"/g)].map(([, name]) => name);
+      for (const name of wanted) assert.ok(files.has(name ?? ""), `${path} asks for ${name}`);
+      if (path === "/") assert.doesNotMatch(body, /<style|style=|<script>|\son\w+=/);
+      else if (path.endsWith(".js")) {
+        assert.doesNotMatch(body, /innerHTML|insertAdjacentHTML|eval\(/);
+      }
+    }
+    assert.ok(size < 190_000, `${size} characters`);
   }
-  assert.ok(size < 190_000, `${size} characters`);
 });
 
 Deno.test("EventParser gives the same events however the text is cut", () => {
