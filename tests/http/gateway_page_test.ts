@@ -69,6 +69,7 @@ class FakeGateway implements OperatedGateway {
         unanswered: 0,
         waitingReports: 0,
         waitingErrors: 0,
+        history: null,
         lastEnd: null,
         counts: NO_COUNTS,
       }],

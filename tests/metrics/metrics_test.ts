@@ -105,7 +105,7 @@ Deno.test("Metrics count sessions, statuses and commands of each car, by reason"
 
 Deno.test("Metrics count what a webhook and a collector have not taken, where there are any", async () => {
   const namesIn = (text: string) => text.match(/^external_server_(webhook|telemetry)_.*$/gm) ?? [];
-  const textOf = (scrape: Scrape) => new Metrics(() => scrape).text();
+  const textOf = (scrape: Scrape) => new Metrics(() => scrape, FAMILIES, PREFIX).text();
   assert.deepEqual(namesIn(await textOf(NOTHING)), []);
   const source = new MetricSource();
   source.webhook = {

@@ -30,6 +30,14 @@ const GatewayEndpoint = z.object({
   unanswered: count().describe("statuses without an answer"),
   waitingReports: count().describe("reports that wait to be sent"),
   waitingErrors: count().describe("statuses that wait to become part of an error message"),
+  history: z.object({
+    kept: count(),
+    offered: count(),
+    lostBytes: count(),
+    bytes: count().describe("on the disk now"),
+  }).nullable().describe(
+    "statuses that could not be sent, and are offered later; null: none are kept",
+  ),
   lastEnd: z.string().nullable().describe("why the last session or attempt ended"),
   counts: z.object({
     sessions: count(),
