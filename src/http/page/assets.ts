@@ -82,8 +82,8 @@ const GATEWAY_FILES = [
   "format.js",
   "gateway.js",
   "key_form.js",
+  "operator.js",
   "payload.js",
-  "session.js",
   "view_parts.js",
 ] as const;
 

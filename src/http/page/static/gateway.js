@@ -7,7 +7,7 @@ import { byId, make, say, setAttribute } from "./dom.js";
 import { counted, formatAge, formatTime } from "./format.js";
 import { KeyForm } from "./key_form.js";
 import { makePayload } from "./payload.js";
-import { session } from "./session.js";
+import { operator } from "./operator.js";
 import { WideTable } from "./view_parts.js";
 
 /** @typedef {import("../../gateway/schemas.ts").GatewayView} GatewayView */
@@ -125,7 +125,7 @@ function show(gateway) {
 function askForKey() {
   if (main.querySelector(".key") !== null) return;
   const form = new KeyForm("", async (key) => {
-    const why = await session.logIn(key);
+    const why = await operator.logIn(key);
     if (why === "") await look();
     return why;
   });
@@ -152,14 +152,14 @@ async function look() {
   }
 }
 
-session.onChange = () => {
-  logOut.hidden = !session.isOpen;
+operator.onChange = () => {
+  logOut.hidden = !operator.isOpen;
 };
 logOut.addEventListener("click", async () => {
-  await session.logOut();
+  await operator.logOut();
   await look();
 });
 document.addEventListener("visibilitychange", () => void look());
-await session.load();
+await operator.load();
 await look();
 setInterval(() => void look(), EVERY_MS);
