@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import type { CarSummary } from "../../src/http/api/schemas.ts";
 import { addedTo, chromiumTest, type Tab, watchAdded } from "./browser.ts";
-import { NO_RATES, PageServer, someCar, someCause } from "./page_server.ts";
+import { NO_RATES, PageServer, someCar, someCause, someFleet } from "./page_server.ts";
 
 const PHONE = { width: 360, height: 740 };
 
@@ -152,7 +152,6 @@ chromiumTest(
   async (tab) => {
     const { page } = tab;
     await using server = PageServer.start(fleet());
-    server.map = { tiles: "https://tile.example.org/{z}/{x}/{y}.png", attribution: "Maps Ltd" };
     const tiles: string[] = [];
     await page.route("https://tile.example.org/**", async (route) => {
       tiles.push(new URL(route.request().url()).pathname);
@@ -160,6 +159,11 @@ chromiumTest(
       await route.fulfill({ contentType: "image/svg+xml", body });
     });
     await page.goto(`${server.url}#/map`);
+    await page.locator('.mark[data-car="car_1"][style*="translate"]').waitFor();
+    assert.deepEqual(tiles, []);
+    // A reload of the configuration reaches pages that are open.
+    server.map = { tiles: "https://tile.example.org/{z}/{x}/{y}.png", attribution: "Maps Ltd" };
+    server.send({ type: "fleet", ...someFleet(server.cars, { map: server.map }) });
     await page.getByText("Maps Ltd").waitFor();
     const image = page.locator(".map-tiles img").first();
     await image.waitFor({ state: "attached" });
@@ -231,6 +235,12 @@ chromiumTest("map says what is missing where no car tells its position", async (
   await page.goto(`${server.url}#/map`);
   await page.getByText("No car has told its position yet").waitFor();
   assert.deepEqual(await tab.violations(), []);
+  // The first one that comes is shown as near as one needs to see it.
+  const nothing = { fleet: NO_RATES, cars: {}, heardAt: {} };
+  const positions = { car_1: at(50, 14) };
+  server.send({ type: "rates", at: Date.now(), ...nothing, positions });
+  await page.locator(".map-scale").getByText(/^\d+\u00a0m$/).waitFor();
+  await page.getByText("No car has told its position yet").waitFor({ state: "hidden" });
   await page.keyboard.press("Escape");
   await page.getByRole("row", { name: "car_1" }).waitFor();
 });

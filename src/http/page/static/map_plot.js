@@ -19,6 +19,8 @@ import {
 /** @typedef {import("./map_view.js").Spot} Spot */
 /** @typedef {{name: string, href: string, color: string, spot: Spot}} Dot */
 
+/** A view that is so many times as wide as it has to be is drawn anew. */
+const WIDE = 4;
 /** Pixels from a dot that still mean it. */
 const NEAR = 16;
 
@@ -221,11 +223,13 @@ export class MapPlot {
     if (this.#size.width === 0) return;
     // Cars that leave the view are followed, unless the user looks elsewhere.
     if (this.#follows) {
-      const isOut = this.#spots().some((spot) => {
+      const spots = this.#spots();
+      const whole = fit(spots, this.#size);
+      const isOut = spots.some((spot) => {
         const { left, top } = place(spot, this.#view, this.#size);
         return left < 8 || top < 8 || left > this.#size.width - 8 || top > this.#size.height - 8;
       });
-      if (isOut) this.#view = fit(this.#spots(), this.#size);
+      if (isOut || this.#view.scale < whole.scale / WIDE) this.#view = whole;
     }
     const view = this.#view;
     const bar = barOf(view);
