@@ -1,9 +1,10 @@
 // The whole chain: device, gateway, broker, server, native module, and back; and what breaks it.
 import assert from "node:assert/strict";
+import { InternalClient } from "../../src/internal_client/mod.ts";
 import { buildExampleModule } from "../../examples/module/build.ts";
 import { ServerProcess } from "../e2e/server_process.ts";
 import { Stage as Cloud, subscribed } from "../e2e/stage.ts";
-import { Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
+import { freePort, Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
 import { waitFor } from "../support/wait.ts";
 import type { Device } from "../../src/protocol/mod.ts";
 import { endpoint, ExampleModule, modulesOf, say, ScriptedModule, Stage } from "./support.ts";
@@ -172,3 +173,58 @@ mosquittoTest("two endpoints have brokers, sessions and devices of their own", a
   assert.deepEqual([first?.devices, second?.devices], [["1000/0/front"], ["2/1/roof"]]);
   assert.deepEqual([first?.counts.sessions, second?.counts.sessions], [1, 0]);
 });
+
+mosquittoTest(
+  "server, broker and gateway are killed in turn, and all come back by themselves",
+  async () => {
+    await using cloud = await Cloud.set();
+    const serve = () => cloud.serve({ cars: { [CAR]: {} }, options: { record: false } });
+    // Not one that the system gives to others while the gateway is away.
+    const port = freePort();
+    const options = () => ({
+      modules: modulesOf(new ScriptedModule(1000)),
+      endpoints: [endpoint(cloud.broker.port)],
+      handler,
+      listen: [{ port, host: "127.0.0.1" }],
+    });
+    let server = await serve();
+    let stage = await Stage.start(options());
+    try {
+      await using button = await InternalClient.connect({
+        module: BUTTON.module,
+        type: BUTTON.deviceType,
+        role: BUTTON.deviceRole,
+        name: BUTTON.deviceName,
+        host: "127.0.0.1",
+        port,
+        reconnect: "forever",
+        timeoutMs: 600_000,
+      });
+      const kills = {
+        server: async () => {
+          server.signal("SIGKILL");
+          await server.ended();
+          server = await serve();
+        },
+        broker: async () => {
+          await cloud.broker.kill();
+          await cloud.broker.restart();
+        },
+        gateway: async () => {
+          await stage[Symbol.asyncDispose]();
+          stage = await Stage.start(options());
+        },
+      };
+      const order = ["server", "broker", "gateway", "broker", "server", "gateway"] as const;
+      for (const [index, who] of order.entries()) {
+        await say(button, `before ${index}`);
+        await kills[who]();
+        await say(button, `after ${index}`);
+        const isHeard = async () => (await heard(cloud, BUTTON)).at(-1)?.endsWith(`after ${index}`);
+        await waitFor(isHeard, `the cloud to hear of the ${who} again`);
+      }
+    } finally {
+      await stage[Symbol.asyncDispose]();
+    }
+  },
+);
