@@ -4,19 +4,11 @@ import { join } from "node:path";
 import { andSuppressed, type Log, Once } from "../log/mod.ts";
 import { backoff, type Clock, type TimerHandle, wallTime, within } from "../time/mod.ts";
 import { SEGMENT_HEADER, writeHead, writeTurn, type WrittenTurn } from "./segment.ts";
-import {
-  expired,
-  recover,
-  type Retention,
-  segmentInfos,
-  segmentName,
-  segmentNumbers,
-} from "./segment_files.ts";
+import { SafeWaiters } from "./safe_waiters.ts";
+import { recover, type Retention, segmentName, segmentNumbers } from "./segment_files.ts";
+import { SegmentRetention } from "./segment_retention.ts";
 import { createSegment, isFull, type OpenSegment, type SegmentFile } from "./segment_file.ts";
 import { ValueWriter, WriterFullError } from "./values.ts";
-
-/** When a record is safe: soon after it was written, or before its status is answered. */
-export type Durability = "batch" | "each";
 
 /** How an event log is written. */
 export interface SegmentLogOptions {
@@ -25,8 +17,6 @@ export interface SegmentLogOptions {
   readonly company: string;
   readonly log: Log;
   readonly clock: Clock;
-  /** @default {"batch"} */
-  readonly durability?: Durability;
   /** @default {everything is kept} */
   readonly retention?: Retention;
   /** Makes a new file. @default {the disk's} */
@@ -68,8 +58,6 @@ const BATCH_BYTES = 256 * 1024;
 const RETRY = { firstMs: 2000, maxMs: 60_000 };
 /** How long closing may take, in milliseconds: a network file system may hang. */
 const STOP_MS = 2000;
-/** How often old segments are looked for, in milliseconds. */
-const RETENTION_MS = 60_000;
 const KEEP_ALL = { maxBytes: 0, maxAgeMs: 0 };
 
 /** Records of one segment, to be written at once. */
@@ -94,15 +82,12 @@ export class SegmentLog {
   #file: OpenSegment | null = null;
   #end: Position | null = null;
   #lost = 0;
-  #expired = 0;
-  #sacrificed = 0;
   #writing: Promise<void> | null = null;
   #timer: TimerHandle | null = null;
   #syncedAt = -Infinity;
   #isDirty = false;
-  #keptAt = -Infinity;
-  /** Called when what was appended before is on the disk, or given up. */
-  #waiting: (() => void)[] = [];
+  readonly #retention: SegmentRetention;
+  readonly #waiters: SafeWaiters;
   readonly #listeners = new Set<() => void>();
   #pauses = backoff(RETRY);
   #resting = false;
@@ -114,13 +99,19 @@ export class SegmentLog {
     this.#options = {
       create: createSegment,
       segmentBytes: 16 * MIB,
-      durability: "batch",
       retention: KEEP_ALL,
       ...options,
       maxWaitingBytes,
     };
     this.#writer = new ValueWriter(maxWaitingBytes);
-    this.#once = new Once({ clock: options.clock });
+    const { directory, log, clock } = options;
+    this.#once = new Once({ clock });
+    this.#retention = new SegmentRetention(this.#options);
+    this.#waiters = new SafeWaiters({
+      clock,
+      onLate: () =>
+        log.error(`The event log in "${directory}" is late: statuses are answered without it`),
+    });
   }
 
   /** The segment that the next record goes to: 0, 1, ..., counted from the start of this log. */
@@ -130,7 +121,8 @@ export class SegmentLog {
 
   get counts(): LogCounts {
     const end = this.#end ?? { segment: 0, offset: 0, records: 0, bytes: 0 };
-    return { end, lost: this.#lost, expired: this.#expired, sacrificed: this.#sacrificed };
+    const { expired, sacrificed } = this.#retention;
+    return { end, lost: this.#lost, expired, sacrificed };
   }
 
   /** Calls back after each write, until the returned function is called. */
@@ -155,7 +147,7 @@ export class SegmentLog {
     const done = await within(this.#writing ?? Promise.resolve(), STOP_MS, clock);
     if (!done) this.#options.log.warning("The end of the event log could not be written in time");
     this.#close();
-    this.#release();
+    this.#waiters.releaseAll();
   }
 
   /** Queues a turn; false: it is lost. */
@@ -189,7 +181,7 @@ export class SegmentLog {
   whenSafe(callback: () => void): void {
     if (this.#resting || this.#stopped) return callback();
     // The turn that asks is appended after it has asked.
-    if (this.#waiting.push(callback) === 1) queueMicrotask(() => this.#flush());
+    if (this.#waiters.add(callback)) queueMicrotask(() => this.#flush());
   }
 
   #overflow(): void {
@@ -233,18 +225,14 @@ export class SegmentLog {
     try {
       await this.#open(this.#batches[0]?.segment ?? this.#segment);
       do {
-        const waiting = this.#waiting;
-        this.#waiting = [];
+        this.#waiters.begin();
         this.#takeBatch();
-        try {
-          await this.#writeBatches();
-          await this.#sync(waiting.length > 0);
-        } finally {
-          for (const callback of waiting) callback();
-        }
+        await this.#writeBatches();
+        await this.#sync(this.#waiters.isSyncing);
+        this.#waiters.end();
         this.#succeeded();
-        await this.#retain();
-      } while (this.#waiting.length > 0 || this.#batches.length > 0);
+        await this.#retention.retain();
+      } while (this.#waiters.isWaiting || this.#batches.length > 0);
     } catch (error) {
       await this.#fail(error);
     }
@@ -281,26 +269,9 @@ export class SegmentLog {
         return;
       } catch (error) {
         await open.file.truncate(open.size);
-        if (!isFull(error) || !await this.#sacrifice(open.number)) throw error;
+        if (!isFull(error) || !await this.#retention.sacrifice(open.number)) throw error;
       }
     }
-  }
-
-  /** Deletes the oldest segment but the one that is written; false: there is none. */
-  async #sacrifice(current: number): Promise<boolean> {
-    const { directory, log } = this.#options;
-    const [oldest] = (await segmentNumbers(directory)).filter((number) => number !== current);
-    if (oldest === undefined) return false;
-    await Deno.remove(join(directory, segmentName(oldest)));
-    this.#sacrificed++;
-    const count = this.#once.ask("sacrificed");
-    if (count !== undefined) {
-      log.warning(
-        `Deleted the oldest segment of the event log in "${directory}": the disk is full` +
-          andSuppressed(count),
-      );
-    }
-    return true;
   }
 
   async #sync(isAwaited: boolean): Promise<void> {
@@ -332,7 +303,7 @@ export class SegmentLog {
     writeHead(head, { kind: "head", company, epoch: this.#epoch, records, bytes });
     await this.#writeAll(open, Uint8Array.of(...SEGMENT_HEADER, ...head.take()));
     this.#end = { segment: number, offset: open.size, records, bytes };
-    this.#keptAt = -Infinity;
+    this.#retention.lookSoon();
     return open;
   }
 
@@ -344,23 +315,6 @@ export class SegmentLog {
     log.warning(`Cut ${cut.lost} bytes off "${cut.path}" from byte ${cut.at} on: ${cut.why}`);
   }
 
-  /** Deletes segments that are too old or too many. */
-  async #retain(): Promise<void> {
-    const { directory, retention, clock, log } = this.#options;
-    if (retention.maxBytes === 0 && retention.maxAgeMs === 0) return;
-    if (clock.now() - this.#keptAt < RETENTION_MS) return;
-    this.#keptAt = clock.now();
-    try {
-      for (const number of expired(await segmentInfos(directory), retention, wallTime())) {
-        await Deno.remove(join(directory, segmentName(number)));
-        this.#expired++;
-      }
-    } catch (error) {
-      if (this.#once.ask("retention") === undefined) return;
-      log.error(`Cannot delete old segments in "${directory}": ${(error as Error).message}`);
-    }
-  }
-
   #close(): void {
     try {
       this.#file?.file.close();
@@ -368,12 +322,6 @@ export class SegmentLog {
       // The data has been written: there is nothing more to do.
     }
     this.#file = null;
-  }
-
-  #release(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const callback of waiting) callback();
   }
 
   /** After a failure and a pause, the log continues in a new segment. */
@@ -397,7 +345,7 @@ export class SegmentLog {
     this.#failed = true;
     this.#resting = true;
     this.#clearTimer();
-    this.#release();
+    this.#waiters.releaseAll();
     if (unused !== null) await Deno.remove(unused).catch(() => {});
     if (this.#stopped) return;
     this.#timer = clock.set(() => {

@@ -310,3 +310,35 @@ Deno.test("whenSafe() calls back after the sync of what was appended, or when it
   recorder.whenSafe(() => void (isCalled = true));
   assert.ok(isCalled);
 });
+
+Deno.test("whenSafe() waits 2 s for a disk that hangs, and no more until it answers", async () => {
+  const disk = new Disk();
+  await using recording = await Recording.make({ create: disk.create });
+  const { recorder, clock, log } = recording;
+  await recorder.start();
+  const hanging = Promise.withResolvers<void>();
+  disk.ready = hanging.promise;
+  const { status } = await withStatuses(recording, 1);
+  const called: string[] = [];
+  for (const name of ["first", "second"]) recorder.whenSafe(() => called.push(name));
+  status();
+  await settled();
+  clock.pass(1999);
+  await settled();
+  recorder.whenSafe(() => called.push("third"));
+  assert.equal(called.length, 0);
+  clock.pass(1);
+  assert.deepEqual(called, ["first", "second", "third"]);
+  recorder.whenSafe(() => called.push("fourth"));
+  assert.equal(called.at(-1), "fourth");
+  assert.match(log.texts("ERROR").join(), /^The event log in ".*" is late: statuses are answered/);
+  hanging.resolve();
+  await waitFor(() => recorder.counts.end.records === recording.turns.length, "the disk");
+  await waitFor(() => disk.syncs > 0, "the sync");
+  await settled();
+  const safe = Promise.withResolvers<void>();
+  status();
+  recorder.whenSafe(() => safe.resolve());
+  await waitFor(safe.promise, "the sync");
+  assert.equal(log.texts("ERROR").length, 1);
+});
