@@ -2,6 +2,7 @@
 import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
 import { buildFixtures } from "../tests/fixtures/build.ts";
+import { chain, thousandDevices } from "./rows/devices.ts";
 import * as fleet from "./rows/fleet.ts";
 import { connects, junk, reconnects, subscribers } from "./rows/hostile.ts";
 import * as hostileLocal from "./rows/hostile_local.ts";
@@ -26,6 +27,8 @@ const ROWS: readonly Row[] = [
   ...Object.values(isolation),
   ...Object.values(scale),
   ...Object.values(http),
+  thousandDevices,
+  chain,
   recovery,
   reconnects,
   junk,
