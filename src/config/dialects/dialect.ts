@@ -6,7 +6,9 @@ import { singleCar, singleCarExternalSchema, singleCarSchema } from "./single_ca
 import type { Faults } from "../errors.ts";
 import type { BrokerInput, FleetInput } from "./input.ts";
 import type { Table } from "../keys/key.ts";
-import { COMMON, EXTERNAL_BROKER, FLAT_BROKER, FLEET } from "../keys/keys.ts";
+import { EXTERNAL_BROKER, FLAT_BROKER } from "../keys/broker_keys.ts";
+import { FLEET } from "../keys/fleet_keys.ts";
+import { COMMON } from "../keys/keys.ts";
 import type { NumberTexts } from "./number_texts.ts";
 import { isObject, readAlong, type ReadTable, type UnknownKeyHandler } from "./read.ts";
 

@@ -2,7 +2,9 @@
 import { joinPath } from "../../text/mod.ts";
 import type { BrokerInput, FleetInput } from "./input.ts";
 import { objectOf } from "../keys/key.ts";
-import { COMMON, FLAT_BROKER, FLEET } from "../keys/keys.ts";
+import { FLAT_BROKER } from "../keys/broker_keys.ts";
+import { FLEET } from "../keys/fleet_keys.ts";
+import { COMMON } from "../keys/keys.ts";
 import type { ReadTable } from "./read.ts";
 
 /** Dialect A. */

@@ -3,7 +3,9 @@ import type * as z from "zod";
 import { joinPath } from "../../text/mod.ts";
 import type { BrokerInput } from "./input.ts";
 import { objectOf } from "../keys/key.ts";
-import { COMMON, EXTERNAL_BROKER, FLEET } from "../keys/keys.ts";
+import { EXTERNAL_BROKER } from "../keys/broker_keys.ts";
+import { FLEET } from "../keys/fleet_keys.ts";
+import { COMMON } from "../keys/keys.ts";
 import type { Read } from "./read.ts";
 
 const SECTION = "external_communication";

@@ -1,6 +1,6 @@
 // The input that every dialect is converted to before it is checked: the same parts, with their
 // paths.
-import type { modulesSchema } from "../keys/keys.ts";
+import type { modulesSchema } from "../keys/fleet_keys.ts";
 import type { Read } from "./read.ts";
 
 /** The broker as written in a document. */

@@ -2,7 +2,9 @@
 import { externalShape } from "./external.ts";
 import type { FleetInput } from "./input.ts";
 import { objectOf } from "../keys/key.ts";
-import { COMMON, FLAT_BROKER, SINGLE_CAR } from "../keys/keys.ts";
+import { FLAT_BROKER } from "../keys/broker_keys.ts";
+import { SINGLE_CAR } from "../keys/fleet_keys.ts";
+import { COMMON } from "../keys/keys.ts";
 import type { ReadTable } from "./read.ts";
 
 /** Dialect C. */

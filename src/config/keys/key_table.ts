@@ -3,7 +3,9 @@
 import * as z from "zod";
 import { ENDPOINT, GATEWAY } from "./gateway_keys.ts";
 import { type Key, type KeyFacts, keysOf } from "./key.ts";
-import { COMMON, EXTERNAL_BROKER, FLAT_BROKER, FLEET, MODULE, SINGLE_CAR } from "./keys.ts";
+import { EXTERNAL_BROKER, FLAT_BROKER } from "./broker_keys.ts";
+import { FLEET, MODULE, SINGLE_CAR } from "./fleet_keys.ts";
+import { COMMON } from "./keys.ts";
 
 type Chapter = readonly [title: string, keys: object, prefix: string];
 
@@ -56,7 +58,7 @@ function pageOf(introduction: string, all: readonly Chapter[], takes: typeof TAK
 
 const INTRODUCTION = `# Configuration keys
 
-Written by \`deno task schema\` from the table in \`src/config/keys/keys.ts\`. [configuration.md](configuration.md)
+Written by \`deno task schema\` from the tables in \`src/config/keys/\`. [configuration.md](configuration.md)
 explains how they work together.
 `;
 const GATEWAY_INTRODUCTION = `# Configuration keys of a Module Gateway

@@ -1,21 +1,12 @@
-// Every key of the configuration, described once. The schemas of the dialects, the JSON Schema, the
-// defaults, the effective document, the comparison and docs/configuration_keys.md derive from this.
+// Every key of the configuration, described once, here and in broker_keys.ts, fleet_keys.ts and
+// outbound_keys.ts. The schemas of the dialects, the JSON Schema, the defaults, the effective document,
+// the comparison and docs/configuration_keys.md derive from this.
 import * as z from "zod";
-import { brokerAddress, formatAddress } from "../../net/mod.ts";
 import * as field from "./fields.ts";
-import { key, objectOf, optionalSection, section } from "./key.ts";
-import type { ScriptPermissions } from "../../script/mod.ts";
+import { key, optionalSection, section } from "./key.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../../log/mod.ts";
-import {
-  DURABILITIES,
-  type ModuleConfig,
-  SCOPES,
-  SINK_FORMATS,
-  SINK_KINDS,
-  type SinkConfig,
-} from "../resolve/config.ts";
-
-const DEFAULT_SESSION_S = 30;
+import { SCOPES } from "../resolve/config.ts";
+import { EVENT_LOG, OPENTELEMETRY, sinkKeys, sinksSchema, WEBHOOK } from "./outbound_keys.ts";
 
 /** Limits of each car or module host. */
 export const LIMITS = {
@@ -127,100 +118,6 @@ export const MAP = {
   }),
 };
 
-const CREDENTIALS = {
-  mqtt_username: key(field.filledText("a string").optional(), {
-    doc: "User name for the broker",
-    takes: "reconnect",
-    listens: true,
-    at: "broker.username",
-  }),
-  mqtt_password: key(field.text("a string").optional(), {
-    doc: "Password for the broker",
-    takes: "reconnect",
-    secret: true,
-    listens: true,
-    at: "broker.password",
-  }),
-  mqtt_password_file: key(field.filledText("the path of a file").optional(), {
-    doc:
-      "File with the password for the broker, instead of mqtt_password; a newline at its end is dropped",
-    takes: "reconnect",
-  }),
-};
-
-const ADDRESS = key(field.filledText("a host or an address such as mqtts://host"), {
-  doc: "The broker: a host, or an address that begins with mqtt://, mqtts://, ws:// or wss://",
-  takes: "reconnect",
-  listens: true,
-  at: "broker",
-  of: ({ broker }) => formatAddress(broker),
-  compared: ({ broker }) => brokerAddress(broker),
-});
-
-const PORT = key(field.port().optional(), {
-  doc: "The broker's port; when absent that of the address, else 1883 (mqtts 8883, ws 80, wss 443)",
-  takes: "reconnect",
-  listens: true,
-  at: "broker.port",
-  compared: null,
-});
-
-/** How to reach the broker, in dialects A and C: at the top level. */
-export const FLAT_BROKER = {
-  mqtt_address: ADDRESS,
-  mqtt_port: PORT,
-  mqtt_timeout: key(field.seconds().default(DEFAULT_SESSION_S), {
-    doc: "Seconds without a message from a car until its session fails",
-    takes: "at_once",
-    unit: "s",
-    of: ({ timeouts }) => timeouts.sessionMs / 1000,
-  }),
-  ...CREDENTIALS,
-};
-
-const pemFile = () => field.text("the path of a PEM file").optional();
-
-/** TLS files, which the command line can name in every dialect. */
-export const BROKER_TLS = {
-  ca_certs_file: key(pemFile(), {
-    doc: "Additional CA certificates to trust, PEM; turns TLS on",
-    takes: "new_connections",
-    listens: true,
-    at: "broker.tls.caFile",
-  }),
-  cert_file: key(pemFile(), {
-    doc: "Client certificate, PEM; requires key_file; turns TLS on",
-    takes: "new_connections",
-    listens: true,
-    at: "broker.tls.certFile",
-  }),
-  key_file: key(pemFile(), {
-    doc: "Private key of the client certificate, PEM",
-    takes: "new_connections",
-    listens: true,
-    at: "broker.tls.keyFile",
-  }),
-};
-
-/** How to reach the broker, in dialect B: `external_communication`. */
-export const EXTERNAL_BROKER = {
-  protocol: key(field.anyCaseWord(["MQTT"]).default("MQTT"), {
-    doc: "Always MQTT",
-    takes: "nothing",
-    of: () => "MQTT",
-  }),
-  server_address: ADDRESS,
-  server_port: PORT,
-  timeout_ms: key(field.milliseconds().default(DEFAULT_SESSION_S * 1000), {
-    doc: "Milliseconds without a message from a car until its session fails",
-    takes: "at_once",
-    unit: "ms",
-    of: ({ timeouts }) => timeouts.sessionMs,
-  }),
-  ...BROKER_TLS,
-  ...CREDENTIALS,
-};
-
 /** What both destinations of log lines have. */
 function destination<At extends "logging.console" | "logging.file">(at: At) {
   return {
@@ -260,22 +157,6 @@ export const LOGGING = {
 };
 
 /** The keys of the API by name; whether two are the same is checked where they are resolved. */
-/** A sink as written in a document. */
-function sinkKeys({ kind, events, batchEvents, batchMs, bytesPerSecond, ...own }: SinkConfig) {
-  return {
-    kind,
-    ...(events && { events }),
-    ...("url" in own ? { url: own.url, secret_file: own.secretFile, format: own.format } : {
-      directory: own.directory,
-      max_bytes: own.maxBytes,
-      keep: own.keep,
-    }),
-    batch_events: batchEvents,
-    batch_ms: batchMs,
-    bytes_per_second: bytesPerSecond,
-  };
-}
-
 const keysSchema = z.record(
   z.string(),
   z.strictObject({
@@ -330,111 +211,6 @@ export const HTTP = {
     at: "http.tls.keyFile",
   }),
 };
-
-/** Metrics and traces for OpenTelemetry. */
-export const OPENTELEMETRY = {
-  endpoint: key(field.httpUrl(), {
-    doc: "The collector, such as http://127.0.0.1:4318; /v1/metrics and /v1/traces are appended",
-    takes: "restart",
-    at: "opentelemetry.endpoint",
-  }),
-  authorization: key(field.filledText("a string").optional(), {
-    doc: "The header Authorization of each request",
-    takes: "restart",
-    secret: true,
-    at: "opentelemetry.authorization",
-  }),
-  authorization_file: key(field.filledText("the path of a file").optional(), {
-    doc: "File with the header, instead of authorization; a newline at its end is dropped",
-    takes: "restart",
-  }),
-  metrics_interval: key(field.seconds({ zero: true }).default(60), {
-    doc: "Seconds from one sending of metrics to the next; 0: no metrics",
-    takes: "restart",
-    unit: "s",
-    at: "opentelemetry.metricsIntervalMs",
-    of: ({ opentelemetry }) => opentelemetry && opentelemetry.metricsIntervalMs / 1000,
-  }),
-  trace_ratio: key(field.share().default(0.01), {
-    doc: "The share of statuses and commands that are traced, from 0 to 1; 0: no traces",
-    takes: "restart",
-    at: "opentelemetry.traceRatio",
-  }),
-};
-
-/** Incidents for other systems. */
-export const WEBHOOK = {
-  url: key(field.httpUrl(), {
-    doc: "Where the begin and the end of each incident are posted",
-    takes: "restart",
-    at: "webhook.url",
-  }),
-  secret: key(field.filledText("a string").optional(), {
-    doc: "What requests are signed with (HMAC-SHA-256)",
-    takes: "restart",
-    secret: true,
-    at: "webhook.secret",
-  }),
-  secret_file: key(field.filledText("the path of a file").optional(), {
-    doc: "File with the secret, instead of secret; a newline at its end is dropped",
-    takes: "restart",
-  }),
-};
-
-/** What happened, on the disk. */
-export const EVENT_LOG = {
-  directory: key(field.filledText("the path of a directory"), {
-    doc: "Directory of its segments, made when it is not there",
-    takes: "restart",
-    at: "eventLog.directory",
-  }),
-  durability: key(field.word(DURABILITIES).default("batch"), {
-    doc:
-      "batch: synced at most 0.2 s after it happened; each: a status is synced before it is answered",
-    takes: "restart",
-    at: "eventLog.durability",
-  }),
-  max_bytes: key(field.fileSize().default(10_737_418_240), {
-    doc: "With more in all segments, the oldest is deleted; 0: never",
-    takes: "restart",
-    unit: "bytes",
-    at: "eventLog.maxBytes",
-  }),
-  max_age_hours: key(field.count(0).default(720), {
-    doc: "A segment that was last written to before that is deleted; 0: never",
-    takes: "restart",
-    unit: "h",
-    at: "eventLog.maxAgeHours",
-  }),
-};
-
-const sinksSchema = z.record(
-  z.string(),
-  z.strictObject({
-    kind: field.word(SINK_KINDS).describe(
-      "webhook: posted to a URL in batches; file: appended to files of NDJSON",
-    ),
-    events: z.array(field.filledText("a kind of events, such as status or command.sent"), {
-      error: "a list of kinds of events",
-    }).optional().describe("Kinds of events that it gets, or what they begin with; all by default"),
-    url: field.httpUrl().optional().describe("webhook: where batches are posted"),
-    secret_file: field.filledText("the path of a file").optional()
-      .describe("webhook: file with the secret that requests are signed with (HMAC-SHA-256)"),
-    format: field.word(SINK_FORMATS).default("ndjson")
-      .describe("webhook: a batch as lines of JSON, or as a JSON array"),
-    directory: field.filledText("the path of a directory").optional()
-      .describe("file: directory of the files, made when it is not there"),
-    max_bytes: field.fileSize().default(67_108_864).describe("file: with more, a new one is begun"),
-    keep: field.count(0).default(0)
-      .describe("file: full ones that are kept, the oldest is deleted; 0: all"),
-    batch_events: field.count(1).default(500).describe("Events of a batch at most"),
-    batch_ms: field.milliseconds().default(1000).describe(
-      "How long an event waits for others, in ms",
-    ),
-    bytes_per_second: field.fileSize().default(0)
-      .describe("Bytes of the log that are delivered a second at most; 0: unlimited"),
-  }),
-).meta({ id: "sinks", propertyNames: { pattern: "^[A-Za-z0-9_.-]{1,64}$" } });
 
 /** The keys of every dialect. */
 export const COMMON = {
@@ -521,89 +297,5 @@ export const COMMON = {
     takes: "restart",
     unit: "bytes",
     at: "logging.file.maxBytes",
-  }),
-};
-
-/** The keys of one module of a car; a change replaces the contexts of that car only. */
-export const MODULE = {
-  lib_path: key(field.filledText("the path of a shared library or script"), {
-    doc:
-      "Shared library of the module, or its .ts, .mts, .js or .mjs file; a relative path is looked up from the working directory, then from the folder of this file",
-    takes: "contexts",
-    of: ({ libPath }: ModuleConfig) => libPath,
-  }),
-  config: key(z.record(z.string(), field.moduleValue()).optional(), {
-    doc:
-      "What the module's init gets after company_name and car_name, as text; these two keys may be overridden here",
-    takes: "contexts",
-    of: ({ parameters }: ModuleConfig) => Object.fromEntries(parameters),
-  }),
-  timeout_ms: key(field.wholeMilliseconds().default(1000), {
-    doc:
-      "Timeout that wait_for_command is called with; 0: it is polled, less and less often, down to once a second",
-    takes: "contexts",
-    unit: "ms",
-    of: ({ waitTimeoutMs }: ModuleConfig) => waitTimeoutMs,
-  }),
-  permissions: optionalSection(
-    undefined,
-    "What a module in TypeScript or JavaScript may do, nothing by default; a shared library may do everything",
-    {
-      net: granted(field.names("hosts, each with a port or without"), "net", "Hosts to connect to"),
-      read: granted(
-        field.names("paths"),
-        "read",
-        "Files and folders to read; relative paths are looked up from the working directory",
-      ),
-      write: granted(field.names("paths"), "write", "Files and folders to write, likewise"),
-      env: granted(field.names("environment variables"), "env", "Environment variables to read"),
-    },
-  ),
-};
-
-function granted<S extends z.ZodType>(schema: S, name: keyof ScriptPermissions, doc: string) {
-  return key(schema.optional(), {
-    doc,
-    takes: "contexts",
-    of: ({ permissions }: ModuleConfig) => permissions?.[name],
-  });
-}
-
-/** Modules by id; how an id is written is checked where modules are resolved. */
-export const modulesSchema = z.record(z.string(), objectOf(MODULE))
-  .meta({ id: "modules", propertyNames: { pattern: "^0*[1-9][0-9]{0,9}$" } });
-
-const CAR = {
-  specific_modules: key(modulesSchema.optional(), {
-    doc: "Modules of this car only, by id",
-    takes: "contexts",
-  }),
-};
-
-/** The cars and their modules, in dialects A and B. */
-export const FLEET = {
-  common_modules: key(modulesSchema.optional(), {
-    doc: "Modules of every car, by id",
-    takes: "contexts",
-  }),
-  cars: key(
-    z.record(z.string(), objectOf(CAR))
-      .meta({ propertyNames: { pattern: "^[a-z0-9_]+$" }, minProperties: 1 }),
-    {
-      doc: "The cars by name; the name is the second level of every topic",
-      takes: "contexts",
-    },
-  ),
-};
-
-/** The one car and its modules, in dialect C. */
-export const SINGLE_CAR = {
-  car_name: key(field.fleetName("a car's name"), {
-    doc: "The car; the second level of every topic",
-    takes: "contexts",
-  }),
-  modules: key(modulesSchema.clone(), {
-    doc: "The car's modules, by id",
-    takes: "contexts",
   }),
 };

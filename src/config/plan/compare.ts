@@ -1,6 +1,7 @@
 // Compares two configurations: cars and settings that differ, and when each change takes effect.
 import { type Key, type KeyAt, keysOf, type Takes, withValueOf } from "../keys/key.ts";
-import { BROKER_TLS, COMMON, FLAT_BROKER } from "../keys/keys.ts";
+import { BROKER_TLS, FLAT_BROKER } from "../keys/broker_keys.ts";
+import { COMMON } from "../keys/keys.ts";
 import type { CarConfig, ModuleConfig, ServerConfig } from "../resolve/config.ts";
 import { grantsSame } from "../../script/mod.ts";
 import { MASK } from "../../text/mod.ts";

@@ -2,7 +2,8 @@
 import type * as z from "zod";
 import type { Key, Table } from "../keys/key.ts";
 import { GATEWAY } from "../keys/gateway_keys.ts";
-import { COMMON, EXTERNAL_BROKER } from "../keys/keys.ts";
+import { EXTERNAL_BROKER } from "../keys/broker_keys.ts";
+import { COMMON } from "../keys/keys.ts";
 import { formatAddress } from "../../net/mod.ts";
 import type { ModuleConfig, ServerConfig } from "../resolve/config.ts";
 import type { EndpointConfig, GatewayConfig } from "../resolve/gateway_config.ts";

@@ -2,7 +2,8 @@
 import { effectiveDocument } from "./effective.ts";
 import type { ConfigFiles } from "../files.ts";
 import { keysOf } from "../keys/key.ts";
-import { COMMON, FLAT_BROKER } from "../keys/keys.ts";
+import { FLAT_BROKER } from "../keys/broker_keys.ts";
+import { COMMON } from "../keys/keys.ts";
 import { parseConfig } from "../load.ts";
 import type { ServerConfig } from "../resolve/config.ts";
 import { MASK } from "../../text/mod.ts";

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import type { CommonInput } from "../dialects/dialect.ts";
 import type { ConfigPlace } from "../files.ts";
 import { defaultOf } from "../keys/key.ts";
-import { EVENT_LOG } from "../keys/keys.ts";
+import { EVENT_LOG } from "../keys/outbound_keys.ts";
 import type { Overrides } from "../overrides.ts";
 import type { EventLogConfig } from "./config.ts";
 

@@ -4,7 +4,7 @@ import type { CommonInput } from "../dialects/dialect.ts";
 import type { Faults } from "../errors.ts";
 import { type ConfigPlace, givenSecret } from "../files.ts";
 import { defaultOf } from "../keys/key.ts";
-import { OPENTELEMETRY } from "../keys/keys.ts";
+import { OPENTELEMETRY } from "../keys/outbound_keys.ts";
 import type { OpenTelemetryConfig, WebhookConfig } from "./config.ts";
 
 /** A shorter secret is easy to guess, in characters. */

@@ -1,0 +1,90 @@
+// The keys of cars and their modules, of each dialect.
+import * as z from "zod";
+import * as field from "./fields.ts";
+import { key, objectOf, optionalSection } from "./key.ts";
+import type { ScriptPermissions } from "../../script/mod.ts";
+import type { ModuleConfig } from "../resolve/config.ts";
+
+/** The keys of one module of a car; a change replaces the contexts of that car only. */
+export const MODULE = {
+  lib_path: key(field.filledText("the path of a shared library or script"), {
+    doc:
+      "Shared library of the module, or its .ts, .mts, .js or .mjs file; a relative path is looked up from the working directory, then from the folder of this file",
+    takes: "contexts",
+    of: ({ libPath }: ModuleConfig) => libPath,
+  }),
+  config: key(z.record(z.string(), field.moduleValue()).optional(), {
+    doc:
+      "What the module's init gets after company_name and car_name, as text; these two keys may be overridden here",
+    takes: "contexts",
+    of: ({ parameters }: ModuleConfig) => Object.fromEntries(parameters),
+  }),
+  timeout_ms: key(field.wholeMilliseconds().default(1000), {
+    doc:
+      "Timeout that wait_for_command is called with; 0: it is polled, less and less often, down to once a second",
+    takes: "contexts",
+    unit: "ms",
+    of: ({ waitTimeoutMs }: ModuleConfig) => waitTimeoutMs,
+  }),
+  permissions: optionalSection(
+    undefined,
+    "What a module in TypeScript or JavaScript may do, nothing by default; a shared library may do everything",
+    {
+      net: granted(field.names("hosts, each with a port or without"), "net", "Hosts to connect to"),
+      read: granted(
+        field.names("paths"),
+        "read",
+        "Files and folders to read; relative paths are looked up from the working directory",
+      ),
+      write: granted(field.names("paths"), "write", "Files and folders to write, likewise"),
+      env: granted(field.names("environment variables"), "env", "Environment variables to read"),
+    },
+  ),
+};
+
+function granted<S extends z.ZodType>(schema: S, name: keyof ScriptPermissions, doc: string) {
+  return key(schema.optional(), {
+    doc,
+    takes: "contexts",
+    of: ({ permissions }: ModuleConfig) => permissions?.[name],
+  });
+}
+
+/** Modules by id; how an id is written is checked where modules are resolved. */
+export const modulesSchema = z.record(z.string(), objectOf(MODULE))
+  .meta({ id: "modules", propertyNames: { pattern: "^0*[1-9][0-9]{0,9}$" } });
+
+const CAR = {
+  specific_modules: key(modulesSchema.optional(), {
+    doc: "Modules of this car only, by id",
+    takes: "contexts",
+  }),
+};
+
+/** The cars and their modules, in dialects A and B. */
+export const FLEET = {
+  common_modules: key(modulesSchema.optional(), {
+    doc: "Modules of every car, by id",
+    takes: "contexts",
+  }),
+  cars: key(
+    z.record(z.string(), objectOf(CAR))
+      .meta({ propertyNames: { pattern: "^[a-z0-9_]+$" }, minProperties: 1 }),
+    {
+      doc: "The cars by name; the name is the second level of every topic",
+      takes: "contexts",
+    },
+  ),
+};
+
+/** The one car and its modules, in dialect C. */
+export const SINGLE_CAR = {
+  car_name: key(field.fleetName("a car's name"), {
+    doc: "The car; the second level of every topic",
+    takes: "contexts",
+  }),
+  modules: key(modulesSchema.clone(), {
+    doc: "The car's modules, by id",
+    takes: "contexts",
+  }),
+};

@@ -1,0 +1,129 @@
+// The keys of what leaves the server: telemetry, incidents, the event log and its sinks.
+import * as z from "zod";
+import * as field from "./fields.ts";
+import { key } from "./key.ts";
+import { DURABILITIES, SINK_FORMATS, SINK_KINDS, type SinkConfig } from "../resolve/config.ts";
+
+/** Metrics and traces for OpenTelemetry. */
+export const OPENTELEMETRY = {
+  endpoint: key(field.httpUrl(), {
+    doc: "The collector, such as http://127.0.0.1:4318; /v1/metrics and /v1/traces are appended",
+    takes: "restart",
+    at: "opentelemetry.endpoint",
+  }),
+  authorization: key(field.filledText("a string").optional(), {
+    doc: "The header Authorization of each request",
+    takes: "restart",
+    secret: true,
+    at: "opentelemetry.authorization",
+  }),
+  authorization_file: key(field.filledText("the path of a file").optional(), {
+    doc: "File with the header, instead of authorization; a newline at its end is dropped",
+    takes: "restart",
+  }),
+  metrics_interval: key(field.seconds({ zero: true }).default(60), {
+    doc: "Seconds from one sending of metrics to the next; 0: no metrics",
+    takes: "restart",
+    unit: "s",
+    at: "opentelemetry.metricsIntervalMs",
+    of: ({ opentelemetry }) => opentelemetry && opentelemetry.metricsIntervalMs / 1000,
+  }),
+  trace_ratio: key(field.share().default(0.01), {
+    doc: "The share of statuses and commands that are traced, from 0 to 1; 0: no traces",
+    takes: "restart",
+    at: "opentelemetry.traceRatio",
+  }),
+};
+
+/** Incidents for other systems. */
+export const WEBHOOK = {
+  url: key(field.httpUrl(), {
+    doc: "Where the begin and the end of each incident are posted",
+    takes: "restart",
+    at: "webhook.url",
+  }),
+  secret: key(field.filledText("a string").optional(), {
+    doc: "What requests are signed with (HMAC-SHA-256)",
+    takes: "restart",
+    secret: true,
+    at: "webhook.secret",
+  }),
+  secret_file: key(field.filledText("the path of a file").optional(), {
+    doc: "File with the secret, instead of secret; a newline at its end is dropped",
+    takes: "restart",
+  }),
+};
+
+/** What happened, on the disk. */
+export const EVENT_LOG = {
+  directory: key(field.filledText("the path of a directory"), {
+    doc: "Directory of its segments, made when it is not there",
+    takes: "restart",
+    at: "eventLog.directory",
+  }),
+  durability: key(field.word(DURABILITIES).default("batch"), {
+    doc:
+      "batch: synced at most 0.2 s after it happened; each: a status is synced before it is answered",
+    takes: "restart",
+    at: "eventLog.durability",
+  }),
+  max_bytes: key(field.fileSize().default(10_737_418_240), {
+    doc: "With more in all segments, the oldest is deleted; 0: never",
+    takes: "restart",
+    unit: "bytes",
+    at: "eventLog.maxBytes",
+  }),
+  max_age_hours: key(field.count(0).default(720), {
+    doc: "A segment that was last written to before that is deleted; 0: never",
+    takes: "restart",
+    unit: "h",
+    at: "eventLog.maxAgeHours",
+  }),
+};
+
+/** The sinks of the event log by name. */
+export const sinksSchema = z.record(
+  z.string(),
+  z.strictObject({
+    kind: field.word(SINK_KINDS).describe(
+      "webhook: posted to a URL in batches; file: appended to files of NDJSON",
+    ),
+    events: z.array(field.filledText("a kind of events, such as status or command.sent"), {
+      error: "a list of kinds of events",
+    }).optional().describe("Kinds of events that it gets, or what they begin with; all by default"),
+    url: field.httpUrl().optional().describe("webhook: where batches are posted"),
+    secret_file: field.filledText("the path of a file").optional()
+      .describe("webhook: file with the secret that requests are signed with (HMAC-SHA-256)"),
+    format: field.word(SINK_FORMATS).default("ndjson")
+      .describe("webhook: a batch as lines of JSON, or as a JSON array"),
+    directory: field.filledText("the path of a directory").optional()
+      .describe("file: directory of the files, made when it is not there"),
+    max_bytes: field.fileSize().default(67_108_864).describe("file: with more, a new one is begun"),
+    keep: field.count(0).default(0)
+      .describe("file: full ones that are kept, the oldest is deleted; 0: all"),
+    batch_events: field.count(1).default(500).describe("Events of a batch at most"),
+    batch_ms: field.milliseconds().default(1000).describe(
+      "How long an event waits for others, in ms",
+    ),
+    bytes_per_second: field.fileSize().default(0)
+      .describe("Bytes of the log that are delivered a second at most; 0: unlimited"),
+  }),
+).meta({ id: "sinks", propertyNames: { pattern: "^[A-Za-z0-9_.-]{1,64}$" } });
+
+/** A sink as written in a document. */
+export function sinkKeys(
+  { kind, events, batchEvents, batchMs, bytesPerSecond, ...own }: SinkConfig,
+) {
+  return {
+    kind,
+    ...(events && { events }),
+    ...("url" in own ? { url: own.url, secret_file: own.secretFile, format: own.format } : {
+      directory: own.directory,
+      max_bytes: own.maxBytes,
+      keep: own.keep,
+    }),
+    batch_events: batchEvents,
+    batch_ms: batchMs,
+    bytes_per_second: bytesPerSecond,
+  };
+}
