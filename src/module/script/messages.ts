@@ -19,9 +19,14 @@ export type Job =
   | LoadJob
   /** Makes it, and calls its `init` if there is one. */
   | { readonly make: number; readonly argument?: unknown }
-  /** Calls a method. */
-  | { readonly of: number; readonly method: string; readonly args: readonly unknown[] }
-  /** Calls a method of the class itself. */
+  /** Calls a method, which says yes or no, or makes data; `null` without such a method. */
+  | {
+    readonly of: number;
+    readonly method: string;
+    readonly args: readonly unknown[];
+    readonly wants: "answer" | "data";
+  }
+  /** Calls a method of the class itself, which says yes or no. */
   | { readonly static: string; readonly args: readonly unknown[] }
   /** Waits for the next of its `commands`. */
   | { readonly next: number }

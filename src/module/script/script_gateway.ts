@@ -99,11 +99,13 @@ export class ScriptGateway implements GatewayLibrary {
   }
 
   async #ask(method: keyof GatewayModule, ...args: readonly unknown[]): Promise<LibraryReturn> {
-    return answered(await this.#isolate.ask({ of: this.#object, method, args }));
+    return answered(
+      await this.#isolate.ask({ of: this.#object, method, args, wants: "answer" }),
+    );
   }
 
   async #make(method: keyof GatewayModule, ...args: readonly unknown[]): Promise<LibraryReturn> {
-    const data = await this.#isolate.ask({ of: this.#object, method, args });
+    const data = await this.#isolate.ask({ of: this.#object, method, args, wants: "data" });
     if (!(data instanceof Uint8Array)) {
       throw new TypeError(`Expected ${method} to return a Uint8Array: ${Deno.inspect(data)}`);
     }

@@ -133,7 +133,7 @@ export class ScriptModule implements Module<ScriptContext> {
     method: keyof ServerModule & string,
     ...args: readonly unknown[]
   ): Promise<CallOutcome> {
-    return outcomeOf(await this.#isolate.ask({ of: object, method, args }));
+    return outcomeOf(await this.#isolate.ask({ of: object, method, args, wants: "answer" }));
   }
 
   async #fetch(context: ScriptContext): Promise<void> {

@@ -31,6 +31,8 @@ export function workerMain(): void {
   const files = new Set<string>();
   const objects = new Map<number, ScriptObject>();
   const iterators = new Map<number, AsyncIterator<unknown>>();
+  /** End waits for the next command of an object. */
+  const endWaits = new Map<number, () => void>();
   let Module: ScriptClass;
 
   function describe(error: unknown): string {
@@ -90,7 +92,7 @@ export function workerMain(): void {
     }
     Reflect.deleteProperty(scope.Deno, scope.Deno.internal);
     // A timer compiles a text.
-    for (const name of ["Timeout", "Interval"].map((kind) => `set${kind}`)) {
+    for (const name of ["Timeout", "Interval", "Immediate"].map((kind) => `set${kind}`)) {
       scope[name] = new Proxy(scope[name], {
         apply: (timer, self, args) =>
           typeof args[0] === "function" ? Reflect.apply(timer, self, args) : refuse("compile code"),
@@ -169,19 +171,27 @@ export function workerMain(): void {
       objects.set(job.make, object);
       return undefined;
     }
-    if ("static" in job) return await (Module[job.static] as AnyFunction)(...job.args);
+    if ("static" in job) return await (Module[job.static] as AnyFunction)(...job.args) !== false;
     if ("of" in job) {
       const object = objects.get(job.of);
       const method = object?.[job.method];
       if (typeof method !== "function") return null;
-      return await Reflect.apply(method, object, job.args);
+      const value = await Reflect.apply(method, object, job.args);
+      // Whatever else a method returns, such as what its last expression was, stays here.
+      return job.wants === "data" ? value : value !== false;
     }
     if ("next" in job) return await next(job.next);
-    const object = objects.get(job.drop);
-    objects.delete(job.drop);
+    return await drop(job.drop);
+  }
+
+  async function drop(index: number): Promise<unknown> {
+    const object = objects.get(index);
+    objects.delete(index);
+    endWaits.get(index)?.();
+    endWaits.delete(index);
     // One that waits for its next command never comes back from this.
-    void Promise.resolve(iterators.get(job.drop)?.return?.()).catch(() => {});
-    iterators.delete(job.drop);
+    void Promise.resolve(iterators.get(index)?.return?.()).catch(() => {});
+    iterators.delete(index);
     return typeof object?.destroy === "function" ? await object.destroy() : undefined;
   }
 
@@ -196,8 +206,11 @@ export function workerMain(): void {
       iterators.set(index, iterator);
     }
     try {
-      const { done, value } = await iterator.next();
-      return done ? null : value;
+      const waiting = iterator.next();
+      return await new Promise((resolve, reject) => {
+        endWaits.set(index, () => resolve(null));
+        waiting.then(({ done, value }) => resolve(done ? null : value), reject);
+      });
     } catch (error) {
       // The next time it begins anew.
       iterators.delete(index);
