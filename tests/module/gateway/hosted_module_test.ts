@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { WINDOW } from "../../../src/module/call_queue.ts";
 import type { HostedModuleOptions } from "../../../src/module/gateway/model.ts";
+import type { OpenCall } from "../../../src/module/gateway/open_call.ts";
 import { SPELL_MS } from "../../../src/module/gateway/slow_spell.ts";
+import { WaitingCalls } from "../../../src/module/gateway/waiting_calls.ts";
 import { GatewayStatistics } from "../../../src/module/statistics.ts";
 import { MAX_DATA_BYTES } from "../../../src/module/wire/frames.ts";
 import { waitFor } from "../../support/wait.ts";
@@ -186,6 +188,22 @@ Deno.test("A host that was killed from outside has no culprit: its only call is 
   assert.equal(await call, "0 2");
 });
 
+Deno.test("A host with too much memory is replaced, and its calls are made again", async () => {
+  await using test = await near({ maxMemoryBytes: 1, slowCallMs: 5000, callTimeoutMs: 60_000 });
+  const call = said(test.module, "hold");
+  await test.hosts.held(1);
+  await test.hosts.pass(5000);
+  // Both hosts are gone; the next one starts after a pause.
+  await test.hosts.pass(500, 25);
+  const replacement = await test.hosts.held(3);
+  replacement.answer();
+  assert.equal(await call, "0 3");
+  assert.match(
+    test.logged[0] ?? "",
+    /^ERROR -: Killing module host 1: it has \d+ MiB of memory: max-host-memory-bytes is 1$/,
+  );
+});
+
 Deno.test("Hosts are replaced after pauses that grow, and a repeated failure is logged once", async () => {
   await using test = await near({ spareHosts: 0 });
   const { module, hosts, clock, logged } = test;
@@ -249,6 +267,31 @@ Deno.test("Calls that wait are bounded; a call that is too large disturbs no oth
   assert.equal(await first, "0 1");
   await waitFor(Promise.all(others), "all other calls");
   assert.equal(hosts.host(1).calls.length, 1 + others.length);
+});
+
+Deno.test("Waiting calls are bounded in bytes, but one call may have more", () => {
+  const counter = new GatewayStatistics().ofModule(1).aggregate_status;
+  const open = (size: number): OpenCall => ({
+    call: aggregate("a"),
+    bytes: size,
+    counter,
+    queuedAt: 0,
+    resolve() {},
+    reject() {},
+    isSuspect: false,
+  });
+  const mib = 1024 * 1024;
+  const waiting = new WaitingCalls();
+  assert.equal(waiting.add(open(65 * mib)), true);
+  assert.equal(waiting.add(open(1)), false);
+  waiting.shift();
+  waiting.putBack([open(40 * mib)]);
+  assert.equal(waiting.add(open(24 * mib)), true);
+  assert.equal(waiting.add(open(1)), false);
+  assert.equal(waiting.take(({ bytes: size }) => size > 30 * mib).length, 1);
+  assert.equal(waiting.size, 1);
+  assert.equal(waiting.add(open(40 * mib)), true);
+  assert.equal(waiting.add(open(1)), false);
 });
 
 Deno.test("A function that throws fails its call, and is no crash", async () => {
