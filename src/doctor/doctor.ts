@@ -3,7 +3,9 @@
 import {
   ConfigError,
   type Dialect,
-  loadConfig,
+  type GatewayConfig,
+  isForGateway,
+  loadAnyConfig,
   type Overrides,
   type Problem,
   type ServerConfig,
@@ -42,7 +44,12 @@ export interface ExamineOptions {
 export async function examine(options: ExamineOptions): Promise<Finding[]> {
   const { signal, init } = options;
   const findings = new Findings("configuration");
-  const config = await readConfig(options, findings);
+  const read = await readConfig(options, findings);
+  if (read !== undefined && "endpoints" in read) {
+    const { examineGateway } = await import("./gateway.ts");
+    return inOrder([findings, ...await examineGateway(read, signal)]);
+  }
+  const config = read;
   const parts = config === undefined ? [checkClock()] : [
     import("./broker/network.ts").then(({ checkNetwork }) => checkNetwork(config, options)),
     import("./libraries.ts").then(({ checkLibraries }) => checkLibraries({ config, init, signal })),
@@ -52,21 +59,33 @@ export async function examine(options: ExamineOptions): Promise<Finding[]> {
     checkLogs(config),
     import("./state.ts").then(({ checkState }) => checkState(config)),
   ];
-  const all = [findings, ...(await Promise.all(parts)).flat()].flatMap(({ list }) => list);
+  return inOrder([findings, ...(await Promise.all(parts)).flat()]);
+}
+
+function inOrder(findings: readonly Findings[]): Finding[] {
+  const all = findings.flatMap(({ list }) => list);
   return CHECKS.flatMap((check) => all.filter((finding) => finding.check === check));
 }
 
 async function readConfig(
   options: ExamineOptions,
   findings: Findings,
-): Promise<ServerConfig | undefined> {
+): Promise<ServerConfig | GatewayConfig | undefined> {
   const warn = (warnings: readonly Problem[]) => {
     for (const { path, message } of warnings) {
       findings.warning(path, message, "Correct it, or ignore this if it is intended");
     }
   };
   try {
-    const { config, warnings, dialect } = await loadConfig(options.config, options.overrides);
+    const loaded = await loadAnyConfig(options.config, options.overrides);
+    if (isForGateway(loaded)) {
+      const { company, car, modules, endpoints } = loaded.config;
+      const sizes = `${modules.length} modules and ${endpoints.length} endpoints`;
+      findings.ok(options.config, `Can be used: the gateway of ${company}/${car} with ${sizes}`);
+      warn(loaded.warnings);
+      return loaded.config;
+    }
+    const { config, warnings, dialect } = loaded;
     const modules = config.cars.reduce((sum, car) => sum + car.modules.length, 0);
     const what = `${config.cars.length} cars of ${config.company} with ${modules} modules`;
     findings.ok(options.config, `Can be used: ${what} (${DIALECT_NAMES[dialect]})`);

@@ -5,7 +5,7 @@ import { judgeCertificateFiles } from "./broker/certificates.ts";
 import { Findings } from "./findings.ts";
 
 /** Listens for a moment, exactly as the server does. */
-export async function checkHttp({ http }: ServerConfig): Promise<Findings> {
+export async function checkHttp({ http }: Pick<ServerConfig, "http">): Promise<Findings> {
   const findings = new Findings("http");
   if (http === undefined) {
     findings.skipped("http", 'HTTP is off: there is no section "http"');

@@ -11,7 +11,9 @@ const MIB = 1024 * 1024;
 const LITTLE_BYTES = 1024 * MIB;
 
 /** Writes a file into the log directory, and removes it again. */
-export async function checkLogs({ logging: { file } }: ServerConfig): Promise<Findings> {
+export async function checkLogs(
+  { logging: { file } }: Pick<ServerConfig, "logging">,
+): Promise<Findings> {
   const findings = new Findings("logs");
   if (!file.use) {
     findings.skipped(file.directory, "No log file is written (logging.file.use)");

@@ -5,7 +5,7 @@ import { keyHash } from "../../src/config/mod.ts";
 import { GatewayView } from "../../src/http/gateway/schemas.ts";
 import { NotAuthorized } from "../../src/internal_client/mod.ts";
 import { buildFixtures } from "../fixtures/build.ts";
-import { mosquittoTest } from "../support/mosquitto.ts";
+import { Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
 import { TempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
 import { CAR, gatewayDocument, GatewayProcess, say } from "./gateway_process.ts";
@@ -224,6 +224,28 @@ Deno.test("operators see devices, sessions and modules, and reload with a key of
     "internal-server-settings.takeover",
   ]);
   assert.equal(client.statistics.reconnects, 0);
+});
+
+mosquittoTest("doctor tests what a gateway will need", async () => {
+  await using broker = await Mosquitto.start();
+  await using folder = await TempFolder.make();
+  const examine = async (document: unknown) => {
+    const file = await folder.write("gateway.json", JSON.stringify(document));
+    await using process = new ProgramProcess(["doctor", file]);
+    return { code: (await process.ended()).code, text: process.text };
+  };
+  const good = await examine(await gatewayDocument(broker.port));
+  assert.equal(good.code, 0, good.text);
+  assert.match(good.text, /the gateway of acme\/car_1 with 1 modules and 1 endpoints/);
+  assert.match(good.text, /MQTT 3\.1\.1: CONNECT accepted/);
+  assert.match(good.text, /module 1000: Can be loaded/);
+  const { gatewayMissing } = await buildFixtures();
+  const bad = await examine(
+    await gatewayDocument(NO_BROKER, { "module-paths": { "1000": gatewayMissing } }),
+  );
+  assert.equal(bad.code, 1);
+  assert.match(bad.text, /Cannot connect over TCP/);
+  assert.match(bad.text, /module 1000: .*aggregate_status/);
 });
 
 Deno.test("a gateway that cannot start says why, and ends", async () => {

@@ -157,6 +157,16 @@ const GATEWAY: Trials = {
       assert.match(said, /"external-connection"[^]*ok: 1 endpoint, 1 module/);
     },
   },
+  "external-server doctor gateway.json": {
+    async run() {
+      await using folder = await TempFolder.make();
+      const text = JSON.stringify(await gatewayDocument(freePort()));
+      const file = await folder.write("gateway.json", text);
+      await using process = new ProgramProcess(["doctor", file]);
+      assert.equal((await process.ended()).code, 1);
+      assert.match(process.text, /module 1000: Can be loaded[^]*1 failed/);
+    },
+  },
   "external-server schema gateway": {
     async run() {
       const checkedIn = await Deno.readTextFile(`${ROOT}config/module-gateway.schema.json`);

@@ -23,7 +23,7 @@ export interface BrokerCheck {
 
 /** Tries each step in turn, up to the first that fails. */
 export async function checkBroker(
-  { broker }: ServerConfig,
+  { broker }: Pick<ServerConfig, "broker">,
   tls: TlsMaterial | undefined,
   signal: AbortSignal,
 ): Promise<BrokerCheck> {

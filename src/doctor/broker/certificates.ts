@@ -24,7 +24,9 @@ export interface CertificateCheck {
 }
 
 /** Checks the files of the configuration. */
-export async function checkCertificateFiles({ broker }: ServerConfig): Promise<CertificateCheck> {
+export async function checkCertificateFiles(
+  { broker }: Pick<ServerConfig, "broker">,
+): Promise<CertificateCheck> {
   const findings = new Findings("certificates");
   const { tls, host } = broker;
   if (tls === undefined) {
@@ -73,7 +75,7 @@ export async function judgeCertificateFiles(
 
 /** Checks the certificate that the broker presents, valid or not. */
 export async function checkBrokerCertificate(
-  { broker: { host, port } }: ServerConfig,
+  { broker: { host, port } }: Pick<ServerConfig, "broker">,
   material: TlsMaterial,
 ): Promise<Findings> {
   const findings = new Findings("certificates");
