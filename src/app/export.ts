@@ -35,7 +35,7 @@ export async function exportOf(
 ): Promise<ExportPart | undefined> {
   if (sinks === undefined || part === undefined || directory === undefined) return undefined;
   const { recorder } = part;
-  const [{ Exporter }, { LOG_BEGIN }] = await Promise.all([
+  const [{ Exporter }, { EVENT_KINDS, LOG_BEGIN }] = await Promise.all([
     import("../export/mod.ts"),
     import("../record/mod.ts"),
   ]);
@@ -57,7 +57,11 @@ export async function exportOf(
         sinks: Object.fromEntries(cursors),
       }));
       for (const config of sinks) {
-        const { name, batchEvents, batchMs, bytesPerSecond } = config;
+        const { name, events = [], batchEvents, batchMs, bytesPerSecond } = config;
+        for (const wanted of events) {
+          if (EVENT_KINDS.some((kind) => isOfKind(kind, wanted))) continue;
+          log.warning(`Sink "${name}" gets no such events: there is no kind "${wanted}"`);
+        }
         const exporter = new Exporter({
           name,
           sink: await sinkOf(config),
@@ -91,5 +95,10 @@ async function sinkOf(config: SinkConfig): Promise<Sink> {
 /** Whether a sink gets an event. */
 function wanted({ events }: SinkConfig): (event: LogEvent) => boolean {
   if (events === undefined) return () => true;
-  return ({ kind }) => events.some((one) => kind === one || kind.startsWith(`${one}.`));
+  return ({ kind }) => events.some((wanted) => isOfKind(kind, wanted));
+}
+
+/** Whether a kind is one that is named, or begins with it. */
+function isOfKind(kind: string, named: string): boolean {
+  return kind === named || kind.startsWith(`${named}.`);
 }

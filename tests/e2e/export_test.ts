@@ -42,7 +42,7 @@ mosquittoTest("what was answered is exported to files and a webhook, over a kill
           kind: "webhook",
           url: `http://127.0.0.1:${receiver.addr.port}/`,
           secret_file: await folder.write("secret", "a-secret-that-is-long-enough\n"),
-          events: ["status"],
+          events: ["status", "stauts"],
           batch_ms: 50,
         },
       },
@@ -85,6 +85,7 @@ mosquittoTest("what was answered is exported to files and a webhook, over a kill
     const byId = new Map(ids.map((id, index) => [id, payloads[index]]));
     ids.forEach((id, index) => assert.equal(byId.get(id), payloads[index]));
   }
+  assert.match(server.text, /WARNING.*Sink "hook" gets no such events: there is no kind "stauts"/);
   const url = await server.operatorsUrl();
   const isCaughtUp = async () => {
     const sinks = await (await fetch(`${url}/api/v1/sinks`)).json();
