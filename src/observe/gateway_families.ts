@@ -7,7 +7,8 @@ import type {
   HostedModuleSnapshot,
 } from "../module/mod.ts";
 import type { EndpointSnapshot, ModuleGatewaySnapshot } from "../module_gateway/mod.ts";
-import { CALL_BOUNDS, type Family } from "./metric_families.ts";
+import { CALL_BOUNDS } from "./metric_families.ts";
+import type { Family } from "./metric_family.ts";
 
 /** Prefix of every name. */
 export const GATEWAY_PREFIX = "module_gateway_";

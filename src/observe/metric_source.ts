@@ -11,7 +11,7 @@ import type {
   WatchedHealth,
   WatchedSink,
   WebhookCounts,
-} from "./metric_families.ts";
+} from "./metric_family.ts";
 
 /** Upper bounds of response times, in seconds. */
 const RESPONSE_BOUNDS = [

@@ -1,6 +1,6 @@
 // Writes metrics in Prometheus' text format.
 import { setImmediate } from "node:timers/promises";
-import type { Family, Histogram, Sample } from "./metric_families.ts";
+import type { Family, Histogram, Sample } from "./metric_family.ts";
 
 /** Prefix of every name of a server. */
 export const PREFIX = "external_server_";

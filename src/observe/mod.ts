@@ -2,13 +2,8 @@
 export { type KeptPayload, QUIET, type SeenCommand, type SeenStatus } from "./car_record.ts";
 export { type FleetListener, FleetWatch, type SecondOfFleet } from "./fleet_watch.ts";
 export { MetricSource } from "./metric_source.ts";
-export {
-  FAMILIES,
-  type Family,
-  type Histogram,
-  type Scrape,
-  type WebhookCounts,
-} from "./metric_families.ts";
+export { FAMILIES } from "./metric_families.ts";
+export type { Family, Histogram, Scrape, WebhookCounts } from "./metric_family.ts";
 export { Metrics, PREFIX } from "./metrics.ts";
 export { GATEWAY_FAMILIES, GATEWAY_PREFIX, type GatewayScrape } from "./gateway_families.ts";
 export { LoopLag } from "./loop_lag.ts";

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { CALL_OUTCOMES } from "../../src/protocol/module_interface.ts";
 import { CallStatistics } from "../../src/module/statistics.ts";
-import { FAMILIES, type Scrape } from "../../src/observe/metric_families.ts";
+import { FAMILIES } from "../../src/observe/metric_families.ts";
+import type { Scrape } from "../../src/observe/metric_family.ts";
 import { LoopLag } from "../../src/observe/loop_lag.ts";
 import { MetricSource } from "../../src/observe/metric_source.ts";
 import { Metrics, PREFIX } from "../../src/observe/metrics.ts";
