@@ -1,7 +1,7 @@
 // Server-sent events: sends events of the fleet to every client, and drops slow clients.
 import type { ServerConfig } from "../config/mod.ts";
 import type { FleetListener, IncidentChange, SecondOfFleet } from "../observe/mod.ts";
-import type { ServerEvent } from "./api/schemas.ts";
+import type { ServerEvent } from "./api/event_schemas.ts";
 import type { TimerHandle } from "../time/mod.ts";
 import { quote } from "../text/mod.ts";
 import type { Caller } from "./access/caller.ts";

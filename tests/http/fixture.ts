@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { HttpConfig } from "../../src/config/resolve/config.ts";
 import type * as z from "zod";
 import type { TurnSubscriber } from "../../src/car/turn.ts";
-import { ServerEvent } from "../../src/http/api/schemas.ts";
+import { ServerEvent } from "../../src/http/api/event_schemas.ts";
 import { METHODS } from "../../src/http/api/methods.ts";
 import { type Operated, Operators } from "../../src/http/operators.ts";
 import { decodeServerMessage, encodeClientMessage } from "../../src/protocol/codec/codec.ts";

@@ -1,6 +1,7 @@
 // A server that only serves the page and says what a test wants said, in the types of api.ts.
 import { Hono } from "hono";
 import { secureHeaders } from "hono/secure-headers";
+import type { ServerEvent } from "../../src/http/api/event_schemas.ts";
 import type {
   CarDetail,
   CarRates,
@@ -12,7 +13,6 @@ import type {
   IncidentView,
   PayloadView,
   Problem,
-  ServerEvent,
   TrackView,
 } from "../../src/http/api/schemas.ts";
 import type { LogInView } from "../../src/http/access/log_in_routes.ts";

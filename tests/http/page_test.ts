@@ -2,12 +2,8 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 import assert from "node:assert/strict";
-import type {
-  CarRates,
-  CarSummary,
-  IncidentView,
-  ServerEvent,
-} from "../../src/http/api/schemas.ts";
+import type { ServerEvent } from "../../src/http/api/event_schemas.ts";
+import type { CarRates, CarSummary, IncidentView } from "../../src/http/api/schemas.ts";
 import type { Page } from "playwright-core";
 import { chromiumTest, type Tab } from "./browser.ts";
 import { waitFor } from "../support/wait.ts";

@@ -2,15 +2,9 @@
 // docs/api.md for people.
 import * as z from "zod";
 import { VERSION } from "../../version.ts";
-import {
-  Health,
-  type OpenRpc,
-  Problem,
-  Readiness,
-  RpcAnswers,
-  RpcBody,
-  ServerEvent,
-} from "./schemas.ts";
+import { ServerEvent } from "./event_schemas.ts";
+import { RpcAnswers, RpcBody } from "./rpc_schemas.ts";
+import { Health, type OpenRpc, Problem, Readiness } from "./schemas.ts";
 import type { Method } from "./method.ts";
 import { MAX_EVENT_CLIENTS } from "../event_stream.ts";
 import { LOG_IN_PATH, LogInView } from "../access/log_in_routes.ts";

@@ -1,5 +1,5 @@
-// Schemas of every JSON answer and every server-sent event, from which the types, OpenRPC, OpenAPI
-// and docs/api.md are derived.
+// Schemas of the JSON answers of methods, from which the types, OpenRPC, OpenAPI and docs/api.md are
+// derived. Those of JSON-RPC itself are in rpc_schemas.ts, those of events in event_schemas.ts.
 //
 // Times (`at`, `...At`, `since`) are milliseconds since the epoch, durations (`...Ms`)
 // milliseconds.
@@ -9,7 +9,8 @@ import { CAUSE_CODES, HEALTH_STATES, SPAN_NAMES } from "../../observe/mod.ts";
 import { STATE_NAMES } from "../../session/mod.ts";
 import { LOG_LEVELS } from "../../log/mod.ts";
 
-const time = () => z.number().describe("milliseconds since the epoch");
+/** A moment. */
+export const time = () => z.number().describe("milliseconds since the epoch");
 const count = () => z.int().min(0);
 const names = () => z.array(z.string()).readonly();
 const counts = () => z.partialRecord(z.string(), count()).readonly();
@@ -182,7 +183,7 @@ export const CarSummary = z.object({
 }).meta({ id: "CarSummary", description: "A car as a row" });
 export type CarSummary = z.infer<typeof CarSummary>;
 
-const Fleet = z.object({
+export const Fleet = z.object({
   company: z.string(),
   version: z.string(),
   at: time(),
@@ -410,73 +411,3 @@ export const OpenRpc = z.object({
   })),
   components: z.object({ schemas: z.record(z.string(), JsonSchema) }),
 }).meta({ id: "OpenRpc", description: "A document as in OpenRPC 1.3.2" });
-
-const rpcId = () => z.union([z.string(), z.number(), z.null()]);
-const RpcRequest = z.object({
-  jsonrpc: z.literal("2.0"),
-  method: z.string(),
-  params: z.union([z.record(z.string(), z.unknown()), z.array(z.unknown())]).optional()
-    .describe("by name, or in the order of the method"),
-  id: rpcId().optional().describe("absent: carried out without an answer"),
-}).meta({ id: "RpcRequest" });
-/** What JSON-RPC is asked. */
-export const RpcBody = z.union([RpcRequest, z.array(RpcRequest).min(1)])
-  .meta({ id: "RpcBody", description: "One request of JSON-RPC 2.0, or a batch" });
-
-const RpcAnswer = z.object({
-  jsonrpc: z.literal("2.0"),
-  id: rpcId(),
-  result: z.unknown().optional(),
-  error: z.object({ code: z.int(), message: z.string(), data: z.unknown().optional() }).optional(),
-}).meta({ id: "RpcAnswer" });
-/** What JSON-RPC answers. */
-export const RpcAnswers = z.union([RpcAnswer, z.array(RpcAnswer)])
-  .meta({ id: "RpcAnswers", description: "One answer of JSON-RPC 2.0, or those of a batch" });
-
-/** Everything at once: the first event, and again when the configuration has changed. */
-export const FleetEvent = Fleet.extend({ type: z.literal("fleet") }).meta({ id: "FleetEvent" });
-export type FleetEvent = z.infer<typeof FleetEvent>;
-
-/** A row has changed in anything but its rates: state, pause, session, devices. */
-export const CarEvent = z.object({
-  type: z.literal("car"),
-  at: time(),
-  car: CarSummary,
-}).meta({ id: "CarEvent" });
-export type CarEvent = z.infer<typeof CarEvent>;
-
-/** An incident has begun, hits more or fewer cars, is over, or was acknowledged. */
-export const IncidentEvent = z.object({
-  type: z.literal("incident"),
-  at: time(),
-  change: z.enum(["began", "changed", "ended", "acknowledged"]),
-  incident: IncidentView,
-}).meta({ id: "IncidentEvent" });
-export type IncidentEvent = z.infer<typeof IncidentEvent>;
-
-/** Counts of the last second; missing cars had neither statuses nor commands. */
-export const RatesEvent = z.object({
-  type: z.literal("rates"),
-  at: time(),
-  fleet: CarRates,
-  cars: z.record(z.string(), CarRates).readonly(),
-  heardAt: z.record(z.string(), time()).readonly()
-    .describe("when gateways were last heard that were heard in that second"),
-  positions: z.record(z.string(), PositionView).readonly()
-    .describe("where cars are that told it in that second"),
-}).meta({ id: "RatesEvent" });
-export type RatesEvent = z.infer<typeof RatesEvent>;
-
-/**
- * `GET /api/v1/events`: each has `event:` its type, `data:` this object as JSON, on one line, and
- * an `id:`. `rates` comes every second, so silence means that the connection is lost. A client that
- * comes back with the id in `Last-Event-ID` gets what it has missed if the server still has it, else
- * everything again with the event `fleet`. A client that reads too slowly is disconnected.
- */
-export const ServerEvent = z.discriminatedUnion("type", [
-  FleetEvent,
-  CarEvent,
-  IncidentEvent,
-  RatesEvent,
-]).meta({ id: "ServerEvent" });
-export type ServerEvent = z.infer<typeof ServerEvent>;

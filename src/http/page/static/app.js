@@ -19,7 +19,7 @@ import { DEFAULT_SORT } from "./sorting.js";
 import { conditionOf, rankOf } from "./car_condition.js";
 
 /** @typedef {import("./connection.js").LinkState} LinkState */
-/** @typedef {import("../../api/schemas.ts").ServerEvent} ServerEvent */
+/** @typedef {import("../../api/event_schemas.ts").ServerEvent} ServerEvent */
 
 const CAR_ROUTE = "#/cars/";
 const AUDIT_ROUTE = "#/actions";

@@ -4,7 +4,7 @@
 // The connection to the server: opens the stream of events, notices when it is lost, comes back.
 import { EventParser } from "./event_parser.js";
 
-/** @typedef {import("../../api/schemas.ts").ServerEvent} ServerEvent */
+/** @typedef {import("../../api/event_schemas.ts").ServerEvent} ServerEvent */
 /**
  * @typedef {{kind: "connecting"}
  *   | {kind: "live"}

@@ -4,10 +4,10 @@ import { History, SECONDS } from "./chart.js";
 
 /** @typedef {import("../../api/schemas.ts").CarRates} CarRates */
 /** @typedef {import("../../api/schemas.ts").CarSummary} CarSummary */
-/** @typedef {import("../../api/schemas.ts").FleetEvent} FleetEvent */
+/** @typedef {import("../../api/event_schemas.ts").FleetEvent} FleetEvent */
 /** @typedef {import("../../api/schemas.ts").IncidentView} IncidentView */
-/** @typedef {import("../../api/schemas.ts").RatesEvent} RatesEvent */
-/** @typedef {import("../../api/schemas.ts").ServerEvent} ServerEvent */
+/** @typedef {import("../../api/event_schemas.ts").RatesEvent} RatesEvent */
+/** @typedef {import("../../api/event_schemas.ts").ServerEvent} ServerEvent */
 
 /** How many incidents are remembered across cars. */
 const LATEST = 3;
