@@ -301,6 +301,12 @@ Deno.test("A function that throws fails its call, and is no crash", async () => 
   const call = said(test.module, "hold");
   (await test.hosts.held(1)).fail(new Error("not later, either"));
   assert.equal(await call, `${text}not later, either`);
+  const large = said(test.module, "hold");
+  (await test.hosts.held(1)).answer({ data: new Uint8Array(MAX_DATA_BYTES + 1) });
+  assert.equal(await large, `${text}it made 16777217 bytes: 16777216 at most`);
+  const long = said(test.module, "hold");
+  (await test.hosts.held(1)).fail(new Error("x".repeat(2 * MAX_DATA_BYTES)));
+  assert.equal(await long, `${text}${"x".repeat(1000)}`);
   assert.equal(await said(test.module, "b"), "0 1");
 });
 

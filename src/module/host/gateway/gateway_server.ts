@@ -5,12 +5,15 @@ import { LibraryError, LOAD_ERROR_KINDS } from "../../errors.ts";
 import { GATEWAY_NOT_OK, type GatewayCall, type GatewayReturn } from "../../gateway_call.ts";
 import { type Duplex, FrameChannel, type FrameChannelHandler } from "../../wire/frame_channel.ts";
 import type { Frame } from "../../wire/frame_reader.ts";
-import { FrameKind, type LoadRequest } from "../../wire/frames.ts";
+import { FrameKind, type LoadRequest, MAX_DATA_BYTES } from "../../wire/frames.ts";
 import { copyOf, readCall, ReturnKind, writeReturn } from "../../wire/gateway_frames.ts";
 import { Notices } from "../notices.ts";
 import type { GatewayLibrary, LibraryReturn, LoadGatewayLibrary } from "./gateway_library.ts";
 
 const encoder = new TextEncoder();
+
+/** What a function has thrown is cut here, in characters. */
+const MAX_TEXT = 1000;
 
 /** The parts of a gateway's host. */
 export interface GatewayServerOptions {
@@ -144,12 +147,16 @@ export class GatewayServer implements FrameChannelHandler {
   };
 
   #failed(error: unknown): void {
-    const data = encoder.encode(error instanceof Error ? error.message : String(error));
+    const text = error instanceof Error ? error.message : String(error);
+    const data = encoder.encode(text.slice(0, MAX_TEXT));
     this.#end(ReturnKind.THREW, { code: GATEWAY_NOT_OK, data });
   }
 
   #answer(returned: LibraryReturn): void {
-    const { isMissing, refusal } = returned;
+    const { isMissing, refusal, data } = returned;
+    if (data.length > MAX_DATA_BYTES) {
+      return this.#failed(`it made ${data.length} bytes: ${MAX_DATA_BYTES} at most`);
+    }
     if (refusal !== undefined) {
       this.#notices.complain(`${this.#running}`, `${this.#running} failed: ${refusal}`);
     }
