@@ -142,3 +142,34 @@ mosquittoTest("a button lights an LED by way of modules in TypeScript at both en
     "the LED to be lit",
   );
 });
+
+/** Nobody listens there. */
+const NO_BROKER = 9;
+
+Deno.test("a gateway's reload replaces a script that has changed, under devices that stay", async () => {
+  await using folder = await TempFolder.make();
+  const answer = (text: string) =>
+    folder.write("answer.ts", `export const ANSWER: string = ${JSON.stringify(text)};`);
+  await answer("first");
+  const example = await Deno.readTextFile(`${EXAMPLES}gateway_module.ts`);
+  const module = await folder.write(
+    "module.ts",
+    `import { ANSWER } from "./answer.ts";\n${
+      example.replace("return command;", "return new TextEncoder().encode(ANSWER);")
+    }`,
+  );
+  const document = {
+    ...await gatewayDocument(NO_BROKER),
+    "module-paths": { "1000": module },
+  };
+  await using gateway = await GatewayProcess.start(document);
+  await using button = await gateway.device(BUTTON);
+  assert.equal(await say(button, '{"pressed":true}'), "first");
+  await answer("second");
+  assert.match(await gateway.reload(document), /modules 1000 started/);
+  assert.equal(await say(button, '{"pressed":true}'), "second");
+  await folder.write("answer.ts", "export const ANSWER = ;");
+  assert.match(await gateway.reload(document), /Configuration not reloaded/);
+  await gateway.line(/module-paths\.1000: Expected a module that can be run: .*answer\.ts:1:\d+: /);
+  assert.equal(await say(button, '{"pressed":true}'), "second");
+});
