@@ -45,10 +45,10 @@ async function checkEndpoint(
 /** Loads each module in a host of its own. */
 async function checkModules({ modules }: GatewayConfig): Promise<Findings> {
   const findings = new Findings("modules");
-  await Promise.all(modules.map(async ({ number: module, path: libPath }) => {
+  await Promise.all(modules.map(async ({ number: module, path: libPath, ...script }) => {
     const subject = `module ${module}`;
     try {
-      const refused = await tryGatewayModule({ module, libPath });
+      const refused = await tryGatewayModule({ module, libPath, ...script });
       if (refused === null) findings.ok(subject, "Can be loaded, and has the module's number");
       else findings.failed(subject, refused.message, "Correct the path, or build the module anew");
     } catch (error) {

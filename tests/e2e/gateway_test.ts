@@ -1,6 +1,7 @@
 // `external-server gateway`: the reference gateway's configuration, signals, reloads, and what ends
 // a start.
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { keyHash } from "../../src/config/mod.ts";
 import { GatewayView } from "../../src/http/gateway/schemas.ts";
 import { NotAuthorized } from "../../src/internal_client/mod.ts";
@@ -239,6 +240,13 @@ mosquittoTest("doctor tests what a gateway will need", async () => {
   assert.match(good.text, /the gateway of acme\/car_1 with 1 modules and 1 endpoints/);
   assert.match(good.text, /MQTT 3\.1\.1: CONNECT accepted/);
   assert.match(good.text, /module 1000: Can be loaded/);
+  const script = fileURLToPath(
+    new URL("../../examples/module-ts/gateway_module.ts", import.meta.url),
+  );
+  const scripted = await gatewayDocument(broker.port, { "module-paths": { "1000": script } });
+  const { code, text } = await examine(scripted);
+  assert.equal(code, 0, text);
+  assert.match(text, /module 1000: Can be loaded/);
   const { gatewayMissing } = await buildFixtures();
   const bad = await examine(
     await gatewayDocument(NO_BROKER, { "module-paths": { "1000": gatewayMissing } }),
