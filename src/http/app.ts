@@ -33,6 +33,8 @@ export interface AppOptions<Source extends AppSource> {
   /** Where the page gets pieces of a map from. @default {nowhere} */
   readonly tiles?: () => string;
   readonly authorization: Authorization;
+  /** Of the API's description. @default {"External Server"} */
+  readonly title?: string;
   /** Absent: there is no stream of events. */
   readonly events?: EventStream;
   readonly health: () => Health;
@@ -74,7 +76,8 @@ function addLocked<Source extends AppSource>(
   app: Hono<Bindings>,
   options: AppOptions<Source>,
 ): void {
-  const { source, methods, authorization, events, metrics } = options;
+  const { source, methods, authorization, events, metrics, title } = options;
+  const described = { hasEvents: events !== undefined, ...(title === undefined ? {} : { title }) };
   const locked = authorization.require("read");
   app.get("/metrics", locked, noParameters, async (ask) => {
     return ask.body(await metrics.text(), 200, { "content-type": metrics.contentType });
@@ -104,7 +107,7 @@ function addLocked<Source extends AppSource>(
     });
   }
   for (const path of Object.values(OPENAPI)) {
-    app.get(path, locked, noParameters, (ask) => ask.json(openApiDocument(methods)));
+    app.get(path, locked, noParameters, (ask) => ask.json(openApiDocument(methods, described)));
   }
   app.post("/rpc", locked, noParameters, (ask) => rpc(ask, options));
   addLogInRoutes(app, authorization, source.audit);

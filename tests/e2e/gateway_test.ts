@@ -207,6 +207,16 @@ Deno.test("operators see devices, sessions and modules, and reload with a key of
     /^module_gateway_module_calls_total\{module="1000",function="generate_command",result="ok"\} 1$/m,
   );
 
+  const described = await (await fetch(`${url}/api/v1/openapi.json`, { headers })).json();
+  assert.equal(described.info.title, "Module Gateway");
+  for (const path of Object.keys(described.paths).filter((one) => one !== "/rpc")) {
+    const { get } = described.paths[path];
+    if (get === undefined) continue;
+    const found = await fetch(url + path, { headers });
+    await found.body?.cancel();
+    assert.equal(found.status, 200, path);
+  }
+
   const effective = await (await fetch(`${url}/api/v1/config`, { headers })).json();
   assert.equal(effective["external-connection"].company, COMPANY);
   assert.doesNotMatch(JSON.stringify(effective), new RegExp(key));

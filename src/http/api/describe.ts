@@ -156,8 +156,19 @@ interface OtherRoute {
   readonly others?: Readonly<Record<string, z.ZodType | null>>;
 }
 
+/** What an API is of. */
+export interface DescribedApi {
+  /** @default {"External Server"} */
+  readonly title?: string;
+  /** Whether there is a stream of events. @default {true} */
+  readonly hasEvents?: boolean;
+}
+
 /** Describes the REST routes as OpenAPI 3.1 has it. */
-export function openApiDocument(methods: readonly Method[]): Schema {
+export function openApiDocument(
+  methods: readonly Method[],
+  { title = INFO.title, hasEvents = true }: DescribedApi = {},
+): Schema {
   const components = new Components();
   const paths: Record<string, Record<string, unknown>> = {};
   const problem = components.add(Problem);
@@ -170,6 +181,7 @@ export function openApiDocument(methods: readonly Method[]): Schema {
       ? { description: "Done, without an answer" }
       : { description: "The answer", content: { [type]: { schema: components.add(schema) } } };
   for (const route of OTHER_ROUTES) {
+    if (route.path === EVENTS.path && !hasEvents) continue;
     const { verb, path, summary, parameters = [], body, open } = route;
     const others = Object.entries(route.others ?? {}).map(([status, schema]) => {
       return [status, result(schema)];
@@ -211,7 +223,7 @@ export function openApiDocument(methods: readonly Method[]): Schema {
   }
   return {
     openapi: "3.1.0",
-    info: INFO,
+    info: { ...INFO, title },
     paths,
     components: {
       schemas: components.schemas,

@@ -74,6 +74,7 @@ export class GatewayOperators {
     );
     const app = createApp({
       source,
+      title: "Module Gateway",
       methods: GATEWAY_METHODS,
       call: callGatewayMethod,
       assets: gatewayAssets,
