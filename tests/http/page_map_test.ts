@@ -110,7 +110,7 @@ chromiumTest("map is moved and zoomed by keyboard, buttons and mouse", async (ta
   };
   await page.waitForFunction(() => {
     const style = document.querySelector('.mark[data-car="car_1"]')?.getAttribute("style") ?? "";
-    return style.includes("translate");
+    return style.includes("left");
   });
   const scale = page.locator(".map-scale");
   const before = await scale.textContent();
@@ -133,7 +133,7 @@ chromiumTest("map drags with a finger or a mouse, and a drag opens no car", asyn
   const { page } = tab;
   await using server = PageServer.start(fleet());
   await page.goto(`${server.url}#/map`);
-  await page.locator('.mark[data-car="car_1"][style*="translate"]').waitFor();
+  await page.locator('.mark[data-car="car_1"][style*="left"]').waitFor();
   const { x, y } = await middleOf(tab, "car_1");
   await page.mouse.move(x, y);
   await page.mouse.down();
@@ -159,7 +159,7 @@ chromiumTest(
       await route.fulfill({ contentType: "image/svg+xml", body });
     });
     await page.goto(`${server.url}#/map`);
-    await page.locator('.mark[data-car="car_1"][style*="translate"]').waitFor();
+    await page.locator('.mark[data-car="car_1"][style*="left"]').waitFor();
     assert.deepEqual(tiles, []);
     // A reload of the configuration reaches pages that are open.
     server.map = { tiles: "https://tile.example.org/{z}/{x}/{y}.png", attribution: "Maps Ltd" };
