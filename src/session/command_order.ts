@@ -53,7 +53,8 @@ export function commandBytes({ device, data }: ModuleCommand): number {
   return data.length + device.deviceRole.length + device.deviceName.length;
 }
 
-function withReady(store: CommandStore, ready: readonly WaitingCommand[]): CommandStore {
+/** The store with these commands as the ready ones. */
+export function withReady(store: CommandStore, ready: readonly WaitingCommand[]): CommandStore {
   const readyBytes = ready.reduce((sum, { command }) => sum + commandBytes(command), 0);
   return { ...store, ready: queueOf(ready), readyBytes };
 }

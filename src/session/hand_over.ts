@@ -1,10 +1,12 @@
 // Hands a session over to another process, which continues it where this one stopped. The gateway
 // notices nothing; modules get contexts in the other process, and learn of the devices there.
 import { withoutPriority } from "../protocol/mod.ts";
+import { settleCommands } from "./command_order.ts";
 import type { StepContext } from "./effects.ts";
 import type { KnownDevices } from "./known_devices.ts";
 import { queueOf, values } from "./queue.ts";
-import { pump } from "./running_statuses.ts";
+import { sendCommands } from "./running.ts";
+import { allGone } from "./running_statuses.ts";
 import type { Base, Connecting, Running, Session } from "./state.ts";
 
 /** Leaves silently: neither gateway nor modules are told. Encode the session first. */
@@ -36,7 +38,9 @@ function takeOverRunning(session: Running, context: StepContext): Session {
   const begun = statuses.begun.map(({ status }) => status);
   const waiting = queueOf([...begun, ...values(statuses.waiting)]);
   const next = { ...session, resuming: devices, statuses: { ...statuses, begun: [], waiting } };
-  return pump(next, context);
+  // The last device may have left, and commands may have been answered, while nobody was there.
+  if (devices.length === 0) return allGone(next, context);
+  return sendCommands({ ...next, sent: settleCommands(session.sent, context) }, context);
 }
 
 function takeOverConnecting(session: Connecting, context: StepContext): Session {

@@ -1,4 +1,5 @@
 // One car's life as a pure state machine.
+export { catchUp, type CaughtUp, type InexactReason } from "./catch_up.ts";
 export {
   type Doubtful,
   type Dropped,
