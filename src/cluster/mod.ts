@@ -1,4 +1,13 @@
 // Which of several servers owns a car.
+export {
+  type Checkpoint,
+  CHECKPOINT_FORMAT,
+  type Collected,
+  encodeCheckpoint,
+  readCheckpoint,
+  type Unreadable,
+} from "./checkpoint.ts";
+export { ALL_COVERED, checkpointDueAt, type Coverage, withHandled } from "./coverage.ts";
 export type { Effect, Input, StopReason } from "./inputs.ts";
 export { preferredOwners } from "./rendezvous.ts";
 export {
@@ -22,3 +31,14 @@ export {
   type StoreListener,
 } from "./store.ts";
 export { EtcdStore, type EtcdStoreOptions } from "./etcd/etcd_store.ts";
+export {
+  createTakeover,
+  type Decision,
+  type ReconnectReason,
+  stepTakeover,
+  type Takeover,
+  type TakeoverEffect,
+  type TakeoverEnvironment,
+  type TakeoverInput,
+  type TakeoverStep,
+} from "./takeover.ts";
