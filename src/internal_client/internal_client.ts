@@ -6,6 +6,7 @@ import { type Connection, MAX_MESSAGE_BYTES } from "./connection.ts";
 import { CommunicationError, InternalClientError, NoCommand } from "./errors.ts";
 import { PersistentConnection } from "./persistent_connection.ts";
 import {
+  checkSignal,
   checkTimeout,
   CONNECT_TIMEOUT_MS,
   type ConnectOptions,
@@ -118,7 +119,8 @@ export class InternalClient extends EventTarget implements AsyncDisposable {
    * Sends a status, and returns the command that the gateway answers with; empty when there is
    * nothing to do. Statuses are sent one after the other, in the order of the calls.
    *
-   * @throws {RangeError} for a timeout that is not positive, or more than 1,032,192 bytes
+   * @throws {RangeError} for arguments that cannot be used: a timeout that is not positive, more than
+   *   1,032,192 bytes, or something else than a string or bytes
    * @throws {InternalClientError} when there was no answer. With `"once"` the client has ended then.
    */
   async sendStatus(
@@ -126,6 +128,7 @@ export class InternalClient extends EventTarget implements AsyncDisposable {
     { timeoutMs = 2 * CONNECT_TIMEOUT_MS, signal }: SendOptions = {},
   ): Promise<Uint8Array> {
     checkTimeout(timeoutMs);
+    checkSignal(signal);
     const bytes = bytesOf(data);
     signal?.throwIfAborted();
     const until = systemClock.now() + timeoutMs;
@@ -150,6 +153,7 @@ export class InternalClient extends EventTarget implements AsyncDisposable {
     { timeoutMs = 2 * CONNECT_TIMEOUT_MS, signal }: SendOptions = {},
   ): Promise<Uint8Array | null> {
     checkTimeout(timeoutMs);
+    checkSignal(signal);
     const bytes = bytesOf(data);
     signal?.throwIfAborted();
     const until = systemClock.now() + timeoutMs;
@@ -294,6 +298,11 @@ const ENCODER = new TextEncoder();
 
 function bytesOf(data: Uint8Array | string): Uint8Array {
   const bytes = typeof data === "string" ? ENCODER.encode(data) : data;
+  // Not by its class: arrays of another realm are as good.
+  const kind = Object.prototype.toString.call(bytes).slice(8, -1);
+  if (kind !== "Uint8Array") {
+    throw new RangeError(`Cannot send a status: expected a Uint8Array or a string: got ${kind}`);
+  }
   if (bytes.length <= MAX_STATUS_BYTES) return bytes;
   throw new RangeError(
     `Cannot send a status of ${bytes.length} bytes: expected at most ${MAX_STATUS_BYTES}`,

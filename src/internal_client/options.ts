@@ -78,14 +78,18 @@ const MAX_NAME = 1024;
 
 /** @throws {RangeError} that names the option and its value. */
 export function settingsOf(options: ConnectOptions): Settings {
+  if (!isObject(options)) throw new RangeError(`Cannot use options ${options}: expected an object`);
   const { host = "127.0.0.1", reconnect = "once" } = options;
-  if (host === "") throw new RangeError(`Cannot use host "": expected a name or an address`);
+  if (typeof host !== "string" || host === "") {
+    throw new RangeError(`Cannot use host "${host}": expected a name or an address`);
+  }
   if (reconnect !== "once" && reconnect !== "forever") {
     throw new RangeError(`Cannot use reconnect "${reconnect}": expected "once" or "forever"`);
   }
   const timeoutMs = options.timeoutMs ??
     (reconnect === "once" ? CONNECT_TIMEOUT_MS : Number.POSITIVE_INFINITY);
   if (options.timeoutMs !== undefined) checkTimeout(timeoutMs);
+  checkSignal(options.signal);
   return {
     host,
     port: whole("port", options.port, 1, 65_535),
@@ -108,6 +112,9 @@ export function settingsOf(options: ConnectOptions): Settings {
 function tlsOf(tls: ConnectOptions["tls"]): ClientTlsOptions | null {
   if (tls === undefined || tls === false) return null;
   if (tls === true) return {};
+  if (!isObject(tls)) {
+    throw new RangeError(`Cannot use tls ${tls}: expected an object or a boolean`);
+  }
   return {
     ...(tls.ca === undefined ? {} : { ca: filled("tls.ca", tls.ca) }),
     ...(tls.serverName === undefined
@@ -129,6 +136,15 @@ export function checkTimeout(timeoutMs: number): void {
   );
 }
 
+/** @throws {RangeError} unless it is a signal, or absent. */
+export function checkSignal(signal: AbortSignal | undefined): void {
+  // Not by its class: signals of another realm, and those of a library, are as good.
+  if (signal === undefined || isObject(signal) && typeof signal.throwIfAborted === "function") {
+    return;
+  }
+  throw new RangeError(`Cannot use signal: expected an AbortSignal: got ${typeof signal}`);
+}
+
 /** @throws {RangeError} unless it is a whole number within the limits. */
 export function whole(name: string, value: number, min: number, max: number): number {
   if (Number.isInteger(value) && value >= min && value <= max) return value;
@@ -139,6 +155,12 @@ export function whole(name: string, value: number, min: number, max: number): nu
 
 function text(name: string, value: string): string {
   if (typeof value === "string" && value.length <= MAX_NAME) return value;
-  const found = typeof value === "string" ? `${value.length} characters` : `${value}`;
-  throw new RangeError(`Cannot use ${name}: expected at most ${MAX_NAME} characters: got ${found}`);
+  const found = typeof value === "string" ? `${value.length} characters` : typeof value;
+  throw new RangeError(
+    `Cannot use ${name}: expected a string of at most ${MAX_NAME} characters: got ${found}`,
+  );
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null;
 }

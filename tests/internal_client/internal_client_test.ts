@@ -41,6 +41,12 @@ async function connected(
   return [await connecting, peer];
 }
 
+/** A value whose type nobody has checked. */
+// deno-lint-ignore no-explicit-any
+function untyped(value: unknown): any {
+  return value;
+}
+
 function text(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes);
 }
@@ -269,6 +275,11 @@ Deno.test("arguments that cannot be used are RangeErrors with the value", async 
     [{ timeoutMs: -1 }, /timeoutMs -1/],
     [{ timeoutMs: Number.NaN }, /timeoutMs NaN/],
     [{ maxCommands: 0 }, /maxCommands 0/],
+    // What a program without types may pass.
+    [untyped({ host: 5 }), /host "5"/],
+    [untyped({ role: 5 }), /role: expected a string .* got number/],
+    [untyped({ tls: "ca.pem" }), /tls ca\.pem/],
+    [untyped({ signal: 5 }), /signal.*number/],
   ];
   for (const [more, message] of wrong) {
     await assert.rejects(
@@ -276,11 +287,17 @@ Deno.test("arguments that cannot be used are RangeErrors with the value", async 
       (error: Error) => error instanceof RangeError && message.test(error.message),
     );
   }
+  await assert.rejects(InternalClient.connect(untyped(undefined)), RangeError);
   await using gateway = await ScriptedGateway.start();
   const [client] = await connected(gateway);
   await using _ = client;
   await assert.rejects(client.sendStatus("x", { timeoutMs: 0 }), RangeError);
   await assert.rejects(client.sendStatus(new Uint8Array(2 ** 20)), RangeError);
+  await assert.rejects(client.sendStatus("x", untyped({ signal: 5 })), RangeError);
+  for (const data of [undefined, null, 5, {}, [1, 2], new Uint16Array(1), new ArrayBuffer(1)]) {
+    await assert.rejects(client.sendStatus(untyped(data)), RangeError);
+    await assert.rejects(client.offerStatus(untyped(data)), RangeError);
+  }
   assert.throws(() => client.heartbeat(() => "x", -1), RangeError);
 });
 
