@@ -1,5 +1,6 @@
 // Cars as they are: two devices with the Internal Client, and a Module Gateway between them and the
 // cloud.
+import { INTERNAL_SERVER_LIMITS, INTERNAL_SERVER_SETTINGS } from "../../internal_server/mod.ts";
 import type { Log } from "../../log/mod.ts";
 import { HostedGatewayModule } from "../../module/mod.ts";
 import { type GatewayTurn, ModuleGateway } from "../../module_gateway/mod.ts";
@@ -10,7 +11,12 @@ import { ChainDevice } from "./chain_device.ts";
 import type { CarsSummary, DemoCars } from "./demo_cars.ts";
 import type { DemoNarrator } from "./narrator.ts";
 
-/** The clouds' endpoint is tried again after so long, in milliseconds: everything is on one machine. */
+/** A machine that is busy with something else may take longer than a gateway in a car has. */
+const INTERNAL_SERVER = {
+  ...INTERNAL_SERVER_SETTINGS,
+  limits: { ...INTERNAL_SERVER_LIMITS, answerMs: 2_000 },
+};
+/** The cloud's endpoint is tried again after so long, in milliseconds: everything is on one machine. */
 const RETRY_MS = 500;
 
 /** What {@linkcode ChainCars} are made from. */
@@ -78,6 +84,7 @@ export class ChainCars implements DemoCars {
       endpoints: [{ name: "cloud", broker, modules: [EXAMPLE_MODULE] }],
       listen: [{ host: "127.0.0.1", port: 0 }],
       log: log.forCar(car),
+      internalServer: INTERNAL_SERVER,
       times: { retryMs: RETRY_MS },
       subscribers: [{ onTurn: (turn: GatewayTurn) => narrator.onGatewayTurn(car, turn) }],
     });
