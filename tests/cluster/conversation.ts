@@ -27,6 +27,10 @@ import { bytes, FRONT, LAMP, SETTINGS } from "../car/support.ts";
 
 const WINDOW = 20;
 
+function text(data: Uint8Array): string {
+  return new TextDecoder().decode(data);
+}
+
 interface Message {
   readonly from: "gateway" | "self" | "barrier";
   readonly payload: Uint8Array;
@@ -94,11 +98,12 @@ class Gateway {
   /** Statuses that got their response. */
   readonly answered = new Set<number>();
   readonly commands: number[] = [];
+  /** The texts of all commands. */
+  readonly received: string[] = [];
   told = 0;
   connects = 0;
   #counter = 0;
   #lastCommand: number | null = null;
-  #commandsTotal = 0;
   readonly devices = new Map<string, Device>();
 
   constructor(broker: Broker) {
@@ -111,10 +116,6 @@ class Gateway {
 
   get statuses(): number {
     return this.#counter;
-  }
-
-  get commandsTotal(): number {
-    return this.#commandsTotal;
   }
 
   connect(devices: readonly Device[]): void {
@@ -171,8 +172,8 @@ class Gateway {
           assert.equal(messageCounter, nextCounter(this.#lastCommand), "commands in order, once");
         }
         this.#lastCommand = messageCounter;
-        this.#commandsTotal++;
         this.commands.push(messageCounter);
+        if (message.commandData.length > 0) this.received.push(text(message.commandData));
       }
     }
   }
@@ -326,6 +327,9 @@ class Owner {
           this.calls.push({ type: "forwarded", epoch, counter });
           break;
         }
+        case "acknowledge":
+          if (!this.dead) this.#world.acknowledged.add(text(effect.command.data));
+          break;
         case "ended":
           assert.fail(`The session ended: ${effect.failure.reason}: ${effect.failure.detail}`);
       }
@@ -352,6 +356,8 @@ export class Conversation {
   readonly gateway = new Gateway(this.broker);
   /** Counters that a module has seen. */
   readonly forwarded = new Set<number>();
+  /** Commands that a module knows to be with its device. */
+  readonly acknowledged = new Set<string>();
   owner: Owner;
   /** How each takeover went. */
   readonly decisions: string[] = [];
@@ -441,6 +447,9 @@ export class Conversation {
     assert.equal(gateway.answered.size, gateway.statuses);
     const missing = [...gateway.answered].filter((counter) => !forwarded.has(counter));
     assert.deepEqual(missing, [], "every status has been with a module");
+    assert.equal(new Set(gateway.received).size, gateway.received.length, "no command twice");
+    const unsettled = gateway.received.filter((command) => !this.acknowledged.has(command));
+    assert.deepEqual(unsettled, [], "every command has been acknowledged to its module");
     assert.equal(gateway.connects, 1);
     assert.equal(gateway.told, 0, this.decisions.join());
     assert.ok(session.kind === "running");

@@ -9,9 +9,15 @@ import {
   stepTakeover,
   type TakeoverInput,
 } from "../../src/cluster/takeover.ts";
-import { encodeServerMessage } from "../../src/protocol/codec/mod.ts";
-import { ConnectResponseType, type ServerMessage } from "../../src/protocol/mod.ts";
+import { encodeClientMessage, encodeServerMessage } from "../../src/protocol/codec/mod.ts";
+import {
+  type ClientMessage,
+  ConnectResponseType,
+  DeviceState,
+  type ServerMessage,
+} from "../../src/protocol/mod.ts";
 import { createSession, type Session } from "../../src/session/mod.ts";
+import { values } from "../../src/session/queue.ts";
 import { connectingCar, FRONT, LAMP, runningCar, SETTINGS, waitingCar } from "../car/support.ts";
 import { type Action, Conversation, retained } from "./conversation.ts";
 
@@ -135,6 +141,15 @@ Deno.test("takeovers lose, double and reorder nothing, whatever happens between 
   );
   assert.ok(continued > 100 && died > 100, `${continued} continued, ${died} died`);
 });
+
+function clientMessage(
+  message: ClientMessage,
+  packetId: number,
+  isDuplicate: boolean,
+): TakeoverInput {
+  const payload = encodeClientMessage(message);
+  return { type: "message", packetId, isDuplicate, message: { from: "gateway", payload } };
+}
 
 /** A checkpoint by the owner before, who had epoch 5. */
 function written(session: Session | null, paused = false): Uint8Array {
@@ -303,4 +318,83 @@ Deno.test("messages that the checkpoint covers are not taken twice, and are ackn
   for (const id of covered) assert.ok(conversation.owner.decision.uncovered.includes(id));
   conversation.settle();
   conversation.check();
+});
+
+Deno.test("a Connect that the checkpoint covers is not answered again; a new one ends the session", () => {
+  const { company, car } = SETTINGS;
+  const connect = (sessionId: string): ClientMessage => ({
+    kind: "connect",
+    sessionId,
+    company,
+    vehicleName: car,
+    devices: [FRONT],
+  });
+  const covering = encodeCheckpoint(
+    { epoch: 5, paused: false, session: RUNNING, covered: [7], pending: [] },
+    0,
+  );
+  const old = takenOver(covering, [clientMessage(connect("s1"), 7, true)]);
+  assert.ok(old.type === "go_on");
+  assert.deepEqual(old.missed, []);
+  assert.deepEqual(old.uncovered, [7]);
+  // The broker uses an identifier again only for a message that it has not sent before.
+  const later = takenOver(covering, [clientMessage(connect("s2"), 7, false)]);
+  assert.ok(later.type === "go_on");
+  assert.deepEqual(later.missed.map(({ sessionId }) => sessionId), ["s2"]);
+  const begun = { kind: "connect_response", sessionId: "s2", type: 0 } as const;
+  const answered = takenOver(covering, [clientMessage(connect("s2"), 8, true), echo(begun, 9)]);
+  assert.equal(reasonOf(answered), "connect_sequence");
+});
+
+/** A status of FRONT in the session of {@linkcode RUNNING}. */
+function status(messageCounter: number, deviceState: number = DeviceState.RUNNING): ClientMessage {
+  const empty = new Uint8Array(0);
+  const common = { kind: "status", sessionId: "s1", deviceState, messageCounter } as const;
+  return { ...common, device: FRONT, statusData: empty, errorMessage: empty };
+}
+
+function answer(messageCounter: number, packetId: number): TakeoverInput {
+  return echo({ kind: "status_response", sessionId: "s1", messageCounter }, packetId);
+}
+
+Deno.test("statuses ahead of a gap are kept, and those that filled it are not answered again", () => {
+  const early = [clientMessage(status(4), 1, true), clientMessage(status(3), 2, true)];
+  const gap = takenOver(written(RUNNING), early);
+  assert.ok(gap.type === "go_on" && gap.session.kind === "running");
+  assert.deepEqual(gap.session.statuses.early.map(({ messageCounter }) => messageCounter), [4, 3]);
+  assert.equal(gap.session.statuses.expected, 2);
+  const filled = [...early, clientMessage(status(2), 3, true), answer(2, 4), answer(3, 5)];
+  const decision = takenOver(written(RUNNING), filled);
+  assert.ok(decision.type === "go_on" && decision.session.kind === "running");
+  const { waiting, expected } = decision.session.statuses;
+  assert.deepEqual(values(waiting).map(({ messageCounter }) => messageCounter), [4]);
+  assert.equal(expected, 5);
+});
+
+Deno.test("a session whose last device has left is ended by the next owner", () => {
+  const alone = runningCar([FRONT]);
+  const leaving = clientMessage(status(1, DeviceState.DISCONNECT), 1, true);
+  const decision = takenOver(written(alone.session), [leaving, answer(1, 2)]);
+  assert.ok(decision.type === "go_on");
+  alone.session = decision.session;
+  assert.deepEqual(alone.input({ type: "take_over", missed: [] }).lines, [
+    "notify",
+    "ended all_devices_gone",
+  ]);
+});
+
+Deno.test("a takeover goes on counting how long a slow module has had, if it still has the status", () => {
+  const slow = runningCar([FRONT], { maxWaitingStatuses: 2 });
+  slow.automatic = false;
+  // 64 are with the module, and 2 wait.
+  for (let i = 0; i < 66; i++) slow.status(FRONT);
+  assert.ok(slow.session.kind === "running" && slow.session.reading.watched !== null);
+  const { counter } = slow.session.reading.watched;
+  const answers = Array.from({ length: 66 }, (_, index) => answer(index + 1, index + 1));
+  const all = takenOver(written(slow.session), answers);
+  assert.ok(all.type === "go_on" && all.session.kind === "running");
+  assert.equal(all.session.reading.watched, null);
+  const some = takenOver(written(slow.session), answers.slice(0, 60));
+  assert.ok(some.type === "go_on" && some.session.kind === "running");
+  assert.equal(some.session.reading.watched?.counter, counter);
 });
