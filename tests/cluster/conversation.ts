@@ -26,6 +26,8 @@ import { createSession, type Input, type Session, step } from "../../src/session
 import { bytes, FRONT, LAMP, SETTINGS } from "../car/support.ts";
 
 const WINDOW = 20;
+/** So few commands at a time that others wait in checkpoints. */
+const CAR_SETTINGS = { ...SETTINGS, maxUnansweredCommands: 2 };
 
 function text(data: Uint8Array): string {
   return new TextDecoder().decode(data);
@@ -240,7 +242,7 @@ class Owner {
   }
 
   #take(input: TakeoverInput): void {
-    const environment = { now: this.#clock, settings: SETTINGS };
+    const environment = { now: this.#clock, settings: CAR_SETTINGS };
     const { takeover, effects } = stepTakeover(this.#takeover, input, environment);
     this.#takeover = takeover;
     for (const effect of effects) {
@@ -294,7 +296,7 @@ class Owner {
   input(input: Input): void {
     if (this.dead || this.decision === null) return;
     const { gateway, broker, forwarded } = this.#world;
-    const environment = { now: this.#clock, settings: SETTINGS };
+    const environment = { now: this.#clock, settings: CAR_SETTINGS };
     const { session, effects } = step(this.session, input, environment);
     this.session = session;
     for (const effect of effects) {
@@ -454,6 +456,7 @@ export class Conversation {
     assert.equal(gateway.told, 0, this.decisions.join());
     assert.ok(session.kind === "running");
     assert.deepEqual(session.sent, []);
+    assert.equal(session.base.commands.ready.size, 0);
     assert.deepEqual(session.devices.map(deviceKey).sort(), [...gateway.devices.keys()].sort());
     assert.equal(session.statuses.expected, gateway.statuses);
   }
