@@ -22,10 +22,13 @@ import {
 } from "./checkpoint.ts";
 import { CHECKPOINT_AFTER_MESSAGES } from "./coverage.ts";
 
-/** More messages than this before the barrier: the gateway is to connect again. */
-export const MAX_COLLECTED_MESSAGES = 10_000;
+/**
+ * More messages than this before the barrier: the gateway is to connect again. Brokers keep 1,000 for
+ * a client by default, and each pending checkpoint repeats those before it.
+ */
+export const MAX_COLLECTED_MESSAGES = 2_000;
 /** More bytes than this, likewise. */
-export const MAX_COLLECTED_BYTES = 16 * 1024 * 1024;
+const MAX_COLLECTED_BYTES = 4 * 1024 * 1024;
 
 /** Why a gateway must connect again although its conversation was to be taken over. */
 export type ReconnectReason =

@@ -77,8 +77,9 @@ export function catchUp(
     }
     case "waiting":
     case "connecting": {
+      const begun = begunSessions(since);
       const answered = since.find((message) =>
-        isAnswer(message) && !isKnownTo(session, message, since)
+        isAnswer(message) && !isKnownTo(session, message, begun)
       );
       if (answered !== undefined) {
         return inexact("connect_sequence", `A ${answered.kind} was published`);
@@ -112,19 +113,19 @@ function counterBehind({ commandCounter }: Base, since: Conversation): number {
   return counter;
 }
 
-/** Whether a Connect of this session is in the conversation. */
-function beginsIn(since: Conversation, sessionId: string): boolean {
-  return since.some((one) => one.kind === "connect" && one.sessionId === sessionId);
+/** The sessions whose Connect is in the conversation. */
+function begunSessions(since: Conversation): ReadonlySet<string> {
+  return new Set(since.flatMap((one) => one.kind === "connect" ? [one.sessionId] : []));
 }
 
 /** Whether a session that is not running has published the answer before. */
 function isKnownTo(
   session: Waiting | Connecting,
   answer: ServerMessage,
-  since: Conversation,
+  begun: ReadonlySet<string>,
 ): boolean {
   const { sessionId } = answer;
-  if (beginsIn(since, sessionId)) return false;
+  if (begun.has(sessionId)) return false;
   if (session.kind === "waiting") return session.held?.connect.sessionId !== sessionId;
   if (sessionId !== session.sessionId) return true;
   const { step, base } = session;
@@ -155,6 +156,7 @@ type Wrong = readonly [reason: InexactReason, detail: string];
 class CatchingUp {
   #session: Running;
   readonly #since: Conversation;
+  readonly #begun: ReadonlySet<string>;
   readonly #context: StepContext;
   /** The oldest counter that was not answered at first. */
   readonly #open: number;
@@ -169,6 +171,7 @@ class CatchingUp {
     const waiting = queueOf([...begun, ...values(statuses.waiting)]);
     this.#session = { ...session, statuses: { ...statuses, begun: [], waiting } };
     this.#since = since;
+    this.#begun = begunSessions(since);
     // The other process has had all effects carried out.
     this.#context = { ...environment, effects: [] };
     this.#open = headOf(waiting) ?? statuses.expected;
@@ -232,7 +235,7 @@ class CatchingUp {
 
   #onAnswer(answer: ServerMessage): Wrong | null {
     const { sessionId } = this.#session;
-    if (beginsIn(this.#since, answer.sessionId)) {
+    if (this.#begun.has(answer.sessionId)) {
       return ["connect_sequence", `Session "${answer.sessionId}" began`];
     }
     if (answer.sessionId !== sessionId) return null;
