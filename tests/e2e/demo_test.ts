@@ -23,6 +23,10 @@ Deno.test("demo shows each hop from a button to its LED and back", async () => {
     const places = hops.map((hop) => demo.text.search(new RegExp(`${car} +${hop}`)));
     assert.deepEqual(places, places.toSorted((a, b) => a - b), demo.text);
   }
+  const [, gateway = ""] = /car_2 +its gateway: (\S+)$/m.exec(demo.text) ?? [];
+  const view = await (await fetch(`${gateway}api/v1/gateway`)).json();
+  const ids = view.devices.map(({ id }: { id: string }) => id);
+  assert.deepEqual(ids.sort(), ["1000/0/front", "1000/1/front"]);
   const { code } = await demo.stop();
   assert.equal(code, 0, demo.text);
   assert.match(demo.text, /2 cars, [1-9]\d* statuses forwarded, [1-9]\d* commands sent, [1-9]/);

@@ -1,23 +1,27 @@
 // Cars as they are: two devices with the Internal Client, and a Module Gateway between them and the
 // cloud.
-import { INTERNAL_SERVER_LIMITS, INTERNAL_SERVER_SETTINGS } from "../../internal_server/mod.ts";
-import type { Log } from "../../log/mod.ts";
-import { HostedGatewayModule } from "../../module/mod.ts";
-import { type GatewayTurn, ModuleGateway } from "../../module_gateway/mod.ts";
-import { readScript } from "../../script/mod.ts";
-import { BUTTON_TYPE, EXAMPLE_MODULE } from "../../simulator/mod.ts";
-import { quote } from "../../text/mod.ts";
+import { loadGatewayConfig } from "../../config/mod.ts";
+import { GatewayOperators } from "../../http/mod.ts";
+import type { Logging } from "../../log/mod.ts";
+import { GatewayStatistics } from "../../module/mod.ts";
+import { BUTTON_TYPE, EXAMPLE_MODULE, LED_TYPE } from "../../simulator/mod.ts";
+import {
+  GatewayReloader,
+  RunningGateway,
+  type StartedModule,
+  type StartModule,
+  startModule,
+} from "../gateway/mod.ts";
+import type { Part } from "../mod.ts";
 import { ChainDevice } from "./chain_device.ts";
 import type { CarsSummary, DemoCars } from "./demo_cars.ts";
 import type { DemoNarrator } from "./narrator.ts";
 
-/** A machine that is busy with something else may take longer than a gateway in a car has. */
-const INTERNAL_SERVER = {
-  ...INTERNAL_SERVER_SETTINGS,
-  limits: { ...INTERNAL_SERVER_LIMITS, answerMs: 2_000 },
-};
-/** The cloud's endpoint is tried again after so long, in milliseconds: everything is on one machine. */
-const RETRY_MS = 500;
+const HOST = "127.0.0.1";
+/** Gateways with a page: nobody looks at more. */
+const PAGES = 3;
+/** A machine that is busy with something else may take longer than a gateway in a car has; in ms. */
+const ANSWER_MS = 2_000;
 
 /** What {@linkcode ChainCars} are made from. */
 export interface ChainCarsOptions {
@@ -27,15 +31,17 @@ export interface ChainCarsOptions {
   /** The car's side of the example module. */
   readonly modulePath: string;
   readonly narrator: DemoNarrator;
-  readonly log: Log;
+  readonly logging: Pick<Logging, "log" | "configureLevels" | "setLevel">;
 }
 
 export class ChainCars implements DemoCars {
   readonly introduction: readonly string[];
   readonly #options: ChainCarsOptions;
-  readonly #gateways: ModuleGateway[] = [];
+  readonly #statistics = new GatewayStatistics();
   readonly #devices: ChainDevice[] = [];
-  #module: HostedGatewayModule | undefined;
+  /** To be stopped in reverse. */
+  readonly #parts: Pick<Part, "stop">[] = [];
+  #module: StartedModule | undefined;
 
   constructor(options: ChainCarsOptions) {
     this.#options = options;
@@ -56,46 +62,97 @@ export class ChainCars implements DemoCars {
   }
 
   async start(): Promise<void> {
-    const { cars, modulePath: libPath, log } = this.#options;
-    const script = await readScript(libPath);
-    // It keeps nothing, so that one serves the gateways of all cars.
-    this.#module = await HostedGatewayModule.start({ module: EXAMPLE_MODULE, libPath, script }, {
-      log,
-      onOutput: (line) => log.info(() => `[module ${EXAMPLE_MODULE}] ${quote(line)}`),
-    });
-    for (const [index, car] of cars.entries()) await this.#startCar(car, index / cars.length);
+    const { cars } = this.#options;
+    for (const [index, car] of cars.entries()) await this.#startCar(car, index);
   }
 
   async stop(): Promise<void> {
     await Promise.all(this.#devices.map((device) => device.stop()));
-    await Promise.all(this.#gateways.map((gateway) => gateway.stop()));
+    await Promise.all(this.#parts.map((part) => part.stop()));
     await this.#module?.stop();
   }
 
-  /** @param phase from 0 up to 1: where its presses lie between those of the first car */
-  async #startCar(car: string, phase: number): Promise<void> {
-    const { company, broker, narrator, log } = this.#options;
-    const module = this.#module;
-    if (module === undefined) return;
-    const gateway = new ModuleGateway({
-      company,
-      car,
-      modules: new Map([[EXAMPLE_MODULE, module]]),
-      endpoints: [{ name: "cloud", broker, modules: [EXAMPLE_MODULE] }],
-      listen: [{ host: "127.0.0.1", port: 0 }],
+  async #startCar(car: string, index: number): Promise<void> {
+    const { cars, narrator, logging: { log } } = this.#options;
+    const load = () => loadGatewayConfig(this.#source(car));
+    const { config } = await load();
+    const gateway = new RunningGateway({
+      config,
       log: log.forCar(car),
-      internalServer: INTERNAL_SERVER,
-      times: { retryMs: RETRY_MS },
-      subscribers: [{ onTurn: (turn: GatewayTurn) => narrator.onGatewayTurn(car, turn) }],
+      startModule: this.#startModule,
+      subscribers: [{ onTurn: (turn) => narrator.onGatewayTurn(car, turn) }],
     });
-    this.#gateways.push(gateway);
+    this.#parts.push(gateway);
     await gateway.start();
+    if (index < PAGES) await this.#startPage(car, gateway, load);
     const [address] = gateway.addresses;
-    const port = (address as Deno.NetAddr).port;
-    for (const type of [BUTTON_TYPE, BUTTON_TYPE + 1]) {
+    const { port } = address as Deno.NetAddr;
+    const phase = index / cars.length;
+    for (const type of [BUTTON_TYPE, LED_TYPE]) {
       const device = new ChainDevice({ car, type, port, phase, narrator });
       this.#devices.push(device);
       await device.start();
     }
+  }
+
+  /** One serves all gateways: it keeps nothing. */
+  readonly #startModule: StartModule = async (order) => {
+    const { log } = this.#options.logging;
+    const module = this.#module ??= await startModule(order, { log, statistics: this.#statistics });
+    return {
+      number: module.number,
+      call: (call) => module.call(call),
+      snapshot: () => module.snapshot(),
+      stop: () => Promise.resolve(),
+    };
+  };
+
+  async #startPage(
+    car: string,
+    gateway: RunningGateway,
+    load: () => ReturnType<typeof loadGatewayConfig>,
+  ): Promise<void> {
+    const { narrator, logging } = this.#options;
+    const operators = new GatewayOperators({
+      config: { address: HOST, port: 0 },
+      log: logging.log,
+      statistics: this.#statistics,
+    });
+    this.#parts.push(operators);
+    const reloader = new GatewayReloader({ load, gateway, logging });
+    await operators.start({
+      gateway,
+      reload: () => reloader.reload(),
+      setLogLevel: (level) => logging.setLevel(level),
+    });
+    narrator.tell(car, `its gateway: ${operators.url}/`);
+  }
+
+  /** The configuration of a gateway, as a file would have it. */
+  #source(car: string): Parameters<typeof loadGatewayConfig>[0] {
+    const { company, broker, modulePath } = this.#options;
+    const document = {
+      "internal-server-settings": {
+        "address": HOST,
+        "port": 0,
+        "limits": { "answer-ms": ANSWER_MS },
+      },
+      "module-paths": { [EXAMPLE_MODULE]: modulePath },
+      "external-connection": {
+        "company": company,
+        "vehicle-name": car,
+        "endpoints": [{
+          "protocol-type": "mqtt",
+          "server-ip": broker.host,
+          "port": broker.port,
+          "modules": [EXAMPLE_MODULE],
+        }],
+      },
+    };
+    return {
+      name: `the gateway of ${car}`,
+      folder: Deno.cwd(),
+      read: () => Promise.resolve(JSON.stringify(document)),
+    };
   }
 }

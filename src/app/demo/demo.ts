@@ -118,7 +118,7 @@ export class Demo {
       cars: this.#cars,
       broker: { host: HOST, port },
       narrator: this.#narrator,
-      log: this.#logging.log,
+      logging: this.#logging,
     });
   }
 

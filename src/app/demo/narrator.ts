@@ -16,6 +16,9 @@ export interface DemoCounts {
 /** Longer strings are cut, in characters. */
 const MAX_DATA = 48;
 
+/** Statuses that are reported again: nothing has happened. */
+const QUIET: ReadonlySet<string> = new Set(["forced", "timer"]);
+
 /** Turns effects of sessions and gateways into lines such as `0.52 s  car_1  status of "led" ...`. */
 export class DemoNarrator implements TurnSubscriber {
   readonly #output: Output;
@@ -59,7 +62,7 @@ export class DemoNarrator implements TurnSubscriber {
       this.tell(car, `gateway keeps the command until ${named(input.device)} asks`);
     }
     for (const effect of effects) {
-      if (effect.type !== "report" || effect.why === "timer") continue;
+      if (effect.type !== "report" || QUIET.has(effect.why)) continue;
       this.tell(car, `gateway reports ${named(effect.device)} to the cloud: ${shown(effect.data)}`);
     }
   }
