@@ -36,6 +36,7 @@ const STATUS_OF: Readonly<Record<InternalClientErrorCode, number>> = {
   closed: 1,
 };
 
+const INT32 = { min: 0, max: 0x7fff_ffff, integer: true };
 const UINT32 = { min: 0, max: 0xffff_ffff, integer: true };
 
 /** Adds what `device` takes. */
@@ -75,7 +76,7 @@ async function runDevice(raw: RawOptions, output: Output, stop: AbortSignal): Pr
   const options: ConnectOptions = {
     host: reader.text("host") ?? "",
     port: reader.number("port", { min: 1, max: 65_535, integer: true }) ?? 0,
-    module: reader.number("module", UINT32) ?? 0,
+    module: reader.number("module", INT32) ?? 0,
     type: reader.number("type", UINT32) ?? 0,
     role,
     name: reader.text("name") ?? role,
@@ -108,7 +109,11 @@ async function runDevice(raw: RawOptions, output: Output, stop: AbortSignal): Pr
       output.err(`error: ${error.message}`, "failed");
       return error instanceof InternalClientError ? STATUS_OF[error.code] : USAGE_STATUS;
     }
-    output.err(`error: Cannot read statuses from "${file}": ${describeFileError(error)}`, "failed");
+    const what = error instanceof PrintError
+      ? "print a command"
+      : `read statuses from "${file ?? "(standard input)"}"`;
+    const { cause = error } = error as Error;
+    output.err(`error: Cannot ${what}: ${describeFileError(cause)}`, "failed");
     return 1;
   }
 }
@@ -141,16 +146,24 @@ interface Conversation {
   readonly hex: unknown;
 }
 
+/** Standard output takes no more lines. */
+class PrintError extends Error {}
+
 /** Sends each line, and prints what comes back, until the lines end. */
 async function converse(
   client: InternalClient,
   lines: AsyncIterableIterator<string>,
   { output, stop, timeoutMs, heartbeatMs, hex }: Conversation,
 ): Promise<number> {
-  const show = (command: Uint8Array) =>
-    output.out(
-      hex === true ? Buffer.from(command).toString("hex") : new TextDecoder().decode(command),
-    );
+  const show = (command: Uint8Array) => {
+    try {
+      output.out(
+        hex === true ? Buffer.from(command).toString("hex") : new TextDecoder().decode(command),
+      );
+    } catch (cause) {
+      throw new PrintError("Cannot print a command", { cause });
+    }
+  };
   client.addEventListener("command", (event) => show((event as CustomEvent<Uint8Array>).detail));
   let last: Uint8Array | undefined;
   let number = 0;

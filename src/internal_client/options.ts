@@ -7,7 +7,7 @@ export interface ConnectOptions {
   readonly host?: string;
   /** 1 to 65,535. */
   readonly port: number;
-  /** Number of the module that the device belongs to; uint32. */
+  /** Number of the module that the device belongs to; 0 to 2,147,483,647. */
   readonly module: number;
   /** Type of the device, as the module defines it; uint32. */
   readonly type: number;
@@ -73,6 +73,8 @@ export interface Settings {
 /** How long connecting, and a new connection for a status, may take by default. */
 export const CONNECT_TIMEOUT_MS = 1000;
 const UINT32_MAX = 0xffff_ffff;
+/** The module's number is an enum of the protocol: what is larger would come back as a negative one. */
+const INT32_MAX = 0x7fff_ffff;
 /** As long as names may be in the Fleet Protocol, in characters. */
 const MAX_NAME = 1024;
 
@@ -94,7 +96,7 @@ export function settingsOf(options: ConnectOptions): Settings {
     host,
     port: whole("port", options.port, 1, 65_535),
     device: {
-      module: whole("module", options.module, 0, UINT32_MAX),
+      module: whole("module", options.module, 0, INT32_MAX),
       deviceType: whole("type", options.type, 0, UINT32_MAX),
       deviceRole: text("role", options.role),
       deviceName: text("name", options.name),

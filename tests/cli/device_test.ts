@@ -136,6 +136,7 @@ Deno.test("device refuses options, files and lines that it cannot use", async ()
   const { port } = gateway;
   const cases: readonly [string[], number, RegExp][] = [
     [["--priority", "x"], 2, /--priority: Expected a whole number.*found "x"/],
+    [["--module", "2147483648"], 2, /--module: Expected a whole number.*found "2147483648"/],
     [["--timeout", "0"], 2, /--timeout/],
     [["--reconnect", "never"], 2, /--reconnect/],
     [["--file", "/no/such/file"], 1, /"\/no\/such\/file"/],
@@ -150,4 +151,27 @@ Deno.test("device refuses options, files and lines that it cannot use", async ()
   const { code, err } = await running;
   assert.equal(code, 2);
   assert.match(err, /Line 1: Expected hexadecimal digits in pairs: found "0"/);
+});
+
+Deno.test({
+  name: "device says that a command cannot be printed, and not that statuses cannot be read",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    await using folder = await TempFolder.make();
+    const file = await folder.write("statuses", "on\n");
+    await using gateway = await ScriptedGateway.start();
+    const [command, args] = program();
+    const options = ["device", "--port", `${gateway.port}`, ...DEVICE, "--file", file];
+    const child = new Deno.Command("sh", {
+      args: ["-c", 'exec "$@" >/dev/full', "sh", command, ...args, ...options],
+      stdin: "null",
+      stderr: "piped",
+    }).spawn();
+    const peer = await gateway.peer();
+    await peer.accept();
+    assert.equal(await peer.answer("go"), "on");
+    const { code, stderr } = await waitFor(child.output(), "the command to end");
+    assert.equal(code, 1);
+    assert.match(new TextDecoder().decode(stderr), /^error: Cannot print a command: No space left/);
+  },
 });

@@ -267,6 +267,7 @@ Deno.test("arguments that cannot be used are RangeErrors with the value", async 
     [{ port: 0 }, /port 0/],
     [{ port: 65_536 }, /port 65536/],
     [{ module: -1 }, /module -1/],
+    [{ module: 2 ** 31 }, /module 2147483648/],
     [{ type: 1.5 }, /type 1\.5/],
     [{ priority: 2 ** 32 }, /priority 4294967296/],
     [{ role: "x".repeat(1025) }, /role.*1025/],
