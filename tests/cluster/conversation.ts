@@ -106,6 +106,8 @@ class Gateway {
   connects = 0;
   #counter = 0;
   #lastCommand: number | null = null;
+  /** Devices whose first status is sent when the gateway is connected. */
+  #firstOf: readonly Device[] = [];
   readonly devices = new Map<string, Device>();
 
   constructor(broker: Broker) {
@@ -118,6 +120,17 @@ class Gateway {
 
   get statuses(): number {
     return this.#counter;
+  }
+
+  /** Begins a new session, whose first statuses it sends as soon as it may. */
+  restart(devices: readonly Device[]): void {
+    this.unanswered.length = 0;
+    this.answered.clear();
+    this.commands.length = 0;
+    this.#counter = 0;
+    this.#lastCommand = null;
+    this.#firstOf = devices;
+    this.connect(devices);
   }
 
   connect(devices: readonly Device[]): void {
@@ -160,10 +173,18 @@ class Gateway {
 
   receive(payload: Uint8Array): void {
     const message = decodeServerMessage(payload);
+    if (message.kind !== "connect_response" && message.sessionId !== this.sessionId) return;
     switch (message.kind) {
-      case "connect_response":
-        if (message.type !== 0) this.told++;
+      case "connect_response": {
+        const devices = this.#firstOf;
+        if (message.type !== 0) {
+          this.told++;
+          if (devices.length > 0) this.restart(devices);
+        } else if (message.sessionId === this.sessionId) {
+          for (const device of devices) this.status(device, DeviceState.CONNECTING);
+        }
         return;
+      }
       case "status_response":
         assert.equal(message.messageCounter, this.unanswered.shift(), "answered in order, once");
         this.answered.add(message.messageCounter);
@@ -333,6 +354,7 @@ class Owner {
           if (!this.dead) this.#world.acknowledged.add(text(effect.command.data));
           break;
         case "ended":
+          if (effect.failure.reason === "new_session") break;
           assert.fail(`The session ended: ${effect.failure.reason}: ${effect.failure.detail}`);
       }
     }

@@ -110,6 +110,32 @@ Deno.test("a takeover with 60 messages at the broker gets to its barrier, and ne
   conversation.check();
 });
 
+Deno.test("a takeover during a connect sequence leads to normal communication, wherever the owner was killed", () => {
+  let told = 0;
+  for (let point = 0; point <= 25; point++) {
+    for (let received = 0; received <= 12; received++) {
+      const conversation = new Conversation();
+      const { gateway } = conversation;
+      conversation.act({ do: "kill", packets: point });
+      gateway.restart([FRONT, LAMP]);
+      for (let i = 0; i < received; i++) {
+        conversation.act({ do: "receive" });
+        conversation.act({ do: "return", index: 0 });
+        if (i % 4 === 3) conversation.act({ do: "checkpoint" });
+      }
+      conversation.replace();
+      conversation.settle();
+      const { session } = conversation.owner;
+      assert.ok(session.kind === "running");
+      assert.equal(session.sessionId, gateway.sessionId);
+      assert.deepEqual(gateway.unanswered, []);
+      assert.ok(gateway.told <= 1);
+      told += gateway.told;
+    }
+  }
+  assert.ok(told > 0);
+});
+
 const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ do: fc.constant("status" as const), lamp: fc.boolean() }) },
   { weight: 1, arbitrary: fc.constant({ do: "toggle" as const }) },
