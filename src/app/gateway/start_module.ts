@@ -1,7 +1,6 @@
 // Starts a module of a gateway's configuration in processes of its own.
 import type { Log } from "../../log/mod.ts";
 import { type GatewayStatistics, HostedGatewayModule } from "../../module/mod.ts";
-import { quote } from "../../text/mod.ts";
 import type { ModuleOrder } from "./module_slots.ts";
 
 /** What modules of one gateway share. */
@@ -25,7 +24,7 @@ export function startModule(
     ...others,
     maxMemoryBytes: maxHostMemoryBytes,
     log,
-    onOutput: (line, stream) => log.info(() => `[module ${module} ${stream}] ${quote(line)}`),
+    onOutput: (line, stream) => log.info(() => `[module ${module} ${stream}] ${line}`),
     ...(statistics === undefined ? {} : { statistics }),
   });
 }

@@ -1,10 +1,12 @@
 // Gateways' modules in TypeScript, in real hosts: what they answer, and what becomes of those that fail.
 import assert from "node:assert/strict";
+import { startModule as startLogged } from "../../../src/app/gateway/mod.ts";
 import { ModuleLoadError } from "../../../src/module/errors.ts";
 import type { HostedModuleOptions } from "../../../src/module/gateway/model.ts";
 import { readScript } from "../../../src/script/mod.ts";
 import { TempFolder } from "../../support/temp.ts";
 import { waitFor } from "../../support/wait.ts";
+import { listLog } from "../support.ts";
 import { said, startModule } from "./support.ts";
 
 /** A module whose `aggregateStatus` does what a test is about. */
@@ -95,4 +97,29 @@ Deno.test("A gateway's script that cannot be used is refused with the reason", a
   await refused(moduleOf("").replace("1000", "3"), /is module 3, the configuration says 1000/);
   const members = "constructor() { throw new Error('no file'); }";
   await refused(moduleOf("", members), /class cannot be used: Error: no file at .*module\.ts:5:/);
+});
+
+Deno.test("What a gateway's module prints is logged whole, with the module's number", async () => {
+  await using folder = await TempFolder.make();
+  const printed = `"quoted" ${"x".repeat(1_000)}`;
+  const text = moduleOf(`console.log(${JSON.stringify(printed)}); return fresh;`);
+  const path = await folder.write("module.ts", text);
+  const lines: string[] = [];
+  const limits = {
+    slowCallMs: 20_000,
+    callTimeoutMs: 60_000,
+    maxHosts: 1,
+    spareHosts: 0,
+    maxHostMemoryBytes: 0,
+  };
+  const order = { number: 1000, path, limits, script: await readScript(path) };
+  const module = await startLogged(order, { log: listLog(lines) });
+  try {
+    assert.equal(await said(module, "fresh"), "0 fresh");
+    const isLogged = () => lines.some((line) => line.includes("stdout"));
+    await waitFor(isLogged, "the line to be logged");
+  } finally {
+    await waitFor(module.stop(), "the module to stop");
+  }
+  assert.ok(lines.includes(`INFO -: [module 1000 stdout] ${printed}`), lines.join("\n"));
 });
