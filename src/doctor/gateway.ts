@@ -1,13 +1,18 @@
-// Tests everything a Module Gateway will need: its brokers, modules, HTTP and log.
+// Tests everything a Module Gateway will need: its brokers, modules, certificate, HTTP, log and history.
 import type { GatewayConfig } from "../config/mod.ts";
 import { ModuleHostError, tryGatewayModule } from "../module/mod.ts";
-import { brokerAddress } from "../net/mod.ts";
+import { brokerAddress, readTls } from "../net/mod.ts";
+import { describeFileError } from "../text/mod.ts";
 import { checkBroker } from "./broker/broker.ts";
-import { checkBrokerCertificate, checkCertificateFiles } from "./broker/certificates.ts";
+import {
+  checkBrokerCertificate,
+  checkCertificateFiles,
+  judgeCertificateFiles,
+} from "./broker/certificates.ts";
 import { checkClock } from "./clock.ts";
 import { Findings } from "./findings.ts";
 import { checkHttp } from "./http.ts";
-import { checkLogs } from "./logs.ts";
+import { checkLogs, probeFolder } from "./logs.ts";
 
 /** Runs every check. */
 export async function examineGateway(
@@ -16,10 +21,12 @@ export async function examineGateway(
 ): Promise<Findings[]> {
   const parts = [
     ...config.endpoints.map((endpoint) => checkEndpoint(endpoint, signal)),
+    checkOwnCertificate(config),
     checkModules(config),
     checkHttp(config),
     checkClock(),
     checkLogs(config),
+    checkHistory(config),
   ];
   return (await Promise.all(parts)).flat();
 }
@@ -40,6 +47,35 @@ async function checkEndpoint(
     tls ? checkBrokerCertificate(endpoint, tls) : new Findings("certificates"),
   ]);
   return [findings, shown, broker.findings];
+}
+
+/** The certificate that devices see. */
+async function checkOwnCertificate({ internalServer: { tls } }: GatewayConfig): Promise<Findings> {
+  const findings = new Findings("certificates");
+  if (tls === undefined) return findings;
+  try {
+    await judgeCertificateFiles(tls, await readTls(tls), "Certificate", findings);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    findings.failed("tls-cert", message, "Name PEM files of a certificate and of its key");
+  }
+  return findings;
+}
+
+/** Whether statuses that could not be sent can be kept. */
+async function checkHistory({ history }: GatewayConfig): Promise<Findings> {
+  const findings = new Findings("state");
+  if (history === undefined) return findings;
+  try {
+    await probeFolder(history.directory, findings);
+  } catch (error) {
+    findings.failed(
+      history.directory,
+      `Cannot keep a history: ${describeFileError(error)}`,
+      "Make it a directory that the gateway's user may write, or name another",
+    );
+  }
+  return findings;
 }
 
 /** Loads each module in a host of its own. */

@@ -264,6 +264,16 @@ mosquittoTest("doctor tests what a gateway will need", async () => {
   assert.equal(bad.code, 1);
   assert.match(bad.text, /Cannot connect over TCP/);
   assert.match(bad.text, /module 1000: .*aggregate_status/);
+  const file = await folder.write("file", "neither a certificate nor a directory");
+  const { "external-connection": connection, ...others } = await gatewayDocument(broker.port);
+  const unusable = await examine({
+    ...others,
+    "internal-server-settings": { "port": 0, "tls-cert": file, "tls-key": file },
+    "external-connection": { ...Object(connection), "history": { "directory": `${file}/history` } },
+  });
+  assert.equal(unusable.code, 1);
+  assert.match(unusable.text, /failed +tls-cert: Cannot use certificate file/);
+  assert.match(unusable.text, /failed +\S+\/history: Cannot keep a history/);
 });
 
 Deno.test("a gateway that cannot start says why, and ends", async () => {
