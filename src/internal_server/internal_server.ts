@@ -103,7 +103,9 @@ export class InternalServer {
       onDrained: () => peer.onDrained(),
       onClosed: (error) => {
         if (this.#peers[id] !== peer) return;
-        this.#step({ type: "closed", connection: id, error: error?.message ?? null });
+        // TLS that was not ended in order: frames show by themselves whether they are whole.
+        const isEnd = error === undefined || error instanceof Deno.errors.UnexpectedEof;
+        this.#step({ type: "closed", connection: id, error: isEnd ? null : error.message });
       },
     });
     this.#step({ type: "accepted", connection: id });
