@@ -13,7 +13,8 @@ export class ScriptProcess implements AsyncDisposable {
   readonly #lines: AsyncGenerator<string>;
   readonly #name: string;
 
-  constructor(script: URL, args: readonly string[] = []) {
+  /** @param flags of Deno, such as `--v8-flags=...` */
+  constructor(script: URL, args: readonly string[] = [], flags: readonly string[] = []) {
     this.#name = script.pathname.split("/").slice(-2).join("/");
     this.#child = new Deno.Command(Deno.execPath(), {
       args: [
@@ -21,6 +22,7 @@ export class ScriptProcess implements AsyncDisposable {
         "--no-prompt",
         "--no-check",
         "--allow-all",
+        ...flags,
         "--config",
         CONFIG,
         fileURLToPath(script),
