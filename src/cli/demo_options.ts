@@ -16,8 +16,8 @@ export const configureDemo: Configure = (command, context, done) => {
     .option("--native", "simulate the cars, and build the example module in C with cc")
     .option("--event-log <dir>", EVENT_LOG_SUMMARY)
     .addOption(
-      new Option("--gateway <version>", "version of the gateways that --native simulates")
-        .choices(GATEWAY_VERSIONS).default("1.4"),
+      new Option("--gateway <version>", "version of the gateways to simulate; implies --native")
+        .choices(GATEWAY_VERSIONS).default("1.4").implies({ native: true }),
     )
     .action(async (options: DemoOptions) => {
       const { runDemo } = await import("./demo.ts");

@@ -67,6 +67,10 @@ function inOrder(findings: readonly Findings[]): Finding[] {
   return CHECKS.flatMap((check) => all.filter((finding) => finding.check === check));
 }
 
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
+
 async function readConfig(
   options: ExamineOptions,
   findings: Findings,
@@ -80,14 +84,17 @@ async function readConfig(
     const loaded = await loadAnyConfig(options.config, options.overrides);
     if (isForGateway(loaded)) {
       const { company, car, modules, endpoints } = loaded.config;
-      const sizes = `${modules.length} modules and ${endpoints.length} endpoints`;
+      const sizes = `${counted(modules.length, "module")} and ${
+        counted(endpoints.length, "endpoint")
+      }`;
       findings.ok(options.config, `Can be used: the gateway of ${company}/${car} with ${sizes}`);
       warn(loaded.warnings);
       return loaded.config;
     }
     const { config, warnings, dialect } = loaded;
     const modules = config.cars.reduce((sum, car) => sum + car.modules.length, 0);
-    const what = `${config.cars.length} cars of ${config.company} with ${modules} modules`;
+    const cars = counted(config.cars.length, "car");
+    const what = `${cars} of ${config.company} with ${counted(modules, "module")}`;
     findings.ok(options.config, `Can be used: ${what} (${DIALECT_NAMES[dialect]})`);
     warn(warnings);
     return config;

@@ -247,7 +247,7 @@ mosquittoTest("doctor tests what a gateway will need", async () => {
   };
   const good = await examine(await gatewayDocument(broker.port));
   assert.equal(good.code, 0, good.text);
-  assert.match(good.text, /the gateway of acme\/car_1 with 1 modules and 1 endpoints/);
+  assert.match(good.text, /the gateway of acme\/car_1 with 1 module and 1 endpoint/);
   assert.match(good.text, /MQTT 3\.1\.1: CONNECT accepted/);
   assert.match(good.text, /module 1000: Can be loaded/);
   const script = fileURLToPath(

@@ -257,7 +257,7 @@ const OPERATION: Trials = {
   "demo [--seconds N] [--cars N] [--native]": {
     async run() {
       assert.match(
-        await succeeds("demo", "--seconds", "2", "--cars", "1", "--native", "--gateway", "1.3"),
+        await succeeds("demo", "--seconds", "2", "--cars", "1", "--gateway", "1.3"),
         /^1 cars?, /m,
       );
     },

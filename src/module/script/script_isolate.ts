@@ -165,7 +165,10 @@ function numberOf({ kind, number, missing = [] }: Loaded): number {
     throw new LibraryError("symbol", `it must have a class as its default export: it has ${found}`);
   }
   if (missing.length > 0) {
-    throw new LibraryError("symbol", `its class lacks the methods ${missing.join(", ")}`);
+    throw new LibraryError(
+      "symbol",
+      `its class lacks the method${missing.length === 1 ? "" : "s"} ${missing.join(", ")}`,
+    );
   }
   if (typeof number === "number" && Number.isInteger(number)) return number;
   const detail = `its class must have "static readonly moduleNumber", a whole number: ${number}`;
