@@ -143,8 +143,7 @@ export class InternalServer {
 
   get statistics(): InternalServerStatistics {
     const { statuses, closed, slowAnswers, lateAnswers, droppedCommands } = this.#counts;
-    const { connections, heldBytes } = this.#state;
-    const devices = Object.keys(this.#state.devices).length;
+    const { connections, registered: devices, heldBytes } = this.#state;
     const counted = { statuses, closed, slowAnswers, lateAnswers, droppedCommands };
     return { connections, devices, accepted: this.#accepted, heldBytes, ...counted };
   }

@@ -61,8 +61,12 @@ export interface InternalServerState {
    */
   readonly chunks: readonly (readonly (Connection | null)[])[];
   readonly connections: number;
-  /** Numbers of registered connections by the identity of their devices. */
-  readonly devices: Readonly<Record<string, number>>;
+  /**
+   * Numbers of registered connections by the identity of their devices, in buckets: a device that comes
+   * or goes copies one of them instead of thousands of entries.
+   */
+  readonly devices: readonly Readonly<Record<string, number>>[];
+  readonly registered: number;
   readonly nextRequest: number;
   /** Of all connections. */
   readonly heldBytes: number;
@@ -70,10 +74,13 @@ export interface InternalServerState {
 
 const CHUNK_BITS = 5;
 const CHUNK_MASK = (1 << CHUNK_BITS) - 1;
+/** A power of two. */
+const BUCKETS = 64;
 
 /** An internal server without connections. */
 export function createInternalServer(): InternalServerState {
-  return { chunks: [], connections: 0, devices: {}, nextRequest: 1, heldBytes: 0 };
+  const devices = Array.from({ length: BUCKETS }, () => ({}));
+  return { chunks: [], connections: 0, devices, registered: 0, nextRequest: 1, heldBytes: 0 };
 }
 
 /** What may be done with a connection; null: there is none of that number. */
@@ -99,7 +106,8 @@ export function registeredOf(state: InternalServerState, device: Device): Regist
 
 /** The registered connection of a device's identity, whatever the priority. */
 export function holderOf(state: InternalServerState, device: Device): Registered | null {
-  const id = state.devices[deviceKey(device)];
+  const key = deviceKey(device);
+  const id = state.devices[bucketOf(key)]?.[key];
   const connection = id === undefined ? null : connectionOf(state, id);
   return connection?.kind === "registered" ? connection : null;
 }
@@ -135,12 +143,25 @@ export function remove(state: InternalServerState, { id }: Connection): Internal
 }
 
 export function register(state: InternalServerState, device: Device, id: number) {
-  return { ...state, devices: { ...state.devices, [deviceKey(device)]: id } };
+  const key = deviceKey(device);
+  const at = bucketOf(key);
+  const before = state.devices[at] ?? {};
+  const devices = state.devices.with(at, { ...before, [key]: id });
+  return { ...state, devices, registered: state.registered + (key in before ? 0 : 1) };
 }
 
 export function unregister(state: InternalServerState, device: Device): InternalServerState {
-  const { [deviceKey(device)]: _, ...devices } = state.devices;
-  return { ...state, devices };
+  const key = deviceKey(device);
+  const at = bucketOf(key);
+  const { [key]: id, ...others } = state.devices[at] ?? {};
+  if (id === undefined) return state;
+  return { ...state, devices: state.devices.with(at, others), registered: state.registered - 1 };
+}
+
+function bucketOf(key: string): number {
+  let hash = 0;
+  for (let at = 0; at < key.length; at++) hash = Math.imul(hash, 31) + key.charCodeAt(at) | 0;
+  return hash & (BUCKETS - 1);
 }
 
 function replaced(

@@ -357,7 +357,8 @@ Deno.test("stop closes every connection, and reports every device", () => {
     "close 40 now stopped",
   ]);
   assert.equal(core.state.connections, 0);
-  assert.deepEqual(core.state.devices, {});
+  assert.deepEqual(Object.assign({}, ...core.state.devices), {});
+  assert.equal(core.state.registered, 0);
 });
 
 Deno.test("an answer of the wrong kind is no answer", () => {
