@@ -1,5 +1,5 @@
 // `demo`: everything on one screen - devices, gateways, embedded broker, server and example module.
-import { fileURLToPath } from "node:url";
+import { GATEWAY_SIDE, SERVER_SIDE } from "../../examples/module-ts/files.ts";
 import type { GatewayVersion } from "../gateway/mod.ts";
 import { startLogging } from "../log/mod.ts";
 import { printError } from "./problems.ts";
@@ -66,12 +66,9 @@ export async function runDemo(options: DemoOptions, context: ProgramContext): Pr
 
 /** The whole chain, with the example module in TypeScript on both sides. */
 function chainScene(): Scene {
-  const path = (name: string) =>
-    fileURLToPath(new URL(`../../examples/module-ts/${name}`, import.meta.url));
-  const modulePath = path("gateway_module.ts");
   return {
-    libPath: path("example_module.ts"),
-    makeCars: (setting) => new ChainCars({ ...setting, modulePath }),
+    libPath: SERVER_SIDE,
+    makeCars: (setting) => new ChainCars({ ...setting, modulePath: GATEWAY_SIDE }),
   };
 }
 
