@@ -25,6 +25,7 @@ WORKDIR /build
 COPY deno.json deno.lock ./
 COPY .ci/base_runtime.ts .ci/compile.ts .ci/licenses.ts .ci/
 COPY examples/module/ examples/module/
+COPY examples/module-ts/ examples/module-ts/
 COPY src/ src/
 RUN make -C examples/module
 RUN deno task compile
