@@ -359,6 +359,7 @@ chromiumTest("page offers no action to a key that only reads", async (tab) => {
   await page.getByLabel("API key").fill(KEY);
   await page.keyboard.press("Enter");
   await page.getByRole("button", { name: "Log out" }).waitFor();
+  await page.getByRole("row", { name: "car_1" }).waitFor();
   assert.equal(await page.getByRole("button", { name: "Pause" }).count(), 0);
   assert.equal(await page.getByLabel("Select car_1").count(), 1);
   assert.equal(await page.getByLabel("Select car_1").isVisible(), false);

@@ -98,10 +98,10 @@ export class BrokerConnection {
       client.end(false);
       await within(this.#closed.promise, LEAVE_MS, clock);
       stream.destroy();
-      // mqtt.js still ends the stream in a later turn when the broker has closed it before that.
-      await setImmediate();
     }
     await this.#closed.promise;
+    // mqtt.js still ends the stream in a later turn when the broker has closed it before that.
+    await setImmediate();
   }
 
   async #open(): Promise<void> {

@@ -4,6 +4,8 @@
 
 /** A slice is over after this, in milliseconds: with the layout of what it made, a phone has time. */
 const SLICE_MS = 6;
+/** Items of one slice, however long they take: a small fleet appears as a whole. */
+const LEAST = 8;
 /** Items of one slice, however fast they are: their layout takes time as well. */
 const MOST = 40;
 
@@ -66,7 +68,7 @@ export class Slices {
     cancelAnimationFrame(this.#frame);
     const until = performance.now() + ms;
     let taken = 0;
-    while (taken < MOST && performance.now() < until) {
+    while (taken < LEAST || (taken < MOST && performance.now() < until)) {
       const [item] = this.#pending.splice(0, 1);
       if (item === undefined) break;
       this.#take(item);
