@@ -19,7 +19,12 @@ async function near(options: HostedModuleOptions = {}) {
   const test = await startModule({ clock, ...limits, ...options }, {}, connect);
   await settled();
   const pids = () => test.module.snapshot().hosts.map(({ pid }) => pid);
-  return { ...test, hosts, clock, pids, [Symbol.asyncDispose]: test[Symbol.asyncDispose] };
+  const dispose = async () => {
+    await test[Symbol.asyncDispose]();
+    // What the far sides of the connections still had to write.
+    await settled();
+  };
+  return { ...test, hosts, clock, pids, [Symbol.asyncDispose]: dispose };
 }
 
 Deno.test("Calls are made in the first host, one after the other, while the spare one stands by", async () => {
