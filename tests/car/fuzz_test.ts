@@ -1,6 +1,6 @@
 // Random inputs in any state: the session must not throw and must come to rest.
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/properties.ts";
 import type { Effect, Input } from "../../src/session/effects.ts";
 import { createSession, isSaturated, nextDeadline, step } from "../../src/session/session.ts";
 import { commandBytes } from "../../src/session/command_order.ts";

@@ -1,5 +1,5 @@
 // What happens in random worlds, more or less often.
-import fc from "fast-check";
+import fc from "../support/properties.ts";
 import { DeviceState } from "../../src/protocol/messages.ts";
 import type { Action } from "./world.ts";
 

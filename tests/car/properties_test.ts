@@ -1,6 +1,6 @@
 // What must hold for any gateway, network and module, with random worlds.
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/properties.ts";
 import { DeviceState } from "../../src/protocol/messages.ts";
 import { ordinary, rough } from "./properties.ts";
 import { type Action, World } from "./world.ts";

@@ -1,6 +1,6 @@
 // The persistent queue that holds waiting statuses and commands.
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/properties.ts";
 import {
   dequeue,
   emptyQueue,

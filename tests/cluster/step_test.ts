@@ -1,6 +1,6 @@
 // An instance's core, alone and with others around a store.
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/properties.ts";
 import { preferredOwners } from "../../src/cluster/mod.ts";
 import { World } from "./world.ts";
 

@@ -1,6 +1,6 @@
 // Conversations that are taken over at every point: nothing lost, doubled or out of order.
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/properties.ts";
 import { encodeCheckpoint } from "../../src/cluster/checkpoint.ts";
 import {
   createTakeover,

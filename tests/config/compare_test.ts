@@ -1,6 +1,6 @@
 // What differs between two configurations: everything is found, and only where it is.
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/properties.ts";
 import { compareConfigs, isSame, withoutRestart } from "../../src/config/plan/compare.ts";
 import { differenceLines } from "../../src/config/plan/difference_text.ts";
 import type { Takes } from "../../src/config/keys/key.ts";

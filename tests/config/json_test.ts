@@ -1,6 +1,6 @@
 // JSON whose mistakes are found by line and column.
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/properties.ts";
 import { readJson } from "../../src/config/dialects/json.ts";
 
 /** A text, and what is said of it. */

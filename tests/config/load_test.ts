@@ -1,6 +1,6 @@
 // Configuration files: what is wrong with a file as a whole, and a round trip through the effective document.
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/properties.ts";
 import { compareConfigs, isSame } from "../../src/config/plan/compare.ts";
 import { effectiveDocument } from "../../src/config/plan/effective.ts";
 import { ConfigError } from "../../src/config/errors.ts";

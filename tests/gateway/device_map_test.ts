@@ -1,6 +1,6 @@
 // Devices as a value: what is done with them one by one is what a Map would do.
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/properties.ts";
 import {
   allDevices,
   deviceOf,

@@ -1,6 +1,6 @@
 // What the server says must cost no gateway a connect sequence, whatever fails [TELL-ONCE].
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/properties.ts";
 import { type Fault, FAULTS, RecoveryWorld, type WorldOptions } from "./recovery_world.ts";
 
 const worlds: fc.Arbitrary<WorldOptions> = fc.record({

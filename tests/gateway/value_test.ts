@@ -1,6 +1,6 @@
 // The state of a gateway is a value, and step() a function: whatever happens in whatever order.
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/properties.ts";
 import {
   createGateway,
   type Environment,

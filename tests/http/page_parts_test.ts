@@ -1,7 +1,7 @@
 // The parts of the page that need no browser.
 import assert from "node:assert/strict";
 import FakeTimers from "@sinonjs/fake-timers";
-import fc from "fast-check";
+import fc from "../support/properties.ts";
 import type { CarRates, IncidentView } from "../../src/http/api/schemas.ts";
 import { assets, gatewayAssets } from "../../src/http/page/assets.ts";
 import {

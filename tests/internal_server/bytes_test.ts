@@ -1,6 +1,6 @@
 // Whatever bytes come, however they are cut: the internal server stands, and answers who asked.
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/properties.ts";
 import { INTERNAL_SERVER_SETTINGS, InternalServer } from "../../src/internal_server/mod.ts";
 import { concatenate, type Link, type LinkListener } from "../../src/net/mod.ts";
 import {

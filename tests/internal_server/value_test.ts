@@ -1,7 +1,7 @@
 // The state of an internal server is a value, and step() a function: whatever happens in whatever
 // order.
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/properties.ts";
 import {
   decode,
   type Effect,

@@ -1,6 +1,6 @@
 // Frames over a connection, however it cuts them.
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/properties.ts";
 import { FrameError } from "../../src/module/errors.ts";
 import type { Frame } from "../../src/module/wire/frame_reader.ts";
 import { type FrameKind, MAX_FRAME_BYTES } from "../../src/module/wire/frames.ts";

@@ -1,6 +1,6 @@
 // Frames as bytes.
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/properties.ts";
 import { FrameError } from "../../src/module/errors.ts";
 import { type Frame, FrameReader } from "../../src/module/wire/frame_reader.ts";
 import { FrameWriter } from "../../src/module/wire/frame_writer.ts";

@@ -1,7 +1,7 @@
 // The devices and the session of a gateway against the server's session in virtual time: whatever
 // fails when, the cloud is told of everything.
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/properties.ts";
 import { GATEWAY_TIMES, type GatewayLinkListener } from "../../src/gateway/mod.ts";
 import { silentLog } from "../../src/log/mod.ts";
 import { DeviceHandler } from "../../src/module_gateway/device_handler.ts";

@@ -1,6 +1,6 @@
 // Packets on the level of bytes, however they are cut.
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/properties.ts";
 import { MalformedPacketError } from "../../src/net/errors.ts";
 import {
   type PacketListener,

@@ -1,7 +1,7 @@
 // The codec against vectors written by hand, against the .proto files, and against random bytes.
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import fc from "fast-check";
+import fc from "../support/properties.ts";
 // @ts-types="protobufjs"
 import protobuf from "protobufjs/light";
 import { readDescriptor } from "../../proto/generate.ts";

@@ -1,6 +1,6 @@
 // Plain values as bytes: what is written is read, exactly, and nothing else is.
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/properties.ts";
 import { readValue, ValueError } from "../../src/record/read_values.ts";
 import { ValueWriter, WriterFullError } from "../../src/record/values.ts";
 import { DICTIONARY } from "../../src/record/dictionary.ts";

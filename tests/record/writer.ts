@@ -1,6 +1,6 @@
 // A process that writes an event log until it is killed: `writer.ts DIRECTORY SEED`. A line of its output
 // is the number of a record that is safe.
-import fc from "fast-check";
+import fc from "../support/properties.ts";
 import { createSession } from "../../src/session/session.ts";
 import { systemClock } from "../../src/time/clock.ts";
 import { createSegment } from "../../src/record/segment_file.ts";

@@ -1,6 +1,6 @@
 // Where contexts go.
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/properties.ts";
 import { placeContexts } from "../../src/server/supervision/placement.ts";
 
 Deno.test("placeContexts() uses free places first, best fit", () => {

@@ -1,6 +1,6 @@
 // The supervisor's core in worlds of its own: nothing is a process, and nothing waits.
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/properties.ts";
 import { type Blame, hostKindOf } from "../../src/module/context.ts";
 import { nextDeadline } from "../../src/server/supervision/core.ts";
 import { SCRIPT, versioned, World } from "./supervisor_world.ts";

@@ -1,6 +1,6 @@
 // Sessions as values: what is written and read again goes on exactly as it would have.
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/properties.ts";
 import { FormatError } from "../../src/encoding/mod.ts";
 import { decode, encode } from "../../src/session/encoding.ts";
 import { createSession, nextDeadline, step } from "../../src/session/session.ts";

@@ -1,6 +1,6 @@
 // What a misbehaving gateway puts on the wire, against a server that copes.
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/properties.ts";
 import { DriverFixture } from "./driver_fixture.ts";
 
 const RATE = { rate: 0, window: 5 };

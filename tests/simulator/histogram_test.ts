@@ -1,6 +1,6 @@
 // The histogram against plain sorting, with random durations.
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/properties.ts";
 import { Histogram } from "../../src/simulator/histogram.ts";
 
 /** Milliseconds of every size that occurs, from 0 to half an hour. */

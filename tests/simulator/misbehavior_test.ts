@@ -1,6 +1,6 @@
 // The plan of misbehavior: the same seed gives the same one, and the shares are right.
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/properties.ts";
 import { derivedSeed, MisbehaviorPlan, seededRandom } from "../../src/simulator/misbehavior.ts";
 
 const MIXED = { drop: 0.1, reorder: 0.2, duplicate: 0.3 };

@@ -1,6 +1,6 @@
 // Calls of a gateway as bytes.
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../support/properties.ts";
 import { FrameError } from "../../../src/module/errors.ts";
 import { GATEWAY_FUNCTIONS, type GatewayCall } from "../../../src/module/gateway_call.ts";
 import { type Frame, FrameReader } from "../../../src/module/wire/frame_reader.ts";
