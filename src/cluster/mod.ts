@@ -1,4 +1,12 @@
 // Which of several servers owns a car.
+export type {
+  Adoption,
+  CarCluster,
+  CarClusterListener,
+  ConnectAgainReason,
+  Release,
+  Taking,
+} from "./car_cluster.ts";
 export {
   type Checkpoint,
   CHECKPOINT_FORMAT,
