@@ -6,6 +6,7 @@ export { describeFailure } from "./mqtt/failure.ts";
 export type {
   BrokerTrouble,
   CarTransport,
+  CarTransportOptions,
   MessageLimits,
   TransportListener,
   TransportStats,
