@@ -93,7 +93,7 @@ export function lineOf({ at, car, kind, device, counter, session, data, payload 
     ...(session === null ? [] : [`[session=${session}]`]),
   ];
   return escapeUnsafe(
-    `${new Date(at).toISOString()}  ${car}  ${kind.padEnd(18)} ${about.join("  ")}`,
+    `${new Date(at).toISOString()}  ${car ?? "-"}  ${kind.padEnd(18)} ${about.join("  ")}`,
   );
 }
 

@@ -1,7 +1,12 @@
 // What a record tells: events for people, exports and audits, derived from a turn's input and effects.
 import type { ClientMessage, Device } from "../protocol/mod.ts";
 import type { Note } from "../session/mod.ts";
-import { deviceOf, type RecordedEffect, type RecordedTurn } from "./segment.ts";
+import {
+  deviceOf,
+  type RecordedEffect,
+  type RecordedEvents,
+  type RecordedTurn,
+} from "./segment.ts";
 
 /** The kinds of events. */
 export const EVENT_KINDS = [
@@ -29,6 +34,7 @@ export const EVENT_KINDS = [
   "operator.paused",
   "operator.resumed",
   "operator.restarted",
+  "sink.overtaken",
 ] as const;
 
 /** See {@linkcode EVENT_KINDS}. */
@@ -36,11 +42,12 @@ export type EventKind = typeof EVENT_KINDS[number];
 
 /** An event of the log. */
 export interface LogEvent {
-  /** `company/car/epoch/sequence`, with `.1`, `.2`, ... for further events of the same turn; unique. */
+  /** `company/car/epoch/sequence`, with `.1`, `.2`, ... for further events of the same record; unique. */
   readonly id: string;
   /** Milliseconds since the epoch. */
   readonly at: number;
-  readonly car: string;
+  /** `null`: it concerns none. */
+  readonly car: string | null;
   readonly session: string | null;
   readonly device: Device | null;
   /** Of a status or command. */
@@ -52,8 +59,8 @@ export interface LogEvent {
   readonly data: Readonly<Record<string, string | number>>;
 }
 
-/** An event without what all events of its turn share. */
-type Part = Pick<LogEvent, "kind"> & Partial<Omit<LogEvent, "id" | "at" | "car">>;
+/** An event without what all events of its record share. */
+export type EventPart = Pick<LogEvent, "kind"> & Partial<Omit<LogEvent, "id" | "at" | "car">>;
 
 /** What the ids of a segment begin with. */
 export interface Origin {
@@ -61,14 +68,17 @@ export interface Origin {
   readonly epoch: number;
 }
 
-/** The events of a record, in order. @param session of the record */
+/** The events of a record, in order. @param session of its car */
 export function eventsOfRecord(
-  { car, at, sequence, input, effects }: RecordedTurn,
+  record: RecordedTurn | RecordedEvents,
   session: string | null,
   { company, epoch }: Origin,
 ): LogEvent[] {
-  const id = `${company}/${car}/${epoch}/${sequence}`;
-  const parts = [...partsOfInput(input, effects), ...effects.flatMap(partsOfEffect)];
+  const { car, at, sequence } = record;
+  const id = `${company}/${car ?? ""}/${epoch}/${sequence}`;
+  const parts = record.kind === "events"
+    ? record.events
+    : [...partsOfInput(record.input, record.effects), ...record.effects.flatMap(partsOfEffect)];
   return parts.map((part, index) => ({
     id: index === 0 ? id : `${id}.${index}`,
     at,
@@ -82,7 +92,7 @@ export function eventsOfRecord(
   }));
 }
 
-function partsOfInput(input: RecordedTurn["input"], effects: RecordedTurn["effects"]): Part[] {
+function partsOfInput(input: RecordedTurn["input"], effects: RecordedTurn["effects"]): EventPart[] {
   switch (input.type) {
     case "message":
       return partsOfMessage(input.message, effects);
@@ -122,7 +132,7 @@ function partsOfInput(input: RecordedTurn["input"], effects: RecordedTurn["effec
 }
 
 /** A message that is ignored is told by its note. */
-function partsOfMessage(message: ClientMessage, effects: RecordedTurn["effects"]): Part[] {
+function partsOfMessage(message: ClientMessage, effects: RecordedTurn["effects"]): EventPart[] {
   if (message.kind === "connect" || isIgnored(message, effects)) return [];
   const { messageCounter: counter } = message;
   if (message.kind === "command_response") {
@@ -130,7 +140,7 @@ function partsOfMessage(message: ClientMessage, effects: RecordedTurn["effects"]
     return message.type === 0 ? [{ kind: "command.answered", counter }] : [];
   }
   const { device, deviceState: state, statusData, errorMessage } = message;
-  const accepted: Part = { kind: "status.accepted", device, counter, payload: statusData };
+  const accepted: EventPart = { kind: "status.accepted", device, counter, payload: statusData };
   const parts = [{ ...accepted, data: { state } }];
   if (errorMessage.length === 0) return parts;
   return [...parts, { kind: "status.error", device, counter, payload: errorMessage }];
@@ -153,7 +163,7 @@ function answeredDevice(counter: number, effects: RecordedTurn["effects"]): Devi
   return null;
 }
 
-function partsOfEffect(effect: RecordedEffect): Part[] {
+function partsOfEffect(effect: RecordedEffect): EventPart[] {
   switch (effect.type) {
     case "publish": {
       const { message } = effect;
@@ -176,7 +186,7 @@ function partsOfEffect(effect: RecordedEffect): Part[] {
   }
 }
 
-function partsOfNote(note: Note): Part[] {
+function partsOfNote(note: Note): EventPart[] {
   switch (note.code) {
     case "running": {
       const { connected, listed } = note;

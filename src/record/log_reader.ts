@@ -118,10 +118,14 @@ export class LogReader implements Disposable {
         this.#begin(segment, record);
         continue;
       }
-      const { car, session } = record;
-      if (session !== undefined) segment.sessions.set(car, session);
+      if (record.kind === "turn" && record.session !== undefined) {
+        segment.sessions.set(record.car, record.session);
+      }
       if (segment.offset <= segment.skipTo) continue;
-      events.push(...eventsOfRecord(record, segment.sessions.get(car) ?? null, segment.origin));
+      if (record.kind !== "other") {
+        const session = segment.sessions.get(record.car ?? "") ?? null;
+        events.push(...eventsOfRecord(record, session, segment.origin));
+      }
       const { records: count, bytes } = this.#position;
       const { number, offset } = segment;
       this.#left -= length;

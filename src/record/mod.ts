@@ -2,7 +2,14 @@
 export { type Difference, shownValue } from "./difference.ts";
 export { Recorder } from "./recorder.ts";
 export { replay, type ReplayedCar, type ReplayedTurn } from "./replay.ts";
-export { EVENT_KINDS, eventJson, type EventKind, type LogEvent, payloadText } from "./log_event.ts";
+export {
+  EVENT_KINDS,
+  eventJson,
+  type EventKind,
+  type EventPart,
+  type LogEvent,
+  payloadText,
+} from "./log_event.ts";
 export { LOG_BEGIN, type LogBatch, LogReader } from "./log_reader.ts";
 export { type LogCount, segmentInfos } from "./segment_files.ts";
 export type { LogCounts, Position } from "./segment_log.ts";

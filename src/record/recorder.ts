@@ -2,6 +2,7 @@
 import { sessionIdOf, type Turn, type TurnSubscriber } from "../car/mod.ts";
 import type { Session, SessionSettings } from "../session/mod.ts";
 import { systemClock } from "../time/mod.ts";
+import type { EventPart } from "./log_event.ts";
 import { type LogCounts, SegmentLog, type SegmentLogOptions } from "./segment_log.ts";
 
 /** See {@linkcode SegmentLogOptions}. */
@@ -56,14 +57,15 @@ export class Recorder implements TurnSubscriber {
     this.#log.whenSafe(callback);
   }
 
+  /** Records what is no turn of a session, such as what a sink has missed. @param car `null`: none */
+  note(car: string | null, at: number, events: readonly EventPart[]): void {
+    this.#log.append({ car, at, sequence: ++this.#of(car ?? "").sequence, events });
+  }
+
   /** See {@linkcode TurnSubscriber}. */
   onTurn({ car, at, settings, input, before, after, effects }: Turn): void {
     const { segment } = this.#log;
-    let last = this.#cars.get(car);
-    if (last === undefined) {
-      last = { segment, sequence: 0, after: null, settings: null, session: null };
-      this.#cars.set(car, last);
-    }
+    const last = this.#of(car);
     // A new segment, a new car of that name, or turns that are missing.
     const begins = last.segment !== segment || last.after !== before;
     // The end of a session belongs to it.
@@ -84,5 +86,14 @@ export class Recorder implements TurnSubscriber {
     last.after = goesOn ? after : null;
     last.settings = goesOn ? settings : null;
     last.session = session;
+  }
+
+  #of(car: string): Recorded {
+    const known = this.#cars.get(car);
+    if (known !== undefined) return known;
+    const { segment } = this.#log;
+    const made = { segment, sequence: 0, after: null, settings: null, session: null };
+    this.#cars.set(car, made);
+    return made;
   }
 }

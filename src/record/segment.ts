@@ -7,6 +7,7 @@
 import { crc32 } from "node:zlib";
 import { type Device, sameDevice } from "../protocol/mod.ts";
 import type { Effect, Input, Session, SessionSettings } from "../session/mod.ts";
+import type { EventPart } from "./log_event.ts";
 import { readValue } from "./read_values.ts";
 import type { ValueWriter } from "./values.ts";
 
@@ -90,8 +91,21 @@ export type WrittenTurn = Omit<RecordedTurn, "kind" | "effects"> & {
   readonly effects: readonly (Effect | RecordedEffect)[];
 };
 
-/** A record of the event log. */
-export type LogRecord = Head | RecordedTurn;
+/** What happened besides the turns of sessions: to a sink, in a gateway, by an operator. */
+export interface RecordedEvents {
+  readonly kind: "events";
+  /** `null`: they concern no car. */
+  readonly car: string | null;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  /** As of a turn; both count together. */
+  readonly sequence: number;
+  /** At least one. */
+  readonly events: readonly EventPart[];
+}
+
+/** A record of the event log; `other`: a later version has written it. */
+export type LogRecord = Head | RecordedTurn | RecordedEvents | { readonly kind: "other" };
 
 /** `extserv` and the version of the format. */
 export const SEGMENT_HEADER: Uint8Array<ArrayBuffer> = Uint8Array.from([
@@ -100,8 +114,11 @@ export const SEGMENT_HEADER: Uint8Array<ArrayBuffer> = Uint8Array.from([
 ]);
 
 const FRAME = 8;
+/** The first field of a record that is no turn, which begins with the car. */
 const HEAD_TAG = 0;
+const EVENTS_TAG = 1;
 const HEAD_FIELDS = 5;
+const EVENTS_FIELDS = 5;
 const TURN_FIELDS = 8;
 
 /** Writes the head. */
@@ -123,6 +140,16 @@ export function writeTurn(writer: ValueWriter, turn: WrittenTurn): void {
     for (const effect of turn.effects) writer.value(asRecorded(effect, turn.input));
     writer.value(turn.settings);
     writer.value(turn.begins);
+  });
+}
+
+/** Writes events. @throws as {@linkcode writeTurn} */
+export function writeEvents(
+  writer: ValueWriter,
+  { car, at, sequence, events }: Omit<RecordedEvents, "kind">,
+): void {
+  writeRecord(writer, EVENTS_FIELDS, () => {
+    for (const value of [EVENTS_TAG, car, at, sequence, events]) writer.value(value);
   });
 }
 
@@ -211,6 +238,11 @@ function recordOf(value: unknown): LogRecord {
     const [, company, epoch, records, bytes] = value;
     return { kind: "head", company, epoch, records, bytes };
   }
+  if (value[0] === EVENTS_TAG && value.length >= EVENTS_FIELDS) {
+    const [, car, at, sequence, events] = value;
+    return { kind: "events", car, at, sequence, events };
+  }
+  if (typeof value[0] === "number" && value[0] > EVENTS_TAG) return { kind: "other" };
   if (typeof value[0] !== "string" || value.length < TURN_FIELDS) {
     throw new Error("a record is of no known kind");
   }

@@ -3,7 +3,14 @@
 import { join } from "node:path";
 import { andSuppressed, type Log, Once } from "../log/mod.ts";
 import { backoff, type Clock, type TimerHandle, wallTime, within } from "../time/mod.ts";
-import { SEGMENT_HEADER, writeHead, writeTurn, type WrittenTurn } from "./segment.ts";
+import {
+  type RecordedEvents,
+  SEGMENT_HEADER,
+  writeEvents,
+  writeHead,
+  writeTurn,
+  type WrittenTurn,
+} from "./segment.ts";
 import { SafeWaiters } from "./safe_waiters.ts";
 import { recover, type Retention, segmentName, segmentNumbers } from "./segment_files.ts";
 import { SegmentRetention } from "./segment_retention.ts";
@@ -150,15 +157,16 @@ export class SegmentLog {
     this.#waiters.releaseAll();
   }
 
-  /** Queues a turn; false: it is lost. */
-  append(turn: WrittenTurn): boolean {
+  /** Queues a turn, or events; false: they are lost. */
+  append(record: WrittenTurn | Omit<RecordedEvents, "kind">): boolean {
     if (this.#resting || this.#stopped) {
       this.#lost++;
       return false;
     }
     const { size } = this.#writer;
     try {
-      writeTurn(this.#writer, turn);
+      if ("events" in record) writeEvents(this.#writer, record);
+      else writeTurn(this.#writer, record);
       const waiting = this.#batchedBytes + this.#writer.size;
       if (waiting > this.#options.maxWaitingBytes) throw new WriterFullError();
     } catch (error) {
@@ -170,7 +178,8 @@ export class SegmentLog {
     this.#records++;
     // A state may be larger than a segment: only turns count, or the next segment would begin at
     // once.
-    if (turn.begins === undefined) this.#segmentBytes += this.#writer.size - size;
+    const isState = "begins" in record && record.begins !== undefined;
+    if (!isState) this.#segmentBytes += this.#writer.size - size;
     if (this.#segmentBytes >= this.#options.segmentBytes) this.#nextSegment();
     if (this.#writer.size >= BATCH_BYTES) this.#flush();
     else this.#timer ??= this.#options.clock.set(() => this.#flush(), BATCH_MS);

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import type { LogEvent } from "../../src/record/log_event.ts";
 import { LOG_BEGIN, LogReader } from "../../src/record/log_reader.ts";
+import { replay } from "../../src/record/replay.ts";
 import { segmentName } from "../../src/record/segment_files.ts";
 import { FRONT } from "../car/support.ts";
 import { settled } from "../support/virtual_clock.ts";
@@ -186,4 +187,36 @@ Deno.test("LogReader skips what is damaged, and says so", async () => {
   assert.ok(missed > 0);
   await readOn(whole);
   assert.deepEqual(reader.position, recording.recorder.counts.end);
+});
+
+Deno.test("LogReader reads events that are no turn, with ids that count on with the turns of their car", async () => {
+  await using recording = await Recording.make();
+  const { recorder } = recording;
+  const { car } = await statuses(recording, 1);
+  const data = { sink: "lake", records: 12, bytes: 3456 };
+  recorder.note(null, 7, [{ kind: "sink.overtaken", data }]);
+  recorder.note("car_1", 8, [{ kind: "operator.paused" }, { kind: "operator.resumed" }]);
+  await car.stop();
+  await recorder.stop();
+  using reader = new LogReader({ directory: recording.directory });
+  const events = await readOn(reader);
+  const [overtaken] = events.filter(({ kind }) => kind === "sink.overtaken");
+  const epoch = overtaken?.id.split("/")[2];
+  assert.deepEqual(overtaken, {
+    id: `acme//${epoch}/1`,
+    at: 7,
+    car: null,
+    session: null,
+    device: null,
+    counter: null,
+    kind: "sink.overtaken",
+    payload: null,
+    data,
+  });
+  const noted = events.filter(({ at, kind }) => at === 8 && kind.startsWith("operator"));
+  assert.equal(new Set(events.map(({ id }) => id)).size, events.length);
+  assert.deepEqual(noted.map(({ session }) => session), ["s1", "s1"]);
+  assert.match(noted[1]?.id ?? "", /\.1$/);
+  const replayed = (await replay(recording.directory)).get("car_1");
+  assert.deepEqual([replayed?.turns, replayed?.first], [recording.turns.length, null]);
 });

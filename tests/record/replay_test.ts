@@ -51,7 +51,7 @@ async function rewrite(
   let index = 0;
   for (const { record } of readSegment(await Deno.readFile(path))) {
     if (record.kind === "head") writeHead(writer, record);
-    else writeTurn(writer, change(record, index++));
+    else if (record.kind === "turn") writeTurn(writer, change(record, index++));
   }
   await Deno.writeFile(path, Uint8Array.of(...SEGMENT_HEADER, ...writer.take()));
 }
