@@ -91,11 +91,19 @@ export class ClusterInstance {
     this.#take({ type: "unsettled", car, unsettled });
   }
 
-  /** Hands everything over, and takes nothing until told otherwise. */
+  /**
+   * Hands everything over, and takes nothing until told otherwise. That holds also when the store
+   * does not answer: the others learn of it when it does.
+   *
+   * @throws {StoreError} when the store does not answer.
+   */
   async drain(draining: boolean): Promise<void> {
     this.#member = { ...this.#member, draining };
-    await this.#options.store.describe(this.#member);
-    this.#take({ type: "drain", draining });
+    try {
+      await this.#options.store.describe(this.#member);
+    } finally {
+      this.#take({ type: "drain", draining });
+    }
   }
 
   /** Wants a car served by an instance; `null`: by the one that the hash names. */

@@ -24,8 +24,11 @@ export function claimAt(
   { settings: { self, standbyMs } }: Environment,
 ): number | null {
   const { ownership, ownerlessSince } = entry;
-  if (!state.joined || state.draining) return null;
-  if (ownership !== null) return ownership.to === self && ownership.owner !== self ? 0 : null;
+  if (!state.joined) return null;
+  // Nobody else can end an offer that its taker does not take, not even while this instance drains.
+  if (ownership?.owner === self) return 0;
+  if (state.draining) return null;
+  if (ownership !== null) return ownership.to === self ? 0 : null;
   const rank = takersOf(state, entry).indexOf(self);
   return rank < 0 || ownerlessSince === null ? null : ownerlessSince + rank * standbyMs;
 }

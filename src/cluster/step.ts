@@ -190,6 +190,8 @@ function onOwner(
       : giveUp(known, "taken by another instance", now, effects);
   }
   if (hold !== null && hold.kind !== "claiming") return known;
+  // The offer of before, told late: its taker may still take the car.
+  if (ownership.to !== null) return { ...known, hold: null };
   effects.push({ type: "serve", car, epoch: ownership.epoch });
   return { ...known, hold: { kind: "serving", epoch: ownership.epoch } };
 }

@@ -6,6 +6,7 @@ import {
   type ClusterStore,
   MemoryCluster,
   MemoryStore,
+  StoreError,
 } from "../../src/cluster/mod.ts";
 import { ListLog } from "../support/list_log.ts";
 import { settled, VirtualClock } from "../support/virtual_clock.ts";
@@ -172,5 +173,16 @@ Deno.test("ClusterInstance says once that the store is away, and that it answers
   ]);
   assert.deepEqual(desk.log.texts("INFO"), ["The cluster's store answers again"]);
   assert.equal(desk.countOf("a"), CARS.length);
+  await desk.stop(a);
+});
+
+Deno.test("ClusterInstance drains also when the others cannot be told", async () => {
+  const desk = new Desk();
+  const store = desk.store();
+  store.describe = () => Promise.reject(new StoreError("away"));
+  const a = desk.seat("a", store);
+  await a.start(CARS);
+  await assert.rejects(a.drain(true), /away/);
+  assert.equal(a.state.draining, true);
   await desk.stop(a);
 });

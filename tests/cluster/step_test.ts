@@ -114,39 +114,77 @@ Deno.test("an instance cut off from the store stops before its lease runs out, a
   assert.deepEqual(world.faults, []);
 });
 
+/** What happens to an instance, and how long that lasts, in milliseconds. */
+type Move = readonly [kind: (typeof KINDS)[number], id: number, pauseMs: number];
+
+const KINDS = ["start", "kill", "cut", "reconnect", "drain", "pin"] as const;
+
+/** Runs a story to its end, in which everybody is back and has had time. */
+function play(seed: number, story: readonly Move[]): World {
+  const world = new World(8, randomOf(seed));
+  let generation = 0;
+  const alive = (index: number) =>
+    [...world.instances.keys()][index % Math.max(1, world.instances.size)] ?? "";
+  for (const [kind, id, pauseMs] of story) {
+    const name = alive(id);
+    const instance = world.instances.get(name);
+    if (kind === "start" && world.instances.size < 4) world.start(`i${generation++}`);
+    if (kind === "kill") world.kill(name);
+    if (kind === "cut" && instance !== undefined) instance.cutOff = true;
+    if (kind === "reconnect") world.reconnect(name);
+    if (kind === "drain") world.drain(name);
+    if (kind === "pin" && name !== "") world.pin(`car${id}`, name);
+    world.run(pauseMs);
+  }
+  for (const name of [...world.instances.keys()]) world.reconnect(name);
+  world.start("last");
+  world.run(120_000);
+  return world;
+}
+
+Deno.test("an instance whose offer nobody took, and whose claim of it was lost, claims it again", () => {
+  const world = play(0, [
+    ["start", 0, 21],
+    ["start", 0, 1_546],
+    ["pin", 0, 454],
+    ["kill", 1, 0],
+    ["pin", 0, 3_861],
+    ["cut", 0, 2_169],
+  ]);
+  assert.deepEqual(world.faults, []);
+  assert.equal(world.served, 8, JSON.stringify(world.counts()));
+});
+
+Deno.test("an instance that was cut off while it drained still drains when it is back", () => {
+  const world = play(0, [
+    ["start", 0, 0],
+    ["drain", 0, 0],
+    ["start", 0, 0],
+    ["cut", 0, 3_000],
+    ["reconnect", 0, 0],
+    ["drain", 3, 5_385],
+    ["pin", 0, 657],
+  ]);
+  assert.deepEqual(world.faults, []);
+  assert.equal(world.served, 8, JSON.stringify(world.counts()));
+});
+
 Deno.test("whatever happens to instances, no car is ever served twice, and all are served in the end", () => {
-  const move = fc.oneof(
-    fc.record({ kind: fc.constant("start"), id: fc.integer({ min: 0, max: 4 }) }),
-    fc.record({ kind: fc.constant("kill"), id: fc.integer({ min: 0, max: 4 }) }),
-    fc.record({ kind: fc.constant("cut"), id: fc.integer({ min: 0, max: 4 }) }),
-    fc.record({ kind: fc.constant("reconnect"), id: fc.integer({ min: 0, max: 4 }) }),
-    fc.record({ kind: fc.constant("drain"), id: fc.integer({ min: 0, max: 4 }) }),
-    fc.record({ kind: fc.constant("pin"), id: fc.integer({ min: 0, max: 4 }) }),
+  const move = fc.tuple(
+    fc.constantFrom(...KINDS),
+    fc.integer({ min: 0, max: 4 }),
+    fc.integer({ min: 0, max: 6_000 }),
   );
-  const moves = fc.array(fc.tuple(move, fc.integer({ min: 0, max: 6_000 })), { maxLength: 25 });
   fc.assert(
-    fc.property(fc.integer(), moves, (seed, story) => {
-      const world = new World(8, randomOf(seed));
-      let generation = 0;
-      const alive = (index: number) =>
-        [...world.instances.keys()][index % Math.max(1, world.instances.size)] ?? "";
-      for (const [{ kind, id }, pauseMs] of story) {
-        const name = alive(id);
-        const instance = world.instances.get(name);
-        if (kind === "start" && world.instances.size < 4) world.start(`i${generation++}`);
-        if (kind === "kill") world.kill(name);
-        if (kind === "cut" && instance !== undefined) instance.cutOff = true;
-        if (kind === "reconnect") world.reconnect(name);
-        if (kind === "drain") world.drain(name);
-        if (kind === "pin" && name !== "") world.pin(`car${id}`, name);
-        world.run(pauseMs);
-      }
-      for (const name of [...world.instances.keys()]) world.reconnect(name);
-      world.start("last");
-      world.run(120_000);
+    fc.property(fc.integer(), fc.array(move, { maxLength: 25 }), (seed, story) => {
+      const world = play(seed, story);
       assert.deepEqual(world.faults, []);
       assert.equal(world.served, 8, JSON.stringify(world.counts()));
     }),
-    { numRuns: 150 },
+    // Others: `CLUSTER_SEED=$RANDOM CLUSTER_RUNS=20000 deno task test tests/cluster`.
+    {
+      seed: Number(Deno.env.get("CLUSTER_SEED") ?? 14),
+      numRuns: Number(Deno.env.get("CLUSTER_RUNS") ?? 150),
+    },
   );
 });

@@ -8,6 +8,7 @@ import {
   MemoryCluster,
   MemoryStore,
   type Ownership,
+  StoreError,
   type StoreListener,
 } from "../../src/cluster/mod.ts";
 import { systemClock } from "../../src/time/mod.ts";
@@ -45,7 +46,10 @@ class Seat implements AsyncDisposable {
         const pinned = Object.entries(pins).map(([car, to]) => `${car}@${to}`);
         this.told.push(`joined ${[...ids, ...cars, ...pinned].join(" ")}`);
       },
-      onMembers: (members) => this.told.push(`members ${members.map(({ id }) => id).sort()}`),
+      onMembers: (members) => {
+        const texts = members.map(({ id, draining }) => draining ? `${id} draining` : id);
+        this.told.push(`members ${texts.sort()}`);
+      },
       onOwner: (car, ownership) => {
         if (ownership === null) this.owners.delete(car);
         else this.owners.set(car, ownership);
@@ -196,3 +200,18 @@ etcdTest("EtcdStore keeps its lease while etcd is away for less than that", asyn
   await etcd.run();
   await a.hears("joined a car=a");
 });
+
+etcdTest(
+  "EtcdStore tells the others later what it could not write while etcd was away",
+  async () => {
+    await using etcd = await Etcd.start();
+    const { url } = etcd;
+    const options = { endpoints: [url], prefix: "fleet", company: "acme", clock: systemClock };
+    await using a = await new Seat(new EtcdStore({ ...options, leaseS: 60 })).join("a");
+    await a.hears("joined a");
+    await etcd.kill();
+    await assert.rejects(a.store.describe({ ...member("a"), draining: true }), StoreError);
+    await etcd.run();
+    await a.hears("members a draining");
+  },
+);

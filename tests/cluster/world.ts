@@ -20,6 +20,7 @@ const LATENCY_MS = 20;
 
 export interface Instance {
   readonly id: string;
+  readonly capacity: number;
   readonly settings: ClusterSettings;
   state: ClusterState;
   /** Cars served here, with their epochs. */
@@ -64,6 +65,7 @@ export class World {
   start(id: string, capacity = 1): Instance {
     const instance: Instance = {
       id,
+      capacity,
       settings: { self: id, ...CLUSTER_SETTINGS },
       state: createCluster(),
       serving: new Map(),
@@ -73,15 +75,7 @@ export class World {
       toldAt: 0,
     };
     this.instances.set(id, instance);
-    this.members.set(id, {
-      id,
-      version: "1",
-      checkpointFormat: 1,
-      capacity,
-      labels: {},
-      url: null,
-      draining: false,
-    });
+    this.members.set(id, memberOf(instance));
     this.#feed(instance, { type: "configured", cars: this.cars });
     this.#join(instance);
     this.#tellMembers();
@@ -271,15 +265,7 @@ export class World {
     instance.cutOff = false;
     instance.renewedAt = this.now;
     if (!this.members.has(id)) {
-      this.members.set(id, {
-        id,
-        version: "1",
-        checkpointFormat: 1,
-        capacity: 1,
-        labels: {},
-        url: null,
-        draining: false,
-      });
+      this.members.set(id, memberOf(instance));
       this.#tellMembers();
     }
     this.#join(instance);
@@ -295,4 +281,9 @@ export class World {
       }
     }
   }
+}
+
+/** An instance as it describes itself, also when it comes back after its lease has run out. */
+function memberOf({ id, capacity, state: { draining } }: Instance): Member {
+  return { id, version: "1", checkpointFormat: 1, capacity, labels: {}, url: null, draining };
 }

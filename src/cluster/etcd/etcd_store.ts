@@ -193,6 +193,7 @@ export class EtcdStore implements ClusterStore {
         for (const member of contents.members) this.#members.set(member.id, member);
         if (this.#lost) continue;
         this.#listener?.onJoined(contents);
+        await this.#describeAgain();
         pauses = backoff(PAUSES);
         await this.#follow(Number(revision) + 1);
       } catch (error) {
@@ -200,6 +201,14 @@ export class EtcdStore implements ClusterStore {
       }
       if (!this.#end.signal.aborted) await this.#pause(pauses.next().value);
     }
+  }
+
+  /** What could not be written while etcd was away. */
+  async #describeAgain(): Promise<void> {
+    const member = this.#member;
+    if (member === undefined) return;
+    const known = this.#members.get(member.id);
+    if (JSON.stringify(known) !== JSON.stringify(member)) await this.describe(member);
   }
 
   async #follow(revision: number): Promise<void> {
