@@ -52,7 +52,7 @@ export async function runDemo(options: DemoOptions, context: ProgramContext): Pr
   const eventLog = directory === undefined
     ? undefined
     : { directory, durability: "batch", maxBytes: 0, maxAgeHours: 0 } as const;
-  const recorder = await recorderOf(eventLog, COMPANY, log);
+  const recorder = await recorderOf({ eventLog, company: COMPANY, cars: { length: cars } }, log);
   const demo = new Demo({ ...scene, cars, output, logging, recorder });
   const countdown = new Countdown(options.seconds, context.stop);
   const stop = countdown.signal;

@@ -71,7 +71,7 @@ export async function serve(given: ServeOptions, context: ProgramContext): Promi
     log.info(() => `Starting ${versionText()} with "${options.config}"`);
     for (const warning of loaded.warnings) log.warning(problemText(source.name, warning));
     const { config } = loaded;
-    const recorder = await recorderOf(config.eventLog, config.company, log);
+    const recorder = await recorderOf(config, log);
     const state = await stateOf(config, log);
     const exports = await exportOf(config, recorder, state?.stateDirectory, log);
     const running: Running = {};
@@ -161,7 +161,8 @@ function createParts(all: PartOptions): Part[] {
         await server.start();
         const load = () => reloadConfig(source, options.overrides, running.server?.config);
         const onApplied = ({ http }: ServerConfig) => http && operators?.configure(http);
-        const parts = { server, connector, logging, onApplied };
+        const onReloaded = recorder?.onReloaded;
+        const parts = { server, connector, logging, onApplied, onReloaded };
         reloader.resolve(new Reloader({ load, running: config, ...parts, embeddedBroker }));
         // Without HTTP and a broker of its own, only the warning is wanted: cars do not wait for it.
         await share();
@@ -247,7 +248,7 @@ async function shareOpenFiles(
 async function createOperators(
   { http }: ServerConfig,
   share: () => Promise<ConnectionShares>,
-  { state, exports, telemetry, webhook, logging: { log } }: PartOptions,
+  { state, exports, recorder, telemetry, webhook, logging: { log } }: PartOptions,
 ): Promise<Operators | undefined> {
   if (http === undefined || state === undefined) return undefined;
   const { Operators } = await import("../http/mod.ts");
@@ -255,7 +256,8 @@ async function createOperators(
   const { metrics } = telemetry ?? {};
   const { watch } = webhook ?? {};
   const sinks = exports?.snapshots;
-  return new Operators({ config: http, log, maxConnections, metrics, watch, sinks, ...state });
+  const observed = { metrics, watch, sinks, onAction: recorder?.onAction };
+  return new Operators({ config: http, log, maxConnections, ...observed, ...state });
 }
 
 function observedBy(

@@ -1,5 +1,5 @@
 // The HTTP server: page, API, metrics, health.
-export { ACTIONS_DOCUMENT } from "./access/audit.ts";
+export { ACTIONS_DOCUMENT, type OnAction } from "./access/audit.ts";
 export { LOG_INS_DOCUMENT } from "./access/log_ins.ts";
 export { apiPage, openApiDocument } from "./api/describe.ts";
 export { METHODS } from "./api/methods.ts";

@@ -14,7 +14,7 @@ import {
 import type { ServerSubscriber } from "../server/mod.ts";
 import { Pauses, type StateDirectory } from "../state/mod.ts";
 import { Authorization } from "./access/authorization.ts";
-import { AuditList } from "./access/audit.ts";
+import { AuditList, type OnAction } from "./access/audit.ts";
 import { KeyRing, type KeysConfig } from "./access/key_ring.ts";
 import { LogIns } from "./access/log_ins.ts";
 import type { Log } from "../log/mod.ts";
@@ -40,6 +40,8 @@ export interface OperatorsOptions {
   readonly watch?: FleetWatch | undefined;
   /** The sinks of events. @default {none} */
   readonly sinks?: (() => readonly ExporterSnapshot[]) | undefined;
+  /** Gets what operators do, or try. */
+  readonly onAction?: OnAction | undefined;
   /** Connections for which there are file descriptors. @default {Infinity} */
   readonly maxConnections?: number | undefined;
 }
@@ -72,7 +74,8 @@ export class Operators {
     this.metrics = options.metrics ?? new MetricSource(this.#clock);
     this.#ring = new KeyRing(options.config);
     this.#logIns = new LogIns(this.#ring, this.#clock, options.stateDirectory);
-    this.#audit = new AuditList(options.log, this.#clock, options.stateDirectory);
+    const { log, stateDirectory, onAction } = options;
+    this.#audit = new AuditList(log, this.#clock, stateDirectory, onAction);
   }
 
   /** Observe all cars. */

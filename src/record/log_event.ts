@@ -35,6 +35,14 @@ export const EVENT_KINDS = [
   "operator.resumed",
   "operator.restarted",
   "sink.overtaken",
+  "operator.action",
+  "operator.log_in",
+  "operator.refused",
+  "config.reloaded",
+  "config.refused",
+  "host.lost",
+  "server.started",
+  "server.stopped",
 ] as const;
 
 /** See {@linkcode EVENT_KINDS}. */

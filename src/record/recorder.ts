@@ -62,6 +62,11 @@ export class Recorder implements TurnSubscriber {
     this.#log.append({ car, at, sequence: ++this.#of(car ?? "").sequence, events });
   }
 
+  /** Whether a car of that name has had a turn. */
+  has(car: string): boolean {
+    return this.#cars.has(car);
+  }
+
   /** See {@linkcode TurnSubscriber}. */
   onTurn({ car, at, settings, input, before, after, effects }: Turn): void {
     const { segment } = this.#log;

@@ -29,6 +29,8 @@ export interface ReloaderOptions {
   readonly logging: Pick<Logging, "log" | "configureLevels">;
   /** Called with a configuration that was applied, for everything but the server. */
   readonly onApplied?: (config: ServerConfig) => void;
+  /** Called after every reload, with what it came to in one line. */
+  readonly onReloaded?: ((report: ReloadReport, line: string) => void) | undefined;
   /** Whether the server runs the broker itself, which only a restart changes. */
   readonly embeddedBroker: boolean;
 }
@@ -61,7 +63,9 @@ export class Reloader {
     const { log } = this.#options.logging;
     if (report.applied) { for (const warning of report.warnings) log.warning(warning); }
     for (const problem of report.problems) log.error(problem);
-    log.info(() => `Configuration ${reportLine(report)}`);
+    const line = reportLine(report);
+    log.info(`Configuration ${line}`);
+    this.#options.onReloaded?.(report, line);
     return report;
   }
 

@@ -52,6 +52,9 @@ export interface Action {
   readonly result: string;
 }
 
+/** Gets an action, and how many refused ones were left out before it. */
+export type OnAction = (action: AuditedAction, suppressed: number) => void;
+
 /** The audit list: in memory, in the log, and with a state directory on the disk. */
 export class AuditList {
   readonly #log: Log;
@@ -65,13 +68,23 @@ export class AuditList {
   /** Characters in the names of their cars. */
   readonly #names = { action: 0, log_in: 0, refused: 0 };
   #file: StateFile | undefined;
+  readonly #onAction: OnAction;
 
-  /** @param directory absent: the list ends with the server */
-  constructor(log: Log, clock: Clock, directory: StateDirectory | undefined) {
+  /**
+   * @param directory absent: the list ends with the server
+   * @param onAction called for every action; for refused ones as often as the log tells them
+   */
+  constructor(
+    log: Log,
+    clock: Clock,
+    directory: StateDirectory | undefined,
+    onAction: OnAction = () => {},
+  ) {
     this.#log = log;
     this.#clock = clock;
     this.#once = new Once({ clock });
     this.#directory = directory;
+    this.#onAction = onAction;
   }
 
   /**
@@ -105,10 +118,12 @@ export class AuditList {
     this.#remember(added);
     void this.#file?.save();
     const log = cars.length === 1 ? this.#log.forCar(added.cars[0] ?? "") : this.#log;
-    if (action.kind !== "refused") return log.info(() => actionText(added));
     // Anybody who is let in can cause thousands a second.
-    const count = this.#once.ask(name);
-    if (count !== undefined) log.warning(() => actionText(added) + andSuppressed(count));
+    const count = action.kind === "refused" ? this.#once.ask(name) : 0;
+    if (count === undefined) return;
+    this.#onAction(added, count);
+    if (action.kind === "refused") log.warning(() => actionText(added) + andSuppressed(count));
+    else log.info(() => actionText(added));
   }
 
   #remember(action: AuditedAction): void {
