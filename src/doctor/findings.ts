@@ -8,6 +8,7 @@ export const CHECKS = [
   "topics",
   "libraries",
   "modules",
+  "devices",
   "http",
   "limits",
   "clock",

@@ -1,7 +1,14 @@
-// Tests everything a Module Gateway will need: its brokers, modules, certificate, HTTP, log and history.
+// Tests everything a Module Gateway will need: its brokers, modules, certificate, ports, log and history.
 import type { GatewayConfig } from "../config/mod.ts";
+import {
+  closeListener,
+  describeAddress,
+  type ListenAddress,
+  listenAddresses,
+  listenAt,
+} from "../internal_server/mod.ts";
 import { ModuleHostError, tryGatewayModule } from "../module/mod.ts";
-import { brokerAddress, readTls } from "../net/mod.ts";
+import { brokerAddress, ListenError, readTls } from "../net/mod.ts";
 import { describeFileError } from "../text/mod.ts";
 import { checkBroker } from "./broker/broker.ts";
 import {
@@ -23,6 +30,7 @@ export async function examineGateway(
     ...config.endpoints.map((endpoint) => checkEndpoint(endpoint, signal)),
     checkOwnCertificate(config),
     checkModules(config),
+    checkDevicePorts(config),
     checkHttp(config),
     checkClock(),
     checkLogs(config),
@@ -60,6 +68,29 @@ async function checkOwnCertificate({ internalServer: { tls } }: GatewayConfig): 
     findings.failed("tls-cert", message, "Name PEM files of a certificate and of its key");
   }
   return findings;
+}
+
+/** Listens for devices for a moment, exactly as the gateway does. */
+async function checkDevicePorts({ internalServer }: GatewayConfig): Promise<Findings> {
+  const findings = new Findings("devices");
+  // What is wrong with the certificate is a finding of its own.
+  const { tls: _, ...plain } = internalServer;
+  const addresses = listenAddresses(plain);
+  await Promise.all(addresses.map((address) => checkDevicePort(address, findings)));
+  return findings;
+}
+
+async function checkDevicePort(address: ListenAddress, findings: Findings): Promise<void> {
+  const where = describeAddress(address);
+  try {
+    await closeListener(await listenAt(address));
+    findings.ok(where, "The gateway can listen for devices here");
+  } catch (error) {
+    if (!(error instanceof ListenError)) throw error;
+    if (error.cause instanceof Deno.errors.AddrInUse) {
+      findings.skipped(where, "Not tried: something listens here, maybe this gateway");
+    } else findings.failed(where, error.message, "Correct the address, or the permissions");
+  }
 }
 
 /** Whether statuses that could not be sent can be kept. */

@@ -1,4 +1,5 @@
 // Where an internal server listens: TCP, TLS, or a Unix socket.
+import type { InternalServerConfig } from "../config/mod.ts";
 import { describeListenFailure, hostPort, ListenError, readTls, TlsFileError } from "../net/mod.ts";
 
 /** A TCP port, 0 for any free one, or the path of a Unix socket. */
@@ -11,6 +12,20 @@ export type ListenAddress =
     readonly tls?: { readonly certFile: string; readonly keyFile: string };
   }
   | { readonly path: string };
+
+/**
+ * Where devices connect: the port, and a Unix socket besides.
+ *
+ * @param anyPort used where the configuration leaves the choice to the system
+ */
+export function listenAddresses(
+  { address: host, port: wanted, tls, unixSocket }: InternalServerConfig,
+  anyPort = 0,
+): ListenAddress[] {
+  const port = wanted === 0 ? anyPort : wanted;
+  const tcp = { host, port, ...(tls === undefined ? {} : { tls }) };
+  return unixSocket === undefined ? [tcp] : [tcp, { path: unixSocket }];
+}
 
 /**
  * Listens with the runtime's own connections. Of a Unix socket that nobody listens on any more, the
@@ -48,7 +63,8 @@ export async function closeListener(listener: Deno.Listener | Deno.UnixListener)
   if (addr.transport === "unix") await Deno.remove(addr.path).catch(() => {});
 }
 
-function describeAddress(address: ListenAddress): string {
+/** For people: the path, or host and port. */
+export function describeAddress(address: ListenAddress): string {
   return "path" in address ? address.path : hostPort(address.host ?? "0.0.0.0", address.port);
 }
 

@@ -6,7 +6,13 @@ export {
   type InternalServerOptions,
   type ModuleHandler,
 } from "./internal_server.ts";
-export type { ListenAddress } from "./listen.ts";
+export {
+  closeListener,
+  describeAddress,
+  type ListenAddress,
+  listenAddresses,
+  listenAt,
+} from "./listen.ts";
 export {
   INTERNAL_SERVER_LIMITS,
   INTERNAL_SERVER_SETTINGS,

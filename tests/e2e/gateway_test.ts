@@ -250,6 +250,7 @@ mosquittoTest("doctor tests what a gateway will need", async () => {
   assert.match(good.text, /the gateway of acme\/car_1 with 1 module and 1 endpoint/);
   assert.match(good.text, /MQTT 3\.1\.1: CONNECT accepted/);
   assert.match(good.text, /module 1000: Can be loaded/);
+  assert.match(good.text, /ok +0\.0\.0\.0:0: The gateway can listen for devices here/);
   const script = fileURLToPath(
     new URL("../../examples/module-ts/gateway_module.ts", import.meta.url),
   );
@@ -265,6 +266,13 @@ mosquittoTest("doctor tests what a gateway will need", async () => {
   assert.match(bad.text, /Cannot connect over TCP/);
   assert.match(bad.text, /module 1000: .*aggregate_status/);
   const file = await folder.write("file", "neither a certificate nor a directory");
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = taken.addr as Deno.NetAddr;
+  const places = { port, address: "127.0.0.1", "unix-socket": `${folder.path}/none/devices.sock` };
+  const occupied = await examine(await documentWith(places));
+  assert.equal(occupied.code, 1);
+  assert.match(occupied.text, /skipped +127\.0\.0\.1:\d+: Not tried: something listens here/);
+  assert.match(occupied.text, /failed +\S+devices\.sock: Cannot listen for devices on /);
   const { "external-connection": connection, ...others } = await gatewayDocument(broker.port);
   const unusable = await examine({
     ...others,

@@ -14,7 +14,8 @@ import {
   type PreparedModules,
   type StartModule,
 } from "./module_slots.ts";
-import { internalServerSettings, listenAddresses } from "./settings.ts";
+import { listenAddresses } from "../../internal_server/mod.ts";
+import { internalServerSettings } from "./settings.ts";
 
 export interface RunningGatewayOptions {
   readonly config: GatewayConfig;
@@ -143,7 +144,7 @@ export class RunningGateway {
       car,
       modules,
       endpoints,
-      listen: listenAddresses(config, this.#port),
+      listen: listenAddresses(config.internalServer, this.#port),
       internalServer: internalServerSettings(config.internalServer),
       log,
       subscribers,
