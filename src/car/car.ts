@@ -101,6 +101,8 @@ export class Car {
   #held = 0;
   readonly #alarm: Alarm;
   #restUntil = -Infinity;
+  /** Commands that modules have given. */
+  #popped = 0;
 
   constructor(options: CarOptions) {
     this.name = options.settings.car;
@@ -151,7 +153,9 @@ export class Car {
 
   /** A module has a command; called in the order in which they were popped. */
   takeCommand(module: number, command: ModuleCommand): void {
-    this.#take({ type: "command", module, command });
+    const { company, car } = this.#settings;
+    const id = `${company}/${car}/${Math.floor(this.#clock.now())}/${++this.#popped}`;
+    this.#take({ type: "command", module, command, id });
   }
 
   /** The context of a module was lost; every open call has ended as `host_lost`. */

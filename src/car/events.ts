@@ -63,6 +63,9 @@ const DROPPED: Record<Dropped, string> = {
   other_module: "its device belongs to another module",
   queue_full: "too many commands wait for the car",
   module_removed: "the car no longer has its module",
+  expired: "it is older than its module's command_policy permits",
+  replaced: "a newer one has taken its place, as its module's command_policy says",
+  stopped: "the car stops",
 };
 
 const DOUBTFUL: Record<Doubtful, string> = {

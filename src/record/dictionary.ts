@@ -80,4 +80,11 @@ export const DICTIONARY: readonly string[] = [
   "why",
   "listed",
   "connected",
+  "id",
+  "at",
+  "key",
+  "sends",
+  "again",
+  "expiresAt",
+  "commandId",
 ];

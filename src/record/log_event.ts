@@ -1,6 +1,6 @@
 // What a record tells: events for people, exports and audits, derived from a turn's input and effects.
-import type { ClientMessage, Device } from "../protocol/mod.ts";
-import type { Note } from "../session/mod.ts";
+import { type ClientMessage, CommandResponseType, type Device } from "../protocol/mod.ts";
+import type { LeftCommand, Note } from "../session/mod.ts";
 import {
   deviceOf,
   type RecordedEffect,
@@ -20,11 +20,14 @@ export const EVENT_KINDS = [
   "status.forwarded",
   "status.refused",
   "command.popped",
+  "command.queued",
   "command.sent",
-  "command.answered",
+  "command.accepted",
   "command.refused",
+  "command.superseded",
+  "command.expired",
   "command.dropped",
-  "command.unanswered",
+  "command.lost",
   "module.lost",
   "module.back",
   "module.call_failed",
@@ -111,8 +114,11 @@ function partsOfInput(input: RecordedTurn["input"], effects: RecordedTurn["effec
       return [{ kind: "status.forwarded", counter, device: answeredDevice(counter, effects) }];
     }
     case "command": {
-      const { device, data: payload } = input.command;
-      return [{ kind: "command.popped", device, payload }];
+      const { id, command: { device, data: payload } } = input;
+      const data = commandData(id);
+      const popped: EventPart = { kind: "command.popped", device, payload, data };
+      const waits = id !== undefined && !isOfCommand(effects, id);
+      return waits ? [popped, { kind: "command.queued", device, data }] : [popped];
     }
     case "call_failed": {
       const { call, device, outcome } = input;
@@ -142,11 +148,9 @@ function partsOfInput(input: RecordedTurn["input"], effects: RecordedTurn["effec
 /** A message that is ignored is told by its note. */
 function partsOfMessage(message: ClientMessage, effects: RecordedTurn["effects"]): EventPart[] {
   if (message.kind === "connect" || isIgnored(message, effects)) return [];
+  // Responses to commands are told as they are settled.
+  if (message.kind === "command_response") return [];
   const { messageCounter: counter } = message;
-  if (message.kind === "command_response") {
-    // A refusal has a note, which knows the device.
-    return message.type === 0 ? [{ kind: "command.answered", counter }] : [];
-  }
   const { device, deviceState: state, statusData, errorMessage } = message;
   const accepted: EventPart = { kind: "status.accepted", device, counter, payload: statusData };
   const parts = [{ ...accepted, data: { state } }];
@@ -177,7 +181,12 @@ function partsOfEffect(effect: RecordedEffect): EventPart[] {
       const { message } = effect;
       if (message.kind !== "command") return [];
       const { device, messageCounter: counter, commandData: payload } = message;
-      return [{ kind: "command.sent", device, counter, payload }];
+      const data = commandData(effect.commandId);
+      return [{ kind: "command.sent", device, counter, payload, data }];
+    }
+    case "acknowledge": {
+      const { command: { device }, counter, commandId } = effect;
+      return [{ kind: "command.accepted", device, counter, data: commandData(commandId) }];
     }
     case "ended": {
       const { reason, detail, sessionId } = effect.failure;
@@ -213,18 +222,64 @@ function partsOfNote(note: Note): EventPart[] {
       return [{ kind: "status.refused", device, counter, payload, data: { why } }];
     }
     case "command_refused": {
-      const { device, counter, responseType: type } = note;
-      return [{ kind: "command.refused", device, counter, data: { type } }];
+      const { device, counter, responseType, commandId } = note;
+      return [refused(device, counter, responseType, commandId)];
     }
-    case "command_dropped": {
-      const { device, why, count } = note;
-      return [{ kind: "command.dropped", device, data: { why, count } }];
-    }
+    case "command_dropped":
+      return partsOfDropped(note);
     case "commands_unanswered":
-      return [{ kind: "command.unanswered", data: { count: note.count } }];
+      return (note.left ?? []).map(partOfLeft);
     default:
       return [];
   }
+}
+
+/** The command that an event is of, as `command` has it. */
+function commandData(id: string | undefined): Record<string, string | number> {
+  return id === undefined ? {} : { command: id };
+}
+
+/** Whether the effects say what became of a command. */
+function isOfCommand(effects: RecordedTurn["effects"], id: string): boolean {
+  return effects.some((effect) =>
+    effect.type === "publish"
+      ? effect.commandId === id
+      : effect.type === "note" && effect.note.code === "command_dropped" &&
+        effect.note.commandIds?.includes(id)
+  );
+}
+
+function refused(device: Device, counter: number, type: number, id: string | undefined): EventPart {
+  return { kind: "command.refused", device, counter, data: { ...commandData(id), type } };
+}
+
+/** One for each command with an id, and one for all others. */
+function partsOfDropped(
+  { device, why, count, commandIds: ids = [] }: Note & { readonly code: "command_dropped" },
+): EventPart[] {
+  const kind = why === "expired"
+    ? "command.expired"
+    : why === "replaced" || why === "superseded"
+    ? "command.superseded"
+    : "command.dropped";
+  const parts = ids.map((id): EventPart => ({
+    kind,
+    device,
+    data: { command: id, why, count: 1 },
+  }));
+  const rest = count - ids.length;
+  return rest > 0 ? [...parts, { kind, device, data: { why, count: rest } }] : parts;
+}
+
+function partOfLeft({ commandId, counter, device, response, again }: LeftCommand): EventPart {
+  const data = commandData(commandId);
+  if (again) return { kind: "command.queued", device, data: { ...data, why: "session_ended" } };
+  if (response === null) {
+    return { kind: "command.lost", device, counter, data: { ...data, why: "session_ended" } };
+  }
+  return response === CommandResponseType.OK
+    ? { kind: "command.accepted", device, counter, data }
+    : refused(device, counter, response, commandId);
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -38,8 +38,10 @@ type DeviceFields = readonly [number, number, string, string, number];
 /** The effect of an input as it is recorded; one that is recorded already stays as it is. */
 export function asRecorded(effect: Effect | RecordedEffect, input: Input): RecordedEffect {
   if (effect.type === "publish") {
-    const { type, message, answers } = effect;
-    if (answers === undefined) return { type, message };
+    const { type, message, answers, commandId } = effect;
+    if (answers === undefined) {
+      return commandId === undefined ? { type, message } : { type, message, commandId };
+    }
     if (!("device" in answers)) return { type, message, answers };
     const { device } = answers;
     const { module, deviceType, deviceRole, deviceName, priority } = device;

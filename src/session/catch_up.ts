@@ -8,6 +8,7 @@ import {
   ConnectResponseType,
   counterDistance,
   DeviceState,
+  type ModuleCommand,
   nextCounter,
   sameDevice,
   type ServerMessage,
@@ -17,8 +18,10 @@ import {
 import { gatewayTime, withAnswered } from "./backpressure.ts";
 import {
   parkOrphans,
+  poppedCommand,
   type SentCommand,
   type WaitingCommand,
+  withoutReplaced,
   withReady,
   withResponse,
 } from "./command_order.ts";
@@ -287,27 +290,28 @@ class CatchingUp {
       const detail = `Command ${messageCounter} was published, and ${base.commandCounter} was not`;
       return ["conversation_gap", detail];
     }
-    const published: WaitingCommand = {
-      module: device.module,
-      command: { device, data: commandData },
-    };
-    const ready = values(base.commands.ready);
-    const index = ready.findIndex((one) => isSame(one, published));
-    const waiting = ready[index] ?? published;
+    const command = { device, data: commandData };
+    const { again } = base.commands;
+    const waiting = [...again, ...values(base.commands.ready)];
+    const index = waiting.findIndex((one) => isSame(one.command, command));
+    const known = waiting[index];
+    // Its id is known to the other process only, and what it took the place of was dropped there.
+    const published = known ?? poppedCommand(device.module, command, undefined, this.#context);
+    const { key: _, sends, ...sentCommand } = published;
     const sent: SentCommand = {
       counter: messageCounter,
-      ...waiting,
+      ...sentCommand,
+      sends: sends + 1,
       sentAt: gatewayTime(this.#session, this.#context.now),
       response: null,
     };
-    const rest = index < 0 ? ready : ready.toSpliced(index, 1);
+    const isLeft = (one: WaitingCommand) => one !== known;
+    const ready = values(base.commands.ready).filter(isLeft);
+    const rest = withReady({ ...base.commands, again: again.filter(isLeft) }, ready);
+    const commands = known === undefined ? withoutReplaced(rest, published, this.#context) : rest;
     this.#session = {
       ...this.#session,
-      base: {
-        ...base,
-        commandCounter: nextCounter(messageCounter),
-        commands: withReady(base.commands, rest),
-      },
+      base: { ...base, commandCounter: nextCounter(messageCounter), commands },
       sent: [...this.#session.sent, sent],
     };
     return null;
@@ -318,7 +322,7 @@ function headOf(waiting: Queue<Status>): number | undefined {
   return dequeue(waiting)?.[0].messageCounter;
 }
 
-function isSame({ command: one }: WaitingCommand, { command: other }: WaitingCommand): boolean {
+function isSame(one: ModuleCommand, other: ModuleCommand): boolean {
   return sameDevice(one.device, other.device) && one.data.length === other.data.length &&
     one.data.every((byte, index) => byte === other.data[index]);
 }

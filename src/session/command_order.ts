@@ -6,7 +6,8 @@ import {
   type ModuleCommand,
   sameDevice,
 } from "../protocol/mod.ts";
-import type { Dropped, Effect, StepContext } from "./effects.ts";
+import { expiryOf, policyOf, supersedeKey } from "./command_policy.ts";
+import type { Dropped, Effect, Environment, StepContext } from "./effects.ts";
 import { hasDevice, hasDeviceOf, type KnownDevices } from "./known_devices.ts";
 import { dequeue, emptyQueue, enqueue, type Queue, queueOf, values } from "./queue.ts";
 
@@ -14,6 +15,14 @@ import { dequeue, emptyQueue, enqueue, type Queue, queueOf, values } from "./que
 export interface WaitingCommand {
   readonly module: number;
   readonly command: ModuleCommand;
+  /** `null`: nobody follows it. */
+  readonly id: string | null;
+  /** When its module gave it, in milliseconds. */
+  readonly at: number;
+  /** See {@linkcode supersedeKey}. */
+  readonly key: string | null;
+  /** How often it was published. */
+  readonly sends: number;
 }
 
 /** Commands that wait to be published. Immutable. */
@@ -24,6 +33,10 @@ export interface CommandStore {
   readonly readyBytes: number;
   /** Of modules without one: only the newest of each [COMMAND-NEWEST]. */
   readonly parked: readonly WaitingCommand[];
+  /** Published without a response in a session that has ended, to be sent again before all others. */
+  readonly again: readonly WaitingCommand[];
+  /** The earliest moment at which one of them may be too old; `null`: none will be. */
+  readonly expiresAt: number | null;
   /** Modules that were told to keep their commands. */
   readonly held: readonly number[];
 }
@@ -33,19 +46,31 @@ export const NO_COMMANDS: CommandStore = {
   ready: emptyQueue(),
   readyBytes: 0,
   parked: [],
+  again: [],
+  expiresAt: null,
   held: [],
 };
 
 /** A published command whose response has not been settled. */
-export interface SentCommand {
+export interface SentCommand extends Omit<WaitingCommand, "module" | "key"> {
   readonly counter: number;
   /** The module to acknowledge it to; `null` for the empty commands of the connect sequence. */
   readonly module: number | null;
-  readonly command: ModuleCommand;
   /** When it was published, in milliseconds. */
   readonly sentAt: number;
   /** The type of its response; `null` until it has come. */
   readonly response: number | null;
+}
+
+/** A command that a module has just given. */
+export function poppedCommand(
+  module: number,
+  command: ModuleCommand,
+  id: string | undefined,
+  { now, settings }: Environment,
+): WaitingCommand {
+  const key = supersedeKey(policyOf(settings, module), command);
+  return { module, command, id: id ?? null, at: now, key, sends: 0 };
 }
 
 /** Bytes of memory that a waiting command takes; strings count by characters. */
@@ -86,8 +111,13 @@ function withParked(
   return index < 0 ? [...parked, waiting] : parked.with(index, waiting);
 }
 
-function dropped(why: Dropped, device: Device, count = 1): Effect {
-  return { type: "note", note: { code: "command_dropped", why, device, count } };
+/** Notes commands, at least one, that are not sent; the note names the device of the last. */
+function dropped(why: Dropped, commands: readonly WaitingCommand[]): Effect {
+  const device = commands.at(-1)?.command.device as Device;
+  const ids = commands.flatMap(({ id }) => id ?? []);
+  const named = ids.length === 0 ? {} : { commandIds: ids };
+  const { length: count } = commands;
+  return { type: "note", note: { code: "command_dropped", why, device, count, ...named } };
 }
 
 /** Stores a command of `module`, drops one if the limits require it, and holds a module that floods. */
@@ -101,7 +131,7 @@ export function storeCommand(
   const { settings } = context;
   if (command.device.module !== module) {
     if (!settings.sendInvalidCommand) {
-      context.effects.push(dropped("other_module", command.device));
+      context.effects.push(dropped("other_module", [waiting]));
       return store;
     }
     context.effects.push({
@@ -109,23 +139,129 @@ export function storeCommand(
       note: { code: "command_doubtful", why: "other_module", device: command.device },
     });
   }
+  const rest = withoutReplaced(store, waiting, context);
   if (!hasDeviceOf(devices, module)) {
-    const old = parkedOf(store.parked, module);
-    if (old !== undefined) context.effects.push(dropped("superseded", old.command.device));
-    return { ...store, parked: withParked(store.parked, waiting) };
+    const old = parkedOf(rest.parked, module);
+    if (old !== undefined) context.effects.push(dropped("superseded", [old]));
+    return withExpiry({ ...rest, parked: withParked(rest.parked, waiting) }, waiting, context);
   }
-  if (store.ready.size >= 2 * settings.maxWaitingCommands) {
-    context.effects.push(dropped("queue_full", command.device));
-    return store;
+  if (rest.ready.size >= 2 * settings.maxWaitingCommands) {
+    context.effects.push(dropped("queue_full", [waiting]));
+    return rest;
   }
-  const ready = enqueue(store.ready, waiting);
-  const readyBytes = store.readyBytes + commandBytes(command);
-  const next = { ...store, ready, readyBytes };
+  const ready = enqueue(rest.ready, waiting);
+  const readyBytes = rest.readyBytes + commandBytes(command);
+  const next = withExpiry({ ...rest, ready, readyBytes }, waiting, context);
   const isFull = ready.size >= settings.maxWaitingCommands ||
     readyBytes >= settings.maxWaitingCommandBytes;
-  if (!isFull || store.held.includes(module)) return next;
+  if (!isFull || next.held.includes(module)) return next;
   context.effects.push({ type: "hold_commands", module });
-  return { ...next, held: [...store.held, module] };
+  return { ...next, held: [...next.held, module] };
+}
+
+/** Drops the commands whose place a newer one takes, which goes behind all others. */
+export function withoutReplaced(
+  store: CommandStore,
+  { module, command, key }: WaitingCommand,
+  context: StepContext,
+): CommandStore {
+  if (key === null) return store;
+  const isReplaced = (one: WaitingCommand) =>
+    one.key === key && one.module === module && sameDevice(one.command.device, command.device);
+  return withoutThose(store, isReplaced, "replaced", context);
+}
+
+/** Drops the commands that are too old now. */
+export function withoutExpired(store: CommandStore, context: StepContext): CommandStore {
+  const { now, settings } = context;
+  if (store.expiresAt === null || now < store.expiresAt) return store;
+  const isExpired = (one: WaitingCommand) => (expiryOf(one, settings) ?? Infinity) <= now;
+  const rest = withoutThose(store, isExpired, "expired", context);
+  return releaseHeld(withEarliestExpiry(rest, context), context);
+}
+
+/** Drops all commands: nobody will send them. */
+export function withoutAny(store: CommandStore, context: StepContext): CommandStore {
+  return { ...withoutThose(store, () => true, "stopped", context), expiresAt: null };
+}
+
+/** Holds the commands that wait to the policies of the environment. */
+export function withPolicies(store: CommandStore, context: StepContext): CommandStore {
+  const { settings } = context;
+  const { commandPolicies } = settings;
+  if (commandPolicies === undefined && store.expiresAt === null && store.again.length === 0) {
+    return store;
+  }
+  // Nothing would keep those from being sent however old they are.
+  const again = new Set(store.again);
+  const isLeft = ({ module, sends }: WaitingCommand) =>
+    sends <= (policyOf(settings, module)?.redeliver ?? 0);
+  const rest = withoutThose(store, (one) => again.has(one) && !isLeft(one), "expired", context);
+  const held = (one: WaitingCommand) => {
+    const key = supersedeKey(policyOf(settings, one.module), one.command);
+    return key === one.key ? one : { ...one, key };
+  };
+  const ready = queueOf(values(rest.ready).map(held));
+  const next = { ...rest, ready, parked: rest.parked.map(held), again: rest.again.map(held) };
+  return withEarliestExpiry(next, context);
+}
+
+function withoutThose(
+  store: CommandStore,
+  isGone: (waiting: WaitingCommand) => boolean,
+  why: Dropped,
+  context: StepContext,
+): CommandStore {
+  const ready = values(store.ready);
+  const gone = [...store.again, ...ready, ...store.parked].filter(isGone);
+  if (gone.length === 0) return store;
+  for (const one of gone) context.effects.push(dropped(why, [one]));
+  const isLeft = (one: WaitingCommand) => !isGone(one);
+  const again = store.again.filter(isLeft);
+  const parked = store.parked.filter(isLeft);
+  return withReady({ ...store, again, parked }, ready.filter(isLeft));
+}
+
+function withExpiry(
+  store: CommandStore,
+  waiting: WaitingCommand,
+  { settings }: Environment,
+): CommandStore {
+  const expiry = expiryOf(waiting, settings);
+  if (expiry === null || expiry >= (store.expiresAt ?? Infinity)) return store;
+  return { ...store, expiresAt: expiry };
+}
+
+function withEarliestExpiry(store: CommandStore, context: StepContext): CommandStore {
+  const waiting = [...store.again, ...values(store.ready), ...store.parked];
+  const fresh: CommandStore = { ...store, expiresAt: null };
+  return waiting.reduce((next, one) => withExpiry(next, one, context), fresh);
+}
+
+/** Keeps published commands of a session that ends, as far as they are to be sent again. */
+export function withAgain(
+  store: CommandStore,
+  sent: readonly SentCommand[],
+  context: StepContext,
+): CommandStore {
+  const waiting = sent.flatMap(({ module, command, id, at, sends }): WaitingCommand[] => {
+    const policy = module === null ? undefined : policyOf(context.settings, module);
+    if (module === null || policy === undefined || sends > policy.redeliver) return [];
+    return [{ module, command, id, at, key: supersedeKey(policy, command), sends }];
+  });
+  if (waiting.length === 0) return store;
+  const kept: CommandStore = { ...store, again: [...store.again, ...waiting] };
+  return waiting.reduce((next, one) => withExpiry(next, one, context), kept);
+}
+
+/** Puts those to be sent again before all others once their module has a device. */
+export function resumeAgain(store: CommandStore, devices: KnownDevices): CommandStore {
+  if (store.again.length === 0) return store;
+  const isComing = ({ module }: WaitingCommand) => hasDeviceOf(devices, module);
+  const coming = store.again.filter(isComing);
+  if (coming.length === 0) return store;
+  const again = store.again.filter((one) => !isComing(one));
+  return withReady({ ...store, again }, [...coming, ...values(store.ready)]);
 }
 
 /** Releases held modules when half of the waiting commands have left. */
@@ -145,20 +281,16 @@ export function withoutModules(
   context: StepContext,
 ): CommandStore {
   const isGone = ({ module }: { readonly module: number }) => !modules.includes(module);
-  const ready = values(store.ready);
-  const gone = [...store.parked, ...ready].filter(isGone);
-  const held = store.held.filter((module) => modules.includes(module));
-  if (gone.length === 0 && held.length === store.held.length) return store;
-  for (const { command } of gone) context.effects.push(dropped("module_removed", command.device));
-  const parked = store.parked.filter((one) => !isGone(one));
-  return withReady({ ...store, parked, held }, ready.filter((one) => !isGone(one)));
+  const rest = withoutThose(store, isGone, "module_removed", context);
+  const held = rest.held.filter((module) => modules.includes(module));
+  return held.length === rest.held.length ? rest : { ...rest, held };
 }
 
 /** Drops commands that are stale because their module gets its first device [CONNECT-STALE-COMMANDS]. */
 export function dropStale(store: CommandStore, module: number, context: StepContext): CommandStore {
   const old = parkedOf(store.parked, module);
   if (old === undefined) return store;
-  context.effects.push(dropped("stale", old.command.device));
+  context.effects.push(dropped("stale", [old]));
   return { ...store, parked: store.parked.filter((one) => one !== old) };
 }
 
@@ -171,24 +303,28 @@ export function parkOrphans(
   if (store.ready.size === 0) return releaseHeld(store, context);
   let { parked } = store;
   const kept: WaitingCommand[] = [];
-  const superseded = new Map<number, { device: Device; count: number }>();
+  const again = [...store.again];
+  const superseded = new Map<number, WaitingCommand[]>();
   for (const waiting of values(store.ready)) {
     const { module } = waiting;
     if (hasDeviceOf(devices, module)) {
       kept.push(waiting);
       continue;
     }
+    if (waiting.sends > 0) {
+      again.push(waiting);
+      continue;
+    }
     const old = parkedOf(parked, module);
     if (old !== undefined) {
-      const count = (superseded.get(module)?.count ?? 0) + 1;
-      superseded.set(module, { device: old.command.device, count });
+      const gone = superseded.get(module);
+      if (gone === undefined) superseded.set(module, [old]);
+      else gone.push(old);
     }
     parked = withParked(parked, waiting);
   }
-  for (const { device, count } of superseded.values()) {
-    context.effects.push(dropped("superseded", device, count));
-  }
-  return releaseHeld(withReady({ ...store, parked }, kept), context);
+  for (const gone of superseded.values()) context.effects.push(dropped("superseded", gone));
+  return releaseHeld(withReady({ ...store, parked, again }, kept), context);
 }
 
 /**
@@ -208,7 +344,7 @@ export function takeFirstCommands(
   for (const waiting of values(store.ready)) {
     const { device } = waiting.command;
     if (!hasDevice(listed, device)) {
-      context.effects.push(dropped("device_not_listed", device));
+      context.effects.push(dropped("device_not_listed", [waiting]));
     } else if (firstOf(first, device) !== undefined || !hasDevice(connected, device)) {
       rest.push(waiting);
     } else {
@@ -243,7 +379,7 @@ export function noteDoubt(
 
 /** Publishes a command under its counter, which is used up even if publishing fails. */
 export function sendCommand(
-  { module, command }: { readonly module: number | null; readonly command: ModuleCommand },
+  { module, command, id, at, sends }: Omit<SentCommand, "counter" | "sentAt" | "response">,
   counter: number,
   sessionId: string,
   sentAt: number,
@@ -258,8 +394,13 @@ export function sendCommand(
       device: command.device,
       commandData: command.data,
     },
+    ...named(id),
   });
-  return { counter, module, command, sentAt, response: null };
+  return { counter, module, command, id, at, sends: sends + 1, sentAt, response: null };
+}
+
+function named(id: string | null): { readonly commandId?: string } {
+  return id === null ? {} : { commandId: id };
 }
 
 /** Notes the response for `counter`; the same list when no unanswered command has that counter. */
@@ -286,18 +427,18 @@ export function settleCommands(
   context: StepContext,
 ): readonly SentCommand[] {
   let settled = 0;
-  for (const { counter, module, command, response } of sent) {
+  for (const { counter, module, command, response, id } of sent) {
     if (response === null) break;
     settled++;
     // An empty command of our own needs no acknowledgement.
     if (module === null) continue;
     if (response === CommandResponseType.OK) {
-      context.effects.push({ type: "acknowledge", module, command });
+      context.effects.push({ type: "acknowledge", module, command, counter, ...named(id) });
     } else {
       const { device } = command;
       context.effects.push({
         type: "note",
-        note: { code: "command_refused", device, responseType: response, counter },
+        note: { code: "command_refused", device, responseType: response, counter, ...named(id) },
       });
     }
   }

@@ -39,7 +39,13 @@ export type Input =
     readonly device: Device;
     readonly outcome: CallOutcome;
   }
-  | { readonly type: "command"; readonly module: number; readonly command: ModuleCommand }
+  /** `id`: unique, for those who follow the command; absent: nobody does. */
+  | {
+    readonly type: "command";
+    readonly module: number;
+    readonly command: ModuleCommand;
+    readonly id?: string;
+  }
   /** The car has all its contexts. */
   | { readonly type: "modules_ready" }
   | { readonly type: "module_lost"; readonly detail: string }
@@ -80,8 +86,13 @@ export interface StepContext extends Environment {
 
 /** What a session asks its driver to do. */
 export type Effect =
-  /** `answers`: the status that a StatusResponse is for. */
-  | { readonly type: "publish"; readonly message: ServerMessage; readonly answers?: Status }
+  /** `answers`: the status that a StatusResponse is for. `commandId`: of a module's command. */
+  | {
+    readonly type: "publish";
+    readonly message: ServerMessage;
+    readonly answers?: Status;
+    readonly commandId?: string;
+  }
   /** Publish the disconnect notification. */
   | { readonly type: "notify" }
   /** `device_connected`; answered by a `device_result` of the same epoch. */
@@ -112,7 +123,13 @@ export type Effect =
    */
   | { readonly type: "withdraw_calls" }
   /** `command_ack` to the module the command came from. */
-  | { readonly type: "acknowledge"; readonly module: number; readonly command: ModuleCommand }
+  | {
+    readonly type: "acknowledge";
+    readonly module: number;
+    readonly command: ModuleCommand;
+    readonly counter: number;
+    readonly commandId?: string;
+  }
   /** The module keeps its commands until `release_commands`. */
   | { readonly type: "hold_commands"; readonly module: number }
   | { readonly type: "release_commands"; readonly module: number }
@@ -159,6 +176,9 @@ export const DROPPED_REASONS = [
   "other_module",
   "queue_full",
   "module_removed",
+  "expired",
+  "replaced",
+  "stopped",
 ] as const;
 
 /** See {@linkcode DROPPED_REASONS}. */
@@ -202,13 +222,32 @@ export type Note =
     readonly why: Dropped;
     readonly device: Device;
     readonly count: number;
+    /** Of those that have one; absent: none has. */
+    readonly commandIds?: readonly string[];
   }
   /** Published commands that were unanswered when their session ended. */
-  | { readonly code: "commands_unanswered"; readonly count: number }
+  | {
+    readonly code: "commands_unanswered";
+    readonly count: number;
+    /** Those with an id that the session had published; absent: none has. */
+    readonly left?: readonly LeftCommand[];
+  }
   | { readonly code: "command_doubtful"; readonly why: Doubtful; readonly device: Device }
   | {
     readonly code: "command_refused";
     readonly device: Device;
     readonly responseType: number;
     readonly counter: number;
+    readonly commandId?: string;
   };
+
+/** A published command whose session ended before it was settled. */
+export interface LeftCommand {
+  readonly commandId: string;
+  readonly counter: number;
+  readonly device: Device;
+  /** The type of its response; `null`: none has come. */
+  readonly response: number | null;
+  /** Whether it waits to be sent again. */
+  readonly again: boolean;
+}

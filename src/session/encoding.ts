@@ -67,11 +67,18 @@ const connect: Format<Connect> = union<Connect, "kind">("kind", {
   }),
 });
 const command = record<ModuleCommand>({ device, data: bytes });
-const waitingCommand = record<WaitingCommand>({ module: number, command });
+const commandLife = { id: nullable(text), at: moment, sends: number };
+const waitingCommand = record<WaitingCommand>({
+  module: number,
+  command,
+  ...commandLife,
+  key: nullable(text),
+});
 const sent = list(record<SentCommand>({
   counter: number,
   module: nullable(number),
   command,
+  ...commandLife,
   sentAt: moment,
   response: nullable(number),
 }));
@@ -82,6 +89,8 @@ const base = record<Base>({
     ready: queue(waitingCommand),
     readyBytes: number,
     parked: list(waitingCommand),
+    again: list(waitingCommand),
+    expiresAt: nullable(moment),
     held: list(number),
   }),
   toldAt: nullable(moment),

@@ -9,10 +9,12 @@ import {
 import {
   firstOf,
   noteDoubt,
+  resumeAgain,
   sendCommand,
   type SentCommand,
   settleCommands,
   takeFirstCommands,
+  withoutExpired,
   withResponse,
 } from "./command_order.ts";
 import { onDeviceLeft } from "./device_connection.ts";
@@ -30,16 +32,17 @@ export function sendFirstCommands(
 ): Connecting {
   forwardHeard(session, step.heard, context);
   const { listed, sessionId, devices } = session;
-  const [first, commands] = takeFirstCommands(session.base.commands, listed, devices, context);
+  const stored = resumeAgain(withoutExpired(session.base.commands, context), devices);
+  const [first, commands] = takeFirstCommands(stored, listed, devices, context);
   let { commandCounter } = session.base;
   const counters = step.heard.map(({ messageCounter }) => messageCounter);
   const sent: SentCommand[] = [];
   for (const device of listed) {
     const waiting = firstOf(first, device);
-    const command = waiting?.command ?? { device, data: NO_BYTES };
-    if (waiting !== undefined) noteDoubt(command, devices, context);
-    const module = waiting?.module ?? null;
-    sent.push(sendCommand({ module, command }, commandCounter, sessionId, context.now, context));
+    if (waiting !== undefined) noteDoubt(waiting.command, devices, context);
+    const empty = { device, data: NO_BYTES };
+    const one = waiting ?? { module: null, command: empty, id: null, at: context.now, sends: 0 };
+    sent.push(sendCommand(one, commandCounter, sessionId, context.now, context));
     commandCounter = nextCounter(commandCounter);
   }
   return {

@@ -1,4 +1,5 @@
 // One car's life as a pure state machine.
+export type { CommandPolicy } from "./command_policy.ts";
 export { catchUp, type CaughtUp, type InexactReason } from "./catch_up.ts";
 export {
   type Doubtful,
@@ -8,6 +9,7 @@ export {
   type Environment,
   type Ignored,
   type Input,
+  type LeftCommand,
   NOT_FORWARDED_REASONS,
   type Note,
   type NotForwarded,

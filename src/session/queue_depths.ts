@@ -28,8 +28,8 @@ export function oldestUnanswered(session: Session): Status | null {
 
 /** The queue lengths; commands of modules without a connected device count as well. */
 export function queueDepths(session: Session): QueueDepths {
-  const { ready, parked } = session.base.commands;
-  const commands = ready.size + parked.length;
+  const { ready, parked, again } = session.base.commands;
+  const commands = ready.size + parked.length + again.length;
   if (session.kind === "running") {
     const { waiting, begun, early } = session.statuses;
     const statuses = waiting.size + begun.length + early.length;

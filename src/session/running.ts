@@ -12,9 +12,11 @@ import {
   commandBytes,
   noteDoubt,
   releaseHeld,
+  resumeAgain,
   sendCommand,
   settleCommands,
   takeReady,
+  withoutExpired,
   withResponse,
 } from "./command_order.ts";
 import { onDeviceLeft } from "./device_connection.ts";
@@ -95,8 +97,11 @@ function heard(session: Running, now: number): Running {
 export function sendCommands(session: Running, context: StepContext): Running {
   const { base, sessionId, devices } = session;
   const { settings } = context;
-  let { commands, commandCounter } = base;
-  if (commands.ready.size === 0 && commands.held.length === 0) return session;
+  let { commandCounter } = base;
+  let commands = resumeAgain(withoutExpired(base.commands, context), devices);
+  if (commands.ready.size === 0 && commands.held.length === 0) {
+    return commands === base.commands ? session : { ...session, base: { ...base, commands } };
+  }
   const sent = [...session.sent];
   const time = gatewayTime(session, context.now);
   let sentBytes = sent.reduce((sum, { command }) => sum + commandBytes(command), 0);

@@ -1,7 +1,13 @@
 // The life of a car as one pure transition function: an input and the time go in, the
 // next state and a list of effects come out. It calls neither transport nor modules,
 // sets no timer and reads no clock.
-import { NO_COMMANDS, storeCommand } from "./command_order.ts";
+import {
+  NO_COMMANDS,
+  poppedCommand,
+  storeCommand,
+  withoutAny,
+  withoutExpired,
+} from "./command_order.ts";
 import {
   onDeviceResultConnecting,
   onMessageConnecting,
@@ -70,6 +76,12 @@ export function step(session: Session, input: Input, { now, settings }: Environm
  * inputs. Calling this is cheap: one timer per car, set again only when it fires, is enough.
  */
 export function nextDeadline(session: Session, settings: SessionSettings): number {
+  if (session.kind === "stopped") return Infinity;
+  const expiresAt = session.base.commands.expiresAt ?? Infinity;
+  return Math.min(sessionDeadline(session, settings), expiresAt);
+}
+
+function sessionDeadline(session: Session, settings: SessionSettings): number {
   switch (session.kind) {
     case "waiting":
       return waitingDeadline(session);
@@ -212,8 +224,13 @@ function onDeviceResult(
   switch (session.kind) {
     case "connecting":
       return onDeviceResultConnecting(session, device, outcome, context);
-    case "running":
-      return onDeviceResultRunning(session, device, outcome, context);
+    case "running": {
+      const next = onDeviceResultRunning(session, device, outcome, context);
+      // Commands to be sent again may have waited for the device.
+      return next.kind === "running" && next.base.commands.again.length > 0
+        ? sendCommands(next, context)
+        : next;
+    }
     default:
       return session;
   }
@@ -221,29 +238,36 @@ function onDeviceResult(
 
 function onCommand(
   session: Session,
-  { module, command }: Input & { type: "command" },
+  { module, command, id }: Input & { type: "command" },
   context: StepContext,
 ): Session {
   const { base } = session;
   const devices = isEstablished(session) ? session.devices : NO_DEVICES;
-  const waiting = { module, command };
+  const waiting = poppedCommand(module, command, id, context);
   const commands = storeCommand(base.commands, devices, waiting, context);
   const next = { ...session, base: { ...base, commands } };
   return next.kind === "running" ? sendCommands(next, context) : next;
 }
 
 function onTick(session: Session, context: StepContext): Session {
-  if (context.now < nextDeadline(session, context.settings)) return session;
-  switch (session.kind) {
+  const next = withoutExpiredCommands(session, context);
+  if (context.now < sessionDeadline(next, context.settings)) return next;
+  switch (next.kind) {
     case "waiting":
-      return onWaitingTimeout(session, context);
+      return onWaitingTimeout(next, context);
     case "connecting":
-      return onStepTimeout(session, context);
+      return onStepTimeout(next, context);
     case "running":
-      return onRunningTimeout(session, context);
+      return onRunningTimeout(next, context);
     default:
-      return session;
+      return next;
   }
+}
+
+function withoutExpiredCommands(session: Session, context: StepContext): Session {
+  const { base } = session;
+  const commands = withoutExpired(base.commands, context);
+  return commands === base.commands ? session : { ...session, base: { ...base, commands } };
 }
 
 function onStop(
@@ -254,7 +278,8 @@ function onStop(
   const end: SessionEnd = why === undefined
     ? { reason: "stopped", detail: "The server stops" }
     : { reason: "stopped", detail: why, request: "already_logged" };
-  return { kind: "stopped", base: ended(session, end, context).base };
+  const { base } = ended(session, end, context);
+  return { kind: "stopped", base: { ...base, commands: withoutAny(base.commands, context) } };
 }
 
 function noted(session: Session, note: Note, context: StepContext): Session {

@@ -1,7 +1,7 @@
 // Ends a session: disconnects its devices, tells the gateway, and forgets the rest [FAIL-CLEANUP].
 import { type Device, DisconnectType, withoutPriority } from "../protocol/mod.ts";
-import { parkOrphans } from "./command_order.ts";
-import type { Effect, StepContext } from "./effects.ts";
+import { parkOrphans, type SentCommand, withAgain } from "./command_order.ts";
+import type { Effect, LeftCommand, StepContext } from "./effects.ts";
 import type { Failure, FailureReason } from "./failure.ts";
 import { hasDevice, NO_DEVICES } from "./known_devices.ts";
 import type { Base, Established, Waiting } from "./state.ts";
@@ -49,8 +49,11 @@ export function endSession(
     if (!hasDevice(coming, device)) context.effects.push(timedOut(device, false));
   }
   for (const device of coming) context.effects.push(timedOut(device, true));
-  noteUnanswered(session, context);
-  const commands = parkOrphans(session.base.commands, NO_DEVICES, context);
+  const sent = sentCommands(session);
+  const unanswered = sent.filter(({ response }) => response === null);
+  const kept = withAgain(session.base.commands, unanswered, context);
+  noteUnanswered(sent, new Set(kept.again.map(({ id }) => id)), context);
+  const commands = parkOrphans(kept, NO_DEVICES, context);
   const base = requestReconnect(
     { ...session.base, commands },
     requestFor(end),
@@ -61,16 +64,24 @@ export function endSession(
   return waiting(base);
 }
 
-function noteUnanswered(session: Established, context: StepContext): void {
-  const sent = session.kind === "running"
-    ? session.sent
-    : session.step.name === "responses"
-    ? session.step.sent
-    : [];
+function sentCommands(session: Established): readonly SentCommand[] {
+  if (session.kind === "running") return session.sent;
+  return session.step.name === "responses" ? session.step.sent : [];
+}
+
+function noteUnanswered(
+  sent: readonly SentCommand[],
+  again: ReadonlySet<string | null>,
+  context: StepContext,
+): void {
+  // One with a response is only unsettled behind one without.
   const count = sent.filter(({ response }) => response === null).length;
-  if (count > 0) {
-    context.effects.push({ type: "note", note: { code: "commands_unanswered", count } });
-  }
+  if (count === 0) return;
+  const left = sent.flatMap(({ id, counter, command: { device }, response }): LeftCommand[] =>
+    id === null ? [] : [{ commandId: id, counter, device, response, again: again.has(id) }]
+  );
+  const note = { code: "commands_unanswered", count } as const;
+  context.effects.push({ type: "note", note: left.length === 0 ? note : { ...note, left } });
 }
 
 function timedOut(device: Device, ifConnected: boolean): Effect {

@@ -1,5 +1,6 @@
 // Settings of a session: names, timeouts and limits.
 import type { Limits } from "../config/mod.ts";
+import type { CommandPolicy } from "./command_policy.ts";
 
 /** The limits that sessions keep; the table of keys says what each bounds. */
 type SessionLimits = Omit<
@@ -19,6 +20,8 @@ export interface SessionSettings extends SessionLimits {
   readonly responseMs: number;
   /** Whether a command whose device names another module is sent anyway. */
   readonly sendInvalidCommand: boolean;
+  /** Of the modules that have one; absent: none has. */
+  readonly commandPolicies?: readonly CommandPolicy[];
 }
 
 /** Statuses of one car that modules have at a time; the rest wait in order. */

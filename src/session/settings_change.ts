@@ -1,5 +1,5 @@
 // New settings for a running session: they take effect at once, and end no session.
-import { withoutModules } from "./command_order.ts";
+import { withoutModules, withPolicies } from "./command_order.ts";
 import type { Environment, StepContext } from "./effects.ts";
 import { gatewayTime } from "./backpressure.ts";
 import { sendCommands } from "./running.ts";
@@ -13,7 +13,8 @@ import type { Connecting, Running, Session } from "./state.ts";
  * are dropped.
  */
 export function onSettings(session: Session, context: StepContext): Session {
-  const commands = withoutModules(session.base.commands, context.settings.modules, context);
+  const kept = withoutModules(session.base.commands, context.settings.modules, context);
+  const commands = withPolicies(kept, context);
   const base = { ...session.base, commands };
   switch (session.kind) {
     case "connecting":

@@ -53,7 +53,6 @@ Deno.test("LogReader reads the events of a session in order, each with an id of 
       "status.accepted",
       "command.sent",
       "status.forwarded",
-      "command.answered",
       "session.started",
       "status.accepted",
       "status.forwarded",
