@@ -127,19 +127,16 @@ export class Rules {
     for (const effect of effects) this.#onEffect(effect, before);
     if (after.kind !== before.kind && after.kind === "running") this.counts.running++;
     assert.ok(!Number.isNaN(nextDeadline(after, SETTINGS)), "A deadline is a number");
-    if (after.kind === "offline" || after.kind === "stopped") {
+    const expiresAt = after.base.commands.expiresAt ?? Infinity;
+    if (after.kind === "offline" || (after.kind === "waiting" && after.held === null)) {
       assert.equal(
         nextDeadline(after, SETTINGS),
-        Infinity,
-        `A car that is ${after.kind} waits for nothing`,
+        expiresAt,
+        `A car that is ${after.kind} has no timer but that of its commands`,
       );
     }
-    if (after.kind === "waiting" && after.held === null) {
-      assert.equal(
-        nextDeadline(after, SETTINGS),
-        Infinity,
-        "A car that waits for a gateway has no timer",
-      );
+    if (after.kind === "stopped") {
+      assert.equal(nextDeadline(after, SETTINGS), Infinity, "A stopped car waits for nothing");
     }
   }
 
@@ -299,7 +296,8 @@ export class Rules {
 
   /** The session has ended and every call has returned. */
   atEnd(session: Session): void {
-    assert.equal(nextDeadline(session, SETTINGS), Infinity, "No deadline is left");
+    const expiresAt = session.base.commands.expiresAt ?? Infinity;
+    assert.equal(nextDeadline(session, SETTINGS), expiresAt, "No other deadline is left");
     for (const [key, { connected }] of this.#atModule) {
       assert.ok(!connected, `${key} was disconnected`);
     }

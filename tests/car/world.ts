@@ -4,6 +4,8 @@ import assert from "node:assert/strict";
 import { decode, encode } from "../../src/session/encoding.ts";
 import type { Effect, Environment, Input } from "../../src/session/effects.ts";
 import { createSession, nextDeadline, type Step, step } from "../../src/session/session.ts";
+import type { CommandPolicy } from "../../src/session/command_policy.ts";
+import type { SessionSettings } from "../../src/session/settings.ts";
 import type { Session } from "../../src/session/state.ts";
 import type { CallOutcome } from "../../src/protocol/module_interface.ts";
 import { nextCounter } from "../../src/protocol/counter.ts";
@@ -55,7 +57,7 @@ type ModuleCall = Effect & { readonly type: "connect_device" | "disconnect_devic
 /** The world of one car. */
 export class World {
   now = 0;
-  readonly settings = { ...SETTINGS, maxUnansweredCommands: 5 };
+  readonly settings: SessionSettings;
   session: Session = createSession();
   readonly rules = new Rules();
   /** Whether the gateway answers every command with OK. */
@@ -79,7 +81,13 @@ export class World {
   #answers = 0;
 
   /** A car with the first `devices` devices; `inspect` sees every state. */
-  constructor(devices: number, inspect: (session: Session) => void = () => {}) {
+  constructor(
+    devices: number,
+    inspect: (session: Session) => void = () => {},
+    commandPolicies: readonly CommandPolicy[] = [],
+  ) {
+    const policies = commandPolicies.length === 0 ? {} : { commandPolicies };
+    this.settings = { ...SETTINGS, maxUnansweredCommands: 5, ...policies };
     this.#listed = DEVICES.slice(0, devices);
     this.#inspect = inspect;
     this.#brokerUp();
@@ -214,12 +222,14 @@ export class World {
     if (this.#phase === "running" && device !== undefined) this.#send(device, state);
   }
 
-  /** Each command has data of its own, so that it can be recognized. */
+  /** Each command has data and an id of its own, so that it can be recognized. */
   #sendCommand(index: number): void {
     const device = DEVICES[index % DEVICES.length];
     if (device === undefined) return;
-    const command = { device, data: bytes(`command ${++this.#commands}`) };
-    this.#input({ type: "command", module: device.module, command });
+    const number = ++this.#commands;
+    const text = JSON.stringify({ command: number, slot: number % 2 });
+    const command = { device, data: bytes(text) };
+    this.#input({ type: "command", module: device.module, command, id: String(number) });
   }
 
   #restart(first: number): void {
