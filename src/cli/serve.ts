@@ -77,7 +77,9 @@ export async function serve(given: ServeOptions, context: ProgramContext): Promi
     const running: Running = {};
     const telemetry = await telemetryOf(config, log, running);
     const webhook = await webhookOf(config, log, running, state);
-    if (telemetry !== undefined) telemetry.metrics.sinks = exports?.snapshots;
+    if (telemetry !== undefined) {
+      telemetry.metrics.sinks = () => exports?.sinks().map((sink) => sink.snapshot()) ?? [];
+    }
     if (telemetry !== undefined && webhook !== undefined) telemetry.metrics.health = webhook.watch;
     const parts = createParts({
       ...given,
@@ -255,7 +257,7 @@ async function createOperators(
   const maxConnections = (await share()).http;
   const { metrics } = telemetry ?? {};
   const { watch } = webhook ?? {};
-  const sinks = exports?.snapshots;
+  const { sinks } = exports ?? {};
   const observed = { metrics, watch, sinks, onAction: recorder?.onAction };
   return new Operators({ config: http, log, maxConnections, ...observed, ...state });
 }

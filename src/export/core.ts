@@ -24,6 +24,8 @@ export interface ExportState {
   readonly failures: number;
   /** Halved when a batch is too large, doubled again with each delivery. */
   readonly maxEvents: number;
+  /** Since when it fails; `null`: it does not. */
+  readonly failingSince: number | null;
   /** When the next batch may be read, by the rate. */
   readonly freeAt: number;
   /** Since when the oldest event waits; `null`: none does. */
@@ -33,8 +35,8 @@ export interface ExportState {
   readonly isKept: boolean;
   /** Since the start. */
   readonly delivered: LogCount;
-  /** Records that were deleted before they were read, since the start. */
-  readonly missed: number;
+  /** What was deleted before it was read, since the start. */
+  readonly missed: LogCount;
 }
 
 type Phase =
@@ -79,6 +81,8 @@ export type ExportInput =
   }
   /** A deadline may have been reached. */
   | { readonly type: "tick" }
+  /** What waits is delivered now: neither for other events nor after a failure is waited. */
+  | { readonly type: "hurry" }
   | { readonly type: "stop" };
 
 export type ExportEffect =
@@ -110,6 +114,8 @@ export interface ExportStep {
 const BATCH_BYTES = 256 * 1024;
 /** Pauses between attempts; a sink is never given up. */
 const PAUSES = { firstMs: 500, maxMs: 30_000 };
+/** What a delivery takes longer than the rate allows is made good for so long, in milliseconds. */
+const CREDIT_MS = 100;
 /** The cursor is kept so often, in milliseconds: what was delivered since comes again after a crash. */
 const KEEP_MS = 1000;
 
@@ -120,13 +126,14 @@ export function createExport(cursor: Position, settings: ExportSettings): Export
     end: { records: cursor.records, bytes: cursor.bytes },
     phase: { name: "idle" },
     failures: 0,
+    failingSince: null,
     maxEvents: settings.batchEvents,
     freeAt: 0,
     behindSince: null,
     keptAt: -Infinity,
     isKept: true,
     delivered: { records: 0, bytes: 0 },
-    missed: 0,
+    missed: { records: 0, bytes: 0 },
   };
 }
 
@@ -189,14 +196,25 @@ function transition(
         effects.push({ type: "deliver" });
         return { ...state, phase: { name: "delivering", batch: phase.batch } };
       }
-      effects.push({ type: "read", maxBytes: BATCH_BYTES, maxEvents: state.maxEvents });
-      return { ...state, phase: { name: "reading" } };
+      return read(state, env, effects);
+    }
+    case "hurry": {
+      if (!("until" in phase)) return state;
+      const until = phase.name === "waiting" ? env.now : Math.max(env.now, state.freeAt);
+      const sooner = { ...state, phase: { ...phase, until } };
+      return transition(sooner, { type: "tick" }, env, effects);
     }
     case "stop":
       if (phase.name === "finishing") return state;
       if (phase.name !== "delivering") return { ...state, phase: { name: "stopped" } };
       return { ...state, phase: { name: "finishing", batch: phase.batch } };
   }
+}
+
+function read(state: ExportState, env: ExportEnvironment, effects: ExportEffect[]): ExportState {
+  effects.push({ type: "read", maxBytes: BATCH_BYTES, maxEvents: state.maxEvents });
+  const freeAt = Math.max(state.freeAt, env.now - CREDIT_MS);
+  return { ...state, freeAt, phase: { name: "reading" } };
 }
 
 /** Waits for further events, and for what the rate allows. */
@@ -214,7 +232,7 @@ function onRead(
   let next = state;
   if (missed !== null) {
     effects.push({ type: "overtaken", missed });
-    next = { ...next, missed: next.missed + missed.records };
+    next = { ...next, missed: plus(next.missed, missed) };
   }
   if (events > 0) {
     effects.push({ type: "deliver" });
@@ -240,16 +258,21 @@ function onDelivered(
     advance({
       ...state,
       failures: 0,
+      failingSince: null,
       maxEvents: Math.min(batchEvents, 2 * maxEvents),
-      freeAt: Math.max(state.freeAt, env.now) + takes,
-      delivered: {
-        records: delivered.records + Math.max(0, position.records - cursor.records),
-        bytes: delivered.bytes + bytes,
-      },
+      freeAt: state.freeAt + takes,
+      delivered: plus(delivered, {
+        records: Math.max(0, position.records - cursor.records),
+        bytes,
+      }),
     }, position),
     env,
     effects,
   );
+}
+
+function plus(one: LogCount, other: LogCount): LogCount {
+  return { records: one.records + other.records, bytes: one.bytes + other.bytes };
 }
 
 function advance(state: ExportState, cursor: Position): ExportState {
@@ -262,8 +285,7 @@ function onward(state: ExportState, env: ExportEnvironment, effects: ExportEffec
   if (state.freeAt > env.now) {
     return { ...state, phase: { name: "collecting", until: state.freeAt } };
   }
-  effects.push({ type: "read", maxBytes: BATCH_BYTES, maxEvents: state.maxEvents });
-  return { ...state, phase: { name: "reading" } };
+  return read(state, env, effects);
 }
 
 /** The end of the log is reached; what has come meanwhile is collected. */
@@ -287,6 +309,7 @@ function onFailed(
   return {
     ...state,
     failures: isSplit ? state.failures : state.failures + 1,
+    failingSince: isSplit ? state.failingSince : state.failingSince ?? now,
     maxEvents: isTooLarge ? smaller : state.maxEvents,
     phase: { name: "waiting", until: now + pause, batch },
   };

@@ -3,6 +3,7 @@ import { andSuppressed, type Log, Once } from "../log/mod.ts";
 import {
   eventJson,
   type LogBatch,
+  type LogCount,
   type LogEvent,
   LogReader,
   type Position,
@@ -18,7 +19,9 @@ import {
   nextDeadline,
   step,
 } from "./core.ts";
+import { DeliveryRate } from "./delivery_rate.ts";
 import { type Sink, type SinkBatch, SinkError, type SinkMessage } from "./sink.ts";
+import type { ExporterSnapshot, SinkState } from "./snapshot.ts";
 
 /** The event log, as far as a sink needs it. */
 export interface EventSource {
@@ -31,6 +34,8 @@ export interface EventSource {
 
 export interface ExporterOptions {
   readonly name: string;
+  /** For the log. @default {the name of the sink} */
+  readonly title?: string;
   readonly sink: Sink;
   readonly source: EventSource;
   readonly settings: ExportSettings;
@@ -40,27 +45,15 @@ export interface ExporterOptions {
   readonly keep: (cursor: Position) => void;
   /** Whether the sink gets an event. @default {every one} */
   readonly isWanted?: (event: LogEvent) => boolean;
+  /** Called when records were deleted before they were delivered. */
+  readonly onMissed?: (missed: LogCount) => void;
+  /** Whether nothing behind the end of the source is read. @default {false} */
+  readonly endsAtSource?: boolean;
   readonly log: Log;
   /** @default {systemClock} */
   readonly clock?: Clock;
   /** A source of numbers from 0 up to 1. @default {Math.random} */
   readonly random?: () => number;
-}
-
-/** A sink as plain data. */
-export interface ExporterSnapshot {
-  readonly name: string;
-  readonly target: string;
-  /** What waits for it: records, bytes, and for how long the oldest has, in seconds. */
-  readonly lag: { readonly records: number; readonly bytes: number; readonly seconds: number };
-  /** Records and their bytes, since the start. */
-  readonly delivered: { readonly records: number; readonly bytes: number };
-  /** Records that were deleted before they were delivered, since the start. */
-  readonly missed: number;
-  /** Failures since the last delivery. */
-  readonly failures: number;
-  /** Why the last one failed; `null`: none has since. */
-  readonly trouble: string | null;
 }
 
 /** Deadline for one delivery, in milliseconds. */
@@ -83,12 +76,17 @@ export class Exporter {
   /** Settles when nothing is read or delivered. */
   #work: Promise<void> = Promise.resolve();
   #trouble: string | null = null;
+  #missedAt: number | null = null;
+  readonly #rate: DeliveryRate;
+  /** Who waits until so many records are delivered. */
+  readonly #waiters = new Set<{ readonly records: number; readonly resolve: () => void }>();
   #unsubscribe = () => {};
 
   constructor(options: ExporterOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#once = new Once({ clock: this.#clock });
+    this.#rate = new DeliveryRate(this.#clock);
     this.#alarm = new Alarm(this.#clock, () => this.#take({ type: "tick" }));
     this.#state = createExport(options.cursor, options.settings);
   }
@@ -116,12 +114,71 @@ export class Exporter {
     await this.#options.sink.close();
   }
 
+  /** Everything before it is delivered. */
+  get cursor(): Position {
+    return this.#state.cursor;
+  }
+
+  /**
+   * Delivers what the log has now, without a pause after a failure.
+   *
+   * @returns whether it was delivered in time, in milliseconds
+   */
+  async drain(timeoutMs: number): Promise<boolean> {
+    const { records } = this.#options.source.end();
+    this.#take({ type: "hurry" });
+    const waiter = this.#wait(records);
+    await within(waiter.reached, timeoutMs, this.#clock);
+    waiter.leave();
+    return this.cursor.records >= records;
+  }
+
+  /** Resolves when so many records of the log are delivered, or it is stopped. */
+  reached(records: number): Promise<void> {
+    return this.#wait(records).reached;
+  }
+
   snapshot(): ExporterSnapshot {
     const { name, sink } = this.#options;
-    const { delivered, missed, failures } = this.#state;
-    const lag = lagOf(this.#state, this.#clock.now());
-    const trouble = failures === 0 ? null : this.#trouble;
-    return { name, target: sink.target, lag, delivered, missed, failures, trouble };
+    const { delivered, missed, failures, failingSince, phase } = this.#state;
+    return {
+      name,
+      target: sink.target,
+      lag: lagOf(this.#state, this.#clock.now()),
+      delivered,
+      rate: this.#rate.perSecond,
+      state: this.#sinkState(),
+      missed: missed.records,
+      missedBytes: missed.bytes,
+      missedAt: this.#missedAt,
+      failures,
+      trouble: failures === 0 ? null : this.#trouble,
+      failingSince: failingSince === null ? null : Math.floor(failingSince),
+      nextAttemptAt: phase.name === "waiting" ? Math.floor(phase.until) : null,
+    };
+  }
+
+  #sinkState(): SinkState {
+    const { phase: { name }, failures } = this.#state;
+    if (name === "idle" || name === "stopped") return name;
+    return failures > 0 ? "failing" : "delivering";
+  }
+
+  #wait(records: number) {
+    const { promise: reached, resolve } = Promise.withResolvers<void>();
+    const waiter = { records, resolve };
+    this.#waiters.add(waiter);
+    this.#tellWaiters();
+    return { reached, leave: () => void this.#waiters.delete(waiter) };
+  }
+
+  #tellWaiters(): void {
+    const { phase, cursor } = this.#state;
+    for (const waiter of this.#waiters) {
+      if (phase.name !== "stopped" && cursor.records < waiter.records) continue;
+      this.#waiters.delete(waiter);
+      waiter.resolve();
+    }
   }
 
   readonly #take = (input: ExportInput): void => {
@@ -131,16 +188,19 @@ export class Exporter {
       const { settings, random = Math.random } = this.#options;
       const env = { now: this.#clock.now(), settings, random: random() };
       const { state, effects } = step(this.#state, next, env);
+      const { delivered } = this.#state;
+      if (state.delivered !== delivered) this.#rate.add(difference(delivered, state.delivered));
       this.#state = state;
       for (const effect of effects) this.#perform(effect);
     }
     this.#isBusy = false;
     const { phase } = this.#state;
     this.#alarm.set(phase.name === "stopped" ? Infinity : nextDeadline(this.#state));
+    this.#tellWaiters();
   };
 
   #perform(effect: ExportEffect): void {
-    const { keep, log, name } = this.#options;
+    const { keep, log, name, title = `Sink "${name}"` } = this.#options;
     switch (effect.type) {
       case "read":
         this.#work = this.#attempt(() => this.#read(effect.maxBytes, effect.maxEvents));
@@ -152,8 +212,10 @@ export class Exporter {
         return keep(this.#state.cursor);
       case "overtaken": {
         const { records, bytes } = effect.missed;
+        this.#missedAt = Math.floor(this.#clock.now());
+        this.#options.onMissed?.(effect.missed);
         log.error(
-          `Sink "${name}" has missed ${records} records of ${bytes} bytes: they were deleted or ` +
+          `${title} has missed ${records} records of ${bytes} bytes: they were deleted or ` +
             "damaged before they were delivered",
         );
         return;
@@ -195,7 +257,10 @@ export class Exporter {
       const { directory } = this.#options.source;
       this.#reader = new LogReader({ directory, from: cursor });
     }
-    const batch = await (this.#reader as LogReader).read(maxBytes, maxEvents);
+    const bytes = this.#options.endsAtSource === true
+      ? Math.min(maxBytes, Math.max(1, this.#options.source.end().bytes - cursor.bytes))
+      : maxBytes;
+    const batch = await (this.#reader as LogReader).read(bytes, maxEvents);
     const messages = this.#messages(batch);
     const id = `${messages[0]?.event.id}:${messages.length}`;
     this.#batch = { id, messages };
@@ -236,4 +301,8 @@ export class Exporter {
     }
     return { type: "delivered" };
   }
+}
+
+function difference(before: LogCount, after: LogCount): LogCount {
+  return { records: after.records - before.records, bytes: after.bytes - before.bytes };
 }

@@ -1,6 +1,5 @@
 // The HTTP server as a whole: the history of the fleet, and the port.
 import type { HttpConfig } from "../config/mod.ts";
-import type { ExporterSnapshot } from "../export/mod.ts";
 import { isLoopback } from "../net/mod.ts";
 import {
   FAMILIES,
@@ -23,6 +22,7 @@ import { createApp } from "./app.ts";
 import { EventStream } from "./event_stream.ts";
 import { type HttpListening, listenHttp } from "./listen.ts";
 import { callMethod, METHODS, type MethodSource } from "./api/methods.ts";
+import type { OperatedSink } from "./api/sinks.ts";
 import { assets } from "./page/assets.ts";
 import { readinessOf } from "./readiness.ts";
 
@@ -39,7 +39,7 @@ export interface OperatorsOptions {
   /** Observes all cars; loaded, started and stopped by whoever gives it. @default {one of its own} */
   readonly watch?: FleetWatch | undefined;
   /** The sinks of events. @default {none} */
-  readonly sinks?: (() => readonly ExporterSnapshot[]) | undefined;
+  readonly sinks?: (() => readonly OperatedSink[]) | undefined;
   /** Gets what operators do, or try. */
   readonly onAction?: OnAction | undefined;
   /** Connections for which there are file descriptors. @default {Infinity} */
@@ -113,7 +113,7 @@ export class Operators {
     };
     const events = new EventStream(source);
     this.metrics.health = watch;
-    this.metrics.sinks = sinks;
+    this.metrics.sinks = () => sinks().map((sink) => sink.snapshot());
     const metrics = new Metrics(
       () => this.metrics.scrape(operated.fleet.snapshot()),
       FAMILIES,
@@ -141,7 +141,7 @@ export class Operators {
         uptimeMs: Math.floor(clock.now() - startedAt),
         eventLoopLagMs: this.metrics.lagMs,
       }),
-      readiness: () => readinessOf(operated.fleet.snapshot(), watch.count("degraded")),
+      readiness: () => readinessOf(operated.fleet.snapshot(), watch.count("degraded"), source),
     });
     this.#listening = await listenHttp(config, app.fetch, { clock, log, maxConnections });
     this.#events = events;

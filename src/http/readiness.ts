@@ -1,6 +1,7 @@
 // Whether the server is ready: connected to the broker, with module hosts running.
 import type { ServerSnapshot } from "../server/mod.ts";
 import type { Readiness } from "./api/schemas.ts";
+import { degradedSinks, type SinkSource } from "./api/sinks.ts";
 
 /**
  * Judges a snapshot.
@@ -12,11 +13,17 @@ import type { Readiness } from "./api/schemas.ts";
  *
  * Cars that are degraded are served, so they never count.
  *
+ * Sinks that fail cost no car anything: they never count either.
+ *
  * Names no cars, as no key is required.
  *
  * @param degradedCars how many cars are served, but not as they should be
  */
-export function readinessOf({ cars }: ServerSnapshot, degradedCars: number): Readiness {
+export function readinessOf(
+  { cars }: ServerSnapshot,
+  degradedCars: number,
+  sinks: SinkSource,
+): Readiness {
   const reasons: string[] = [];
   const degraded: string[] = [];
   const say = (count: number, text: string) => {
@@ -27,5 +34,6 @@ export function readinessOf({ cars }: ServerSnapshot, degradedCars: number): Rea
   say(cars.filter((car) => !car.brokerConnected).length, "have no connection to the broker");
   say(cars.filter((car) => !car.modulesReady).length, "wait for a module host");
   if (degradedCars > 0) degraded.push(`${degradedCars} of ${cars.length} cars are degraded`);
+  degraded.push(...degradedSinks(sinks));
   return { ready: reasons.length === 0, reasons, degraded };
 }

@@ -13,9 +13,9 @@ import {
   perCar,
   perCarAndReason,
   perCarUnlessZero,
-  perSink,
   perWatchedCar,
 } from "./metric_family.ts";
+import { SINK_FAMILIES } from "./sink_families.ts";
 
 /** Bounds of call durations, in seconds: every other of the powers of two that are counted. */
 export const CALL_BOUNDS = Array.from(
@@ -292,42 +292,7 @@ export const FAMILIES: readonly Family[] = [
         value,
       })),
   },
-  perSink(
-    "sink_lag_records",
-    "gauge",
-    "Records of the event log that wait for the sink",
-    ({ lag }) => lag.records,
-  ),
-  perSink(
-    "sink_lag_bytes",
-    "gauge",
-    "Bytes of the event log that wait for the sink",
-    ({ lag }) => lag.bytes,
-  ),
-  perSink(
-    "sink_lag_seconds",
-    "gauge",
-    "How long the oldest event has waited for the sink",
-    ({ lag }) => lag.seconds,
-  ),
-  perSink(
-    "sink_delivered_records_total",
-    "counter",
-    "Records of the event log that the sink has passed",
-    ({ delivered }) => delivered.records,
-  ),
-  perSink(
-    "sink_delivered_bytes_total",
-    "counter",
-    "Bytes of the event log that the sink has passed",
-    ({ delivered }) => delivered.bytes,
-  ),
-  perSink(
-    "sink_missed_records_total",
-    "counter",
-    "Records that were deleted or damaged before they were delivered",
-    ({ missed }) => missed,
-  ),
+  ...SINK_FAMILIES,
   one(
     "event_loop_lag_seconds",
     "gauge",

@@ -4,6 +4,7 @@ import type { CallCounts } from "../module/mod.ts";
 import type { ServerSnapshot } from "../server/mod.ts";
 import type { Buckets } from "./buckets.ts";
 import type { Health } from "./health/health.ts";
+import type { WatchedSink } from "./sink_families.ts";
 
 /** The health of cars, for metrics. */
 export interface WatchedHealth {
@@ -27,15 +28,6 @@ export interface WebhookCounts {
 export interface TelemetryFailures {
   readonly metrics: number;
   readonly traces: number;
-}
-
-/** A sink of events, for metrics. */
-export interface WatchedSink {
-  readonly name: string;
-  readonly lag: { readonly records: number; readonly bytes: number; readonly seconds: number };
-  readonly delivered: { readonly records: number; readonly bytes: number };
-  /** Records that were deleted before they were delivered. */
-  readonly missed: number;
 }
 
 /** The data for one scrape. */
@@ -119,17 +111,6 @@ export function perCarUnlessZero(...[name, type, help, value]: Parameters<typeof
       for (const sample of samples(scrape)) if (sample.value !== 0) yield sample;
     },
   };
-}
-
-export function perSink(
-  name: string,
-  type: "counter" | "gauge",
-  help: string,
-  value: (sink: WatchedSink) => number,
-): Family {
-  const samples = ({ sinks }: Scrape) =>
-    sinks.map((sink) => ({ labels: { sink: sink.name }, value: value(sink) }));
-  return { name, help, type, samples };
 }
 
 /** Nothing when nobody judges the health of cars. */

@@ -5,13 +5,8 @@ import type { ServerSnapshot } from "../server/mod.ts";
 import { type Clock, systemClock } from "../time/mod.ts";
 import { Buckets } from "./buckets.ts";
 import { LoopLag } from "./loop_lag.ts";
-import type {
-  Scrape,
-  TelemetryFailures,
-  WatchedHealth,
-  WatchedSink,
-  WebhookCounts,
-} from "./metric_family.ts";
+import type { Scrape, TelemetryFailures, WatchedHealth, WebhookCounts } from "./metric_family.ts";
+import type { WatchedSink } from "./sink_families.ts";
 
 /** Upper bounds of response times, in seconds. */
 const RESPONSE_BOUNDS = [

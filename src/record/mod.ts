@@ -13,3 +13,4 @@ export {
 export { LOG_BEGIN, type LogBatch, LogReader } from "./log_reader.ts";
 export { type LogCount, segmentInfos } from "./segment_files.ts";
 export type { LogCounts, Position } from "./segment_log.ts";
+export { type LogSpan, logSpan } from "./time_span.ts";

@@ -1,6 +1,8 @@
 // An event log that is exported, and receivers that keep what they get.
 import { Exporter, type ExporterOptions } from "../../src/export/exporter.ts";
+import type { KeptReplay } from "../../src/export/replay.ts";
 import { type Sink, type SinkBatch, SinkError } from "../../src/export/sink.ts";
+import { SinkExport } from "../../src/export/sink_export.ts";
 import { LOG_BEGIN, LogReader } from "../../src/record/log_reader.ts";
 import type { Position } from "../../src/record/segment_log.ts";
 import { FRONT } from "../car/support.ts";
@@ -43,19 +45,21 @@ export class ListSink implements Sink {
   /** With more messages, a batch is too large. */
   maxMessages = Infinity;
   isClosed = false;
+  /** Deliveries wait for it. */
+  ready: Promise<void> = Promise.resolve();
 
   get ids(): string[] {
     return this.batches.flatMap(({ messages }) => messages.map(({ event }) => event.id));
   }
 
-  deliver(batch: SinkBatch): Promise<void> {
+  async deliver(batch: SinkBatch): Promise<void> {
     this.attempts++;
+    await this.ready;
     const failure = batch.messages.length > this.maxMessages
       ? new SinkError("too large", { isTooLarge: true })
       : this.failures.shift();
-    if (failure !== undefined) return Promise.reject(failure);
+    if (failure !== undefined) throw failure;
     this.batches.push(batch);
-    return Promise.resolve();
   }
 
   close(): Promise<void> {
@@ -65,14 +69,34 @@ export class ListSink implements Sink {
 }
 
 /** What a test may change. */
-export type Different = Partial<Pick<ExporterOptions, "settings" | "cursor" | "isWanted">>;
+export type Different = Partial<
+  Pick<ExporterOptions, "settings" | "cursor" | "isWanted" | "onMissed">
+>;
 
 /** An exporter of a recording, on its clock. */
 export function exporterOf(recording: Recording, sink: Sink, different: Different = {}) {
+  const { options, kept, log } = optionsOf(recording, sink, different);
+  return { exporter: new Exporter(options), kept, log };
+}
+
+/** The same with what operators can do; `replays` is what was kept of them. */
+export function sinkExportOf(
+  recording: Recording,
+  sink: Sink,
+  { replay = null, ...different }: Different & { readonly replay?: KeptReplay | null } = {},
+) {
+  const { options, kept, log } = optionsOf(recording, sink, different);
+  const replays: (KeptReplay | null)[] = [];
+  const keepReplay = (kept: KeptReplay | null) => void replays.push(kept);
+  const one = new SinkExport({ ...options, replay, keepReplay });
+  return { one, kept, replays, log };
+}
+
+function optionsOf(recording: Recording, sink: Sink, different: Different) {
   const { recorder, directory, clock } = recording;
   const kept: Position[] = [];
   const log = new ListLog();
-  const exporter = new Exporter({
+  const options: ExporterOptions = {
     name: "test",
     sink,
     source: {
@@ -87,8 +111,8 @@ export function exporterOf(recording: Recording, sink: Sink, different: Differen
     clock,
     random: () => 0,
     ...different,
-  });
-  return { exporter, kept, log };
+  };
+  return { options, kept, log };
 }
 
 /** Lets time pass until something holds. */

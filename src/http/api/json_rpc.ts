@@ -34,6 +34,8 @@ export const RPC_ERRORS = {
   FORBIDDEN: -32003,
   /** No incident of that number is remembered. */
   NO_SUCH_INCIDENT: -32004,
+  /** No sink of that name is configured. */
+  NO_SUCH_SINK: -32006,
   /** The answers to a batch are too large: the request was not carried out. */
   TOO_LARGE: -32005,
 } as const;

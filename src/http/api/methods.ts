@@ -2,7 +2,6 @@
 // docs/api.md derive from this list.
 import * as z from "zod";
 import type { Car } from "../../car/mod.ts";
-import type { ExporterSnapshot } from "../../export/mod.ts";
 import { quote } from "../../text/mod.ts";
 import { effectiveDocument } from "../../config/mod.ts";
 import { type Log, LOG_LEVELS, type LogLevel } from "../../log/mod.ts";
@@ -24,7 +23,6 @@ import {
   OpenRpc,
   OperatedCars,
   ReloadReport,
-  SinkView,
   TrackView,
 } from "./schemas.ts";
 import {
@@ -40,6 +38,7 @@ import { openRpcDocument } from "./describe.ts";
 import { RpcError } from "../errors.ts";
 import { callerOf, defineFor, type Method } from "./method.ts";
 import { RPC_ERRORS, RpcCode } from "./json_rpc.ts";
+import { sinkMethods, type SinkSource } from "./sinks.ts";
 import {
   carDetail,
   carList,
@@ -51,7 +50,7 @@ import {
 
 export type OperatedCar = Pick<Car, "restart" | "pause" | "resume">;
 
-export interface MethodSource extends ViewSource {
+export interface MethodSource extends ViewSource, SinkSource {
   readonly fleet: ViewSource["fleet"] & { car(name: string): OperatedCar | undefined };
   /** Reloads the configuration; absent when it cannot be reloaded. */
   readonly reload?: (() => Promise<Report>) | undefined;
@@ -61,7 +60,6 @@ export interface MethodSource extends ViewSource {
   readonly pauses: Pauses;
   readonly audit: AuditList;
   readonly log: Log;
-  readonly sinks: () => readonly ExporterSnapshot[];
 }
 
 const define = defineFor<MethodSource>();
@@ -189,14 +187,7 @@ export const METHODS: readonly Method<MethodSource>[] = [
       await watch.acknowledge(id, { name, note, at: Math.floor(clock.now()) }) ??
         noSuchIncident(id),
   }),
-  define({
-    name: "sink.list",
-    summary: "Where events are delivered to, and what waits for it",
-    scope: "read",
-    rest: { verb: "GET", path: "/api/v1/sinks" },
-    result: z.array(SinkView).readonly(),
-    run: (_, { sinks }) => sinks(),
-  }),
+  ...sinkMethods<MethodSource>(),
   define({
     name: "config.reload",
     summary: "Read the configuration again; one that cannot be used changes nothing",

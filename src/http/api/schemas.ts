@@ -112,20 +112,6 @@ export const IncidentView = z.object({
 }).meta({ id: "IncidentView", description: "Something that went wrong, with one cause" });
 export type IncidentView = z.infer<typeof IncidentView>;
 
-export const SinkView = z.object({
-  name: z.string(),
-  target: z.string().describe("where it delivers to, without secrets"),
-  lag: z.object({
-    records: count().describe("of the event log"),
-    bytes: count(),
-    seconds: z.number().min(0).describe("how long the oldest has waited"),
-  }).describe("what waits for it"),
-  delivered: z.object({ records: count(), bytes: count() }).describe("since the server started"),
-  missed: count().describe("records that were deleted or damaged before they were delivered"),
-  failures: count().describe("since the last delivery"),
-  trouble: z.string().nullable().describe("why the last delivery failed; null when none has"),
-}).meta({ id: "SinkView", description: "A sink of events" });
-
 /** The last incident of one car. */
 export const CarIncident = IncidentView.pick({
   id: true,
