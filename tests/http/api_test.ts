@@ -46,7 +46,7 @@ Deno.test("readinessOf() lists what a few cars lack, and is not ready for more t
     Array.from({ length: count }, () => ({ brokerConnected: true, modulesReady: true, ...lack }));
   const judge = (...groups: ReturnType<typeof cars>[]) => {
     const snapshot = { cars: groups.flat() as unknown as CarSnapshot[], hosts: [], hostsLost: 0 };
-    return readinessOf(snapshot, 0);
+    return readinessOf(snapshot, 0, { sinks: () => [] });
   };
   const crashing = { modulesReady: false };
   const offline = { brokerConnected: false };
@@ -68,7 +68,7 @@ Deno.test("readinessOf() lists what a few cars lack, and is not ready for more t
 
 Deno.test("readinessOf() stays ready however many cars are degraded", () => {
   const cars = [{ brokerConnected: true, modulesReady: true } as CarSnapshot];
-  assert.deepEqual(readinessOf({ cars, hosts: [], hostsLost: 0 }, 1), {
+  assert.deepEqual(readinessOf({ cars, hosts: [], hostsLost: 0 }, 1, { sinks: () => [] }), {
     ready: true,
     reasons: [],
     degraded: ["1 of 1 cars are degraded"],

@@ -5,7 +5,7 @@ import type * as z from "zod";
 import type { TurnSubscriber } from "../../src/car/turn.ts";
 import { ServerEvent } from "../../src/http/api/event_schemas.ts";
 import { METHODS } from "../../src/http/api/methods.ts";
-import { type Operated, Operators } from "../../src/http/operators.ts";
+import { type Operated, Operators, type OperatorsOptions } from "../../src/http/operators.ts";
 import { decodeServerMessage, encodeClientMessage } from "../../src/protocol/codec/codec.ts";
 import { type Device, DeviceState } from "../../src/protocol/messages.ts";
 import { Server } from "../../src/server/server.ts";
@@ -31,6 +31,7 @@ export interface FixtureOptions {
   readonly map?: Readonly<Record<string, string>>;
   /** Look on beside the operators. */
   readonly subscribers?: readonly TurnSubscriber[];
+  readonly sinks?: OperatorsOptions["sinks"];
   /** What survives the fixture; opened already. */
   readonly state?: StateDirectory;
 }
@@ -54,12 +55,13 @@ export class Fixture implements AsyncDisposable {
       map = {},
       state: stateDirectory,
       subscribers = [],
+      sinks,
     }: FixtureOptions,
   ) {
     const { log, hosts, transports } = this;
     const pauses = this.pauses = new Pauses(stateDirectory, log);
     const config = { address: "127.0.0.1", port: 0, apiKey: KEY, ...http };
-    this.operators = new Operators({ config, log, pauses, stateDirectory });
+    this.operators = new Operators({ config, log, pauses, stateDirectory, sinks });
     this.server = new Server({
       config:
         load(documented({ cars, map, mqtt_username: "me", mqtt_password: "swordfish" })).config,

@@ -411,6 +411,7 @@ chromiumTest(
     server.answers.set("history.get", { result: history });
     server.answers.set("event.list", { result: [] });
     server.answers.set("audit.list", { result: [] });
+    server.answers.set("sink.list", { result: [] });
     const look = async (what: string) => assert.deepEqual(await tab.violations(), [], what);
     for (const colorScheme of ["light", "dark"] as const) {
       await page.emulateMedia({ colorScheme });
@@ -432,6 +433,9 @@ chromiumTest(
       await page.goto(`${server.url}#/actions`);
       await page.getByText("Nobody has done anything yet").waitFor();
       await look(`actions, ${colorScheme}`);
+      await page.goto(`${server.url}#/sinks`);
+      await page.getByText("No sinks are configured").waitFor();
+      await look(`sinks, ${colorScheme}`);
     }
   },
 );

@@ -57,6 +57,8 @@ const FILES = [
   "payload.js",
   "row.js",
   "selection.js",
+  "sink_cards.js",
+  "sinks_page.js",
   "slices.js",
   "sorting.js",
   "tiles.js",

@@ -14,6 +14,7 @@ import { Announcer } from "./incidents.js";
 import { KeyForm } from "./key_form.js";
 import { MapPage } from "./map_page.js";
 import { operator } from "./operator.js";
+import { SinksPage } from "./sinks_page.js";
 import { WallPage } from "./wall_page.js";
 import { DEFAULT_SORT } from "./sorting.js";
 import { conditionOf, rankOf } from "./car_condition.js";
@@ -24,6 +25,7 @@ import { conditionOf, rankOf } from "./car_condition.js";
 const CAR_ROUTE = "#/cars/";
 const AUDIT_ROUTE = "#/actions";
 const HISTORY_ROUTE = "#/history";
+const SINKS_ROUTE = "#/sinks";
 const WALL_ROUTE = "#/wall";
 const MAP_ROUTE = "#/map";
 /** Ages, and what was news, are looked at that often. */
@@ -38,7 +40,7 @@ const main = byId("main");
 
 /** @type {LinkState} */
 let link = { kind: "connecting" };
-/** @typedef {KeyForm | FleetPage | CarPage | AuditPage | HistoryPage | WallPage | MapPage} View */
+/** @typedef {KeyForm | FleetPage | CarPage | AuditPage | HistoryPage | SinksPage | WallPage | MapPage} View */
 
 /** @type {View | null} */
 let view = null;
@@ -68,6 +70,10 @@ function route() {
     const page = new HistoryPage(fleet, wantedOf(words), listHash, (wanted) => {
       history.replaceState(null, "", `${HISTORY_ROUTE}?${new URLSearchParams(wanted)}`);
     });
+    change(page);
+    page.focus();
+  } else if (hash === SINKS_ROUTE) {
+    const page = new SinksPage(fleet, listHash);
     change(page);
     page.focus();
   } else if (hash === WALL_ROUTE) {
