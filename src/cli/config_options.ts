@@ -27,6 +27,7 @@ interface ParsedOptions {
   readonly key?: string;
   readonly broker?: string | true;
   readonly eventLog?: string;
+  readonly instance?: string;
 }
 
 /** Adds the arguments and options to a command, which runs `action` with what they say. */
@@ -50,6 +51,7 @@ export function configureWithConfig(
       "run an embedded broker, at the configured address or on another port",
     )
     .option("--event-log <dir>", EVENT_LOG_SUMMARY)
+    .option("--instance <id>", "this server's id in its cluster, instead of the configured one")
     .action((argument: string | undefined, parsed: ParsedOptions) => {
       const fail = (text: string) => command.error(`error: ${text}`);
       return action({
@@ -58,6 +60,7 @@ export function configureWithConfig(
           ...tls(parsed),
           ...embeddedBroker(parsed, fail),
           ...eventLog(parsed, fail),
+          ...(parsed.instance === undefined ? {} : { instance: parsed.instance }),
         },
       });
     });

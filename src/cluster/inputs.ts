@@ -1,4 +1,5 @@
 // What goes into the core of a cluster's instance, and what it asks its driver to do.
+import type { Taking } from "./car_cluster.ts";
 import type { Member, Ownership } from "./state.ts";
 
 export type Input =
@@ -21,8 +22,13 @@ export type Input =
   | { readonly type: "pin"; readonly car: string; readonly to: string | null }
   /** The store has not given the car: somebody else was faster. */
   | { readonly type: "claim_refused"; readonly car: string }
-  /** The car's session stands still, its last checkpoint is at the broker. */
-  | { readonly type: "drained"; readonly car: string }
+  /**
+   * The car's session stands still. `exact`: its last checkpoint is at the broker; otherwise whoever
+   * takes the car goes on from what the broker has.
+   */
+  | { readonly type: "drained"; readonly car: string; readonly exact: boolean }
+  /** The conversation of a car with this epoch is another's, or is not to be had. */
+  | { readonly type: "not_served"; readonly car: string; readonly epoch: number }
   /** A connect sequence has begun or ended. */
   | { readonly type: "unsettled"; readonly car: string; readonly unsettled: boolean }
   | { readonly type: "drain"; readonly draining: boolean }
@@ -35,7 +41,7 @@ export type Effect =
   /** Write the ownership, if the store still has what is expected. */
   | { readonly type: "claim"; readonly car: string; readonly expected: Ownership | null }
   /** Take the conversation over from the broker, and go on with it. */
-  | { readonly type: "serve"; readonly car: string; readonly epoch: number }
+  | { readonly type: "serve"; readonly car: string } & Taking
   /** Finish what has begun, write the last checkpoint, leave the broker; then `drained`. */
   | { readonly type: "drain_car"; readonly car: string; readonly to: string }
   /** Write to whom the car is handed over. */

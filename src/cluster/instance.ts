@@ -2,6 +2,7 @@
 // served that it owns.
 import type { Log } from "../log/mod.ts";
 import { Alarm, type Clock } from "../time/mod.ts";
+import type { Taking } from "./car_cluster.ts";
 import type { Effect, Input, StopReason } from "./inputs.ts";
 import {
   type ClusterSettings,
@@ -17,9 +18,12 @@ import type { ClusterStore, StoreListener } from "./store.ts";
 /** Who serves the cars that this instance owns. None of these may throw. */
 export interface CarKeeper {
   /** Takes the car's conversation over, and goes on with it. */
-  serve(car: string, epoch: number): void;
-  /** Closes the car's session exactly, for `to`; resolves when its last checkpoint is written. */
-  drain(car: string, to: string): Promise<void>;
+  serve(car: string, taking: Taking): void;
+  /**
+   * Closes the car's session; resolves with whether it was closed exactly, with its last checkpoint
+   * at the broker.
+   */
+  drain(car: string): Promise<boolean>;
   /** Stops to serve the car at once, without a checkpoint. */
   abandon(car: string, reason: StopReason): void;
 }
@@ -29,6 +33,8 @@ export interface ClusterInstanceOptions {
   readonly member: Member;
   readonly store: ClusterStore;
   readonly keeper: CarKeeper;
+  /** The store does not answer. */
+  readonly onStoreLost?: () => void;
   readonly log: Log;
   readonly clock: Clock;
 }
@@ -47,6 +53,8 @@ export class ClusterInstance {
   #busy = false;
   #trouble: string | null = null;
   #emptied: (() => void) | null = null;
+  #stopped = false;
+  #alarmDue = false;
 
   constructor(options: ClusterInstanceOptions) {
     this.#options = options;
@@ -56,6 +64,11 @@ export class ClusterInstance {
 
   get state(): ClusterState {
     return this.#state;
+  }
+
+  /** As the others know it. */
+  get member(): Member {
+    return this.#member;
   }
 
   /** Why the store cannot be used; `null`: it can. */
@@ -84,6 +97,23 @@ export class ClusterInstance {
       owners: Object.fromEntries(this.#owners),
       pins: Object.fromEntries(this.#pins),
     });
+  }
+
+  /** The conversation of a car that this instance was to serve with this epoch is not to be had. */
+  notServed(car: string, epoch: number): void {
+    this.#take({ type: "not_served", car, epoch });
+  }
+
+  /**
+   * Whether this instance owns the car with this epoch, and does not hand it over, as the store knows
+   * it now.
+   *
+   * @throws {StoreError} when the store does not answer.
+   */
+  async owns(car: string, epoch: number): Promise<boolean> {
+    const { store, settings: { self } } = this.#options;
+    const found = await store.ownerOf(car);
+    return found?.owner === self && found.epoch === epoch && found.to === null;
   }
 
   /** A car's connect sequence has begun or ended: meanwhile it does not move for balance. */
@@ -127,6 +157,12 @@ export class ClusterInstance {
       log.warning(`Cannot hand cars over: ${error instanceof Error ? error.message : error}`);
     }
     clock.clear(timer);
+    // What nobody took: whoever takes it later goes on from its last checkpoint.
+    const left = this.#state.cars.filter(({ hold }) =>
+      hold?.kind === "serving" || hold?.kind === "draining"
+    );
+    await Promise.all(left.map(({ car }) => this.#options.keeper.drain(car)));
+    this.#stopped = true;
     this.#alarm.set(Infinity);
     await store.stop();
   }
@@ -164,6 +200,7 @@ export class ClusterInstance {
         this.#options.log.warning(`The cluster's store is away: no car changes hands: ${reason}`);
       }
       this.#trouble = reason;
+      this.#options.onStoreLost?.();
       this.#take({ type: "store_lost" });
     },
     onLeaseLost: (reason) => {
@@ -174,6 +211,7 @@ export class ClusterInstance {
   };
 
   #take(input: Input): void {
+    if (this.#stopped) return;
     this.#inputs.push(input);
     if (this.#busy) return;
     this.#busy = true;
@@ -184,8 +222,20 @@ export class ClusterInstance {
       for (const effect of result.effects) this.#carryOut(effect);
     }
     this.#busy = false;
-    this.#alarm.set(nextDeadline(this.#state, { now: clock.now(), settings }) ?? Infinity);
     this.#noticeEmptied();
+    this.#setAlarm();
+  }
+
+  /** Once for all that one turn of the event loop brings: it looks at every car. */
+  #setAlarm(): void {
+    if (this.#alarmDue) return;
+    this.#alarmDue = true;
+    queueMicrotask(() => {
+      this.#alarmDue = false;
+      if (this.#stopped) return;
+      const { settings, clock } = this.#options;
+      this.#alarm.set(nextDeadline(this.#state, { now: clock.now(), settings }) ?? Infinity);
+    });
   }
 
   #carryOut(effect: Effect): void {
@@ -198,11 +248,11 @@ export class ClusterInstance {
           }),
         );
       case "serve":
-        return keeper.serve(effect.car, effect.epoch);
+        return keeper.serve(effect.car, effect);
       case "drain_car":
         return this.#ask(
-          keeper.drain(effect.car, effect.to).then(() =>
-            this.#take({ type: "drained", car: effect.car })
+          keeper.drain(effect.car).then((exact) =>
+            this.#take({ type: "drained", car: effect.car, exact })
           ),
         );
       case "offer":

@@ -114,6 +114,10 @@ export class MemoryStore implements ClusterStore {
     return Promise.resolve();
   }
 
+  ownerOf(car: string): Promise<Ownership | null> {
+    return Promise.resolve(this.#cluster.owners.get(car) ?? null);
+  }
+
   pin(car: string, to: string | null): Promise<void> {
     this.#cluster.pin(car, to);
     return Promise.resolve();

@@ -50,3 +50,15 @@ export {
   type TakeoverInput,
   type TakeoverStep,
 } from "./takeover.ts";
+export {
+  type ClusterCar,
+  type ClusterSnapshot,
+  RunningCluster,
+  type RunningClusterOptions,
+} from "./running_cluster.ts";
+export {
+  ServedCars,
+  type ServedCarsOptions,
+  type TakeoverCounts,
+  type TakeoverKind,
+} from "./served_cars.ts";

@@ -23,14 +23,16 @@ export function claimAt(
   entry: CarEntry,
   { settings: { self, standbyMs } }: Environment,
 ): number | null {
-  const { ownership, ownerlessSince } = entry;
+  const { ownership, ownerlessSince, claimAfter } = entry;
   if (!state.joined) return null;
+  const first = claimAfter ?? 0;
   // Nobody else can end an offer that its taker does not take, not even while this instance drains.
-  if (ownership?.owner === self) return 0;
+  if (ownership?.owner === self) return first;
   if (state.draining) return null;
   if (ownership !== null) return ownership.to === self ? 0 : null;
   const rank = takersOf(state, entry).indexOf(self);
-  return rank < 0 || ownerlessSince === null ? null : ownerlessSince + rank * standbyMs;
+  if (rank < 0 || ownerlessSince === null) return null;
+  return Math.max(first, ownerlessSince + rank * standbyMs);
 }
 
 /** To whom a car that is served here should go; `null`: it stays. */
@@ -49,8 +51,10 @@ export function moveAt(
   entry: CarEntry,
   { settings: { settleMs, movesPerSecond } }: Environment,
 ): number | null {
-  if (!state.joined || entry.unsettled) return null;
-  if (state.draining || entry.pinnedTo !== null) return entry.restUntil ?? 0;
+  if (!state.joined) return null;
+  if (state.draining) return entry.restUntil ?? 0;
+  if (entry.unsettled) return null;
+  if (entry.pinnedTo !== null) return entry.restUntil ?? 0;
   const rate = state.balancedAt === null ? 0 : state.balancedAt + 1_000 / movesPerSecond;
   return Math.max(state.membersSince + settleMs, rate, entry.restUntil ?? 0);
 }

@@ -27,8 +27,8 @@ export interface Ownership {
 
 /** What an instance has to do with a car. */
 export type Hold =
-  /** The store has been asked for it. */
-  | { readonly kind: "claiming"; readonly since: number }
+  /** The store has been asked for it, which had `from`. */
+  | { readonly kind: "claiming"; readonly since: number; readonly from: Ownership | null }
   /** Served here. */
   | { readonly kind: "serving"; readonly epoch: number }
   /** Its session is being closed here, exactly, before the store is told. */
@@ -54,6 +54,8 @@ export interface CarEntry {
   readonly pinnedTo: string | null;
   /** It does not move for balance before: nobody took the last offer. */
   readonly restUntil: number | null;
+  /** This instance does not claim it before: it could not serve it. */
+  readonly claimAfter: number | null;
 }
 
 export interface ClusterState {
@@ -82,6 +84,8 @@ export interface ClusterSettings {
   readonly settleMs: number;
   /** A car whose offer nobody took stays for so long, in milliseconds. */
   readonly restMs: number;
+  /** A car that could not be served here is left to others for so long, in milliseconds. */
+  readonly avoidMs: number;
   /** Cars handed over for balance, a second. */
   readonly movesPerSecond: number;
 }
@@ -91,6 +95,7 @@ export const CLUSTER_SETTINGS = {
   answerMs: 3_000,
   settleMs: 5_000,
   restMs: 60_000,
+  avoidMs: 10_000,
   movesPerSecond: 10,
 } satisfies Omit<ClusterSettings, "self">;
 

@@ -1,7 +1,7 @@
 // The core of an instance of a cluster: which cars it claims, serves, hands over and gives up. Pure:
 // the store is asked by its driver, and what the store says comes back as inputs.
 import type { Effect, Input, StopReason } from "./inputs.ts";
-import { betterOwner, claimAt, moveAt } from "./placement.ts";
+import { betterOwner, claimAt, moveAt, takersOf } from "./placement.ts";
 import {
   type CarEntry,
   type ClusterState,
@@ -40,7 +40,7 @@ function transition(
   environment: Environment,
   effects: Effect[],
 ): ClusterState {
-  const { now } = environment;
+  const { now, settings } = environment;
   switch (input.type) {
     case "configured":
       return act(configure(state, input.cars, now, effects), environment, effects);
@@ -84,8 +84,20 @@ function transition(
         const { car, hold } = entry;
         if (hold?.kind !== "draining") return entry;
         const { epoch, to } = hold;
+        if (!input.exact) {
+          effects.push({ type: "release", car, epoch });
+          return { ...entry, hold: null, claimAfter: now + settings.avoidMs };
+        }
         effects.push({ type: "offer", car, epoch, to });
         return { ...entry, hold: { kind: "offered", epoch, to, since: now } };
+      });
+    case "not_served":
+      return change(state, input.car, environment, effects, (entry) => {
+        const { car, hold } = entry;
+        if (hold?.kind !== "serving" && hold?.kind !== "draining") return entry;
+        if (hold.epoch !== input.epoch) return entry;
+        effects.push({ type: "release", car, epoch: hold.epoch });
+        return { ...entry, hold: null, claimAfter: now + settings.avoidMs };
       });
     case "unsettled":
       return change(state, input.car, environment, effects, (entry) => ({
@@ -93,7 +105,15 @@ function transition(
         unsettled: input.unsettled,
       }));
     case "drain":
-      return act({ ...state, draining: input.draining }, environment, effects);
+      return act(
+        {
+          ...state,
+          draining: input.draining,
+          cars: state.cars.map((entry) => ({ ...entry, restUntil: null })),
+        },
+        environment,
+        effects,
+      );
     case "tick":
       return act(state, environment, effects);
   }
@@ -131,7 +151,14 @@ function actOn(
   switch (hold?.kind) {
     case undefined:
       effects.push({ type: "claim", car, expected: ownership });
-      return withEntry(state, { ...entry, hold: { kind: "claiming", since: now } });
+      return withEntry(state, {
+        ...entry,
+        hold: { kind: "claiming", since: now, from: ownership },
+        // A better candidate has let its time pass: it is not asked at once to take the car.
+        restUntil: ownership === null && takersOf(state, entry)[0] !== settings.self
+          ? now + settings.restMs
+          : null,
+      });
     case "claiming":
       // The store did not answer; what it has come to know meanwhile decides.
       return actOn(state, { ...entry, hold: null }, environment, effects);
@@ -147,7 +174,7 @@ function actOn(
       effects.push({ type: "claim", car, expected: ownership });
       return withEntry(state, {
         ...entry,
-        hold: { kind: "claiming", since: now },
+        hold: { kind: "claiming", since: now, from: ownership },
         restUntil: now + settings.restMs,
       });
     case "draining":
@@ -190,9 +217,20 @@ function onOwner(
       : giveUp(known, "taken by another instance", now, effects);
   }
   if (hold !== null && hold.kind !== "claiming") return known;
+  // Nothing was claimed: a release is under way, or was lost.
+  if (hold === null) return known;
   // The offer of before, told late: its taker may still take the car.
   if (ownership.to !== null) return { ...known, hold: null };
-  effects.push({ type: "serve", car, epoch: ownership.epoch });
+  // Who offers a car has closed its session exactly, with a checkpoint of that epoch.
+  const offered = hold?.from?.to ? hold.from : null;
+  const { epoch } = ownership;
+  effects.push({
+    type: "serve",
+    car,
+    epoch,
+    minEpoch: offered?.epoch ?? 0,
+    planned: offered !== null,
+  });
   return { ...known, hold: { kind: "serving", epoch: ownership.epoch } };
 }
 
@@ -261,6 +299,7 @@ function configure(
       unsettled: false,
       pinnedTo: null,
       restUntil: null,
+      claimAfter: null,
     }
   );
   return { ...state, cars };

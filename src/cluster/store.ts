@@ -39,6 +39,8 @@ export interface ClusterStore {
   offer(car: string, epoch: number, to: string): Promise<boolean>;
   /** Gives a car up, if it is this instance's with this epoch. */
   release(car: string, epoch: number): Promise<void>;
+  /** Who owns a car now, as the store itself knows it. */
+  ownerOf(car: string): Promise<Ownership | null>;
   /** Says where an operator wants a car; `null`: where the hash says. */
   pin(car: string, to: string | null): Promise<void>;
   /** Leaves: the lease and all that it protects goes at once. Bounded, never rejects. */

@@ -5,6 +5,7 @@ import { type CommonInput, type Dialect, readDialect } from "./dialects/dialect.
 import { describeFileError, DOCUMENT_PATH } from "../text/mod.ts";
 import { ConfigError, Faults, type Problem } from "./errors.ts";
 import { type ConfigPlace, systemFiles, withFiles } from "./files.ts";
+import { resolveCluster } from "./resolve/cluster.ts";
 import { resolveEventLog } from "./resolve/event_log.ts";
 import { resolveHttp } from "./resolve/http.ts";
 import { resolveSinks } from "./resolve/sinks.ts";
@@ -159,6 +160,7 @@ export function parseConfig(
   const opentelemetry = resolveOpenTelemetry(input.common, place, faults);
   const webhook = resolveWebhook(input.common, place, faults);
   const eventLog = resolveEventLog(input.common, overrides, place);
+  const cluster = resolveCluster(input.common, overrides, place, faults);
   const sinks = resolveSinks(input.common, eventLog, place, faults);
   const timeouts = resolveTimeouts(input.common, input.broker.sessionMs);
   const stateDir = input.common.state_dir;
@@ -186,6 +188,7 @@ export function parseConfig(
       ...(http === undefined ? {} : { http }),
       ...(opentelemetry === undefined ? {} : { opentelemetry }),
       ...(webhook === undefined ? {} : { webhook }),
+      ...(cluster === undefined ? {} : { cluster }),
       ...(eventLog === undefined ? {} : { eventLog }),
       ...(sinks === undefined ? {} : { sinks }),
       ...(stateDir === undefined ? {} : { stateDir: resolve(place.workingDirectory, stateDir) }),

@@ -7,6 +7,7 @@ export { API_KEY_NAME, isKeyName, keyHash, MAX_KEY_LENGTH } from "./resolve/http
 export {
   type BrokerConfig,
   type CarConfig,
+  type ClusterConfig,
   type EventLogConfig,
   type HttpConfig,
   type KeyConfig,

@@ -25,4 +25,6 @@ export interface Overrides {
   };
   /** `--event-log`: the directory of the event log. */
   readonly eventLog?: string | undefined;
+  /** `--instance`: this server's id among those of a cluster. */
+  readonly instance?: string | undefined;
 }

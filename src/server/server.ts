@@ -41,6 +41,8 @@ export interface ServerOptions {
   readonly subscribers?: readonly ServerSubscriber[];
   /** See {@linkcode CarOptions.beforeAnswer}. */
   readonly beforeAnswer?: (send: () => void) => void;
+  /** Serves only the cars that {@linkcode Server.add} names. @default {false} */
+  readonly shared?: boolean;
 }
 
 /** The server as plain data. */
@@ -83,6 +85,8 @@ export class Server {
   /** By name, in the order of the document. */
   #cars: ReadonlyMap<string, Car>;
   #config: ServerConfig;
+  /** With the cars that are served only; `null`: to be made. */
+  #served: ServerConfig | null = null;
   /** The configuration for new hosts while a change is tried. */
   #coming: ServerConfig | null = null;
   #serving = false;
@@ -105,7 +109,8 @@ export class Server {
         for (const subscriber of options.subscribers ?? []) subscriber.onHostLost?.(loss);
       },
     });
-    this.#cars = new Map(config.cars.map((car) => [car.name, this.#createCar(car, config)]));
+    const cars = options.shared ? [] : config.cars;
+    this.#cars = new Map(cars.map((car) => [car.name, this.#createCar(car, config)]));
   }
 
   /**
@@ -118,7 +123,7 @@ export class Server {
     const found: Error[] = [];
     const loaded: Promise<void>[] = [];
     const opened: Promise<void>[] = [];
-    for (const carConfig of config.cars) {
+    for (const carConfig of this.config.cars) {
       const car = this.#cars.get(carConfig.name);
       if (car === undefined) continue;
       const { promise, resolve: onLoaded } = Promise.withResolvers<void>();
@@ -136,6 +141,7 @@ export class Server {
     if (this.#stopped) return;
     for (const car of this.#cars.values()) this.#startCar(car);
     this.#serving = true;
+    if (this.#options.shared) return;
     const { length } = config.cars;
     log.info(() => `Serving ${length} ${length === 1 ? "car" : "cars"} of ${config.company}`);
   }
@@ -186,9 +192,49 @@ export class Server {
     }
   }
 
-  /** The current configuration. */
+  /** The current configuration, of a server that shares its cars with the cars that it serves. */
   get config(): ServerConfig {
+    if (!this.#options.shared) return this.#config;
+    return this.#served ??= {
+      ...this.#config,
+      cars: this.#config.cars.filter(({ name }) => this.#cars.has(name)),
+    };
+  }
+
+  /** The current configuration with all cars. */
+  get configured(): ServerConfig {
     return this.#config;
+  }
+
+  /**
+   * Serves one more car of the configuration, which other servers may have served before. Its contexts
+   * are opened meanwhile.
+   *
+   * @returns undefined when the configuration has no such car, it is served already, or the server is
+   * not serving
+   */
+  async add(name: string): Promise<Car | undefined> {
+    await this.#changing;
+    const config = this.#config.cars.find((car) => car.name === name);
+    if (config === undefined || this.#cars.has(name) || !this.#serving || this.#stopped) return;
+    const car = this.#createCar(config, this.#config);
+    this.#take(new Map([...this.#cars, [name, car]]));
+    void this.#supervisor.add(car, contextSpecs(this.#config, config), {}, true);
+    car.start();
+    return car;
+  }
+
+  /**
+   * Forgets a car that another server serves from now on: its gateway is told nothing. Resolves when
+   * its contexts are gone. Never rejects.
+   */
+  async remove(car: Car): Promise<void> {
+    if (this.#cars.get(car.name) === car) {
+      const { name } = car;
+      this.#take(new Map([...this.#cars].filter(([one]) => one !== name)));
+    }
+    // It has no session and no broker any more.
+    await this.#stopCar(car);
   }
 
   /** The car of that name, for operators. */
@@ -210,6 +256,11 @@ export class Server {
     };
   }
 
+  #take(cars: ReadonlyMap<string, Car>): void {
+    this.#cars = cars;
+    this.#served = null;
+  }
+
   async #change(
     next: ServerConfig,
     difference: ConfigDifference,
@@ -222,8 +273,9 @@ export class Server {
     for (const config of next.cars) {
       const { name } = config;
       const car = this.#cars.get(name);
-      if (isAdded.has(name)) added.set(name, { config, car: this.#createCar(config, next) });
-      else if (isChanged.has(name) && car !== undefined) changed.set(name, { config, car });
+      if (isAdded.has(name) && !this.#options.shared) {
+        added.set(name, { config, car: this.#createCar(config, next) });
+      } else if (isChanged.has(name) && car !== undefined) changed.set(name, { config, car });
     }
     await this.#prove(next, [...added.values()], [...changed.values()]);
 
@@ -233,10 +285,12 @@ export class Server {
     this.#config = next;
     const gone = "The configuration no longer has the car";
     const leaving = difference.removed.map((name) => this.#stopCar(cars.get(name), gone));
-    this.#cars = new Map(next.cars.flatMap(({ name }) => {
-      const car = added.get(name)?.car ?? cars.get(name);
-      return car === undefined ? [] : [[name, car]];
-    }));
+    this.#take(
+      new Map(next.cars.flatMap(({ name }) => {
+        const car = added.get(name)?.car ?? cars.get(name);
+        return car === undefined ? [] : [[name, car]];
+      })),
+    );
     for (const { config, car } of changed.values()) {
       car.releaseModules("Its modules were reconfigured");
       configure(car, next, config);

@@ -41,7 +41,7 @@ class Desk {
         serve: (car) => void mine().push(car),
         drain: (car) => {
           leave(car);
-          return Promise.resolve();
+          return Promise.resolve(true);
         },
         abandon: (car, reason) => {
           leave(car);
@@ -162,6 +162,7 @@ Deno.test("ClusterInstance says once that the store is away, and that it answers
     claim: (car, expected) => store.claim(car, expected),
     offer: (car, epoch, to) => store.offer(car, epoch, to),
     release: (car, epoch) => store.release(car, epoch),
+    ownerOf: (car) => store.ownerOf(car),
     pin: (car, to) => store.pin(car, to),
     stop: () => store.stop(),
   });

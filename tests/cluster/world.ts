@@ -100,6 +100,15 @@ export class World {
     this.#feed(instance, { type: "drain", draining: true });
   }
 
+  /** The conversation of a car turns out not to be had. */
+  lose(id: string, car: string): void {
+    const instance = this.instances.get(id);
+    const epoch = instance?.serving.get(car);
+    if (instance === undefined || epoch === undefined) return;
+    instance.serving.delete(car);
+    this.#feed(instance, { type: "not_served", car, epoch });
+  }
+
   pin(car: string, to: string): void {
     this.pins.set(car, to);
     for (const instance of this.instances.values()) {
@@ -178,7 +187,7 @@ export class World {
       case "drain_car":
         return this.#later(this.#latency(), () => {
           if (serving.delete(effect.car)) {
-            this.#feed(instance, { type: "drained", car: effect.car });
+            this.#feed(instance, { type: "drained", car: effect.car, exact: true });
           }
         });
       case "offer":

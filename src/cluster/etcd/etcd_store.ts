@@ -88,6 +88,12 @@ export class EtcdStore implements ClusterStore {
     ]);
   }
 
+  async ownerOf(car: string): Promise<Ownership | null> {
+    const key = base64(this.#keys.car(car));
+    const { kvs = [] } = await this.#client.ask("/v3/kv/range", { key });
+    return contentsOf(this.#keys, kvs as EtcdAnswer[]).owners[car] ?? null;
+  }
+
   async pin(car: string, to: string | null): Promise<void> {
     const key = base64(this.#keys.pin(car));
     const change = to === null

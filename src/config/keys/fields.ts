@@ -75,6 +75,41 @@ export function httpUrl() {
     .refine((text) => URL.canParse(text), { error: what });
 }
 
+/** An HTTP address in which `{instance}` stands for an instance's id. */
+export function instanceUrl() {
+  const what =
+    "a URL that begins with http:// or https://, without a login, a query or spaces; {instance} may be in it";
+  return patternText(what, /^https?:\/\/[^\s/?#@]+(?:\/[^\s?#]*)?$/)
+    .refine((text) => URL.canParse(text.replaceAll("{instance}", "i")), { error: what });
+}
+
+/** The id of an instance of a cluster: a part of keys in etcd and of host names. */
+export function instanceId() {
+  return patternText(
+    "an id of 1 to 64 letters, digits, underscores, dots and hyphens",
+    /^[A-Za-z0-9_.-]{1,64}$/,
+  );
+}
+
+/** What the keys of a cluster begin with. */
+export function keyPrefix() {
+  return patternText(
+    "1 to 200 letters, digits, underscores, dots, hyphens and slashes, none at the end",
+    /^[A-Za-z0-9_./-]{0,199}[A-Za-z0-9_.-]$/,
+  );
+}
+
+/** etcd's shortest lease is 2 s; cars wait as long as it lasts. */
+export function leaseSeconds() {
+  return integer("a whole number of seconds", 2, 60);
+}
+
+/** The weight of an instance. */
+export function capacity() {
+  const error = "a number from 0 to 1000000";
+  return z.number({ error }).check(z.gte(0, { error }), z.lte(1_000_000, { error }));
+}
+
 /** Names from the outside to the inside of a JSON value, parted by dots. */
 export function jsonPath() {
   return patternText(

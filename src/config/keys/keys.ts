@@ -1,11 +1,12 @@
-// Every key of the configuration, described once, here and in broker_keys.ts, fleet_keys.ts and
-// outbound_keys.ts. The schemas of the dialects, the JSON Schema, the defaults, the effective document,
+// Every key of the configuration, described once, here and in broker_keys.ts, fleet_keys.ts,
+// outbound_keys.ts and cluster_keys.ts. The schemas of the dialects, the JSON Schema, the defaults, the effective document,
 // the comparison and docs/configuration_keys.md derive from this.
 import * as z from "zod";
 import * as field from "./fields.ts";
 import { key, optionalSection, section } from "./key.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../../log/mod.ts";
 import { SCOPES } from "../resolve/config.ts";
+import { CLUSTER } from "./cluster_keys.ts";
 import { EVENT_LOG, OPENTELEMETRY, sinkKeys, sinksSchema, WEBHOOK } from "./outbound_keys.ts";
 
 /** Limits of each car or module host. */
@@ -260,6 +261,11 @@ export const COMMON = {
     "webhook",
     "Incidents for other systems, posted as they begin and end; off when absent",
     WEBHOOK,
+  ),
+  cluster: optionalSection(
+    "cluster",
+    "Several servers that share one fleet through etcd; off when absent",
+    CLUSTER,
   ),
   event_log: optionalSection(
     "event_log",

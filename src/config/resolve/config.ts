@@ -24,6 +24,8 @@ export interface ServerConfig {
   readonly opentelemetry?: OpenTelemetryConfig;
   /** Absent: no webhook. */
   readonly webhook?: WebhookConfig;
+  /** Absent: this server has all cars to itself. */
+  readonly cluster?: ClusterConfig;
   /** Absent: no event log. */
   readonly eventLog?: EventLogConfig;
   /** Absent: nothing is exported. In the order of the document. */
@@ -103,6 +105,26 @@ export interface WebhookConfig {
   readonly url: string;
   /** What requests are signed with. */
   readonly secret: string;
+}
+
+/** The section `cluster`. */
+export interface ClusterConfig {
+  readonly etcd: {
+    readonly endpoints: readonly string[];
+    readonly prefix: string;
+    /** Absolute paths. */
+    readonly tls?: TlsFiles;
+    readonly login?: { readonly name: string; readonly password: string };
+  };
+  /** This server among the others. */
+  readonly instance: string;
+  readonly capacity: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly leaseS: number;
+  /** As in the document, with `{instance}`; absent: the others cannot ask it. */
+  readonly advertise?: string;
+  /** What the servers ask each other with; present with `advertise`. */
+  readonly key?: string;
 }
 
 /** When a record of the event log is synced: soon, or before its status is answered. */

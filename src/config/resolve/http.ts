@@ -96,7 +96,11 @@ function resolveKey(http: HttpInput, place: ConfigPlace, faults: Faults): string
   return checkedKey(text, key.path, faults);
 }
 
-function checkedKey(key: string | undefined, path: string, faults: Faults): string | undefined {
+export function checkedKey(
+  key: string | undefined,
+  path: string,
+  faults: Faults,
+): string | undefined {
   if (key === undefined) return undefined;
   // It is sent in a header, and compared byte by byte.
   if (!/^[\x21-\x7e]+$/.test(key)) {
