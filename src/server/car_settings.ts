@@ -4,13 +4,12 @@ import type { ContextSpec } from "../module/mod.ts";
 import type { SessionSettings } from "../session/mod.ts";
 import type { MessageLimits } from "../transport/mod.ts";
 
+/** A car of a configuration. */
+type CarOf = readonly [config: ServerConfig, car: CarConfig];
+
 /** Whether session settings differ for a car whose modules stay. */
-export function hasOtherSettings(
-  before: ServerConfig,
-  next: ServerConfig,
-  car: CarConfig,
-): boolean {
-  const texts = [before, next].map((config) => {
+export function hasOtherSettings(before: CarOf, next: CarOf): boolean {
+  const texts = [before, next].map(([config, car]) => {
     const { modules: _, ...settings } = sessionSettings(config, car);
     return JSON.stringify([settings, messageLimits(config)]);
   });
@@ -26,6 +25,9 @@ export function messageLimits({ limits }: ServerConfig): MessageLimits {
 /** The session settings of one car. */
 export function sessionSettings(config: ServerConfig, car: CarConfig): SessionSettings {
   const { company, timeouts, limits, sendInvalidCommand } = config;
+  const commandPolicies = car.modules.flatMap(({ id, commandPolicy }) =>
+    commandPolicy === undefined ? [] : [{ module: id, ...commandPolicy }]
+  );
   return {
     company,
     car: car.name,
@@ -34,12 +36,13 @@ export function sessionSettings(config: ServerConfig, car: CarConfig): SessionSe
     responseMs: timeouts.responseMs,
     sendInvalidCommand,
     ...limits,
+    ...(commandPolicies.length === 0 ? {} : { commandPolicies }),
   };
 }
 
 /** The specifications of one car's contexts; `init` gets company and car first [MODULE-CONFIG]. */
 export function contextSpecs({ company }: ServerConfig, car: CarConfig): ContextSpec[] {
-  return car.modules.map(({ id, parameters, ...module }) => {
+  return car.modules.map(({ id, parameters, commandPolicy: _, ...module }) => {
     const named = new Map([["company_name", company], ["car_name", car.name], ...parameters]);
     return {
       company,

@@ -339,12 +339,14 @@ export class Server {
   ): void {
     const added = new Set(difference.added);
     const kept = next.cars.filter(({ name }) => !added.has(name));
+    const carsBefore = new Map(before.cars.map((car) => [car.name, car]));
     const reconnecting = reconnects(difference);
     const spreadMs = Math.min(MAX_RECONNECT_SPREAD_MS, kept.length * RECONNECT_SPREAD_MS);
     for (const config of kept) {
       const car = this.#cars.get(config.name);
       if (car === undefined) continue;
-      if (!changed.has(config.name) && hasOtherSettings(before, next, config)) {
+      const old = carsBefore.get(config.name) ?? config;
+      if (!changed.has(config.name) && hasOtherSettings([before, old], [next, config])) {
         configure(car, next, config);
       }
       if (reconnecting) car.reconnect("The configuration names another broker or login", spreadMs);

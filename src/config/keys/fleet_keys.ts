@@ -3,7 +3,7 @@ import * as z from "zod";
 import * as field from "./fields.ts";
 import { key, objectOf, optionalSection } from "./key.ts";
 import type { ScriptPermissions } from "../../script/mod.ts";
-import type { ModuleConfig } from "../resolve/config.ts";
+import { type ModuleConfig, SUPERSEDE_BY } from "../resolve/config.ts";
 
 /** The keys of one module of a car; a change replaces the contexts of that car only. */
 export const MODULE = {
@@ -38,6 +38,39 @@ export const MODULE = {
       ),
       write: granted(field.names("paths"), "write", "Files and folders to write, likewise"),
       env: granted(field.names("environment variables"), "env", "Environment variables to read"),
+    },
+  ),
+  command_policy: optionalSection(
+    undefined,
+    "What becomes of the module's commands while they wait for the car; when absent, nothing that the protocol does not say",
+    {
+      ttl_s: key(field.seconds().optional(), {
+        doc: "A command that its module gave so long ago is not sent any more: it expires",
+        takes: "at_once",
+        unit: "s",
+        of: ({ commandPolicy }: ModuleConfig) =>
+          commandPolicy?.ttlMs == null ? undefined : commandPolicy.ttlMs / 1000,
+      }),
+      supersede: key(field.word(SUPERSEDE_BY).optional(), {
+        doc:
+          "A newer command takes the place of one that is not sent yet: of the same device, or of the same device with the same value of supersede_field",
+        takes: "at_once",
+        of: ({ commandPolicy }: ModuleConfig) => {
+          const path = commandPolicy?.supersede ?? undefined;
+          return path && (path.length === 0 ? "device" : "field");
+        },
+      }),
+      supersede_field: key(field.jsonPath().optional(), {
+        doc: "Path of a string, a number, true or false in the JSON of commands",
+        takes: "at_once",
+        of: ({ commandPolicy }: ModuleConfig) => commandPolicy?.supersede?.join(".") || undefined,
+      }),
+      redeliver: key(field.count(0).default(0), {
+        doc:
+          "How often a command is sent again, in the next session, that had no response when its session ended; requires ttl_s",
+        takes: "at_once",
+        of: ({ commandPolicy }: ModuleConfig) => commandPolicy?.redeliver,
+      }),
     },
   ),
 };

@@ -1,6 +1,7 @@
 // Compares two configurations: cars and settings that differ, and when each change takes effect.
 import { type Key, type KeyAt, keysOf, type Takes, withValueOf } from "../keys/key.ts";
 import { BROKER_TLS, FLAT_BROKER } from "../keys/broker_keys.ts";
+import { MODULE } from "../keys/fleet_keys.ts";
 import { COMMON } from "../keys/keys.ts";
 import type { CarConfig, ModuleConfig, ServerConfig } from "../resolve/config.ts";
 import { grantsSame } from "../../script/mod.ts";
@@ -57,7 +58,7 @@ export function compareConfigs(
   const { embeddedBroker = false } = options;
   const turned = isHttpTurned(from, to);
   const takes = (setting: KeyAt) => takesOf(setting, { embeddedBroker, turned });
-  const settings = compareSettings(SETTINGS, from, to, takes);
+  const settings = [...compareSettings(SETTINGS, from, to, takes), ...comparePolicies(from, to)];
   const before = new Map(from.cars.map((car) => [car.name, car]));
   const after = new Set(to.cars.map(({ name }) => name));
   if (from.company !== to.company) {
@@ -145,6 +146,22 @@ export function compareSettings<C>(
     };
     return [{ key: path, from: shown(old, from), to: shown(now, to), takes }];
   });
+}
+
+const POLICY = keysOf<ModuleConfig>(MODULE.command_policy.keys, "command_policy.");
+
+/** Policies of modules that are in both; what is the same for several cars is said once. */
+function comparePolicies(from: ServerConfig, to: ServerConfig): SettingChange[] {
+  const cars = new Map(from.cars.map((car) => [car.name, car]));
+  const changes = to.cars.flatMap(({ name, modules }) =>
+    modules.flatMap((module) => {
+      const old = cars.get(name)?.modules.find(({ id }) => id === module.id);
+      if (old === undefined) return [];
+      return compareSettings(POLICY, old, module, ({ key }) => key.takes)
+        .map((change) => ({ ...change, key: `module ${module.id} ${change.key}` }));
+    })
+  );
+  return [...new Map(changes.map((change) => [JSON.stringify(change), change])).values()];
 }
 
 function compareModules(from: CarConfig, to: CarConfig): ModuleChange[] {

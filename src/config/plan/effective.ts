@@ -3,6 +3,7 @@ import type * as z from "zod";
 import type { Key, Table } from "../keys/key.ts";
 import { GATEWAY } from "../keys/gateway_keys.ts";
 import { EXTERNAL_BROKER } from "../keys/broker_keys.ts";
+import { MODULE } from "../keys/fleet_keys.ts";
 import { COMMON } from "../keys/keys.ts";
 import { formatAddress } from "../../net/mod.ts";
 import type { ModuleConfig, ServerConfig } from "../resolve/config.ts";
@@ -102,5 +103,8 @@ function effectiveModule(module: ModuleConfig, showValues: boolean): Record<stri
     config: Object.fromEntries(parameters),
     timeout_ms: module.waitTimeoutMs,
     ...(module.permissions === undefined ? {} : { permissions: module.permissions }),
+    ...(module.commandPolicy === undefined
+      ? {}
+      : { command_policy: write(MODULE.command_policy.keys, module, true) }),
   };
 }

@@ -182,6 +182,18 @@ export interface CarConfig {
   readonly modules: readonly ModuleConfig[];
 }
 
+/** What a newer command is compared with a waiting one by. */
+export const SUPERSEDE_BY = ["device", "field"] as const;
+
+/** The section `command_policy` of a module. */
+export interface CommandPolicyConfig {
+  /** `null`: commands never are too old. */
+  readonly ttlMs: number | null;
+  /** A path in the JSON of commands; empty: the device alone; `null`: no command supersedes another. */
+  readonly supersede: readonly string[] | null;
+  readonly redeliver: number;
+}
+
 export interface ModuleConfig {
   readonly id: number;
   /** Absolute path of the shared library or script. */
@@ -197,4 +209,6 @@ export interface ModuleConfig {
   readonly parameters: readonly (readonly [key: string, value: string])[];
   /** What `wait_for_command` is called with, in milliseconds. */
   readonly waitTimeoutMs: number;
+  /** Absent: there is none. */
+  readonly commandPolicy?: CommandPolicyConfig;
 }

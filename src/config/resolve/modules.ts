@@ -109,6 +109,7 @@ function resolveModule(
   const script = isScript
     ? scriptAt(library.path, joinPath(path, "lib_path"), place, faults)
     : undefined;
+  const policy = commandPolicy(entry, joinPath(path, "command_policy"), faults);
   if (entry.timeout_ms === undefined) return undefined;
   const parameters = [...entry.config ?? []].flatMap(([key, value]): [string, string][] =>
     value === undefined ? [] : [[key, String(value)]]
@@ -120,6 +121,37 @@ function resolveModule(
     ...(isScript ? permissionsOf(entry.permissions ?? {}, place) : {}),
     parameters,
     waitTimeoutMs: entry.timeout_ms,
+    ...policy,
+  };
+}
+
+/** Nothing when there is none, or an invalid one, or one that says nothing. */
+function commandPolicy(
+  { command_policy: given }: NonNullable<ModuleInput>,
+  path: string,
+  faults: Faults,
+): Pick<ModuleConfig, "commandPolicy"> {
+  if (given === undefined) return {};
+  const { ttl_s, supersede, supersede_field: field, redeliver = 0 } = given;
+  if (redeliver > 0 && ttl_s === undefined && !faults.hasProblem(path)) {
+    const expected = "Expected ttl_s with it, or commands of any age would be sent again";
+    faults.problem(joinPath(path, "redeliver"), `${expected}: found ${redeliver} alone`);
+  }
+  if (supersede === "field" && field === undefined && !faults.hasProblem(path)) {
+    faults.problem(joinPath(path, "supersede"), 'Expected supersede_field with it: found "field"');
+  }
+  if (supersede !== "field" && field !== undefined && !faults.hasProblem(path)) {
+    const at = joinPath(path, "supersede_field");
+    faults.problem(at, `Expected it only with supersede "field": found ${quote(field)}`);
+  }
+  if (ttl_s === undefined && supersede === undefined) return {};
+  const byField = supersede === "field" ? field?.split(".") ?? [] : [];
+  return {
+    commandPolicy: {
+      ttlMs: ttl_s === undefined ? null : ttl_s * 1000,
+      supersede: supersede === undefined ? null : byField,
+      redeliver,
+    },
   };
 }
 
