@@ -273,7 +273,8 @@ function noteEvent(note: Note): Omit<CarEvent, "session" | "code"> & { readonly 
   }
 }
 
-function responseName(type: number): string {
+/** The name of a command response's type. */
+export function responseName(type: number): string {
   return ["OK", "DEVICE_NOT_CONNECTED", "DEVICE_NOT_SUPPORTED", "INVALID_COMMAND"][type] ??
     `type ${type}`;
 }

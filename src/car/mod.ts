@@ -1,4 +1,4 @@
 // The driver of a car's session: owns its timer, its transport and its module contexts.
 export { Car, type CarSnapshot } from "./car.ts";
-export { type CarEvent, eventsOf, sessionIdOf } from "./events.ts";
+export { type CarEvent, eventsOf, responseName, sessionIdOf } from "./events.ts";
 export type { Turn, TurnSubscriber } from "./turn.ts";

@@ -2,10 +2,12 @@
 import { type ClientMessage, CommandResponseType, type Device } from "../protocol/mod.ts";
 import type { LeftCommand, Note } from "../session/mod.ts";
 import {
+  asRecorded,
   deviceOf,
   type RecordedEffect,
   type RecordedEvents,
   type RecordedTurn,
+  type WrittenTurn,
 } from "./segment.ts";
 
 /** The kinds of events. */
@@ -101,6 +103,31 @@ export function eventsOfRecord(
     data: {},
     ...part,
   }));
+}
+
+/** The events of commands with an id among those of a turn; their ids are not those of the log. */
+export function commandEvents(
+  { car, at, input, effects }: Pick<WrittenTurn, "at" | "input" | "effects"> & {
+    readonly car: string;
+  },
+  session: string | null,
+): LogEvent[] {
+  if (!concernsCommand(input, effects)) return [];
+  const turn = { car, at, sequence: 0, session, input, settings: undefined, begins: undefined };
+  const recorded = effects.map((effect) => asRecorded(effect, input));
+  const record: RecordedTurn = { kind: "turn", ...turn, effects: recorded };
+  return eventsOfRecord(record, session, { company: "", epoch: 0 })
+    .filter(({ kind, data }) => kind.startsWith("command.") && data["command"] !== undefined);
+}
+
+function concernsCommand(input: WrittenTurn["input"], effects: WrittenTurn["effects"]): boolean {
+  if (input.type === "command") return true;
+  for (const effect of effects) {
+    if (effect.type === "acknowledge") return true;
+    if (effect.type === "note" && effect.note.code.startsWith("command")) return true;
+    if (effect.type === "publish" && effect.commandId !== undefined) return true;
+  }
+  return false;
 }
 
 function partsOfInput(input: RecordedTurn["input"], effects: RecordedTurn["effects"]): EventPart[] {

@@ -23,6 +23,8 @@ export interface LogReaderOptions {
   readonly directory: string;
   /** @default {LOG_BEGIN} */
   readonly from?: Position | undefined;
+  /** The number of the last segment to read. @default {Infinity} */
+  readonly until?: number | undefined;
   /** Called when a segment cannot be read to its end; the rest is skipped. */
   readonly onDamage?: (path: string, damage: Damage) => void;
 }
@@ -194,7 +196,7 @@ export class LogReader implements Disposable {
       this.#next = 0;
     }
     const number = numbers.find((one) => one >= this.#next);
-    if (number === undefined) return null;
+    if (number === undefined || number > (this.#options.until ?? Infinity)) return null;
     const path = join(directory, segmentName(number));
     const file = await Deno.open(path);
     const header = new Uint8Array(SEGMENT_HEADER.length);

@@ -3,6 +3,7 @@ export { type Difference, shownValue } from "./difference.ts";
 export { Recorder } from "./recorder.ts";
 export { replay, type ReplayedCar, type ReplayedTurn } from "./replay.ts";
 export {
+  commandEvents,
   EVENT_KINDS,
   eventJson,
   type EventKind,
@@ -11,6 +12,6 @@ export {
   payloadText,
 } from "./log_event.ts";
 export { LOG_BEGIN, type LogBatch, LogReader } from "./log_reader.ts";
-export { type LogCount, segmentInfos } from "./segment_files.ts";
+export { type LogCount, segmentInfos, segmentNumbers } from "./segment_files.ts";
 export type { LogCounts, Position } from "./segment_log.ts";
 export { type LogSpan, logSpan } from "./time_span.ts";

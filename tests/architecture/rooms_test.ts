@@ -19,6 +19,7 @@ const ROOMS = [
   "webhook",
   "export",
   "observe",
+  "ledger",
   "record",
   "cluster",
   "server",
