@@ -134,7 +134,11 @@ export class CommandLedger {
     const [, segment, index, kept] = /^(\d{1,12})\.(\d{1,12}|end)\.(\d{1,12})$/.exec(before) ?? [];
     if (segment === undefined) return undefined;
     const place = this.#places.get(Number(kept));
-    const wanted = placeAt(Number(segment), index === "end" ? Infinity : Number(index), knownOf(car));
+    const wanted = placeAt(
+      Number(segment),
+      index === "end" ? Infinity : Number(index),
+      knownOf(car),
+    );
     if (
       place?.segment === wanted.segment && place.before === wanted.before &&
       place.known.car === car

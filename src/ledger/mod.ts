@@ -1,6 +1,6 @@
 // What became of every command, read from the event log.
 export { CommandFeed } from "./command_feed.ts";
-export { type CommandPage, CommandLedger, type CommandQuery } from "./command_ledger.ts";
+export { CommandLedger, type CommandPage, type CommandQuery } from "./command_ledger.ts";
 export {
   COMMAND_STATES,
   type CommandChange,

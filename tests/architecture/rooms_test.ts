@@ -143,6 +143,7 @@ Deno.test("start loads nothing that only other commands or keys need: it would s
     "export",
     "gateway",
     "http",
+    "ledger",
     "observe",
     "record",
     "simulator",

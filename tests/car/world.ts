@@ -62,6 +62,8 @@ export class World {
   readonly rules = new Rules();
   /** Whether the gateway answers every command with OK. */
   willing = false;
+  /** The id of a command. */
+  nameCommand = (now: number, number: number): string => `acme/car_1/${now}/${number}`;
   /** Sees every step. */
   onStep: (before: Session, input: Input, environment: Environment, result: Step) => void =
     () => {};
@@ -229,7 +231,8 @@ export class World {
     const number = ++this.#commands;
     const text = JSON.stringify({ command: number, slot: number % 2 });
     const command = { device, data: bytes(text) };
-    this.#input({ type: "command", module: device.module, command, id: String(number) });
+    const id = this.nameCommand(this.now, number);
+    this.#input({ type: "command", module: device.module, command, id });
   }
 
   #restart(first: number): void {

@@ -48,8 +48,10 @@ export const MODULE = {
         doc: "A command that its module gave so long ago is not sent any more: it expires",
         takes: "at_once",
         unit: "s",
-        of: ({ commandPolicy }: ModuleConfig) =>
-          commandPolicy?.ttlMs == null ? undefined : commandPolicy.ttlMs / 1000,
+        of: ({ commandPolicy }: ModuleConfig) => {
+          const { ttlMs = null } = commandPolicy ?? {};
+          return ttlMs === null ? undefined : ttlMs / 1000;
+        },
       }),
       supersede: key(field.word(SUPERSEDE_BY).optional(), {
         doc:
