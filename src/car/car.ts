@@ -9,7 +9,7 @@ import type {
   TransportStats,
 } from "../transport/mod.ts";
 import type { Log } from "../log/mod.ts";
-import type { ModuleCommand, ServerMessage } from "../protocol/mod.ts";
+import type { ClientMessage, ModuleCommand, ServerMessage } from "../protocol/mod.ts";
 import { encodeServerMessage, readClientMessage } from "../protocol/codec/mod.ts";
 import { Alarm, type Clock, systemClock } from "../time/mod.ts";
 import { type CarCounts, CarStatistics } from "./car_statistics.ts";
@@ -172,6 +172,43 @@ export class Car {
   /** Every context has been attached: gateways may connect. */
   modulesReady(): void {
     this.#take({ type: "modules_ready" });
+  }
+
+  /**
+   * Continues a session that another process had. It needs its module contexts, unless it is offline.
+   *
+   * @param missed what came meanwhile
+   */
+  takeOver(session: Session, missed: readonly ClientMessage[]): void {
+    this.#take({ type: "take_over", session, missed });
+  }
+
+  /**
+   * Leaves the session, which another process continues, silently; the contexts are called no more, and
+   * others have to be attached before {@linkcode takeOver}.
+   */
+  handOver(): void {
+    this.#take({ type: "hand_over" });
+    this.#calls.detachAll();
+  }
+
+  /** The modules keep their commands from now on. */
+  holdCommands(): void {
+    this.#calls.holdCommands();
+  }
+
+  /** The present session, a value. */
+  get session(): Session {
+    return this.#session;
+  }
+
+  /** Messages of the session that {@linkcode CarOptions.beforeAnswer} holds. */
+  get heldMessages(): number {
+    return this.#held;
+  }
+
+  get settings(): SessionSettings {
+    return this.#settings;
   }
 
   /** Applies new settings and limits; the session goes on. */

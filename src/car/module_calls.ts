@@ -42,6 +42,11 @@ export class ModuleCalls {
     this.#contexts.clear();
   }
 
+  /** All modules keep their commands. */
+  holdCommands(): void {
+    for (const context of this.#contexts.values()) context.holdCommands();
+  }
+
   /** Carries out an effect. */
   perform(effect: ModuleEffect): void {
     switch (effect.type) {

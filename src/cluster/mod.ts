@@ -15,6 +15,7 @@ export {
   readCheckpoint,
   type Unreadable,
 } from "./checkpoint.ts";
+export { CarConversations, type CarConversationsOptions } from "./car_conversations.ts";
 export { ALL_COVERED, checkpointDueAt, type Coverage, withHandled } from "./coverage.ts";
 export type { Effect, Input, StopReason } from "./inputs.ts";
 export { preferredOwners } from "./rendezvous.ts";

@@ -10,6 +10,7 @@ import type {
 } from "../protocol/mod.ts";
 import type { Failure } from "./failure.ts";
 import type { SessionSettings } from "./settings.ts";
+import type { Session } from "./state.ts";
 
 /** Everything that can happen to a car. */
 export type Input =
@@ -56,13 +57,17 @@ export type Input =
   /** An operator pauses the car, until `resume`. */
   | { readonly type: "pause" }
   | { readonly type: "resume" }
-  /** Another process continues the session: leave silently. */
+  /** Another process continues the session: leave silently, without module contexts from now on. */
   | { readonly type: "hand_over" }
   /**
-   * The session comes from another process, and the car has contexts of its modules here. `missed`
-   * came meanwhile.
+   * The session comes from another process, and the car has contexts of its modules here unless the
+   * session is offline. `missed` came meanwhile. Without `session`, the present value is that session.
    */
-  | { readonly type: "take_over"; readonly missed: readonly ClientMessage[] }
+  | {
+    readonly type: "take_over";
+    readonly session?: Session;
+    readonly missed: readonly ClientMessage[];
+  }
   /** A deadline may have been reached. */
   | { readonly type: "tick" }
   /**

@@ -1,7 +1,8 @@
 // Hands a session over to another process, which continues it where this one stopped. The gateway
 // notices nothing; modules get contexts in the other process, and learn of the devices there.
 import { withoutPriority } from "../protocol/mod.ts";
-import { settleCommands } from "./command_order.ts";
+import { NO_COMMANDS, settleCommands } from "./command_order.ts";
+import { NO_CONNECTS } from "./connect_rate.ts";
 import type { StepContext } from "./effects.ts";
 import type { KnownDevices } from "./known_devices.ts";
 import { queueOf, values } from "./queue.ts";
@@ -9,18 +10,36 @@ import { sendCommands } from "./running.ts";
 import { allGone } from "./running_statuses.ts";
 import type { Base, Connecting, Running, Session } from "./state.ts";
 
-/** Leaves silently: neither gateway nor modules are told. Encode the session first. */
-export function onHandOver({ base }: Session): Session {
-  return { kind: "stopped", base };
+/** Of a car that has met nobody yet. */
+export const NEW_BASE: Base = {
+  epoch: 0,
+  commandCounter: 0,
+  commands: NO_COMMANDS,
+  toldAt: null,
+  rate: NO_CONNECTS,
+  modulesReady: false,
+  paused: false,
+};
+
+/**
+ * Leaves silently: neither gateway nor modules are told. Encode the session first. It may be taken over
+ * once more.
+ */
+export function onHandOver({ base: { epoch } }: Session): Session {
+  return { kind: "offline", base: { ...NEW_BASE, epoch } };
 }
 
 /**
  * Continues a session that another process had, with new module contexts: devices are connected
  * again, and statuses that were begun and not answered are forwarded again, in their order.
+ *
+ * @param present what the car has here, whose module calls may still be under way
  */
-export function onTakeOver(session: Session, context: StepContext): Session {
-  // Results of calls that the other process made mean nothing here.
-  const base = { ...session.base, epoch: session.base.epoch + 1, modulesReady: true };
+export function onTakeOver(session: Session, present: Session, context: StepContext): Session {
+  // Results of calls that were made before, here or there, mean nothing.
+  const epoch = Math.max(session.base.epoch, present.base.epoch) + 1;
+  const modulesReady = session.kind === "offline" ? present.base.modulesReady : true;
+  const base = { ...session.base, epoch, modulesReady };
   for (const module of base.commands.held) context.effects.push({ type: "hold_commands", module });
   switch (session.kind) {
     case "running":

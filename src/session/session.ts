@@ -1,13 +1,7 @@
 // The life of a car as one pure transition function: an input and the time go in, the
 // next state and a list of effects come out. It calls neither transport nor modules,
 // sets no timer and reads no clock.
-import {
-  NO_COMMANDS,
-  poppedCommand,
-  storeCommand,
-  withoutAny,
-  withoutExpired,
-} from "./command_order.ts";
+import { poppedCommand, storeCommand, withoutAny, withoutExpired } from "./command_order.ts";
 import {
   onDeviceResultConnecting,
   onMessageConnecting,
@@ -17,10 +11,9 @@ import {
   stepDeadline,
 } from "./connecting.ts";
 import { type Connect, wasMade } from "../protocol/mod.ts";
-import { NO_CONNECTS } from "./connect_rate.ts";
 import type { Effect, Environment, Ignored, Input, Note, StepContext } from "./effects.ts";
 import { endSession, type SessionEnd, waiting } from "./session_end.ts";
-import { onHandOver, onTakeOver } from "./hand_over.ts";
+import { NEW_BASE, onHandOver, onTakeOver } from "./hand_over.ts";
 import { ignore } from "./ignore_message.ts";
 import { NO_DEVICES } from "./known_devices.ts";
 import { onPause, onRestart, onResume } from "./operator_actions.ts";
@@ -30,7 +23,7 @@ import { onRunningTimeout, runningDeadline } from "./running_timers.ts";
 import { withReading } from "./backpressure.ts";
 import type { SessionSettings } from "./settings.ts";
 import { onSettings } from "./settings_change.ts";
-import type { Base, Established, Offline, Session } from "./state.ts";
+import type { Established, Offline, Session } from "./state.ts";
 import { requestReconnectOnce } from "./reconnect_request.ts";
 import {
   connectProblem,
@@ -49,16 +42,7 @@ export interface Step {
 
 /** A car without a broker connection and module contexts. */
 export function createSession(): Session {
-  const base: Base = {
-    epoch: 0,
-    commandCounter: 0,
-    commands: NO_COMMANDS,
-    toldAt: null,
-    rate: NO_CONNECTS,
-    modulesReady: false,
-    paused: false,
-  };
-  return { kind: "offline", base };
+  return { kind: "offline", base: NEW_BASE };
 }
 
 /**
@@ -149,7 +133,7 @@ function transition(session: Session, input: Input, context: StepContext): Sessi
     case "hand_over":
       return onHandOver(session);
     case "take_over": {
-      let next = onTakeOver(session, context);
+      let next = onTakeOver(input.session ?? session, session, context);
       for (const message of input.missed) {
         next = transition(next, { type: "message", message }, context);
       }

@@ -4,6 +4,7 @@ import type { BrokerConfig } from "../config/mod.ts";
 import type { Log } from "../log/mod.ts";
 import { readTls, type TlsMaterial } from "../net/mod.ts";
 import type { Clock } from "../time/mod.ts";
+import type { Conversation, ConversationOptions } from "./conversation.ts";
 import { BrokerConnector } from "./mqtt/broker_connector.ts";
 import type { CarTransport, CarTransportOptions } from "./transport.ts";
 
@@ -30,6 +31,8 @@ export interface BrokerWay {
 export interface Connector {
   /** Makes a car's transport, which connects when it is started. */
   createTransport(options: CarTransportOptions): CarTransport;
+  /** Makes a connection to a conversation that several servers may take part in, one at a time. */
+  createConversation(options: ConversationOptions): Promise<Conversation>;
   /** Whether this way has other TLS files than the current one, or other contents of the same files. */
   hasOtherTls(way: BrokerWay): boolean;
   /** Uses another way for every connection from now on; missing parts stay as they are. */

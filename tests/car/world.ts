@@ -302,7 +302,7 @@ export class World {
     if (this.session.kind === "stopped") return;
     const left = step(this.session, { type: "hand_over" }, this);
     assert.deepEqual(left.effects, [], "Nobody hears of a hand-over");
-    assert.equal(left.session.kind, "stopped");
+    assert.equal(left.session.kind, "offline");
     const encoded = encode(this.session, this.now);
     for (const calls of this.#calls.values()) calls.splice(0);
     this.#again.clear();

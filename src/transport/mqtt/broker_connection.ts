@@ -7,7 +7,7 @@ import type { BrokerConnector } from "./broker_connector.ts";
 import { BrokerRefusedError, BrokerStalledError, LinkStream } from "../../net/mod.ts";
 import { createClient } from "./client.ts";
 import { type BrokerFailure, describeFailure } from "./failure.ts";
-import type { IncomingListener } from "./incoming_messages.ts";
+import type { IncomingListener, TakeMessage } from "./incoming_messages.ts";
 import { MqttLink } from "./mqtt_link.ts";
 import { SUBSCRIBE_ID } from "./outgoing_batch.ts";
 import type { MessageLimits, TransportStats } from "../transport.ts";
@@ -30,18 +30,30 @@ const SUBSCRIBE_IDS = {
 
 /** Messages come only after `onUp`. */
 export interface BrokerConnectionListener extends IncomingListener {
-  /** Accepted by the broker: what is published now goes out before SUBSCRIBE. */
-  onAccepted(): void;
-  /** Subscribed. */
-  onUp(): void;
+  /**
+   * Accepted by the broker: what is published now goes out before SUBSCRIBE. `sessionPresent`: the broker
+   * has kept a session of this client id.
+   */
+  onAccepted(sessionPresent: boolean): void;
+  /** Subscribed. Not called when the session is persistent. */
+  onUp?(): void;
   /** It was closed, or could not be opened: the last call. */
   onClosed(failure: BrokerFailure): void;
+}
+
+/** A session that the broker keeps while nobody is connected. */
+export interface PersistentSession {
+  readonly clientId: string;
+  /** Takes every message since the connection was accepted; the owner subscribes by itself. */
+  readonly take: TakeMessage;
 }
 
 /** What a connection is for. */
 export interface BrokerConnectionOptions {
   readonly connector: BrokerConnector;
   readonly topics: CarTopics;
+  /** @default {a session that ends with the connection, subscribed to the gateway's topic} */
+  readonly persistent?: PersistentSession;
   readonly limits: MessageLimits;
   readonly stats: TransportStats;
   readonly listener: BrokerConnectionListener;
@@ -85,16 +97,50 @@ export class BrokerConnection {
     return this.#link;
   }
 
-  /** Waits until everything published was acknowledged, sends DISCONNECT, closes; each with a deadline. */
-  async leave(): Promise<void> {
+  /** Subscribes to topics with the QoS given; a refusal ends the connection. */
+  subscribe(topics: Readonly<Record<string, 0 | 1>>, onGranted: () => void): void {
+    const wanted = Object.fromEntries(
+      Object.entries(topics).map(([topic, qos]) => [topic, { qos }] as const),
+    );
+    this.#client?.subscribe(wanted, (error, granted = []) => {
+      if (this.#isClosed) return;
+      const refused = granted.find(({ qos }) => qos === 128)?.topic ??
+        (error ? Object.keys(topics).join('", "') : undefined);
+      if (refused === undefined) return onGranted();
+      this.#fail(new BrokerRefusedError(`not allowed to subscribe to "${refused}"`));
+    });
+  }
+
+  unsubscribe(topic: string): void {
+    this.#client?.unsubscribe(topic);
+  }
+
+  /** It is of use: the deadline of the attempt no longer counts. */
+  proved(): void {
+    this.#options.connector.clock.clear(this.#timer as TimerHandle);
+  }
+
+  /** Closes at once; what was published and not sent is lost. */
+  destroy(): void {
+    this.#fail(undefined);
+  }
+
+  /**
+   * Waits until everything published was acknowledged, sends DISCONNECT, closes; each with a deadline.
+   *
+   * @returns whether everything was acknowledged
+   */
+  async leave(): Promise<boolean> {
     const { clock } = this.#options.connector;
     const client = this.#client;
     const link = this.#link;
     const stream = this.#stream;
+    let isSettled = false;
     if (!client?.connected || !link || !stream) {
       this.#fail(undefined);
     } else {
       await within(firstOf(link.settle(), this.#closed.promise), SETTLE_MS, clock);
+      isSettled = link.outgoing.isIdle;
       client.end(false);
       await within(this.#closed.promise, LEAVE_MS, clock);
       stream.destroy();
@@ -102,10 +148,11 @@ export class BrokerConnection {
     await this.#closed.promise;
     // mqtt.js still ends the stream in a later turn when the broker has closed it before that.
     await setImmediate();
+    return isSettled;
   }
 
   async #open(): Promise<void> {
-    const { connector, limits, stats, listener } = this.#options;
+    const { connector, limits, stats, listener, persistent } = this.#options;
     try {
       const opened = await connector.open(this.#abort.signal);
       if (this.#isClosed) return opened.destroy();
@@ -115,6 +162,7 @@ export class BrokerConnection {
         ticker: connector,
         clock: connector.clock,
         listener,
+        take: persistent?.take,
       });
       const stream = new LinkStream(link);
       this.#link = link;
@@ -127,14 +175,20 @@ export class BrokerConnection {
         keepalive: connector.keepAliveS,
         messageIdProvider: SUBSCRIBE_IDS,
         connectTimeout: 2 * ATTEMPT_MS,
+        ...(persistent === undefined ? {} : { clientId: persistent.clientId, clean: false }),
       });
       this.#client = client;
       client.on("error", (error) => this.#fail(error));
-      client.on("connect", () => {
+      client.on("connect", ({ sessionPresent }) => {
+        this.#stage = "SUBSCRIBE";
+        if (persistent !== undefined) {
+          link.incoming.open();
+          return listener.onAccepted(sessionPresent);
+        }
         // In one write: a gateway must not answer before the broker has the SUBSCRIBE.
         link.outgoing.joinNextPacket();
-        listener.onAccepted();
-        if (!this.#isClosed) this.#subscribe(client);
+        listener.onAccepted(sessionPresent);
+        if (!this.#isClosed) this.#subscribe();
       });
       client.onKeepaliveTimeout = () => this.#onSilence(client, link);
       client.connect();
@@ -143,18 +197,11 @@ export class BrokerConnection {
     }
   }
 
-  #subscribe(client: MqttClient): void {
-    this.#stage = "SUBSCRIBE";
-    const { topics, connector, listener } = this.#options;
-    client.subscribe(topics.moduleGateway, { qos: 1 }, (error, granted) => {
-      if (this.#isClosed) return;
-      if (error || granted?.[0]?.qos === 128) {
-        const topic = topics.moduleGateway;
-        this.#fail(new BrokerRefusedError(`not allowed to subscribe to "${topic}"`));
-        return;
-      }
-      connector.clock.clear(this.#timer as TimerHandle);
-      listener.onUp();
+  #subscribe(): void {
+    const { topics, listener } = this.#options;
+    this.subscribe({ [topics.moduleGateway]: 1 }, () => {
+      this.proved();
+      listener.onUp?.();
       this.#link?.incoming.open();
     });
   }

@@ -5,6 +5,7 @@ import type { Log } from "../../log/mod.ts";
 import { type Clock, systemClock, type TimerHandle } from "../../time/mod.ts";
 import { brokerAddress, type Link, openLink } from "../../net/mod.ts";
 import type { BrokerWay, Connector, ConnectorOptions } from "../connector.ts";
+import type { Conversation, ConversationOptions } from "../conversation.ts";
 import type { CarTransportOptions } from "../transport.ts";
 import { KEEP_ALIVE_S } from "./client.ts";
 import type { BrokerFailure } from "./failure.ts";
@@ -46,6 +47,12 @@ export class BrokerConnector implements Connector, FlushTicker {
 
   createTransport(options: CarTransportOptions): MqttTransport {
     return new MqttTransport({ ...options, connector: this });
+  }
+
+  async createConversation(options: ConversationOptions): Promise<Conversation> {
+    // Not loaded by a server without a cluster.
+    const { MqttConversation } = await import("./mqtt_conversation.ts");
+    return new MqttConversation({ ...options, connector: this });
   }
 
   get broker(): BrokerConfig {

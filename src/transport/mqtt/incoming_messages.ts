@@ -3,7 +3,7 @@ import type { Link, LinkListener } from "../../net/mod.ts";
 import { type Clock, RateLimit } from "../../time/mod.ts";
 import type { MessageLimits, TransportStats } from "../transport.ts";
 import type { OutgoingBatch } from "./outgoing_batch.ts";
-import { type PacketListener, PacketReader } from "./packets.ts";
+import { copyWithTopic, type PacketListener, PacketReader } from "./packets.ts";
 
 export interface IncomingListener {
   /** As in {@linkcode TransportListener.onMessage}. */
@@ -14,8 +14,16 @@ export interface IncomingListener {
   onFlood(): void;
 }
 
+/**
+ * Takes a message in place of {@linkcode IncomingListener.onMessage}, and acknowledges it when it likes;
+ * see {@linkcode PacketListener.onPublish}.
+ */
+export type TakeMessage = PacketListener["onPublish"];
+
 export interface IncomingMessagesOptions {
   readonly link: Link;
+  /** @default {each message is acknowledged when it was delivered} */
+  readonly take?: TakeMessage | undefined;
   readonly limits: MessageLimits;
   readonly stats: TransportStats;
   readonly clock: Clock;
@@ -36,9 +44,11 @@ const MAX_HELD_BYTES = 1024 * 1024;
 interface Held {
   readonly payload: Uint8Array;
   readonly messageId: number;
+  readonly first: number;
+  readonly topicBytes: number;
 }
 
-/** Messages of one connection, each acknowledged once it is delivered. */
+/** Messages of one connection. */
 export class IncomingMessages implements LinkListener, PacketListener {
   readonly #options: IncomingMessagesOptions;
   readonly #reader: PacketReader;
@@ -117,11 +127,11 @@ export class IncomingMessages implements LinkListener, PacketListener {
     this.#options.onClosed(error);
   }
 
-  onPublish(payload: Uint8Array, messageId: number): void {
+  onPublish(payload: Uint8Array, messageId: number, first: number, topicBytes: number): void {
     this.#rate.count();
     if (this.#closed) return;
-    if (this.#holding) this.#hold(payload.slice(), messageId);
-    else this.#deliver(payload, messageId);
+    if (this.#holding) this.#hold(payload, messageId, first, topicBytes);
+    else this.#deliver(payload, messageId, first, topicBytes);
   }
 
   onOversize(payloadBytes: number, messageId: number): void {
@@ -145,18 +155,21 @@ export class IncomingMessages implements LinkListener, PacketListener {
     if (!this.#rate.pausing && !this.#heldTooMuch()) this.#options.link.resume();
   }
 
-  #deliver(payload: Uint8Array, messageId: number): void {
-    const { stats, listener, outgoing } = this.#options;
+  #deliver(payload: Uint8Array, messageId: number, first: number, topicBytes: number): void {
+    const { stats, listener, outgoing, take } = this.#options;
+    if (take !== undefined) return take(payload, messageId, first, topicBytes);
     stats.messagesIn++;
     listener.onMessage(payload);
     if (messageId > 0) outgoing.acknowledge(messageId);
   }
 
-  #hold(payload: Uint8Array, messageId: number): void {
-    this.#held.push({ payload, messageId });
+  #hold(payload: Uint8Array, messageId: number, first: number, topicBytes: number): void {
+    const kept = copyWithTopic(payload, first, topicBytes);
+    this.#held.push({ payload: kept, messageId, first, topicBytes });
     this.#heldBytes += payload.length;
     if (!this.#heldTooMuch()) return;
-    if (this.#open) this.#options.link.pause();
+    // Who acknowledges later starts delivery with CONNACK, which has come.
+    if (this.#open || this.#options.take !== undefined) this.#options.link.pause();
     else this.#forgetOldest();
   }
 
@@ -184,9 +197,9 @@ export class IncomingMessages implements LinkListener, PacketListener {
   #drain(): void {
     let delivered = 0;
     while (!this.#paused && !this.#closed && delivered < this.#held.length) {
-      const { payload, messageId } = this.#held[delivered++] as Held;
+      const { payload, messageId, first, topicBytes } = this.#held[delivered++] as Held;
       this.#heldBytes -= payload.length;
-      this.#deliver(payload, messageId);
+      this.#deliver(payload, messageId, first, topicBytes);
     }
     this.#held.splice(0, delivered);
     this.#readOn();

@@ -2,7 +2,7 @@
 import { type Link, type LinkListener, MalformedPacketError } from "../../net/mod.ts";
 import type { Clock } from "../../time/mod.ts";
 import type { MessageLimits, TransportStats } from "../transport.ts";
-import { type IncomingListener, IncomingMessages } from "./incoming_messages.ts";
+import { type IncomingListener, IncomingMessages, type TakeMessage } from "./incoming_messages.ts";
 import { type FlushTicker, OutgoingBatch } from "./outgoing_batch.ts";
 
 export interface MqttLinkOptions {
@@ -11,10 +11,12 @@ export interface MqttLinkOptions {
   readonly ticker: FlushTicker;
   readonly clock: Clock;
   readonly listener: IncomingListener;
+  /** See {@linkcode IncomingMessagesOptions.take}. */
+  readonly take?: TakeMessage | undefined;
 }
 
-/** What a broker answers to a packet of mqtt.js's: CONNACK, SUBACK and PINGRESP. */
-const ANSWERS: readonly number[] = [2, 9, 13];
+/** What a broker answers to a packet of mqtt.js's: CONNACK, SUBACK, UNSUBACK and PINGRESP. */
+const ANSWERS: readonly number[] = [2, 9, 11, 13];
 /** Each packet of mqtt.js's has one; a few more are let pass. */
 const MAX_ANSWERS = 8;
 
@@ -31,13 +33,14 @@ export class MqttLink implements Link {
   /** Packets beside messages since mqtt.js's last one. */
   #answers = 0;
 
-  constructor(link: Link, { limits, stats, ticker, clock, listener }: MqttLinkOptions) {
+  constructor(link: Link, { limits, stats, ticker, clock, listener, take }: MqttLinkOptions) {
     this.#link = link;
     const onStalled = (error: Error) => this.destroy(error);
     const outgoing = new OutgoingBatch({ link, stats, ticker, onStalled });
     this.outgoing = outgoing;
     this.incoming = new IncomingMessages({
       link,
+      take,
       limits,
       stats,
       clock,

@@ -77,7 +77,7 @@ export class MqttTransport implements CarTransport {
   /** Moves to another connection when it fires. */
   #moving: TimerHandle | undefined;
   /** The previous connection, which is closing. */
-  #leaving: Promise<void> | undefined;
+  #leaving: Promise<unknown> | undefined;
 
   constructor(options: MqttTransportOptions) {
     this.stats = this.#stats;

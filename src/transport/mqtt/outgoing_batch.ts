@@ -3,7 +3,13 @@
 import { Buffer } from "node:buffer";
 import { BrokerStalledError, type Link } from "../../net/mod.ts";
 import type { TransportStats } from "../transport.ts";
-import { PUBACK_BYTES, publishBytes, writePuback, writePublish } from "./packets.ts";
+import {
+  PUBACK_BYTES,
+  PUBLISH_RETAINED,
+  publishBytes,
+  writePuback,
+  writePublish,
+} from "./packets.ts";
 
 /** Flushes batches a little later, many with one timer. */
 export interface FlushTicker {
@@ -76,6 +82,25 @@ export class OutgoingBatch {
     }
   }
 
+  /**
+   * Sends all that was published, then the retained message with QoS 1, then PUBACKs, in one write: the
+   * broker takes them in this order.
+   */
+  publishRetained(topic: Uint8Array, payload: Uint8Array, pubacks: readonly number[]): void {
+    if (this.#destroyed || this.#settling) return;
+    const length = publishBytes(topic, payload) + pubacks.length * PUBACK_BYTES;
+    const packets = Buffer.allocUnsafe(length);
+    let at = writePublish(packets, 0, topic, this.#nextId(), payload, PUBLISH_RETAINED);
+    for (const id of pubacks) at = writePuback(packets, at, id);
+    this.#outstanding++;
+    this.flush(packets);
+  }
+
+  /** Whether the broker has all the messages. */
+  get isIdle(): boolean {
+    return this.#outstanding === 0;
+  }
+
   /** The broker has one of the messages. */
   onPuback(): void {
     // The broker answers each message once, so that counting them is enough.
@@ -109,9 +134,8 @@ export class OutgoingBatch {
       at = writePuback(out, at, acknowledgements[i] as number);
     }
     for (let i = 0; i < payloads.length; i++) {
-      this.#messageId = this.#messageId % (SUBSCRIBE_ID - 1) + 1;
       const payload = payloads[i] as Uint8Array;
-      at = writePublish(out, at, topics[i] as Uint8Array, this.#messageId, payload);
+      at = writePublish(out, at, topics[i] as Uint8Array, this.#nextId(), payload);
     }
     out.set(packet, at);
     this.#acknowledgements = [];
@@ -133,6 +157,10 @@ export class OutgoingBatch {
     this.#destroyed = true;
     this.#whenIdle?.();
     this.#options.ticker.never(this);
+  }
+
+  #nextId(): number {
+    return this.#messageId = this.#messageId % (SUBSCRIBE_ID - 1) + 1;
   }
 
   #send(bytes: Uint8Array): void {

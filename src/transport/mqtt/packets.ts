@@ -8,7 +8,13 @@ import { MalformedPacketError } from "../../net/mod.ts";
 const PUBLISH = 3;
 const PUBACK = 4;
 /** First byte of a PUBLISH with QoS 1, not retained, sent for the first time. */
-const PUBLISH_QOS1 = 0x32;
+export const PUBLISH_QOS1 = 0x32;
+/** First byte of a retained PUBLISH with QoS 1. */
+export const PUBLISH_RETAINED = 0x33;
+/** First byte of a PUBLISH with QoS 0, which has no message id. */
+const PUBLISH_QOS0 = 0x30;
+const QOS_BITS = 0x06;
+const DUPLICATE_BIT = 0x08;
 /** First byte of a PUBACK, whose remaining length is always 2. */
 const PUBACK_HEADER = 0x40;
 /** Packets beside PUBLISH are small: the largest is a SUBACK of a few bytes. */
@@ -20,8 +26,11 @@ export const PUBACK_BYTES = 4;
 
 /** What a {@linkcode PacketReader} finds. Byte views are valid until the call returns. */
 export interface PacketListener {
-  /** A message; `messageId` is 0 when the broker wants no PUBACK for it. */
-  onPublish(payload: Uint8Array, messageId: number): void;
+  /**
+   * A message; `messageId` is 0 when the broker wants no PUBACK for it. `first` is the first byte of its
+   * packet; see {@linkcode topicOf} for its topic, of so many bytes.
+   */
+  onPublish(payload: Uint8Array, messageId: number, first: number, topicBytes: number): void;
   /** A message larger than allowed, which is being discarded unread. */
   onOversize(payloadBytes: number, messageId: number): void;
   /** The broker has one of our messages. */
@@ -129,7 +138,8 @@ export class PacketReader {
       throw new MalformedPacketError("Cannot take a message: it is cut short");
     }
     const messageId = qos === 0 ? 0 : twoBytes(bytes, topicEnd);
-    this.#listener.onPublish(bytes.subarray(payloadStart, next), messageId);
+    const payload = bytes.subarray(payloadStart, next);
+    this.#listener.onPublish(payload, messageId, first, topicEnd - at - 2);
   }
 
   /** Looks at a suspiciously long message; keeps its beginning when that is not all there. */
@@ -179,25 +189,67 @@ export function publishBytes(topic: Uint8Array, payload: Uint8Array): number {
   return 1 + (length < 128 ? 1 : length < 16_384 ? 2 : length < 2_097_152 ? 3 : 4) + length;
 }
 
-/** Writes a PUBLISH with QoS 1 and returns where it ends. */
+/** Writes a PUBLISH with QoS 1 and returns where it ends; `first` is its first byte. */
 export function writePublish(
   out: Uint8Array,
   start: number,
   topic: Uint8Array,
   messageId: number,
   payload: Uint8Array,
+  first = PUBLISH_QOS1,
 ): number {
   let at = start;
-  out[at++] = PUBLISH_QOS1;
-  let length = topic.length + 2 + payload.length;
-  for (; length >= 128; length >>= 7) out[at++] = length & 127 | 128;
-  out[at++] = length;
+  out[at++] = first;
+  at = writeLength(out, at, topic.length + 2 + payload.length);
   out.set(topic, at);
   at += topic.length;
   out[at++] = messageId >> 8;
   out[at++] = messageId & 255;
   out.set(payload, at);
   return at + payload.length;
+}
+
+/** A PUBLISH with QoS 0. */
+export function unacknowledgedPublish(topic: Uint8Array, payload: Uint8Array): Uint8Array {
+  const length = topic.length + payload.length;
+  const out = new Uint8Array(5 + length);
+  out[0] = PUBLISH_QOS0;
+  const at = writeLength(out, 1, length);
+  out.set(topic, at);
+  out.set(payload, at + topic.length);
+  return out.subarray(0, at + length);
+}
+
+/** Writes the length of what follows and returns where it ends. */
+function writeLength(out: Uint8Array, start: number, bytes: number): number {
+  let at = start;
+  let length = bytes;
+  for (; length >= 128; length >>= 7) out[at++] = length & 127 | 128;
+  out[at++] = length;
+  return at;
+}
+
+/** Whether a message may have been sent before, by the first byte of its packet. */
+export function isDuplicate(first: number): boolean {
+  return (first & DUPLICATE_BIT) !== 0;
+}
+
+/** What stands before the payload in a packet: the topic, and the message id if there is one. */
+function headBytes(first: number, topicBytes: number): number {
+  return topicBytes + ((first & QOS_BITS) === 0 ? 0 : 2);
+}
+
+/** The topic of a message, as {@linkcode PacketListener.onPublish} got it. */
+export function topicOf(payload: Uint8Array, first: number, topicBytes: number): Uint8Array {
+  const start = payload.byteOffset - headBytes(first, topicBytes);
+  return new Uint8Array(payload.buffer, start, topicBytes);
+}
+
+/** A copy of a payload that still has its topic. */
+export function copyWithTopic(payload: Uint8Array, first: number, topicBytes: number): Uint8Array {
+  const head = headBytes(first, topicBytes);
+  const start = payload.byteOffset - head;
+  return new Uint8Array(payload.buffer, start, head + payload.length).slice().subarray(head);
 }
 
 /** Writes a PUBACK and returns where it ends. */
