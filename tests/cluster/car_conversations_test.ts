@@ -7,6 +7,7 @@ import { Certificates } from "../support/certificates.ts";
 import { ScriptedGateway } from "../support/scripted_gateway.ts";
 import { localBroker } from "../support/mqtt_peers.ts";
 import { Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
+import { TempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
 import { Ownerships } from "./owners.ts";
 
@@ -336,4 +337,145 @@ mosquittoTest("a paused car is paused with whoever takes it", async () => {
   one.car.resume();
   await gateway.connectSequence();
   assert.deepEqual([gateway.told, gateway.unread], [[], []]);
+});
+
+for (const way of ["TLS", "WebSocket"] as const) {
+  mosquittoTest(`a car changes hands over ${way}, and nobody notices`, async () => {
+    await using certificates = await Certificates.make();
+    const { caFile, server, client } = certificates;
+    const isTls = way === "TLS";
+    await using broker = await Mosquitto.start(
+      isTls
+        ? { lines: LINES, tls: { caFile, ...server, clientCertificates: true } }
+        : { lines: LINES, websockets: true },
+    );
+    const tls = { caFile, ...client };
+    const way_ = isTls ? { protocol: "mqtts", tls } as const : { protocol: "ws" } as const;
+    await using world = new Ownerships(localBroker(broker.port, way_));
+    const [one, two] = [await world.instance(), await world.instance()];
+    await world.take(one);
+    const at = { host: "127.0.0.1", port: isTls ? broker.port : broker.plainPort };
+    const gatewayBroker = isTls ? { ...at, ...way_ } : at;
+    await using gateway = gatewayAt(broker.port, { rate: 100, devices: 2, broker: gatewayBroker });
+    await gateway.running();
+    for (const [from, to] of [[one, two], [two, one], [one, two], [two, one]] as const) {
+      await answers(gateway, 5);
+      if (to === two) await from.release();
+      else await from.die();
+      await world.takeExactly(to);
+    }
+    await answers(gateway, 5);
+    await assertUnnoticed(gateway, world);
+  });
+}
+
+mosquittoTest(
+  "a car whose session was lost with the broker connects again, and its gateway is told",
+  async () => {
+    await using broker = await Mosquitto.start({ lines: LINES });
+    await using world = new Ownerships(localBroker(broker.port));
+    const one = await world.instance();
+    const first = await world.take(one);
+    assert.ok(first.kind === "connect_again" && first.reason === "no_checkpoint");
+    await using gateway = new Gateway({
+      company: "acme",
+      car: "car_1",
+      broker: { host: "127.0.0.1", port: broker.port },
+      clocks: { ...CLOCKS, retryMs: 10 },
+      rate: 100,
+    }).start();
+    await gateway.running();
+    const next = gateway.nextSession();
+    await broker.restart();
+    const again = await one.readopted.next("the car to be back");
+    assert.ok(again.kind === "connect_again", JSON.stringify(again));
+    assert.equal(again.reason, "no_checkpoint");
+    await next;
+    await answers(gateway, 5);
+    assert.deepEqual(gateway.violations, []);
+  },
+);
+
+mosquittoTest(
+  "a session goes on where it was when the broker has kept it over a restart",
+  async () => {
+    await using folder = await TempFolder.make();
+    const lines = [...LINES, "persistence true", `persistence_location ${folder.path}/`];
+    await using broker = await Mosquitto.start({ lines });
+    await using world = new Ownerships(localBroker(broker.port));
+    const one = await world.instance();
+    await world.take(one);
+    const gateway = await new ScriptedGateway({
+      company: "acme",
+      car: "car_1",
+      broker: { host: "127.0.0.1", port: broker.port },
+    }).open();
+    await gateway.connectSequence();
+    const { sessionId, counter, devices: [device] } = gateway;
+    assert.ok(device);
+    await gateway.close();
+    await broker.restart();
+    const again = await one.readopted.next("the car to be back");
+    assert.equal(again.kind, "exact", JSON.stringify(again));
+    await using later = await new ScriptedGateway({
+      company: "acme",
+      car: "car_1",
+      broker: { host: "127.0.0.1", port: broker.port },
+    }).open();
+    Object.assign(later, { sessionId, counter });
+    later.status(device, "after the restart");
+    assert.equal((await later.expect("status_response")).messageCounter, counter);
+    assert.equal(world.forwarded.at(-1), "after the restart");
+  },
+);
+
+mosquittoTest("a car waits for its modules, and its gateway's messages with it", async () => {
+  await using broker = await Mosquitto.start({ lines: LINES });
+  await using world = new Ownerships(localBroker(broker.port));
+  const [one, two] = [await world.instance(), await world.instance({ modules: false })];
+  await world.take(one);
+  await using gateway = gatewayAt(broker.port, { devices: 2 });
+  await gateway.running();
+  const [device] = gateway.devices;
+  assert.ok(device);
+  await gateway.send(device, "3");
+  await one.die();
+  const taking = world.take(two);
+  const sent = Array.from({ length: 30 }, (_, index) => gateway.send(device, `${index + 4}`));
+  await settled(broker.port);
+  two.makeContexts();
+  assert.equal((await taking).kind, "exact");
+  await Promise.all(sent);
+  await assertUnnoticed(gateway, world);
+});
+
+mosquittoTest("nothing is handed over before answers are sent that wait for the disk", async () => {
+  await using broker = await Mosquitto.start({ lines: LINES });
+  await using world = new Ownerships(localBroker(broker.port));
+  const waiting: (() => void)[] = [];
+  const [one, two] = [
+    await world.instance({ beforeAnswer: (send) => void waiting.push(send) }),
+    await world.instance(),
+  ];
+  await world.take(one);
+  await using gateway = gatewayAt(broker.port, { devices: 1 });
+  await gateway.running();
+  const [device] = gateway.devices;
+  assert.ok(device);
+  const first = gateway.send(device, "2");
+  await waitFor(() => waiting.length === 1, "an answer");
+  const releasing = one.release();
+  waiting.shift()?.();
+  await releasing;
+  await first;
+  await world.takeExactly(two);
+  await two.release();
+  await world.takeExactly(one);
+  const second = gateway.send(device, "3");
+  await waitFor(() => waiting.length === 1, "an answer");
+  // The disk never has it: it was not sent, and the next owner answers.
+  await one.die();
+  await world.takeExactly(two);
+  await second;
+  await assertUnnoticed(gateway, world);
 });
