@@ -1,11 +1,10 @@
 // Exports as a part of the program; nothing of them is loaded while there is no sink.
 import * as z from "zod";
 import type { ServerConfig, SinkConfig } from "../config/mod.ts";
-import type { KeptReplay, Sink, SinkExport } from "../export/mod.ts";
+import type { KeptReplay, SinkExport } from "../export/mod.ts";
 import type { Log } from "../log/mod.ts";
 import type { LogEvent, Position } from "../record/mod.ts";
 import type { StateDirectory } from "../state/mod.ts";
-import { MAX_SECRET_BYTES, readText } from "../text/mod.ts";
 import { systemClock } from "../time/mod.ts";
 import type { Part } from "./lifetime.ts";
 import type { RecorderPart } from "./recording.ts";
@@ -40,14 +39,14 @@ const CURSORS_DOCUMENT = {
 
 /** A part that starts after the event log and the state directory, and stops before them. */
 export async function exportOf(
-  { sinks }: ServerConfig,
+  { sinks, company }: ServerConfig,
   part: RecorderPart | undefined,
   directory: StateDirectory | undefined,
   log: Log,
 ): Promise<ExportPart | undefined> {
   if (sinks === undefined || part === undefined || directory === undefined) return undefined;
   const { recorder } = part;
-  const [{ SinkExport }, { EVENT_KINDS, LOG_BEGIN }] = await Promise.all([
+  const [{ openSink, SinkExport }, { EVENT_KINDS, LOG_BEGIN }] = await Promise.all([
     import("../export/mod.ts"),
     import("../record/mod.ts"),
   ]);
@@ -78,7 +77,7 @@ export async function exportOf(
         }
         const one = new SinkExport({
           name,
-          sink: await sinkOf(config),
+          sink: await openSink(config, company),
           source,
           settings: { batchEvents, batchMs, bytesPerSecond },
           cursor: cursors.get(name) ?? LOG_BEGIN,
@@ -107,13 +106,6 @@ export async function exportOf(
       await Promise.all(exports.map((one) => one.stop()));
     },
   };
-}
-
-async function sinkOf(config: SinkConfig): Promise<Sink> {
-  const { FileSink, WebhookSink } = await import("../export/mod.ts");
-  if (config.kind === "file") return new FileSink(config);
-  const text = await readText(config.secretFile, { maxBytes: MAX_SECRET_BYTES });
-  return new WebhookSink({ ...config, secret: text.replace(/\r?\n$/, "") });
 }
 
 /** Whether a sink gets an event. */

@@ -12,11 +12,15 @@ export {
   type HttpConfig,
   type KeyConfig,
   type Limits,
+  type MqttSinkConfig,
+  type NatsSinkConfig,
   type OpenTelemetryConfig,
   type Scope,
   SCOPES,
   type ServerConfig,
   type SinkConfig,
+  TOPIC_NAMES,
+  type TopicName,
   type WebhookConfig,
 } from "./resolve/config.ts";
 export { configJsonSchemaText, gatewayJsonSchemaText } from "./keys/json_schema.ts";

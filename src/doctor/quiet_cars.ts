@@ -1,7 +1,6 @@
 // Finds cars without a connected gateway, to whose topics it is safe to publish.
-import { describeFailure } from "../transport/mod.ts";
+import { describeFailure, MqttSession } from "../transport/mod.ts";
 import type { Findings } from "./findings.ts";
-import { MqttSession } from "./broker/mqtt_session.ts";
 import { CARS_AT_ONCE, type Subject, type TopicCheckOptions, v311 } from "./broker/topics.ts";
 
 /** The QoS of the server's subscriptions; messages with a higher one are invalid. */

@@ -2,6 +2,7 @@
 export type { ExportSettings } from "./core.ts";
 export type { EventSource, ExporterOptions } from "./exporter.ts";
 export { FileSink, type FileSinkOptions } from "./file_sink.ts";
+export { openSink } from "./open_sink.ts";
 export type { KeptReplay, ReplayOrder, ReplaySnapshot } from "./replay.ts";
 export { type Sink, type SinkBatch, SinkError, type SinkMessage } from "./sink.ts";
 export { SinkExport, type SinkExportOptions } from "./sink_export.ts";

@@ -27,6 +27,13 @@ export interface Sink {
    * @throws {SinkError} or anything else; the batch is then delivered again after a pause
    */
   deliver(batch: SinkBatch, signal: AbortSignal): Promise<void>;
+  /**
+   * Tries, without an event, whether the receiver is there, lets this sink in and takes something;
+   * resolves with what was found, for people. Ends what it has opened. Absent: it has no receiver.
+   *
+   * @throws {SinkError} or anything else, which says what has failed
+   */
+  probe?(signal: AbortSignal): Promise<string>;
   /** Ends its connection. Never rejects. */
   close(): Promise<void>;
 }
@@ -38,16 +45,20 @@ export class SinkError extends Error {
   readonly retryAfterMs: number | null;
   /** Whether it may take a smaller batch. */
   readonly isTooLarge: boolean;
+  /** What to do about it; `null`: that depends. */
+  readonly advice: string | null;
 
   constructor(
     message: string,
-    { retryAfterMs = null, isTooLarge = false, ...options }: ErrorOptions & {
+    { retryAfterMs = null, isTooLarge = false, advice = null, ...options }: ErrorOptions & {
       readonly retryAfterMs?: number | null;
       readonly isTooLarge?: boolean;
+      readonly advice?: string | null;
     } = {},
   ) {
     super(message, options);
     this.retryAfterMs = retryAfterMs;
     this.isTooLarge = isTooLarge;
+    this.advice = advice;
   }
 }

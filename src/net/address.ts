@@ -34,6 +34,19 @@ const PROTOCOLS: Readonly<Record<string, Protocol>> = {
   wss: "wss",
 };
 
+/** Ports of addresses without one. */
+const DEFAULT_PORTS: Readonly<Record<Protocol, number>> = {
+  mqtt: 1883,
+  mqtts: 8883,
+  ws: 80,
+  wss: 443,
+};
+
+/** The port of an address without one. */
+export function defaultPort(protocol: Protocol): number {
+  return DEFAULT_PORTS[protocol];
+}
+
 /** Scheme, credentials, host, port, and the rest. */
 const URL_PARTS = /^([A-Za-z][\w+.-]*):\/\/(?:(.*)@)?(\[[^\]]*\]|[^:/?#]*)(?::(\d*))?([/?#].*)?$/s;
 

@@ -2,6 +2,7 @@
 export { acceptAll, type AcceptOptions } from "./accept.ts";
 export {
   brokerAddress,
+  defaultPort,
   type Endpoint,
   formatAddress,
   hostPort,

@@ -23,3 +23,4 @@ export {
   secretValues,
 } from "./secrets.ts";
 export { nearestKey } from "./suggest.ts";
+export { fillTemplate, parseTemplate, type Template } from "./template.ts";

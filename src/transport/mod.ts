@@ -4,6 +4,7 @@ export type { Conversation, ConversationListener, ConversationOptions } from "./
 export { brokerAdvice } from "./mqtt/broker_advice.ts";
 export { type ClientOptions, createClient } from "./mqtt/client.ts";
 export { describeFailure } from "./mqtt/failure.ts";
+export { type BrokerLimits, MqttSession } from "./mqtt/mqtt_session.ts";
 export type {
   BrokerTrouble,
   CarTransport,

@@ -151,7 +151,7 @@ Deno.test("start loads nothing that only other commands or keys need: it would s
     "telemetry",
     "webhook",
   ];
-  const packages = /^(aedes|hono|@logtape|prom-client|.*opentelemetry.*)/;
+  const packages = /^(aedes|hono|@logtape|@nats-io|prom-client|.*opentelemetry.*)/;
   const needless = [...rooms].filter((name) => others.includes(name) || packages.test(name));
   assert.deepEqual(needless, []);
 });

@@ -5,11 +5,20 @@ import { documented, failure, lines, load } from "./support.ts";
 
 const LOG = { event_log: { directory: "events" }, state_dir: "state" };
 const HOOK = { kind: "webhook", url: "https://hook.example/x", secret_file: "password" };
+const MQTT = { kind: "mqtt", address: "mqtt://127.0.0.1" };
+const NATS = { kind: "nats", address: "nats://127.0.0.1" };
 
 Deno.test("sinks are resolved with their defaults, and written as they are read", () => {
   const sinks = {
     hook: { ...HOOK, events: ["status", "command.sent"], format: "json", bytes_per_second: 5 },
     archive: { kind: "file", directory: "archive", keep: 7, batch_ms: 0.5 },
+    broker: {
+      kind: "mqtt",
+      address: "mqtts://broker.test",
+      username: "sink",
+      password_file: "password",
+    },
+    stream: { kind: "nats", address: "nats://127.0.0.1:4222", stream: "cars", max_in_flight: 1 },
   };
   const { config } = load(documented({ ...LOG, sinks }));
   assert.deepEqual(config.sinks, [
@@ -34,6 +43,29 @@ Deno.test("sinks are resolved with their defaults, and written as they are read"
       batchMs: 1,
       bytesPerSecond: 0,
     },
+    {
+      kind: "mqtt",
+      name: "broker",
+      address: "mqtts://broker.test",
+      topic: "telemetry/{company}/{car}/{module}/{role}",
+      username: "sink",
+      passwordFile: "/srv/password",
+      maxInFlight: 100,
+      batchEvents: 500,
+      batchMs: 1000,
+      bytesPerSecond: 0,
+    },
+    {
+      kind: "nats",
+      name: "stream",
+      address: "nats://127.0.0.1:4222",
+      subject: "telemetry.{company}.{car}.{module}.{role}",
+      stream: "cars",
+      maxInFlight: 1,
+      batchEvents: 500,
+      batchMs: 1000,
+      bytesPerSecond: 0,
+    },
   ]);
   assert.deepEqual(load(effectiveDocument(config, { showSecrets: true })).config, config);
   assert.equal(load(documented({ ...LOG, sinks: {} })).config.sinks, undefined);
@@ -41,7 +73,8 @@ Deno.test("sinks are resolved with their defaults, and written as they are read"
 });
 
 Deno.test("sinks are refused with the key and the reason", () => {
-  const cases: [Record<string, unknown>, RegExp[]][] = [
+  type Case = [Record<string, unknown>, RegExp[]];
+  const cases: Case[] = [
     [{ sinks: { hook: HOOK } }, [/^event_log: .*found nothing$/, /^state_dir: .*found nothing$/]],
     [{ ...LOG, sinks: { hook: { kind: "webhook" } } }, [
       /^sinks\.hook\.url: Expected it for a sink of the kind "webhook": found nothing$/,
@@ -52,6 +85,40 @@ Deno.test("sinks are refused with the key and the reason", () => {
     ]],
     [{ ...LOG, sinks: { a: { kind: "file" } } }, [/^sinks\.a\.directory: Expected it for/]],
     [{ ...LOG, sinks: { a: { kind: "paper" } } }, [/^sinks\.a\.kind: Expected one of "webhook", /]],
+    [{ ...LOG, sinks: { a: { kind: "kafka" } } }, [
+      /^sinks\.a\.kind: Expected one of "webhook", .*"nats" \(Kafka is left out, .* nats, mqtt or webhook\): found the string "kafka"$/,
+    ]],
+    [{ ...LOG, sinks: { a: { kind: "mqtt" } } }, [/^sinks\.a\.address: Expected it for/]],
+    [{ ...LOG, sinks: { a: { ...MQTT, address: "http://a" } } }, [
+      /^sinks\.a\.address: Expected an address that begins with mqtt:/,
+    ]],
+    [{ ...LOG, sinks: { a: { ...MQTT, topic: "t/{care}" } } }, [
+      /^sinks\.a\.topic: Expected no names but \{company\}, \{car\}, .*: found the string "\{care\}"$/,
+    ]],
+    ...["t/{car", "t/car}", "t/{{car}", "t/{car}}"].map((topic) => {
+      const sinks = { a: { ...MQTT, topic } };
+      return [{ ...LOG, sinks }, [/^sinks\.a\.topic: Expected braces in pairs: found/]] as Case;
+    }),
+    ...["t/+/{car}", "t/#", "t/\u0000", "$SYS/{car}"].map((topic) => {
+      const sinks = { a: { ...MQTT, topic } };
+      return [{ ...LOG, sinks }, [/^sinks\.a\.topic: Expected a topic (?:without|that)/]] as Case;
+    }),
+    ...["t.*", "t.>", "t..{car}", "t.{car}.", "a b", "$JS.{car}"].map((subject) => {
+      const sinks = { a: { ...NATS, subject } };
+      return [{ ...LOG, sinks }, [/^sinks\.a\.subject: Expected a subject /]] as Case;
+    }),
+    ...["nats://a:b@c", "http://a", "nats://a,", "a:4222", "nats://a,tls://b"].map((address) => {
+      const sinks = { a: { ...NATS, address } };
+      return [{ ...LOG, sinks }, [/^sinks\.a\.address: Expected addresses that begin/]] as Case;
+    }),
+    [{ ...LOG, sinks: { a: { ...MQTT, password_file: "password", key_file: "x" } } }, [
+      /^sinks\.a\.username: Expected a string, as there is a password_file/,
+      /^sinks\.a\.key_file: Expected it with an address that begins with mqtts/,
+      /^sinks\.a\.cert_file: Expected it beside key_file: found nothing$/,
+    ]],
+    [{ ...LOG, sinks: { a: { ...NATS, username: "x", token_file: "password" } } }, [
+      /^sinks\.a\.username: Expected one of username, token_file and credentials_file/,
+    ]],
     [{ ...LOG, sinks: { "a b": HOOK } }, [/^sinks\["a b"\]: Expected a name of 1 to 64 letters/]],
     [{ ...LOG, sinks: { a: { ...HOOK, events: "status" } } }, [
       /^sinks\.a\.events: Expected a list/,

@@ -38,7 +38,7 @@ const README: Trials = {
   [`${NPX} task ok`]: gate,
   [`${NPX} task test cli/program_test.ts tests/time`]: testsPaths,
   [`${NPX} task test time --coverage`]: covers,
-  "apt-get install mosquitto etcd-server chromium": installs,
+  "apt-get install mosquitto etcd-server nats-server chromium": installs,
   [`${NPX} task start config.json`]: {
     missing: needsMosquitto,
     async run(desk) {

@@ -105,7 +105,7 @@ export function migrates(command: string): Trial {
 export const installs: Trial = {
   async run() {
     const script = await Deno.readTextFile(`${ROOT}.ci/run`);
-    for (const name of ["mosquitto", "etcd-server", "chromium"]) {
+    for (const name of ["mosquitto", "etcd-server", "nats-server", "chromium"]) {
       assert.match(script, new RegExp(`packages\\+=\\(${name}\\)`));
     }
   },

@@ -200,9 +200,22 @@ export function anyCaseWord(words: readonly string[]) {
   return patternText(what, new RegExp(`^(?:${alternatives.join("|")})$`));
 }
 
-/** One of a few words, exactly. */
-export function word<const W extends readonly string[]>(words: W) {
-  return z.enum(words, { error: `one of ${words.map((each) => `"${each}"`).join(", ")}` });
+/**
+ * One of a few words, exactly.
+ *
+ * @param absent words that one might expect among them, and why they are not
+ */
+export function word<const W extends readonly string[]>(
+  words: W,
+  absent: Readonly<Record<string, string>> = {},
+) {
+  const expected = `one of ${words.map((each) => `"${each}"`).join(", ")}`;
+  return z.enum(words, {
+    error({ input }) {
+      const isAbsent = typeof input === "string" && Object.hasOwn(absent, input);
+      return isAbsent ? `${expected} (${absent[input]})` : expected;
+    },
+  });
 }
 
 /** Schemas of values that become text: numbers keep the text of the document. */

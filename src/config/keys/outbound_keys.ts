@@ -2,7 +2,14 @@
 import * as z from "zod";
 import * as field from "./fields.ts";
 import { key } from "./key.ts";
-import { DURABILITIES, SINK_FORMATS, SINK_KINDS, type SinkConfig } from "../resolve/config.ts";
+import {
+  DURABILITIES,
+  type MqttSinkConfig,
+  type NatsSinkConfig,
+  SINK_FORMATS,
+  SINK_KINDS,
+  type SinkConfig,
+} from "../resolve/config.ts";
 
 /** Metrics and traces for OpenTelemetry. */
 export const OPENTELEMETRY = {
@@ -85,8 +92,12 @@ export const EVENT_LOG = {
 export const sinksSchema = z.record(
   z.string(),
   z.strictObject({
-    kind: field.word(SINK_KINDS).describe(
-      "webhook: posted to a URL in batches; file: appended to files of NDJSON",
+    kind: field.word(SINK_KINDS, {
+      kafka:
+        "Kafka is left out, as it is not tried against a broker: bridge it from nats, mqtt or webhook",
+    }).describe(
+      "webhook: posted to a URL in batches; file: appended to files of NDJSON; mqtt: published to a " +
+        "broker; nats: published to a stream of JetStream",
     ),
     events: z.array(field.filledText("a kind of events, such as status or command.sent"), {
       error: "a list of kinds of events",
@@ -101,6 +112,34 @@ export const sinksSchema = z.record(
     max_bytes: field.fileSize().default(67_108_864).describe("file: with more, a new one is begun"),
     keep: field.count(0).default(0)
       .describe("file: full ones that are kept, the oldest is deleted; 0: all"),
+    address: field.filledText("an address").optional().describe(
+      "mqtt: the broker, such as mqtts://broker.test; nats: servers of one cluster, such as " +
+        "nats://a.test,nats://b.test",
+    ),
+    topic: field.filledText("a topic").default("telemetry/{company}/{car}/{module}/{role}")
+      .describe(
+        "mqtt: where an event is published, with {company}, {car}, {module}, {type}, {role}, {name} " +
+          "and {kind} of it",
+      ),
+    subject: field.filledText("a subject").default("telemetry.{company}.{car}.{module}.{role}")
+      .describe("nats: where an event is published, as topic"),
+    stream: field.filledText("the name of a stream").optional()
+      .describe("nats: the stream that has to take it; any by default"),
+    username: field.filledText("a string").optional().describe("mqtt, nats: name of the user"),
+    password_file: field.filledText("the path of a file").optional()
+      .describe("mqtt, nats: file with the user's password"),
+    token_file: field.filledText("the path of a file").optional()
+      .describe("nats: file with a token, instead of a user"),
+    credentials_file: field.filledText("the path of a file").optional()
+      .describe("nats: file with a JWT and its key, instead of a user"),
+    ca_certs_file: field.filledText("the path of a PEM file").optional()
+      .describe("mqtt, nats: certificates to trust, with an address that begins with mqtts or tls"),
+    cert_file: field.filledText("the path of a PEM file").optional()
+      .describe("mqtt, nats: client certificate; requires key_file"),
+    key_file: field.filledText("the path of a PEM file").optional()
+      .describe("mqtt, nats: private key of the client certificate"),
+    max_in_flight: field.count(1).default(100)
+      .describe("mqtt, nats: messages that wait for their acknowledgement at most"),
     batch_events: field.count(1).default(500).describe("Events of a batch at most"),
     batch_ms: field.milliseconds().default(1000).describe(
       "How long an event waits for others, in ms",
@@ -111,19 +150,51 @@ export const sinksSchema = z.record(
 ).meta({ id: "sinks", propertyNames: { pattern: "^[A-Za-z0-9_.-]{1,64}$" } });
 
 /** A sink as written in a document. */
-export function sinkKeys(
-  { kind, events, batchEvents, batchMs, bytesPerSecond, ...own }: SinkConfig,
-) {
+export function sinkKeys(sink: SinkConfig) {
+  const { kind, events, batchEvents, batchMs, bytesPerSecond } = sink;
   return {
     kind,
     ...(events && { events }),
-    ...("url" in own ? { url: own.url, secret_file: own.secretFile, format: own.format } : {
-      directory: own.directory,
-      max_bytes: own.maxBytes,
-      keep: own.keep,
-    }),
+    ...ownKeys(sink),
     batch_events: batchEvents,
     batch_ms: batchMs,
     bytes_per_second: bytesPerSecond,
+  };
+}
+
+function ownKeys(sink: SinkConfig) {
+  switch (sink.kind) {
+    case "webhook":
+      return { url: sink.url, secret_file: sink.secretFile, format: sink.format };
+    case "file":
+      return { directory: sink.directory, max_bytes: sink.maxBytes, keep: sink.keep };
+    case "mqtt":
+      return { topic: sink.topic, ...connectionKeys(sink) };
+    case "nats": {
+      const { subject, stream, tokenFile, credentialsFile } = sink;
+      return {
+        subject,
+        ...(stream === undefined ? {} : { stream }),
+        ...(tokenFile === undefined ? {} : { token_file: tokenFile }),
+        ...(credentialsFile === undefined ? {} : { credentials_file: credentialsFile }),
+        ...connectionKeys(sink),
+      };
+    }
+  }
+}
+
+function connectionKeys(
+  { address, username, passwordFile, caFile, certFile, keyFile, maxInFlight }:
+    | MqttSinkConfig
+    | NatsSinkConfig,
+) {
+  return {
+    address,
+    ...(username === undefined ? {} : { username }),
+    ...(passwordFile === undefined ? {} : { password_file: passwordFile }),
+    ...(caFile === undefined ? {} : { ca_certs_file: caFile }),
+    ...(certFile === undefined ? {} : { cert_file: certFile }),
+    ...(keyFile === undefined ? {} : { key_file: keyFile }),
+    max_in_flight: maxInFlight,
   };
 }

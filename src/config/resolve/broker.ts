@@ -1,19 +1,11 @@
 // Resolves the broker settings: address, port, credentials and TLS.
-import { isSecure, overTls, parseAddress, type TlsFiles } from "../../net/mod.ts";
+import { defaultPort, isSecure, overTls, parseAddress, type TlsFiles } from "../../net/mod.ts";
 import { quote } from "../../text/mod.ts";
 import type { Faults } from "../errors.ts";
 import { type ConfigPlace, findPem, readSecret } from "../files.ts";
 import type { BrokerInput } from "../dialects/input.ts";
 import type { BrokerConfig } from "./config.ts";
 import type { Overrides } from "../overrides.ts";
-
-/** Default ports. */
-const PORT_DEFAULTS = {
-  mqtt: 1883,
-  mqtts: 8883,
-  ws: 80,
-  wss: 443,
-} as const satisfies Readonly<Record<string, number>>;
 
 /** Checks the broker in a document and on the command line; undefined when it is invalid. */
 export function resolveBroker(
@@ -46,7 +38,7 @@ export function resolveBroker(
   return {
     protocol,
     host: address.host,
-    port: resolvePort(input, overrides, address.port, faults) ?? PORT_DEFAULTS[protocol],
+    port: resolvePort(input, overrides, address.port, faults) ?? defaultPort(protocol),
     path: address.path,
     ...credentials,
     ...(secure ? { tls: files ?? {} } : {}),

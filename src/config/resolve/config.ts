@@ -141,7 +141,7 @@ export interface EventLogConfig {
   readonly maxAgeHours: number;
 }
 
-export const SINK_KINDS = ["webhook", "file"] as const;
+export const SINK_KINDS = ["webhook", "file", "mqtt", "nats"] as const;
 export const SINK_FORMATS = ["ndjson", "json"] as const;
 
 interface AnySink {
@@ -173,8 +173,47 @@ export interface FileSinkConfig extends AnySink {
   readonly keep: number;
 }
 
+/** The names that a topic or a subject may have in braces. */
+export const TOPIC_NAMES = ["company", "car", "module", "type", "role", "name", "kind"] as const;
+/** See {@linkcode TOPIC_NAMES}. */
+export type TopicName = typeof TOPIC_NAMES[number];
+
+/** A sink with a connection; its files are read each time that it connects. */
+interface ConnectedSink extends AnySink {
+  readonly username?: string;
+  /** Absolute paths, as all of them. */
+  readonly passwordFile?: string;
+  readonly caFile?: string;
+  readonly certFile?: string;
+  readonly keyFile?: string;
+  /** Messages that wait for an acknowledgement. */
+  readonly maxInFlight: number;
+}
+
+/** Publishes to an MQTT broker. */
+export interface MqttSinkConfig extends ConnectedSink {
+  readonly kind: "mqtt";
+  /** A host, or an address such as `mqtts://broker.test:8883`. */
+  readonly address: string;
+  /** With {@linkcode TOPIC_NAMES} in braces. */
+  readonly topic: string;
+}
+
+/** Publishes to streams of JetStream. */
+export interface NatsSinkConfig extends ConnectedSink {
+  readonly kind: "nats";
+  /** Servers of one cluster parted by commas, such as `nats://10.0.0.7:4222`. */
+  readonly address: string;
+  readonly credentialsFile?: string;
+  readonly tokenFile?: string;
+  /** With {@linkcode TOPIC_NAMES} in braces. */
+  readonly subject: string;
+  /** The stream that has to take the subjects; absent: any. */
+  readonly stream?: string;
+}
+
 /** An entry of `sinks`. */
-export type SinkConfig = WebhookSinkConfig | FileSinkConfig;
+export type SinkConfig = WebhookSinkConfig | FileSinkConfig | MqttSinkConfig | NatsSinkConfig;
 
 /** A car and its modules, common ones included; at least one. */
 export interface CarConfig {

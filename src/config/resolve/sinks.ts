@@ -5,9 +5,11 @@ import type { CommonInput } from "../dialects/dialect.ts";
 import type { Faults } from "../errors.ts";
 import { type ConfigPlace, findFile } from "../files.ts";
 import type { EventLogConfig, SinkConfig } from "./config.ts";
+import { resolveMqttSink, resolveNatsSink } from "./connected_sinks.ts";
 import { warnOfClearText } from "./outbound.ts";
 
-type SinkInput = NonNullable<
+/** A sink as it is read. */
+export type SinkInput = NonNullable<
   NonNullable<CommonInput["sinks"]> extends ReadonlyMap<string, infer Value> ? Value : never
 >;
 
@@ -76,6 +78,14 @@ function resolveSink(
     if (found.ok) return { ...common, kind, url, secretFile: found.path, format };
     faults.problem(joinPath(path, "secret_file"), found.message);
     return;
+  }
+  if (kind === "mqtt") {
+    const own = resolveMqttSink(path, input, missing, place, faults);
+    return own && { ...common, kind, ...own };
+  }
+  if (kind === "nats") {
+    const own = resolveNatsSink(path, input, missing, place, faults);
+    return own && { ...common, kind, ...own };
   }
   const { directory, max_bytes: maxBytes, keep } = input;
   if (directory === undefined) missing("directory");

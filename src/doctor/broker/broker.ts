@@ -2,11 +2,10 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import type { BrokerConfig, ServerConfig } from "../../config/mod.ts";
-import { brokerAdvice, describeFailure } from "../../transport/mod.ts";
+import { brokerAdvice, describeFailure, MqttSession } from "../../transport/mod.ts";
 import { brokerAddress, openLink, type TlsMaterial } from "../../net/mod.ts";
 import { deadline, systemClock, within } from "../../time/mod.ts";
 import { Findings } from "../findings.ts";
-import { MqttSession } from "./mqtt_session.ts";
 
 /** Deadline for a TCP connection, in milliseconds. */
 const TCP_MS = 5_000;

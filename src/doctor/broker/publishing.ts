@@ -1,8 +1,7 @@
 // Checks whether the server may publish to the cars' topics. What is published there reaches
 // connected gateways, so only cars without one are checked unless all are requested.
-import { brokerAdvice, describeFailure } from "../../transport/mod.ts";
+import { brokerAdvice, describeFailure, MqttSession } from "../../transport/mod.ts";
 import { Findings } from "../findings.ts";
-import { MqttSession } from "./mqtt_session.ts";
 import { listenForGateways } from "../quiet_cars.ts";
 import {
   CARS_AT_ONCE,

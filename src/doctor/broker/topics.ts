@@ -1,11 +1,10 @@
 // Checks whether the server may subscribe to the cars' topics. All cars share one connection, a few
 // at a time. This is harmless: the broker sends copies of the messages.
 import type { ServerConfig } from "../../config/mod.ts";
-import { describeFailure } from "../../transport/mod.ts";
+import { describeFailure, MqttSession } from "../../transport/mod.ts";
 import type { TlsMaterial } from "../../net/mod.ts";
 import { type CarTopics, carTopics } from "../../protocol/mod.ts";
 import { Findings } from "../findings.ts";
-import { MqttSession } from "./mqtt_session.ts";
 
 /** Cars in one SUBSCRIBE, with three topics each. */
 export const CARS_AT_ONCE = 20;

@@ -90,6 +90,13 @@ const CONNACK_REASONS: Readonly<Record<number, readonly [BrokerFailureCode, reas
   3: ["broker_unavailable", "broker unavailable"],
   4: ["not_authorized", "not authorized: bad user name or password"],
   5: ["not_authorized", "not authorized"],
+  // MQTT 5
+  132: ["mqtt_refused", "MQTT version refused"],
+  133: ["client_id_refused", "client id refused"],
+  134: ["not_authorized", "not authorized: bad user name or password"],
+  135: ["not_authorized", "not authorized"],
+  136: ["broker_unavailable", "broker unavailable"],
+  137: ["broker_unavailable", "broker busy"],
 };
 
 /** Puts an error into words. */

@@ -1,6 +1,7 @@
-// A plain MQTT connection for tests, without the shortcuts of the server's transport.
+// A plain MQTT connection for the doctor and for exports, without the shortcuts of a car's transport.
+import { Buffer } from "node:buffer";
 import { setImmediate } from "node:timers/promises";
-import type { MqttClient } from "mqtt";
+import type { IConnackPacket, MqttClient } from "mqtt";
 import type { BrokerConfig } from "../../config/mod.ts";
 import {
   BrokerClosedError,
@@ -10,8 +11,8 @@ import {
   openLink,
   type TlsMaterial,
 } from "../../net/mod.ts";
-import { createClient } from "../../transport/mod.ts";
 import { deadline, firstOf, systemClock, within } from "../../time/mod.ts";
+import { createClient } from "./client.ts";
 
 /** Deadline for each answer of the broker, in milliseconds. */
 const ANSWER_MS = 10_000;
@@ -27,11 +28,21 @@ export interface Received {
 }
 
 export interface SessionOptions {
-  readonly broker: BrokerConfig;
+  readonly broker: Omit<BrokerConfig, "tls">;
   readonly tls: TlsMaterial | undefined;
   /** 4 is MQTT 3.1.1, which the server speaks. */
   readonly protocolVersion: 4 | 5;
   readonly signal: AbortSignal;
+  /** @default {a random one} */
+  readonly clientId?: string;
+}
+
+/** What an MQTT 5 broker takes of a client; Infinity: it does not say. */
+export interface BrokerLimits {
+  /** Messages that wait for an acknowledgement. */
+  readonly inFlight: number;
+  /** A whole packet. */
+  readonly packetBytes: number;
 }
 
 /** One connection to the broker. */
@@ -40,12 +51,14 @@ export class MqttSession implements AsyncDisposable {
   onMessage: (message: Received) => void = () => {};
   readonly #client: MqttClient;
   readonly #closed = Promise.withResolvers<void>();
-  readonly #lost = Promise.withResolvers<never>();
+  /** Rejects what waits for an answer; a promise for all would keep each that has waited. */
+  readonly #waiting = new Set<(error: Error) => void>();
   #failure: Error | undefined;
+  #isClosed = false;
+  #limits: BrokerLimits = { inFlight: Infinity, packetBytes: Infinity };
 
   private constructor(link: Link, options: SessionOptions) {
-    const { broker, protocolVersion } = options;
-    this.#lost.promise.catch(() => {});
+    const { broker, protocolVersion, clientId } = options;
     const stream = new LinkStream(link);
     // mqtt.js hides most of them.
     stream.on("error", (error) => this.#failure ??= error);
@@ -54,6 +67,7 @@ export class MqttSession implements AsyncDisposable {
       broker,
       protocolVersion,
       connectTimeout,
+      ...(clientId === undefined ? {} : { clientId }),
     });
     client.on("error", (error) => {
       this.#failure ??= error;
@@ -64,8 +78,12 @@ export class MqttSession implements AsyncDisposable {
       if (packet.cmd !== "publish") return;
       this.onMessage({ topic: packet.topic, retained: packet.retain, qos: packet.qos });
     });
+    client.on("connect", (packet) => this.#limits = limitsIn(packet));
     client.on("close", () => {
-      this.#lost.reject(this.#failure ?? new BrokerClosedError());
+      this.#failure ??= new BrokerClosedError();
+      this.#isClosed = true;
+      for (const reject of this.#waiting) reject(this.#failure);
+      this.#waiting.clear();
       this.#closed.resolve();
     });
     this.#client = client;
@@ -110,14 +128,43 @@ export class MqttSession implements AsyncDisposable {
     await this.#answered(this.#client.unsubscribeAsync([...topics]), "UNSUBSCRIBE");
   }
 
-  /** Publishes an empty message with QoS 1; rejects when an MQTT 5 broker refuses it. */
+  /** What the broker takes. */
+  get limits(): BrokerLimits {
+    return this.#limits;
+  }
+
+  /** Whether it can carry something still. */
+  get isOpen(): boolean {
+    return this.#client.connected;
+  }
+
+  /**
+   * Publishes with QoS 1; rejects when an MQTT 5 broker refuses it, with the reason code as `code`.
+   *
+   * @param userProperties for MQTT 5 only
+   */
+  async publish(
+    topic: string,
+    payload: string | Uint8Array,
+    userProperties?: Readonly<Record<string, string>>,
+  ): Promise<void> {
+    const { protocolVersion } = this.#client.options;
+    const properties = userProperties && protocolVersion === 5
+      ? { properties: { userProperties: { ...userProperties } } }
+      : {};
+    const bytes = typeof payload === "string" ? payload : Buffer.from(payload);
+    const published = this.#client.publishAsync(topic, bytes, { qos: 1, ...properties });
+    await this.#answered(published, "PUBLISH");
+  }
+
+  /** Publishes an empty message, as `publish` does. */
   async publishEmpty(topic: string): Promise<void> {
-    await this.#answered(this.#client.publishAsync(topic, "", { qos: 1 }), "PUBLISH");
+    await this.publish(topic, "");
   }
 
   /** Resolves after `ms`, or with `enough`; rejects when the connection is lost. */
   async listen(limitMs: number, enough: Promise<void>): Promise<void> {
-    await within(firstOf(enough, this.#lost.promise), limitMs, systemClock);
+    await within(this.#orLost(enough), limitMs, systemClock);
   }
 
   /** Disconnects from the broker cleanly, within a second. */
@@ -133,6 +180,23 @@ export class MqttSession implements AsyncDisposable {
 
   #answered<T>(answer: Promise<T>, to: string): Promise<T> {
     const late = () => new BrokerStalledError(`no answer to ${to} within ${ANSWER_MS / 1000} s`);
-    return deadline(firstOf(answer, this.#lost.promise), ANSWER_MS, systemClock, late);
+    return deadline(this.#orLost(answer), ANSWER_MS, systemClock, late);
   }
+
+  /** Rejects when the connection is lost before. */
+  async #orLost<T>(promise: Promise<T>): Promise<T> {
+    const { promise: lost, reject } = Promise.withResolvers<never>();
+    this.#waiting.add(reject);
+    if (this.#isClosed) reject(this.#failure);
+    try {
+      return await firstOf(promise, lost);
+    } finally {
+      this.#waiting.delete(reject);
+    }
+  }
+}
+
+function limitsIn({ properties }: IConnackPacket): BrokerLimits {
+  const { receiveMaximum = Infinity, maximumPacketSize = Infinity } = properties ?? {};
+  return { inFlight: receiveMaximum, packetBytes: maximumPacketSize };
 }
