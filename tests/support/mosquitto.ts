@@ -24,6 +24,8 @@ export interface MosquittoOptions {
   readonly websockets?: boolean;
   /** The only topics that may be subscribed to; without it all may. */
   readonly subscribable?: readonly string[];
+  /** A whole configuration for this port, in place of all that the others say. */
+  readonly config?: (port: number) => string;
   /** Further lines of the configuration, such as `max_queued_messages 0`. */
   readonly lines?: readonly string[];
 }
@@ -191,9 +193,9 @@ async function writeConfig(
   folder: TempFolder,
   port: number,
   plainPort: number,
-  { tls, users, websockets, subscribable, lines = [] }: MosquittoOptions,
+  { tls, users, websockets, subscribable, lines = [], config: whole }: MosquittoOptions,
 ): Promise<string> {
-  const config = [
+  const common = [
     // As root it would become the user "mosquitto", who cannot read our files.
     "user root",
     "log_dest stderr",
@@ -201,6 +203,12 @@ async function writeConfig(
     "log_type warning",
     "log_type notice",
     "log_type information",
+  ];
+  const write = (text: readonly string[]) =>
+    folder.write("mosquitto.conf", [...text, ...lines, ""].join("\n"));
+  if (whole !== undefined) return await write([...common, whole(port)]);
+  const config = [
+    ...common,
     "persistence false",
     ...(websockets ? [`listener ${plainPort} 127.0.0.1`] : []),
     `listener ${port} 127.0.0.1`,
@@ -220,7 +228,7 @@ async function writeConfig(
     config.push(`cafile ${tls.caFile}`, `certfile ${tls.certFile}`, `keyfile ${tls.keyFile}`);
     if (tls.clientCertificates) config.push("require_certificate true");
   }
-  return await folder.write("mosquitto.conf", [...config, ...lines, ""].join("\n"));
+  return await write(config);
 }
 
 /** Rules of Mosquitto's dynamic security plugin. */
