@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { connectAsync } from "mqtt";
 import { Gateway } from "../../src/simulator/gateway.ts";
-import { buildFixtures } from "../fixtures/build.ts";
 import { Bridge } from "../support/bridge.ts";
 import { mosquittoTest } from "../support/mosquitto.ts";
 import { TempFolder } from "../support/temp.ts";
@@ -32,14 +31,7 @@ mosquittoTest("examples/bridge takes events to a second broker, over an outage o
       () => heard.some(({ text }) => JSON.parse(text).payload?.text === data),
       `${data} at the second broker`,
     );
-  const path = new URL("../../examples/bridge/server.json", import.meta.url);
-  const document = JSON.parse(await Deno.readTextFile(path));
-  document.mqtt_port = local.port;
-  document.sinks.telemetry.address = `mqtt://127.0.0.1:${local.port}`;
-  document.event_log.directory = folder.file("events");
-  document.state_dir = folder.file("state");
-  document.cars.car_1.specific_modules[1000].lib_path = (await buildFixtures()).module;
-  const config = await folder.write("server.json", JSON.stringify(document));
+  const config = await bridge.serverConfig(folder);
   await using server = new ProgramProcess([config]);
   await server.line(/Serving 1 car/);
   await using gateway = new Gateway({
@@ -65,7 +57,7 @@ mosquittoTest("examples/bridge takes events to a second broker, over an outage o
   for (const { topic, text, id } of heard) {
     const event = JSON.parse(text);
     const { module = "-", role = "-" } = event.device ?? {};
-    assert.equal(topic, `telemetry/bringauto/car_1/${module}/${role}`);
+    assert.equal(topic, `telemetry/bringauto/${event.car ?? "-"}/${module}/${role}`);
     assert.equal(id, event.id);
   }
   assert.equal((await server.stop()).code, 0, server.text);

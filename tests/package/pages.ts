@@ -4,6 +4,7 @@ import config from "../../deno.json" with { type: "json" };
 import { gatewayDocument } from "../e2e/gateway_process.ts";
 import { program, ProgramProcess } from "../e2e/server_process.ts";
 import { ScriptedGateway } from "../internal_client/scripted_gateway.ts";
+import { Bridge } from "../support/bridge.ts";
 import { Certificates } from "../support/certificates.ts";
 import { freePort, Mosquitto } from "../support/mosquitto.ts";
 import { needsPromtool, promtool } from "../support/promtool.ts";
@@ -369,6 +370,25 @@ const EXAMPLE: Trials = {
   },
 };
 
+const BRIDGE: Trials = {
+  ...Object.fromEntries(
+    ["cloud", "local"].map((name) => [`mosquitto -c examples/bridge/${name}.conf`, {
+      missing: needsMosquitto,
+      async run() {
+        await using bridge = await Bridge.start();
+        assert.ok(bridge.local.pid !== undefined && bridge.cloud.pid !== undefined);
+      },
+    }]),
+  ),
+  "deno task start examples/bridge/server.json": {
+    missing: needsMosquitto,
+    async run(desk) {
+      await using bridge = await Bridge.start();
+      await taskServes(await bridge.serverConfig(desk.folder));
+    },
+  },
+};
+
 const OBSERVABILITY: Trials = Object.fromEntries(
   ["check rules alerts.yml", "test rules alerts_test.yml"].map((args) => [`promtool ${args}`, {
     missing: needsPromtool,
@@ -404,6 +424,7 @@ export const PAGES: Readonly<Record<string, Trials>> = {
   "docs/migration.md": MIGRATION,
   "docs/modules.md": MODULES,
   "docs/operation.md": OPERATION,
+  "examples/bridge/README.md": BRIDGE,
   "examples/module/README.md": EXAMPLE,
   "examples/observability/README.md": OBSERVABILITY,
 };

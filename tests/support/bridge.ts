@@ -1,5 +1,6 @@
 // The two brokers of examples/bridge, with their configurations, on free ports.
 import { fileURLToPath } from "node:url";
+import { buildFixtures } from "../fixtures/build.ts";
 import { Mosquitto } from "./mosquitto.ts";
 import { TempFolder } from "./temp.ts";
 
@@ -49,6 +50,17 @@ export class Bridge implements AsyncDisposable {
       await folder[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  /** The example's server, with its ports and the module for tests; returns the file. */
+  async serverConfig(folder: TempFolder): Promise<string> {
+    const document = JSON.parse(await Deno.readTextFile(`${EXAMPLE}server.json`));
+    document.mqtt_port = this.local.port;
+    document.sinks.telemetry.address = `mqtt://127.0.0.1:${this.local.port}`;
+    document.event_log.directory = folder.file("events");
+    document.state_dir = folder.file("state");
+    document.cars.car_1.specific_modules[1000].lib_path = (await buildFixtures()).module;
+    return await folder.write("bridge_server.json", JSON.stringify(document));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
