@@ -55,6 +55,7 @@ export class Bridge implements AsyncDisposable {
   /** The example's server, with its ports and the module for tests; returns the file. */
   async serverConfig(folder: TempFolder): Promise<string> {
     const document = JSON.parse(await Deno.readTextFile(`${EXAMPLE}server.json`));
+    document.logging.console.level = "DEBUG";
     document.mqtt_port = this.local.port;
     document.sinks.telemetry.address = `mqtt://127.0.0.1:${this.local.port}`;
     document.event_log.directory = folder.file("events");
