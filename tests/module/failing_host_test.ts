@@ -234,11 +234,12 @@ const MUCH_MEMORY = 200 * 1024 * 1024;
 const LEAK = { crash_in: "forward_status", crash_how: "leak", leak_bytes: 2 * MUCH_MEMORY };
 
 Deno.test("A host above its memory limit is killed, and no module is known to be the cause", async () => {
-  await using test = await startHost({ moduleCallTimeoutMs: 4000, maxMemoryBytes: MUCH_MEMORY });
+  await using test = await startHost({ moduleCallTimeoutMs: 8000, maxMemoryBytes: MUCH_MEMORY });
   const { context, lost } = await openContext(test.host, specOf("car_a", LEAK));
   const busy = await openContext(test.host, specOf("car_b", { forward_status_ms: 1000 }));
   const busyLoss = callUntilLost(busy.context);
-  assert.equal(await forward(context), "ok");
+  // On a busy machine the host may be found too large before the call has returned.
+  await forward(context);
   await waitFor(busyLoss, "a call of the neighbor to be lost");
   const heard = await waitFor(lost, "the loss");
   assert.match(heard.reason, /^it has \d+ MiB of memory: max_host_memory_bytes is 209715200$/);
@@ -248,7 +249,8 @@ Deno.test("A host above its memory limit is killed, and no module is known to be
 });
 
 Deno.test("A host without a memory limit causes a warning when it has very much", async () => {
-  await using test = await startHost({ moduleCallTimeoutMs: 2000, warnMemoryBytes: MUCH_MEMORY });
+  // Long enough for a busy machine to allocate that much memory.
+  await using test = await startHost({ moduleCallTimeoutMs: 8000, warnMemoryBytes: MUCH_MEMORY });
   const { context } = await openContext(test.host, specOf("car_a", LEAK));
   for (const car of ["car_b", "car_c", "car_d", "car_e"]) await openContext(test.host, specOf(car));
   assert.equal(await forward(context), "ok");
