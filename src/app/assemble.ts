@@ -1,4 +1,5 @@
 // Assembles a server: MQTT for the cars, processes for their modules.
+import type { CarCluster } from "../cluster/mod.ts";
 import type { CarConfig, ServerConfig } from "../config/mod.ts";
 import {
   type CallStatistics,
@@ -33,6 +34,8 @@ export interface AssembleOptions {
   readonly earlyHost?: EarlyHost | undefined;
   /** The way to the broker. @default {a new one, as the configuration says} */
   readonly connector?: Connector;
+  /** Makes the transports of cars that several servers share; then each is served when it is owned. */
+  readonly cluster?: Pick<CarCluster, "createTransport"> | undefined;
 }
 
 /**
@@ -42,10 +45,12 @@ export interface AssembleOptions {
  */
 export async function assembleServer(options: AssembleOptions): Promise<Server> {
   const { config, log } = options;
+  const { cluster } = options;
   const connector = options.connector ?? await makeConnector(config, log);
   return new Server({
     ...options,
-    createTransport: (car, config) => createTransport(config, car, connector, log),
+    shared: cluster !== undefined,
+    createTransport: (car, config) => createTransport(config, car, cluster ?? connector, log),
     startHost: (events, config, kind) => startHost(events, config, options, kind),
     contextsPerHost: CONTEXTS_PER_HOST,
   });
@@ -64,7 +69,7 @@ export function makeConnector(config: ServerConfig, log: Log): Promise<Connector
 function createTransport(
   { company, limits: { maxMessageBytes, maxMessagesPerSecond } }: ServerConfig,
   { name: car }: CarConfig,
-  connector: Connector,
+  from: Pick<Connector, "createTransport">,
   log: Log,
 ): CarTransport {
   const carLog = log.forCar(car);
@@ -85,7 +90,7 @@ function createTransport(
         maxMessagesPerSecond + andSuppressed(count),
     );
   };
-  return connector.createTransport({
+  return from.createTransport({
     company,
     car,
     maxMessageBytes,

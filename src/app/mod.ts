@@ -1,5 +1,6 @@
 // Puts a server together from a configuration: starts it, stops it, tells systemd.
 export { assembleServer, makeConnector } from "./assemble.ts";
+export { clusterOf, type ClusterPart } from "./cluster.ts";
 export { exportOf, type ExportPart } from "./export.ts";
 export { type Part, runUntilStopped, whenAborted } from "./lifetime.ts";
 export { recorderOf, type RecorderPart } from "./recording.ts";

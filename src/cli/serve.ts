@@ -18,6 +18,8 @@ import { ChangeRefusedError, Reloader, type Server, ServerStartError } from "../
 import { versionText } from "../version.ts";
 import {
   assembleServer,
+  clusterOf,
+  type ClusterPart,
   exportOf,
   type ExportPart,
   makeConnector,
@@ -133,6 +135,7 @@ function createParts(all: PartOptions): Part[] {
   let server: Server | undefined;
   let operators: Operators | undefined;
   let shares: Promise<ConnectionShares> | undefined;
+  let cluster: ClusterPart | undefined;
   const first = [recorder, state, all.exports, telemetry, webhook?.sender].filter((one) =>
     one !== undefined
   );
@@ -150,19 +153,25 @@ function createParts(all: PartOptions): Part[] {
         const refused = await refusedLibraries(config, await all.plans);
         if (refused.length > 0) throw new ServerStartError(refused);
         await operators?.load();
+        cluster = await clusterOf(config, connector, log, running, state?.pauses);
         server = await assembleServer({
           config: served,
           log,
           connector,
           earlyHost: all.earlyHost,
-          ...observedBy(operators, all),
+          cluster: cluster?.cluster,
+          ...observedBy(operators, all, cluster),
           ...(recorder?.beforeAnswer && { beforeAnswer: recorder.beforeAnswer }),
           ...(state && { isPaused: (car) => state.pauses.get(car) !== undefined }),
         });
         running.server = server;
         await server.start();
         const load = () => reloadConfig(source, options.overrides, running.server?.config);
-        const onApplied = ({ http }: ServerConfig) => http && operators?.configure(http);
+        const onApplied = ({ http, cars }: ServerConfig) => {
+          if (http) operators?.configure(http);
+          // Gateways of removed cars are told first.
+          queueMicrotask(() => cluster?.cluster.configure(cars.map(({ name }) => name)));
+        };
         const onReloaded = recorder?.onReloaded;
         const parts = { server, connector, logging, onApplied, onReloaded };
         reloader.resolve(new Reloader({ load, running: config, ...parts, embeddedBroker }));
@@ -174,6 +183,15 @@ function createParts(all: PartOptions): Part[] {
       },
     },
     ...webhook === undefined ? [] : [webhook.watching],
+    {
+      name: "the cluster",
+      async start() {
+        await cluster?.start();
+      },
+      async stop() {
+        await cluster?.stop();
+      },
+    },
     {
       name: "the port for operators",
       async start() {
@@ -265,8 +283,9 @@ async function createOperators(
 function observedBy(
   operators: Operators | undefined,
   { recorder, telemetry, webhook }: PartOptions,
+  cluster: ClusterPart | undefined,
 ) {
-  const others = [recorder, webhook?.watch, ...telemetry?.subscribers ?? []];
+  const others = [cluster?.cluster, recorder, webhook?.watch, ...telemetry?.subscribers ?? []];
   const all = [...operators?.subscribers ?? [], ...others];
   // HTTP shares what it reads from with telemetry and webhook.
   const subscribers = [...new Set(all.filter((one) => one !== undefined))];
