@@ -308,8 +308,12 @@ async function startProblems(error: unknown): Promise<readonly string[]> {
 
 /** Errors whose message is sufficient without a stack. */
 async function isExpected(error: Error): Promise<boolean> {
-  const { StateError } = await import("../state/mod.ts");
-  return error instanceof StateError || error instanceof TlsFileError ||
+  const [{ StateError }, { MemberExistsError }] = await Promise.all([
+    import("../state/mod.ts"),
+    import("../cluster/mod.ts"),
+  ]);
+  return error instanceof StateError || error instanceof MemberExistsError ||
+    error instanceof TlsFileError ||
     error instanceof ListenError ||
     error instanceof HttpListenError;
 }

@@ -7,8 +7,6 @@ import type { ServerProcess } from "./server_process.ts";
 import { PATIENT, Stage } from "./stage.ts";
 
 const CARS = ["car_1", "car_2", "car_3", "car_4"];
-const SERVED = /\((\w+)\)\tServed here, epoch/;
-
 /** A stage with etcd, on which servers join one cluster. */
 class Cluster implements AsyncDisposable {
   readonly stage: Stage;
@@ -61,23 +59,101 @@ async function serves(server: ServerProcess, cars: readonly string[]): Promise<v
   );
 }
 
-function servedBy(server: ServerProcess): Set<string> {
-  return new Set(server.lines.flatMap((line) => SERVED.exec(line)?.[1] ?? []));
+/** Statuses of all gateways, one after the other, from now on. */
+class Traffic {
+  readonly #gateways: readonly Gateway[];
+  readonly #sessions: readonly (string | undefined)[];
+  readonly #sending: Promise<number>[];
+  #ending = false;
+
+  constructor(gateways: readonly Gateway[]) {
+    this.#gateways = gateways;
+    this.#sessions = gateways.map(({ sessionId }) => sessionId);
+    this.#sending = gateways.map((gateway) => this.#send(gateway));
+  }
+
+  /** Every status was answered in the session that was there at the beginning, by the rules. */
+  async unnoticed(): Promise<void> {
+    this.#ending = true;
+    const sent = await Promise.all(this.#sending);
+    assert.ok(sent.every((count) => count > 0), `${sent}`);
+    assert.deepEqual(this.#gateways.map(({ sessionId }) => sessionId), this.#sessions);
+    assert.deepEqual(this.#gateways.flatMap(({ violations }) => violations), []);
+  }
+
+  async #send(gateway: Gateway): Promise<number> {
+    const [device] = gateway.devices;
+    assert.ok(device);
+    for (let count = 0;; count++) {
+      if (this.#ending && count > 0) return count;
+      await gateway.send(device, `status ${count}`);
+    }
+  }
 }
 
-etcdTest("a server of a cluster that stops hands its cars over, and no gateway notices", async () => {
+etcdTest("a server that stops hands its cars over, and no gateway notices", async () => {
   await using cluster = await Cluster.set();
   const first = await cluster.member("a");
   await serves(first, CARS);
-  const gateways = await cluster.gateways();
-  const sessions = gateways.map(({ sessionId }) => sessionId);
+  const traffic = new Traffic(await cluster.gateways());
   const second = await cluster.member("b");
   assert.equal((await first.stop()).code, 0);
   await serves(second, CARS);
-  const answers = gateways.map((gateway) => gateway.answered());
-  await Promise.all(answers);
-  assert.deepEqual(gateways.map(({ sessionId }) => sessionId), sessions);
-  assert.deepEqual(gateways.flatMap(({ violations }) => violations), []);
-  assert.deepEqual([...servedBy(second)].sort(), CARS);
-  assert.doesNotMatch(second.text, /Cannot take the session over/);
+  await traffic.unnoticed();
+  assert.doesNotMatch(second.text, /connect again/);
 });
+
+etcdTest(
+  "the cars of a server that is killed go on elsewhere, and no gateway notices",
+  async () => {
+    await using cluster = await Cluster.set();
+    const first = await cluster.member("a");
+    await serves(first, CARS);
+    const traffic = new Traffic(await cluster.gateways());
+    const second = await cluster.member("b");
+    first.signal("SIGKILL");
+    await serves(second, CARS);
+    await traffic.unnoticed();
+    assert.doesNotMatch(second.text, /connect again/);
+  },
+);
+
+etcdTest("a server that was frozen gives its cars up, and takes its share again", async () => {
+  await using cluster = await Cluster.set();
+  const first = await cluster.member("a");
+  await serves(first, CARS);
+  const traffic = new Traffic(await cluster.gateways());
+  const second = await cluster.member("b");
+  first.signal("SIGSTOP");
+  await serves(second, CARS);
+  first.signal("SIGCONT");
+  await first.line(/The lease in the cluster's store is lost/);
+  await first.line(/The cluster's store answers again/);
+  await traffic.unnoticed();
+});
+
+etcdTest("a second server with the id of a live one does not start", async () => {
+  await using cluster = await Cluster.set();
+  const first = await cluster.member("a");
+  await serves(first, CARS);
+  await assert.rejects(
+    cluster.member("a"),
+    /CRITICAL.*Cannot join the cluster as "a": a live instance has this id\n/,
+  );
+  assert.doesNotMatch(first.text, /is lost/);
+});
+
+etcdTest(
+  "a server without etcd starts, says so, and takes its cars when etcd is there",
+  async () => {
+    await using cluster = await Cluster.set();
+    await cluster.etcd.kill();
+    const server = await cluster.member("a");
+    await server.line(/The cluster's store is away: no car changes hands/);
+    await cluster.etcd.run();
+    await serves(server, CARS);
+    // A store that is away later takes nothing from it.
+    const traffic = new Traffic(await cluster.gateways());
+    await traffic.unnoticed();
+  },
+);
