@@ -8,7 +8,7 @@ import { ScriptedGateway } from "../support/scripted_gateway.ts";
 import { localBroker } from "../support/mqtt_peers.ts";
 import { Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
 import { TempFolder } from "../support/temp.ts";
-import { waitFor } from "../support/wait.ts";
+import { Inbox, waitFor } from "../support/wait.ts";
 import { Ownerships } from "./owners.ts";
 
 /** The broker's own delays are not the server's. */
@@ -452,27 +452,27 @@ mosquittoTest("a car waits for its modules, and its gateway's messages with it",
 mosquittoTest("nothing is handed over before answers are sent that wait for the disk", async () => {
   await using broker = await Mosquitto.start({ lines: LINES });
   await using world = new Ownerships(localBroker(broker.port));
-  const waiting: (() => void)[] = [];
-  const [one, two] = [
-    await world.instance({ beforeAnswer: (send) => void waiting.push(send) }),
-    await world.instance(),
-  ];
+  const waiting = new Inbox<() => void>();
+  let isSlow = false;
+  const beforeAnswer = (send: () => void) => isSlow ? waiting.push(send) : send();
+  const [one, two] = [await world.instance({ beforeAnswer }), await world.instance()];
   await world.take(one);
   await using gateway = gatewayAt(broker.port, { devices: 1 });
   await gateway.running();
   const [device] = gateway.devices;
   assert.ok(device);
+  isSlow = true;
   const first = gateway.send(device, "2");
-  await waitFor(() => waiting.length === 1, "an answer");
+  const send = await waiting.next("an answer");
   const releasing = one.release();
-  waiting.shift()?.();
+  send();
   await releasing;
   await first;
   await world.takeExactly(two);
   await two.release();
   await world.takeExactly(one);
   const second = gateway.send(device, "3");
-  await waitFor(() => waiting.length === 1, "an answer");
+  await waiting.next("an answer");
   // The disk never has it: it was not sent, and the next owner answers.
   await one.die();
   await world.takeExactly(two);
