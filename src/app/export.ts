@@ -39,8 +39,8 @@ const CURSORS_DOCUMENT = {
 
 /** A part that starts after the event log and the state directory, and stops before them. */
 export async function exportOf(
-  { sinks, company }: ServerConfig,
-  part: RecorderPart | undefined,
+  { sinks, company }: Pick<ServerConfig, "sinks" | "company">,
+  part: Pick<RecorderPart, "recorder"> | undefined,
   directory: StateDirectory | undefined,
   log: Log,
 ): Promise<ExportPart | undefined> {

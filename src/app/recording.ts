@@ -1,5 +1,5 @@
 // The event log as a part of the program; nothing of it is loaded while it is off.
-import type { ServerConfig } from "../config/mod.ts";
+import type { EventLogConfig, ServerConfig } from "../config/mod.ts";
 import type { OnAction } from "../http/mod.ts";
 import type { Log } from "../log/mod.ts";
 import type { EventPart, Recorder } from "../record/mod.ts";
@@ -29,6 +29,13 @@ const HOUR_MS = 3_600_000;
 /** A longer text about a reload is cut, in characters. */
 const MAX_TEXT = 2000;
 
+/** How much of an event log is kept. */
+export function retentionOf(
+  { maxBytes, maxAgeHours }: Pick<EventLogConfig, "maxBytes" | "maxAgeHours">,
+) {
+  return { maxBytes, maxAgeMs: maxAgeHours * HOUR_MS };
+}
+
 /** Makes the event log of all cars, or none; it stops after the cars that it records. */
 export async function recorderOf(
   { eventLog, company, cars: { length: cars } }: Recorded,
@@ -36,9 +43,8 @@ export async function recorderOf(
 ): Promise<RecorderPart | undefined> {
   if (eventLog === undefined) return undefined;
   const { Recorder } = await import("../record/mod.ts");
-  const { directory, durability, maxBytes, maxAgeHours } = eventLog;
-  const retention = { maxBytes, maxAgeMs: maxAgeHours * HOUR_MS };
-  const recorder = new Recorder({ directory, company, log, retention });
+  const { directory, durability } = eventLog;
+  const recorder = new Recorder({ directory, company, log, retention: retentionOf(eventLog) });
   const note = (car: string | null, part: EventPart) =>
     recorder.note(car, Math.floor(systemClock.now()), [part]);
   return {

@@ -34,3 +34,19 @@ export async function stateOf(
     },
   };
 }
+
+/** A state directory without pauses: of a program that has none. */
+export async function stateDirectoryOf(
+  path: string | undefined,
+  log: Log,
+): Promise<Part & { readonly stateDirectory: StateDirectory } | undefined> {
+  if (path === undefined) return undefined;
+  const { StateDirectory } = await import("../state/mod.ts");
+  const stateDirectory = new StateDirectory({ path, log });
+  return {
+    name: "the state directory",
+    stateDirectory,
+    start: () => stateDirectory.open(),
+    stop: () => stateDirectory.stop(),
+  };
+}

@@ -1,6 +1,8 @@
 // `gateway`: serves the devices of a car until the program is asked to stop.
+import { exportOf, stateDirectoryOf } from "../app/mod.ts";
 import {
   gatewayProblems,
+  gatewayRecorderOf,
   GatewayReloader,
   RunningGateway,
   startModule,
@@ -34,17 +36,22 @@ export function gatewayCommand(
     file: source.name,
     load,
     problemsOf: gatewayProblems,
-    createParts: ({ config }, logging, onReloadable) => {
+    createParts: async ({ config }, logging, onReloadable) => {
       const { log } = logging;
       const statistics = new GatewayStatistics();
+      const recorder = await gatewayRecorderOf(config, log);
+      const state = await stateDirectoryOf(config.stateDir, log);
+      const exports = await exportOf(config, recorder, state?.stateDirectory, log);
       const gateway = new RunningGateway({
         config,
         log,
         startModule: (module) => startModule(module, { log, statistics }),
+        ...(recorder && { subscribers: [recorder] }),
       });
       const reloader = Promise.withResolvers<GatewayReloader>();
       let operators: GatewayOperators | undefined;
-      return [{
+      const first = [recorder, state, exports].filter((one) => one !== undefined);
+      return [...first, {
         name: "the gateway",
         async start() {
           await gateway.start();
@@ -61,7 +68,12 @@ export function gatewayCommand(
           // Not even loaded while HTTP is off.
           if (http === undefined) return;
           const { GatewayOperators } = await import("../http/mod.ts");
-          operators = new GatewayOperators({ config: http, log, statistics });
+          operators = new GatewayOperators({
+            config: http,
+            log,
+            statistics,
+            sinks: exports?.sinks,
+          });
           await operators.start({
             gateway,
             reload: async () => await (await reloader.promise).reload(),

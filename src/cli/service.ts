@@ -24,7 +24,7 @@ export interface Service<L extends Loaded> {
     loaded: L,
     logging: Logging,
     onReloadable: (reload: () => Promise<unknown>) => void,
-  ) => Part[];
+  ) => Part[] | Promise<Part[]>;
   /** Why it cannot start, one line per reason; undefined when the error is a defect. */
   readonly problemsOf: (error: unknown) => readonly string[] | undefined;
 }
@@ -53,7 +53,7 @@ export async function runService<L extends Loaded>(
     log.info(() => `Starting ${versionText()} with "${service.file}"`);
     for (const warning of loaded.warnings) log.warning(problemText(service.file, warning));
     const notify = systemdNotify(log);
-    const parts = service.createParts(loaded, logging, reload.resolve);
+    const parts = await service.createParts(loaded, logging, reload.resolve);
     if (notify !== undefined) parts.push(servicePart(notify));
     return await runUntilStopped(parts, { stop: context.stop, log }) ? 0 : 1;
   } catch (error) {

@@ -9,6 +9,7 @@ import type {
 import type { EndpointSnapshot, ModuleGatewaySnapshot } from "../module_gateway/mod.ts";
 import { CALL_BOUNDS } from "./metric_families.ts";
 import type { Family } from "./metric_family.ts";
+import { SINK_FAMILIES, type WatchedSink } from "./sink_families.ts";
 
 /** Prefix of every name. */
 export const GATEWAY_PREFIX = "module_gateway_";
@@ -22,6 +23,7 @@ export interface GatewayScrape {
     "module" | "waitingCalls" | "lostHosts" | "isSlow" | "hosts"
   >[];
   readonly calls: readonly CallCounts<GatewayFunction, GatewayOutcome>[];
+  readonly sinks: readonly WatchedSink[];
   readonly lagMs: { readonly last: number; readonly max: number };
   readonly process: { readonly residentBytes: number; readonly startedAt: number };
 }
@@ -221,6 +223,7 @@ export const GATEWAY_FAMILIES: readonly GatewayFamily[] = [
   perModule("module_hosts_lost_total", "counter", "Module hosts that were lost", (module) => {
     return module.lostHosts;
   }),
+  ...SINK_FAMILIES,
   {
     name: "event_loop_lag_seconds",
     type: "gauge",

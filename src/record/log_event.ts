@@ -40,6 +40,13 @@ export const EVENT_KINDS = [
   "operator.resumed",
   "operator.restarted",
   "sink.overtaken",
+  // Of a gateway: what it tells the cloud, and what the cloud says.
+  "status.reported",
+  "status.answered",
+  "status.kept",
+  "command.received",
+  "gateway.started",
+  "gateway.stopped",
   "operator.action",
   "operator.log_in",
   "operator.refused",

@@ -192,6 +192,30 @@ Deno.test("the history of statuses that could not be sent is off, and has a limi
   ]);
 });
 
+Deno.test("what passes through is recorded and exported as a server's is", () => {
+  const sinks = { lake: { kind: "file", directory: "lake", events: ["status"] } };
+  const { config } = load({ event_log: { directory: "events" }, state_dir: "state", sinks });
+  const { eventLog, sinks: [sink] = [], stateDir } = config;
+  assert.deepEqual([eventLog?.directory, eventLog?.durability, stateDir], [
+    "/srv/events",
+    "batch",
+    "/srv/state",
+  ]);
+  assert.deepEqual([sink?.name, sink?.kind, sink?.events], ["lake", "file", ["status"]]);
+  assert.deepEqual(load(effectiveGatewayDocument(config)).config, config);
+  const changes = compareGateways(load().config, config);
+  assert.ok(changes.every(({ takes }) => takes === "restart"));
+  assert.deepEqual(changes.find(({ key }) => key === "sinks")?.to, "lake (file)");
+  assert.equal(gatewayWithoutRestart(load().config, config).sinks, undefined);
+  assert.deepEqual(failure({ sinks }), [
+    "event_log: Expected an event log, which sinks read: found nothing",
+    "state_dir: Expected a directory for how far sinks are: found nothing",
+  ]);
+  assert.deepEqual(failure({ event_log: { directory: "events", durability: "each" } }), [
+    'event_log.durability: Expected the string "batch", as a gateway answers devices at once: found "each"',
+  ]);
+});
+
 Deno.test("every problem is named at once, with its place", () => {
   assert.deepEqual(
     failure({

@@ -6,6 +6,7 @@ export {
 } from "./gateway_reload.ts";
 export type { StartedModule, StartModule } from "./module_slots.ts";
 export { gatewayProblems } from "./problems.ts";
+export { gatewayRecorderOf, type GatewayRecorderPart } from "./recording.ts";
 export {
   type GatewayChange,
   RunningGateway,

@@ -3,7 +3,7 @@
 import * as z from "zod";
 import * as field from "./fields.ts";
 import { key as keyOf, type KeyFacts, objectOf, optionalSection, section } from "./key.ts";
-import { HTTP, LOGGING } from "./keys.ts";
+import { COMMON, HTTP, LOGGING } from "./keys.ts";
 import type { GatewayConfig, GatewayModuleConfig } from "../resolve/gateway_config.ts";
 
 const PUSH_MODES = ["always", "between", "never"] as const;
@@ -324,6 +324,17 @@ export const GATEWAY = {
     "Addition: page, API and metrics of the gateway; off when absent",
     HTTP,
   ),
+  event_log: optionalSection(
+    "event_log",
+    "Addition: what passes through the gateway, on the disk; off when absent",
+    COMMON.event_log.keys,
+  ),
+  sinks: COMMON.sinks,
+  state_dir: key(field.filledText("the path of a directory").optional(), {
+    doc: "Addition: directory for how far sinks are",
+    takes: "restart",
+    at: "stateDir",
+  }),
 } as const;
 
 /** A document of the reference gateway, or with additions. */

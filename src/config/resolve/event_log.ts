@@ -9,7 +9,7 @@ import type { EventLogConfig } from "./config.ts";
 
 /** Undefined when neither the document nor the command line names a directory. */
 export function resolveEventLog(
-  { event_log: input }: CommonInput,
+  { event_log: input }: Pick<CommonInput, "event_log">,
   { eventLog: given }: Overrides,
   { workingDirectory }: ConfigPlace,
 ): EventLogConfig | undefined {

@@ -18,8 +18,10 @@ import type {
   GatewayModuleConfig,
   InternalServerConfig,
 } from "./gateway_config.ts";
+import { resolveEventLog } from "./event_log.ts";
 import { resolveHttp, resolveTls } from "./http.ts";
 import { resolveLogging } from "./logging.ts";
+import { resolveSinks } from "./sinks.ts";
 import { scriptAt } from "./modules.ts";
 
 /** The file that the reference gateway writes, and how it rotates it. */
@@ -90,6 +92,13 @@ function resolveGateway(
     faults,
   );
   const http = resolveHttp(input, place, faults);
+  const eventLog = resolveEventLog(input, {}, place);
+  if (eventLog?.durability === "each") {
+    const expected = 'the string "batch", as a gateway answers devices at once';
+    faults.problem("event_log.durability", `Expected ${expected}: found "each"`);
+  }
+  const sinks = resolveSinks(input, eventLog, place, faults);
+  const { state_dir: stateDir } = input;
   const { directory, "max-bytes": maxBytes } = cloud?.history ?? {};
   const history = directory === undefined || maxBytes === undefined
     ? undefined
@@ -113,6 +122,9 @@ function resolveGateway(
     ...(history === undefined ? {} : { history }),
     logging: { ...logging, file: { ...logging.file, name: LOG_FILE.name } },
     ...(http === undefined ? {} : { http }),
+    ...(eventLog === undefined ? {} : { eventLog }),
+    ...(sinks === undefined ? {} : { sinks }),
+    ...(stateDir === undefined ? {} : { stateDir: resolve(place.workingDirectory, stateDir) }),
   };
 }
 

@@ -3,7 +3,7 @@ import type { Script, ScriptPermissions } from "../../script/mod.ts";
 import type { LoggingConfig } from "../../log/mod.ts";
 import type { ResolvedOf } from "../keys/key.ts";
 import type { INTERNAL_SERVER_LIMITS, MODULE_LIMITS } from "../keys/gateway_keys.ts";
-import type { BrokerConfig, HttpConfig } from "./config.ts";
+import type { BrokerConfig, EventLogConfig, HttpConfig, SinkConfig } from "./config.ts";
 
 /** A valid configuration. Durations are in milliseconds, sizes in bytes. */
 export interface GatewayConfig {
@@ -20,6 +20,12 @@ export interface GatewayConfig {
   readonly logging: LoggingConfig;
   /** Absent: no HTTP. */
   readonly http?: HttpConfig;
+  /** Absent: nothing is recorded. */
+  readonly eventLog?: EventLogConfig;
+  /** At least one; absent: nothing is exported. */
+  readonly sinks?: readonly SinkConfig[];
+  /** An absolute path; absent: there are no sinks. */
+  readonly stateDir?: string;
 }
 
 /** Where devices connect, and by which rules. */

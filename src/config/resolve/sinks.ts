@@ -17,7 +17,7 @@ const NAME = /^[A-Za-z0-9_.-]{1,64}$/;
 
 /** Checks the sinks; undefined when there are none. */
 export function resolveSinks(
-  { sinks: input, state_dir: stateDir }: CommonInput,
+  { sinks: input, state_dir: stateDir }: Pick<CommonInput, "sinks" | "state_dir">,
   eventLog: EventLogConfig | undefined,
   place: ConfigPlace,
   faults: Faults,

@@ -10,6 +10,7 @@ import { Authorization } from "../access/authorization.ts";
 import { KeyRing, type KeysConfig } from "../access/key_ring.ts";
 import { LogIns } from "../access/log_ins.ts";
 import type { Readiness } from "../api/schemas.ts";
+import { degradedSinks, type OperatedSink } from "../api/sinks.ts";
 import { createApp } from "../app.ts";
 import { type HttpListening, listenHttp } from "../listen.ts";
 import { gatewayAssets } from "../page/assets.ts";
@@ -20,6 +21,8 @@ export interface GatewayOperatorsOptions {
   readonly log: Log;
   /** The calls of all modules. */
   readonly statistics: GatewayStatistics;
+  /** The sinks of events. @default {none} */
+  readonly sinks?: (() => readonly OperatedSink[]) | undefined;
   readonly clock?: Clock;
 }
 
@@ -56,16 +59,18 @@ export class GatewayOperators {
    * @throws {HttpListenError | TlsFileError} when it cannot.
    */
   async start(operated: Operated): Promise<void> {
-    const { config, log, statistics } = this.#options;
+    const { config, log, statistics, sinks = () => [] } = this.#options;
     const clock = this.#clock;
     const startedAt = Math.floor(clock.now());
     const { gateway } = operated;
-    const source: GatewaySource = { ...operated, audit: this.#audit, clock, log, startedAt };
+    const audit = this.#audit;
+    const source: GatewaySource = { ...operated, audit, clock, log, startedAt, sinks };
     const metrics = new Metrics(
       () => ({
         gateway: gateway.snapshot(),
         modules: gateway.moduleSnapshots(),
         calls: statistics.snapshot(),
+        sinks: sinks().map((sink) => sink.snapshot()),
         lagMs: this.#lag.lagMs,
         process: { residentBytes: Deno.memoryUsage().rss, startedAt },
       }),
@@ -115,11 +120,12 @@ export class GatewayOperators {
 }
 
 /** Whether devices are served; a cloud that is away is no reason to take the gateway out of service. */
-function readinessOf({ gateway }: GatewaySource): Readiness {
-  const snapshot = gateway.snapshot();
+function readinessOf(source: GatewaySource): Readiness {
+  const snapshot = source.gateway.snapshot();
   const reasons = snapshot === null ? ["devices cannot connect: the gateway does not listen"] : [];
   const degraded = (snapshot?.endpoints ?? [])
     .filter(({ phase, devices }) => phase !== "connected" && devices.length > 0)
     .map((_, index) => `endpoint ${index + 1} has devices and no session with the cloud`);
+  degraded.push(...degradedSinks(source));
   return { ready: reasons.length === 0, reasons, degraded };
 }

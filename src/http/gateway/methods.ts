@@ -10,6 +10,7 @@ import { RPC_ERRORS } from "../api/json_rpc.ts";
 import { callerOf, defineFor, type Method } from "../api/method.ts";
 import { payloadView } from "../api/payload_view.ts";
 import { OpenRpc } from "../api/schemas.ts";
+import { sinkMethods, type SinkSource } from "../api/sinks.ts";
 import type { AppSource } from "../app.ts";
 import { RpcError } from "../errors.ts";
 import { VERSION } from "../../version.ts";
@@ -23,7 +24,7 @@ export interface OperatedGateway {
   moduleSnapshots(): readonly HostedModuleSnapshot[];
 }
 
-export interface GatewaySource extends AppSource {
+export interface GatewaySource extends AppSource, SinkSource {
   readonly gateway: OperatedGateway;
   /** Reloads the configuration. */
   readonly reload: () => Promise<GatewayReload>;
@@ -43,6 +44,7 @@ export const GATEWAY_METHODS: readonly Method<GatewaySource>[] = [
     result: GatewayView,
     run: (_, source) => gatewayView(source),
   }),
+  ...sinkMethods<GatewaySource>(),
   define({
     name: "config.reload",
     summary: "Read the configuration again; one that cannot be used changes nothing",
@@ -106,7 +108,7 @@ export const callGatewayMethod = callerOf(GATEWAY_METHODS);
 /** More of a payload is not shown, in bytes. */
 const SHOWN_BYTES = 1024;
 
-function gatewayView({ gateway, clock, startedAt }: GatewaySource): GatewayView {
+function gatewayView({ gateway, clock, startedAt, sinks }: GatewaySource): GatewayView {
   const { company, car } = gateway.config;
   const snapshot = gateway.snapshot();
   return {
@@ -140,6 +142,7 @@ function gatewayView({ gateway, clock, startedAt }: GatewaySource): GatewayView 
       lostHosts: module.lostHosts,
       lastLoss: module.lastLoss,
     })),
+    sinks: sinks().map((sink) => sink.snapshot()),
   };
 }
 

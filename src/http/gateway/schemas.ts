@@ -2,6 +2,7 @@
 import * as z from "zod";
 import { gatewaySchema } from "../../config/mod.ts";
 import { PayloadView } from "../api/schemas.ts";
+import { SinkView } from "../api/sinks.ts";
 
 const time = () => z.number().describe("milliseconds since the epoch");
 const count = () => z.int().min(0);
@@ -74,6 +75,7 @@ export const GatewayView = z.object({
   devices: list(GatewayDevice),
   endpoints: list(GatewayEndpoint),
   modules: list(GatewayModuleView),
+  sinks: list(SinkView),
 }).meta({ id: "Gateway" });
 export type GatewayView = z.input<typeof GatewayView>;
 

@@ -75,10 +75,12 @@ export const assets: ReadonlyMap<string, Asset> = new Map<string, Asset>([
 
 const GATEWAY_FILES = [
   "style.css",
+  "actions.css",
   "car_page.css",
   "phone.css",
   "icon.svg",
   "connection.js",
+  "dialog.js",
   "dom.js",
   "event_parser.js",
   "format.js",
@@ -86,6 +88,7 @@ const GATEWAY_FILES = [
   "key_form.js",
   "operator.js",
   "payload.js",
+  "sink_cards.js",
   "view_parts.js",
 ] as const;
 

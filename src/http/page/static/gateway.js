@@ -8,6 +8,7 @@ import { counted, formatAge, formatTime } from "./format.js";
 import { KeyForm } from "./key_form.js";
 import { makePayload } from "./payload.js";
 import { operator } from "./operator.js";
+import { SinkCards } from "./sink_cards.js";
 import { WideTable } from "./view_parts.js";
 
 /** @typedef {import("../../gateway/schemas.ts").GatewayView} GatewayView */
@@ -42,6 +43,8 @@ const modules = new WideTable("Modules", [
   "lost processes",
   "last loss",
 ]);
+const sinks = new SinkCards(look);
+const sinksPart = make("div", { hidden: true }, make("h2", {}, "Sinks"), sinks.element);
 const none = make("p", { class: "empty" }, "No device is connected.");
 const view = make(
   "div",
@@ -53,6 +56,7 @@ const view = make(
   devices.element,
   make("h2", {}, "Modules"),
   modules.element,
+  sinksPart,
 );
 const main = byId("main");
 const logOut = /** @type {HTMLButtonElement} */ (byId("log-out"));
@@ -118,6 +122,8 @@ function show(gateway) {
       one.lastLoss ?? "",
     ],
   })));
+  sinksPart.hidden = gateway.sinks.length === 0;
+  sinks.show(gateway.sinks, at);
   if (view.parentElement !== main) main.replaceChildren(view);
   showLink("live", "Live");
 }
