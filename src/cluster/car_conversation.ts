@@ -162,7 +162,9 @@ export class CarConversation implements CarTransport {
     this.#moving = undefined;
     this.#options.onStopped();
     ownership?.resolve?.({ kind: "lost", detail: "The car was removed" });
-    await Promise.allSettled([this.#leaving, ownership?.owned?.leave()]);
+    const owned = ownership?.owned;
+    if (ownership !== null) ownership.owned = null;
+    await Promise.allSettled([this.#leaving, owned?.leave()]);
   }
 
   /** See {@linkcode CarCluster.adopt}. */

@@ -121,8 +121,9 @@ export class BrokerConnection {
   }
 
   /** Closes at once; what was published and not sent is lost. */
-  destroy(): void {
+  async destroy(): Promise<void> {
     this.#fail(undefined);
+    await this.#gone();
   }
 
   /**
@@ -145,10 +146,14 @@ export class BrokerConnection {
       await within(this.#closed.promise, LEAVE_MS, clock);
       stream.destroy();
     }
+    await this.#gone();
+    return isSettled;
+  }
+
+  async #gone(): Promise<void> {
     await this.#closed.promise;
     // mqtt.js still ends the stream in a later turn when the broker has closed it before that.
     await setImmediate();
-    return isSettled;
   }
 
   async #open(): Promise<void> {

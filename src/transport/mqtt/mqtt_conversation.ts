@@ -126,8 +126,7 @@ export class MqttConversation implements Conversation {
       this.#phase = { name: "closed" };
       return;
     }
-    this.#connection.destroy();
-    await this.#connection.leave();
+    await this.#connection.destroy();
   }
 
   /** Each message comes twice at most: the gateway's, and its answer. */
