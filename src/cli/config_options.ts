@@ -2,12 +2,15 @@
 // share them, so that `check` judges exactly what `start` would run.
 //
 // Separate from the commands, so that help and usage errors load nothing else.
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { Overrides } from "../config/mod.ts";
 import { nearestKey } from "../text/mod.ts";
 
 /** What `--event-log` does. */
 export const EVENT_LOG_SUMMARY = "write what happens to every car into this directory";
+
+/** What `--config-source` does. */
+export const CONFIG_SOURCE_SUMMARY = "off: use the file as it is, and pull nothing";
 
 /** The configuration file when none is given. */
 export const DEFAULT_CONFIG = "./config/config.json";
@@ -17,6 +20,8 @@ export interface ConfigOptions {
   /** The configuration file. */
   readonly config: string;
   readonly overrides: Overrides;
+  /** Whether its section `config_source` counts. */
+  readonly isFollowed: boolean;
 }
 
 interface ParsedOptions {
@@ -28,6 +33,7 @@ interface ParsedOptions {
   readonly broker?: string | true;
   readonly eventLog?: string;
   readonly instance?: string;
+  readonly configSource?: "off";
 }
 
 /** Adds the arguments and options to a command, which runs `action` with what they say. */
@@ -52,6 +58,9 @@ export function configureWithConfig(
     )
     .option("--event-log <dir>", EVENT_LOG_SUMMARY)
     .option("--instance <id>", "this server's id in its cluster, instead of the configured one")
+    .addOption(
+      new Option("--config-source <off>", CONFIG_SOURCE_SUMMARY).choices(["off"]),
+    )
     .action((argument: string | undefined, parsed: ParsedOptions) => {
       const fail = (text: string) => command.error(`error: ${text}`);
       return action({
@@ -62,6 +71,7 @@ export function configureWithConfig(
           ...eventLog(parsed, fail),
           ...(parsed.instance === undefined ? {} : { instance: parsed.instance }),
         },
+        isFollowed: parsed.configSource !== "off",
       });
     });
 }

@@ -7,13 +7,18 @@ import {
   RunningGateway,
   startModule,
 } from "../app/gateway/mod.ts";
+import { beginConfig, type BegunConfig, remotePart, withSection } from "../app/mod.ts";
 import {
+  type ConfigSource,
   configSource,
   type GatewayConfig,
   type GatewayOverrides,
+  type LoadedGatewayConfig,
   loadGatewayConfig,
 } from "../config/mod.ts";
+import type { RemoteConfig } from "../config_source/mod.ts";
 import type { GatewayOperators } from "../http/mod.ts";
+import type { Log } from "../log/mod.ts";
 import { GatewayStatistics } from "../module/mod.ts";
 import type { ProgramContext } from "./program_context.ts";
 import { runService } from "./service.ts";
@@ -23,21 +28,30 @@ export interface GatewayCommandOptions {
   /** The configuration file. */
   readonly config: string;
   readonly overrides: GatewayOverrides;
+  /** Whether its section `config_source` counts. */
+  readonly isFollowed: boolean;
 }
 
 /** @returns the exit status: 0 after a clean stop, else 1 */
 export function gatewayCommand(
-  { config: file, overrides }: GatewayCommandOptions,
+  { config: file, overrides, isFollowed }: GatewayCommandOptions,
   context: ProgramContext,
 ): Promise<number> {
-  const source = configSource(file);
-  const load = () => loadGatewayConfig(source, overrides);
+  const local = configSource(file);
+  const loadFrom = (source: ConfigSource) => loadGatewayConfig(source, overrides);
+  let begun: BegunConfig<LoadedGatewayConfig> | undefined;
   return runService({
-    file: source.name,
-    load,
+    file: local.name,
+    async load() {
+      begun = await beginConfig(local, isFollowed, loadFrom);
+      return begun.loaded;
+    },
     problemsOf: gatewayProblems,
     createParts: async ({ config }, logging, onReloadable) => {
       const { log } = logging;
+      const { source = local, remote } = begun ?? {};
+      remote?.logTo(log);
+      const load = async () => withSection(await loadFrom(source), config.configSource);
       const statistics = new GatewayStatistics();
       const recorder = await gatewayRecorderOf(config, log);
       const state = await stateDirectoryOf(config.stateDir, log);
@@ -48,7 +62,8 @@ export function gatewayCommand(
         startModule: (module) => startModule(module, { log, statistics }),
         ...(recorder && { subscribers: [recorder] }),
       });
-      const reloader = Promise.withResolvers<GatewayReloader>();
+      const reloader = Promise.withResolvers<Pick<GatewayReloader, "reload">>();
+      let following: ReturnType<typeof followingPart> | undefined;
       let operators: GatewayOperators | undefined;
       const first = [recorder, state, exports].filter((one) => one !== undefined);
       return [...first, {
@@ -56,11 +71,17 @@ export function gatewayCommand(
         async start() {
           await gateway.start();
           const onApplied = ({ http }: GatewayConfig) => http && operators?.configure(http);
-          const one = new GatewayReloader({ load, gateway, logging, onApplied });
+          const own = new GatewayReloader({ load, gateway, logging, onApplied });
+          following = remote && followingPart(remote, own, gateway, log);
+          await following?.start();
+          const one = following ?? own;
           reloader.resolve(one);
           onReloadable(() => one.reload());
         },
-        stop: () => gateway.stop(),
+        async stop() {
+          await following?.stop();
+          await gateway.stop();
+        },
       }, {
         name: "the port for operators",
         async start() {
@@ -86,4 +107,27 @@ export function gatewayCommand(
       }];
     },
   }, context);
+}
+
+/** Follows the source of the configuration; what has to be RUNNING are the sessions with the cloud. */
+function followingPart(
+  remote: RemoteConfig<LoadedGatewayConfig>,
+  reloader: GatewayReloader,
+  gateway: RunningGateway,
+  log: Log,
+) {
+  return remotePart(remote, {
+    log,
+    reload: () => reloader.reload(),
+    touched: ({ modules, reconnected }) => [
+      ...modules.map((number) => `module ${number}`),
+      ...reconnected ? ["devices"] : [],
+    ],
+    cars: () =>
+      (gateway.snapshot()?.endpoints ?? []).map(({ phase, devices }, index) => ({
+        name: `endpoint ${index + 1}`,
+        // Without devices there is no session to have.
+        isRunning: phase === "connected" || devices.length === 0,
+      })),
+  });
 }

@@ -7,6 +7,7 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { versionText } from "../version.ts";
 import { configureWithConfig, suggestion } from "./config_options.ts";
+import type { ConfigCommandOptions } from "./config.ts";
 import type { KeyOptions } from "./key.ts";
 import type { SCHEMAS } from "./schema.ts";
 import type { LogCommandOptions } from "./log.ts";
@@ -127,6 +128,31 @@ const COMMANDS: readonly Entry[] = [
         }),
   },
   {
+    name: "config",
+    summary: "sign configurations that servers pull, and show what a source has",
+    examples: [
+      ["config keygen private.pem", "make a key pair: the private key, and what servers need"],
+      ["config sign config.json --key private.pem --version 7 > signed.json", "sign it"],
+      ["config verify signed.json --public-key ed25519:...", "check its signature"],
+      ["config show-source local.json", "what a server with this file would find"],
+    ],
+    configure: (command, { output }, done) =>
+      void command
+        .addArgument(
+          new Argument("<action>", "what to do")
+            .choices(["keygen", "sign", "verify", "show-source"]),
+        )
+        .argument("<file>", "the private key to make, or the configuration")
+        .option("--key <file>", "private key that signs, PEM")
+        .option("--version <n>", "the version, larger than that of the one before", version)
+        .option("--label <label...>", "cars with this label try it before all others")
+        .option("--public-key <key>", "public key that the signature is checked with")
+        .action(async (action: ConfigCommandOptions["action"], file: string, options: object) => {
+          const { runConfig } = await import("./config.ts");
+          done(await runConfig({ action, file, ...options }, output));
+        }),
+  },
+  {
     name: "replay",
     summary: "step an event log through today's session, and report what differs",
     examples: [
@@ -234,6 +260,12 @@ const COMMANDS: readonly Entry[] = [
     },
   },
 ];
+
+function version(text: string): number {
+  const number = Number(text);
+  if (/^\d+$/.test(text) && number >= 1 && Number.isSafeInteger(number)) return number;
+  throw new InvalidArgumentError("Expected a whole number from 1 on.");
+}
 
 function time(text: string): number {
   const at = moment(text);

@@ -1,6 +1,7 @@
 // What `start` does with a configuration: runs a server, with everything around it.
 import { HttpListenError, ListenError, reachableHost, TlsFileError } from "../net/mod.ts";
 import {
+  canaryConfig,
   type ConfigSource,
   loadConfig,
   type LoadedConfig,
@@ -8,6 +9,7 @@ import {
   problemText,
   type ServerConfig,
 } from "../config/mod.ts";
+import type { RemoteConfig } from "../config_source/mod.ts";
 import { type LoadPlan, planLibraries } from "../doctor/loader/mod.ts";
 import type { ConnectionShares } from "../doctor/mod.ts";
 import type { Operators } from "../http/mod.ts";
@@ -26,6 +28,7 @@ import {
   type Part,
   recorderOf,
   type RecorderPart,
+  remotePart,
   type Running,
   runUntilStopped,
   servicePart,
@@ -34,6 +37,7 @@ import {
   telemetryOf,
   webhookOf,
   type WebhookParts,
+  withSection,
 } from "../app/mod.ts";
 import type { Notify } from "../app/systemd/mod.ts";
 import { printError } from "./problems.ts";
@@ -45,6 +49,8 @@ export interface ServeOptions {
   readonly source: ConfigSource;
   readonly options: ConfigOptions;
   readonly loaded: LoadedConfig;
+  /** Absent: the configuration is the local file. */
+  readonly remote: RemoteConfig<LoadedConfig> | undefined;
   /** Stopped at the end. */
   readonly logging: Logging;
   /** Of the libraries, by path. */
@@ -62,16 +68,17 @@ export interface ServeOptions {
  * or did not stop cleanly
  */
 export async function serve(given: ServeOptions, context: ProgramContext): Promise<number> {
-  const { source, options, loaded, logging, notify } = given;
+  const { source, options, loaded, remote, logging, notify } = given;
   const { log } = logging;
   const onDefect = context.onDefect;
   context.onDefect = (text) => log.critical(text);
   // Reloads that are requested during the start run after it.
-  const reloader = Promise.withResolvers<Reloader>();
+  const reloader = Promise.withResolvers<Pick<Reloader, "reload">>();
   const reloadNoMore = context.onReload(() => void reloader.promise.then((one) => one.reload()));
   try {
     log.info(() => `Starting ${versionText()} with "${options.config}"`);
     for (const warning of loaded.warnings) log.warning(problemText(source.name, warning));
+    remote?.logTo(log);
     const { config } = loaded;
     const recorder = await recorderOf(config, log);
     const state = await stateOf(config, log);
@@ -114,7 +121,7 @@ export async function serve(given: ServeOptions, context: ProgramContext): Promi
 interface PartOptions extends ServeOptions {
   readonly config: ServerConfig;
   /** Gets what reloads the server when it has started. */
-  readonly reloader: PromiseWithResolvers<Reloader>;
+  readonly reloader: PromiseWithResolvers<Pick<Reloader, "reload">>;
   readonly recorder: RecorderPart | undefined;
   readonly exports: ExportPart | undefined;
   /** What survives a restart; absent: nothing does, and cars cannot be paused. */
@@ -128,7 +135,7 @@ interface PartOptions extends ServeOptions {
 /** In the order in which they start; only what is requested. */
 function createParts(all: PartOptions): Part[] {
   const { source, options, config, logging, reloader, running, state, recorder, telemetry } = all;
-  const { webhook } = all;
+  const { webhook, remote } = all;
   const { log } = logging;
   const embeddedBroker = options.overrides.embeddedBroker !== undefined;
   let broker: EmbeddedBroker | undefined;
@@ -136,6 +143,7 @@ function createParts(all: PartOptions): Part[] {
   let operators: Operators | undefined;
   let shares: Promise<ConnectionShares> | undefined;
   let cluster: ClusterPart | undefined;
+  let following: ReturnType<typeof followingPart> | undefined;
   const first = [recorder, state, all.exports, telemetry, webhook?.sender].filter((one) =>
     one !== undefined
   );
@@ -166,15 +174,20 @@ function createParts(all: PartOptions): Part[] {
         });
         running.server = server;
         await server.start();
-        const load = () => reloadConfig(source, options.overrides, running.server?.config);
-        const onApplied = ({ http, cars }: ServerConfig) => {
+        let current = config;
+        const load = () => reloadConfig(source, options.overrides, current, remote);
+        const onApplied = (applied: ServerConfig) => {
+          current = applied;
+          const { http, cars } = applied;
           if (http) operators?.configure(http);
           // Gateways of removed cars are told first.
           queueMicrotask(() => cluster?.cluster.configure(cars.map(({ name }) => name)));
         };
         const onReloaded = recorder?.onReloaded;
         const parts = { server, connector, logging, onApplied, onReloaded };
-        reloader.resolve(new Reloader({ load, running: config, ...parts, embeddedBroker }));
+        const one = new Reloader({ load, running: config, ...parts, embeddedBroker });
+        if (remote === undefined) reloader.resolve(one);
+        else following = followingPart(remote, one, server, log);
         // Without HTTP and a broker of its own, only the warning is wanted: cars do not wait for it.
         await share();
       },
@@ -192,6 +205,15 @@ function createParts(all: PartOptions): Part[] {
         await cluster?.stop();
       },
     },
+    ...remote === undefined ? [] : [{
+      name: "remote configuration",
+      async start() {
+        if (following === undefined) return;
+        await following.start();
+        reloader.resolve(following);
+      },
+      stop: async () => await following?.stop(),
+    }],
     {
       name: "the port for operators",
       async start() {
@@ -229,13 +251,38 @@ function createParts(all: PartOptions): Part[] {
   }, ...parts];
 }
 
+/** Follows the source of the configuration. */
+function followingPart(
+  remote: RemoteConfig<LoadedConfig>,
+  reloader: Pick<Reloader, "reload">,
+  server: Server,
+  log: Log,
+) {
+  return remotePart(remote, {
+    log,
+    reload: () => reloader.reload(),
+    touched: ({ added, changed }) => [...added, ...changed.map(({ car }) => car)],
+    cars: () =>
+      server.snapshot().cars.map(({ car, state, paused }) => ({
+        name: car,
+        // A car that an operator keeps from it is not missing.
+        isRunning: paused || state === "RUNNING",
+      })),
+  });
+}
+
 /** @throws {ChangeRefusedError} when the loader refuses a library that is not in use. */
 async function reloadConfig(
   source: ConfigSource,
   overrides: Overrides,
-  running: ServerConfig | undefined,
+  running: ServerConfig,
+  remote: RemoteConfig<LoadedConfig> | undefined,
 ): Promise<LoadedConfig> {
-  const loaded = await loadConfig(source, overrides);
+  const read = withSection(await loadConfig(source, overrides), running.configSource);
+  const labels = remote?.canary ?? null;
+  const loaded = labels === null
+    ? read
+    : { ...read, config: canaryConfig(running, read.config, labels) };
   const plans = await planLibraries(loaded.config, running);
   const refused = await refusedLibraries(loaded.config, plans);
   if (refused.length === 0) return loaded;

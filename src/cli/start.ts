@@ -7,6 +7,7 @@ import {
   type LoadedConfig,
   type ServerConfig,
 } from "../config/mod.ts";
+import { beginConfig, type BegunConfig } from "../app/mod.ts";
 import { systemdNotify } from "../app/systemd/mod.ts";
 import { planLibraries } from "../doctor/loader/mod.ts";
 import { LogDirectoryError, type Logging, startLogging } from "../log/mod.ts";
@@ -26,10 +27,11 @@ export async function startCommand(
   context: ProgramContext,
 ): Promise<number> {
   const { output } = context;
-  const source = configSource(options.config);
-  const loaded = await load(source, options, output);
-  const logging = loaded && await openLog(loaded.config, output);
-  if (loaded === undefined || logging === undefined) return 1;
+  const begun = await begin(options, output);
+  if (begun === undefined) return 1;
+  const { loaded } = begun;
+  const logging = await openLog(loaded.config, output);
+  if (logging === undefined) return 1;
   const { config } = loaded;
   // Before there is a process that would inherit its variable.
   const notify = systemdNotify(logging.log);
@@ -43,23 +45,24 @@ export async function startCommand(
   try {
     await earlyHost?.begun;
     const { serve } = await import("./serve.ts");
-    return await serve({ source, options, loaded, logging, notify, plans, earlyHost }, context);
+    return await serve({ ...begun, options, logging, notify, plans, earlyHost }, context);
   } finally {
     await earlyHost?.discard();
   }
 }
 
-async function load(
-  source: ConfigSource,
-  options: ConfigOptions,
+async function begin(
+  { config, overrides, isFollowed }: ConfigOptions,
   output: Output,
-): Promise<LoadedConfig | undefined> {
+): Promise<BegunConfig<LoadedConfig> | undefined> {
+  const load = (source: ConfigSource) => loadConfig(source, overrides);
   try {
-    const loaded = await loadConfig(source, options.overrides);
+    const begun = await beginConfig(configSource(config), isFollowed, load);
+    const { source, loaded } = begun;
     if (!loaded.config.logging.console.use) {
       printWarnings(source.name, loaded.warnings, output);
     }
-    return loaded;
+    return begun;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     printConfigError(error, output);

@@ -29,6 +29,8 @@ export interface ConfigFiles {
    * @throws {ScriptError} when it cannot be used.
    */
   script(path: string): Script | undefined;
+  /** A variable of the environment. @default {none is set} */
+  variable?(name: string): string | undefined;
 }
 
 /** Where names are looked up. Both are absolute. */
@@ -37,16 +39,23 @@ export interface ConfigPlace {
   /** The folder of the configuration file. */
   readonly folder: string;
   readonly files: ConfigFiles;
+  /** Whether the document was pulled: secrets must not stand in it. @default {false} */
+  readonly isPulled?: boolean;
 }
 
 /** The real file system, or what stands for it in a test. */
 export interface FileSource {
   kind(path: string): Promise<FileKind>;
   readText(path: string, options: { readonly maxBytes?: number }): Promise<string>;
+  variable?(name: string): string | undefined;
 }
 
 /** The real file system; each access has a deadline. */
-export const systemFiles: FileSource = { kind: fileKind, readText };
+export const systemFiles: FileSource = {
+  kind: fileKind,
+  readText,
+  variable: (name) => Deno.env.get(name),
+};
 
 /**
  * Calls `parse` again until all files that it asks for are known, then returns what it returns, or
@@ -116,6 +125,10 @@ class SeenFiles implements ConfigFiles {
     return seen.text;
   }
 
+  variable(name: string): string | undefined {
+    return this.#source.variable?.(name);
+  }
+
   script(path: string): Script | undefined {
     const seen = this.#scripts.get(path);
     if (seen === undefined) {
@@ -145,8 +158,19 @@ const FOUND: Readonly<Record<Exclude<FileKind, "file" | "missing">, string>> = {
   unresponsive: "a file system that does not answer",
 };
 
-/** Looks a file up from the working directory, then from the configuration's folder [CONFIG-FILES]. */
+/** Begins the name of a credential that systemd hands over (`LoadCredential=`). */
+const CREDENTIAL = "credential:";
+/** Where systemd says that they are. */
+const CREDENTIALS = "CREDENTIALS_DIRECTORY";
+/** Begins the name of a variable of the environment that has a secret. */
+const VARIABLE = "env:";
+
+/**
+ * Looks a file up from the working directory, then from the configuration's folder [CONFIG-FILES];
+ * `credential:NAME` is one that systemd hands over.
+ */
 export function findFile(name: string, place: ConfigPlace): FoundFile {
+  if (name.startsWith(CREDENTIAL)) return findCredential(name, place);
   const candidates = isAbsolute(name)
     ? [resolve(name)]
     : [...new Set([resolve(place.workingDirectory, name), resolve(place.folder, name)])];
@@ -159,6 +183,18 @@ export function findFile(name: string, place: ConfigPlace): FoundFile {
   if (other !== undefined) return { ok: false, message: `Expected a file: found ${other}` };
   const looked = candidates.map((path) => quote(path, MAX_PATH)).join(" and ");
   return { ok: false, message: `Expected an existing file: found none at ${looked}` };
+}
+
+function findCredential(name: string, place: ConfigPlace): FoundFile {
+  const own = name.slice(CREDENTIAL.length);
+  const directory = place.files.variable?.(CREDENTIALS);
+  if (own === "" || own.includes("/")) {
+    const expected = `the name of a credential after "${CREDENTIAL}"`;
+    return { ok: false, message: `Expected ${expected}: found ${quote(name)}` };
+  }
+  if (directory !== undefined) return findFile(resolve(directory, own), place);
+  const expected = `a credential of systemd: ${CREDENTIALS} is not set for`;
+  return { ok: false, message: `Expected ${expected} ${quote(name)}` };
 }
 
 /** Reads a file {@linkcode findFile} finds; what goes wrong becomes a message. */
@@ -183,11 +219,17 @@ export function findPem(name: string, place: ConfigPlace): FoundFile {
   return readFound(name, place, MAX_PEM_BYTES);
 }
 
-/** Reads a file that has nothing in it but a secret. */
+/** Reads a file that has nothing in it but a secret; `env:NAME` is a variable in place of it. */
 export function readSecret(
   name: string,
   place: ConfigPlace,
 ): FoundFile & { readonly text?: string } {
+  if (name.startsWith(VARIABLE)) {
+    const text = place.files.variable?.(name.slice(VARIABLE.length));
+    if (text !== undefined) return { ok: true, path: name, text };
+    const expected = "a variable of the environment that is set";
+    return { ok: false, message: `Expected ${expected}: found ${quote(name)}` };
+  }
   const read = readFound(name, place, MAX_SECRET_BYTES);
   return !read.ok || read.text === undefined ? read : { ...read, text: secretOf(read.text) };
 }

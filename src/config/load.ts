@@ -6,6 +6,8 @@ import { describeFileError, DOCUMENT_PATH } from "../text/mod.ts";
 import { ConfigError, Faults, type Problem } from "./errors.ts";
 import { type ConfigPlace, systemFiles, withFiles } from "./files.ts";
 import { resolveCluster } from "./resolve/cluster.ts";
+import { judgePulled } from "./resolve/pulled.ts";
+import { resolveConfigSource } from "./resolve/config_source.ts";
 import { resolveEventLog } from "./resolve/event_log.ts";
 import { resolveHttp } from "./resolve/http.ts";
 import { resolveSinks } from "./resolve/sinks.ts";
@@ -100,7 +102,7 @@ async function loadWith<T extends { readonly warnings: readonly Problem[] }>(
   parse: Parse<T>,
 ): Promise<T> {
   const source = typeof from === "string" ? configSource(from) : from;
-  const { name, folder, files = systemFiles } = source;
+  const { name, folder, files = systemFiles, isPulled = false } = source;
   const fail = (message: string, cause?: unknown) =>
     new ConfigError(name, [{ path: name, message }], [], { cause });
   let text: string;
@@ -117,7 +119,7 @@ async function loadWith<T extends { readonly warnings: readonly Problem[] }>(
   }));
   try {
     const loaded = await withFiles(files, (seen) => {
-      const place = { workingDirectory: Deno.cwd(), folder, files: seen };
+      const place = { workingDirectory: Deno.cwd(), folder, files: seen, isPulled };
       return parse(json.document, place, name, json.numbers);
     });
     return { ...loaded, warnings: [...duplicates, ...loaded.warnings] };
@@ -151,6 +153,7 @@ export function parseConfig(
     faults.problem(DOCUMENT_PATH, `Expected the configuration of a server: found ${found}`);
     throw new ConfigError(source, faults.problems, []);
   }
+  if (place.isPulled) judgePulled(document, faults);
   const input = readDialect(document, numbers, faults);
   if (input === undefined) throw new ConfigError(source, faults.problems, faults.warnings);
   const broker = resolveBroker(input.broker, overrides, place, faults);
@@ -162,6 +165,7 @@ export function parseConfig(
   const eventLog = resolveEventLog(input.common, overrides, place);
   const cluster = resolveCluster(input.common, overrides, place, faults);
   const sinks = resolveSinks(input.common, eventLog, place, faults);
+  const configSource = resolveConfigSource(input.common.config_source, place, faults);
   const timeouts = resolveTimeouts(input.common, input.broker.sessionMs);
   const stateDir = input.common.state_dir;
   const limits = resolvedOf(COMMON.limits, input.common.limits);
@@ -191,6 +195,7 @@ export function parseConfig(
       ...(cluster === undefined ? {} : { cluster }),
       ...(eventLog === undefined ? {} : { eventLog }),
       ...(sinks === undefined ? {} : { sinks }),
+      ...(configSource === undefined ? {} : { configSource }),
       ...(stateDir === undefined ? {} : { stateDir: resolve(place.workingDirectory, stateDir) }),
       cars,
     },

@@ -1,4 +1,5 @@
 // Configurations: one table of keys, three dialects, what they resolve to, and what differs between two.
+export { type Bootstrap, readBootstrap } from "./bootstrap.ts";
 export type { Dialect } from "./dialects/dialect.ts";
 export { externalSchema } from "./dialects/external.ts";
 export { ConfigError, type Problem, problemText } from "./errors.ts";
@@ -8,6 +9,7 @@ export {
   type BrokerConfig,
   type CarConfig,
   type ClusterConfig,
+  type ConfigSourceConfig,
   type EventLogConfig,
   type HttpConfig,
   type KeyConfig,
@@ -41,6 +43,7 @@ export type {
   InternalServerConfig,
   ModuleLimits,
 } from "./resolve/gateway_config.ts";
+export { canaryConfig } from "./plan/canary.ts";
 export { compareGateways, gatewayWithoutRestart } from "./plan/compare_gateways.ts";
 export type { Overrides } from "./overrides.ts";
 export {

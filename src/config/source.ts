@@ -11,6 +11,8 @@ export interface ConfigSource {
   readonly folder: string;
   /** The file system, where that of the machine is not meant. */
   readonly files?: FileSource;
+  /** Whether its documents are pulled: secrets must not stand in them. @default {false} */
+  readonly isPulled?: boolean;
   /**
    * Reads the document's text.
    *

@@ -4,6 +4,7 @@ export { keptTime, type Pause, Pauses, PAUSES_DOCUMENT } from "./pauses.ts";
 export {
   freshName,
   LOCK,
+  replaceFile,
   setAsideName,
   StateDirectory,
   type StateDirectoryOptions,

@@ -198,7 +198,7 @@ export function freshName(name: string): string {
 }
 
 /** A crash at any moment leaves the old file or the new one. */
-async function replaceFile(path: string, slices: readonly Uint8Array[]): Promise<void> {
+export async function replaceFile(path: string, slices: readonly Uint8Array[]): Promise<void> {
   const fresh = freshName(path);
   {
     using file = await Deno.open(fresh, {

@@ -34,6 +34,7 @@ const ROOMS = [
   "fleet_module",
   "broker",
   "transport",
+  "config_source",
   "config",
   "encoding",
   "protocol/codec",
@@ -139,6 +140,7 @@ Deno.test("start loads nothing that only other commands or keys need: it would s
   const others = [
     "app/demo",
     "broker",
+    "config_source",
     "doctor",
     "export",
     "gateway",

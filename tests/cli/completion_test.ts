@@ -39,9 +39,9 @@ Deno.test("completion bash completes commands, options and files", async () => {
   const script = await scriptFor("bash");
   const offer = (...words: string[]) => offered(folder, script, ...words);
   assert.deepEqual(await offer("sim"), ["simulate"]);
-  assert.deepEqual(await offer("c"), ["ca.pem", "car.json", "check", "completion"]);
+  assert.deepEqual(await offer("c"), ["ca.pem", "car.json", "check", "completion", "config"]);
   assert.deepEqual(await offer("--ve"), ["--version"]);
-  assert.deepEqual(await offer("--c"), ["--ca", "--cert", "--config"]);
+  assert.deepEqual(await offer("--c"), ["--ca", "--cert", "--config", "--config-source"]);
   assert.deepEqual(await offer("config.json", "--ca", "ca."), ["ca.pem"]);
   assert.deepEqual(await offer("check", "car"), ["car.json"]);
   assert.deepEqual(await offer("check", "--t"), ["--tls"]);

@@ -5,7 +5,13 @@ import { ScriptedGateway, type ScriptedGatewayOptions } from "../support/scripte
 import { buildFixtures } from "../fixtures/build.ts";
 import { Mosquitto } from "../support/mosquitto.ts";
 import { CallRecord } from "./call_record.ts";
-import { COMPANY, type ProcessOptions, ServerProcess, type TestModule } from "./server_process.ts";
+import {
+  COMPANY,
+  type ProcessOptions,
+  type ProgramProcess,
+  ServerProcess,
+  type TestModule,
+} from "./server_process.ts";
 
 /** What is said about a car's module beside the library. */
 type ModuleKeys = NonNullable<TestModule["config"]>;
@@ -85,6 +91,6 @@ export class Stage implements AsyncDisposable {
 }
 
 /** Waits until a server listens to a car; its level of the console has to be DEBUG. */
-export async function subscribed(server: ServerProcess, car: string): Promise<void> {
+export async function subscribed(server: ProgramProcess, car: string): Promise<void> {
   await server.line(new RegExp(`\\(${car}\\)\\tState .+ is now CONNECTED`));
 }

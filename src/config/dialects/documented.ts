@@ -48,6 +48,7 @@ export function listedFleet(read: ReadTable<typeof FLEET>): FleetInput {
         path,
         isRead: car !== undefined,
         specific: { path: joinPath(path, "specific_modules"), modules: car?.specific_modules },
+        labels: car?.labels?.filter((label) => label !== undefined),
       };
     }),
   };

@@ -49,6 +49,7 @@ export interface CarInput {
   /** False when the car's modules could not be read. */
   readonly isRead: boolean;
   readonly specific: ModulesAt;
+  readonly labels?: readonly string[] | undefined;
 }
 
 /** The cars and their common modules. */

@@ -110,6 +110,21 @@ export function capacity() {
   return z.number({ error }).check(z.gte(0, { error }), z.lte(1_000_000, { error }));
 }
 
+/** Where a configuration is pulled from; a login in it would be shown. */
+export function sourceUrl() {
+  const what = "a URL that begins with https://, http:// or file:///, without a login or spaces";
+  return patternText(what, /^(?:https?:\/\/[^\s/?#@]+(?:[/?][^\s#]*)?|file:\/\/\/[^\s?#]+)$/)
+    .refine((text) => URL.canParse(text), { error: what });
+}
+
+/** A public key, as `external-server config keygen` prints it: 32 bytes in base64. */
+export function publicKey() {
+  return patternText(
+    "a public key, ed25519: and 44 characters of base64",
+    /^ed25519:[A-Za-z0-9+/]{43}=$/,
+  );
+}
+
 /** Names from the outside to the inside of a JSON value, parted by dots. */
 export function jsonPath() {
   return patternText(

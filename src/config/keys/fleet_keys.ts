@@ -94,6 +94,10 @@ const CAR = {
     doc: "Modules of this car only, by id",
     takes: "contexts",
   }),
+  labels: key(field.names("labels").optional(), {
+    doc: "What a configuration that is pulled chooses the cars by that try it first",
+    takes: "nothing",
+  }),
 };
 
 /** The cars and their modules, in dialects A and B. */

@@ -142,7 +142,7 @@ const tlsFile = (what: string, at: string) =>
   });
 
 /** The broker of an endpoint, besides its address. */
-const MQTT_SETTINGS = {
+export const MQTT_SETTINGS = {
   ssl: key(field.flag().default(false), { doc: "Whether to use TLS", takes: "reconnect" }),
   "ca-file": tlsFile("Additional CA certificates to trust", "those that the system trusts"),
   "client-cert": tlsFile("Client certificate", "none"),
@@ -335,6 +335,7 @@ export const GATEWAY = {
     takes: "restart",
     at: "stateDir",
   }),
+  config_source: COMMON.config_source,
 } as const;
 
 /** A document of the reference gateway, or with additions. */

@@ -7,6 +7,7 @@ import { key, optionalSection, section } from "./key.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../../log/mod.ts";
 import { SCOPES } from "../resolve/config.ts";
 import { CLUSTER } from "./cluster_keys.ts";
+import { CONFIG_SOURCE_SECTION } from "./source_keys.ts";
 import { EVENT_LOG, OPENTELEMETRY, sinkKeys, sinksSchema, WEBHOOK } from "./outbound_keys.ts";
 
 /** Limits of each car or module host. */
@@ -282,6 +283,7 @@ export const COMMON = {
     compared: ({ sinks }) => sinks && JSON.stringify(sinks),
     shown: ({ sinks }) => sinks?.map(({ name, kind }) => `${name} (${kind})`).join(", "),
   }),
+  config_source: CONFIG_SOURCE_SECTION,
   state_dir: key(field.filledText("the path of a directory").optional(), {
     doc:
       "Directory for what survives a restart of the server: pauses, log-ins, actions, incidents, history; when absent, nothing does",

@@ -33,7 +33,8 @@ export function effectiveDocument(
     ...write({ company_name }, config, showSecrets),
     external_communication: write(EXTERNAL_BROKER, config, showSecrets),
     ...write(common, config, showSecrets),
-    cars: Object.fromEntries(config.cars.map(({ name, modules }) => [name, {
+    cars: Object.fromEntries(config.cars.map(({ name, labels, modules }) => [name, {
+      ...(labels === undefined ? {} : { labels }),
       specific_modules: Object.fromEntries(
         modules.map((module) => [String(module.id), effectiveModule(module, showConfigValues)]),
       ),

@@ -30,6 +30,8 @@ export interface ServerConfig {
   readonly eventLog?: EventLogConfig;
   /** Absent: nothing is exported. In the order of the document. */
   readonly sinks?: readonly SinkConfig[];
+  /** Absent: the configuration is the local file. */
+  readonly configSource?: ConfigSourceConfig;
   /** Directory of what survives a restart, an absolute path; absent: nothing does. */
   readonly stateDir?: string;
   /** At least one; in the order of the document. */
@@ -127,6 +129,23 @@ export interface ClusterConfig {
   readonly key?: string;
 }
 
+/** Whether the local file is used where neither source nor cache has a usable configuration. */
+export const SOURCE_MODES = ["prefer", "only"] as const;
+
+/** The section `config_source`. */
+export interface ConfigSourceConfig {
+  readonly url: string;
+  /** An absolute path. */
+  readonly cacheDir: string;
+  readonly pollMs: number;
+  /** An absolute path; absent: no key is sent. */
+  readonly apiKeyFile?: string;
+  /** `ed25519:` and base64; absent: signatures are not looked at. */
+  readonly publicKey?: string;
+  readonly mode: typeof SOURCE_MODES[number];
+  readonly confirmMs: number;
+}
+
 /** When a record of the event log is synced: soon, or before its status is answered. */
 export const DURABILITIES = ["batch", "each"] as const;
 
@@ -218,6 +237,8 @@ export type SinkConfig = WebhookSinkConfig | FileSinkConfig | MqttSinkConfig | N
 /** A car and its modules, common ones included; at least one. */
 export interface CarConfig {
   readonly name: string;
+  /** What a canary is chosen by; absent: it has none. */
+  readonly labels?: readonly string[];
   readonly modules: readonly ModuleConfig[];
 }
 

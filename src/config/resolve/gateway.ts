@@ -19,10 +19,12 @@ import type {
   InternalServerConfig,
 } from "./gateway_config.ts";
 import { resolveEventLog } from "./event_log.ts";
+import { resolveConfigSource } from "./config_source.ts";
 import { resolveHttp, resolveTls } from "./http.ts";
 import { resolveLogging } from "./logging.ts";
 import { resolveSinks } from "./sinks.ts";
 import { scriptAt } from "./modules.ts";
+import { judgePulled } from "./pulled.ts";
 
 /** The file that the reference gateway writes, and how it rotates it. */
 const LOG_FILE = { name: "ModuleGateway.log", maxBytes: 50 * 1024 * 1024, keep: 5 };
@@ -60,6 +62,7 @@ export function parseGatewayConfig(
     faults.problem(DOCUMENT_PATH, `Expected the configuration of a Module Gateway: found ${found}`);
     throw new ConfigError(source, faults.problems, []);
   }
+  if (place.isPulled) judgePulled(document, faults);
   const input = readGatewayDocument(document, numbers, faults);
   const config = input && resolveGateway(input, place, overrides, faults);
   if (config === undefined || faults.problems.length > 0) {
@@ -99,6 +102,7 @@ function resolveGateway(
   }
   const sinks = resolveSinks(input, eventLog, place, faults);
   const { state_dir: stateDir } = input;
+  const configSource = resolveConfigSource(input.config_source, place, faults);
   const { directory, "max-bytes": maxBytes } = cloud?.history ?? {};
   const history = directory === undefined || maxBytes === undefined
     ? undefined
@@ -125,6 +129,7 @@ function resolveGateway(
     ...(eventLog === undefined ? {} : { eventLog }),
     ...(sinks === undefined ? {} : { sinks }),
     ...(stateDir === undefined ? {} : { stateDir: resolve(place.workingDirectory, stateDir) }),
+    ...(configSource === undefined ? {} : { configSource }),
   };
 }
 

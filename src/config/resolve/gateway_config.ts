@@ -3,7 +3,13 @@ import type { Script, ScriptPermissions } from "../../script/mod.ts";
 import type { LoggingConfig } from "../../log/mod.ts";
 import type { ResolvedOf } from "../keys/key.ts";
 import type { INTERNAL_SERVER_LIMITS, MODULE_LIMITS } from "../keys/gateway_keys.ts";
-import type { BrokerConfig, EventLogConfig, HttpConfig, SinkConfig } from "./config.ts";
+import type {
+  BrokerConfig,
+  ConfigSourceConfig,
+  EventLogConfig,
+  HttpConfig,
+  SinkConfig,
+} from "./config.ts";
 
 /** A valid configuration. Durations are in milliseconds, sizes in bytes. */
 export interface GatewayConfig {
@@ -26,6 +32,8 @@ export interface GatewayConfig {
   readonly sinks?: readonly SinkConfig[];
   /** An absolute path; absent: there are no sinks. */
   readonly stateDir?: string;
+  /** Absent: the configuration is the local file. */
+  readonly configSource?: ConfigSourceConfig;
 }
 
 /** Where devices connect, and by which rules. */

@@ -4,7 +4,7 @@ import { fleetName } from "../keys/fields.ts";
 import { isScriptPath, type Script, ScriptError } from "../../script/mod.ts";
 import { joinPath, quote } from "../../text/mod.ts";
 import type { Faults } from "../errors.ts";
-import { type ConfigPlace, findFile } from "../files.ts";
+import { type ConfigPlace, findFile, readSecret } from "../files.ts";
 import type { CarInput, FleetInput, ModulesAt, ModulesInput } from "../dialects/input.ts";
 import type { CarConfig, ModuleConfig } from "./config.ts";
 
@@ -47,7 +47,8 @@ export function resolveFleet(
       faults.problem(car.specific.path, `Expected ${expected}: found none`);
     }
     const modules = [...shared.values(), ...own.values()].flatMap(({ module }) => module ?? []);
-    return { name: car.name, modules };
+    const { name, labels = [] } = car;
+    return { name, ...(labels.length === 0 ? {} : { labels }), modules };
   });
 }
 
@@ -111,9 +112,14 @@ function resolveModule(
     : undefined;
   const policy = commandPolicy(entry, joinPath(path, "command_policy"), faults);
   if (entry.timeout_ms === undefined) return undefined;
-  const parameters = [...entry.config ?? []].flatMap(([key, value]): [string, string][] =>
-    value === undefined ? [] : [[key, String(value)]]
-  );
+  const parameters = [...entry.config ?? []].flatMap(([key, value]): [string, string][] => {
+    if (value === undefined) return [];
+    const text = String(value);
+    return [[
+      key,
+      place.isPulled ? named(text, joinPath(path, `config.${key}`), place, faults) : text,
+    ]];
+  });
   return {
     id,
     libPath: library.path,
@@ -153,6 +159,16 @@ function commandPolicy(
       redeliver,
     },
   };
+}
+
+/** A secret that a value names, as in `${env:MISSION_KEY}`; other values as they are. */
+function named(text: string, path: string, place: ConfigPlace, faults: Faults): string {
+  const [, name] = /^\$\{((?:env|credential):[^}]*|file:[^}]+)\}$/.exec(text) ?? [];
+  if (name === undefined) return text;
+  const read = readSecret(name.replace(/^file:/, ""), place);
+  if (read.ok) return read.text ?? "";
+  faults.problem(path, read.message);
+  return "";
 }
 
 /** Reads a script; undefined when it cannot be run, which is reported. */
