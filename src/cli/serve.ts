@@ -323,7 +323,8 @@ async function createOperators(
   const { metrics } = telemetry ?? {};
   const { watch } = webhook ?? {};
   const { sinks } = exports ?? {};
-  const observed = { metrics, watch, sinks, onAction: recorder?.onAction };
+  const eventLog = recorder?.recorder.directory;
+  const observed = { metrics, watch, sinks, eventLog, onAction: recorder?.onAction };
   return new Operators({ config: http, log, maxConnections, ...observed, ...state });
 }
 

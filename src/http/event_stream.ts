@@ -1,6 +1,8 @@
 // Server-sent events: sends events of the fleet to every client, and drops slow clients.
 import type { ServerConfig } from "../config/mod.ts";
 import type { FleetListener, IncidentChange, SecondOfFleet } from "../observe/mod.ts";
+import type { CommandFeed, LiveChange } from "../ledger/mod.ts";
+import { liveChangeView } from "./api/commands.ts";
 import type { ServerEvent } from "./api/event_schemas.ts";
 import type { TimerHandle } from "../time/mod.ts";
 import { quote } from "../text/mod.ts";
@@ -14,6 +16,17 @@ export const MAX_EVENT_CLIENTS = { all: 32, ofKey: 16 } as const;
 /** A client with more bytes waiting, besides as much as the whole fleet, is too slow. */
 const MAX_WAITING_BYTES = 1024 * 1024;
 
+/** How long changes of commands are gathered, in milliseconds. */
+const GATHER_MS = 200;
+/** Further ones in that time are only counted. */
+const MAX_CHANGES = 200;
+
+/** What events are made from. */
+export interface EventSource extends ViewSource {
+  /** Absent: nothing is told of commands. */
+  readonly feed?: CommandFeed;
+}
+
 type Client = ReadableStreamDefaultController<Uint8Array>;
 
 const utf8 = new TextEncoder();
@@ -25,7 +38,7 @@ const MAX_KEPT_BYTES = 1024 * 1024;
 
 /** All clients of events; a minute after the last one, it costs nothing. */
 export class EventStream implements FleetListener {
-  readonly #source: ViewSource;
+  readonly #source: EventSource;
   readonly #maxWaitingBytes: number;
   /** Distinguishes the ids of this run from those of another. */
   readonly #epoch = crypto.randomUUID().slice(0, 8);
@@ -39,8 +52,12 @@ export class EventStream implements FleetListener {
   #fleetBytes = 0;
   /** The configuration that clients were last told. */
   #config: ServerConfig | undefined;
+  /** Changes of commands that clients will be told. */
+  #changes: LiveChange[] = [];
+  #missedChanges = 0;
+  #gather: TimerHandle | undefined;
 
-  constructor(source: ViewSource, maxWaitingBytes = MAX_WAITING_BYTES) {
+  constructor(source: EventSource, maxWaitingBytes = MAX_WAITING_BYTES) {
     this.#source = source;
     this.#maxWaitingBytes = maxWaitingBytes;
   }
@@ -147,8 +164,10 @@ export class EventStream implements FleetListener {
     this.#clients.set(client, { name, onGone });
     this.#endLinger();
     if (this.#unlisten !== undefined) return;
-    this.#config = this.#source.fleet.config;
-    this.#unlisten = this.#source.watch.listen(this);
+    const { fleet, watch, feed } = this.#source;
+    this.#config = fleet.config;
+    const unlisten = [watch.listen(this), feed?.listen((changes) => this.#onCommands(changes))];
+    this.#unlisten = () => unlisten.forEach((one) => one?.());
   }
 
   #remove(client: Client): void {
@@ -164,6 +183,26 @@ export class EventStream implements FleetListener {
     this.#unlisten?.();
     this.#unlisten = undefined;
     this.#kept.clear();
+    if (this.#gather !== undefined) this.#source.clock.clear(this.#gather);
+    this.#gather = undefined;
+    this.#changes = [];
+    this.#missedChanges = 0;
+  }
+
+  #onCommands(changes: readonly LiveChange[]): void {
+    const room = Math.max(0, MAX_CHANGES - this.#changes.length);
+    this.#changes.push(...changes.slice(0, room));
+    this.#missedChanges += Math.max(0, changes.length - room);
+    this.#gather ??= this.#source.clock.set(() => this.#tellCommands(), GATHER_MS);
+  }
+
+  #tellCommands(): void {
+    this.#gather = undefined;
+    const changes = this.#changes.map(liveChangeView);
+    const missed = this.#missedChanges;
+    this.#changes = [];
+    this.#missedChanges = 0;
+    this.#send({ type: "commands", at: this.#now(), changes, missed });
   }
 
   #endLinger(): void {

@@ -10,6 +10,7 @@ import {
   PREFIX,
   type WatchedFleet,
 } from "../observe/mod.ts";
+import { CommandFeed, CommandLedger } from "../ledger/mod.ts";
 import type { ServerSubscriber } from "../server/mod.ts";
 import { Pauses, type StateDirectory } from "../state/mod.ts";
 import { Authorization } from "./access/authorization.ts";
@@ -42,6 +43,8 @@ export interface OperatorsOptions {
   readonly sinks?: (() => readonly OperatedSink[]) | undefined;
   /** Gets what operators do, or try. */
   readonly onAction?: OnAction | undefined;
+  /** The directory of the event log. @default {there is none} */
+  readonly eventLog?: string | undefined;
   /** Connections for which there are file descriptors. @default {Infinity} */
   readonly maxConnections?: number | undefined;
 }
@@ -64,6 +67,7 @@ export class Operators {
   readonly #ring: KeyRing;
   readonly #logIns: LogIns;
   readonly #audit: AuditList;
+  readonly #feed = new CommandFeed();
   #events: EventStream | undefined;
   #listening: HttpListening | undefined;
 
@@ -80,7 +84,7 @@ export class Operators {
 
   /** Observe all cars. */
   get subscribers(): readonly ServerSubscriber[] {
-    return [this.watch, this.metrics];
+    return [this.watch, this.metrics, this.#feed];
   }
 
   /** Where it listens, such as `http://127.0.0.1:8080`; "" while it does not. */
@@ -96,7 +100,7 @@ export class Operators {
   async start(operated: Operated): Promise<void> {
     const { config, log, maxConnections, stateDirectory } = this.#options;
     const { pauses = new Pauses(undefined, log) } = this.#options;
-    const { sinks = () => [] } = this.#options;
+    const { sinks = () => [], eventLog } = this.#options;
     const { watch, metrics: { statistics, startedAt } } = this;
     const clock = this.#clock;
     const audit = this.#audit;
@@ -110,8 +114,9 @@ export class Operators {
       startedAt,
       log,
       sinks,
+      ledger: eventLog === undefined ? undefined : new CommandLedger(eventLog),
     };
-    const events = new EventStream(source);
+    const events = new EventStream({ ...source, feed: this.#feed });
     this.metrics.health = watch;
     this.metrics.sinks = () => sinks().map((sink) => sink.snapshot());
     const metrics = new Metrics(

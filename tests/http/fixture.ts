@@ -34,6 +34,8 @@ export interface FixtureOptions {
   readonly sinks?: OperatorsOptions["sinks"];
   /** What survives the fixture; opened already. */
   readonly state?: StateDirectory;
+  /** The event log's directory; who writes it is among the subscribers. */
+  readonly eventLog?: string;
 }
 
 /** Started; `await using fixture = await Fixture.start()`. Cars have module 7 and no broker yet. */
@@ -54,6 +56,7 @@ export class Fixture implements AsyncDisposable {
       cars = { car_a: {}, car_b: {} },
       map = {},
       state: stateDirectory,
+      eventLog,
       subscribers = [],
       sinks,
     }: FixtureOptions,
@@ -61,7 +64,7 @@ export class Fixture implements AsyncDisposable {
     const { log, hosts, transports } = this;
     const pauses = this.pauses = new Pauses(stateDirectory, log);
     const config = { address: "127.0.0.1", port: 0, apiKey: KEY, ...http };
-    this.operators = new Operators({ config, log, pauses, stateDirectory, sinks });
+    this.operators = new Operators({ config, log, pauses, stateDirectory, sinks, eventLog });
     this.server = new Server({
       config:
         load(documented({ cars, map, mqtt_username: "me", mqtt_password: "swordfish" })).config,

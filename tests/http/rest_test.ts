@@ -5,6 +5,7 @@ import { METHODS } from "../../src/http/api/methods.ts";
 import { type CarList, Problem } from "../../src/http/api/schemas.ts";
 import { UNCHANGED } from "../support/unchanged_report.ts";
 import { FRONT } from "../car/support.ts";
+import { TempFolder } from "../support/temp.ts";
 import { Fixture, TestGateway } from "./fixture.ts";
 
 const JSON_TYPE = { "content-type": "application/json" };
@@ -30,15 +31,17 @@ Deno.test("openapi.json is valid OpenAPI 3.1", async () => {
 });
 
 Deno.test("openapi.json describes every route that answers GET, and every method", async () => {
-  await using fixture = await Fixture.start();
+  await using folder = await TempFolder.make();
+  await using fixture = await Fixture.start({ eventLog: folder.file("log") });
   // deno-lint-ignore no-explicit-any -- a test looks into what it expects
   const { paths } = await fixture.json<any>("/api/v1/openapi.json");
   for (const [template, route] of Object.entries<Record<string, unknown>>(paths)) {
     if (route.get === undefined) continue;
-    const path = template.replace("{car}", "car_a");
+    const path = template.replace("{car}", "car_a").replace("{id}", "none");
     const answer = await fixture.get(path);
     await answer.body?.cancel();
-    assert.equal(answer.status, path === "/readyz" ? 503 : 200, path);
+    const expected = path === "/readyz" ? 503 : template.includes("{id}") ? 404 : 200;
+    assert.equal(answer.status, expected, path);
   }
   for (const { name, rest: { verb, path } } of METHODS) {
     assert.equal(paths[path][verb.toLowerCase()].operationId, name);

@@ -1,5 +1,6 @@
 // Schemas of server-sent events. Times (`at`, `heardAt`) are milliseconds since the epoch.
 import * as z from "zod";
+import { CommandsEvent } from "./commands.ts";
 import { CarRates, CarSummary, Fleet, IncidentView, PositionView, time } from "./schemas.ts";
 
 /** Everything at once: the first event, and again when the configuration has changed. */
@@ -47,5 +48,6 @@ export const ServerEvent = z.discriminatedUnion("type", [
   CarEvent,
   IncidentEvent,
   RatesEvent,
+  CommandsEvent,
 ]).meta({ id: "ServerEvent" });
 export type ServerEvent = z.infer<typeof ServerEvent>;

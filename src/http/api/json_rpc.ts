@@ -36,6 +36,8 @@ export const RPC_ERRORS = {
   NO_SUCH_INCIDENT: -32004,
   /** No sink of that name is configured. */
   NO_SUCH_SINK: -32006,
+  /** The event log has no command of that id. */
+  NO_SUCH_COMMAND: -32007,
   /** The answers to a batch are too large: the request was not carried out. */
   TOO_LARGE: -32005,
 } as const;

@@ -38,6 +38,7 @@ import { openRpcDocument } from "./describe.ts";
 import { RpcError } from "../errors.ts";
 import { callerOf, defineFor, type Method } from "./method.ts";
 import { RPC_ERRORS, RpcCode } from "./json_rpc.ts";
+import { commandMethods, type CommandSource } from "./commands.ts";
 import { sinkMethods, type SinkSource } from "./sinks.ts";
 import {
   carDetail,
@@ -50,7 +51,7 @@ import {
 
 export type OperatedCar = Pick<Car, "restart" | "pause" | "resume">;
 
-export interface MethodSource extends ViewSource, SinkSource {
+export interface MethodSource extends ViewSource, SinkSource, CommandSource {
   readonly fleet: ViewSource["fleet"] & { car(name: string): OperatedCar | undefined };
   /** Reloads the configuration; absent when it cannot be reloaded. */
   readonly reload?: (() => Promise<Report>) | undefined;
@@ -187,6 +188,7 @@ export const METHODS: readonly Method<MethodSource>[] = [
       await watch.acknowledge(id, { name, note, at: Math.floor(clock.now()) }) ??
         noSuchIncident(id),
   }),
+  ...commandMethods<MethodSource>(),
   ...sinkMethods<MethodSource>(),
   define({
     name: "config.reload",

@@ -62,6 +62,7 @@ export function problemOf(error: unknown): RequestError | undefined {
     case RPC_ERRORS.NO_SUCH_CAR:
     case RPC_ERRORS.NO_SUCH_INCIDENT:
     case RPC_ERRORS.NO_SUCH_SINK:
+    case RPC_ERRORS.NO_SUCH_COMMAND:
       return new RequestError(404, "not_found", message);
     case RPC_ERRORS.BAD_CONFIG: {
       const { report } = Problem.shape;

@@ -35,6 +35,7 @@ const FILES = [
   "car_lists.js",
   "car_page.js",
   "chart.js",
+  "commands_page.js",
   "connection.js",
   "device_cards.js",
   "dialog.js",

@@ -4,6 +4,7 @@
 // The page: which view is shown, what its head says, and when something is drawn.
 import { CarPage } from "./car_page.js";
 import { AuditPage } from "./audit_page.js";
+import { CommandsPage } from "./commands_page.js";
 import { Connection } from "./connection.js";
 import { byId, say } from "./dom.js";
 import { Fleet } from "./fleet.js";
@@ -24,6 +25,7 @@ import { conditionOf, rankOf } from "./car_condition.js";
 
 const CAR_ROUTE = "#/cars/";
 const AUDIT_ROUTE = "#/actions";
+const COMMANDS_ROUTE = "#/commands";
 const HISTORY_ROUTE = "#/history";
 const SINKS_ROUTE = "#/sinks";
 const WALL_ROUTE = "#/wall";
@@ -40,7 +42,7 @@ const main = byId("main");
 
 /** @type {LinkState} */
 let link = { kind: "connecting" };
-/** @typedef {KeyForm | FleetPage | CarPage | AuditPage | HistoryPage | SinksPage | WallPage | MapPage} View */
+/** @typedef {KeyForm | FleetPage | CarPage | AuditPage | CommandsPage | HistoryPage | SinksPage | WallPage | MapPage} View */
 
 /** @type {View | null} */
 let view = null;
@@ -63,6 +65,11 @@ function route() {
   } else if (hash.startsWith(AUDIT_ROUTE)) {
     const wanted = new URLSearchParams(hash.slice(AUDIT_ROUTE.length).replace(/^\?/, ""));
     const page = new AuditPage(fleet, wanted.get("car") ?? "", listHash);
+    change(page);
+    page.focus();
+  } else if (hash.startsWith(COMMANDS_ROUTE)) {
+    const wanted = new URLSearchParams(hash.slice(COMMANDS_ROUTE.length).replace(/^\?/, ""));
+    const page = new CommandsPage(fleet, wanted.get("car") ?? "", listHash);
     change(page);
     page.focus();
   } else if (hash.startsWith(HISTORY_ROUTE)) {

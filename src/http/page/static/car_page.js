@@ -70,6 +70,7 @@ export class CarPage {
         { "aria-label": "Car", class: "tools" },
         this.#back,
         make("a", { href: `#/history?${new URLSearchParams({ car })}` }, "History of the car"),
+        make("a", { href: `#/commands?${new URLSearchParams({ car })}` }, "Commands of the car"),
         make("a", { href: `#/actions?${new URLSearchParams({ car })}` }, "Actions on the car"),
       ),
       make("div", { class: "head" }, this.#heading, this.#condition),

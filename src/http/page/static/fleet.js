@@ -4,6 +4,7 @@ import { History, SECONDS } from "./chart.js";
 
 /** @typedef {import("../../api/schemas.ts").CarRates} CarRates */
 /** @typedef {import("../../api/schemas.ts").CarSummary} CarSummary */
+/** @typedef {import("../../api/commands.ts").CommandsEvent} CommandsEvent */
 /** @typedef {import("../../api/event_schemas.ts").FleetEvent} FleetEvent */
 /** @typedef {import("../../api/schemas.ts").IncidentView} IncidentView */
 /** @typedef {import("../../api/event_schemas.ts").RatesEvent} RatesEvent */
@@ -11,6 +12,9 @@ import { History, SECONDS } from "./chart.js";
 
 /** How many incidents are remembered across cars. */
 const LATEST = 3;
+
+/** Changes of commands that are kept until somebody looks; further ones are only counted. */
+const MAX_CHANGES = 1000;
 
 /** @type {CarRates} */
 const NOTHING = { statuses: 0, commands: 0, responseMeanMs: null, responseMaxMs: null };
@@ -31,6 +35,10 @@ export class Changes {
   fleetIncidents = false;
   /** Incidents that have begun, nobody has been told of. @type {IncidentView[]} */
   incidents = [];
+  /** What became of commands. @type {CommandsEvent["changes"][number][]} */
+  commands = [];
+  /** Changes of commands that are not known. */
+  missedCommands = 0;
 }
 
 /** The cars and their last minute. */
@@ -74,11 +82,21 @@ export class Fleet {
         return this.#change(event.car);
       case "rates":
         return this.#second(event);
+      case "commands":
+        return this.#tellCommands(event);
       case "incident":
         if (event.change === "began") this.changes.incidents.push(event.incident);
         this.changes.fleetIncidents = true;
         this.#remember([event.incident]);
     }
+  }
+
+  /** @param {CommandsEvent} event */
+  #tellCommands({ changes, missed }) {
+    const { commands } = this.changes;
+    const taken = changes.slice(0, Math.max(0, MAX_CHANGES - commands.length));
+    commands.push(...taken);
+    this.changes.missedCommands += missed + changes.length - taken.length;
   }
 
   /** @param {FleetEvent} event */
