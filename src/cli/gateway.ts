@@ -55,7 +55,7 @@ export function gatewayCommand(
       const statistics = new GatewayStatistics();
       const recorder = await gatewayRecorderOf(config, log);
       const state = await stateDirectoryOf(config.stateDir, log);
-      const exports = await exportOf(config, recorder, state?.stateDirectory, log);
+      const exports = exportOf(config, recorder, state?.stateDirectory, log);
       const gateway = new RunningGateway({
         config,
         log,
@@ -70,7 +70,10 @@ export function gatewayCommand(
         name: "the gateway",
         async start() {
           await gateway.start();
-          const onApplied = ({ http }: GatewayConfig) => http && operators?.configure(http);
+          const onApplied = (applied: GatewayConfig) => {
+            if (applied.http !== undefined) operators?.configure(applied.http);
+            exports?.configure(applied);
+          };
           const own = new GatewayReloader({ load, gateway, logging, onApplied });
           following = remote && followingPart(remote, own, gateway, log);
           await following?.start();

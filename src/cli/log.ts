@@ -7,7 +7,7 @@ import {
   type Position,
   segmentInfos,
 } from "../record/mod.ts";
-import { describeFileError, escapeUnsafe, type Output } from "../text/mod.ts";
+import { describeFileError, escapeUnsafe, isOfKind, type Output } from "../text/mod.ts";
 import { sleep } from "../time/mod.ts";
 import { deviceKey } from "../protocol/mod.ts";
 import { printError, printWarning } from "./problems.ts";
@@ -79,7 +79,7 @@ function isAsked(
   { car, kind, from = -Infinity, to = Infinity }: LogCommandOptions,
 ) {
   if (car !== undefined && event.car !== car) return false;
-  if (kind !== undefined && event.kind !== kind && !event.kind.startsWith(`${kind}.`)) return false;
+  if (kind !== undefined && !isOfKind(event.kind, kind)) return false;
   return event.at >= from && event.at <= to;
 }
 

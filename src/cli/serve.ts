@@ -82,7 +82,7 @@ export async function serve(given: ServeOptions, context: ProgramContext): Promi
     const { config } = loaded;
     const recorder = await recorderOf(config, log);
     const state = await stateOf(config, log);
-    const exports = await exportOf(config, recorder, state?.stateDirectory, log);
+    const exports = exportOf(config, recorder, state?.stateDirectory, log);
     const running: Running = {};
     const telemetry = await telemetryOf(config, log, running);
     const webhook = await webhookOf(config, log, running, state);
@@ -180,6 +180,7 @@ function createParts(all: PartOptions): Part[] {
           current = applied;
           const { http, cars } = applied;
           if (http) operators?.configure(http);
+          all.exports?.configure(applied);
           // Gateways of removed cars are told first.
           queueMicrotask(() => cluster?.cluster.configure(cars.map(({ name }) => name)));
         };

@@ -5,6 +5,7 @@ import { type CommonInput, type Dialect, readDialect } from "./dialects/dialect.
 import { describeFileError, DOCUMENT_PATH } from "../text/mod.ts";
 import { ConfigError, Faults, type Problem } from "./errors.ts";
 import { type ConfigPlace, systemFiles, withFiles } from "./files.ts";
+import { checkSinkChannels } from "./resolve/channels.ts";
 import { resolveCluster } from "./resolve/cluster.ts";
 import { judgePulled } from "./resolve/pulled.ts";
 import { resolveConfigSource } from "./resolve/config_source.ts";
@@ -17,6 +18,7 @@ import { resolvedOf } from "./keys/key.ts";
 import { COMMON } from "./keys/keys.ts";
 import { resolveLogging } from "./resolve/logging.ts";
 import type { ServerConfig, Timeouts } from "./resolve/config.ts";
+import type { GatewayConfig } from "./resolve/gateway_config.ts";
 import { resolveFleet } from "./resolve/modules.ts";
 import { type NumberTexts, USUAL_TEXTS } from "./dialects/number_texts.ts";
 import type { Overrides } from "./overrides.ts";
@@ -97,7 +99,12 @@ type Parse<T> = (
   numbers: NumberTexts,
 ) => T;
 
-async function loadWith<T extends { readonly warnings: readonly Problem[] }>(
+async function loadWith<
+  T extends {
+    readonly config: ServerConfig | GatewayConfig;
+    readonly warnings: readonly Problem[];
+  },
+>(
   from: string | ConfigSource,
   parse: Parse<T>,
 ): Promise<T> {
@@ -122,7 +129,12 @@ async function loadWith<T extends { readonly warnings: readonly Problem[] }>(
       const place = { workingDirectory: Deno.cwd(), folder, files: seen, isPulled };
       return parse(json.document, place, name, json.numbers);
     });
-    return { ...loaded, warnings: [...duplicates, ...loaded.warnings] };
+    const { problems, warnings } = "sinks" in loaded.config
+      ? await checkSinkChannels(loaded.config)
+      : { problems: [], warnings: [] };
+    const all = [...loaded.warnings, ...warnings];
+    if (problems.length > 0) throw new ConfigError(name, problems, all);
+    return { ...loaded, warnings: [...duplicates, ...all] };
   } catch (error) {
     if (!(error instanceof ConfigError) || duplicates.length === 0) throw error;
     throw new ConfigError(name, error.problems, [...duplicates, ...error.warnings], {

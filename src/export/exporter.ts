@@ -1,13 +1,6 @@
 // The driver of a sink: reads the event log from the sink's cursor on, and delivers what it reads.
 import { andSuppressed, type Log, Once } from "../log/mod.ts";
-import {
-  eventJson,
-  type LogBatch,
-  type LogCount,
-  type LogEvent,
-  LogReader,
-  type Position,
-} from "../record/mod.ts";
+import { type LogCount, LogReader, type Position } from "../record/mod.ts";
 import { Alarm, type Clock, deadline, firstOf, systemClock, within } from "../time/mod.ts";
 import {
   createExport,
@@ -20,7 +13,8 @@ import {
   step,
 } from "./core.ts";
 import { DeliveryRate } from "./delivery_rate.ts";
-import { type Sink, type SinkBatch, SinkError, type SinkMessage } from "./sink.ts";
+import { type Feed, Feeder } from "./feed.ts";
+import { type Sink, type SinkBatch, SinkError } from "./sink.ts";
 import type { ExporterSnapshot, SinkState } from "./snapshot.ts";
 
 /** The event log, as far as a sink needs it. */
@@ -43,8 +37,7 @@ export interface ExporterOptions {
   readonly cursor: Position;
   /** Keeps the cursor; called at most once a second. */
   readonly keep: (cursor: Position) => void;
-  /** Whether the sink gets an event. @default {every one} */
-  readonly isWanted?: (event: LogEvent) => boolean;
+  readonly feed?: Feed;
   /** Called when records were deleted before they were delivered. */
   readonly onMissed?: (missed: LogCount) => void;
   /** Whether nothing behind the end of the source is read. @default {false} */
@@ -80,6 +73,7 @@ export class Exporter {
   readonly #rate: DeliveryRate;
   /** Who waits until so many records are delivered. */
   readonly #waiters = new Set<{ readonly records: number; readonly resolve: () => void }>();
+  readonly #feeder: Feeder;
   #unsubscribe = () => {};
 
   constructor(options: ExporterOptions) {
@@ -89,6 +83,12 @@ export class Exporter {
     this.#rate = new DeliveryRate(this.#clock);
     this.#alarm = new Alarm(this.#clock, () => this.#take({ type: "tick" }));
     this.#state = createExport(options.cursor, options.settings);
+    this.#feeder = new Feeder({ ...options, once: this.#once });
+  }
+
+  /** Changes what the sink gets from the next batch on; its cursor stays. */
+  feedWith(feed: Feed): void {
+    this.#feeder.change(feed, this.#work);
   }
 
   /** Begins to deliver; waits for nothing. */
@@ -108,6 +108,7 @@ export class Exporter {
     this.#take({ type: "stop" });
     await within(this.#work, STOP_MS, this.#clock);
     this.#request.abort();
+    this.#feeder.close();
     await this.#work;
     this.#reader?.[Symbol.dispose]();
     this.#reader = null;
@@ -155,6 +156,7 @@ export class Exporter {
       trouble: failures === 0 ? null : this.#trouble,
       failingSince: failingSince === null ? null : Math.floor(failingSince),
       nextAttemptAt: phase.name === "waiting" ? Math.floor(phase.until) : null,
+      ...this.#feeder.snapshot(),
     };
   }
 
@@ -252,7 +254,9 @@ export class Exporter {
   async #read(maxBytes: number, maxEvents: number): Promise<ExportInput> {
     const { cursor } = this.#state;
     const at = this.#reader?.position;
-    if (at === undefined || at.segment !== cursor.segment || at.offset !== cursor.offset) {
+    // What was read last is not delivered, or nothing was read.
+    const isAgain = at?.segment !== cursor.segment || at.offset !== cursor.offset;
+    if (isAgain) {
       this.#reader?.[Symbol.dispose]();
       const { directory } = this.#options.source;
       this.#reader = new LogReader({ directory, from: cursor });
@@ -261,9 +265,10 @@ export class Exporter {
       ? Math.min(maxBytes, Math.max(1, this.#options.source.end().bytes - cursor.bytes))
       : maxBytes;
     const batch = await (this.#reader as LogReader).read(bytes, maxEvents);
-    const messages = this.#messages(batch);
+    const messages = await this.#feeder.messages(batch.events, isAgain);
     const id = `${messages[0]?.event.id}:${messages.length}`;
     this.#batch = { id, messages };
+    if (messages.length === 0) this.#feeder.count();
     const { position, isEnd, missed, events } = batch;
     return {
       type: "read",
@@ -273,14 +278,6 @@ export class Exporter {
       isEnd,
       missed,
     };
-  }
-
-  #messages({ events }: LogBatch): SinkMessage[] {
-    const { isWanted = () => true } = this.#options;
-    return events.filter(isWanted).map((event) => ({
-      event,
-      body: JSON.stringify(eventJson(event)),
-    }));
   }
 
   async #deliver(): Promise<ExportInput> {
@@ -299,6 +296,7 @@ export class Exporter {
       this.#request.abort();
       throw error;
     }
+    this.#feeder.count();
     return { type: "delivered" };
   }
 }

@@ -37,7 +37,7 @@ export interface ReplaySnapshot extends ReplayOrder {
 export type ReplayOptions =
   & Pick<
     ExporterOptions,
-    "name" | "sink" | "source" | "settings" | "isWanted" | "log" | "clock" | "random"
+    "name" | "sink" | "source" | "settings" | "feed" | "log" | "clock" | "random"
   >
   & {
     readonly replay: KeptReplay;
@@ -71,8 +71,9 @@ export class Replay {
   readonly #replay: KeptReplay;
   #isCancelled = false;
 
-  constructor({ replay, settings, isWanted = () => true, keep, ...options }: ReplayOptions) {
+  constructor({ replay, settings, feed = {}, keep, ...options }: ReplayOptions) {
     const { begin, end, cursor, bytesPerSecond } = replay;
+    const { isWanted = () => true } = feed;
     this.#replay = replay;
     this.#exporter = new Exporter({
       ...options,
@@ -80,7 +81,7 @@ export class Replay {
       source: { ...options.source, end: () => end, onWritten: () => () => {} },
       settings: { ...settings, batchMs: 0, bytesPerSecond },
       cursor: cursor.records < begin.records ? begin : cursor,
-      isWanted: (event) => isOrdered(event, replay) && isWanted(event),
+      feed: { ...feed, isWanted: (event) => isOrdered(event, replay) && isWanted(event) },
       keep: (at) => keep({ ...replay, cursor: at }),
       endsAtSource: true,
     });

@@ -1,6 +1,7 @@
 // A sink as operators see it: its cursor, and a replay beside it.
 import { type Clock, systemClock } from "../time/mod.ts";
 import { Exporter, type ExporterOptions } from "./exporter.ts";
+import type { Feed } from "./feed.ts";
 import { type KeptReplay, planReplay, Replay, type ReplayOrder } from "./replay.ts";
 import { SharedSink } from "./shared_sink.ts";
 import type { SinkSnapshot } from "./snapshot.ts";
@@ -19,6 +20,7 @@ export class SinkExport {
   readonly #clock: Clock;
   readonly #sink: SharedSink;
   readonly #exporter: Exporter;
+  #feed: Feed;
   #replay: Replay | null = null;
   #isPlanning = false;
   #isStopped = false;
@@ -27,6 +29,7 @@ export class SinkExport {
     this.name = options.name;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.#feed = options.feed ?? {};
     this.#sink = new SharedSink(options.sink);
     this.#exporter = new Exporter({ ...options, sink: this.#sink.share() });
   }
@@ -38,6 +41,12 @@ export class SinkExport {
     if (replay === null) return;
     log.info(`Sink "${this.name}" goes on with the replay that has not ended`);
     this.#begin(replay);
+  }
+
+  /** See {@linkcode Exporter.feedWith}; a replay that runs goes on as it began. */
+  feedWith(feed: Feed): void {
+    this.#feed = feed;
+    this.#exporter.feedWith(feed);
   }
 
   /** See {@linkcode Exporter.stop}; a replay is kept for the next start. */
@@ -103,6 +112,7 @@ export class SinkExport {
     let isOver = false;
     const replay = new Replay({
       ...this.#options,
+      feed: this.#feed,
       sink: this.#sink.share(),
       replay: kept,
       keep: (at) => {

@@ -8,6 +8,16 @@ export const SINK_STATES = ["idle", "delivering", "failing", "stopped"] as const
 /** `idle`: nothing waits; `failing`: what has failed is tried again. */
 export type SinkState = typeof SINK_STATES[number];
 
+/** What has become of the events of a channel, since it is there. */
+export interface ChannelSnapshot {
+  readonly name: string;
+  readonly sent: number;
+  /** Not reported, or not in the sample. */
+  readonly dropped: number;
+  /** Lost to an expression that has failed. */
+  readonly failed: number;
+}
+
 /** A cursor and what waits for it. Moments are milliseconds of the clock. */
 export interface ExporterSnapshot {
   readonly name: string;
@@ -31,6 +41,9 @@ export interface ExporterSnapshot {
   /** Since when it fails, and when it is tried again. */
   readonly failingSince: number | null;
   readonly nextAttemptAt: number | null;
+  readonly channels: readonly ChannelSnapshot[];
+  /** Payloads that a decoder could not read, since the channels are there. */
+  readonly undecoded: number;
 }
 
 /** A sink with what it gets again; `replay` stays when it is over. */

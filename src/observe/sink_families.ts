@@ -11,6 +11,14 @@ export interface WatchedSink {
   readonly missedBytes: number;
   /** Since the last delivery. */
   readonly failures: number;
+  readonly channels: readonly {
+    readonly name: string;
+    readonly sent: number;
+    readonly dropped: number;
+    readonly failed: number;
+  }[];
+  /** Payloads that a decoder could not read. */
+  readonly undecoded: number;
 }
 
 interface SinkScrape {
@@ -77,4 +85,25 @@ export const SINK_FAMILIES: readonly Family<SinkScrape>[] = [
     "Deliveries that have failed since the last that has not",
     ({ failures }) => failures,
   ),
+  perSink(
+    "sink_undecoded_payloads_total",
+    "counter",
+    "Payloads that a decoder of the sink could not read",
+    ({ undecoded }) => undecoded,
+  ),
+  {
+    name: "sink_channel_events_total",
+    type: "counter",
+    help: "Events that a channel has taken, by outcome: sent, dropped by report, sample or map, " +
+      "or failed: lost to an expression",
+    samples: ({ sinks }) =>
+      sinks.flatMap(({ name: sink, channels }) =>
+        channels.flatMap(({ name: channel, sent, dropped, failed }) =>
+          Object.entries({ sent, dropped, failed }).map(([outcome, value]) => ({
+            labels: { sink, channel, outcome },
+            value,
+          }))
+        )
+      ),
+  },
 ];

@@ -1,5 +1,6 @@
 // Quotes, escapes, masks and reads text.
 export { escapeUnsafe } from "./escape.ts";
+export { isOfKind } from "./kind.ts";
 export { consoleOutput, type Output, printText, type Tone } from "./output.ts";
 export { describeKind, describeValue, DOCUMENT_PATH, joinPath, quote } from "./quote.ts";
 export {

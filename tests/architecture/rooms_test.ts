@@ -42,6 +42,7 @@ const ROOMS = [
   "net",
   "state",
   "log",
+  "channel",
   "script",
   "text",
   "time",
@@ -140,6 +141,7 @@ Deno.test("start loads nothing that only other commands or keys need: it would s
   const others = [
     "app/demo",
     "broker",
+    "channel",
     "config_source",
     "doctor",
     "export",

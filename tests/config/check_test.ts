@@ -236,3 +236,49 @@ Deno.test("configJsonSchema() describes every key", () => {
   visit(configJsonSchema(), "");
   assert.deepEqual(missing, []);
 });
+
+Deno.test("runCheck() compiles the expressions of channels, and tries them on an example", async () => {
+  await using folder = await TempFolder.make();
+  const check = async (channel: Record<string, unknown>) => {
+    const document = {
+      ...documented(),
+      common_modules: { 7: { lib_path: await folder.write("lib.so", "") } },
+      event_log: { directory: folder.file("events") },
+      state_dir: folder.file("state"),
+      sinks: {
+        lake: {
+          kind: "file",
+          directory: folder.file("lake"),
+          decoders: { 7: { kind: "json" } },
+          channels: { fast: channel },
+        },
+      },
+    };
+    const config = await folder.write("config.json", JSON.stringify(document));
+    const output = new RecordedOutput();
+    const code = await runCheck({ config, quiet: true }, output);
+    return [code, ...output.lines.err.map((line) => line.replace(`${config}: `, ""))];
+  };
+  assert.deepEqual(await check({ where: 'car == "a"', map: "decoded" }), [
+    0,
+    "ok: 1 car, 1 module",
+  ]);
+  assert.deepEqual(await check({ where: "car ==", map: "$sum(" }), [
+    1,
+    "error: sinks.lake.channels.fast.where: Expected an expression that can be used: " +
+    "at character 7: Unexpected token: EOF",
+    "error: sinks.lake.channels.fast.map: Expected an expression that can be used: " +
+    'at character 6: Expected ")" before end of expression',
+    "2 errors",
+  ]);
+  assert.deepEqual(await check({ where: "decoded.speed > 1.0" }), [
+    0,
+    'warning: sinks.lake.channels.fast.where: Not tried: give the channel an "example" that has ' +
+    "it: at character 9: No such key: speed",
+    "ok: 1 car, 1 module, 1 warning",
+  ]);
+  const example = { decoded: { speed: "slow" } };
+  const [code, problem] = await check({ where: "decoded.speed > 1.0", example });
+  assert.equal(code, 1);
+  assert.match(String(problem), /fast\.where: .*at character 1: no such overload/);
+});

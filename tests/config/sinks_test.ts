@@ -130,3 +130,86 @@ Deno.test("sinks are refused with the key and the reason", () => {
     for (const [index, pattern] of expected.entries()) assert.match(problems[index] ?? "", pattern);
   }
 });
+
+Deno.test("channels and decoders are resolved in their order, and written as they are read", () => {
+  const archive = {
+    kind: "file",
+    directory: "archive",
+    decoders: {
+      7: { kind: "json" },
+      8: { kind: "protobuf", descriptor_file: "bus.desc", messages: { 1: "acme.Status" } },
+    },
+    channels: {
+      fast: { where: "decoded.speed > 10.0", map: "id", example: { decoded: { speed: 1 } } },
+      rest: {
+        events: ["status"],
+        report: { when: "change-or-period", period_ms: 60_000, fields: { speed: 0.5 } },
+        sample: { one_in: 10 },
+      },
+      share: { sample: { share: 0.1 } },
+    },
+  };
+  const { config } = load(documented({ ...LOG, sinks: { archive } }));
+  const [sink] = config.sinks ?? [];
+  assert.deepEqual(sink?.channels, [
+    {
+      name: "fast",
+      where: "decoded.speed > 10.0",
+      report: { when: "received", periodMs: 0 },
+      map: "id",
+      example: { decoded: { speed: 1 } },
+    },
+    {
+      name: "rest",
+      events: ["status"],
+      report: { when: "change-or-period", periodMs: 60_000, fields: { speed: 0.5 } },
+      sample: { oneIn: 10 },
+    },
+    { name: "share", report: { when: "received", periodMs: 0 }, sample: { share: 0.1 } },
+  ]);
+  assert.deepEqual(sink?.decoders, {
+    7: { kind: "json" },
+    8: {
+      kind: "protobuf",
+      descriptorFile: "/srv/bus.desc",
+      messages: { 1: "acme.Status" },
+      commands: {},
+    },
+  });
+  assert.deepEqual(load(effectiveDocument(config, { showSecrets: true })).config, config);
+});
+
+Deno.test("channels and decoders are refused with the key and the reason", () => {
+  const file = { kind: "file", directory: "archive" };
+  const channels = { all: {} };
+  const cases: [Record<string, unknown>, RegExp[]][] = [
+    [{ channels: {} }, [/^sinks\.a\.channels: Expected at least one channel: found none$/]],
+    [{ channels: { 7: {} } }, [/^sinks\.a\.channels\.7: Expected a letter, .*: found "7"$/]],
+    [{ decoders: { 7: { kind: "json" } } }, [/^sinks\.a\.channels: Expected channels, which/]],
+    [{ channels, decoders: { x: { kind: "json" } } }, [/decoders\.x: Expected the number of a/]],
+    [{ channels, decoders: { 7: { kind: "xml" } } }, [/decoders\.7\.kind: Expected one of "json"/]],
+    [{ channels, decoders: { 7: { kind: "protobuf" } } }, [/7\.descriptor_file: Expected it for/]],
+    [
+      {
+        channels,
+        decoders: { 7: { kind: "protobuf", descriptor_file: "bus.desc", messages: { x: "y" } } },
+      },
+      [/decoders\.7\.messages\.x: Expected a device type: found "x"$/],
+    ],
+    [{ channels: { all: { where: "" } } }, [/channels\.all\.where: Expected an expression in CEL/]],
+    [{ channels: { all: { report: { when: "period" } } } }, [
+      /channels\.all\.report\.period_ms: Expected a period of at least 1 ms for "period": found 0$/,
+    ]],
+    [{ channels: { all: { sample: {} } } }, [/all\.sample: Expected either .*: found neither$/]],
+    [{ channels: { all: { sample: { one_in: 2, share: 0.5 } } } }, [/sample: .*: found both$/]],
+    [{ channels: { all: { report: { when: "change", fields: { x: -1 } } } } }, [
+      /channels\.all\.report\.fields\.x: Expected a number, 0 or more: found the number -1$/,
+    ]],
+  ];
+  for (const [more, expected] of cases) {
+    const document = documented({ ...LOG, sinks: { a: { ...file, ...more } } });
+    const problems = lines(failure(document).problems);
+    assert.equal(problems.length, expected.length, problems.join("\n"));
+    for (const [index, pattern] of expected.entries()) assert.match(problems[index] ?? "", pattern);
+  }
+});

@@ -50,6 +50,7 @@ export const place: ConfigPlace = {
     "/srv/password": "from file\n",
     "/srv/api_key": "0123456789abcdef\n",
     "/srv/long_key": `${"k".repeat(1100)}\n`,
+    "/srv/bus.desc": "",
     "/srv/password2": "two\r\n\n",
   }),
 };

@@ -1,9 +1,15 @@
 // Sinks as cursors into the log: every event, in order, whatever fails.
 import assert from "node:assert/strict";
+import { makeEvaluator } from "../../src/channel/evaluator.ts";
+import type { Feed } from "../../src/export/feed.ts";
 import { SinkError } from "../../src/export/sink.ts";
+import type { LogEvent } from "../../src/record/log_event.ts";
 import { segmentName } from "../../src/record/segment_files.ts";
+import { channel } from "../channel/support.ts";
 import { Recording } from "../record/support.ts";
 import { exporterOf, happen, idsOf, ListSink, passUntil, SETTINGS } from "./support.ts";
+
+const payloadOf = ({ payload }: LogEvent) => new TextDecoder().decode(payload ?? new Uint8Array());
 
 Deno.test("Exporter delivers every event in order, in batches, and what comes later too", async () => {
   await using recording = await Recording.make({ segmentBytes: 2000 });
@@ -150,12 +156,95 @@ Deno.test("Exporter delivers only what a sink wants, and its cursor passes the r
   await happen(recording, 10);
   const sink = new ListSink();
   const isWanted = ({ kind }: { readonly kind: string }) => kind === "session.started";
-  const { exporter } = exporterOf(recording, sink, { isWanted });
+  const { exporter } = exporterOf(recording, sink, { feed: { isWanted } });
   exporter.start();
   const isDone = () => exporter.snapshot().lag.records === 0 && sink.ids.length > 0;
   await passUntil(recording, isDone, "the end of the log");
   assert.equal(sink.ids.length, 1);
   await exporter.stop();
+});
+
+Deno.test("Exporter sends what channels make of events, counts, and names what fails", async () => {
+  await using recording = await Recording.make();
+  await recording.recorder.start();
+  await happen(recording, 10);
+  const channels = [
+    channel("odd", {
+      where: "has(decoded.n) && int(decoded.n) % 2 == 1",
+      events: ["status.accepted"],
+      map: "decoded.n",
+    }),
+    channel("change", { events: ["status.accepted"], map: 'decoded.n = 4 ? $error("four") : id' }),
+  ];
+  const settings = { channels, decoders: { 7: { kind: "json" } } } as const;
+  const names = ["odd", "change"];
+  const sink = new ListSink();
+  // A batch that is too large is read again, and counted once.
+  sink.maxMessages = 4;
+  const feed = { channels: { names, open: () => makeEvaluator(settings) } };
+  const { exporter, log } = exporterOf(recording, sink, { feed });
+  exporter.start();
+  const isDone = () => exporter.snapshot().lag.records === 0 && sink.ids.length > 0;
+  await passUntil(recording, isDone, "the end of the log");
+  const numbered = sink.batches.flatMap(({ messages }) => messages)
+    .filter(({ event }) => payloadOf(event).includes('"n"'));
+  assert.deepEqual(
+    numbered.map(({ body, event }) => body === JSON.stringify(event.id) ? "id" : body),
+    ["id", "1", "id", "3", "5", "id", "7", "id", "9"],
+  );
+  const others = sink.ids.length - numbered.length;
+  assert.deepEqual(exporter.snapshot().channels, [
+    { name: "odd", sent: 5, dropped: 0, failed: 0 },
+    { name: "change", sent: 4 + others, dropped: 0, failed: 1 },
+  ]);
+  const failed = log.matching(/^Sink "test" loses the event "[^"]+", as channel "change" fails in/);
+  assert.equal(failed.length, 1);
+  assert.match(failed[0]?.text ?? "", /in "map": at character \d+: four/);
+  await exporter.stop();
+});
+
+Deno.test("Exporter goes on at its cursor with other channels, and closes the old ones", async () => {
+  await using recording = await Recording.make();
+  await recording.recorder.start();
+  await happen(recording, 5);
+  const sink = new ListSink();
+  const closed: string[] = [];
+  const feed = (name: string): Feed => ({
+    channels: {
+      names: [name],
+      open: () =>
+        Promise.resolve({
+          evaluate: (lines) =>
+            Promise.resolve({
+              bodies: lines.map(() => name),
+              counts: { channels: [{ sent: lines.length, dropped: 0, failed: 0 }], undecoded: 0 },
+              failures: [],
+            }),
+          close: () => void closed.push(name),
+        }),
+    },
+  });
+  const { exporter } = exporterOf(recording, sink, { feed: feed("old") });
+  exporter.start();
+  const isCaughtUp = () => exporter.snapshot().lag.records === 0 && sink.ids.length > 0;
+  await passUntil(recording, isCaughtUp, "the beginning");
+  const before = sink.ids.length;
+  exporter.feedWith(feed("new"));
+  await happen(recording, 5);
+  const isLater = () => exporter.snapshot().lag.records === 0 && sink.ids.length > before;
+  await passUntil(recording, isLater, "the rest");
+  assert.deepEqual(sink.ids, await idsOf(recording.directory));
+  const bodies = sink.batches.flatMap(({ messages }) => messages.map(({ body }) => body));
+  assert.deepEqual(
+    bodies.map((body) => body === "old"),
+    sink.ids.map((_, index) => index < before),
+  );
+  assert.deepEqual(closed, ["old"]);
+  assert.deepEqual(exporter.snapshot().channels, [
+    { name: "new", sent: sink.ids.length - before, dropped: 0, failed: 0 },
+  ]);
+  await exporter.stop();
+  assert.deepEqual(closed, ["old", "new"]);
 });
 
 Deno.test("Exporter stops although a sink never answers", async () => {

@@ -70,7 +70,7 @@ export class ListSink implements Sink {
 
 /** What a test may change. */
 export type Different = Partial<
-  Pick<ExporterOptions, "settings" | "cursor" | "isWanted" | "onMissed">
+  Pick<ExporterOptions, "settings" | "cursor" | "feed" | "onMissed">
 >;
 
 /** An exporter of a recording, on its clock. */

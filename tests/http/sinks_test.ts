@@ -25,6 +25,8 @@ function someSink(different: Partial<SinkSnapshot> = {}): SinkSnapshot {
     trouble: null,
     failingSince: null,
     nextAttemptAt: null,
+    channels: [],
+    undecoded: 0,
     replay: null,
     ...different,
   };

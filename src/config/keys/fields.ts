@@ -152,6 +152,12 @@ export function share() {
   return z.number({ error }).check(z.gte(0, { error }), z.lte(1, { error }));
 }
 
+/** A number that is not negative. */
+export function atLeastZero() {
+  const error = "a number, 0 or more";
+  return z.number({ error }).check(z.gte(0, { error }));
+}
+
 function integer(what: string, least: number, most: number) {
   const error = `${what} from ${least} to ${most}`;
   return z.int({ error }).check(z.gte(least, { error }), z.lte(most, { error }));

@@ -276,7 +276,7 @@ export const COMMON = {
   sinks: key(sinksSchema.optional(), {
     doc:
       "Where events of the event log are delivered, by name, each at least once and in the order of the log; requires event_log and state_dir",
-    takes: "restart",
+    takes: "at_once",
     at: "sinks",
     of: ({ sinks }) =>
       sinks && Object.fromEntries(sinks.map((sink) => [sink.name, sinkKeys(sink)])),

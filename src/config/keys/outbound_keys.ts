@@ -1,6 +1,7 @@
 // The keys of what leaves the server: telemetry, incidents, the event log and its sinks.
 import * as z from "zod";
 import * as field from "./fields.ts";
+import { channelKeys, channelSchema, decoderSchema } from "./channel_keys.ts";
 import { key } from "./key.ts";
 import {
   DURABILITIES,
@@ -146,6 +147,11 @@ export const sinksSchema = z.record(
     ),
     bytes_per_second: field.fileSize().default(0)
       .describe("Bytes of the log that are delivered a second at most; 0: unlimited"),
+    decoders: z.record(z.string(), decoderSchema).optional()
+      .describe("How payloads are read, by module number, for its channels; requires channels"),
+    channels: z.record(z.string(), channelSchema).optional().describe(
+      "What goes to it, and how, by name: an event goes through the first that takes it; without any, all events do",
+    ),
   }),
 ).meta({ id: "sinks", propertyNames: { pattern: "^[A-Za-z0-9_.-]{1,64}$" } });
 
@@ -159,6 +165,7 @@ export function sinkKeys(sink: SinkConfig) {
     batch_events: batchEvents,
     batch_ms: batchMs,
     bytes_per_second: bytesPerSecond,
+    ...channelKeys(sink),
   };
 }
 

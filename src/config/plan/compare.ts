@@ -56,8 +56,8 @@ export function compareConfigs(
   options: CompareOptions = {},
 ): ConfigDifference {
   const { embeddedBroker = false } = options;
-  const turned = isHttpTurned(from, to);
-  const takes = (setting: KeyAt) => takesOf(setting, { embeddedBroker, turned });
+  const facts = { embeddedBroker, turned: isHttpTurned(from, to), exports: canExport(from) };
+  const takes = (setting: KeyAt) => takesOf(setting, facts);
   const settings = [...compareSettings(SETTINGS, from, to, takes), ...comparePolicies(from, to)];
   const before = new Map(from.cars.map((car) => [car.name, car]));
   const after = new Set(to.cars.map(({ name }) => name));
@@ -91,8 +91,8 @@ export function withoutRestart(
   to: ServerConfig,
   { embeddedBroker = false }: CompareOptions = {},
 ): ServerConfig {
-  const options = { embeddedBroker, turned: isHttpTurned(from, to) };
-  return keepRestarts(SETTINGS, from, to, (setting) => takesOf(setting, options));
+  const facts = { embeddedBroker, turned: isHttpTurned(from, to), exports: canExport(from) };
+  return keepRestarts(SETTINGS, from, to, (setting) => takesOf(setting, facts));
 }
 
 /** `to`, but with the values that `from` has for the settings that need a restart. */
@@ -117,11 +117,26 @@ export function isHttpTurned(
   return (from.http === undefined) !== (to.http === undefined);
 }
 
+/** Whether there is what sinks need; otherwise new ones take a restart. */
+export function canExport(
+  { eventLog, stateDir }: Pick<ServerConfig, "eventLog" | "stateDir">,
+): boolean {
+  return eventLog !== undefined && stateDir !== undefined;
+}
+
+/** What the running configuration and the change of it say about keys. */
+interface ReloadFacts {
+  readonly embeddedBroker: boolean;
+  readonly turned: boolean;
+  readonly exports: boolean;
+}
+
 function takesOf(
   { path, key: { takes, listens } }: KeyAt,
-  { embeddedBroker, turned }: { readonly embeddedBroker: boolean; readonly turned: boolean },
+  { embeddedBroker, turned, exports }: ReloadFacts,
 ): Key["takes"] {
-  const restarts = (embeddedBroker && listens) || (turned && path.startsWith("http."));
+  const restarts = (embeddedBroker && listens) || (turned && path.startsWith("http.")) ||
+    (!exports && path === "sinks");
   return restarts ? "restart" : takes;
 }
 

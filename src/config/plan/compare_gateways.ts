@@ -2,7 +2,13 @@
 import { GATEWAY } from "../keys/gateway_keys.ts";
 import { type KeyAt, keysOf } from "../keys/key.ts";
 import type { GatewayConfig } from "../resolve/gateway_config.ts";
-import { compareSettings, isHttpTurned, keepRestarts, type SettingChange } from "./compare.ts";
+import {
+  canExport,
+  compareSettings,
+  isHttpTurned,
+  keepRestarts,
+  type SettingChange,
+} from "./compare.ts";
 
 const SETTINGS: readonly KeyAt<GatewayConfig>[] = keysOf(GATEWAY);
 
@@ -18,6 +24,9 @@ export function gatewayWithoutRestart(from: GatewayConfig, to: GatewayConfig): G
 
 function takesBetween(from: GatewayConfig, to: GatewayConfig) {
   const turned = isHttpTurned(from, to);
-  return ({ path, key: { takes } }: KeyAt<GatewayConfig>) =>
-    turned && path.startsWith("http.") ? "restart" : takes;
+  const exports = canExport(from);
+  return ({ path, key: { takes } }: KeyAt<GatewayConfig>) => {
+    const restarts = (turned && path.startsWith("http.")) || (!exports && path === "sinks");
+    return restarts ? "restart" : takes;
+  };
 }

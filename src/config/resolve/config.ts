@@ -1,4 +1,5 @@
 // The resolved configuration, the same whatever the dialect [CONFIG-DIALECTS].
+import type { ChannelConfig, DecoderConfig } from "../../channel/mod.ts";
 import type { Script, ScriptPermissions } from "../../script/mod.ts";
 import type { ResolvedOf } from "../keys/key.ts";
 import type { HEALTH, LIMITS, MAP } from "../keys/keys.ts";
@@ -171,6 +172,10 @@ interface AnySink {
   readonly batchMs: number;
   /** 0: unlimited. */
   readonly bytesPerSecond: number;
+  /** By module number. */
+  readonly decoders?: Readonly<Record<string, DecoderConfig>>;
+  /** At least one; absent: it gets all events as they are. */
+  readonly channels?: readonly ChannelConfig[];
 }
 
 /** Posts batches. */

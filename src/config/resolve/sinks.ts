@@ -5,6 +5,7 @@ import type { CommonInput } from "../dialects/dialect.ts";
 import type { Faults } from "../errors.ts";
 import { type ConfigPlace, findFile } from "../files.ts";
 import type { EventLogConfig, SinkConfig } from "./config.ts";
+import { resolveChannels, resolveDecoders } from "./channels.ts";
 import { resolveMqttSink, resolveNatsSink } from "./connected_sinks.ts";
 import { warnOfClearText } from "./outbound.ts";
 
@@ -60,6 +61,14 @@ function resolveSink(
       `Expected it for a sink of the kind "${kind}": found nothing`,
     );
   };
+  const channels = resolveChannels(input.channels, joinPath(path, "channels"), faults);
+  const decoders = resolveDecoders(input.decoders, joinPath(path, "decoders"), place, faults);
+  if (decoders !== undefined && channels === undefined) {
+    faults.problem(
+      joinPath(path, "channels"),
+      "Expected channels, which decoders are for: found nothing",
+    );
+  }
   const kinds = events?.filter((one) => one !== undefined);
   const common = {
     name,
@@ -67,6 +76,8 @@ function resolveSink(
     batchEvents,
     batchMs: Math.ceil(batchMs),
     bytesPerSecond,
+    ...(channels === undefined ? {} : { channels }),
+    ...(decoders === undefined ? {} : { decoders }),
   };
   if (kind === "webhook") {
     const { url, secret_file: file, format } = input;

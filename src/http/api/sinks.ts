@@ -33,6 +33,13 @@ export const ReplayView = z.object({
   trouble: z.string().nullable().describe("why the last delivery failed; null when none has"),
 }).meta({ id: "ReplayView", description: "Events that a sink gets once more" });
 
+export const ChannelView = z.object({
+  name: z.string(),
+  sent: count(),
+  dropped: count().describe("not reported, or not in the sample"),
+  failed: count().describe("lost to an expression that has failed"),
+}).meta({ id: "ChannelView", description: "What has become of the events of a channel" });
+
 export const SinkView = z.object({
   name: z.string(),
   target: z.string().describe("where it delivers to, without secrets"),
@@ -50,6 +57,9 @@ export const SinkView = z.object({
   trouble: z.string().nullable().describe("why the last delivery failed; null when none has"),
   failingSince: time().nullable(),
   nextAttemptAt: time().nullable().describe("null: none waits"),
+  channels: z.array(ChannelView).readonly()
+    .describe("since they are there: a reload that changes them begins anew"),
+  undecoded: count().describe("payloads that a decoder could not read"),
   replay: ReplayView.nullable().describe("the last one; null: there was none"),
 }).meta({ id: "SinkView", description: "A sink of events" });
 export type SinkView = z.input<typeof SinkView>;
