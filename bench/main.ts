@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
 import { buildFixtures } from "../tests/fixtures/build.ts";
 import { chain, thousandDevices } from "./rows/devices.ts";
+import * as cluster from "./rows/cluster.ts";
 import * as eventLog from "./rows/event_log.ts";
 import * as fleet from "./rows/fleet.ts";
 import { connects, junk, reconnects, subscribers } from "./rows/hostile.ts";
@@ -28,6 +29,7 @@ const ROWS: readonly Row[] = [
   ...Object.values(isolation),
   ...Object.values(scale),
   ...Object.values(http),
+  ...Object.values(cluster),
   eventLog.eventLog,
   ...eventLog.sinks,
   thousandDevices,

@@ -1,5 +1,6 @@
 // The soak: `deno task soak [--minutes N]`. A hundred cars with everything that goes wrong in the
 // field; ends with status 1 unless memory, files and threads end where they were after a minute.
+// `--cluster` is another one: several servers, see cluster.ts.
 import { parseArgs } from "node:util";
 import { COMPANY, ServerProcess, type TestModule } from "../../tests/e2e/server_process.ts";
 import { buildFixtures } from "../../tests/fixtures/build.ts";
@@ -35,7 +36,19 @@ function modulesOf(index: number, benchModule: string, fixture: string): TestMod
   }
 }
 
-const { values } = parseArgs({ options: { minutes: { type: "string", default: "10" } } });
+const { values } = parseArgs({
+  options: {
+    minutes: { type: "string", default: "10" },
+    cluster: { type: "boolean", default: false },
+    seed: { type: "string", default: "1" },
+  },
+});
+if (values.cluster) {
+  const { soakCluster } = await import("./cluster.ts");
+  const minutes = Number(values.minutes);
+  const isWell = await soakCluster({ minutes, seed: Number(values.seed), print });
+  Deno.exit(isWell ? 0 : 1);
+}
 const seconds = Math.max(4, Number(values.minutes)) * 60;
 
 await using benchModule = await BenchModule.build();
