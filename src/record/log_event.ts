@@ -219,7 +219,7 @@ function partsOfEffect(effect: RecordedEffect): EventPart[] {
       return [{ kind: "command.sent", device, counter, payload, data }];
     }
     case "acknowledge": {
-      const { command: { device }, counter, commandId } = effect;
+      const { command: { device }, counter = null, commandId } = effect;
       return [{ kind: "command.accepted", device, counter, data: commandData(commandId) }];
     }
     case "ended": {

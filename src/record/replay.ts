@@ -1,7 +1,13 @@
 // Steps recorded inputs through the session as it is today.
 import { join } from "node:path";
 import type { Turn } from "../car/mod.ts";
-import { type Effect, type Session, type SessionSettings, step } from "../session/mod.ts";
+import {
+  type Effect,
+  type SentCommand,
+  type Session,
+  type SessionSettings,
+  step,
+} from "../session/mod.ts";
 import { readBytes } from "../text/mod.ts";
 import { type Difference, firstDifference } from "./difference.ts";
 import { asRecorded, type Damage, readSegment, type RecordedTurn } from "./segment.ts";
@@ -79,9 +85,33 @@ interface Life {
 
 /** The car as it was before the turn. */
 function lifeOf({ begins, settings }: RecordedTurn, life: Life | undefined): Life | undefined {
-  if (begins !== undefined && settings !== undefined) return { session: begins, settings };
+  if (begins !== undefined && settings !== undefined) {
+    return { session: completed(begins), settings };
+  }
   if (life !== undefined && settings !== undefined) life.settings = settings;
   return life;
+}
+
+/** A state as today's versions have it: earlier ones did not follow commands. */
+function completed(session: Session): Session {
+  const { base } = session;
+  const { commands } = base;
+  if (Object.hasOwn(commands, "again")) return session;
+  const followed = { id: null, at: 0, key: null, sends: 0 };
+  const ready = {
+    ...commands.ready,
+    items: commands.ready.items.map((one) => ({ ...followed, ...one })),
+  };
+  const parked = commands.parked.map((one) => ({ ...followed, ...one }));
+  const next = {
+    ...session,
+    base: { ...base, commands: { ...commands, ready, parked, again: [], expiresAt: null } },
+  };
+  const sent = (all: readonly SentCommand[]) =>
+    all.map((one) => ({ ...followed, ...one, sends: 1 }));
+  if (next.kind === "running") return { ...next, sent: sent(next.sent) };
+  if (next.kind !== "connecting" || next.step.name !== "responses") return next;
+  return { ...next, step: { ...next.step, sent: sent(next.step.sent) } };
 }
 
 /** Steps the session with a recorded input; `life` goes on. */

@@ -433,7 +433,8 @@ export function settleCommands(
     // An empty command of our own needs no acknowledgement.
     if (module === null) continue;
     if (response === CommandResponseType.OK) {
-      context.effects.push({ type: "acknowledge", module, command, counter, ...named(id) });
+      const followed = id === null ? {} : { commandId: id, counter };
+      context.effects.push({ type: "acknowledge", module, command, ...followed });
     } else {
       const { device } = command;
       context.effects.push({

@@ -132,8 +132,9 @@ export type Effect =
     readonly type: "acknowledge";
     readonly module: number;
     readonly command: ModuleCommand;
-    readonly counter: number;
+    /** Of a command with an id, and its counter. */
     readonly commandId?: string;
+    readonly counter?: number;
   }
   /** The module keeps its commands until `release_commands`. */
   | { readonly type: "hold_commands"; readonly module: number }

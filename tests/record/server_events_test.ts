@@ -153,7 +153,6 @@ Deno.test("a log of the version before there were such events is read, replayed 
       "broker.up",
       "device.connected",
       "command.sent",
-      "command.answered",
       "session.started",
       "operator.paused",
       "device.left",
