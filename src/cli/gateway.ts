@@ -97,6 +97,7 @@ export function gatewayCommand(
             log,
             statistics,
             sinks: exports?.sinks,
+            configSource: remote,
           });
           await operators.start({
             gateway,

@@ -89,6 +89,7 @@ export async function serve(given: ServeOptions, context: ProgramContext): Promi
     if (telemetry !== undefined) {
       telemetry.metrics.sinks = () => exports?.sinks().map((sink) => sink.snapshot()) ?? [];
     }
+    if (telemetry !== undefined) telemetry.metrics.configSource = remote && (() => remote.view());
     if (telemetry !== undefined && webhook !== undefined) telemetry.metrics.health = webhook.watch;
     const parts = createParts({
       ...given,
@@ -316,7 +317,7 @@ async function shareOpenFiles(
 async function createOperators(
   { http }: ServerConfig,
   share: () => Promise<ConnectionShares>,
-  { state, exports, recorder, telemetry, webhook, logging: { log } }: PartOptions,
+  { state, exports, recorder, remote, telemetry, webhook, logging: { log } }: PartOptions,
 ): Promise<Operators | undefined> {
   if (http === undefined || state === undefined) return undefined;
   const { Operators } = await import("../http/mod.ts");
@@ -325,7 +326,14 @@ async function createOperators(
   const { watch } = webhook ?? {};
   const { sinks } = exports ?? {};
   const eventLog = recorder?.recorder.directory;
-  const observed = { metrics, watch, sinks, eventLog, onAction: recorder?.onAction };
+  const observed = {
+    metrics,
+    watch,
+    sinks,
+    configSource: remote,
+    eventLog,
+    onAction: recorder?.onAction,
+  };
   return new Operators({ config: http, log, maxConnections, ...observed, ...state });
 }
 

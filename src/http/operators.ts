@@ -23,6 +23,7 @@ import { createApp } from "./app.ts";
 import { EventStream } from "./event_stream.ts";
 import { type HttpListening, listenHttp } from "./listen.ts";
 import { callMethod, METHODS, type MethodSource } from "./api/methods.ts";
+import type { OperatedSource } from "./api/config_source.ts";
 import type { OperatedSink } from "./api/sinks.ts";
 import { assets } from "./page/assets.ts";
 import { readinessOf } from "./readiness.ts";
@@ -41,6 +42,8 @@ export interface OperatorsOptions {
   readonly watch?: FleetWatch | undefined;
   /** The sinks of events. @default {none} */
   readonly sinks?: (() => readonly OperatedSink[]) | undefined;
+  /** Absent: the configuration is the local file. */
+  readonly configSource?: OperatedSource | undefined;
   /** Gets what operators do, or try. */
   readonly onAction?: OnAction | undefined;
   /** The directory of the event log. @default {there is none} */
@@ -100,7 +103,7 @@ export class Operators {
   async start(operated: Operated): Promise<void> {
     const { config, log, maxConnections, stateDirectory } = this.#options;
     const { pauses = new Pauses(undefined, log) } = this.#options;
-    const { sinks = () => [], eventLog } = this.#options;
+    const { sinks = () => [], configSource, eventLog } = this.#options;
     const { watch, metrics: { statistics, startedAt } } = this;
     const clock = this.#clock;
     const audit = this.#audit;
@@ -115,9 +118,11 @@ export class Operators {
       log,
       sinks,
       ledger: eventLog === undefined ? undefined : new CommandLedger(eventLog),
+      configSource,
     };
     const events = new EventStream({ ...source, feed: this.#feed });
     this.metrics.health = watch;
+    this.metrics.configSource = configSource && (() => configSource.view());
     this.metrics.sinks = () => sinks().map((sink) => sink.snapshot());
     const metrics = new Metrics(
       () => this.metrics.scrape(operated.fleet.snapshot()),

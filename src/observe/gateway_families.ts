@@ -9,7 +9,9 @@ import type {
 import type { EndpointSnapshot, ModuleGatewaySnapshot } from "../module_gateway/mod.ts";
 import { CALL_BOUNDS } from "./metric_families.ts";
 import type { Family } from "./metric_family.ts";
+import type { SourceView } from "../config_source/mod.ts";
 import { SINK_FAMILIES, type WatchedSink } from "./sink_families.ts";
+import { SOURCE_FAMILIES } from "./source_families.ts";
 
 /** Prefix of every name. */
 export const GATEWAY_PREFIX = "module_gateway_";
@@ -24,6 +26,8 @@ export interface GatewayScrape {
   >[];
   readonly calls: readonly CallCounts<GatewayFunction, GatewayOutcome>[];
   readonly sinks: readonly WatchedSink[];
+  /** Absent: the configuration is the local file. */
+  readonly configSource?: SourceView | undefined;
   readonly lagMs: { readonly last: number; readonly max: number };
   readonly process: { readonly residentBytes: number; readonly startedAt: number };
 }
@@ -224,6 +228,7 @@ export const GATEWAY_FAMILIES: readonly GatewayFamily[] = [
     return module.lostHosts;
   }),
   ...SINK_FAMILIES,
+  ...SOURCE_FAMILIES,
   {
     name: "event_loop_lag_seconds",
     type: "gauge",

@@ -15,6 +15,7 @@ import {
   perCarUnlessZero,
   perWatchedCar,
 } from "./metric_family.ts";
+import { SOURCE_FAMILIES } from "./source_families.ts";
 import { SINK_FAMILIES } from "./sink_families.ts";
 
 /** Bounds of call durations, in seconds: every other of the powers of two that are counted. */
@@ -293,6 +294,7 @@ export const FAMILIES: readonly Family[] = [
       })),
   },
   ...SINK_FAMILIES,
+  ...SOURCE_FAMILIES,
   one(
     "event_loop_lag_seconds",
     "gauge",

@@ -4,6 +4,7 @@ import type { CallCounts } from "../module/mod.ts";
 import type { ServerSnapshot } from "../server/mod.ts";
 import type { Buckets } from "./buckets.ts";
 import type { Health } from "./health/health.ts";
+import type { SourceView } from "../config_source/mod.ts";
 import type { WatchedSink } from "./sink_families.ts";
 
 /** The health of cars, for metrics. */
@@ -45,6 +46,8 @@ export interface Scrape {
   /** Absent when nothing is sent to a collector. */
   readonly telemetryFailures?: TelemetryFailures;
   readonly sinks: readonly WatchedSink[];
+  /** Absent: the configuration is the local file. */
+  readonly configSource?: SourceView | undefined;
   readonly lagMs: { readonly last: number; readonly max: number };
   readonly process: { readonly residentBytes: number; readonly startedAt: number };
 }

@@ -6,6 +6,7 @@ import { type Clock, systemClock } from "../time/mod.ts";
 import { Buckets } from "./buckets.ts";
 import { LoopLag } from "./loop_lag.ts";
 import type { Scrape, TelemetryFailures, WatchedHealth, WebhookCounts } from "./metric_family.ts";
+import type { SourceView } from "../config_source/mod.ts";
 import type { WatchedSink } from "./sink_families.ts";
 
 /** Upper bounds of response times, in seconds. */
@@ -40,6 +41,8 @@ export class MetricSource implements TurnSubscriber {
   telemetryFailures: TelemetryFailures | undefined;
   /** The sinks of events, when there are some. */
   sinks: (() => readonly WatchedSink[]) | undefined;
+  /** The configuration, when it is pulled. */
+  configSource: (() => SourceView) | undefined;
   readonly #lag: LoopLag;
   /** Of all cars, in seconds. */
   readonly #responses = new Buckets(RESPONSE_BOUNDS);
@@ -90,6 +93,7 @@ export class MetricSource implements TurnSubscriber {
       ...(this.webhook && { webhook: this.webhook.counts }),
       ...(this.telemetryFailures && { telemetryFailures: this.telemetryFailures }),
       sinks: this.sinks?.() ?? [],
+      configSource: this.configSource?.(),
       lagMs: this.lagMs,
       process: { residentBytes: Deno.memoryUsage().rss, startedAt: this.startedAt },
     };

@@ -32,6 +32,7 @@ export interface FixtureOptions {
   /** Look on beside the operators. */
   readonly subscribers?: readonly TurnSubscriber[];
   readonly sinks?: OperatorsOptions["sinks"];
+  readonly configSource?: OperatorsOptions["configSource"];
   /** What survives the fixture; opened already. */
   readonly state?: StateDirectory;
   /** The event log's directory; who writes it is among the subscribers. */
@@ -59,12 +60,14 @@ export class Fixture implements AsyncDisposable {
       eventLog,
       subscribers = [],
       sinks,
+      configSource,
     }: FixtureOptions,
   ) {
     const { log, hosts, transports } = this;
     const pauses = this.pauses = new Pauses(stateDirectory, log);
     const config = { address: "127.0.0.1", port: 0, apiKey: KEY, ...http };
-    this.operators = new Operators({ config, log, pauses, stateDirectory, sinks, eventLog });
+    const observed = { sinks, configSource, eventLog };
+    this.operators = new Operators({ config, log, pauses, stateDirectory, ...observed });
     this.server = new Server({
       config:
         load(documented({ cars, map, mqtt_username: "me", mqtt_password: "swordfish" })).config,

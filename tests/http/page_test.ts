@@ -7,6 +7,7 @@ import type { CarRates, CarSummary, IncidentView } from "../../src/http/api/sche
 import type { Page } from "playwright-core";
 import { chromiumTest, type Tab } from "./browser.ts";
 import { waitFor } from "../support/wait.ts";
+import { someSource } from "./some_source.ts";
 import {
   NO_RATES,
   PageServer,
@@ -412,6 +413,7 @@ chromiumTest(
     server.answers.set("event.list", { result: [] });
     server.answers.set("audit.list", { result: [] });
     server.answers.set("sink.list", { result: [] });
+    server.answers.set("config.source", { result: someSource() });
     const look = async (what: string) => assert.deepEqual(await tab.violations(), [], what);
     for (const colorScheme of ["light", "dark"] as const) {
       await page.emulateMedia({ colorScheme });
@@ -436,6 +438,9 @@ chromiumTest(
       await page.goto(`${server.url}#/sinks`);
       await page.getByText("No sinks are configured").waitFor();
       await look(`sinks, ${colorScheme}`);
+      await page.goto(`${server.url}#/config`);
+      await page.getByText("it answered with 500").first().waitFor();
+      await look(`configuration, ${colorScheme}`);
     }
   },
 );

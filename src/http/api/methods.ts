@@ -39,6 +39,7 @@ import { RpcError } from "../errors.ts";
 import { callerOf, defineFor, type Method } from "./method.ts";
 import { RPC_ERRORS, RpcCode } from "./json_rpc.ts";
 import { commandMethods, type CommandSource } from "./commands.ts";
+import { configSourceMethods, type ConfigSourceSource } from "./config_source.ts";
 import { sinkMethods, type SinkSource } from "./sinks.ts";
 import {
   carDetail,
@@ -51,7 +52,7 @@ import {
 
 export type OperatedCar = Pick<Car, "restart" | "pause" | "resume">;
 
-export interface MethodSource extends ViewSource, SinkSource, CommandSource {
+export interface MethodSource extends ViewSource, SinkSource, CommandSource, ConfigSourceSource {
   readonly fleet: ViewSource["fleet"] & { car(name: string): OperatedCar | undefined };
   /** Reloads the configuration; absent when it cannot be reloaded. */
   readonly reload?: (() => Promise<Report>) | undefined;
@@ -206,6 +207,7 @@ export const METHODS: readonly Method<MethodSource>[] = [
     result: EffectiveConfig,
     run: (_, { fleet }) => effectiveDocument(fleet.config) as z.input<typeof EffectiveConfig>,
   }),
+  ...configSourceMethods<MethodSource>(),
   define({
     name: "log.set_level",
     summary: "Change what is logged, for all or for one car, until the server ends",

@@ -10,6 +10,7 @@ import { Authorization } from "../access/authorization.ts";
 import { KeyRing, type KeysConfig } from "../access/key_ring.ts";
 import { LogIns } from "../access/log_ins.ts";
 import type { Readiness } from "../api/schemas.ts";
+import type { OperatedSource } from "../api/config_source.ts";
 import { degradedSinks, type OperatedSink } from "../api/sinks.ts";
 import { createApp } from "../app.ts";
 import { type HttpListening, listenHttp } from "../listen.ts";
@@ -23,6 +24,8 @@ export interface GatewayOperatorsOptions {
   readonly statistics: GatewayStatistics;
   /** The sinks of events. @default {none} */
   readonly sinks?: (() => readonly OperatedSink[]) | undefined;
+  /** Absent: the configuration is the local file. */
+  readonly configSource?: OperatedSource | undefined;
   readonly clock?: Clock;
 }
 
@@ -59,18 +62,27 @@ export class GatewayOperators {
    * @throws {HttpListenError | TlsFileError} when it cannot.
    */
   async start(operated: Operated): Promise<void> {
-    const { config, log, statistics, sinks = () => [] } = this.#options;
+    const { config, log, statistics, sinks = () => [], configSource } = this.#options;
     const clock = this.#clock;
     const startedAt = Math.floor(clock.now());
     const { gateway } = operated;
     const audit = this.#audit;
-    const source: GatewaySource = { ...operated, audit, clock, log, startedAt, sinks };
+    const source: GatewaySource = {
+      ...operated,
+      audit,
+      clock,
+      log,
+      startedAt,
+      sinks,
+      configSource,
+    };
     const metrics = new Metrics(
       () => ({
         gateway: gateway.snapshot(),
         modules: gateway.moduleSnapshots(),
         calls: statistics.snapshot(),
         sinks: sinks().map((sink) => sink.snapshot()),
+        configSource: configSource?.view(),
         lagMs: this.#lag.lagMs,
         process: { residentBytes: Deno.memoryUsage().rss, startedAt },
       }),

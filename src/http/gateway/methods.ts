@@ -10,6 +10,7 @@ import { RPC_ERRORS } from "../api/json_rpc.ts";
 import { callerOf, defineFor, type Method } from "../api/method.ts";
 import { payloadView } from "../api/payload_view.ts";
 import { OpenRpc } from "../api/schemas.ts";
+import { configSourceMethods, type ConfigSourceSource } from "../api/config_source.ts";
 import { sinkMethods, type SinkSource } from "../api/sinks.ts";
 import type { AppSource } from "../app.ts";
 import { RpcError } from "../errors.ts";
@@ -24,7 +25,7 @@ export interface OperatedGateway {
   moduleSnapshots(): readonly HostedModuleSnapshot[];
 }
 
-export interface GatewaySource extends AppSource, SinkSource {
+export interface GatewaySource extends AppSource, SinkSource, ConfigSourceSource {
   readonly gateway: OperatedGateway;
   /** Reloads the configuration. */
   readonly reload: () => Promise<GatewayReload>;
@@ -67,6 +68,7 @@ export const GATEWAY_METHODS: readonly Method<GatewaySource>[] = [
     run: (_, { gateway }) =>
       effectiveGatewayDocument(gateway.config) as z.input<typeof GatewayConfigView>,
   }),
+  ...configSourceMethods<GatewaySource>(),
   define({
     name: "log.set_level",
     summary: "Change what is logged until the gateway ends",

@@ -36,6 +36,7 @@ const FILES = [
   "car_page.js",
   "chart.js",
   "commands_page.js",
+  "config_page.js",
   "connection.js",
   "device_cards.js",
   "dialog.js",

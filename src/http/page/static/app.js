@@ -5,6 +5,7 @@
 import { CarPage } from "./car_page.js";
 import { AuditPage } from "./audit_page.js";
 import { CommandsPage } from "./commands_page.js";
+import { ConfigPage } from "./config_page.js";
 import { Connection } from "./connection.js";
 import { byId, say } from "./dom.js";
 import { Fleet } from "./fleet.js";
@@ -28,6 +29,7 @@ const AUDIT_ROUTE = "#/actions";
 const COMMANDS_ROUTE = "#/commands";
 const HISTORY_ROUTE = "#/history";
 const SINKS_ROUTE = "#/sinks";
+const CONFIG_ROUTE = "#/config";
 const WALL_ROUTE = "#/wall";
 const MAP_ROUTE = "#/map";
 /** Ages, and what was news, are looked at that often. */
@@ -42,7 +44,7 @@ const main = byId("main");
 
 /** @type {LinkState} */
 let link = { kind: "connecting" };
-/** @typedef {KeyForm | FleetPage | CarPage | AuditPage | CommandsPage | HistoryPage | SinksPage | WallPage | MapPage} View */
+/** @typedef {KeyForm | FleetPage | CarPage | AuditPage | CommandsPage | HistoryPage | SinksPage | ConfigPage | WallPage | MapPage} View */
 
 /** @type {View | null} */
 let view = null;
@@ -81,6 +83,10 @@ function route() {
     page.focus();
   } else if (hash === SINKS_ROUTE) {
     const page = new SinksPage(fleet, listHash);
+    change(page);
+    page.focus();
+  } else if (hash === CONFIG_ROUTE) {
+    const page = new ConfigPage(fleet, listHash);
     change(page);
     page.focus();
   } else if (hash === WALL_ROUTE) {
