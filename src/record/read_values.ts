@@ -1,6 +1,7 @@
 // Reads what ValueWriter wrote.
 import { MAX_SHARED, TAG } from "./values.ts";
 import { DICTIONARY } from "./dictionary.ts";
+import { readForm } from "./forms.ts";
 
 /** Deeper values were not written by this program. */
 const MAX_DEPTH = 64;
@@ -63,6 +64,12 @@ class ValueReader {
         return this.#array(depth);
       case TAG.object:
         return this.#object(depth);
+      case TAG.form: {
+        if (depth === MAX_DEPTH) throw this.#error("an object");
+        const value = readForm(this.#byte(), () => this.#value(depth + 1));
+        if (value === undefined) throw this.#error("a form that is known");
+        return value;
+      }
       case TAG.same: {
         const value = this.#shared[this.#byte()];
         if (value === undefined) throw this.#error("a value that came before");

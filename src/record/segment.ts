@@ -7,6 +7,7 @@
 import { crc32 } from "node:zlib";
 import { type Device, sameDevice } from "../protocol/mod.ts";
 import type { Effect, Input, Session, SessionSettings } from "../session/mod.ts";
+import { writeForwardForm, writeInputForm, writeResponseForm } from "./forms.ts";
 import type { EventPart } from "./log_event.ts";
 import { readValue } from "./read_values.ts";
 import type { ValueWriter } from "./values.ts";
@@ -33,7 +34,7 @@ export type RecordedEffect =
   | Pick<Effect & { readonly type: "forward" }, "type" | "answered" | "epoch" | "counter">;
 
 /** Without the names of its fields: module, type, role, name, priority. */
-type DeviceFields = readonly [number, number, string, string, number];
+export type DeviceFields = readonly [number, number, string, string, number];
 
 /** The effect of an input as it is recorded; one that is recorded already stays as it is. */
 export function asRecorded(effect: Effect | RecordedEffect, input: Input): RecordedEffect {
@@ -137,12 +138,26 @@ export function writeTurn(writer: ValueWriter, turn: WrittenTurn): void {
     writer.value(turn.at);
     writer.value(turn.sequence);
     writer.value(turn.session);
-    writer.value(turn.input);
+    if (!writeInputForm(writer, turn.input)) writer.value(turn.input);
     writer.array(turn.effects.length);
-    for (const effect of turn.effects) writer.value(asRecorded(effect, turn.input));
+    for (const effect of turn.effects) writeEffect(writer, effect, turn.input);
     writer.value(turn.settings);
     writer.value(turn.begins);
   });
+}
+
+function writeEffect(writer: ValueWriter, effect: Effect | RecordedEffect, input: Input): void {
+  if (effect.type === "publish") {
+    const { message, answers, commandId } = effect;
+    const isResponse = message.kind === "status_response" && commandId === undefined;
+    if (isResponse && answers !== undefined && "device" in answers) {
+      return writeResponseForm(writer, message, answers.device);
+    }
+  }
+  if (effect.type === "forward" && (!("data" in effect) || isOf(effect, input))) {
+    return writeForwardForm(writer, effect);
+  }
+  writer.value(asRecorded(effect, input));
 }
 
 /** Writes events. @throws as {@linkcode writeTurn} */

@@ -25,6 +25,8 @@ export const TAG = {
   end: 11,
   /** The number of an object or bytes that this record has written before. */
   same: 12,
+  /** The number of a form, and the values of its fields; see forms.ts. */
+  form: 13,
   /** The first byte of words, and of whole numbers below {@linkcode SMALL}. */
   word: 64,
   small: 192,
@@ -106,6 +108,13 @@ export class ValueWriter {
     this.#need(6);
     this.#bytes[this.#size++] = TAG.array;
     this.#count(length);
+  }
+
+  /** Begins the object of a form; the values of its fields must follow. @param number below 256 */
+  form(number: number): void {
+    this.#need(2);
+    this.#bytes[this.#size++] = TAG.form;
+    this.#bytes[this.#size++] = number;
   }
 
   /** @throws {TypeError} when it is not a plain value: a Map, an instance of a class, a function, ... */

@@ -232,7 +232,7 @@ Deno.test("Recorder deletes the oldest segments beyond the retention", async () 
 
 Deno.test("Recorder deletes the oldest segments while the disk is full, and loses nothing", async () => {
   const disk = new Disk();
-  await using recording = await Recording.make({ create: disk.create, segmentBytes: 1000 });
+  await using recording = await Recording.make({ create: disk.create, segmentBytes: 700 });
   const { recorder, log, clock } = recording;
   await recorder.start();
   await withStatuses(recording, 20);

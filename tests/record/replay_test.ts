@@ -95,7 +95,7 @@ Deno.test("replay reports a session that throws today", async () => {
   await using recording = await twoCars();
   await rewrite(recording, (turn) => {
     if (turn.car !== "car_2" || turn.input.type !== "message") return turn;
-    return { ...turn, input: { type: "message", message: undefined as never } };
+    return { ...turn, input: { type: "message", message: { kind: "connect" } as never } };
   });
   const { status, lines } = await run(recording.directory);
   assert.equal(status, 1);

@@ -1,6 +1,8 @@
 // Segments: what can be read of one that is torn or damaged.
 import assert from "node:assert/strict";
+import { NO_BYTES, type Status } from "../../src/protocol/mod.ts";
 import {
+  asRecorded,
   type Damage,
   readSegment,
   type RecordedTurn,
@@ -8,6 +10,7 @@ import {
   writeTurn,
 } from "../../src/record/segment.ts";
 import { ValueWriter } from "../../src/record/values.ts";
+import type { Effect, Input } from "../../src/session/mod.ts";
 import { createSession } from "../../src/session/session.ts";
 import { SETTINGS } from "../car/support.ts";
 
@@ -101,4 +104,55 @@ Deno.test("readSegment() does not mistake zeros after the records for more of th
 
 Deno.test("readSegment() reads a file that was created but never written as an empty segment", () => {
   assert.deepEqual(read(new Uint8Array(0)), { turns: [], damage: null });
+});
+
+Deno.test("what there is for every status is read as it was written, in a form or not", () => {
+  const device = {
+    module: 1000,
+    deviceType: 2,
+    deviceRole: "front",
+    deviceName: "Tür",
+    priority: 1,
+  };
+  const status: Status = {
+    kind: "status",
+    sessionId: "s1",
+    deviceState: 1,
+    messageCounter: 4_294_967_295,
+    device,
+    statusData: Uint8Array.of(0, 255),
+    errorMessage: NO_BYTES,
+    receivedAt: 12.5,
+  };
+  const { receivedAt: _, ...withoutTime } = status;
+  const response = { kind: "status_response", sessionId: "s1", messageCounter: 7 } as const;
+  const forward: Effect = {
+    type: "forward",
+    answered: true,
+    epoch: 3,
+    counter: status.messageCounter,
+    device,
+    data: status.statusData,
+    errorMessage: NO_BYTES,
+  };
+  const turns: readonly (readonly [Input, readonly Effect[]])[] = [
+    [{ type: "message", message: status }, [forward]],
+    [{ type: "message", message: withoutTime }, [{ ...forward, data: Uint8Array.of(1) }]],
+    [{ type: "forwarded", epoch: 3, counter: 1 }, [
+      { type: "publish", message: response, answers: status },
+      { type: "publish", message: response },
+      { type: "publish", message: response, answers: status, commandId: "c1" },
+    ]],
+    [{ type: "message", message: { ...response, kind: "command_response", type: 0 } }, []],
+  ];
+  for (const [input, effects] of turns) {
+    const [plain] = TURNS;
+    assert.ok(plain);
+    const expected = effects.map((effect) => asRecorded(effect, input));
+    const { bytes } = segmentOf([{ ...plain, input, effects: effects as never }]);
+    const once = read(bytes);
+    assert.deepStrictEqual(once, { turns: [{ ...plain, input, effects: expected }], damage: null });
+    // What was read is written as the same again.
+    assert.deepStrictEqual(read(segmentOf(once.turns).bytes), once);
+  }
 });
