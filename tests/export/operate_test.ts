@@ -27,7 +27,7 @@ async function resolved<T>(promise: Promise<T>, what: string): Promise<T> {
 
 /** A log of some segments. */
 async function recorded(statuses = 30): Promise<Recorded> {
-  const recording = await Recording.make({ segmentBytes: 2000 });
+  const recording = await Recording.make({ segmentBytes: 1000 });
   await recording.recorder.start();
   await happen(recording, statuses);
   return recording;
