@@ -192,9 +192,9 @@ export class Car {
     this.#calls.detachAll();
   }
 
-  /** The modules keep their commands from now on. */
-  holdCommands(): void {
-    this.#calls.holdCommands();
+  /** The modules keep their commands from now on. Resolves when those that were popped have come. */
+  holdCommands(): Promise<void> {
+    return this.#calls.holdCommands();
   }
 
   /** The present session, a value. */

@@ -1,6 +1,6 @@
 // Carries out effects that call the module contexts of a car.
 import type { ModuleContext } from "../module/mod.ts";
-import { type CallOutcome, type Device, wasMade } from "../protocol/mod.ts";
+import { type CallOutcome, type Device, DisconnectType, wasMade } from "../protocol/mod.ts";
 import type { Effect, Input } from "../session/mod.ts";
 
 export type ModuleEffect = Extract<
@@ -16,6 +16,14 @@ export type ModuleEffect = Extract<
       | "release_commands";
   }
 >;
+
+/** No module is ever told of it. */
+const NO_DEVICE: Omit<Device, "module"> = {
+  deviceType: 0xffff_ffff,
+  deviceRole: "\u0000none",
+  deviceName: "",
+  priority: 0,
+};
 
 /** Calls the contexts of one car; missing contexts are skipped. */
 export class ModuleCalls {
@@ -42,9 +50,16 @@ export class ModuleCalls {
     this.#contexts.clear();
   }
 
-  /** All modules keep their commands. */
-  holdCommands(): void {
-    for (const context of this.#contexts.values()) context.holdCommands();
+  /** All modules keep their commands. Resolves when those that were popped before have come. */
+  async holdCommands(): Promise<void> {
+    await Promise.all([...this.#contexts.values()].map((context) => {
+      context.holdCommands();
+      // No module gets this call: it comes back in its turn, behind a command that is being popped.
+      const device = { ...NO_DEVICE, module: context.spec.module };
+      return new Promise<void>((resolve) =>
+        context.disconnectDevice(DisconnectType.ANNOUNCED, device, () => resolve(), true)
+      );
+    }));
   }
 
   /** Carries out an effect. */

@@ -200,8 +200,8 @@ export class CarConversation implements CarTransport {
     ownership.isReleasing = true;
     this.#forget();
     owned.pause();
-    car.holdCommands();
-    const isQuiet = await within(this.#quiet(), DRAIN_MS, this.#options.clock);
+    const quiet = Promise.all([car.holdCommands(), this.#quiet()]);
+    const isQuiet = await within(quiet, DRAIN_MS, this.#options.clock);
     this.#onQuiet = null;
     if (this.#ownership !== ownership) {
       return { kind: "unfinished", detail: "The connection was lost meanwhile" };

@@ -1,7 +1,12 @@
 // Hands a session over to another process, which continues it where this one stopped. The gateway
 // notices nothing; modules get contexts in the other process, and learn of the devices there.
-import { withoutPriority } from "../protocol/mod.ts";
-import { NO_COMMANDS, settleCommands } from "./command_order.ts";
+import { sameDevice, withoutPriority } from "../protocol/mod.ts";
+import {
+  type CommandStore,
+  NO_COMMANDS,
+  settleCommands,
+  type WaitingCommand,
+} from "./command_order.ts";
 import { NO_CONNECTS } from "./connect_rate.ts";
 import type { StepContext } from "./effects.ts";
 import type { KnownDevices } from "./known_devices.ts";
@@ -49,6 +54,32 @@ export function onTakeOver(session: Session, present: Session, context: StepCont
     default:
       return { ...session, base };
   }
+}
+
+/** Commands that modules gave here before, and that the other process does not have. */
+export function commandsToAdd(present: Base, taken: Session): readonly WaitingCommand[] {
+  const known = [
+    ...waitingCommands(taken.base.commands),
+    ...taken.kind === "running" ? taken.sent : [],
+  ];
+  return waitingCommands(present.commands).filter((one) =>
+    !known.some((other) => isSameCommand(one, other))
+  );
+}
+
+function waitingCommands({ again, ready, parked }: CommandStore): readonly WaitingCommand[] {
+  return [...again, ...values(ready), ...parked];
+}
+
+/** Two processes round the moment of a command differently. */
+function isSameCommand(
+  one: WaitingCommand,
+  other: Omit<WaitingCommand, "module" | "key">,
+): boolean {
+  const { device, data } = one.command;
+  return Math.abs(one.at - other.at) < 1 && sameDevice(device, other.command.device) &&
+    data.length === other.command.data.length &&
+    data.every((byte, index) => byte === other.command.data[index]);
 }
 
 function takeOverRunning(session: Running, context: StepContext): Session {

@@ -1,7 +1,13 @@
 // The life of a car as one pure transition function: an input and the time go in, the
 // next state and a list of effects come out. It calls neither transport nor modules,
 // sets no timer and reads no clock.
-import { poppedCommand, storeCommand, withoutAny, withoutExpired } from "./command_order.ts";
+import {
+  poppedCommand,
+  storeCommand,
+  type WaitingCommand,
+  withoutAny,
+  withoutExpired,
+} from "./command_order.ts";
 import {
   onDeviceResultConnecting,
   onMessageConnecting,
@@ -13,7 +19,7 @@ import {
 import { type Connect, wasMade } from "../protocol/mod.ts";
 import type { Effect, Environment, Ignored, Input, Note, StepContext } from "./effects.ts";
 import { endSession, type SessionEnd, waiting } from "./session_end.ts";
-import { NEW_BASE, onHandOver, onTakeOver } from "./hand_over.ts";
+import { commandsToAdd, NEW_BASE, onHandOver, onTakeOver } from "./hand_over.ts";
 import { ignore } from "./ignore_message.ts";
 import { NO_DEVICES } from "./known_devices.ts";
 import { onPause, onRestart, onResume } from "./operator_actions.ts";
@@ -133,7 +139,13 @@ function transition(session: Session, input: Input, context: StepContext): Sessi
     case "hand_over":
       return onHandOver(session);
     case "take_over": {
-      let next = onTakeOver(input.session ?? session, session, context);
+      const { session: taken = session } = input;
+      let next = onTakeOver(taken, session, context);
+      if (taken !== session) {
+        for (const command of commandsToAdd(session.base, next)) {
+          next = withCommand(next, command, context);
+        }
+      }
       for (const message of input.missed) {
         next = transition(next, { type: "message", message }, context);
       }
@@ -225,9 +237,12 @@ function onCommand(
   { module, command, id }: Input & { type: "command" },
   context: StepContext,
 ): Session {
+  return withCommand(session, poppedCommand(module, command, id, context), context);
+}
+
+function withCommand(session: Session, waiting: WaitingCommand, context: StepContext): Session {
   const { base } = session;
   const devices = isEstablished(session) ? session.devices : NO_DEVICES;
-  const waiting = poppedCommand(module, command, id, context);
   const commands = storeCommand(base.commands, devices, waiting, context);
   const next = { ...session, base: { ...base, commands } };
   return next.kind === "running" ? sendCommands(next, context) : next;

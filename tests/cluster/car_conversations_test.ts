@@ -479,3 +479,30 @@ mosquittoTest("nothing is handed over before answers are sent that wait for the 
   await second;
   await assertUnnoticed(gateway, world);
 });
+
+mosquittoTest(
+  "a command that is being popped while its car is handed over is not lost",
+  async () => {
+    await using broker = await Mosquitto.start({ lines: LINES });
+    await using world = new Ownerships(localBroker(broker.port));
+    const [one, two] = [await world.instance(), await world.instance()];
+    await world.take(one);
+    await using gateway = gatewayAt(broker.port, { devices: 1 });
+    await gateway.running();
+    const [device] = gateway.devices;
+    const { context } = one;
+    assert.ok(device && context);
+    await gateway.send(device, "2");
+    context.automatic = false;
+    const releasing = one.release();
+    await settled(broker.port);
+    one.command(device, "late");
+    context.finish();
+    await releasing;
+    await world.takeExactly(two);
+    const where = ({ commandData }: { commandData: Uint8Array }) => commandData.length > 0;
+    assert.equal(decoder.decode((await gateway.nextCommand({ where })).commandData), "late");
+    await waitFor(() => world.acknowledged.length === 1, "the acknowledgment");
+    await assertUnnoticed(gateway, world);
+  },
+);

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { deviceKey } from "../../src/protocol/device.ts";
 import { CommandResponseType, NO_BYTES } from "../../src/protocol/messages.ts";
 import { connectedDevices, decode, encode } from "../../src/session/mod.ts";
+import { values } from "../../src/session/queue.ts";
 import {
   bytes,
   connectingCar,
@@ -119,3 +120,22 @@ Deno.test("take_over waits for no device that has left meanwhile, and disconnect
     "disconnect timeout 8/1/lamp",
   ]);
 });
+
+Deno.test("take_over keeps commands that came here before, and has none twice", () => {
+  const car = runningCar([FRONT], { maxUnansweredCommands: 1 });
+  for (const data of ["a", "b", "c"]) {
+    car.input({ type: "command", module: 7, command: { device: FRONT, data: bytes(data) } });
+  }
+  const session = decode(encode(car.session, car.now), car.now);
+  // The connection was lost and is back: what is known of the session is from before the last command.
+  car.input({ type: "command", module: 7, command: { device: FRONT, data: bytes("d") } });
+  car.input({ type: "broker_lost", detail: "test" });
+  car.input({ type: "take_over", session, missed: [] });
+  const { ready, parked } = car.session.base.commands;
+  const waiting = [...values(ready), ...parked].map(({ command }) => text(command.data));
+  assert.deepEqual(waiting, ["b", "c", "d"]);
+});
+
+function text(data: Uint8Array): string {
+  return new TextDecoder().decode(data);
+}
