@@ -1,7 +1,8 @@
 // A server's part in a cluster; nothing of it is loaded where the configuration has no cluster.
 import type { Car } from "../car/mod.ts";
 import type { Adoption, ConnectAgainReason, RunningCluster } from "../cluster/mod.ts";
-import type { ClusterConfig, ServerConfig } from "../config/mod.ts";
+import { type ClusterConfig, type HttpConfig, keyHash, type ServerConfig } from "../config/mod.ts";
+import type { OperatedCluster, Peers } from "../http/mod.ts";
 import type { Log } from "../log/mod.ts";
 import { readTls } from "../net/mod.ts";
 import type { Pauses } from "../state/mod.ts";
@@ -17,6 +18,8 @@ const HAND_OVER_MS = 5_000;
 /** The cluster, and what joins and leaves it. */
 export interface ClusterPart extends Part {
   readonly cluster: RunningCluster;
+  /** What operators can do with it; absent without HTTP. */
+  readonly operated: OperatedCluster | undefined;
 }
 
 /**
@@ -55,11 +58,31 @@ export async function clusterOf(
   return {
     name: "the cluster",
     cluster,
+    operated: http && { cluster, peers: await peersOf(config) },
     async start() {
       if (running.server !== undefined) await cluster.start(running.server);
     },
     stop: () => cluster.stop(HAND_OVER_MS),
   };
+}
+
+async function peersOf({ key }: ClusterConfig): Promise<Peers> {
+  const { Peers } = await import("../http/mod.ts");
+  return new Peers(key, systemClock);
+}
+
+/**
+ * HTTP that lets the other instances in. Where nobody needs a key, they need none either: it would lock
+ * everybody else out.
+ */
+export function withClusterKey(
+  http: HttpConfig,
+  { cluster }: Pick<ServerConfig, "cluster">,
+): HttpConfig {
+  const { apiKey, keys = [] } = http;
+  if (cluster?.key === undefined || (apiKey === undefined && keys.length === 0)) return http;
+  const key = { name: "cluster", scope: "admin", hash: keyHash(cluster.key) } as const;
+  return { ...http, keys: [...keys, key] };
 }
 
 /** This server as the others are to know it. */

@@ -1,6 +1,6 @@
 // Puts a server together from a configuration: starts it, stops it, tells systemd.
 export { assembleServer, makeConnector } from "./assemble.ts";
-export { clusterOf, type ClusterPart } from "./cluster.ts";
+export { clusterOf, type ClusterPart, withClusterKey } from "./cluster.ts";
 export { beginConfig, type BegunConfig, remotePart, withSection } from "./config_source.ts";
 export { exportOf, type ExportPart } from "./export.ts";
 export { type Part, runUntilStopped, whenAborted } from "./lifetime.ts";

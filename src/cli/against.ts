@@ -16,7 +16,7 @@ import {
   type ServerConfig,
   unseenKeys,
 } from "../config/mod.ts";
-import { fetchConfig, RunningConfigError } from "../http/mod.ts";
+import { fetchConfig, RunningServerError } from "../http/mod.ts";
 
 /** What a configuration is compared with. */
 export interface Against {
@@ -30,7 +30,7 @@ export interface Against {
  * Lists what a server that runs `against` would change on a reload with `config`, one line each.
  *
  * @throws {ConfigError} when the other configuration cannot be used.
- * @throws {RunningConfigError} when the server does not give its configuration.
+ * @throws {RunningServerError} when the server does not give its configuration.
  */
 export async function compareAgainst(
   config: ServerConfig,
@@ -65,7 +65,7 @@ export function againstProblems(error: unknown): string[] | undefined {
   if (error instanceof ConfigError) {
     return error.problems.map((problem) => problemText(error.source, problem));
   }
-  return error instanceof RunningConfigError ? [error.message] : undefined;
+  return error instanceof RunningServerError ? [error.message] : undefined;
 }
 
 function describe(from: ServerConfig, to: ServerConfig, options: CompareOptions): string[] {

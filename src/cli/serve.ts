@@ -37,6 +37,7 @@ import {
   telemetryOf,
   webhookOf,
   type WebhookParts,
+  withClusterKey,
   withSection,
 } from "../app/mod.ts";
 import type { Notify } from "../app/systemd/mod.ts";
@@ -180,7 +181,7 @@ function createParts(all: PartOptions): Part[] {
         const onApplied = (applied: ServerConfig) => {
           current = applied;
           const { http, cars } = applied;
-          if (http) operators?.configure(http);
+          if (http) operators?.configure(withClusterKey(http, config));
           all.exports?.configure(applied);
           // Gateways of removed cars are told first.
           queueMicrotask(() => cluster?.cluster.configure(cars.map(({ name }) => name)));
@@ -222,7 +223,7 @@ function createParts(all: PartOptions): Part[] {
         if (server === undefined) return;
         const reload = async () => (await reloader.promise).reload();
         const setLogLevel = logging.setLevel.bind(logging);
-        await operators?.start({ fleet: server, reload, setLogLevel });
+        await operators?.start({ fleet: server, reload, setLogLevel, cluster: cluster?.operated });
       },
       async stop() {
         await operators?.stop();
@@ -315,11 +316,12 @@ async function shareOpenFiles(
 
 /** Not even loaded while HTTP is off. */
 async function createOperators(
-  { http }: ServerConfig,
+  all: ServerConfig,
   share: () => Promise<ConnectionShares>,
   { state, exports, recorder, remote, telemetry, webhook, logging: { log } }: PartOptions,
 ): Promise<Operators | undefined> {
-  if (http === undefined || state === undefined) return undefined;
+  if (all.http === undefined || state === undefined) return undefined;
+  const http = withClusterKey(all.http, all);
   const { Operators } = await import("../http/mod.ts");
   const maxConnections = (await share()).http;
   const { metrics } = telemetry ?? {};

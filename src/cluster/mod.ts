@@ -62,4 +62,5 @@ export {
   type ServedCarsOptions,
   type TakeoverCounts,
   type TakeoverKind,
+  type Took,
 } from "./served_cars.ts";

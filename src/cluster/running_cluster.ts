@@ -7,7 +7,7 @@ import type { CarTransport, CarTransportOptions } from "../transport/mod.ts";
 import type { Adoption, CarCluster, CarClusterListener } from "./car_cluster.ts";
 import { CHECKPOINT_FORMAT } from "./checkpoint.ts";
 import { ClusterInstance } from "./instance.ts";
-import { ServedCars, type TakeoverCounts, type TakeoverKind } from "./served_cars.ts";
+import { noTakeovers, ServedCars, type TakeoverCounts } from "./served_cars.ts";
 import { CLUSTER_SETTINGS, type Hold, type Member } from "./state.ts";
 import { type ClusterStore, MemberExistsError } from "./store.ts";
 
@@ -20,8 +20,6 @@ export interface RunningClusterOptions {
   readonly clock: Clock;
   /** A car is served here from now on. */
   readonly onAdopted?: (car: Car, adoption: Adoption) => void;
-  /** How long a takeover took, in milliseconds. */
-  readonly onTook?: (kind: TakeoverKind, tookMs: number) => void;
 }
 
 /** A car of the fleet, wherever it is. */
@@ -103,7 +101,7 @@ export class RunningCluster implements TurnSubscriber {
    * @throws {MemberExistsError} when a live instance has the same id.
    */
   async start(server: Pick<Server, "add" | "remove" | "car" | "configured">): Promise<void> {
-    const { log, onAdopted, onTook, member: { id } } = this.#options;
+    const { log, onAdopted, member: { id } } = this.#options;
     this.#served = new ServedCars({
       server,
       conversations: this.#conversations,
@@ -111,7 +109,6 @@ export class RunningCluster implements TurnSubscriber {
       onLost: (car, epoch) => this.#instance.notServed(car, epoch),
       onUnsettled: (car, unsettled) => this.#instance.setUnsettled(car, unsettled),
       ...(onAdopted && { onAdopted }),
-      ...(onTook && { onTook }),
     });
     const cars = server.configured.cars.map(({ name }) => name);
     const joining = this.#instance.start(cars);
@@ -169,7 +166,7 @@ export class RunningCluster implements TurnSubscriber {
         here: hold?.kind ?? null,
       })),
       owned: this.#served?.size ?? 0,
-      takeovers: this.#served?.counts ?? NO_TAKEOVERS,
+      takeovers: this.#served?.counts ?? noTakeovers(),
     };
   }
 
@@ -185,10 +182,3 @@ export class RunningCluster implements TurnSubscriber {
     }
   }
 }
-
-const NO_TAKEOVERS: TakeoverCounts = {
-  exact: { planned: 0, unplanned: 0, reconnected: 0 },
-  inexact: {},
-  lost: 0,
-  unfinished: 0,
-};

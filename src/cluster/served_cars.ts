@@ -10,8 +10,17 @@ import type { CarKeeper } from "./instance.ts";
 /** How cars came here. */
 export type TakeoverKind = "planned" | "unplanned" | "reconnected";
 
+/** How long takeovers took, in seconds. */
+export interface Took {
+  /** Ascending upper bounds; the last bucket has none. */
+  readonly bounds: readonly number[];
+  readonly counts: number[];
+  sum: number;
+}
+
 /** What came of takeovers, since the server started. */
 export interface TakeoverCounts {
+  readonly took: Record<TakeoverKind, Took>;
   /** Exact ones, by kind. */
   readonly exact: Record<TakeoverKind, number>;
   /** Gateways that had to connect again, by the reason. */
@@ -32,8 +41,6 @@ export interface ServedCarsOptions {
   readonly onUnsettled: (car: string, unsettled: boolean) => void;
   /** A car is served; `paused`: an operator has paused it, here or where it was before. */
   readonly onAdopted?: (car: Car, adoption: Adoption) => void;
-  /** How long a takeover took, in milliseconds. */
-  readonly onTook?: (kind: TakeoverKind, tookMs: number) => void;
 }
 
 /** What is to be served with which epoch, and what is under way for it. */
@@ -53,12 +60,7 @@ export class ServedCars implements CarKeeper, TurnSubscriber {
   readonly #entries = new Map<string, Entry>();
   /** Of cars that leave, by car. */
   readonly #leaving = new Map<string, Promise<unknown>>();
-  readonly counts: TakeoverCounts = {
-    exact: { planned: 0, unplanned: 0, reconnected: 0 },
-    inexact: {},
-    lost: 0,
-    unfinished: 0,
-  };
+  readonly counts: TakeoverCounts = noTakeovers();
 
   constructor(options: ServedCarsOptions) {
     this.#options = options;
@@ -137,15 +139,14 @@ export class ServedCars implements CarKeeper, TurnSubscriber {
   }
 
   #judge(name: string, entry: Entry, car: Car, adoption: Adoption, kind: TakeoverKind): void {
-    const { onAdopted, onTook } = this.#options;
     if (adoption.kind === "lost") return this.#lose(name, entry, adoption.detail);
     if (adoption.kind === "exact") this.counts.exact[kind]++;
     else {
       const { inexact } = this.counts;
       inexact[adoption.reason] = (inexact[adoption.reason] ?? 0) + 1;
     }
-    onTook?.(kind, adoption.tookMs);
-    onAdopted?.(car, adoption);
+    observe(this.counts.took[kind], adoption.tookMs / 1000);
+    this.#options.onAdopted?.(car, adoption);
   }
 
   #lose(name: string, entry: Entry, detail: string): void {
@@ -209,4 +210,25 @@ function adoptionText(adoption: Adoption): string {
     case "lost":
       return adoption.detail;
   }
+}
+
+const BOUNDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** Of an instance that has just begun. */
+export function noTakeovers(): TakeoverCounts {
+  const none = (): Took => ({ bounds: BOUNDS, counts: BOUNDS.map(() => 0).concat(0), sum: 0 });
+  return {
+    took: { planned: none(), unplanned: none(), reconnected: none() },
+    exact: { planned: 0, unplanned: 0, reconnected: 0 },
+    inexact: {},
+    lost: 0,
+    unfinished: 0,
+  };
+}
+
+function observe(took: Took, seconds: number): void {
+  const index = took.bounds.findIndex((bound) => seconds <= bound);
+  const bucket = index < 0 ? took.bounds.length : index;
+  took.counts[bucket] = (took.counts[bucket] ?? 0) + 1;
+  took.sum += seconds;
 }

@@ -1,9 +1,9 @@
-// Asks a running server for its configuration, over JSON-RPC.
+// Asks a running server, over JSON-RPC.
 import { describeFailure } from "../transport/mod.ts";
 
-/** The server did not return its configuration; the message says why. */
-export class RunningConfigError extends Error {
-  override readonly name = "RunningConfigError";
+/** The server did not do what was asked; the message says why. */
+export class RunningServerError extends Error {
+  override readonly name = "RunningServerError";
 }
 
 /** Deadline for the answer, in milliseconds. */
@@ -11,15 +11,35 @@ const TIMEOUT_MS = 10_000;
 /** A configuration of thousands of cars is smaller. */
 const MAX_BYTES = 64 * 1024 * 1024;
 
+export interface CallOptions {
+  readonly params?: unknown;
+  readonly apiKey?: string | undefined;
+  /** @default {10000} */
+  readonly timeoutMs?: number;
+}
+
 /**
  * Calls `config.get` of the server at an HTTP address: its effective configuration, secrets masked.
  *
- * @throws {RunningConfigError} when it cannot be reached, refuses the key, or answers something
+ * @throws {RunningServerError} as {@linkcode callServer}.
+ */
+export function fetchConfig(address: string, apiKey?: string): Promise<unknown> {
+  return callServer(address, "config.get", { apiKey });
+}
+
+/**
+ * Calls a method of the server at an HTTP address; its result is an object.
+ *
+ * @throws {RunningServerError} when it cannot be reached, refuses the key, or answers something
  * else.
  */
-export async function fetchConfig(address: string, apiKey?: string): Promise<unknown> {
+export async function callServer(
+  address: string,
+  method: string,
+  { params, apiKey, timeoutMs = TIMEOUT_MS }: CallOptions,
+): Promise<object> {
   const fail = (why: string, cause?: unknown) =>
-    new RunningConfigError(`Cannot ask the server at "${address}": ${why}`, { cause });
+    new RunningServerError(`Cannot ask the server at "${address}": ${why}`, { cause });
   let text: string;
   try {
     const response = await fetch(new URL("rpc", address.endsWith("/") ? address : `${address}/`), {
@@ -28,8 +48,8 @@ export async function fetchConfig(address: string, apiKey?: string): Promise<unk
         "content-type": "application/json",
         ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
       },
-      body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "config.get" }),
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }),
+      signal: AbortSignal.timeout(timeoutMs),
       redirect: "error",
     });
     text = await boundedText(response);
@@ -39,7 +59,7 @@ export async function fetchConfig(address: string, apiKey?: string): Promise<unk
     }
     if (!response.ok) throw fail(`it answers with status ${response.status}`);
   } catch (error) {
-    if (error instanceof RunningConfigError) throw error;
+    if (error instanceof RunningServerError) throw error;
     throw fail(reasonOf(error), error);
   }
   const answer = parsed(text);

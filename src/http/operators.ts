@@ -53,7 +53,7 @@ export interface OperatorsOptions {
 }
 
 /** The server, and what operators can do with it. */
-export type Operated = Pick<MethodSource, "reload" | "setLogLevel"> & {
+export type Operated = Pick<MethodSource, "reload" | "setLogLevel" | "cluster"> & {
   readonly fleet: MethodSource["fleet"] & WatchedFleet;
 };
 
@@ -123,6 +123,8 @@ export class Operators {
     const events = new EventStream({ ...source, feed: this.#feed });
     this.metrics.health = watch;
     this.metrics.configSource = configSource && (() => configSource.view());
+    const { cluster } = operated;
+    if (cluster !== undefined) this.metrics.cluster = () => cluster.cluster.snapshot();
     this.metrics.sinks = () => sinks().map((sink) => sink.snapshot());
     const metrics = new Metrics(
       () => this.metrics.scrape(operated.fleet.snapshot()),

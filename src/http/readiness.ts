@@ -1,7 +1,10 @@
 // Whether the server is ready: connected to the broker, with module hosts running.
 import type { ServerSnapshot } from "../server/mod.ts";
 import type { Readiness } from "./api/schemas.ts";
+import type { ClusterSource } from "./api/cluster.ts";
 import { degradedSinks, type SinkSource } from "./api/sinks.ts";
+
+const ALONE = { joined: true, trouble: null, draining: false };
 
 /**
  * Judges a snapshot.
@@ -22,7 +25,7 @@ import { degradedSinks, type SinkSource } from "./api/sinks.ts";
 export function readinessOf(
   { cars }: ServerSnapshot,
   degradedCars: number,
-  sinks: SinkSource,
+  source: SinkSource & Pick<ClusterSource, "cluster">,
 ): Readiness {
   const reasons: string[] = [];
   const degraded: string[] = [];
@@ -34,6 +37,11 @@ export function readinessOf(
   say(cars.filter((car) => !car.brokerConnected).length, "have no connection to the broker");
   say(cars.filter((car) => !car.modulesReady).length, "wait for a module host");
   if (degradedCars > 0) degraded.push(`${degradedCars} of ${cars.length} cars are degraded`);
-  degraded.push(...degradedSinks(sinks));
+  degraded.push(...degradedSinks(source));
+  const { joined, trouble, draining } = source.cluster?.cluster.snapshot() ?? ALONE;
+  // What is served goes on without etcd, and others may not take it either.
+  if (trouble !== null) degraded.push(`etcd does not answer: ${trouble}`);
+  else if (!joined) reasons.push("It has not joined its cluster");
+  if (draining) degraded.push("It hands its cars over to other instances");
   return { ready: reasons.length === 0, reasons, degraded };
 }

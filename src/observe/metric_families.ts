@@ -5,6 +5,7 @@
 // and modules of the configuration, and closed sets.
 import { STATE_NAMES } from "../session/mod.ts";
 import { CALL_OUTCOMES } from "../protocol/mod.ts";
+import { CLUSTER_FAMILIES } from "./cluster_families.ts";
 import { HEALTH_STATES } from "./health/health.ts";
 import type { ServerSnapshot } from "../server/mod.ts";
 import {
@@ -295,6 +296,7 @@ export const FAMILIES: readonly Family[] = [
   },
   ...SINK_FAMILIES,
   ...SOURCE_FAMILIES,
+  ...CLUSTER_FAMILIES,
   one(
     "event_loop_lag_seconds",
     "gauge",

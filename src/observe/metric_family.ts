@@ -2,6 +2,7 @@
 import type { CarSnapshot } from "../car/mod.ts";
 import type { CallCounts } from "../module/mod.ts";
 import type { ServerSnapshot } from "../server/mod.ts";
+import type { WatchedCluster } from "./cluster_families.ts";
 import type { Buckets } from "./buckets.ts";
 import type { Health } from "./health/health.ts";
 import type { SourceView } from "../config_source/mod.ts";
@@ -48,6 +49,8 @@ export interface Scrape {
   readonly sinks: readonly WatchedSink[];
   /** Absent: the configuration is the local file. */
   readonly configSource?: SourceView | undefined;
+  /** Absent when the server has all cars to itself. */
+  readonly cluster?: WatchedCluster;
   readonly lagMs: { readonly last: number; readonly max: number };
   readonly process: { readonly residentBytes: number; readonly startedAt: number };
 }

@@ -3,6 +3,7 @@ import type { Turn, TurnSubscriber } from "../car/mod.ts";
 import { CallStatistics } from "../module/mod.ts";
 import type { ServerSnapshot } from "../server/mod.ts";
 import { type Clock, systemClock } from "../time/mod.ts";
+import type { WatchedCluster } from "./cluster_families.ts";
 import { Buckets } from "./buckets.ts";
 import { LoopLag } from "./loop_lag.ts";
 import type { Scrape, TelemetryFailures, WatchedHealth, WebhookCounts } from "./metric_family.ts";
@@ -43,6 +44,8 @@ export class MetricSource implements TurnSubscriber {
   sinks: (() => readonly WatchedSink[]) | undefined;
   /** The configuration, when it is pulled. */
   configSource: (() => SourceView) | undefined;
+  /** The cluster, when the server shares its cars. */
+  cluster: (() => WatchedCluster) | undefined;
   readonly #lag: LoopLag;
   /** Of all cars, in seconds. */
   readonly #responses = new Buckets(RESPONSE_BOUNDS);
@@ -94,6 +97,7 @@ export class MetricSource implements TurnSubscriber {
       ...(this.telemetryFailures && { telemetryFailures: this.telemetryFailures }),
       sinks: this.sinks?.() ?? [],
       configSource: this.configSource?.(),
+      ...(this.cluster && { cluster: this.cluster() }),
       lagMs: this.lagMs,
       process: { residentBytes: Deno.memoryUsage().rss, startedAt: this.startedAt },
     };

@@ -1,11 +1,16 @@
 // Several servers that share a fleet: real processes around a real etcd and a real broker. Gateways
 // have clocks of ten minutes: one whose session goes on has noticed nothing.
 import assert from "node:assert/strict";
+import { isDeepStrictEqual } from "node:util";
+import type { ClusterView } from "../../src/http/api/cluster.ts";
 import { Etcd, etcdTest } from "../support/etcd.ts";
 import type { Gateway } from "../../src/simulator/gateway.ts";
+import { freePort } from "../support/mosquitto.ts";
+import { waitFor } from "../support/wait.ts";
 import type { ServerProcess } from "./server_process.ts";
 import { PATIENT, Stage } from "./stage.ts";
 
+const API_KEY = "0123456789abcdef";
 const CARS = ["car_1", "car_2", "car_3", "car_4"];
 /** A stage with etcd, on which servers join one cluster. */
 class Cluster implements AsyncDisposable {
@@ -131,6 +136,66 @@ etcdTest("a server that was frozen gives its cars up, and takes its share again"
   await first.line(/The cluster's store answers again/);
   await traffic.unnoticed();
 });
+
+etcdTest(
+  "operators see the whole fleet from any server, move a car, and a pause goes with it",
+  async () => {
+    await using cluster = await Cluster.set();
+    const start = async (instance: string) => {
+      const port = freePort();
+      const keyFile = `${cluster.stage.record.file}.key`;
+      await Deno.writeTextFile(keyFile, "key-of-the-cluster");
+      const server = await cluster.member(instance, {
+        http: { port, api_key: API_KEY },
+        cluster: {
+          etcd: [cluster.etcd.url],
+          instance,
+          lease_s: 2,
+          advertise: `http://127.0.0.1:${port}`,
+          key_file: keyFile,
+        },
+      });
+      const call = async (method: string, params: object) => {
+        const response = await waitFor(
+          fetch(`http://127.0.0.1:${port}/rpc`, {
+            method: "POST",
+            headers: { "content-type": "application/json", "x-api-key": API_KEY },
+            body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }),
+          }),
+          `an answer to ${method}`,
+        );
+        const { result, error } = await response.json();
+        assert.equal(error, undefined, JSON.stringify(error));
+        return result;
+      };
+      await server.operatorsUrl();
+      return { server, call };
+    };
+    const first = await start("a");
+    await serves(first.server, CARS);
+    const traffic = new Traffic(await cluster.gateways());
+    const second = await start("b");
+    await first.call("cluster.move", { car: "car_2", to: "b" });
+    await serves(second.server, ["car_2"]);
+    await first.call("cluster.move", { car: "car_2", to: "a" });
+    await first.server.line(/\(car_2\)\tServed here, epoch \d+: its session goes on/);
+    await traffic.unnoticed();
+    await first.call("car.pause", { car: "car_1", reason: "brake check" });
+    await second.call("cluster.drain", { instance: "a" });
+    await serves(second.server, CARS);
+    // What an instance knows of the others is a moment old.
+    await waitFor(async () => {
+      const view: ClusterView = await first.call("cluster.members", {});
+      const states = view.cars.map(({ car, owner, health }) => {
+        return `${car} ${owner}${health === "paused" ? " paused" : ""}`;
+      });
+      return view.members.every(({ problem }) => problem === null) &&
+        isDeepStrictEqual(states, ["car_1 b paused", "car_2 b", "car_3 b", "car_4 b"]);
+    }, "the whole fleet on the second server");
+    const [paused] = (await second.call("fleet.list", { q: "car_1" })).cars;
+    assert.equal(paused.pause.by, "cluster");
+  },
+);
 
 etcdTest("a second server with the id of a live one does not start", async () => {
   await using cluster = await Cluster.set();

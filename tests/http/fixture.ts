@@ -33,6 +33,7 @@ export interface FixtureOptions {
   readonly subscribers?: readonly TurnSubscriber[];
   readonly sinks?: OperatorsOptions["sinks"];
   readonly configSource?: OperatorsOptions["configSource"];
+  readonly cluster?: Operated["cluster"];
   /** What survives the fixture; opened already. */
   readonly state?: StateDirectory;
   /** The event log's directory; who writes it is among the subscribers. */
@@ -102,6 +103,7 @@ export class Fixture implements AsyncDisposable {
     await fixture.operators.start({
       fleet: fixture.server,
       reload: options.reload,
+      cluster: options.cluster,
       setLogLevel: (level, car) => fixture.levels.push(`${level} ${car}`),
     });
     return fixture;

@@ -112,6 +112,7 @@ export function someFleet(cars: readonly CarSummary[], different: Partial<Fleet>
   const at = Date.now();
   return {
     company: "depot",
+    instance: null,
     version: "1.2.3",
     at,
     startedAt: at - 86_400_000,

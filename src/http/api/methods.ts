@@ -3,7 +3,7 @@
 import * as z from "zod";
 import type { Car } from "../../car/mod.ts";
 import { quote } from "../../text/mod.ts";
-import { effectiveDocument } from "../../config/mod.ts";
+import { effectiveDocument, type ServerConfig } from "../../config/mod.ts";
 import { type Log, LOG_LEVELS, type LogLevel } from "../../log/mod.ts";
 import type { CallStatistics } from "../../module/mod.ts";
 import type { Pauses } from "../../state/mod.ts";
@@ -38,6 +38,7 @@ import { openRpcDocument } from "./describe.ts";
 import { RpcError } from "../errors.ts";
 import { callerOf, defineFor, type Method } from "./method.ts";
 import { RPC_ERRORS, RpcCode } from "./json_rpc.ts";
+import { clusterMethods, type ClusterSource } from "./cluster.ts";
 import { commandMethods, type CommandSource } from "./commands.ts";
 import { configSourceMethods, type ConfigSourceSource } from "./config_source.ts";
 import { sinkMethods, type SinkSource } from "./sinks.ts";
@@ -52,8 +53,12 @@ import {
 
 export type OperatedCar = Pick<Car, "restart" | "pause" | "resume">;
 
-export interface MethodSource extends ViewSource, SinkSource, CommandSource, ConfigSourceSource {
-  readonly fleet: ViewSource["fleet"] & { car(name: string): OperatedCar | undefined };
+export interface MethodSource extends ClusterSource, SinkSource, CommandSource, ConfigSourceSource {
+  readonly fleet: ViewSource["fleet"] & {
+    /** With all cars, also those that other servers serve. */
+    readonly configured: ServerConfig;
+    car(name: string): OperatedCar | undefined;
+  };
   /** Reloads the configuration; absent when it cannot be reloaded. */
   readonly reload?: (() => Promise<Report>) | undefined;
   /** As `Logging.setLevel`. */
@@ -191,6 +196,7 @@ export const METHODS: readonly Method<MethodSource>[] = [
   }),
   ...commandMethods<MethodSource>(),
   ...sinkMethods<MethodSource>(),
+  ...clusterMethods<MethodSource>(),
   define({
     name: "config.reload",
     summary: "Read the configuration again; one that cannot be used changes nothing",
@@ -205,7 +211,7 @@ export const METHODS: readonly Method<MethodSource>[] = [
     scope: "read",
     rest: { verb: "GET", path: "/api/v1/config" },
     result: EffectiveConfig,
-    run: (_, { fleet }) => effectiveDocument(fleet.config) as z.input<typeof EffectiveConfig>,
+    run: (_, { fleet }) => effectiveDocument(fleet.configured) as z.input<typeof EffectiveConfig>,
   }),
   ...configSourceMethods<MethodSource>(),
   define({

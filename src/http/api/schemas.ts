@@ -171,6 +171,8 @@ export type CarSummary = z.infer<typeof CarSummary>;
 
 export const Fleet = z.object({
   company: z.string(),
+  instance: z.string().nullable()
+    .describe("the server among those of its cluster; null: it has all cars to itself"),
   version: z.string(),
   at: time(),
   startedAt: time(),

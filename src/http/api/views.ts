@@ -56,12 +56,13 @@ export interface ViewSource {
 /** The whole fleet. */
 export function fleetView(source: ViewSource): Fleet {
   const { fleet, clock, startedAt } = source;
-  const { company, map: { tiles, attribution } } = fleet.config;
+  const { company, cluster, map: { tiles, attribution } } = fleet.config;
   const modules = modulesByCar(fleet.config);
   const cars = fleet.snapshot().cars
     .map((car) => summary(car, modules.get(car.car) ?? [], source));
   return {
     company,
+    instance: cluster?.instance ?? null,
     version: VERSION,
     at: Math.floor(clock.now()),
     startedAt,

@@ -35,6 +35,7 @@ const FILES = [
   "car_lists.js",
   "car_page.js",
   "chart.js",
+  "cluster_page.js",
   "commands_page.js",
   "config_page.js",
   "connection.js",

@@ -4,6 +4,7 @@
 // The page: which view is shown, what its head says, and when something is drawn.
 import { CarPage } from "./car_page.js";
 import { AuditPage } from "./audit_page.js";
+import { ClusterPage } from "./cluster_page.js";
 import { CommandsPage } from "./commands_page.js";
 import { ConfigPage } from "./config_page.js";
 import { Connection } from "./connection.js";
@@ -30,6 +31,7 @@ const COMMANDS_ROUTE = "#/commands";
 const HISTORY_ROUTE = "#/history";
 const SINKS_ROUTE = "#/sinks";
 const CONFIG_ROUTE = "#/config";
+const CLUSTER_ROUTE = "#/cluster";
 const WALL_ROUTE = "#/wall";
 const MAP_ROUTE = "#/map";
 /** Ages, and what was news, are looked at that often. */
@@ -44,7 +46,7 @@ const main = byId("main");
 
 /** @type {LinkState} */
 let link = { kind: "connecting" };
-/** @typedef {KeyForm | FleetPage | CarPage | AuditPage | CommandsPage | HistoryPage | SinksPage | ConfigPage | WallPage | MapPage} View */
+/** @typedef {KeyForm | FleetPage | CarPage | AuditPage | CommandsPage | HistoryPage | SinksPage | ClusterPage | ConfigPage | WallPage | MapPage} View */
 
 /** @type {View | null} */
 let view = null;
@@ -87,6 +89,10 @@ function route() {
     page.focus();
   } else if (hash === CONFIG_ROUTE) {
     const page = new ConfigPage(fleet, listHash);
+    change(page);
+    page.focus();
+  } else if (hash === CLUSTER_ROUTE) {
+    const page = new ClusterPage(fleet, listHash);
     change(page);
     page.focus();
   } else if (hash === WALL_ROUTE) {
@@ -169,6 +175,7 @@ function draw() {
   // Not at once when the fleet has come: to read it is enough work for one task.
   if (view === null || (view instanceof KeyForm && link.kind === "live")) route();
   say(byId("company"), fleet.company);
+  byId("cluster").hidden = fleet.instance === null;
   byId("company").title = `External Server ${fleet.version}`;
   say(byId("clock"), formatTime(fleet.now(), fleet.now()));
   const { statuses, responseMeanMs, responseMaxMs } = fleet.rates;

@@ -44,6 +44,8 @@ export class Changes {
 /** The cars and their last minute. */
 export class Fleet {
   company = "";
+  /** The server's id in its cluster. @type {string | null} */
+  instance = null;
   version = "";
   /** In the order of the configuration. @type {Map<string, CarSummary>} */
   cars = new Map();
@@ -102,6 +104,7 @@ export class Fleet {
   /** @param {FleetEvent} event */
   #replace(event) {
     this.company = event.company;
+    this.instance = event.instance;
     this.version = event.version;
     this.map = event.map;
     const { cars, histories } = this;
