@@ -20,6 +20,8 @@ type ModuleKeys = NonNullable<TestModule["config"]>;
 export interface StageServer {
   /** Configuration of module 1000 of each car, by car. */
   readonly cars: Readonly<Record<string, ModuleKeys>>;
+  /** Further keys of the module of each car, such as `command_policy`. */
+  readonly module?: Readonly<Record<string, unknown>>;
   /** Further keys of the configuration, such as `timeout`. */
   readonly more?: Readonly<Record<string, unknown>>;
   readonly options?: ProcessOptions;
@@ -53,11 +55,13 @@ export class Stage implements AsyncDisposable {
    * Starts a server whose cars have module 1000; it ends with the stage. Waits until it listens to
    * every car, unless the configuration has a `logging` of its own, which may not say so.
    */
-  async serve({ cars, more = {}, options }: StageServer): Promise<ServerProcess> {
+  async serve({ cars, module: others, more = {}, options }: StageServer): Promise<ServerProcess> {
     const { module } = await buildFixtures();
     const modules = Object.entries(cars).map(([car, config]) => {
       const keys = { record: this.record.file, ...config };
-      return [car, { 1000: { lib_path: module, config: keys, timeout_ms: 200 } }] as const;
+      return [car, {
+        1000: { lib_path: module, config: keys, timeout_ms: 200, ...others },
+      }] as const;
     });
     const config = { port: this.broker.port, cars: Object.fromEntries(modules), more };
     const server = this.#scope.use(await ServerProcess.start(config, options));
