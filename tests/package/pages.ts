@@ -340,7 +340,15 @@ const BENCH: Trials = {
     /** At least four minutes: what it understands can be read. */
     async run() {
       assert.match(config.tasks.soak.command, /bench\/soak\/main\.ts$/);
-      assert.match(await Deno.readTextFile(`${ROOT}bench/soak/main.ts`), /options: \{ minutes: /);
+      assert.match(await Deno.readTextFile(`${ROOT}bench/soak/main.ts`), /options: \{\s+minutes: /);
+    },
+  },
+  "deno task soak --cluster [--minutes N]": {
+    /** It begins no cluster when its time is over. */
+    async run() {
+      await using process = task("soak", "--cluster", "--minutes", "0");
+      assert.equal((await process.ended()).code, 0);
+      assert.match(process.text, /0 events, and no gateway has noticed any/);
     },
   },
 };
