@@ -170,7 +170,14 @@ class Exports {
         end: () => recorder.counts.end,
         onWritten: (listener) => recorder.onWritten(listener),
       },
-      settings: { batchEvents, batchMs, bytesPerSecond },
+      settings: {
+        batchEvents,
+        batchMs,
+        bytesPerSecond,
+        // A file is a batch.
+        ...(config.kind === "file" && config.format === "parquet" &&
+          { batchBytes: config.maxBytes }),
+      },
       cursor: this.#cursors.get(name) ?? LOG_BEGIN,
       keep: (cursor) => {
         this.#cursors.set(name, cursor);

@@ -1,7 +1,7 @@
 // The worker in which channels are evaluated: an expression that is stuck in a regular expression can
 // only be stopped from outside, and none of them takes time from cars. Only imported when a channel
 // needs it, so that a bundle has a file of its own for it.
-import { Channels, type Evaluated } from "./channels.ts";
+import { Channels, type Evaluated, type Follows } from "./channels.ts";
 import type { ChannelsSettings } from "./settings.ts";
 
 /** Where this file is, also in a compiled program. */
@@ -11,7 +11,7 @@ export const workerUrl = import.meta.url;
 export type ToChannelWorker =
   /** The first. */
   | { readonly settings: ChannelsSettings; readonly progress: SharedArrayBuffer }
-  | { readonly lines: readonly string[]; readonly isAgain: boolean };
+  | { readonly lines: readonly string[]; readonly follows: Follows };
 
 /** Its answer to each batch, or why it has none. */
 export type FromChannelWorker = { readonly evaluated: Evaluated } | { readonly error: string };
@@ -37,7 +37,7 @@ function serve(scope: Scope): void {
         return;
       }
       const ready = await channels as Channels;
-      const evaluated = await ready.evaluate(data.lines, data.isAgain, (event, channel, key) => {
+      const evaluated = await ready.evaluate(data.lines, data.follows, (event, channel, key) => {
         Atomics.store(progress, PROGRESS.event, event);
         Atomics.store(progress, PROGRESS.channel, channel);
         Atomics.store(progress, PROGRESS.isMap, key === "map" ? 1 : 0);

@@ -50,6 +50,12 @@ export interface ChannelFailure {
   readonly count: number;
 }
 
+/**
+ * What events follow: those before were delivered, were not, so that they come again, or belong to the
+ * same batch.
+ */
+export type Follows = "delivered" | "failed" | "same_batch";
+
 /** Where an evaluation is: for who watches it from outside. */
 export type OnProgress = (event: number, channel: number, key: "where" | "map") => void;
 
@@ -101,19 +107,18 @@ export class Channels {
   }
 
   /**
-   * Evaluates a batch.
+   * Evaluates a batch, or a part of one.
    *
    * @param lines the JSON of each event
-   * @param isAgain whether the last batch was not delivered: its events come again
    */
   async evaluate(
     lines: readonly string[],
-    isAgain: boolean,
+    follows: Follows,
     onProgress: OnProgress = () => {},
   ): Promise<Evaluated> {
     for (const channel of this.#channels) {
-      if (isAgain) channel.memory.rollback();
-      else channel.memory.commit();
+      if (follows === "failed") channel.memory.rollback();
+      if (follows === "delivered") channel.memory.commit();
       channel.sent = channel.dropped = channel.failed = 0;
     }
     this.#undecoded = 0;

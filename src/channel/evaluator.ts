@@ -1,13 +1,13 @@
 // Evaluates the channels of a sink: in a worker when there is anything to compile or decode.
 import { type Clock, every, systemClock } from "../time/mod.ts";
-import type { Body, ChannelFailure, Evaluated } from "./channels.ts";
+import type { Body, ChannelFailure, Evaluated, Follows } from "./channels.ts";
 import type { FromChannelWorker, ToChannelWorker } from "./channel_worker.ts";
 import type { ChannelsSettings } from "./settings.ts";
 
 /** Evaluates one batch after the other. */
 export interface Evaluator {
   /** See {@linkcode Channels.evaluate}. Rejects when it cannot, for now. */
-  evaluate(lines: readonly string[], isAgain: boolean): Promise<Evaluated>;
+  evaluate(lines: readonly string[], follows: Follows): Promise<Evaluated>;
   /** Ends it; what it is at rejects. */
   close(): void;
 }
@@ -31,7 +31,7 @@ export async function makeEvaluator(
   }
   const { Channels } = await import("./channels.ts");
   const made = await Channels.make(settings);
-  return { evaluate: (lines, isAgain) => made.evaluate(lines, isAgain), close() {} };
+  return { evaluate: (lines, follows) => made.evaluate(lines, follows), close() {} };
 }
 
 /** What is known about the code of the worker. */
@@ -56,11 +56,11 @@ class WorkerEvaluator implements Evaluator {
   }
 
   /** Without the events that an expression is stuck at: these have failed. */
-  async evaluate(lines: readonly string[], isAgain: boolean): Promise<Evaluated> {
+  async evaluate(lines: readonly string[], follows: Follows): Promise<Evaluated> {
     const stuck = new Map<number, ChannelFailure>();
     for (;;) {
       const rest = lines.filter((_, index) => !stuck.has(index));
-      const outcome = await this.#ask(rest, isAgain);
+      const outcome = await this.#ask(rest, follows);
       if ("evaluated" in outcome) return this.#with(stuck, outcome.evaluated, lines.length);
       const at = lines.indexOf(rest[outcome.event] as string);
       stuck.set(at, this.#failureOf(lines[at] as string, outcome));
@@ -79,7 +79,7 @@ class WorkerEvaluator implements Evaluator {
   }
 
   /** Asks the worker, and watches that it goes on. */
-  async #ask(lines: readonly string[], isAgain: boolean): Promise<Outcome> {
+  async #ask(lines: readonly string[], follows: Follows): Promise<Outcome> {
     if (this.#isClosed) throw new Error("stopped");
     const worker = this.#worker ??= this.#start();
     const { begun, event, channel, isMap } = this.#file.PROGRESS;
@@ -108,7 +108,7 @@ class WorkerEvaluator implements Evaluator {
       }
       seen = now;
     }, this.#clock);
-    worker.postMessage({ lines, isAgain } satisfies ToChannelWorker);
+    worker.postMessage({ lines, follows } satisfies ToChannelWorker);
     try {
       return await answer.promise;
     } finally {

@@ -7,6 +7,8 @@ import { pauseMs } from "../time/mod.ts";
 export interface ExportSettings {
   /** A batch has at most so many events. */
   readonly batchEvents: number;
+  /** And about so many bytes of records. @default {256 KiB} */
+  readonly batchBytes?: number;
   /** An event waits so long for others, in milliseconds. */
   readonly batchMs: number;
   /** Bytes of records that are delivered a second; 0: unlimited. */
@@ -110,7 +112,7 @@ export interface ExportStep {
   readonly effects: readonly ExportEffect[];
 }
 
-/** What one batch has at most, in bytes of records. */
+/** What one batch has at most unless told otherwise, in bytes of records. */
 const BATCH_BYTES = 256 * 1024;
 /** Pauses between attempts; a sink is never given up. */
 const PAUSES = { firstMs: 500, maxMs: 30_000 };
@@ -212,7 +214,8 @@ function transition(
 }
 
 function read(state: ExportState, env: ExportEnvironment, effects: ExportEffect[]): ExportState {
-  effects.push({ type: "read", maxBytes: BATCH_BYTES, maxEvents: state.maxEvents });
+  const { batchBytes = BATCH_BYTES } = env.settings;
+  effects.push({ type: "read", maxBytes: batchBytes, maxEvents: state.maxEvents });
   const freeAt = Math.max(state.freeAt, env.now - CREDIT_MS);
   return { ...state, freeAt, phase: { name: "reading" } };
 }

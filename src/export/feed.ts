@@ -1,5 +1,5 @@
 // What a sink gets of what is read: the events that it wants, and what its channels make of them.
-import type { ChannelCounts, ChannelFailure, Evaluator } from "../channel/mod.ts";
+import type { ChannelCounts, ChannelFailure, Evaluator, Follows } from "../channel/mod.ts";
 import { andSuppressed, type Log, type Once } from "../log/mod.ts";
 import { eventJson, type LogEvent } from "../record/mod.ts";
 import type { SinkMessage } from "./sink.ts";
@@ -16,6 +16,10 @@ export interface Feed {
     readonly open: () => Promise<Evaluator>;
   };
 }
+
+/** Events that are evaluated in one go, so that preparing them takes little time from cars. */
+const PART_EVENTS = 500;
+const NONE = { sent: 0, dropped: 0, failed: 0 };
 
 interface FeederOptions {
   /** Of the sink. */
@@ -77,18 +81,36 @@ export class Feeder {
     const feed = this.#feed;
     const { isWanted = () => true, channels } = feed;
     const events = all.filter(isWanted);
-    const lines = events.map((event) => JSON.stringify(eventJson(event)));
-    const plain = (event: LogEvent, index: number) => ({ event, body: lines[index] as string });
-    if (channels === undefined) return events.map(plain);
+    if (channels === undefined) return events.map((event) => new PlainMessage(event));
     const evaluator = await this.#open(channels.open);
-    const { bodies, counts, failures } = await evaluator.evaluate(lines, isAgain);
-    // After a reload they are another channel's.
-    this.#counts = feed === this.#feed ? counts : null;
+    const messages: SinkMessage[] = [];
+    let follows: Follows = isAgain ? "failed" : "delivered";
+    this.#counts = null;
+    // Also without an event: the batch before is delivered, or not.
+    for (let from = 0; from === 0 || from < events.length; from += PART_EVENTS) {
+      const part = events.slice(from, from + PART_EVENTS);
+      messages.push(...await this.#evaluate(part, follows, evaluator, feed));
+      follows = "same_batch";
+    }
+    return messages;
+  }
+
+  async #evaluate(
+    events: readonly LogEvent[],
+    follows: Follows,
+    evaluator: Evaluator,
+    feed: Feed,
+  ): Promise<SinkMessage[]> {
+    const plain = events.map((event) => new PlainMessage(event));
+    const lines = plain.map(({ body }) => body);
+    const { bodies, counts, failures } = await evaluator.evaluate(lines, follows);
+    // After a reload they are other channels'.
+    if (feed === this.#feed) this.#counts = sum(this.#counts, counts);
     for (const failure of failures) this.#logFailure(failure);
-    return events.flatMap((event, index) => {
+    return plain.flatMap((message, index) => {
       const body = bodies[index] ?? null;
       if (body === null) return [];
-      return body === true ? plain(event, index) : { event, body };
+      return body === true ? message : { event: message.event, body, isMade: true };
     });
   }
 
@@ -97,16 +119,15 @@ export class Feeder {
     const counts = this.#counts;
     this.#counts = null;
     if (counts === null) return;
-    this.#undecoded += counts.undecoded;
-    this.#channels = this.#channels.map((channel, index) => {
-      const { sent = 0, dropped = 0, failed = 0 } = counts.channels[index] ?? {};
-      return {
-        name: channel.name,
-        sent: channel.sent + sent,
-        dropped: channel.dropped + dropped,
-        failed: channel.failed + failed,
-      };
-    });
+    const { channels, undecoded } = sum(
+      { channels: this.#channels, undecoded: this.#undecoded },
+      counts,
+    );
+    this.#undecoded = undecoded;
+    this.#channels = this.#channels.map(({ name }, index) => ({
+      name,
+      ...channels[index] ?? NONE,
+    }));
   }
 
   /** What cannot be opened is opened again for the next batch. */
@@ -131,8 +152,37 @@ export class Feeder {
   }
 }
 
+/** An event as it is; its JSON is made when a sink asks for it. */
+class PlainMessage implements SinkMessage {
+  readonly event: LogEvent;
+  #body: string | undefined;
+
+  constructor(event: LogEvent) {
+    this.event = event;
+  }
+
+  get body(): string {
+    return this.#body ??= JSON.stringify(eventJson(this.event));
+  }
+}
+
+function sum(one: ChannelCounts | null, other: ChannelCounts): ChannelCounts {
+  if (one === null) return other;
+  return {
+    channels: other.channels.map(({ sent, dropped, failed }, index) => {
+      const before = one.channels[index] ?? NONE;
+      return {
+        sent: before.sent + sent,
+        dropped: before.dropped + dropped,
+        failed: before.failed + failed,
+      };
+    }),
+    undecoded: one.undecoded + other.undecoded,
+  };
+}
+
 function noCounts({ channels }: Feed): ChannelSnapshot[] {
-  return (channels?.names ?? []).map((name) => ({ name, sent: 0, dropped: 0, failed: 0 }));
+  return (channels?.names ?? []).map((name) => ({ name, ...NONE }));
 }
 
 /** Closes what could be opened. */

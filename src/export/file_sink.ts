@@ -1,5 +1,6 @@
 // A sink that appends to files, NDJSON, and begins a new one when one is full.
 import { join } from "node:path";
+import { deleteOldFiles, fileName, fileNumbers } from "./event_files.ts";
 import type { Sink, SinkBatch } from "./sink.ts";
 
 export interface FileSinkOptions {
@@ -11,7 +12,7 @@ export interface FileSinkOptions {
   readonly keep: number;
 }
 
-const NAME = /^events-(\d{6,})\.ndjson$/;
+const EXTENSION = "ndjson";
 const NEWLINE = 10;
 
 interface OpenFile {
@@ -58,43 +59,23 @@ export class FileSink implements Sink {
   }
 
   async #fileFor(bytes: number): Promise<OpenFile> {
-    const { directory, maxBytes } = this.#options;
+    const { directory, maxBytes, keep } = this.#options;
     if (this.#open === null) {
       await Deno.mkdir(directory, { recursive: true });
-      const last = (await fileNumbers(directory)).at(-1) ?? 1;
+      const last = (await fileNumbers(directory, EXTENSION)).at(-1) ?? 1;
       this.#open = await openFile(directory, last);
     }
     if (this.#open.size === 0 || this.#open.size + bytes <= maxBytes) return this.#open;
     const { number } = this.#open;
     await this.close();
-    await this.#deleteOld(number);
+    if (keep > 0) await deleteOldFiles(directory, EXTENSION, number - keep);
     return this.#open = await openFile(directory, number + 1);
   }
-
-  async #deleteOld(last: number): Promise<void> {
-    const { directory, keep } = this.#options;
-    if (keep === 0) return;
-    const old = (await fileNumbers(directory)).filter((number) => number <= last - keep);
-    for (const number of old) await Deno.remove(join(directory, fileName(number)));
-  }
-}
-
-function fileName(number: number): string {
-  return `events-${String(number).padStart(6, "0")}.ndjson`;
-}
-
-async function fileNumbers(directory: string): Promise<number[]> {
-  const numbers: number[] = [];
-  for await (const { name } of Deno.readDir(directory)) {
-    const [, number] = NAME.exec(name) ?? [];
-    if (number !== undefined) numbers.push(Number(number));
-  }
-  return numbers.sort((a, b) => a - b);
 }
 
 /** Opens a file to append to it; half a line that a crash has left is cut off. */
 async function openFile(directory: string, number: number): Promise<OpenFile> {
-  const path = join(directory, fileName(number));
+  const path = join(directory, fileName(number, EXTENSION));
   const file = await Deno.open(path, { read: true, append: true, create: true, mode: 0o600 });
   try {
     const { size } = await file.stat();

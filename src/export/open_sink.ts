@@ -12,8 +12,11 @@ import { WebhookSink } from "./webhook_sink.ts";
  */
 export async function openSink(config: SinkConfig, company: string): Promise<Sink> {
   switch (config.kind) {
-    case "file":
-      return new FileSink(config);
+    case "file": {
+      if (config.format === "ndjson") return new FileSink(config);
+      const { ParquetSink } = await import("./parquet_sink.ts");
+      return new ParquetSink(config);
+    }
     case "webhook": {
       const text = await readText(config.secretFile, { maxBytes: MAX_SECRET_BYTES });
       return new WebhookSink({ ...config, secret: secretOf(text) });

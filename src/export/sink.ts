@@ -12,8 +12,10 @@ export interface SinkBatch {
 /** An event as a sink sends it. */
 export interface SinkMessage {
   readonly event: LogEvent;
-  /** Its JSON, on one line. */
+  /** JSON, on one line: the event's own, or what a channel has made of it. */
   readonly body: string;
+  /** Whether a channel has made it. @default {false} */
+  readonly isMade?: boolean;
 }
 
 /** Delivers batches, one at a time. */

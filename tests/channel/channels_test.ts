@@ -1,7 +1,7 @@
 // What becomes of events: channels in order, failures that cost one event, and batches that come again.
 import assert from "node:assert/strict";
 import fc from "../support/properties.ts";
-import { Channels } from "../../src/channel/channels.ts";
+import { Channels, type Follows } from "../../src/channel/channels.ts";
 import type { ChannelsSettings } from "../../src/channel/settings.ts";
 import type { EventView } from "../../src/channel/view.ts";
 import { channel, linesOf, status } from "./support.ts";
@@ -12,7 +12,7 @@ async function evaluate(
   decoders: ChannelsSettings["decoders"] = {},
 ) {
   const made = await Channels.make({ channels, decoders });
-  return await made.evaluate(linesOf(events), false);
+  return await made.evaluate(linesOf(events), "delivered");
 }
 
 Deno.test("an event goes through the first channel that takes it, and as it is without a map", async () => {
@@ -123,17 +123,23 @@ Deno.test("however batches are cut and come again, the same events are sent", as
   );
   await fc.assert(fc.asyncProperty(values, sizes, async (all, cuts) => {
     const lines = linesOf(all.map((value, index) => status(index, value)));
-    const expected = await (await Channels.make({ channels, decoders: {} })).evaluate(lines, false);
+    const expected = await (await Channels.make({ channels, decoders: {} })).evaluate(
+      lines,
+      "delivered",
+    );
     const made = await Channels.make({ channels, decoders: {} });
     const found = [];
-    let isAgain = false;
+    let follows: Follows = "delivered";
     let failures = 0;
     for (let from = 0; from < lines.length;) {
       const { size, fails } = cuts.next().value;
-      const { bodies } = await made.evaluate(lines.slice(from, from + size), isAgain);
-      isAgain = fails && failures++ < 20;
-      if (isAgain) continue;
-      found.push(...bodies);
+      const middle = from + (size >> 1);
+      const { bodies: first } = await made.evaluate(lines.slice(from, middle), follows);
+      const rest = await made.evaluate(lines.slice(middle, from + size), "same_batch");
+      const hasFailed = fails && failures++ < 20;
+      follows = hasFailed ? "failed" : "delivered";
+      if (hasFailed) continue;
+      found.push(...first, ...rest.bodies);
       from += size;
     }
     assert.deepEqual(found, expected.bodies);

@@ -1,6 +1,7 @@
 // The worker that evaluates channels: it is there only when it is needed, and an expression that is
 // stuck is stopped.
 import assert from "node:assert/strict";
+import type { Follows } from "../../src/channel/channels.ts";
 import { type Evaluator, makeEvaluator } from "../../src/channel/evaluator.ts";
 import type { ChannelsSettings } from "../../src/channel/settings.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
@@ -67,7 +68,7 @@ Deno.test("channels without expressions and decoders are evaluated without a wor
   const channels = [channel("c", { when: "change", sample: { oneIn: 2 } })];
   await withEvaluator({ channels }, async (evaluator) => {
     const events = [status(1, 1), status(2, 1), status(3, 2), status(4, 3)];
-    const { bodies } = await evaluator.evaluate(linesOf(events), false);
+    const { bodies } = await evaluator.evaluate(linesOf(events), "delivered");
     assert.deepEqual(bodies, [true, null, null, true]);
   });
   assert.equal(workers.started, 0);
@@ -79,12 +80,12 @@ Deno.test("channels with expressions are evaluated in a worker, batch after batc
   await withEvaluator({ channels, decoders: { 1: { kind: "json" } } }, async (evaluator) => {
     const lines = (...values: number[]) =>
       linesOf(values.map((value, index) => status(index, value)));
-    const bodies = async (isAgain: boolean, ...values: number[]) =>
-      (await evaluator.evaluate(lines(...values), isAgain)).bodies;
-    assert.deepEqual(await bodies(false, 1, 2, 3), [null, "4", "6"]);
-    assert.deepEqual(await bodies(true, 1, 2), [null, "4"]);
-    assert.deepEqual(await bodies(false, 2, 3), [null, "6"]);
-    assert.deepEqual(await bodies(false), []);
+    const bodies = async (follows: Follows, ...values: number[]) =>
+      (await evaluator.evaluate(lines(...values), follows)).bodies;
+    assert.deepEqual(await bodies("delivered", 1, 2, 3), [null, "4", "6"]);
+    assert.deepEqual(await bodies("failed", 1, 2), [null, "4"]);
+    assert.deepEqual(await bodies("delivered", 2, 3), [null, "6"]);
+    assert.deepEqual(await bodies("delivered"), []);
   });
   assert.deepEqual([workers.started, workers.ended], [1, 1]);
 });
@@ -98,7 +99,7 @@ Deno.test("an event whose expression is stuck is left out, the others are not", 
       status(2, "b", { counter: 2 }),
       status(3, "b", { kind: "command.sent" }),
     ];
-    const evaluated = evaluator.evaluate(linesOf(events), false);
+    const evaluated = evaluator.evaluate(linesOf(events), "delivered");
     await waitFor(() => workers.begun > 0, "the first event");
     // It was seen at the first event once, and then again.
     clock.pass(5000);
@@ -125,19 +126,19 @@ Deno.test("an event whose expression is stuck is left out, the others are not", 
 Deno.test("closing an evaluator ends what it is at", async () => {
   using workers = new Workers();
   await withEvaluator({ channels: [channel("c", { map: STUCK })] }, async (evaluator) => {
-    const evaluated = evaluator.evaluate(linesOf([status(1, "a".repeat(60) + "!")]), false);
+    const evaluated = evaluator.evaluate(linesOf([status(1, "a".repeat(60) + "!")]), "delivered");
     const rejected = assert.rejects(evaluated, { message: "stopped" });
     await waitFor(() => workers.begun > 0, "the event");
     evaluator.close();
     await rejected;
-    await assert.rejects(evaluator.evaluate([], false), { message: "stopped" });
+    await assert.rejects(evaluator.evaluate([], "delivered"), { message: "stopped" });
   });
 });
 
 Deno.test("an evaluator that cannot compile says so for each batch", async () => {
   await withEvaluator({ channels: [channel("c", { where: "no such" })] }, async (evaluator) => {
     for (let batch = 0; batch < 2; batch++) {
-      await assert.rejects(evaluator.evaluate([], false), { message: /^at character 4: / });
+      await assert.rejects(evaluator.evaluate([], "delivered"), { message: /^at character 4: / });
     }
   });
 });

@@ -170,7 +170,7 @@ Deno.test("payloads are decoded as their module and device type have it", async 
     status(8, {}, at(4)),
     status(9, {}, { ...at(2), ...raw }),
   ];
-  const { bodies } = await (await Channels.make(settings)).evaluate(linesOf(events), false);
+  const { bodies } = await (await Channels.make(settings)).evaluate(linesOf(events), "delivered");
   assert.deepEqual(bodies.map((body) => JSON.parse(String(body))), [
     { speed: 1.5, mode: "DRIVING", meters: "72057594037927935", doorOpen: false },
     { stop: true },

@@ -36,6 +36,7 @@ Deno.test("sinks are resolved with their defaults, and written as they are read"
     {
       kind: "file",
       name: "archive",
+      format: "ndjson",
       directory: "/srv/archive",
       maxBytes: 67_108_864,
       keep: 7,
@@ -128,6 +129,39 @@ Deno.test("sinks are refused with the key and the reason", () => {
     const problems = lines(failure(documented(more)).problems);
     assert.equal(problems.length, expected.length, problems.join("\n"));
     for (const [index, pattern] of expected.entries()) assert.match(problems[index] ?? "", pattern);
+  }
+});
+
+Deno.test("a file of Parquet is one batch, which has its own limits", () => {
+  const archive = { kind: "file", format: "parquet", directory: "archive" };
+  const { config } = load(documented({ ...LOG, sinks: { archive } }));
+  assert.deepEqual(config.sinks, [{
+    kind: "file",
+    name: "archive",
+    format: "parquet",
+    directory: "/srv/archive",
+    maxBytes: 4_194_304,
+    keep: 0,
+    batchEvents: 50_000,
+    batchMs: 60_000,
+    bytesPerSecond: 0,
+  }]);
+  assert.deepEqual(load(effectiveDocument(config, { showSecrets: true })).config, config);
+  const refused: [Record<string, unknown>, RegExp][] = [
+    [{ ...archive, max_bytes: 16_777_217 }, /^sinks\.a\.max_bytes: Expected from 1 to 16777216 /],
+    [
+      { ...archive, format: "json" },
+      /^sinks\.a\.format: Expected "ndjson" or "parquet" for .*"json"/,
+    ],
+    [
+      { ...HOOK, format: "parquet" },
+      /^sinks\.a\.format: Expected "ndjson" or "json" for .*"parquet"/,
+    ],
+  ];
+  for (const [sink, expected] of refused) {
+    const problems = lines(failure(documented({ ...LOG, sinks: { a: sink } })).problems);
+    assert.equal(problems.length, 1, problems.join("\n"));
+    assert.match(problems[0] ?? "", expected);
   }
 });
 

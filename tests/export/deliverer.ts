@@ -2,6 +2,7 @@
 // is kept in a file; a line of its output is said for each time that it is.
 import { Exporter } from "../../src/export/exporter.ts";
 import { FileSink } from "../../src/export/file_sink.ts";
+import { ParquetSink } from "../../src/export/parquet_sink.ts";
 import type { Sink } from "../../src/export/sink.ts";
 import { WebhookSink } from "../../src/export/webhook_sink.ts";
 import { LOG_BEGIN } from "../../src/record/log_reader.ts";
@@ -23,6 +24,8 @@ function keptCursor(): Position {
 
 const sink: Sink = kind === "file"
   ? new FileSink({ directory: target, maxBytes: 200_000, keep: 0 })
+  : kind === "parquet"
+  ? new ParquetSink({ directory: target, keep: 0 })
   : new WebhookSink({ url: target, secret: SECRET, format: "ndjson" });
 const end = JSON.parse(Deno.readTextFileSync(`${directory}/end.json`)) as Position;
 const exporter = new Exporter({

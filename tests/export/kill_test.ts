@@ -1,6 +1,7 @@
 // Exports over kills of the exporting process, and receivers that fail: every event arrives, in order.
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { parquetReadObjects } from "hyparquet";
 import { FRONT } from "../car/support.ts";
 import { randomNumbers } from "../record/random.ts";
 import { Recording } from "../record/support.ts";
@@ -112,6 +113,31 @@ Deno.test("a file sink has every event in order after 20 kills of the server", a
   assert.ok(names.length > 3);
   const texts = names.map((name) => Deno.readTextFileSync(`${target}/${name}`));
   assertComplete(idsIn(texts.join("")), expected);
+});
+
+Deno.test("files of Parquet are whole and have every event in order after 20 kills of the server", async () => {
+  await using folder = await TempFolder.make();
+  const expected = await logIn(folder);
+  const target = folder.file("files");
+  const names = () => {
+    try {
+      return [...Deno.readDirSync(target)].map(({ name }) => name).sort();
+    } catch {
+      return [];
+    }
+  };
+  const whole = () => names().filter((name) => name.endsWith(".parquet"));
+  const total = [...expected.values()].reduce((sum, ids) => sum + ids.length, 0);
+  // A kill stops it between two files, or within one.
+  const arrived = () => whole().length * 50 + (names().length > whole().length ? 25 : 0);
+  await deliverAll(folder, () => ["parquet", target], arrived, total);
+  const ids: string[] = [];
+  for (const name of whole()) {
+    const { buffer } = await Deno.readFile(`${target}/${name}`);
+    const rows = await parquetReadObjects({ file: buffer, columns: ["id"] });
+    ids.push(...rows.map(({ id }) => id));
+  }
+  assertComplete(ids, expected);
 });
 
 Deno.test("a webhook has every event in order after 20 kills of the server, and failures of its own", async () => {

@@ -1,6 +1,8 @@
 // The kinds of sinks against what they deliver to: an HTTP server, files.
 import assert from "node:assert/strict";
+import { parquetReadObjects } from "hyparquet";
 import { FileSink } from "../../src/export/file_sink.ts";
+import { ParquetSink } from "../../src/export/parquet_sink.ts";
 import { type SinkBatch, SinkError } from "../../src/export/sink.ts";
 import { WebhookSink } from "../../src/export/webhook_sink.ts";
 import type { LogEvent } from "../../src/record/log_event.ts";
@@ -145,6 +147,85 @@ Deno.test("FileSink appends, begins a new file when one is full, and keeps so ma
   await next.close();
   const { "events-000005.ndjson": last } = await filesIn(folder);
   assert.equal(last, textOf(...batches.slice(4), batch(6, 1)));
+});
+
+async function rowsOf(path: string): Promise<Record<string, unknown>[]> {
+  const bytes = await Deno.readFile(path);
+  return await parquetReadObjects({ file: bytes.buffer, utf8: false });
+}
+
+Deno.test("ParquetSink writes a file for each batch, with the bytes as they came", async () => {
+  await using folder = await TempFolder.make();
+  const sink = new ParquetSink({ directory: folder.path, keep: 2 });
+  const event: LogEvent = {
+    id: "acme/car_1/1/1",
+    at: Date.UTC(2026, 10, 22, 1, 2, 3, 456),
+    car: "car_1",
+    session: "s1",
+    device: { module: 7, deviceType: 3, deviceRole: "front", deviceName: "Däv", priority: 0 },
+    counter: 4_294_967_295,
+    kind: "status.accepted",
+    payload: Uint8Array.of(255, 0, 123),
+    data: { state: 1, why: "é" },
+  };
+  const [plain] = batch(2, 1).messages;
+  assert.ok(plain);
+  const messages = [{ event, body: '{"kmh":3}', isMade: true }, plain];
+  await sink.deliver({ id: "1:2", messages });
+  assert.deepEqual(await rowsOf(folder.file("events-000001.parquet")), [
+    {
+      id: "acme/car_1/1/1",
+      at: new Date(event.at),
+      car: "car_1",
+      session: "s1",
+      module: 7,
+      device_type: 3,
+      device_role: "front",
+      device_name: "Däv",
+      counter: 4_294_967_295n,
+      kind: "status.accepted",
+      data: '{"state":1,"why":"é"}',
+      payload: event.payload,
+      body: '{"kmh":3}',
+    },
+    {
+      id: "acme/car_1/1/2",
+      at: new Date(0),
+      car: "car_1",
+      session: null,
+      module: null,
+      device_type: null,
+      device_role: null,
+      device_name: null,
+      counter: null,
+      kind: "module.back",
+      data: "{}",
+      payload: null,
+      body: null,
+    },
+  ]);
+  // Several groups of rows, and what a crash has left of the next file.
+  await folder.write("events-000002.parquet.part", "half");
+  const large = batch(1, 4500);
+  await sink.deliver(large);
+  const rows = await rowsOf(folder.file("events-000002.parquet"));
+  assert.deepEqual(rows.map(({ id }) => id), large.messages.map(({ event }) => event.id));
+  await sink.deliver(batch(1, 1));
+  await new ParquetSink({ directory: folder.path, keep: 2 }).deliver(batch(2, 1));
+  assert.deepEqual(Object.keys(await filesIn(folder)), [
+    "events-000003.parquet",
+    "events-000004.parquet",
+  ]);
+});
+
+Deno.test("ParquetSink fails where it cannot write, and writes once it can", async () => {
+  await using folder = await TempFolder.make();
+  const path = await folder.write("blocked", "");
+  const sink = new ParquetSink({ directory: path, keep: 0 });
+  await assert.rejects(sink.deliver(batch(1, 1)));
+  await Deno.remove(path);
+  await sink.deliver(batch(1, 1));
+  assert.equal((await rowsOf(`${path}/events-000001.parquet`)).length, 1);
 });
 
 Deno.test("FileSink cuts off half a line that a crash has left", async () => {

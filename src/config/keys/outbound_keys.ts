@@ -97,7 +97,7 @@ export const sinksSchema = z.record(
       kafka:
         "Kafka is left out, as it is not tried against a broker: bridge it from nats, mqtt or webhook",
     }).describe(
-      "webhook: posted to a URL in batches; file: appended to files of NDJSON; mqtt: published to a " +
+      "webhook: posted to a URL in batches; file: written to files; mqtt: published to a " +
         "broker; nats: published to a stream of JetStream",
     ),
     events: z.array(field.filledText("a kind of events, such as status or command.sent"), {
@@ -107,10 +107,14 @@ export const sinksSchema = z.record(
     secret_file: field.filledText("the path of a file").optional()
       .describe("webhook: file with the secret that requests are signed with (HMAC-SHA-256)"),
     format: field.word(SINK_FORMATS).default("ndjson")
-      .describe("webhook: a batch as lines of JSON, or as a JSON array"),
+      .describe(
+        "webhook: a batch as lines of JSON (ndjson), or as a JSON array (json); file: lines of JSON, or parquet",
+      ),
     directory: field.filledText("the path of a directory").optional()
       .describe("file: directory of the files, made when it is not there"),
-    max_bytes: field.fileSize().default(67_108_864).describe("file: with more, a new one is begun"),
+    max_bytes: field.fileSize().optional().describe(
+      "file: with more, a new one is begun; 64 MiB by default. parquet: bytes of the log in a file, 4 MiB by default, 16 MiB at most",
+    ),
     keep: field.count(0).default(0)
       .describe("file: full ones that are kept, the oldest is deleted; 0: all"),
     address: field.filledText("an address").optional().describe(
@@ -141,9 +145,11 @@ export const sinksSchema = z.record(
       .describe("mqtt, nats: private key of the client certificate"),
     max_in_flight: field.count(1).default(100)
       .describe("mqtt, nats: messages that wait for their acknowledgement at most"),
-    batch_events: field.count(1).default(500).describe("Events of a batch at most"),
-    batch_ms: field.milliseconds().default(1000).describe(
-      "How long an event waits for others, in ms",
+    batch_events: field.count(1).optional().describe(
+      "Events of a batch at most, 500 by default; of a file of parquet, 50000",
+    ),
+    batch_ms: field.milliseconds().optional().describe(
+      "How long an event waits for others, in ms, 1000 by default; for the file of parquet, 60000",
     ),
     bytes_per_second: field.fileSize().default(0)
       .describe("Bytes of the log that are delivered a second at most; 0: unlimited"),
@@ -173,8 +179,10 @@ function ownKeys(sink: SinkConfig) {
   switch (sink.kind) {
     case "webhook":
       return { url: sink.url, secret_file: sink.secretFile, format: sink.format };
-    case "file":
-      return { directory: sink.directory, max_bytes: sink.maxBytes, keep: sink.keep };
+    case "file": {
+      const { format, directory, maxBytes, keep } = sink;
+      return { format, directory, max_bytes: maxBytes, keep };
+    }
     case "mqtt":
       return { topic: sink.topic, ...connectionKeys(sink) };
     case "nats": {

@@ -162,7 +162,7 @@ export interface EventLogConfig {
 }
 
 export const SINK_KINDS = ["webhook", "file", "mqtt", "nats"] as const;
-export const SINK_FORMATS = ["ndjson", "json"] as const;
+export const SINK_FORMATS = ["ndjson", "json", "parquet"] as const;
 
 interface AnySink {
   readonly name: string;
@@ -184,12 +184,13 @@ export interface WebhookSinkConfig extends AnySink {
   readonly url: string;
   /** An absolute path. */
   readonly secretFile: string;
-  readonly format: typeof SINK_FORMATS[number];
+  readonly format: "ndjson" | "json";
 }
 
 /** Appends to files. */
 export interface FileSinkConfig extends AnySink {
   readonly kind: "file";
+  readonly format: "ndjson" | "parquet";
   /** An absolute path. */
   readonly directory: string;
   readonly maxBytes: number;

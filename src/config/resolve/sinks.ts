@@ -14,6 +14,13 @@ export type SinkInput = NonNullable<
   NonNullable<CommonInput["sinks"]> extends ReadonlyMap<string, infer Value> ? Value : never
 >;
 
+/** What a batch has at most, and how long it waits. */
+const BATCH = { events: 500, ms: 1000 };
+/** A batch is a file. */
+const PARQUET = { events: 50_000, ms: 60_000, bytes: 4 * 1024 * 1024 };
+const MAX_PARQUET_BYTES = 16 * 1024 * 1024;
+const NDJSON_BYTES = 64 * 1024 * 1024;
+
 const NAME = /^[A-Za-z0-9_.-]{1,64}$/;
 
 /** Checks the sinks; undefined when there are none. */
@@ -51,14 +58,21 @@ function resolveSink(
   place: ConfigPlace,
   faults: Faults,
 ): SinkConfig | undefined {
-  const { kind, batch_events: batchEvents, batch_ms: batchMs } = input;
-  const { bytes_per_second: bytesPerSecond, events } = input;
-  if (kind === undefined) return;
-  if (batchEvents === undefined || batchMs === undefined || bytesPerSecond === undefined) return;
+  const { kind, format, bytes_per_second: bytesPerSecond, events } = input;
+  if (kind === undefined || format === undefined || bytesPerSecond === undefined) return;
+  const isParquet = kind === "file" && format === "parquet";
+  const { batch_events: batchEvents, batch_ms: batchMs } = input;
   const missing = (key: string) => {
     faults.problem(
       joinPath(path, key),
       `Expected it for a sink of the kind "${kind}": found nothing`,
+    );
+  };
+  const refuseFormat = (expected: string): undefined => {
+    const found = quote(String(format));
+    faults.problem(
+      joinPath(path, "format"),
+      `Expected ${expected} for a sink of the kind "${kind}": found ${found}`,
     );
   };
   const channels = resolveChannels(input.channels, joinPath(path, "channels"), faults);
@@ -73,17 +87,18 @@ function resolveSink(
   const common = {
     name,
     ...(kinds === undefined ? {} : { events: kinds }),
-    batchEvents,
-    batchMs: Math.ceil(batchMs),
+    batchEvents: batchEvents ?? (isParquet ? PARQUET.events : BATCH.events),
+    batchMs: Math.ceil(batchMs ?? (isParquet ? PARQUET.ms : BATCH.ms)),
     bytesPerSecond,
     ...(channels === undefined ? {} : { channels }),
     ...(decoders === undefined ? {} : { decoders }),
   };
   if (kind === "webhook") {
-    const { url, secret_file: file, format } = input;
+    const { url, secret_file: file } = input;
     if (url === undefined) missing("url");
     if (file === undefined) missing("secret_file");
-    if (url === undefined || file === undefined || format === undefined) return;
+    if (format === "parquet") return refuseFormat('"ndjson" or "json"');
+    if (url === undefined || file === undefined) return;
     warnOfClearText(joinPath(path, "url"), "events are", url, faults);
     const found = findFile(file, place);
     if (found.ok) return { ...common, kind, url, secretFile: found.path, format };
@@ -98,9 +113,15 @@ function resolveSink(
     const own = resolveNatsSink(path, input, missing, place, faults);
     return own && { ...common, kind, ...own };
   }
-  const { directory, max_bytes: maxBytes, keep } = input;
+  const { directory, keep } = input;
   if (directory === undefined) missing("directory");
-  if (directory === undefined) return;
-  if (maxBytes === undefined || keep === undefined) return;
-  return { ...common, kind, directory: resolve(place.workingDirectory, directory), maxBytes, keep };
+  if (format === "json") return refuseFormat('"ndjson" or "parquet"');
+  const maxBytes = input.max_bytes ?? (isParquet ? PARQUET.bytes : NDJSON_BYTES);
+  if (isParquet && (maxBytes === 0 || maxBytes > MAX_PARQUET_BYTES)) {
+    const expected = `from 1 to ${MAX_PARQUET_BYTES} bytes, which are held in memory`;
+    faults.problem(joinPath(path, "max_bytes"), `Expected ${expected}: found ${maxBytes}`);
+  }
+  if (directory === undefined || keep === undefined) return;
+  const folder = resolve(place.workingDirectory, directory);
+  return { ...common, kind, format, directory: folder, maxBytes, keep };
 }
