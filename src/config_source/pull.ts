@@ -51,7 +51,7 @@ export async function pull(options: PullOptions): Promise<PullOutcome> {
 
 async function readFile({ url, limitMs, maxBytes = MAX_BYTES }: PullOptions): Promise<PullOutcome> {
   const bytes = await readBytes(fileURLToPath(url), { maxBytes, deadlineMs: limitMs });
-  return { kind: "text", text: UTF8.decode(bytes), etag: null };
+  return { kind: "text", text: decoded(bytes), etag: null };
 }
 
 async function ask(options: PullOptions, signal: AbortSignal): Promise<PullOutcome> {
@@ -71,7 +71,7 @@ async function ask(options: PullOptions, signal: AbortSignal): Promise<PullOutco
     const { status } = answer;
     const location = answer.headers.get("location");
     if (status === 200) {
-      const text = UTF8.decode(await bodyOf(answer, maxBytes));
+      const text = decoded(await bodyOf(answer, maxBytes));
       return { kind: "text", text, etag: answer.headers.get("etag") };
     }
     await answer.body?.cancel();
@@ -116,13 +116,20 @@ async function bodyOf(answer: Response, maxBytes: number): Promise<Uint8Array> {
   return bytes;
 }
 
+function decoded(bytes: Uint8Array): string {
+  try {
+    return UTF8.decode(bytes);
+  } catch (cause) {
+    throw new Error("is not UTF-8 text", { cause });
+  }
+}
+
 /** The path and the query may hold a token. */
 export function shown(url: string): string {
   return url.startsWith("file:") ? url : new URL(url).origin;
 }
 
 function reasonOf(error: unknown, url: string): string {
-  if (error instanceof TypeError && error.message.includes("utf-8")) return "is not UTF-8 text";
   const { href } = new URL(url);
   const why = url.startsWith("file:") && !(error instanceof TypeError)
     ? describeFileError(error)
