@@ -71,11 +71,15 @@ function waitingCommands({ again, ready, parked }: CommandStore): readonly Waiti
   return [...again, ...values(ready), ...parked];
 }
 
-/** Two processes round the moment of a command differently. */
+/**
+ * One whose id is not known was published by a process that has not told it. Two processes round the
+ * moment of a command differently.
+ */
 function isSameCommand(
   one: WaitingCommand,
   other: Omit<WaitingCommand, "module" | "key">,
 ): boolean {
+  if (one.id !== null && other.id !== null) return one.id === other.id;
   const { device, data } = one.command;
   return Math.abs(one.at - other.at) < 1 && sameDevice(device, other.command.device) &&
     data.length === other.command.data.length &&

@@ -136,6 +136,21 @@ Deno.test("take_over keeps commands that came here before, and has none twice", 
   assert.deepEqual(waiting, ["b", "c", "d"]);
 });
 
+Deno.test("take_over tells equal commands of one moment apart by their ids", () => {
+  const car = runningCar([FRONT], { maxUnansweredCommands: 1 });
+  const give = (id: string) => {
+    const command = { device: FRONT, data: bytes("same") };
+    car.input({ type: "command", module: 7, command, id });
+  };
+  for (const id of ["1", "2"]) give(id);
+  const session = decode(encode(car.session, car.now), car.now);
+  give("3");
+  car.input({ type: "broker_lost", detail: "test" });
+  car.input({ type: "take_over", session, missed: [] });
+  const { ready, parked } = car.session.base.commands;
+  assert.deepEqual([...values(ready), ...parked].map(({ id }) => id), ["2", "3"]);
+});
+
 function text(data: Uint8Array): string {
   return new TextDecoder().decode(data);
 }
