@@ -86,6 +86,21 @@ const COMMANDS: readonly Entry[] = [
         }),
   },
   {
+    name: "upgrade-check",
+    summary: "say whether this version may join the cluster of a running server",
+    examples: [
+      ["upgrade-check http://127.0.0.1:8080 --api-key-file FILE", "ask any instance, exit 0 or 1"],
+    ],
+    configure: (command, { output }, done) =>
+      void command
+        .argument("<url>", "address of an instance's API")
+        .option("--api-key-file <file>", "file with a key of the API")
+        .action(async (url: string, options: { readonly apiKeyFile?: string }) => {
+          const { runUpgradeCheck } = await import("./upgrade_check.ts");
+          done(await runUpgradeCheck({ url, ...options }, output));
+        }),
+  },
+  {
     name: "schema",
     summary: "print the JSON Schema of a configuration, or the API's description",
     examples: [

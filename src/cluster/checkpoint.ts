@@ -48,6 +48,9 @@ export type BodyReader = (body: Uint8Array, now: number) => Omit<Checkpoint, "ep
 /** By format. */
 const READERS: Readonly<Record<number, BodyReader>> = { [CHECKPOINT_FORMAT]: readBody };
 
+/** Formats that this version reads; the one that it writes is the last. */
+export const READABLE_FORMATS: readonly number[] = Object.keys(READERS).map(Number);
+
 /** What was found in place of a checkpoint. */
 export interface Unreadable {
   readonly reason: "newer_format" | "older_format" | "damaged";

@@ -51,6 +51,7 @@ export {
   type TakeoverInput,
   type TakeoverStep,
 } from "./takeover.ts";
+export { type Formats, THIS_PROGRAM, upgradeVerdicts, type Verdict } from "./upgrade.ts";
 export {
   type ClusterCar,
   type ClusterSnapshot,
@@ -58,6 +59,7 @@ export {
   type RunningClusterOptions,
 } from "./running_cluster.ts";
 export {
+  noTakeovers,
   ServedCars,
   type ServedCarsOptions,
   type TakeoverCounts,

@@ -4,7 +4,7 @@ export { LOG_INS_DOCUMENT } from "./access/log_ins.ts";
 export { apiPage, openApiDocument } from "./api/describe.ts";
 export { METHODS } from "./api/methods.ts";
 export type { OperatedCluster } from "./api/cluster.ts";
-export { Peers } from "./api/peers.ts";
+export { askMembers, Peers } from "./api/peers.ts";
 export { fetchConfig, RunningServerError } from "./client.ts";
 export { listenHttp } from "./listen.ts";
 export { GatewayOperators } from "./gateway/gateway_operators.ts";

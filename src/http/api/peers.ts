@@ -5,7 +5,7 @@ import type { Member } from "../../cluster/mod.ts";
 import { HEALTH_STATES } from "../../observe/mod.ts";
 import { STATE_NAMES } from "../../session/mod.ts";
 import type { Clock } from "../../time/mod.ts";
-import { callServer } from "../client.ts";
+import { callServer, RunningServerError } from "../client.ts";
 
 /** Deadline for an answer, in milliseconds. */
 const ANSWER_MS = 2_000;
@@ -78,4 +78,26 @@ export class Peers {
       return error instanceof Error ? error.message : String(error);
     }
   }
+}
+
+/** What is read of the instances of a cluster. */
+const Members = z.object({
+  members: z.array(z.object({
+    id: z.string(),
+    version: z.string(),
+    checkpointFormat: z.int(),
+  })),
+});
+
+/**
+ * The instances of the cluster of the server at an HTTP address.
+ *
+ * @throws {RunningServerError} when it does not say.
+ */
+export async function askMembers(address: string, apiKey?: string) {
+  const found = Members.safeParse(await callServer(address, "cluster.members", { apiKey }));
+  if (found.success) return found.data.members;
+  throw new RunningServerError(
+    `Cannot ask the server at "${address}": it answers as another version`,
+  );
 }
