@@ -16,3 +16,5 @@ export { LOG_BEGIN, type LogBatch, LogReader } from "./log_reader.ts";
 export { type LogCount, segmentInfos, segmentNumbers } from "./segment_files.ts";
 export type { LogCounts, Position } from "./segment_log.ts";
 export { type LogSpan, logSpan } from "./time_span.ts";
+export { type LogPage, type LogQuery, LogSearch, type SearchCursor } from "./log_search.ts";
+export { levelOfEvent, textOfEvent } from "./log_words.ts";

@@ -18,6 +18,11 @@ export function readValue(bytes: Uint8Array): unknown {
   return new ValueReader(bytes).whole();
 }
 
+/** Reads the first values of an array. @throws {ValueError} when the bytes are something else */
+export function readFirst(bytes: Uint8Array, count: number): unknown[] {
+  return new ValueReader(bytes).first(count);
+}
+
 class ValueReader {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
@@ -33,6 +38,12 @@ class ValueReader {
     const value = this.#value(0);
     if (this.#at < this.#bytes.length) throw this.#error("the end");
     return value;
+  }
+
+  first(count: number): unknown[] {
+    if (this.#byte() !== TAG.array) throw this.#error("an array");
+    const length = Math.min(count, this.#count());
+    return Array.from({ length }, () => this.#value(1));
   }
 
   #value(depth: number): unknown {

@@ -116,10 +116,10 @@ export const SEGMENT_HEADER: Uint8Array<ArrayBuffer> = Uint8Array.from([
   2,
 ]);
 
-const FRAME = 8;
+export const FRAME = 8;
 /** The first field of a record that is no turn, which begins with the car. */
 const HEAD_TAG = 0;
-const EVENTS_TAG = 1;
+export const EVENTS_TAG = 1;
 const HEAD_FIELDS = 5;
 const EVENTS_FIELDS = 5;
 const TURN_FIELDS = 8;
@@ -223,10 +223,16 @@ export function* readSegment(segment: Uint8Array): Generator<ReadRecord, Damage 
 }
 
 /** Reads records from an offset on. */
-export function* readRecords(
+export function readRecords(bytes: Uint8Array, from: number): Generator<ReadRecord, Damage | null> {
+  return readBodies(bytes, from, (body, end) => ({ record: recordOf(readValue(body)), end }));
+}
+
+/** Makes something of each record's body and the offset behind it. */
+export function* readBodies<T>(
   bytes: Uint8Array,
   from: number,
-): Generator<ReadRecord, Damage | null> {
+  make: (body: Uint8Array, end: number) => T,
+): Generator<T, Damage | null> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let at = from; at < bytes.length;) {
     const lost = bytes.length - at;
@@ -237,19 +243,20 @@ export function* readRecords(
     if (body.length === 0 || crc32(body) !== view.getUint32(at + 4, true)) {
       return { at, lost, why: "a checksum is wrong", isTruncated: false };
     }
-    let record;
+    let made;
     try {
-      record = recordOf(readValue(body));
+      made = make(body, end);
     } catch (error) {
       return { at, lost, why: (error as Error).message, isTruncated: false };
     }
-    yield { record, end };
+    yield made;
     at = end;
   }
   return null;
 }
 
-function recordOf(value: unknown): LogRecord {
+/** @throws {Error} when it is none that this program knows */
+export function recordOf(value: unknown): LogRecord {
   if (!Array.isArray(value)) throw new Error("a record is no array");
   if (value[0] === HEAD_TAG && value.length >= HEAD_FIELDS) {
     const [, company, epoch, records, bytes] = value;
