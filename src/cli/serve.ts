@@ -327,13 +327,12 @@ async function createOperators(
   const { metrics } = telemetry ?? {};
   const { watch } = webhook ?? {};
   const { sinks } = exports ?? {};
-  const eventLog = recorder?.recorder.directory;
   const observed = {
     metrics,
     watch,
     sinks,
     configSource: remote,
-    eventLog,
+    eventLog: recorder?.recorder,
     onAction: recorder?.onAction,
   };
   return new Operators({ config: http, log, maxConnections, ...observed, ...state });

@@ -11,7 +11,13 @@ import { addLogInRoutes } from "./access/log_in_routes.ts";
 import { errorResponse, RequestError, RpcError } from "./errors.ts";
 import type { EventStream } from "./event_stream.ts";
 import { answerRpc, RPC_ERRORS } from "./api/json_rpc.ts";
-import type { AuditedSource, CallMethod, Method } from "./api/method.ts";
+import {
+  type AuditedSource,
+  type CallMethod,
+  type FileRoute,
+  type Method,
+  parsedParams,
+} from "./api/method.ts";
 import { type Bindings, createHono, noParameters } from "./middleware.ts";
 import { bodyParameters, problemOf, queryParameters } from "./api/rest.ts";
 import type { Asset } from "./page/assets.ts";
@@ -83,19 +89,14 @@ function addLocked<Source extends AppSource>(
     return ask.body(await metrics.text(), 200, { "content-type": metrics.contentType });
   });
   for (const method of methods) {
-    const { verb, path, former, csv } = method.rest;
+    const { verb, path, former, files = [] } = method.rest;
     for (const each of [path, former]) {
       if (each === undefined) continue;
       app.on(verb, route(each), locked, async (ask) => ask.json(await rest(ask, method, options)));
     }
-    if (csv === undefined) continue;
-    const headers = {
-      "content-type": "text/csv; charset=utf-8",
-      "content-disposition": `attachment; filename="${csv.path.split("/").at(-1)}"`,
-    };
-    app.get(route(csv.path), locked, async (ask) => {
-      return ask.body(csv.text(await rest(ask, method, options) as never), 200, headers);
-    });
+    for (const file of files) {
+      app.get(route(file.path), locked, (ask) => fileAnswer(ask, file, source));
+    }
   }
   for (const path of events === undefined ? [] : Object.values(EVENTS)) {
     app.get(path, locked, noParameters, ({ req, var: { caller } }) => {
@@ -111,6 +112,25 @@ function addLocked<Source extends AppSource>(
   }
   app.post("/rpc", locked, noParameters, (ask) => rpc(ask, options));
   addLogInRoutes(app, authorization, source.audit);
+}
+
+/** @throws {RequestError} when it cannot be had. */
+function fileAnswer<Source>(ask: Ask, file: FileRoute<Source>, source: Source): Response {
+  const { req } = ask;
+  const name = file.path.split("/").at(-1);
+  const headers = {
+    "content-type": file.type,
+    ...(file.isDownload ? { "content-disposition": `attachment; filename="${name}"` } : {}),
+  };
+  try {
+    const params = parsedParams(queryParameters(file, req.queries()), file) as never;
+    // The body of an answer to HEAD is not read.
+    if (req.method === "HEAD") return new Response(null, { headers });
+    const body = file.body(params, source, ask.var.caller, req.header("last-event-id"));
+    return new Response(body, { headers });
+  } catch (error) {
+    throw problemOf(error) ?? error;
+  }
 }
 
 function onMethodNotAllowed({ req: { method } }: Context, methods: readonly string[]): Response {

@@ -22,6 +22,7 @@ import { type Clock, systemClock } from "../time/mod.ts";
 import { createApp } from "./app.ts";
 import { EventStream } from "./event_stream.ts";
 import { type HttpListening, listenHttp } from "./listen.ts";
+import type { LoggedEvents, WrittenLog } from "./api/logged_events.ts";
 import { callMethod, METHODS, type MethodSource } from "./api/methods.ts";
 import type { OperatedSource } from "./api/config_source.ts";
 import type { OperatedSink } from "./api/sinks.ts";
@@ -44,10 +45,10 @@ export interface OperatorsOptions {
   readonly sinks?: (() => readonly OperatedSink[]) | undefined;
   /** Absent: the configuration is the local file. */
   readonly configSource?: OperatedSource | undefined;
+  /** The event log. @default {there is none} */
+  readonly eventLog?: WrittenLog | undefined;
   /** Gets what operators do, or try. */
   readonly onAction?: OnAction | undefined;
-  /** The directory of the event log. @default {there is none} */
-  readonly eventLog?: string | undefined;
   /** Connections for which there are file descriptors. @default {Infinity} */
   readonly maxConnections?: number | undefined;
 }
@@ -72,6 +73,7 @@ export class Operators {
   readonly #audit: AuditList;
   readonly #feed = new CommandFeed();
   #events: EventStream | undefined;
+  #logged: LoggedEvents | undefined;
   #listening: HttpListening | undefined;
 
   constructor(options: OperatorsOptions) {
@@ -107,6 +109,7 @@ export class Operators {
     const { watch, metrics: { statistics, startedAt } } = this;
     const clock = this.#clock;
     const audit = this.#audit;
+    const logged = await this.#loggedEvents();
     const source: MethodSource = {
       ...operated,
       watch,
@@ -117,8 +120,9 @@ export class Operators {
       startedAt,
       log,
       sinks,
-      ledger: eventLog === undefined ? undefined : new CommandLedger(eventLog),
+      ledger: eventLog && new CommandLedger(eventLog.directory),
       configSource,
+      logged,
     };
     const events = new EventStream({ ...source, feed: this.#feed });
     this.metrics.health = watch;
@@ -157,6 +161,7 @@ export class Operators {
     });
     this.#listening = await listenHttp(config, app.fetch, { clock, log, maxConnections });
     this.#events = events;
+    this.#logged = logged;
     if (this.#options.metrics === undefined) this.metrics.start();
     if (this.#options.watch === undefined) {
       watch.listenToIncidents(new IncidentLog(log, clock));
@@ -168,6 +173,14 @@ export class Operators {
         "Pauses, log-ins, history, incidents and the list of actions end with the server: state_dir is not configured",
       );
     }
+  }
+
+  /** Not even loaded while there is no event log. */
+  async #loggedEvents(): Promise<LoggedEvents | undefined> {
+    const { eventLog } = this.#options;
+    if (eventLog === undefined) return undefined;
+    const { LoggedEvents } = await import("./api/logged_events.ts");
+    return new LoggedEvents(eventLog, this.#clock);
   }
 
   /**
@@ -194,6 +207,7 @@ export class Operators {
   /** Ends every request, and stops counting. Never rejects. */
   async stop(): Promise<void> {
     this.#events?.stop();
+    this.#logged?.stop();
     await this.#listening?.stop();
     this.#listening = undefined;
     if (this.#options.metrics === undefined) this.metrics.stop();

@@ -1,6 +1,7 @@
 // Reads the events of a log in order, from any position on, while it is written.
 import { join } from "node:path";
 import { eventsOfRecord, type LogEvent, type Origin } from "./log_event.ts";
+import { readSummaries } from "./record_summary.ts";
 import { type Damage, type Head, readRecords, SEGMENT_HEADER } from "./segment.ts";
 import { type LogCount, segmentName, segmentNumbers } from "./segment_files.ts";
 import type { Position } from "./segment_log.ts";
@@ -44,7 +45,7 @@ interface OpenSegment {
   /** Sessions of the cars. */
   readonly sessions: Map<string, string | null>;
   /** Records up to this offset are read for their sessions only. */
-  readonly skipTo: number;
+  skipTo: number;
 }
 
 /** `using reader = new LogReader(...)`. */
@@ -104,6 +105,7 @@ export class LogReader implements Disposable {
   /** Takes records from the buffer, as far as the limit allows; false: there was no whole one. */
   #take(segment: OpenSegment, events: LogEvent[]): boolean {
     const { offset: from } = segment;
+    if (from > SEGMENT_HEADER.length && from < segment.skipTo) return this.#pass(segment);
     const records = readRecords(segment.buffer, 0);
     let taken = 0;
     while (this.#left > 0 && events.length < this.#maxEvents) {
@@ -118,6 +120,7 @@ export class LogReader implements Disposable {
       segment.offset = from + end;
       if (record.kind === "head") {
         this.#begin(segment, record);
+        if (segment.offset < segment.skipTo) break;
         continue;
       }
       if (record.kind === "turn" && record.session !== undefined) {
@@ -132,6 +135,31 @@ export class LogReader implements Disposable {
       const { number, offset } = segment;
       this.#left -= length;
       this.#position = { segment: number, offset, records: count + 1, bytes: bytes + length };
+    }
+    segment.buffer = segment.buffer.subarray(taken);
+    return taken > 0;
+  }
+
+  /** Takes the sessions of records that were read before; false: there was no whole one. */
+  #pass(segment: OpenSegment): boolean {
+    const { offset: from, sessions } = segment;
+    const summaries = readSummaries(segment.buffer, 0);
+    let taken = 0;
+    for (;;) {
+      const next = summaries.next();
+      if (next.done) {
+        if (next.value !== null && !next.value.isTruncated) this.#skip(segment, next.value);
+        break;
+      }
+      const { car, session, end } = next.value;
+      if (from + end > segment.skipTo) {
+        segment.skipTo = from + taken;
+        segment.buffer = segment.buffer.subarray(taken);
+        return true;
+      }
+      taken = end;
+      if (car !== null && session !== undefined) sessions.set(car, session);
+      segment.offset = from + end;
     }
     segment.buffer = segment.buffer.subarray(taken);
     return taken > 0;

@@ -148,8 +148,9 @@ export class LogSearch {
     using file = await openSegment(join(this.#directory, segmentName(number)));
     if (file === null) return null;
     const at = firstTime(await readAt(file, 0, FIRST_BYTES));
-    if (at !== null) this.#firstAt.set(number, at);
-    return at;
+    if (at === null) return null;
+    this.#firstAt.set(number, Math.floor(at));
+    return Math.floor(at);
   }
 }
 
@@ -253,7 +254,7 @@ class Page {
       const end = block.from + summary.end;
       if (end > offset) break;
       if (car !== null && session !== undefined) sessions.set(car, session);
-      if (at === null || at < from || at > to) continue;
+      if (at === null || Math.floor(at) < from || Math.floor(at) > to) continue;
       if (cars !== undefined && (car === null || !cars.has(car))) continue;
       const record = recordIn(summary);
       if (record.kind !== "turn" && record.kind !== "events") continue;

@@ -10,7 +10,7 @@ export interface Block {
   /** Where they begin and end in the segment, in bytes. */
   readonly from: number;
   readonly end: number;
-  /** The range of their times. */
+  /** The range of their times, in whole milliseconds. */
   readonly minAt: number;
   readonly maxAt: number;
   /** Sessions that have changed in them, by car. */
@@ -102,8 +102,8 @@ export class SegmentIndex {
     const open = this.#open;
     open.end = end;
     if (at !== null) {
-      open.minAt = Math.min(open.minAt, at);
-      open.maxAt = Math.max(open.maxAt, at);
+      open.minAt = Math.min(open.minAt, Math.floor(at));
+      open.maxAt = Math.max(open.maxAt, Math.floor(at));
     }
     if (car !== null && session !== undefined) open.sessions.set(car, session);
     if (end - open.from >= BLOCK_BYTES) this.#close();

@@ -23,7 +23,7 @@ class Logged implements AsyncDisposable {
     const directory = folder.file("log");
     const recorder = new Recorder({ directory, company: "company", log: new ListLog() });
     await recorder.start();
-    const fixture = await Fixture.start({ eventLog: directory, subscribers: [recorder] });
+    const fixture = await Fixture.start({ eventLog: recorder, subscribers: [recorder] });
     return new Logged(folder, recorder, fixture.up());
   }
 

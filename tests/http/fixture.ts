@@ -8,6 +8,7 @@ import { METHODS } from "../../src/http/api/methods.ts";
 import { type Operated, Operators, type OperatorsOptions } from "../../src/http/operators.ts";
 import { decodeServerMessage, encodeClientMessage } from "../../src/protocol/codec/codec.ts";
 import { type Device, DeviceState } from "../../src/protocol/messages.ts";
+import type { Recorder } from "../../src/record/recorder.ts";
 import { Server } from "../../src/server/server.ts";
 import { Pauses } from "../../src/state/pauses.ts";
 import type { StateDirectory } from "../../src/state/state_directory.ts";
@@ -34,10 +35,10 @@ export interface FixtureOptions {
   readonly sinks?: OperatorsOptions["sinks"];
   readonly configSource?: OperatorsOptions["configSource"];
   readonly cluster?: Operated["cluster"];
+  /** The event log; it has to be among the subscribers, and started. */
+  readonly eventLog?: Recorder;
   /** What survives the fixture; opened already. */
   readonly state?: StateDirectory;
-  /** The event log's directory; who writes it is among the subscribers. */
-  readonly eventLog?: string;
 }
 
 /** Started; `await using fixture = await Fixture.start()`. Cars have module 7 and no broker yet. */

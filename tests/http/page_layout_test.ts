@@ -11,7 +11,9 @@ import {
   someCause,
   someDetail,
   someDevice,
+  someEvent,
   someIncident,
+  somePage,
 } from "./page_server.ts";
 
 const SCREENS = { desktop: { width: 1280, height: 800 }, phone: { width: 360, height: 740 } };
@@ -140,9 +142,12 @@ for (const [screen, viewport] of Object.entries(SCREENS)) {
     server.details.set(first.car, busyDetail(first));
     const history = { span: "hour", stepMs: 15_000, at: Date.now(), points: [] };
     server.answers.set("history.get", { result: history });
-    const event = { at: Date.now(), car: "shuttle_1", level: "ERROR", text: "Lost", device: null };
-    const events = Array.from({ length: 30 }, (_, index) => ({ id: 30 - index, ...event }));
-    server.answers.set("event.list", { result: events });
+    const event = { car: "shuttle_1", level: "ERROR", text: "Lost" } as const;
+    const events = Array.from(
+      { length: 30 },
+      (_, index) => someEvent({ id: String(30 - index), ...event }),
+    );
+    server.answers.set("event.list", { result: somePage(events, { source: "log" }) });
     server.answers.set("audit.list", { result: [] });
     // Each answer comes a frame or more after what was asked before it has been shown.
     await page.route(/\/(login|rpc|api\/.*)$/, async (route) => {

@@ -8,9 +8,11 @@ import type {
   CarSummary,
   CauseView,
   DeviceView,
+  EventPage,
   Fleet,
   HealthView,
   IncidentView,
+  ListedEventView,
   PayloadView,
   Problem,
   TrackView,
@@ -107,6 +109,32 @@ export function someIncident(different: Partial<IncidentView> = {}): IncidentVie
   };
 }
 
+/** An event of the list, with what a test wants different. */
+export function someEvent(different: Partial<ListedEventView> = {}): ListedEventView {
+  return {
+    id: "1",
+    at: Date.now(),
+    car: "car_1",
+    level: "INFO",
+    text: "Device connected",
+    device: null,
+    kind: null,
+    session: null,
+    counter: null,
+    payload: null,
+    ...different,
+  };
+}
+
+/** A page of events, as a server without an event log answers, with what a test wants different. */
+export function somePage(
+  events: readonly ListedEventView[],
+  different: Partial<EventPage> = {},
+): EventPage {
+  const known = { searchedTo: null, reachesBackTo: null };
+  return { source: "memory", events, next: null, ...known, ...different };
+}
+
 /** Everything, as the first event of a stream. */
 export function someFleet(cars: readonly CarSummary[], different: Partial<Fleet> = {}): Fleet {
   const at = Date.now();
@@ -199,6 +227,9 @@ export class PageServer implements AsyncDisposable {
   tracks: readonly TrackView[] = [];
   readonly #key: string | undefined;
   readonly #streams = new Set<Stream>();
+  readonly #followers = new Set<Stream>();
+  /** What was asked of the event log by those who follow it. */
+  readonly followed: string[] = [];
   readonly #encoder = new TextEncoder();
   #server: Deno.HttpServer<Deno.NetAddr> | undefined;
   #port = 0;
@@ -251,8 +282,9 @@ export class PageServer implements AsyncDisposable {
 
   /** Goes away in the middle of everything. */
   async stop(): Promise<void> {
-    for (const stream of this.#streams) stream.close();
+    for (const stream of [...this.#streams, ...this.#followers]) stream.close();
     this.#streams.clear();
+    this.#followers.clear();
     await this.#server?.shutdown();
     this.#server = undefined;
   }
@@ -287,9 +319,32 @@ export class PageServer implements AsyncDisposable {
     if (pathname === "/login") return this.#session(request.method);
     if (pathname === "/rpc") return this.#call(await request.json());
     if (pathname === "/api/v1/events") return this.#stream();
+    if (pathname === "/api/v1/history/events/live") return this.#follow(request.url);
     if (pathname === "/api/v1/tracks") return Response.json(this.tracks);
     const detail = this.details.get(decodeURIComponent(pathname.replace("/api/v1/cars/", "")));
     return detail ? Response.json(detail) : refusal(404, "not_found", "No such car is configured");
+  }
+
+  /** Tells whoever follows the event log. */
+  happens(event: ListedEventView): void {
+    const bytes = this.#encoder.encode(`data: ${JSON.stringify(event)}\n\n`);
+    for (const follower of this.#followers) follower.enqueue(bytes);
+  }
+
+  #follow(url: string): Response {
+    let mine: Stream | undefined;
+    const body = new ReadableStream<Uint8Array>({
+      start: (stream) => {
+        mine = stream;
+        this.#followers.add(stream);
+        stream.enqueue(this.#encoder.encode(":\n\n"));
+        this.followed.push(new URL(url).search);
+      },
+      cancel: () => {
+        if (mine) this.#followers.delete(mine);
+      },
+    });
+    return new Response(body, { headers: { "content-type": "text/event-stream" } });
   }
 
   #stream(): Response {

@@ -15,8 +15,10 @@ import {
   someCar,
   someCause,
   someDetail,
+  someEvent,
   someFleet,
   someIncident,
+  somePage,
 } from "./page_server.ts";
 
 const KEY = "a-key-nobody-guesses";
@@ -410,7 +412,7 @@ chromiumTest(
     server.details.set("car_1", someDetail(someCar("car_1")));
     const history = { span: "hour", stepMs: 15_000, at: Date.now(), points: [] };
     server.answers.set("history.get", { result: history });
-    server.answers.set("event.list", { result: [] });
+    server.answers.set("event.list", { result: somePage([]) });
     server.answers.set("audit.list", { result: [] });
     server.answers.set("sink.list", { result: [] });
     server.answers.set("config.source", { result: someSource() });
@@ -461,8 +463,9 @@ chromiumTest("page shows the history of the fleet, and what happened", async (ta
   const points = [point(3, 0), point(2, 1), point(0, 0)];
   const history = { span: "hour", stepMs: 15_000, at: Date.now(), points };
   server.answers.set("history.get", { result: history });
-  const event = { at, car: "car_1", level: "ERROR", text: "Lost its host", device: "7/0/Front" };
-  server.answers.set("event.list", { result: [{ id: 2, ...event }] });
+  const text = "Lost its host";
+  const event = someEvent({ id: "2", at, level: "ERROR", text, device: "7/0/Front" });
+  server.answers.set("event.list", { result: somePage([event]) });
   await page.goto(server.url);
   await page.getByRole("link", { name: "History" }).click();
   const row = page.getByRole("row", { name: "Lost its host" });
@@ -479,11 +482,11 @@ chromiumTest("page shows the history of the fleet, and what happened", async (ta
     () => (asked("history.get") as { span?: string }).span === "day",
     "the history of a day",
   );
-  assert.deepEqual(asked("event.list"), { level: "WARNING", q: "host", limit: 100 });
+  assert.deepEqual(asked("event.list"), { level: "WARNING", text: "host", limit: 100 });
   const link = page.getByRole("link", { name: "Download as CSV" });
   assert.equal(
     await link.getAttribute("href"),
-    "/api/v1/history/events.csv?level=WARNING&q=host&limit=10000",
+    "/api/v1/history/events.csv?level=WARNING&text=host",
   );
   // The address says it all, so that it can be sent to somebody.
   await page.reload();
@@ -493,6 +496,55 @@ chromiumTest("page shows the history of the fleet, and what happened", async (ta
   await page.getByRole("heading", { name: "History of car_1" }).waitFor();
   assertQuiet(tab);
 });
+
+chromiumTest(
+  "page reads the event log as far as it reaches back, and as it is written",
+  async (tab) => {
+    const { page } = tab;
+    await using server = PageServer.start([someCar("car_1")]);
+    const history = { span: "hour", stepMs: 15_000, at: Date.now(), points: [] };
+    server.answers.set("history.get", { result: history });
+    const payload = { kind: "json", text: '{"speed":7}', bytes: 11, truncated: false } as const;
+    const status = someEvent({ id: "b", text: "Status 7", kind: "status.accepted", payload });
+    const since = new Date(2026, 0, 2, 3, 4, 5).getTime();
+    const log = { source: "log", reachesBackTo: since, searchedTo: since } as const;
+    server.answers.set("event.list", { result: somePage([status], { ...log, next: "1-2-0" }) });
+    await page.goto(`${server.url}#/history?car=car_1&level=DEBUG`);
+    await page.getByRole("row", { name: "Status 7" }).getByText('{"speed":7}').waitFor();
+    await page.getByText(/The event log reaches back to .*03:04:05/).waitFor();
+    const older = someEvent({ id: "a", car: null, text: "Server started", kind: "server.started" });
+    server.answers.set("event.list", { result: somePage([older], log) });
+    await page.getByRole("button", { name: "Show older" }).click();
+    await page.getByRole("row", { name: "Server started" }).waitFor();
+    const asked = () => server.calls.findLast(({ method }) => method === "event.list")?.params;
+    assert.deepEqual(asked(), { cars: ["car_1"], level: "DEBUG", cursor: "1-2-0", limit: 100 });
+    assert.equal(await page.getByRole("button", { name: "Show older" }).isVisible(), false);
+    await page.getByRole("button", { name: "Follow" }).click();
+    await waitFor(() => server.followed.length === 1, "the stream");
+    assert.equal(server.followed[0], "?cars=car_1&level=DEBUG");
+    server.happens(someEvent({ id: "c", text: "Status 8", kind: "status.accepted" }));
+    await page.getByRole("row", { name: "Status 8" }).waitFor();
+    const texts = await page.getByRole("region", { name: "Events" }).locator("tbody tr")
+      .allTextContents();
+    assert.deepEqual(texts.map((text) => /Status \d|Server/.exec(text)?.[0]), [
+      "Status 8",
+      "Status 7",
+      "Server",
+    ]);
+    const none = { ...log, next: "1-1-0" };
+    server.answers.set("event.list", { result: somePage([], none) });
+    await page.getByLabel("Kind").selectOption("command");
+    await page.getByText(/Nothing so far, back to .*03:04:05/).waitFor();
+    assert.deepEqual(asked(), { cars: ["car_1"], level: "DEBUG", kinds: ["command"], limit: 100 });
+    const link = page.getByRole("link", { name: "as NDJSON" });
+    assert.equal(
+      await link.getAttribute("href"),
+      "/api/v1/history/events.ndjson?level=DEBUG&cars=car_1&kinds=command",
+    );
+    assert.deepEqual(await tab.violations(), []);
+    assertQuiet(tab);
+  },
+);
 
 chromiumTest("page can be used by keyboard alone", async (tab) => {
   const { page } = tab;

@@ -6,6 +6,8 @@ import { type CarList, Problem } from "../../src/http/api/schemas.ts";
 import { UNCHANGED } from "../support/unchanged_report.ts";
 import { FRONT } from "../car/support.ts";
 import { TempFolder } from "../support/temp.ts";
+import { Recorder } from "../../src/record/recorder.ts";
+import { ListLog } from "../support/list_log.ts";
 import { Fixture, TestGateway } from "./fixture.ts";
 
 const JSON_TYPE = { "content-type": "application/json" };
@@ -32,7 +34,9 @@ Deno.test("openapi.json is valid OpenAPI 3.1", async () => {
 
 Deno.test("openapi.json describes every route that answers GET, and every method", async () => {
   await using folder = await TempFolder.make();
-  await using fixture = await Fixture.start({ eventLog: folder.file("log") });
+  const directory = folder.file("log");
+  const eventLog = new Recorder({ directory, company: "company", log: new ListLog() });
+  await using fixture = await Fixture.start({ eventLog });
   // deno-lint-ignore no-explicit-any -- a test looks into what it expects
   const { paths } = await fixture.json<any>("/api/v1/openapi.json");
   for (const [template, route] of Object.entries<Record<string, unknown>>(paths)) {

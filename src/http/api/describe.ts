@@ -41,7 +41,7 @@ class Components {
   }
 }
 
-function parametersOf({ params }: Method, components: Components) {
+function parametersOf({ params }: Pick<Method, "params">, components: Components) {
   return Object.entries(params.shape as Readonly<Record<string, z.ZodType>>).map(
     ([name, schema]) => {
       const { description: _, ...rest } = components.add(schema);
@@ -202,7 +202,7 @@ export function openApiDocument(
     };
   }
   for (const method of methods) {
-    const { name: operationId, summary, scope, rest: { verb, path, csv } } = method;
+    const { name: operationId, summary, scope, rest: { verb, path, files = [] } } = method;
     paths[path] ??= {};
     paths[path][verb.toLowerCase()] = {
       operationId,
@@ -211,15 +211,17 @@ export function openApiDocument(
       ...requestOf(method, components),
       responses: { "200": result(method.result), default: error },
     };
-    if (csv === undefined) continue;
-    paths[csv.path] = {
-      get: {
-        summary: `${summary}, as comma-separated values`,
-        "x-scope": scope,
-        ...requestOf(method, components),
-        responses: { "200": result(z.string(), "text/csv"), default: error },
-      },
-    };
+    for (const file of files) {
+      const [type = ""] = file.type.split(";");
+      paths[file.path] = {
+        get: {
+          summary: `${summary}: ${file.summary}`,
+          "x-scope": scope,
+          ...requestOf({ rest: { verb, path: file.path }, params: file.params }, components),
+          responses: { "200": result(z.string(), type), default: error },
+        },
+      };
+    }
   }
   return {
     openapi: "3.1.0",
@@ -237,7 +239,10 @@ export function openApiDocument(
 }
 
 /** Parameters in the path, in the query of a GET, and in the body of any other request. */
-function requestOf(method: Method, components: Components): Schema {
+function requestOf(
+  method: Pick<Method, "params" | "rest">,
+  components: Components,
+): Schema {
   const { rest: { verb, path } } = method;
   const all = parametersOf(method, components);
   const inPath = all.filter(({ name }) => path.includes(`{${name}}`));
@@ -269,9 +274,9 @@ export function apiPage(methods: readonly Method[]): string {
       const scope = open ? "none" : path === RPC ? "by method" : "read";
       return `| \`${verb.toUpperCase()} ${path}\` | ${scope} | ${summary} |`;
     }),
-    ...methods.flatMap(({ rest: { verb, path, csv }, scope, summary, name }) => [
+    ...methods.flatMap(({ rest: { verb, path, files = [] }, scope, summary, name }) => [
       `| \`${verb} ${path}\` | ${scope} | \`${name}\`: ${summary} |`,
-      ...csv === undefined ? [] : [`| \`GET ${csv.path}\` | ${scope} | the same as CSV |`],
+      ...files.map((file) => `| \`GET ${file.path}\` | ${scope} | ${file.summary} |`),
     ]),
   ];
   const former = [...methods.map(({ rest }) => rest), EVENTS, OPENAPI].flatMap((route) =>

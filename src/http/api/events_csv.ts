@@ -1,14 +1,22 @@
-// The event list as CSV (RFC 4180), for spreadsheets.
-import type { ListedEvent } from "../../observe/mod.ts";
+// Events as CSV (RFC 4180), for spreadsheets.
+import type { ListedEventView } from "./schemas.ts";
 
-const COLUMNS = ["time", "car", "level", "device", "text"] as const;
+const COLUMNS = ["time", "car", "level", "kind", "device", "text", "data", "session", "id"];
 
-/** Lines with a header, in the order of the events. */
-export function eventsCsv(events: readonly ListedEvent[]): string {
-  const rows = events.map((
-    { at, car, level, device, text },
-  ) => [new Date(at).toISOString(), car, level, device ?? "", text]);
-  return [COLUMNS, ...rows].map((row) => `${row.map(cell).join(",")}\r\n`).join("");
+/** The first line. */
+export function csvHeader(): string {
+  return row(COLUMNS);
+}
+
+/** The line of an event. */
+export function csvRow(event: ListedEventView): string {
+  const { at, car, level, kind, device, text, payload, session, id } = event;
+  const time = new Date(at).toISOString();
+  return row([time, car, level, kind, device, text, payload?.text ?? null, session, id]);
+}
+
+function row(values: readonly (string | null)[]): string {
+  return `${values.map((value) => cell(value ?? "")).join(",")}\r\n`;
 }
 
 /** Quoted; what a spreadsheet would take for a formula stays a text. */

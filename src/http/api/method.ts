@@ -8,14 +8,31 @@ import { RpcError } from "../errors.ts";
 import { RPC_ERRORS, RpcCode } from "./json_rpc.ts";
 
 /** A REST route; a GET changes nothing. */
-export interface Route {
+export interface Route<Source = never> {
   readonly verb: "GET" | "POST" | "PUT";
   /** Such as `/api/v1/cars/{car}`. */
   readonly path: string;
   /** Its path before there were versions, which answers alike. */
   readonly former?: string;
-  /** The same as a file of comma-separated values, named after its path. */
-  readonly csv?: { readonly path: string; readonly text: (result: never) => string };
+  /** The same in other forms. */
+  readonly files?: readonly FileRoute<Source>[];
+}
+
+/** What a GET answers that is no JSON. */
+export interface FileRoute<Source = never> {
+  /** A download is named after its end. */
+  readonly path: string;
+  readonly type: string;
+  readonly summary: string;
+  readonly isDownload: boolean;
+  readonly params: z.ZodObject;
+  /** @throws {RpcError} or {RequestError} when it cannot be had. */
+  readonly body: (
+    params: never,
+    source: Source,
+    caller: Caller,
+    lastEventId?: string,
+  ) => string | ReadableStream<Uint8Array>;
 }
 
 /** What every method needs. */
@@ -33,7 +50,7 @@ export interface Method<Source = never> {
   readonly params: z.ZodObject;
   readonly result: z.ZodType;
   /** The REST route that does the same. */
-  readonly rest: Route;
+  readonly rest: Route<Source>;
   /** @throws {RpcError} when it cannot be done. */
   readonly run: (params: never, source: Source, caller: Caller) => unknown;
   /** What came of it, for the audit list. @default {"done"} */
@@ -43,7 +60,7 @@ export interface Method<Source = never> {
 /** Makes methods of a source. */
 export function defineFor<Source>() {
   return <P extends z.ZodObject, R extends z.ZodType>(
-    method: Omit<Method, "run" | "params" | "result" | "outcome"> & {
+    method: Omit<Method<Source>, "run" | "params" | "result" | "outcome"> & {
       readonly params?: P;
       readonly result: R;
       readonly run: (
@@ -80,15 +97,22 @@ export function callerOf<Source extends AuditedSource>(
       const message = `Expected a method of this server: found ${quote(name)}`;
       throw new RpcError(RpcCode.METHOD_NOT_FOUND, message);
     }
-    const parsed = method.params.safeParse(byName(params, method));
-    if (!parsed.success) {
-      throw new RpcError(RpcCode.INVALID_PARAMS, wrongParameters(parsed.error, method));
-    }
-    const call = async () => await method.run(parsed.data as never, source, caller);
+    const parsed = parsedParams(byName(params, method), method);
+    const call = async () => await method.run(parsed as never, source, caller);
     // Whoever is let in may read.
     if (method.scope === "read") return await call();
-    return await audited(call, method, parsed.data, source, caller);
+    return await audited(call, method, parsed, source, caller);
   };
+}
+
+/** @throws {RpcError} when they are wrong. */
+export function parsedParams(
+  params: unknown,
+  schema: Pick<Method, "params">,
+): Readonly<Record<string, unknown>> {
+  const parsed = schema.params.safeParse(params);
+  if (parsed.success) return parsed.data;
+  throw new RpcError(RpcCode.INVALID_PARAMS, wrongParameters(parsed.error, schema));
 }
 
 /** Calls, and adds to the audit list what came of it. */

@@ -8,7 +8,7 @@ import { type Log, LOG_LEVELS, type LogLevel } from "../../log/mod.ts";
 import type { CallStatistics } from "../../module/mod.ts";
 import type { Pauses } from "../../state/mod.ts";
 import type { ReloadReport as Report } from "../../server/mod.ts";
-import { HEALTH_STATES, MAX_EVENTS, SPAN_NAMES } from "../../observe/mod.ts";
+import { HEALTH_STATES, SPAN_NAMES } from "../../observe/mod.ts";
 import { STATE_NAMES } from "../../session/mod.ts";
 import { AuditedAction, type AuditList } from "../access/audit.ts";
 import {
@@ -19,7 +19,6 @@ import {
   EffectiveConfig,
   HistoryView,
   IncidentView,
-  ListedEventView,
   OpenRpc,
   OperatedCars,
   ReloadReport,
@@ -33,7 +32,8 @@ import {
   operateCars,
   operatedText,
 } from "./operate.ts";
-import { eventsCsv } from "./events_csv.ts";
+import { LIST_EVENTS } from "./list_events.ts";
+import type { LoggedEvents } from "./logged_events.ts";
 import { openRpcDocument } from "./describe.ts";
 import { RpcError } from "../errors.ts";
 import { callerOf, defineFor, type Method } from "./method.ts";
@@ -67,6 +67,8 @@ export interface MethodSource extends ClusterSource, SinkSource, CommandSource, 
   readonly pauses: Pauses;
   readonly audit: AuditList;
   readonly log: Log;
+  /** The event log; absent: there is none. */
+  readonly logged?: LoggedEvents | undefined;
 }
 
 const define = defineFor<MethodSource>();
@@ -130,29 +132,7 @@ export const METHODS: readonly Method<MethodSource>[] = [
     result: z.array(AuditedAction).readonly(),
     run: ({ limit = 100, before, car }, { audit }) => audit.list(limit, before, car),
   }),
-  define({
-    name: "event.list",
-    summary: "What happened to all cars, newest first",
-    scope: "read",
-    rest: {
-      verb: "GET",
-      path: "/api/v1/history/events",
-      csv: { path: "/api/v1/history/events.csv", text: eventsCsv },
-    },
-    params: z.strictObject({
-      car: z.string().optional().describe("Absent: of all cars"),
-      level: z.enum(LOG_LEVELS).optional().describe("This level and above"),
-      q: z.string().max(100).optional().describe(
-        "Events whose text, car or device contains this, in any case",
-      ),
-      from: z.int().min(0).optional().describe("Milliseconds since the epoch"),
-      to: z.int().min(0).optional().describe("Milliseconds since the epoch"),
-      before: z.int().min(1).optional().describe("Only events with a smaller id: the next page"),
-      limit: z.int().min(1).max(MAX_EVENTS).optional().describe("Absent: 100"),
-    }),
-    result: z.array(ListedEventView).readonly(),
-    run: ({ limit = 100, ...query }, { watch }) => watch.history.events.list({ ...query, limit }),
-  }),
+  LIST_EVENTS,
   define({
     name: "history.get",
     summary: "Rates, response times and states of the last hour or day",

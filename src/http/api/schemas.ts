@@ -268,9 +268,26 @@ export const EventView = z.object({
 export type EventView = z.infer<typeof EventView>;
 
 export const ListedEventView = EventView.extend({
-  id: count().describe("greater than that of every earlier event"),
-  car: z.string(),
-}).meta({ id: "ListedEventView", description: "Something that happened to one of the cars" });
+  id: z.string().describe("unique; of the event log: company/car/start of the server/number"),
+  car: z.string().nullable().describe("null: it is about the server"),
+  kind: z.string().nullable().describe("such as status.accepted; null without an event log"),
+  session: z.string().nullable(),
+  counter: count().nullable().describe("of a status or command"),
+  payload: PayloadView.nullable().describe("what a device or module sent"),
+}).meta({ id: "ListedEventView", description: "Something that happened to a car or the server" });
+export type ListedEventView = z.infer<typeof ListedEventView>;
+
+export const EventPage = z.object({
+  source: z.enum(["log", "memory"]).describe("memory: there is no event log"),
+  events: list(ListedEventView).describe("newest first"),
+  next: z.string().nullable().describe(
+    "`cursor` of the page with older ones; null: there are none. A page may have few events, or " +
+      "none, and still have a next one: what one request searches is bounded",
+  ),
+  searchedTo: time().nullable().describe("the log was searched back to this time"),
+  reachesBackTo: time().nullable().describe("time of the oldest event that is known at all"),
+}).meta({ id: "EventPage", description: "A page of what happened" });
+export type EventPage = z.infer<typeof EventPage>;
 
 export const HistoryView = z.object({
   span: z.enum(SPAN_NAMES),

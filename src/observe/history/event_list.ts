@@ -16,7 +16,7 @@ export interface ListedEvent {
 
 /** What is asked of the list. */
 export interface EventQuery {
-  readonly car?: string | undefined;
+  readonly cars?: ReadonlySet<string> | undefined;
   /** This level and above. */
   readonly level?: LogLevel | undefined;
   /** A part of the text, the car's name or the device, in any case. */
@@ -48,7 +48,7 @@ export class EventList {
   }
 
   /** The newest first. */
-  list({ car, level, q, from = 0, to = Infinity, before = Infinity, limit }: EventQuery) {
+  list({ cars, level, q, from = 0, to = Infinity, before = Infinity, limit }: EventQuery) {
     const least = level === undefined ? 0 : LOG_LEVELS.indexOf(level);
     const words = q?.toLowerCase();
     const found: ListedEvent[] = [];
@@ -56,12 +56,17 @@ export class EventList {
     for (let i = events.length - 1; i >= 0 && found.length < limit; i--) {
       const event = events[i] as ListedEvent;
       if (event.id >= before || event.at < from || event.at > to) continue;
-      if (car !== undefined && event.car !== car) continue;
+      if (cars !== undefined && !cars.has(event.car)) continue;
       if (LOG_LEVELS.indexOf(event.level) < least) continue;
       if (words !== undefined && !searched(event).includes(words)) continue;
       found.push(event);
     }
     return found;
+  }
+
+  /** The time of the oldest one; `null`: there is none. */
+  get oldestAt(): number | null {
+    return this.#events.at(-MAX_EVENTS)?.at ?? this.#events[0]?.at ?? null;
   }
 
   /** The oldest first. */
