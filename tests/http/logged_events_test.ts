@@ -167,9 +167,7 @@ Deno.test("only so many files are written at a time, and one whose client is gon
   assert.deepEqual(await reading, { done: true, value: undefined });
   files.push(file());
   const [, , third] = files;
-  let text = "";
-  for await (const chunk of third?.pipeThrough(new TextDecoderStream()) ?? []) text += chunk;
-  assert.match(text, /^"time",.*\r\n(.*\r\n)+$/);
+  assert.match(await new Response(third ?? null).text(), /^"time",.*\r\n(.*\r\n)+$/);
   events.stop();
   await assert.rejects(files[3]?.getReader().read() ?? Promise.resolve(), /The server stops/);
 });
@@ -195,9 +193,8 @@ Deno.test("only so many clients read what happens now, and a key has no more tha
   }, "the place of one that has left");
   events.stop();
   for (const stream of streams.slice(1)) {
-    // The first line only says that it is alive.
-    const [, ...rest] = await Array.fromAsync(stream.pipeThrough(new TextDecoderStream()));
-    assert.deepEqual(rest, []);
+    // It only says that it is alive.
+    assert.equal(await new Response(stream).text(), ":\n\n");
   }
 });
 
