@@ -71,7 +71,7 @@ Deno.test("EventList finds by car, level, words and time, the newest first and p
   const ids = (query: Partial<Parameters<EventList["list"]>[0]>) =>
     list.list({ limit: 10, ...query }).map(({ id }) => id);
   assert.deepEqual(ids({}), [3, 2, 1]);
-  assert.deepEqual(ids({ car: "car_1" }), [3, 1]);
+  assert.deepEqual(ids({ cars: new Set(["car_1"]) }), [3, 1]);
   assert.deepEqual(ids({ level: "WARNING" }), [3, 2]);
   assert.deepEqual(ids({ q: "FRONT" }), [2]);
   assert.deepEqual(ids({ q: "car_2" }), [2]);
