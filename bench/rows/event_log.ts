@@ -125,6 +125,8 @@ export const sinks: readonly Row[] = Object.entries(SINKS).map(([kind, open]): R
       samples.off.push(await off.measure(STEADY, SECONDS));
     }
     const answered = samples.on.reduce((sum, { report }) => sum + report.answered, 0);
+    // The last batch is on its way when its events have waited for others.
+    for (let tries = 0; tries < 20 && await receiver.taken() < answered; tries++) await pause(200);
     const taken = await receiver.taken();
     if (taken < answered) throw new Error(`Cannot trust the sink: it has ${taken} of ${answered}`);
     const common = { row: this.name, samples: [...samples.on, ...samples.off] };

@@ -1,5 +1,10 @@
 // Receivers for a sink of each kind, in this process or beside it.
 import { dirname } from "node:path";
+import { openStream } from "../../src/net/link_stream.ts";
+import { createClient } from "../../src/transport/mqtt/client.ts";
+import { Mosquitto } from "../../tests/support/mosquitto.ts";
+import { localBroker } from "../../tests/support/mqtt_peers.ts";
+import { Nats } from "../../tests/support/nats.ts";
 
 /** A receiver, and the sink that delivers to it. */
 export interface SinkReceiver extends AsyncDisposable {
@@ -51,8 +56,51 @@ async function webhook(folder: string): Promise<SinkReceiver> {
   };
 }
 
+async function mqtt(): Promise<SinkReceiver> {
+  const broker = await Mosquitto.start({ lines: ["set_tcp_nodelay true"] });
+  const address = localBroker(broker.port);
+  const client = createClient(() => openStream(address), { broker: address });
+  let taken = 0;
+  client.on("message", () => taken++);
+  const ready = Promise.withResolvers<void>();
+  client.on("error", ready.reject);
+  client.on("connect", () => {
+    client.subscribe("telemetry/#", { qos: 0 }, (error) => {
+      if (error) ready.reject(error);
+      else ready.resolve();
+    });
+  });
+  client.connect();
+  await ready.promise;
+  return {
+    sink: { ...COMMON, kind: "mqtt", address: `mqtt://127.0.0.1:${broker.port}` },
+    taken: () => Promise.resolve(taken),
+    async [Symbol.asyncDispose]() {
+      await client.endAsync(true);
+      await broker[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function nats(): Promise<SinkReceiver> {
+  const server = await Nats.start();
+  await server.manage((manager) =>
+    manager.streams.add({ name: "telemetry", subjects: ["telemetry.>"] })
+  );
+  return {
+    sink: { ...COMMON, kind: "nats", address: `nats://127.0.0.1:${server.port}` },
+    async taken() {
+      const { state } = await server.manage((manager) => manager.streams.info("telemetry"));
+      return state.messages;
+    },
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}
+
 /** By kind. */
 export const SINKS: Readonly<Record<string, (folder: string) => Promise<SinkReceiver>>> = {
   file,
   webhook,
+  mqtt,
+  nats,
 };

@@ -168,6 +168,7 @@ class Exports {
       source: {
         directory: recorder.directory,
         end: () => recorder.counts.end,
+        begin: () => recorder.counts.begin,
         onWritten: (listener) => recorder.onWritten(listener),
       },
       settings: {

@@ -39,6 +39,8 @@ export interface ExportState {
   readonly delivered: LogCount;
   /** What was deleted before it was read, since the start. */
   readonly missed: LogCount;
+  /** What was deleted up to here is told already; `null`: nothing is. */
+  readonly toldUpTo: LogCount | null;
 }
 
 type Phase =
@@ -61,7 +63,12 @@ interface Batch {
 
 export type ExportInput =
   /** The log has more, or is there. */
-  | { readonly type: "grown"; readonly end: LogCount }
+  | {
+    readonly type: "grown";
+    readonly end: LogCount;
+    /** What stood before the oldest segment when one was deleted last; `null`: none was. */
+    readonly begin: LogCount | null;
+  }
   /** The effect `read` has ended. */
   | {
     readonly type: "read";
@@ -94,6 +101,8 @@ export type ExportEffect =
   | { readonly type: "deliver" }
   /** Keep the cursor. */
   | { readonly type: "keep" }
+  /** What was read ahead is deleted: the next `read` begins anew. */
+  | { readonly type: "forget" }
   /** For the log. */
   | { readonly type: "overtaken"; readonly missed: LogCount }
   | { readonly type: "failing"; readonly reason: string; readonly pauseMs: number }
@@ -136,6 +145,7 @@ export function createExport(cursor: Position, settings: ExportSettings): Export
     isKept: true,
     delivered: { records: 0, bytes: 0 },
     missed: { records: 0, bytes: 0 },
+    toldUpTo: null,
   };
 }
 
@@ -177,7 +187,8 @@ function transition(
   switch (input.type) {
     case "grown": {
       const grown = { ...state, end: input.end, behindSince: state.behindSince ?? env.now };
-      return phase.name === "idle" ? collect(grown, env) : grown;
+      if (phase.name === "idle") return collect(grown, env);
+      return phase.name === "waiting" ? overtaken(grown, phase, input.begin, effects) : grown;
     }
     case "read":
       return phase.name === "reading" ? onRead(state, input, env, effects) : state;
@@ -234,8 +245,7 @@ function onRead(
 ): ExportState {
   let next = state;
   if (missed !== null) {
-    effects.push({ type: "overtaken", missed });
-    next = { ...next, missed: plus(next.missed, missed) };
+    next = tell(next, untold(missed, state), effects);
   }
   if (events > 0) {
     effects.push({ type: "deliver" });
@@ -244,6 +254,36 @@ function onRead(
   }
   next = advance(next, position);
   return isEnd ? settle(next, env) : onward(next, env, effects);
+}
+
+/** The sink is away, and what it would get next is deleted: that is not told when it is back. */
+function overtaken(
+  state: ExportState,
+  { batch }: Phase & { readonly name: "waiting" },
+  begin: LogCount | null,
+  effects: ExportEffect[],
+): ExportState {
+  const has = batch?.position ?? state.cursor;
+  const from = has.records > (state.toldUpTo?.records ?? 0) ? has : state.toldUpTo ?? has;
+  if (begin === null || begin.records <= from.records) return state;
+  const missed = { records: begin.records - from.records, bytes: begin.bytes - from.bytes };
+  effects.push({ type: "forget" });
+  return tell({ ...state, toldUpTo: begin }, missed, effects);
+}
+
+/** What of a gap behind the cursor is not told already. */
+function untold(missed: LogCount, { cursor, toldUpTo }: ExportState): LogCount {
+  if (toldUpTo === null || toldUpTo.records <= cursor.records) return missed;
+  return {
+    records: Math.max(0, missed.records - (toldUpTo.records - cursor.records)),
+    bytes: Math.max(0, missed.bytes - (toldUpTo.bytes - cursor.bytes)),
+  };
+}
+
+function tell(state: ExportState, missed: LogCount, effects: ExportEffect[]): ExportState {
+  if (missed.records === 0) return state;
+  effects.push({ type: "overtaken", missed });
+  return { ...state, missed: plus(state.missed, missed) };
 }
 
 function onDelivered(

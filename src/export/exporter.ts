@@ -22,6 +22,8 @@ export interface EventSource {
   readonly directory: string;
   /** Where the next record will stand. */
   end(): Position;
+  /** What stood before its oldest segment when one was deleted last; `null`: none was. */
+  begin?(): LogCount | null;
   /** Calls back after each write, until the returned function is called. */
   onWritten(listener: () => void): () => void;
 }
@@ -96,7 +98,8 @@ export class Exporter {
     const { source } = this.#options;
     const onWritten = () => {
       const { records, bytes } = source.end();
-      this.#take({ type: "grown", end: { records, bytes } });
+      const begin = source.begin?.() ?? null;
+      this.#take({ type: "grown", end: { records, bytes }, begin });
     };
     this.#unsubscribe = source.onWritten(onWritten);
     onWritten();
@@ -212,6 +215,10 @@ export class Exporter {
         return;
       case "keep":
         return keep(this.#state.cursor);
+      case "forget":
+        this.#reader?.[Symbol.dispose]();
+        this.#reader = null;
+        return;
       case "overtaken": {
         const { records, bytes } = effect.missed;
         this.#missedAt = Math.floor(this.#clock.now());

@@ -12,7 +12,13 @@ import {
   type WrittenTurn,
 } from "./segment.ts";
 import { SafeWaiters } from "./safe_waiters.ts";
-import { recover, type Retention, segmentName, segmentNumbers } from "./segment_files.ts";
+import {
+  type LogCount,
+  recover,
+  type Retention,
+  segmentName,
+  segmentNumbers,
+} from "./segment_files.ts";
 import { SegmentRetention } from "./segment_retention.ts";
 import { createSegment, isFull, type OpenSegment, type SegmentFile } from "./segment_file.ts";
 import { ValueWriter, WriterFullError } from "./values.ts";
@@ -38,6 +44,8 @@ export interface SegmentLogOptions {
 export interface LogCounts {
   /** Where the next record will stand. */
   readonly end: Position;
+  /** What stood before the oldest segment when one was deleted last; `null`: none was. */
+  readonly begin: LogCount | null;
   /** Records that the disk was too slow, full or gone for. */
   readonly lost: number;
   /** Segments that were deleted: for their age or size, and because the disk was full. */
@@ -128,8 +136,8 @@ export class SegmentLog {
 
   get counts(): LogCounts {
     const end = this.#end ?? { segment: 0, offset: 0, records: 0, bytes: 0 };
-    const { expired, sacrificed } = this.#retention;
-    return { end, lost: this.#lost, expired, sacrificed };
+    const { begin, expired, sacrificed } = this.#retention;
+    return { end, begin, lost: this.#lost, expired, sacrificed };
   }
 
   /** Calls back after each write, until the returned function is called. */

@@ -4,11 +4,13 @@ import { andSuppressed, type Log, Once } from "../log/mod.ts";
 import { type Clock, wallTime } from "../time/mod.ts";
 import {
   expired,
+  type LogCount,
   type Retention,
   segmentInfos,
   segmentName,
   segmentNumbers,
 } from "./segment_files.ts";
+import { segmentStart } from "./time_span.ts";
 
 export interface SegmentRetentionOptions {
   readonly directory: string;
@@ -25,6 +27,8 @@ export class SegmentRetention {
   expired = 0;
   /** Segments that were deleted because the disk was full. */
   sacrificed = 0;
+  /** What stood before the oldest segment when one was deleted last; `null`: none was. */
+  begin: LogCount | null = null;
   readonly #options: SegmentRetentionOptions;
   readonly #once: Once;
   #lookedAt = -Infinity;
@@ -45,11 +49,14 @@ export class SegmentRetention {
     if (retention.maxBytes === 0 && retention.maxAgeMs === 0) return;
     if (clock.now() - this.#lookedAt < LOOK_MS) return;
     this.#lookedAt = clock.now();
+    let isShorter = false;
     try {
       for (const number of expired(await segmentInfos(directory), retention, wallTime())) {
         await Deno.remove(join(directory, segmentName(number)));
         this.expired++;
+        isShorter = true;
       }
+      if (isShorter) await this.#lookAtBegin();
     } catch (error) {
       if (this.#once.ask("retention") === undefined) return;
       log.error(`Cannot delete old segments in "${directory}": ${(error as Error).message}`);
@@ -63,6 +70,7 @@ export class SegmentRetention {
     if (oldest === undefined) return false;
     await Deno.remove(join(directory, segmentName(oldest)));
     this.sacrificed++;
+    await this.#lookAtBegin().catch(() => {});
     const count = this.#once.ask("sacrificed");
     if (count !== undefined) {
       log.warning(
@@ -71,5 +79,13 @@ export class SegmentRetention {
       );
     }
     return true;
+  }
+
+  async #lookAtBegin(): Promise<void> {
+    const { directory } = this.#options;
+    const [oldest] = await segmentNumbers(directory);
+    if (oldest === undefined) return;
+    const { records, bytes } = await segmentStart(directory, oldest);
+    this.begin = { records, bytes };
   }
 }

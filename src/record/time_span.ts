@@ -34,13 +34,13 @@ export async function logSpan(
   const last = infos.findIndex(({ writtenAt }) => writtenAt > to + LATE_MS);
   const behind = last < 0 ? undefined : infos[last + 1];
   return {
-    begin: await startOf(directory, begin.number),
-    end: behind === undefined ? null : await startOf(directory, behind.number),
+    begin: await segmentStart(directory, begin.number),
+    end: behind === undefined ? null : await segmentStart(directory, behind.number),
   };
 }
 
-/** Where a segment begins. */
-async function startOf(directory: string, segment: number): Promise<Position> {
+/** Where a segment begins. @throws what reading it throws */
+export async function segmentStart(directory: string, segment: number): Promise<Position> {
   using file = await Deno.open(join(directory, segmentName(segment)));
   const buffer = new Uint8Array(HEAD_BYTES);
   const read = await file.read(buffer) ?? 0;

@@ -1,6 +1,7 @@
 // What operators do to sinks: draining, and delivering a part of the log once more.
 import assert from "node:assert/strict";
 import { LogReader } from "../../src/record/log_reader.ts";
+import type { LogCount } from "../../src/record/mod.ts";
 import { segmentName } from "../../src/record/segment_files.ts";
 import type { Recording as Recorded } from "../record/support.ts";
 import { Recording } from "../record/support.ts";
@@ -290,3 +291,49 @@ async function resolvedDrain(
   await settled();
   return drained ?? false;
 }
+
+Deno.test("a sink that is away is told of what it misses when that is deleted, once and exactly", async () => {
+  await using recording = await Recording.make({
+    segmentBytes: 1000,
+    retention: { maxBytes: 12_000, maxAgeMs: 0 },
+  });
+  const { recorder, directory } = recording;
+  await recorder.start();
+  await happen(recording, 12);
+  assert.equal(recorder.counts.expired, 0);
+  // What is held while the sink is away: it comes, whatever is deleted.
+  using ahead = new LogReader({ directory });
+  const { position, events } = await ahead.read(256 * 1024, SETTINGS.batchEvents);
+  const sink = new ListSink();
+  let isAway = true;
+  const deliver = sink.deliver.bind(sink);
+  sink.deliver = async (batch) => {
+    if (isAway) throw new Error("away");
+    await deliver(batch);
+  };
+  const missed: LogCount[] = [];
+  const { exporter, log } = exporterOf(recording, sink, {
+    onMissed: (count) => void missed.push(count),
+  });
+  exporter.start();
+  await passUntil(recording, () => exporter.snapshot().state === "failing", "the failure");
+  await happen(recording, 120);
+  await waitFor(() => recorder.counts.expired > 3, "the retention");
+  // The next write tells.
+  await happen(recording, 1);
+  await waitFor(() => exporter.snapshot().missed > 0, "what is missed");
+  assert.equal(exporter.snapshot().state, "failing");
+  assert.ok(log.texts("ERROR").some((text) => /^Sink "test" has missed \d+ records/.test(text)));
+  isAway = false;
+  await passUntil(recording, () => exporter.snapshot().lag.records === 0, "the rest");
+  using later = new LogReader({ directory, from: position });
+  const { missed: gap } = await later.read(1);
+  const { missed: records, missedBytes: bytes } = exporter.snapshot();
+  assert.deepEqual({ records, bytes }, gap);
+  const sum = (of: (count: LogCount) => number) =>
+    missed.reduce((total, count) => total + of(count), 0);
+  assert.deepEqual([sum((one) => one.records), sum((one) => one.bytes)], [records, bytes]);
+  const left = await idsOf(directory);
+  assert.deepEqual(sink.ids, [...events.map(({ id }) => id), ...left]);
+  await exporter.stop();
+});

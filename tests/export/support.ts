@@ -102,6 +102,7 @@ function optionsOf(recording: Recording, sink: Sink, different: Different) {
     source: {
       directory,
       end: () => recorder.counts.end,
+      begin: () => recorder.counts.begin,
       onWritten: (listener) => recorder.onWritten(listener),
     },
     settings: SETTINGS,

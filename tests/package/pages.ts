@@ -336,6 +336,16 @@ const BENCH: Trials = {
     run: async ({ folder }) => void await benchTakes("--all", "--json", folder.file("figures")),
   },
   "EXTERNAL_SERVER_BINARY=dist/external-server deno task bench": { run: () => readsBinary() },
+  "deno task outage [--minutes N]": {
+    /** At least a minute, and as much to catch up. */
+    async run() {
+      assert.match(config.tasks.outage.command, /bench\/soak\/outage\.ts$/);
+      assert.match(
+        await Deno.readTextFile(`${ROOT}bench/soak/outage.ts`),
+        /options: \{\s+minutes: /,
+      );
+    },
+  },
   "deno task soak [--minutes N]": {
     /** At least four minutes: what it understands can be read. */
     async run() {
