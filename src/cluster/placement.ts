@@ -45,6 +45,23 @@ export function betterOwner(
   return best === self ? null : best;
 }
 
+/** Of cars that leave an instance which drains, at a time: each waits only for a few others' modules. */
+export const MAX_MOVES = 32;
+
+/** By the cars of a state: every one of them asks. */
+const counted = new WeakMap<readonly CarEntry[], number>();
+
+/** Cars that are being handed over. */
+function movesUnderWay({ cars }: ClusterState): number {
+  let count = counted.get(cars);
+  if (count === undefined) {
+    const isMoving = ({ hold }: CarEntry) => hold?.kind === "draining" || hold?.kind === "offered";
+    count = cars.filter(isMoving).length;
+    counted.set(cars, count);
+  }
+  return count;
+}
+
 /** When a car that is served here may move for balance; `null`: something has to happen first. */
 export function moveAt(
   state: ClusterState,
@@ -52,7 +69,7 @@ export function moveAt(
   { settings: { settleMs, movesPerSecond } }: Environment,
 ): number | null {
   if (!state.joined) return null;
-  if (state.draining) return entry.restUntil ?? 0;
+  if (state.draining) return movesUnderWay(state) < MAX_MOVES ? entry.restUntil ?? 0 : null;
   if (entry.unsettled) return null;
   if (entry.pinnedTo !== null) return entry.restUntil ?? 0;
   const rate = state.balancedAt === null ? 0 : state.balancedAt + 1_000 / movesPerSecond;

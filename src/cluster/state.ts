@@ -124,7 +124,8 @@ export function entryOf({ cars }: ClusterState, car: string): CarEntry | undefin
 
 export function withEntry(state: ClusterState, entry: CarEntry): ClusterState {
   const index = indexOf(state.cars, entry.car);
-  return index < 0 ? state : { ...state, cars: state.cars.with(index, entry) };
+  if (index < 0 || state.cars[index] === entry) return state;
+  return { ...state, cars: state.cars.with(index, entry) };
 }
 
 /** A fleet is large and its entries change one by one: binary search. */

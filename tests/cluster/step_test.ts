@@ -1,6 +1,7 @@
 // An instance's core, alone and with others around a store.
 import assert from "node:assert/strict";
 import fc from "../support/properties.ts";
+import { MAX_MOVES } from "../../src/cluster/placement.ts";
 import { preferredOwners } from "../../src/cluster/mod.ts";
 import { World } from "./world.ts";
 
@@ -63,6 +64,28 @@ Deno.test("an instance that joins gets its share, car by car, each handed over e
   const moved = world.handedOver;
   world.run(60_000);
   assert.equal(world.handedOver, moved, "moved again");
+});
+
+Deno.test("an instance that drains hands a bounded number of cars over at a time, and all in the end", () => {
+  const world = new World(CARS, randomOf(5));
+  world.start("a");
+  world.run(1_000);
+  const instance = world.start("b");
+  world.run(1_000);
+  world.drain("a");
+  const leaving = world.instances.get("a");
+  assert.ok(leaving && CARS > MAX_MOVES);
+  let most = 0;
+  for (let i = 0; i < 5_000; i++) {
+    const moving = leaving.state.cars.filter(({ hold }) =>
+      hold?.kind === "draining" || hold?.kind === "offered"
+    );
+    most = Math.max(most, moving.length);
+    world.run(1);
+  }
+  assert.equal(most, MAX_MOVES);
+  assert.equal(instance.serving.size, CARS);
+  assert.deepEqual(world.faults, []);
 });
 
 Deno.test("the cars of an instance that is killed go on elsewhere once its lease has run out", () => {

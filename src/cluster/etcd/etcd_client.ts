@@ -1,6 +1,6 @@
 // etcd's JSON gateway, with several endpoints of which any may be away.
 import { Buffer } from "node:buffer";
-import { type Clock, deadline } from "../../time/mod.ts";
+import { type Clock, deadline, Semaphore } from "../../time/mod.ts";
 import { StoreError } from "../store.ts";
 
 /** How to reach etcd. */
@@ -34,6 +34,16 @@ export class EtcdUnreachable extends StoreError {
   override readonly code = "STORE_UNREACHABLE";
 }
 
+/**
+ * Requests at a time: a server that stops asks for all of its cars at once, and an answer counts only
+ * for so long.
+ */
+const MAX_REQUESTS = 16;
+/** A request that has waited for so many answers' time is given up: the core asks again. */
+const MAX_WAITS = 2;
+/** Not behind all others: the lease depends on them. */
+const URGENT = "/v3/lease/";
+
 /** etcd's code for a token that is not known any more. */
 const UNAUTHENTICATED = 16;
 
@@ -41,6 +51,7 @@ const UNAUTHENTICATED = 16;
 export class EtcdClient implements Disposable {
   readonly #options: EtcdOptions;
   readonly #http: Deno.HttpClient;
+  readonly #requests = new Semaphore(MAX_REQUESTS);
   #endpoint = 0;
   #token: string | undefined;
 
@@ -65,6 +76,20 @@ export class EtcdClient implements Disposable {
    * @throws {EtcdUnreachable} when no endpoint answers; the last failure is the cause.
    */
   async ask(path: string, question: object): Promise<EtcdAnswer> {
+    if (path.startsWith(URGENT)) return await this.#ask(path, question);
+    const { answerMs, clock } = this.#options;
+    const askedAt = clock.now();
+    const release = await this.#requests.acquire();
+    try {
+      const waitedMs = Math.round(clock.now() - askedAt);
+      if (waitedMs <= MAX_WAITS * answerMs) return await this.#ask(path, question);
+      throw new EtcdUnreachable(`Cannot ask etcd: the request has waited for ${waitedMs} ms`);
+    } finally {
+      release();
+    }
+  }
+
+  async #ask(path: string, question: object): Promise<EtcdAnswer> {
     const { endpoints, answerMs, clock } = this.#options;
     let cause: unknown;
     for (let attempt = 0; attempt < endpoints.length; attempt++) {
