@@ -161,8 +161,8 @@ async function show(
     const loaded = await loadAnyConfig(pulled);
     printWarnings(title, loaded.warnings, output);
     const size = isForGateway(loaded)
-      ? `${loaded.config.modules.length} modules`
-      : `${loaded.config.cars.length} cars`;
+      ? counted(loaded.config.modules.length, "module")
+      : counted(loaded.config.cars.length, "car");
     line(`${documentText(info)}, usable: ${size}`);
     return true;
   } catch (error) {
@@ -173,6 +173,10 @@ async function show(
     else throw error;
     return false;
   }
+}
+
+function counted(many: number, what: string): string {
+  return `${many} ${what}${many === 1 ? "" : "s"}`;
 }
 
 async function read(file: string, output: Output): Promise<string | undefined> {

@@ -7,6 +7,7 @@ import { mosquittoTest } from "../support/mosquitto.ts";
 import { TempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
 import { SourceServer } from "../config_source/source_server.ts";
+import { gatewayDocument } from "./gateway_process.ts";
 import { configDocument, ProgramProcess, type TestModule } from "./server_process.ts";
 import { PATIENT, Stage, subscribed } from "./stage.ts";
 
@@ -243,4 +244,57 @@ mosquittoTest("three kills before the end of a probation bring the one before", 
   await last.line(/the last good one, from the cache/);
   await last.line(/Serving 1 car/);
   assert.equal((await last.stop()).code, 0);
+});
+
+mosquittoTest("operators hold a configuration, and see which one is in use and why", async () => {
+  await using test = await SourceStage.set();
+  const http = { port: 0, address: "127.0.0.1" };
+  test.source.give(test.text({ car_1: {} }, { http }));
+  const followed = await test.launch({ car_1: {}, car_2: {} });
+  const listening = await followed.line(/Listening for operators on /);
+  const url = listening.slice(listening.indexOf("http"));
+  const call = async (method: string, params: unknown = {}) => {
+    const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method, params });
+    const headers = { "content-type": "application/json" };
+    const answer = await fetch(`${url}/rpc`, { method: "POST", headers, body });
+    return (await answer.json()).result;
+  };
+  await followed.line(/Configuration document \w{12} is confirmed/);
+  const { live, url: shown } = await call("config.source");
+  assert.deepEqual([live.origin, live.why], ["remote", "the source has it"]);
+  assert.equal(shown, new URL(test.source.url).origin);
+
+  assert.equal((await call("config.pin", { to: "local" })).live.origin, "local");
+  await followed.line(/1 car added \(car_2\)/);
+  test.source.give(test.text({ car_1: {}, car_3: {} }, { http }));
+  await test.source.asked(5);
+  const held = await call("config.source");
+  assert.deepEqual([held.live.origin, held.live.why], ["local", "pinned by anonymous"]);
+  assert.equal((await call("config.pin", { to: null })).pin, null);
+  await followed.line(/1 car added \(car_3\); 1 car removed \(car_2\)/);
+  assert.equal((await followed.stop()).code, 0);
+});
+
+mosquittoTest("a gateway starts with what the source has, and follows it", async () => {
+  await using test = await SourceStage.set();
+  const document = await gatewayDocument(test.stage.broker.port);
+  const key = "internal-server-settings";
+  const settings = document[key] as Record<string, unknown>;
+  const changed = { ...document, [key]: { ...settings, takeover: "probe" } };
+  test.source.give(JSON.stringify(document));
+  const config_source = {
+    url: test.source.url,
+    cache_dir: test.folder.file("cache"),
+    poll_s: 0.2,
+    confirm_s: 1,
+    mode: "only",
+  };
+  const file = await test.folder.write("gateway.json", JSON.stringify({ config_source }));
+  await using gateway = new ProgramProcess(["gateway", file]);
+  await gateway.line(/Configuration: document \w{12}, from the source/);
+  await gateway.line(/Serving devices of 1 module/);
+  await gateway.line(/is confirmed/);
+  test.source.give(JSON.stringify(changed));
+  await gateway.line(/Configuration reloaded: internal-server-settings.takeover strict -> probe/);
+  assert.equal((await gateway.stop()).code, 0);
 });

@@ -9,7 +9,7 @@ import { Certificates } from "../support/certificates.ts";
 import { freePort, Mosquitto } from "../support/mosquitto.ts";
 import { needsPromtool, promtool } from "../support/promtool.ts";
 import { TempFolder } from "../support/temp.ts";
-import { ROOT, shell, succeeds, task, taskServes, taskSucceeds } from "./desk.ts";
+import { type Desk, ROOT, shell, succeeds, task, taskServes, taskSucceeds } from "./desk.ts";
 import {
   checks,
   compiles,
@@ -182,7 +182,60 @@ const GATEWAY: Trials = {
   },
 };
 
+/** Makes a key pair, and signs the configuration with it. */
+async function signs({ folder, config }: Desk): Promise<{ key: string; signed: string }> {
+  const file = folder.file("private.pem");
+  const [, key = ""] = /"public_key": "([^"]+)"/.exec(await succeeds("config", "keygen", file)) ??
+    [];
+  assert.match(key, /^ed25519:/);
+  const options = ["--key", file, "--version", "7", "--label", "canary"];
+  return { key, signed: await succeeds("config", "sign", config, ...options) };
+}
+
+const keygen: Trial = { run: async (desk) => void await signs(desk) };
+
+const verifies: Trial = {
+  async run(desk) {
+    const { key, signed } = await signs(desk);
+    const file = await desk.folder.write("signed.json", signed);
+    const said = await succeeds("config", "verify", file, "--public-key", key);
+    assert.match(said, /^ok: signed, version 7 \(\w{12}\), labels canary$/);
+  },
+};
+
+const showsSource: Trial = {
+  async run(desk) {
+    const { key, signed } = await signs(desk);
+    const url = `file://${await desk.folder.write("signed.json", signed)}`;
+    const section = { url, public_key: key, cache_dir: desk.folder.file("cache"), mode: "only" };
+    await Deno.writeTextFile(desk.config, JSON.stringify({ config_source: section }));
+    const said = await succeeds("config", "show-source", desk.config);
+    assert.match(said, /it has +version 7 \(\w{12}\), usable: 1 car$/m);
+  },
+};
+
 const OPERATION: Trials = {
+  "config keygen FILE": keygen,
+  "config sign FILE --key FILE --version N [--label LABEL]": keygen,
+  "config verify FILE --public-key KEY": verifies,
+  "config show-source FILE": showsSource,
+  "external-server config keygen private.pem": keygen,
+  "external-server config sign fleet.json --key private.pem --version 7 > signed.json": keygen,
+  "external-server config verify signed.json --public-key ed25519:KEY": verifies,
+  "external-server config show-source config.json": showsSource,
+  "external-server start config.json --config-source off": {
+    async run(desk) {
+      const document = JSON.parse(await Deno.readTextFile(desk.config));
+      const section = { url: "http://127.0.0.1:9", cache_dir: desk.folder.file("cache") };
+      const local = { ...document, config_source: section };
+      await Deno.writeTextFile(desk.config, JSON.stringify(local));
+      await using server = new ProgramProcess(
+        ["start", desk.config, "--config-source", "off", "--broker"],
+      );
+      await server.line(/car_1.*is now CONNECTED/);
+      assert.equal((await server.stop()).code, 0, server.text);
+    },
+  },
   [`${NPX} task start`]: { run: (desk) => taskServes(desk.config, "--broker") },
   [`${NPX} task start config.json --broker`]: {
     run: (desk) => taskServes(desk.config, "--broker"),
