@@ -58,6 +58,9 @@ export async function examine(options: ExamineOptions): Promise<Finding[]> {
     checkClock(),
     checkLogs(config),
     import("./state.ts").then(({ checkState }) => checkState(config)),
+    ...(config.sinks === undefined
+      ? []
+      : [import("./sinks.ts").then(({ checkSinks }) => checkSinks(config, signal))]),
   ];
   return inOrder([findings, ...(await Promise.all(parts)).flat()]);
 }

@@ -14,6 +14,7 @@ export const CHECKS = [
   "clock",
   "logs",
   "state",
+  "sinks",
 ] as const;
 /** See {@linkcode CHECKS}. */
 export type Check = typeof CHECKS[number];

@@ -6,6 +6,7 @@ import { configDocument, ProgramProcess } from "../e2e/server_process.ts";
 import { ownBroker } from "../doctor/support.ts";
 import { buildFixtures } from "../fixtures/build.ts";
 import { freePort, Mosquitto, mosquittoTest } from "../support/mosquitto.ts";
+import { Nats, natsTest } from "../support/nats.ts";
 import { TempFolder } from "../support/temp.ts";
 
 const fixtures = await buildFixtures();
@@ -16,13 +17,13 @@ async function doctor(...args: string[]): Promise<{ code: number; lines: readonl
   return { code, lines: process.lines };
 }
 
-async function writeConfig(folder: TempFolder, port: number): Promise<string> {
+async function writeConfig(folder: TempFolder, port: number, more = {}): Promise<string> {
   const cars = { car_a: { "1000": { lib_path: fixtures.module, config: { token: "hunter2" } } } };
   const logging = {
     console: { use: true, level: "INFO" },
     file: { use: true, level: "INFO", path: folder.file("logs") },
   };
-  const document = configDocument({ port, cars, more: { logging } });
+  const document = configDocument({ port, cars, more: { logging, ...more } });
   return await folder.write("config.json", JSON.stringify(document));
 }
 
@@ -39,6 +40,32 @@ mosquittoTest("doctor ends with 0 where all is well, and says what it did not tr
   assert.match(text, /\n {2}ok {7}car_a: May publish to external_server and external_server_disc/);
   assert.doesNotMatch(text, /hunter2/);
   await assert.rejects(Deno.stat(folder.file("logs")), Deno.errors.NotFound);
+});
+
+natsTest("doctor tries each sink", async () => {
+  await using folder = await TempFolder.make();
+  await using nats = await Nats.start();
+  await nats.manage(({ streams }) => streams.add({ name: "cars", subjects: ["telemetry.>"] }));
+  const address = `mqtt://127.0.0.1:${freePort()}`;
+  const config = await writeConfig(folder, freePort(), {
+    event_log: { directory: folder.file("events") },
+    state_dir: folder.file("state"),
+    sinks: {
+      broker: { kind: "mqtt", address },
+      stream: { kind: "nats", address: `nats://127.0.0.1:${nats.port}` },
+      files: { kind: "file", directory: folder.file("archive") },
+    },
+  });
+  const { code, lines } = await doctor(config, "--listen", "0");
+  const text = lines.join("\n");
+  assert.equal(code, 1, text);
+  const [, sinks = ""] = text.split("\nsinks\n");
+  assert.match(sinks, /^ {2}failed {3}broker: mqtt:\S+: connection refused\n +-> Start the broker/);
+  assert.match(
+    sinks,
+    /\n {2}ok {7}stream: nats:\S+: May publish: a stream takes "telemetry\.acme\./,
+  );
+  assert.match(sinks, /\n {2}ok {7}\S+archive: Does not exist yet, can be created/);
 });
 
 mosquittoTest("doctor publishes nothing with --listen 0, and says so", async () => {
