@@ -160,6 +160,17 @@ Deno.test("start loads nothing that only other commands or keys need: it would s
   assert.deepEqual(needless, []);
 });
 
+Deno.test("exports load a library of a receiver only with a sink of its kind", () => {
+  const receivers = (file: string) =>
+    [...loadedWith(file)].filter((name) => /^(mqtt|@nats-io\/.*)$/.test(name)).sort();
+  assert.deepEqual(receivers("export/mod.ts"), []);
+  assert.deepEqual(receivers("export/mqtt_sink.ts"), ["mqtt"]);
+  assert.deepEqual(receivers("export/nats_sink.ts"), [
+    "@nats-io/jetstream",
+    "@nats-io/transport-node",
+  ]);
+});
+
 Deno.test("health loads little: containers run it every few seconds", () => {
   const rooms = loadedWith("cli/program.ts", "cli/health.ts");
   const builtIn = [...rooms].filter((name) => name.startsWith("node:"));
