@@ -37,6 +37,7 @@ export function mqttSink(config: MqttSinkConfig, company: string): ConnectedSink
   const clientId = `es-${randomUUID().slice(0, 18)}`;
   return new ConnectedSink({
     target: brokerAddress(endpoint),
+    resendMs: config.resendMs,
     open: (signal) => MqttOutlet.open({ config, endpoint, topicOf, clientId, signal }),
   });
 }

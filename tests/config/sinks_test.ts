@@ -49,6 +49,7 @@ Deno.test("sinks are resolved with their defaults, and written as they are read"
       name: "broker",
       address: "mqtts://broker.test",
       topic: "telemetry/{company}/{car}/{module}/{role}",
+      resendMs: 10_000,
       username: "sink",
       passwordFile: "/srv/password",
       maxInFlight: 100,

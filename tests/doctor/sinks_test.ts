@@ -8,7 +8,7 @@ import { TempFolder } from "../support/temp.ts";
 import { waitFor } from "../support/wait.ts";
 import { linesOf, NEVER } from "./support.ts";
 
-const COMMON = { batchEvents: 10, batchMs: 10, bytesPerSecond: 0, maxInFlight: 10 };
+const COMMON = { batchEvents: 10, batchMs: 10, bytesPerSecond: 0, maxInFlight: 10, resendMs: 0 };
 
 async function find(...sinks: readonly SinkConfig[]) {
   const found = checkSinks({ company: "acme", sinks }, NEVER);

@@ -22,8 +22,12 @@ export class Bridge implements AsyncDisposable {
    * Starts both.
    *
    * @param different lines of the local broker's configuration by their first word
+   * @param cloudLines further ones of the second broker's
    */
-  static async start(different: Readonly<Record<string, string>> = {}): Promise<Bridge> {
+  static async start(
+    different: Readonly<Record<string, string>> = {},
+    cloudLines: readonly string[] = [],
+  ): Promise<Bridge> {
     const folder = await TempFolder.make();
     const configOf = async (name: string) => {
       await Deno.mkdir(folder.file(name));
@@ -36,6 +40,7 @@ export class Bridge implements AsyncDisposable {
       localText = localText.replace(new RegExp(`^${word} .*$`, "m"), `${word} ${rest}`);
     }
     const cloud = await Mosquitto.start({
+      lines: cloudLines,
       config: (port) => cloudText.replace(/^(listener) \d+/m, `$1 ${port}`),
     });
     try {

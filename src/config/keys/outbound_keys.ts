@@ -145,6 +145,10 @@ export const sinksSchema = z.record(
       .describe("mqtt, nats: private key of the client certificate"),
     max_in_flight: field.count(1).default(100)
       .describe("mqtt, nats: messages that wait for their acknowledgement at most"),
+    resend_ms: field.count(0).default(10_000).describe(
+      "mqtt: after a lost connection, what was acknowledged in the last so many ms before is sent " +
+        "again, as a broker that dies loses what only it has; 0: nothing",
+    ),
     batch_events: field.count(1).optional().describe(
       "Events of a batch at most, 500 by default; of a file of parquet, 50000",
     ),
@@ -184,7 +188,7 @@ function ownKeys(sink: SinkConfig) {
       return { format, directory, max_bytes: maxBytes, keep };
     }
     case "mqtt":
-      return { topic: sink.topic, ...connectionKeys(sink) };
+      return { topic: sink.topic, resend_ms: sink.resendMs, ...connectionKeys(sink) };
     case "nats": {
       const { subject, stream, tokenFile, credentialsFile } = sink;
       return {

@@ -222,6 +222,8 @@ export interface MqttSinkConfig extends ConnectedSink {
   readonly address: string;
   /** With {@linkcode TOPIC_NAMES} in braces. */
   readonly topic: string;
+  /** What was acknowledged so long before the connection is lost is sent again. */
+  readonly resendMs: number;
 }
 
 /** Publishes to streams of JetStream. */

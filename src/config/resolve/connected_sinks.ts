@@ -25,10 +25,11 @@ export function resolveMqttSink(
   place: ConfigPlace,
   faults: Faults,
 ): Own<MqttSinkConfig> | undefined {
-  const { address, topic, max_in_flight: maxInFlight } = input;
+  const { address, topic, max_in_flight: maxInFlight, resend_ms: resendMs } = input;
   if (topic !== undefined) checkTemplate(joinPath(path, "topic"), topic, topicFault, faults);
   if (address === undefined) missing("address");
-  if (address === undefined || topic === undefined || maxInFlight === undefined) return;
+  if (address === undefined || topic === undefined) return;
+  if (maxInFlight === undefined || resendMs === undefined) return;
   const parsed = parseAddress(address);
   if (!parsed.ok) {
     faults.problem(joinPath(path, "address"), parsed.message);
@@ -41,7 +42,7 @@ export function resolveMqttSink(
     faults.warning(joinPath(path, "address"), `${PUBLIC_TEXT}: ${shown}`);
   }
   const files = resolveFiles(path, input, ["password_file"], secure && "mqtts", place, faults);
-  return { address, topic, maxInFlight, ...files };
+  return { address, topic, maxInFlight, resendMs, ...files };
 }
 
 /** As {@linkcode resolveMqttSink}. */
