@@ -65,6 +65,12 @@ function assertDelivered(name: string, arrived: Arrived, expected: readonly stri
   }
 }
 
+/** Prints what only a long run is asked for. */
+function say(line: string): void {
+  // deno-lint-ignore no-console -- figures are the result of a long run
+  if (KILLS > 1) console.log(line);
+}
+
 /** Each name so often, in an order that is the same for the same seed. */
 function shuffled(names: readonly string[], random: Iterator<number>): string[] {
   return names.flatMap((name) => Array.from({ length: KILLS }, () => name))
@@ -163,7 +169,7 @@ natsTest("sinks deliver all while receivers, broker and server are killed", asyn
     await victim.kill();
     await victim.restart();
     const ms = await allDeliver(`a kill of ${name}`);
-    if (KILLS > 1) console.log(`${name}: all sinks deliver again after ${ms} ms`);
+    say(`${name}: all sinks deliver again after ${ms} ms`);
   }
   // What was on its way when something was killed stays unanswered, which it tells by its status.
   await simulator.stop();
@@ -189,7 +195,7 @@ natsTest("sinks deliver all while receivers, broker and server are killed", asyn
       const arrived = await receiver.arrived();
       assertDelivered(name, arrived, expected);
       if (name === "nats") assert.equal(new Set(arrived.map(([id]) => id)).size, arrived.length);
-      if (KILLS > 1) console.log(`${name}: ${expected.length} events, ${arrived.length} arrived`);
+      say(`${name}: ${expected.length} events, ${arrived.length} arrived`);
     });
   }
   assert.equal((await server.stop()).code, 0, server.text);
