@@ -53,7 +53,14 @@ Deno.test("checkSinks() posts a batch without events to a webhook, and says what
 Deno.test("checkSinks() writes where a file sink would", async () => {
   await using folder = await TempFolder.make();
   const file = await folder.write("file", "");
-  const sink = { ...COMMON, kind: "file", name: "archive", maxBytes: 1000, keep: 0 } as const;
+  const sink = {
+    ...COMMON,
+    kind: "file",
+    name: "archive",
+    format: "ndjson",
+    maxBytes: 1000,
+    keep: 0,
+  } as const;
   const directory = folder.file("new");
   assert.deepEqual(linesOf(await find({ ...sink, directory })), [
     `ok ${directory}: Does not exist yet, can be created in "${folder.path}"`,
