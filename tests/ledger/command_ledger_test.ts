@@ -1,5 +1,6 @@
 // The ledger against the log of random worlds: every command is listed once, with what became of it.
 import assert from "node:assert/strict";
+import { setImmediate } from "node:timers";
 import fc from "fast-check";
 import { CommandLedger, type CommandQuery, type LedgerCommand } from "../../src/ledger/mod.ts";
 import { LogReader } from "../../src/record/log_reader.ts";
@@ -7,7 +8,9 @@ import { segmentNumbers } from "../../src/record/segment_files.ts";
 import { Recorder } from "../../src/record/recorder.ts";
 import { wallTime } from "../../src/time/mod.ts";
 import { rough } from "../car/properties.ts";
+import { FRONT } from "../car/support.ts";
 import { World } from "../car/world.ts";
+import { Recording } from "../record/support.ts";
 import { ListLog } from "../support/list_log.ts";
 import { TempFolder } from "../support/temp.ts";
 import { settled, VirtualClock } from "../support/virtual_clock.ts";
@@ -121,6 +124,33 @@ Deno.test("CommandLedger lists every command of a log once, with all that the lo
     const found = await first.get(id);
     assert.equal(found && line(found), expectedLine);
   }
+});
+
+Deno.test("CommandLedger reads a large segment in slices, and keeps the beginning of large commands", async () => {
+  await using recording = await Recording.make();
+  const { car, context } = await recording.car().then((fixture) => ({
+    car: fixture.car,
+    context: fixture.context(7),
+  }));
+  for (let index = 0; index < 300; index++) {
+    context.listener.onCommand({ device: FRONT, data: new Uint8Array(8192).fill(index) });
+  }
+  await car.stop();
+  await recording.recorder.stop();
+  let turns = 0;
+  let isReading = true;
+  const turned = new Promise<void>((resolve) => {
+    const turn = () => isReading ? void (turns++, setImmediate(turn)) : resolve();
+    setImmediate(turn);
+  });
+  const page = await new CommandLedger(recording.directory).list({ limit: 500 });
+  isReading = false;
+  await turned;
+  assert.deepEqual([page?.commands.length, page?.next], [300, null]);
+  const [newest] = page?.commands ?? [];
+  assert.deepEqual([newest?.data.length, newest?.bytes], [1024, 8192]);
+  // 2.4 MB, of which everything else waits for 32 KiB at most.
+  assert.ok(turns >= 60, `${turns} turns of the event loop`);
 });
 
 Deno.test("CommandLedger says what it does not have, and that of a log that is not there yet", async () => {
