@@ -86,6 +86,25 @@ const COMMANDS: readonly Entry[] = [
         }),
   },
   {
+    name: "drain",
+    summary: "have a server hand all its cars over to the others of its cluster",
+    examples: [
+      ["drain http://127.0.0.1:8080 --api-key-file FILE", "before a stop, exit 0 or 1"],
+    ],
+    configure: (command, { output }, done) =>
+      void command
+        .argument("<url>", "address of the server's API")
+        .option("--api-key-file <file>", "file with a key of the API, of scope admin")
+        .option("--seconds <n>", "how long others have to take its cars", Number, 30)
+        .action(async (url: string, options: { seconds: number; apiKeyFile?: string }) => {
+          if (!(options.seconds >= 0 && options.seconds <= 3600)) {
+            command.error("error: --seconds: expected a number from 0 to 3600");
+          }
+          const { runDrain } = await import("./drain.ts");
+          done(await runDrain({ url, ...options }, output));
+        }),
+  },
+  {
     name: "upgrade-check",
     summary: "say whether this version may join the cluster of a running server",
     examples: [

@@ -1,7 +1,8 @@
 // `upgrade-check`: whether this version may join the cluster of a running server.
 import { THIS_PROGRAM, upgradeVerdicts, type Verdict } from "../cluster/mod.ts";
 import { askMembers, RunningServerError } from "../http/mod.ts";
-import { describeFileError, type Output, quote, readText, secretOf } from "../text/mod.ts";
+import { type Output, quote } from "../text/mod.ts";
+import { keyIn } from "./drain.ts";
 import { VERSION } from "../version.ts";
 
 export interface UpgradeCheckOptions {
@@ -23,15 +24,9 @@ export async function runUpgradeCheck(
   output: Output,
 ): Promise<number> {
   let verdicts: readonly Verdict[];
-  let apiKey: string | undefined;
   try {
-    if (apiKeyFile !== undefined) apiKey = secretOf(await readText(apiKeyFile));
-  } catch (error) {
-    output.err(`Cannot read "${apiKeyFile}": ${describeFileError(error)}`, "failed");
-    return 1;
-  }
-  try {
-    verdicts = upgradeVerdicts(await askMembers(url, apiKey));
+    const apiKey = apiKeyFile === undefined ? undefined : await keyIn(apiKeyFile);
+    verdicts = upgradeVerdicts((await askMembers(url, apiKey)).members);
   } catch (error) {
     if (!(error instanceof RunningServerError)) throw error;
     output.err(error.message, "failed");

@@ -5,7 +5,7 @@ export { apiPage, openApiDocument } from "./api/describe.ts";
 export { METHODS } from "./api/methods.ts";
 export type { OperatedCluster } from "./api/cluster.ts";
 export { askMembers, Peers } from "./api/peers.ts";
-export { fetchConfig, RunningServerError } from "./client.ts";
+export { callServer, fetchConfig, RunningServerError } from "./client.ts";
 export { listenHttp } from "./listen.ts";
 export { GatewayOperators } from "./gateway/gateway_operators.ts";
 export type { OperatedGateway } from "./gateway/methods.ts";

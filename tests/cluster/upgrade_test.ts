@@ -1,5 +1,6 @@
 // Which versions may share a cluster, and what a mixed one does with a car.
 import assert from "node:assert/strict";
+import { runDrain } from "../../src/cli/drain.ts";
 import { runUpgradeCheck } from "../../src/cli/upgrade_check.ts";
 import {
   encodeCheckpoint,
@@ -84,6 +85,62 @@ async function check(format: number, key = KEY) {
   const status = await runUpgradeCheck({ url: fixture.operators.url, apiKeyFile }, output);
   return { status, lines };
 }
+
+Deno.test("drain waits until other instances have all its cars, or says how many nobody took", async () => {
+  let owned = 2;
+  const self = {
+    ...member("a", CHECKPOINT_FORMAT),
+    capacity: 1,
+    labels: {},
+    url: null,
+    draining: false,
+  };
+  const car = (name: string) => ({
+    car: name,
+    owner: "a",
+    epoch: 1,
+    to: null,
+    pinnedTo: null,
+    here: null,
+  });
+  const drained: boolean[] = [];
+  const cluster: Pick<RunningCluster, "snapshot" | "drain" | "move"> = {
+    snapshot: () => {
+      // Another instance takes one each time that somebody looks.
+      if (drained.length > 0) owned--;
+      return {
+        self,
+        joined: true,
+        trouble: null,
+        draining: false,
+        members: [self],
+        cars: Array.from({ length: Math.max(0, owned) }, (_, index) => car(`car_${index}`)),
+        owned,
+        takeovers: noTakeovers(),
+      };
+    },
+    drain: (draining) => {
+      drained.push(draining);
+      return Promise.resolve();
+    },
+    move: () => Promise.resolve(),
+  };
+  await using fixture = await Fixture.start({
+    cluster: { cluster, peers: new Peers(undefined, systemClock) },
+  });
+  await using folder = await TempFolder.make();
+  const apiKeyFile = await folder.write("key", `${KEY}\n`);
+  const lines: string[] = [];
+  const say = (line: string) => void lines.push(line);
+  const drain = (seconds: number) =>
+    runDrain({ url: fixture.operators.url, apiKeyFile, seconds }, { out: say, err: say });
+  assert.equal(await drain(3600), 0);
+  owned = 1_000;
+  assert.equal(await drain(0), 1);
+  assert.deepEqual(drained, [true, true]);
+  assert.equal(lines[0], "Drained: other instances have all its cars");
+  assert.match(lines[1] ?? "", /^Not drained: 99\d cars were not taken within 0 s$/);
+});
 
 Deno.test("upgrade-check says whether this version may join", async () => {
   const same = await check(CHECKPOINT_FORMAT);

@@ -8,6 +8,7 @@ import { Bridge } from "../support/bridge.ts";
 import { Certificates } from "../support/certificates.ts";
 import { freePort, Mosquitto } from "../support/mosquitto.ts";
 import { needsPromtool, promtool } from "../support/promtool.ts";
+import { Etcd, needsEtcd } from "../support/etcd.ts";
 import { TempFolder } from "../support/temp.ts";
 import { type Desk, ROOT, shell, succeeds, task, taskServes, taskSucceeds } from "./desk.ts";
 import {
@@ -482,11 +483,42 @@ const MIGRATION: Trials = {
   ),
 };
 
+/** Tries a command at the only member of a cluster. */
+function member(run: (url: string) => Promise<void>): Trial {
+  return {
+    missing: needsMosquitto || needsEtcd,
+    async run(desk) {
+      const [broker, etcd] = [desk.use(await Mosquitto.start()), desk.use(await Etcd.start())];
+      await desk.write(broker.port);
+      const cluster = { etcd: [etcd.url], instance: "a" };
+      const document = JSON.parse(await Deno.readTextFile(desk.config));
+      await Deno.writeTextFile(desk.config, JSON.stringify({ ...document, cluster }));
+      const server = desk.use(new ProgramProcess([desk.config]));
+      await server.line(/Listening for operators/);
+      await server.line(/Served here, epoch/);
+      await run(`http://127.0.0.1:${desk.httpPort}`);
+      assert.equal((await server.stop()).code, 0, server.text);
+    },
+  };
+}
+
+const CLUSTER: Trials = {
+  "external-server upgrade-check http://127.0.0.1:8080 --api-key-file FILE": member(async (url) => {
+    assert.match(await succeeds("upgrade-check", url), /^May join: version/m);
+  }),
+  "external-server drain http://127.0.0.1:8080 --api-key-file FILE": member(async (url) => {
+    await using drain = new ProgramProcess(["drain", url, "--seconds", "0"], { cwd: ROOT });
+    assert.equal((await drain.ended()).code, 1);
+    assert.match(drain.text, /^Not drained: 1 cars were not taken within 0 s$/m);
+  }),
+};
+
 /** What is tried for each page that names commands. */
 export const PAGES: Readonly<Record<string, Trials>> = {
   "README.md": README,
   "docs/api.md": WRITTEN,
   "docs/benchmark.md": BENCH,
+  "docs/cluster.md": CLUSTER,
   "docs/configuration.md": CONFIGURATION,
   "docs/configuration_keys.md": WRITTEN,
   "docs/devices.md": DEVICES,

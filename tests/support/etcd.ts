@@ -9,6 +9,9 @@ const TAKEN = "address already in use";
 /** How often other ports are tried when another process took those that were free. */
 const PORT_ATTEMPTS = 5;
 
+/** What is missing for a trial that needs etcd, if it is. */
+export const needsEtcd = BINARY === undefined && Deno.env.get("REQUIRE_ETCD") !== "1" && "etcd";
+
 /** Registers a test that needs etcd, as `mosquittoTest` does for Mosquitto. */
 export function etcdTest(name: string, fn: (t: Deno.TestContext) => Promise<void>): void {
   const ignore = BINARY === undefined && Deno.env.get("REQUIRE_ETCD") !== "1";

@@ -82,21 +82,23 @@ export class Peers {
 
 /** What is read of the instances of a cluster. */
 const Members = z.object({
+  self: z.string(),
   members: z.array(z.object({
     id: z.string(),
     version: z.string(),
     checkpointFormat: z.int(),
+    cars: z.int(),
   })),
 });
 
 /**
- * The instances of the cluster of the server at an HTTP address.
+ * The cluster of the server at an HTTP address.
  *
  * @throws {RunningServerError} when it does not say.
  */
 export async function askMembers(address: string, apiKey?: string) {
   const found = Members.safeParse(await callServer(address, "cluster.members", { apiKey }));
-  if (found.success) return found.data.members;
+  if (found.success) return found.data;
   throw new RunningServerError(
     `Cannot ask the server at "${address}": it answers as another version`,
   );
