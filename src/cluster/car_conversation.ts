@@ -2,16 +2,16 @@
 // loss of the connection if the car is still this instance's.
 import type { Car, Turn } from "../car/mod.ts";
 import type { Log } from "../log/mod.ts";
-import { oldestUnanswered } from "../session/mod.ts";
-import { backoff, type Clock, type TimerHandle, within } from "../time/mod.ts";
-import type {
-  BrokerTrouble,
-  CarTransport,
-  CarTransportOptions,
-  Connector,
-  MessageLimits,
-  TransportListener,
-  TransportStats,
+import { type Clock, type TimerHandle, within } from "../time/mod.ts";
+import {
+  type BrokerTrouble,
+  type CarTransport,
+  type CarTransportOptions,
+  type Connector,
+  type MessageLimits,
+  newTransportStats,
+  type TransportListener,
+  type TransportStats,
 } from "../transport/mod.ts";
 import type {
   Adoption,
@@ -21,6 +21,8 @@ import type {
   Taking,
 } from "./car_cluster.ts";
 import { OwnedConversation } from "./owned_conversation.ts";
+import { OwnershipProof } from "./ownership_proof.ts";
+import { Quiet } from "./quiet.ts";
 import type { Decision } from "./takeover.ts";
 
 /** A released car's calls may take so long, in milliseconds; a gateway waits 30 s for an answer. */
@@ -29,8 +31,6 @@ const DRAIN_MS = 1_500;
 const MODULES_MS = 15_000;
 /** After so long, a connection is stable and pauses start over, in milliseconds. */
 const PROVEN_MS = 10_000;
-/** Between proofs and connections, in milliseconds. */
-const PAUSES = { firstMs: 20, maxMs: 2_000 } as const;
 
 export interface CarConversationOptions {
   readonly transport: CarTransportOptions;
@@ -51,7 +51,9 @@ interface Ownership extends Taking {
   resolve: ((adoption: Adoption) => void) | null;
   owned: OwnedConversation | null;
   servedSince: number | null;
-  isReleasing: boolean;
+  /** Awaited before the car is handed over; `null`: it stays. */
+  quiet: Quiet | null;
+  readonly proof: OwnershipProof;
 }
 
 type GoOn = Decision & { readonly type: "go_on" };
@@ -62,30 +64,19 @@ type ConnectAgain =
 /** The transport of a car that several servers may serve. */
 export class CarConversation implements CarTransport {
   readonly stats: Readonly<TransportStats>;
-  readonly #stats: TransportStats = {
-    connects: 0,
-    disconnects: 0,
-    bytesIn: 0,
-    bytesOut: 0,
-    messagesIn: 0,
-    messagesOut: 0,
-    oversize: 0,
-  };
+  readonly #stats = newTransportStats();
   readonly #options: CarConversationOptions;
   readonly #log: Log;
   #limits: MessageLimits;
   #listener: TransportListener | null = null;
   /** `null`: the car is not this instance's. */
   #ownership: Ownership | null = null;
-  #pauses = backoff(PAUSES);
-  /** Before the next connection, or while modules are awaited. */
+  /** While modules are awaited. */
   #timer: TimerHandle | undefined;
   /** Before a move to another broker. */
   #moving: TimerHandle | undefined;
   #failure: { readonly reason: string; readonly attempts: number } | null = null;
   #paused = false;
-  /** Called when nothing that has begun is left. */
-  #onQuiet: (() => void) | null = null;
   /** What a decision to go on waits for. */
   #onModules: (() => void) | null = null;
   /** Connections that are closing. */
@@ -114,10 +105,11 @@ export class CarConversation implements CarTransport {
   }
 
   publish(payload: Uint8Array): void {
-    const owned = this.#ownership?.owned;
-    if (owned === null || owned === undefined) return;
-    owned.publish(payload);
-    if (this.#onQuiet !== null) queueMicrotask(() => this.#checkQuiet());
+    const ownership = this.#ownership;
+    ownership?.owned?.publish(payload);
+    // What was held back is sent outside of turns.
+    const quiet = ownership?.quiet;
+    if (quiet) queueMicrotask(() => quiet.check());
   }
 
   notifyDisconnect(): void {
@@ -131,7 +123,7 @@ export class CarConversation implements CarTransport {
 
   resume(): void {
     this.#paused = false;
-    if (this.#ownership?.isReleasing !== true) this.#ownership?.owned?.resume();
+    if (this.#ownership?.quiet === null) this.#ownership.owned?.resume();
   }
 
   limitMessages(limits: MessageLimits): void {
@@ -146,7 +138,7 @@ export class CarConversation implements CarTransport {
     const { clock } = this.#options;
     this.#moving ??= clock.set(() => {
       this.#moving = undefined;
-      if (this.#ownership !== ownership || ownership.isReleasing) return;
+      if (this.#ownership !== ownership || ownership.quiet !== null) return;
       this.#log.info(() => `Leaving the broker: ${reason}`);
       this.#leaving = Promise.allSettled([this.#leaving, ownership.owned?.leave()]);
     }, Math.random() * withinMs);
@@ -158,6 +150,7 @@ export class CarConversation implements CarTransport {
     this.#ownership = null;
     this.#listener = null;
     this.#forget();
+    ownership?.proof.stop();
     if (this.#moving !== undefined) this.#options.clock.clear(this.#moving);
     this.#moving = undefined;
     this.#options.onStopped();
@@ -170,21 +163,27 @@ export class CarConversation implements CarTransport {
   /** See {@linkcode CarCluster.adopt}. */
   async adopt(car: Car, taking: Taking): Promise<Adoption> {
     await this.abandon("It is adopted once more");
+    const { clock, listener } = this.#options;
     const { promise, resolve } = Promise.withResolvers<Adoption>();
-    const since = this.#options.clock.now();
-    const isReleasing = false;
-    this.#ownership = {
+    const ownership: Ownership = {
       ...taking,
       car,
-      since,
+      since: clock.now(),
       resolve,
       owned: null,
       servedSince: null,
-      isReleasing,
+      quiet: null,
+      proof: new OwnershipProof({
+        clock,
+        prove: () => listener.proveOwnership(car.name, taking.epoch),
+        onProved: () => this.#connect(ownership),
+        onDenied: () => this.#lose(ownership, "Another instance owns it"),
+        onUnknown: (reason) => this.#log.debug(() => `Cannot prove ownership: ${reason}`),
+      }),
     };
-    this.#pauses = backoff(PAUSES);
+    this.#ownership = ownership;
     this.#failure = null;
-    this.#connect(this.#ownership);
+    this.#connect(ownership);
     return await promise;
   }
 
@@ -197,16 +196,16 @@ export class CarConversation implements CarTransport {
       return { kind: "unfinished", detail: "The car had no connection to its broker" };
     }
     const { car } = ownership;
-    ownership.isReleasing = true;
-    this.#forget();
+    const quiet = new Quiet(car);
+    ownership.quiet = quiet;
     owned.pause();
-    const quiet = Promise.all([car.holdCommands(), this.#quiet()]);
-    const isQuiet = await within(quiet, DRAIN_MS, this.#options.clock);
-    this.#onQuiet = null;
+    const ended = Promise.all([car.holdCommands(), quiet.reached]);
+    const isQuiet = await within(ended, DRAIN_MS, this.#options.clock);
     if (this.#ownership !== ownership) {
       return { kind: "unfinished", detail: "The connection was lost meanwhile" };
     }
     this.#ownership = null;
+    ownership.proof.stop();
     const leaving = owned.leave();
     this.#leaving = leaving;
     car.handOver();
@@ -234,7 +233,7 @@ export class CarConversation implements CarTransport {
       // The car is in the middle of this turn.
       queueMicrotask(go);
     }
-    if (this.#onQuiet !== null) this.#checkQuiet();
+    ownership.quiet?.check();
     const hasChanged = before.kind !== after.kind || before.base.paused !== after.base.paused;
     // A connect sequence can be continued only if no answer has come since the checkpoint.
     if (hasChanged || after.kind === "connecting") ownership.owned?.writeCheckpoint();
@@ -323,7 +322,9 @@ export class CarConversation implements CarTransport {
       this.#listener?.onUp();
     });
     const tookMs = this.#options.clock.now() - ownership.since;
-    this.#log.warning(() => `Cannot take the session over: ${reason}: ${detail}`);
+    // The first owner of a car finds none.
+    const level = reason === "no_checkpoint" ? "info" : "warning";
+    this.#log[level](() => `Cannot take the session over: ${reason}: ${detail}`);
     this.#tell(ownership, { kind: "connect_again", reason, detail, tookMs });
   }
 
@@ -350,34 +351,14 @@ export class CarConversation implements CarTransport {
       this.#stats.disconnects++;
       ownership.since = clock.now();
       ownership.servedSince = null;
-      if (clock.now() - servedSince >= PROVEN_MS) this.#pauses = backoff(PAUSES);
+      if (clock.now() - servedSince >= PROVEN_MS) ownership.proof.startOver();
       this.#listener?.onDown(`Lost the broker: ${reason}`);
-      if (ownership.isReleasing) {
+      if (ownership.quiet !== null) {
         this.#ownership = null;
-        this.#onQuiet?.();
-        return;
+        return ownership.quiet.giveUp();
       }
     }
-    this.#proveSoon(ownership);
-  }
-
-  /** Whoever connects cuts off the one before: only the owner may. */
-  #proveSoon(ownership: Ownership): void {
-    const { clock, listener } = this.#options;
-    const pauseMs = this.#pauses.next().value;
-    this.#timer = clock.set(async () => {
-      let isOwner: boolean;
-      try {
-        isOwner = await listener.proveOwnership(ownership.car.name, ownership.epoch);
-      } catch (error) {
-        this.#log.debug(() => `Cannot prove ownership: ${(error as Error).message}`);
-        if (this.#ownership === ownership) this.#proveSoon(ownership);
-        return;
-      }
-      if (this.#ownership !== ownership) return;
-      if (isOwner) this.#connect(ownership);
-      else this.#lose(ownership, "Another instance owns it");
-    }, pauseMs);
+    ownership.proof.begin();
   }
 
   #lose(ownership: Ownership, detail: string): void {
@@ -385,7 +366,8 @@ export class CarConversation implements CarTransport {
     this.#ownership = null;
     ownership.owned = null;
     this.#forget();
-    this.#onQuiet?.();
+    ownership.proof.stop();
+    ownership.quiet?.giveUp();
     if (owned !== null) this.#leaving = Promise.allSettled([this.#leaving, owned.destroy()]);
     if (servedSince !== null) this.#listener?.onDown(detail);
     this.#log.info(() => `Serving the car no longer: ${detail}`);
@@ -399,21 +381,7 @@ export class CarConversation implements CarTransport {
     else this.#options.listener.onReadopted(car.name, adoption);
   }
 
-  /** Resolves when all that has begun has ended. */
-  #quiet(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#onQuiet = resolve;
-      this.#checkQuiet();
-    });
-  }
-
-  #checkQuiet(): void {
-    const car = this.#ownership?.car;
-    if (car === undefined || oldestUnanswered(car.session) !== null) return;
-    if (car.heldMessages === 0) this.#onQuiet?.();
-  }
-
-  /** Nothing that was planned comes about. */
+  /** Modules are awaited no more. */
   #forget(): void {
     if (this.#timer !== undefined) this.#options.clock.clear(this.#timer);
     this.#timer = undefined;

@@ -5,11 +5,12 @@ export { brokerAdvice } from "./mqtt/broker_advice.ts";
 export { type ClientOptions, createClient } from "./mqtt/client.ts";
 export { describeFailure } from "./mqtt/failure.ts";
 export { type BrokerLimits, MqttSession } from "./mqtt/mqtt_session.ts";
-export type {
-  BrokerTrouble,
-  CarTransport,
-  CarTransportOptions,
-  MessageLimits,
-  TransportListener,
-  TransportStats,
+export {
+  type BrokerTrouble,
+  type CarTransport,
+  type CarTransportOptions,
+  type MessageLimits,
+  newTransportStats,
+  type TransportListener,
+  type TransportStats,
 } from "./transport.ts";

@@ -22,6 +22,19 @@ export interface TransportStats {
   oversize: number;
 }
 
+/** All zero. */
+export function newTransportStats(): TransportStats {
+  return {
+    connects: 0,
+    disconnects: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    messagesIn: 0,
+    messagesOut: 0,
+    oversize: 0,
+  };
+}
+
 /** Why a transport is not connected. */
 export interface BrokerTrouble {
   /** What the last attempt failed of, for people; `null`: none has failed. */

@@ -7,13 +7,14 @@ import type { BrokerConnector } from "./broker_connector.ts";
 import type { Attempt } from "./connect_queue.ts";
 import { type BrokerFailure, endedEarly } from "./failure.ts";
 import { topicField } from "./packets.ts";
-import type {
-  BrokerTrouble,
-  CarTransport,
-  CarTransportOptions,
-  MessageLimits,
-  TransportListener,
-  TransportStats,
+import {
+  type BrokerTrouble,
+  type CarTransport,
+  type CarTransportOptions,
+  type MessageLimits,
+  newTransportStats,
+  type TransportListener,
+  type TransportStats,
 } from "../transport.ts";
 
 /** After so long, a connection is stable and pauses start over, in milliseconds. */
@@ -49,15 +50,7 @@ type State =
 export class MqttTransport implements CarTransport {
   /** Counters since it was made. */
   readonly stats: Readonly<TransportStats>;
-  readonly #stats: TransportStats = {
-    connects: 0,
-    disconnects: 0,
-    bytesIn: 0,
-    bytesOut: 0,
-    messagesIn: 0,
-    messagesOut: 0,
-    oversize: 0,
-  };
+  readonly #stats = newTransportStats();
   readonly #options: MqttTransportOptions;
   readonly #topics: CarTopics;
   readonly #responseTopic: Uint8Array;
