@@ -245,8 +245,10 @@ export function withAgain(
   context: StepContext,
 ): CommandStore {
   const waiting = sent.flatMap(({ module, command, id, at, sends }): WaitingCommand[] => {
-    const policy = module === null ? undefined : policyOf(context.settings, module);
-    if (module === null || policy === undefined || sends > policy.redeliver) return [];
+    // Without an id, it was published by another process, and nobody knows how old it is.
+    if (module === null || id === null) return [];
+    const policy = policyOf(context.settings, module);
+    if (policy === undefined || sends > policy.redeliver) return [];
     return [{ module, command, id, at, key: supersedeKey(policy, command), sends }];
   });
   if (waiting.length === 0) return store;

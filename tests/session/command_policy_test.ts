@@ -3,12 +3,22 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { eventsOfRecord } from "../../src/record/log_event.ts";
 import { asRecorded } from "../../src/record/segment.ts";
+import type { Device } from "../../src/protocol/messages.ts";
 import type { CommandPolicy } from "../../src/session/command_policy.ts";
 import type { Effect, Input } from "../../src/session/effects.ts";
 import { decode, encode } from "../../src/session/encoding.ts";
 import type { Session } from "../../src/session/state.ts";
 import { rough } from "../car/properties.ts";
-import { bytes, FRONT, LAMP, REAR, runningCar, type Seen, waitingCar } from "../car/support.ts";
+import {
+  bytes,
+  FRONT,
+  LAMP,
+  REAR,
+  runningCar,
+  type Seen,
+  type TestCar,
+  waitingCar,
+} from "../car/support.ts";
 import { World } from "../car/world.ts";
 
 const PLAIN: CommandPolicy = { module: 7, ttlMs: null, supersede: null, redeliver: 0 };
@@ -20,6 +30,12 @@ function held(policy: Partial<CommandPolicy>) {
 /** The commands with data that were published. */
 function published(seen: Seen): string[] {
   return seen.linesOf("Command").filter((line) => line.split(" ").length > 3);
+}
+
+/** A module has a command that is followed. */
+function give(car: TestCar, device: Device, text: string): Seen {
+  const command = { device, data: bytes(text) };
+  return car.input({ type: "command", module: device.module, command, id: text });
 }
 
 Deno.test("step() drops a command that is too old while its session is full, and sends younger ones [COMMAND-POLICY]", () => {
@@ -95,13 +111,13 @@ Deno.test("step() compares commands by a field of their JSON, and leaves those w
 Deno.test("step() sends unanswered commands again in the next session, first and in order, as often as permitted [COMMAND-POLICY]", () => {
   const car = runningCar([FRONT, REAR], held({ ttlMs: 60_000, redeliver: 1 }));
   for (const [device, text] of [[FRONT, "a"], [FRONT, "b"], [REAR, "c"]] as const) {
-    car.command(device, text);
+    give(car, device, text);
   }
   car.respond(3);
   const end = car.input({ type: "restart" });
   assert.deepEqual(end.noteCodes, ["commands_unanswered"]);
   // Its module has no device: only the newest one would be kept.
-  car.command(FRONT, "d");
+  give(car, FRONT, "d");
   car.now += 5000;
   car.connect([FRONT, REAR], "s2");
   car.status(FRONT);
@@ -117,7 +133,7 @@ Deno.test("step() sends unanswered commands again in the next session, first and
 Deno.test("step() sends nothing again without a policy, or when it is too old by then [COMMAND-POLICY]", () => {
   for (const settings of [{}, held({ ttlMs: 5000, redeliver: 3 })]) {
     const car = runningCar([FRONT], settings);
-    car.command(FRONT, "a");
+    give(car, FRONT, "a");
     car.input({ type: "restart" });
     car.now += 5000;
     car.connect([FRONT], "s2");
@@ -127,10 +143,17 @@ Deno.test("step() sends nothing again without a policy, or when it is too old by
   }
 });
 
+Deno.test("step() sends nothing again that another process has published: its age is not known [COMMAND-POLICY]", () => {
+  const car = runningCar([FRONT], held({ ttlMs: 60_000, redeliver: 2 }));
+  car.command(FRONT, "a");
+  car.input({ type: "restart" });
+  assert.deepEqual(car.session.base.commands.again, []);
+});
+
 Deno.test("step() keeps what is to be sent again until its module has a device again [COMMAND-POLICY]", () => {
   const car = runningCar([FRONT, LAMP], held({ ttlMs: 60_000, redeliver: 2 }));
-  car.command(FRONT, "a");
-  car.command(FRONT, "b");
+  give(car, FRONT, "a");
+  give(car, FRONT, "b");
   car.input({ type: "restart" });
   car.now += 5000;
   car.run([LAMP], "s2");
@@ -142,7 +165,7 @@ Deno.test("step() keeps what is to be sent again until its module has a device a
 
 Deno.test("step() sends nothing again whose policy a reload has taken away [COMMAND-POLICY]", () => {
   const car = runningCar([FRONT], held({ ttlMs: 60_000, redeliver: 2 }));
-  car.command(FRONT, "a");
+  give(car, FRONT, "a");
   car.input({ type: "restart" });
   assert.deepEqual(car.configure({}).noteCodes, ["command_dropped expired"]);
   assert.equal(car.deadline, Infinity);
