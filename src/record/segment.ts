@@ -126,14 +126,14 @@ const TURN_FIELDS = 8;
 
 /** Writes the head. */
 export function writeHead(writer: ValueWriter, { company, epoch, records, bytes }: Head): void {
-  writeRecord(writer, HEAD_FIELDS, () => {
-    for (const value of [HEAD_TAG, company, epoch, records, bytes]) writer.value(value);
-  });
+  writeTagged(writer, [HEAD_TAG, company, epoch, records, bytes]);
 }
 
 /** Writes a turn. @throws {WriterFullError} and leaves what was written before as it was */
 export function writeTurn(writer: ValueWriter, turn: WrittenTurn): void {
-  writeRecord(writer, TURN_FIELDS, () => {
+  const from = writer.size;
+  try {
+    begin(writer, TURN_FIELDS);
     writer.value(turn.car);
     writer.value(turn.at);
     writer.value(turn.sequence);
@@ -143,7 +143,11 @@ export function writeTurn(writer: ValueWriter, turn: WrittenTurn): void {
     for (const effect of turn.effects) writeEffect(writer, effect, turn.input);
     writer.value(turn.settings);
     writer.value(turn.begins);
-  });
+    end(writer, from);
+  } catch (error) {
+    writer.size = from;
+    throw error;
+  }
 }
 
 function writeEffect(writer: ValueWriter, effect: Effect | RecordedEffect, input: Input): void {
@@ -165,25 +169,32 @@ export function writeEvents(
   writer: ValueWriter,
   { car, at, sequence, events }: Omit<RecordedEvents, "kind">,
 ): void {
-  writeRecord(writer, EVENTS_FIELDS, () => {
-    for (const value of [EVENTS_TAG, car, at, sequence, events]) writer.value(value);
-  });
+  writeTagged(writer, [EVENTS_TAG, car, at, sequence, events]);
 }
 
-function writeRecord(writer: ValueWriter, fields: number, write: () => void): void {
-  const { size } = writer;
+function writeTagged(writer: ValueWriter, fields: readonly unknown[]): void {
+  const from = writer.size;
   try {
-    const frame = writer.reserve(FRAME);
-    writer.begin();
-    writer.array(fields);
-    write();
-    const body = writer.since(frame + FRAME);
-    writer.setUint32(frame, body.length);
-    writer.setUint32(frame + 4, crc32(body));
+    begin(writer, fields.length);
+    for (const value of fields) writer.value(value);
+    end(writer, from);
   } catch (error) {
-    writer.size = size;
+    writer.size = from;
     throw error;
   }
+}
+
+function begin(writer: ValueWriter, fields: number): void {
+  writer.reserve(FRAME);
+  writer.begin();
+  writer.array(fields);
+}
+
+/** Writes the frame of the record that begins there. */
+function end(writer: ValueWriter, from: number): void {
+  const body = writer.since(from + FRAME);
+  writer.setUint32(from, body.length);
+  writer.setUint32(from + 4, crc32(body));
 }
 
 /** Where a segment stops being readable. */

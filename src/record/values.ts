@@ -35,7 +35,9 @@ export const TAG = {
 const SMALL = 64;
 /** Objects and bytes of a record that are written once, however often they occur: the first ones. */
 export const MAX_SHARED = 24;
-const FIRST_BYTES = 64 * 1024;
+const FIRST_BYTES = 16 * 1024;
+/** A buffer is made no larger before it is full. */
+const MOST_BYTES = 512 * 1024;
 const WORD_NUMBERS = new Map(DICTIONARY.map((word, index) => [word, index]));
 /** Longer strings are not in the dictionary. */
 const LONGEST_WORD = Math.max(...DICTIONARY.map((word) => word.length));
@@ -81,7 +83,9 @@ export class ValueWriter {
   /** Returns what was written, and starts over. */
   take(): Uint8Array<ArrayBuffer> {
     const taken = this.#bytes.subarray(0, this.#size);
-    this.#bytes = new Uint8Array(FIRST_BYTES);
+    // What comes next is about as much: growing copies it.
+    const next = Math.min(Math.max(FIRST_BYTES, this.#size + (this.#size >> 2)), MOST_BYTES);
+    this.#bytes = new Uint8Array(Math.min(next, this.#maxBytes));
     this.#view = new DataView(this.#bytes.buffer);
     this.#size = 0;
     return taken;
