@@ -44,7 +44,8 @@ async function eventsIn(
   for (let isEnd = false; !isEnd;) {
     const batch = await reader.read(1_000_000);
     for (const { id } of batch.events) ids.push(id);
-    last = batch.events.at(-1)?.at ?? last;
+    // Texts have whole milliseconds.
+    last = Math.floor(batch.events.at(-1)?.at ?? last);
     isEnd = batch.isEnd;
   }
   return { ids, last };
