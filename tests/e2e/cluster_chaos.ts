@@ -182,6 +182,9 @@ export class ChaosCluster implements AsyncDisposable {
       cars: Object.fromEntries(names.map((car) => [car, { 1000: module }])),
       more: {
         logging: { console: { level: "INFO", use: true } },
+        // However slow the machine is, no session ends by its own clocks.
+        timeout: 120,
+        mqtt_timeout: 120,
         cluster: { etcd: [`http://127.0.0.1:${etcd.port}`], instance: id, lease_s: 2 },
       },
     }, {
