@@ -48,7 +48,7 @@ Deno.test("assets serve every file of the pages, and nothing is asked for that i
         assert.doesNotMatch(body, /innerHTML|insertAdjacentHTML|eval\(/);
       }
     }
-    assert.ok(size < 210_000, `${size} characters`);
+    assert.ok(size < 240_000, `${size} characters`);
   }
 });
 
