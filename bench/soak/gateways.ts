@@ -1,11 +1,11 @@
 // The cars of the soak: faithful gateways, some of which come and go or behave badly.
 //
-// Arguments: the broker's port, the company, how many cars. Prints a report for every line it gets.
+// Arguments: the broker's port, the company, how many cars, statuses a second of each. Prints a report for every line it gets.
 import { Fleet } from "../../src/simulator/fleet.ts";
 import type { GatewayOptions } from "../../src/simulator/gateway_options.ts";
 import { readLines } from "../../tests/support/lines.ts";
 
-const [port, company = "", cars] = Deno.args;
+const [port, company = "", cars, rate = "2"] = Deno.args;
 const broker = { host: "127.0.0.1", port: Number(port) };
 
 /** Every tenth car of a kind; the others are well-behaved. */
@@ -20,7 +20,7 @@ const gateways = Array.from({ length: Number(cars) }, (_, i): GatewayOptions => 
   company,
   car: `car_${i + 1}`,
   broker,
-  rate: 2,
+  rate: Number(rate),
   seed: i + 1,
   clocks: { retryMs: 2_000 },
   ...KINDS[i % 10],

@@ -1,4 +1,4 @@
-// The soak: `deno task soak [--minutes N]`. A hundred cars with everything that goes wrong in the
+// The soak: `deno task soak [--minutes N] [--rate N] [--record]`. A hundred cars with everything that goes wrong in the
 // field; ends with status 1 unless memory, files and threads end where they were after a minute.
 // `--cluster` is another one: several servers, see cluster.ts.
 import { parseArgs } from "node:util";
@@ -9,6 +9,8 @@ import { ScriptProcess } from "../../tests/support/script_process.ts";
 import { BenchModule } from "../support/module.ts";
 import { treeOf } from "../support/process_tree.ts";
 import { pause } from "../support/stage.ts";
+import { TempFolder } from "../../tests/support/temp.ts";
+import { replayRecord } from "./replay.ts";
 import { compareSamples, heapOf, type SoakSample, takeSample } from "./sample.ts";
 
 const CARS = 100;
@@ -39,6 +41,8 @@ function modulesOf(index: number, benchModule: string, fixture: string): TestMod
 const { values } = parseArgs({
   options: {
     minutes: { type: "string", default: "10" },
+    rate: { type: "string", default: "2" },
+    record: { type: "boolean", default: false },
     cluster: { type: "boolean", default: false },
     seed: { type: "string", default: "1" },
   },
@@ -54,18 +58,23 @@ const seconds = Math.max(4, Number(values.minutes)) * 60;
 await using benchModule = await BenchModule.build();
 const { module: fixture } = await buildFixtures();
 await using broker = await Mosquitto.start({ lines: ["set_tcp_nodelay true"] });
+await using folder = await TempFolder.make();
 const names = Array.from({ length: CARS }, (_, i) => `car_${i + 1}`);
 await using server = await ServerProcess.start({
   port: broker.port,
   cars: Object.fromEntries(
     names.map((car, i) => [car, { 1000: modulesOf(i, benchModule.path, fixture) }]),
   ),
-  more: { logging: { console: { level: "INFO", use: true } } },
+  more: {
+    logging: { console: { level: "INFO", use: true } },
+    ...(values.record ? { event_log: { directory: folder.file("events") } } : {}),
+  },
 }, { env: { DENO_V8_FLAGS: "--trace-gc" }, record: false });
 await using gateways = new ScriptProcess(new URL("gateways.ts", import.meta.url), [
   String(broker.port),
   COMPANY,
   String(CARS),
+  values.rate,
 ]);
 
 const startedAt = performance.now();
@@ -118,6 +127,8 @@ print(`\nafter the first minute, and at the end (${faults} faults between):`);
 for (const line of lines) print(line);
 print(`\n${await gateways.ask({}, ANSWER_MS)}`);
 print(flat ? "flat" : "NOT flat");
+const servedSeconds = elapsed();
 const { code } = await server.stop();
 if (code !== 0) print(`Cannot call that a clean end: the server ended with status ${code}`);
-Deno.exitCode = flat && code === 0 ? 0 : 1;
+const isSame = !values.record || await replayRecord(folder.file("events"), servedSeconds, print);
+Deno.exitCode = flat && code === 0 && isSame ? 0 : 1;
