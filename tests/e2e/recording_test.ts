@@ -1,5 +1,6 @@
 // The flight recorder as its users know it: what one server wrote, another one replays.
 import assert from "node:assert/strict";
+import type { EventPage } from "../../src/http/api/schemas.ts";
 import type { eventJson } from "../../src/record/mod.ts";
 import { mosquittoTest } from "../support/mosquitto.ts";
 import { TempFolder } from "../support/temp.ts";
@@ -84,6 +85,13 @@ mosquittoTest(
         });
         assert.equal((await answer.json()).error, undefined);
       }
+      await waitFor(async () => {
+        const query = "kinds=operator.action&cars=car_1";
+        const answer = await fetch(`${url}/api/v1/history/events?${query}`);
+        const page: EventPage = await answer.json();
+        assert.equal(page.source, "log");
+        return page.events.length === 2;
+      }, "the actions in the API");
       await busy();
       const text = await Deno.readTextFile(server.configFile);
       const changed = { ...JSON.parse(text), timeout: 7 };

@@ -2,6 +2,7 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 import assert from "node:assert/strict";
+import { isDeepStrictEqual } from "node:util";
 import type { ServerEvent } from "../../src/http/api/event_schemas.ts";
 import type { CarRates, CarSummary, IncidentView } from "../../src/http/api/schemas.ts";
 import type { Page } from "playwright-core";
@@ -482,7 +483,8 @@ chromiumTest("page shows the history of the fleet, and what happened", async (ta
     () => (asked("history.get") as { span?: string }).span === "day",
     "the history of a day",
   );
-  assert.deepEqual(asked("event.list"), { level: "WARNING", text: "host", limit: 100 });
+  const events = { level: "WARNING", text: "host", limit: 100 };
+  await waitFor(() => isDeepStrictEqual(asked("event.list"), events), "the events that match");
   const link = page.getByRole("link", { name: "Download as CSV" });
   assert.equal(
     await link.getAttribute("href"),
@@ -516,8 +518,11 @@ chromiumTest(
     server.answers.set("event.list", { result: somePage([older], log) });
     await page.getByRole("button", { name: "Show older" }).click();
     await page.getByRole("row", { name: "Server started" }).waitFor();
-    const asked = () => server.calls.findLast(({ method }) => method === "event.list")?.params;
-    assert.deepEqual(asked(), { cars: ["car_1"], level: "DEBUG", cursor: "1-2-0", limit: 100 });
+    const asked = (wanted: object) =>
+      server.calls.some(({ method, params }) =>
+        method === "event.list" && isDeepStrictEqual(params, wanted)
+      );
+    assert.ok(asked({ cars: ["car_1"], level: "DEBUG", cursor: "1-2-0", limit: 100 }));
     assert.equal(await page.getByRole("button", { name: "Show older" }).isVisible(), false);
     await page.getByRole("button", { name: "Follow" }).click();
     await waitFor(() => server.followed.length === 1, "the stream");
@@ -535,7 +540,7 @@ chromiumTest(
     server.answers.set("event.list", { result: somePage([], none) });
     await page.getByLabel("Kind").selectOption("command");
     await page.getByText(/Nothing so far, back to .*03:04:05/).waitFor();
-    assert.deepEqual(asked(), { cars: ["car_1"], level: "DEBUG", kinds: ["command"], limit: 100 });
+    assert.ok(asked({ cars: ["car_1"], level: "DEBUG", kinds: ["command"], limit: 100 }));
     const link = page.getByRole("link", { name: "as NDJSON" });
     assert.equal(
       await link.getAttribute("href"),

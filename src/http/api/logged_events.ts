@@ -1,17 +1,12 @@
 // Events as the event log has them: pages, files and what happens now. Loaded only when it is on.
-import type { LogLevel } from "../../log/mod.ts";
-import { LOG_LEVELS } from "../../log/mod.ts";
-import { deviceKey } from "../../protocol/mod.ts";
 import {
   eventJson,
-  levelOfEvent,
   type LogEvent,
   LogReader,
   LogSearch,
   type Position,
   type Recorder,
   type SearchCursor,
-  textOfEvent,
 } from "../../record/mod.ts";
 import { type Clock, every, ReadShare } from "../../time/mod.ts";
 import { quote } from "../../text/mod.ts";
@@ -20,26 +15,13 @@ import { RequestError, RpcError } from "../errors.ts";
 import { MAX_EVENT_CLIENTS } from "../event_stream.ts";
 import { csvHeader, csvRow } from "./events_csv.ts";
 import { RpcCode } from "./json_rpc.ts";
-import { payloadView } from "./payload_view.ts";
-import type { EventPage, ListedEventView } from "./schemas.ts";
+import { type EventFilter, eventView, queryOf } from "./event_filter.ts";
+import type { EventPage } from "./schemas.ts";
 
 /** The log that is written. */
 export type WrittenLog = Pick<Recorder, "directory" | "counts" | "onWritten">;
 
-/** What is asked for. */
-export interface EventFilter {
-  readonly cars?: readonly string[] | undefined;
-  /** Kinds, or what they begin with. */
-  readonly kinds?: readonly string[] | undefined;
-  /** This level and above. */
-  readonly level?: LogLevel | undefined;
-  /** A part of the text, the car's name, the device or the kind, in any case. */
-  readonly text?: string | undefined;
-  readonly from?: number | undefined;
-  readonly to?: number | undefined;
-}
-
-/** What a client gets: see `MethodSource.logged`. */
+/** Who reads. */
 type Client = Pick<Caller, "name" | "ended">;
 
 /** Files that are written at a time; each takes a share of a core. */
@@ -50,9 +32,6 @@ const FILE_PAGE = 500;
 const READ_BYTES = 32 * 1024;
 /** A client that hears nothing for longer takes the server for gone, in milliseconds. */
 const ALIVE_MS = 10_000;
-/** Longer texts are cut for people, in characters; a payload in bytes. */
-const MAX_TEXT = 500;
-const MAX_PAYLOAD = 1024;
 
 const utf8 = new TextEncoder();
 
@@ -253,43 +232,6 @@ export class LoggedEvents {
   #signal({ ended }: Client): AbortSignal {
     return AbortSignal.any([this.#stop.signal, ended]);
   }
-}
-
-/** What a search takes of it. */
-function queryOf({ cars, kinds, level, text, from, to }: EventFilter) {
-  const least = level === undefined ? 0 : LOG_LEVELS.indexOf(level);
-  const words = text?.toLowerCase();
-  const isWanted = (event: LogEvent) => {
-    const { kind } = event;
-    if (kinds?.every((wanted) => kind !== wanted && !kind.startsWith(`${wanted}.`))) return false;
-    if (LOG_LEVELS.indexOf(levelOfEvent(event)) < least) return false;
-    return words === undefined || searched(event).includes(words);
-  };
-  return { cars: cars && new Set(cars), from, to, isWanted };
-}
-
-function searched(event: LogEvent): string {
-  const { car, device, kind } = event;
-  const about = `${car ?? ""}\n${device === null ? "" : deviceKey(device)}\n${kind}`;
-  return `${about}\n${textOfEvent(event)}`.toLowerCase();
-}
-
-function eventView(event: LogEvent): ListedEventView {
-  const { id, at, car, kind, device, session, counter, payload } = event;
-  const text = textOfEvent({ ...event, payload: null });
-  return {
-    id,
-    at: Math.floor(at),
-    car,
-    kind,
-    level: levelOfEvent(event),
-    text: text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}...` : text,
-    device: device && deviceKey(device),
-    session,
-    counter,
-    payload: payload &&
-      payloadView({ data: payload.subarray(0, MAX_PAYLOAD), bytes: payload.length }),
-  };
 }
 
 function cursorOf(text: string): SearchCursor {
