@@ -39,6 +39,7 @@ export {
   StoreError,
   type StoreListener,
 } from "./store.ts";
+export { EtcdClient } from "./etcd/etcd_client.ts";
 export { EtcdStore, type EtcdStoreOptions } from "./etcd/etcd_store.ts";
 export {
   createTakeover,

@@ -58,6 +58,9 @@ export async function examine(options: ExamineOptions): Promise<Finding[]> {
     checkClock(),
     checkLogs(config),
     import("./state.ts").then(({ checkState }) => checkState(config)),
+    ...(config.cluster === undefined
+      ? []
+      : [import("./cluster.ts").then(({ checkCluster }) => checkCluster(config, signal))]),
     ...(config.sinks === undefined
       ? []
       : [import("./sinks.ts").then(({ checkSinks }) => checkSinks(config, signal))]),

@@ -15,6 +15,7 @@ export const CHECKS = [
   "logs",
   "state",
   "sinks",
+  "cluster",
 ] as const;
 /** See {@linkcode CHECKS}. */
 export type Check = typeof CHECKS[number];
