@@ -1,4 +1,4 @@
-// A car's conversation over a real broker.
+// A car's conversation over a real broker [MQTT-CLUSTER].
 import { carTopics } from "../../protocol/mod.ts";
 import type { Conversation, ConversationOptions } from "../conversation.ts";
 import type { MessageLimits } from "../transport.ts";
