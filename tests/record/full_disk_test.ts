@@ -4,41 +4,10 @@ import { LogReader } from "../../src/record/log_reader.ts";
 import type { LogEvent } from "../../src/record/log_event.ts";
 import { replay } from "../../src/record/replay.ts";
 import { FRONT } from "../car/support.ts";
-import { TempFolder } from "../support/temp.ts";
+import { canMount, smallDisk } from "../support/small_disk.ts";
 import { settled } from "../support/virtual_clock.ts";
 import { waitFor } from "../support/wait.ts";
 import { Recording } from "./support.ts";
-
-async function succeeds(command: string, ...args: string[]): Promise<boolean> {
-  const options = { args, stdout: "null", stderr: "null" } as const;
-  try {
-    return (await new Deno.Command(command, options).output()).success;
-  } catch {
-    return false;
-  }
-}
-
-/** A disk of 1 MiB; `await using`. Undefined: this user may not mount one. */
-async function smallDisk(): Promise<(AsyncDisposable & { readonly path: string }) | undefined> {
-  const folder = await TempFolder.make();
-  const { path } = folder;
-  if (!await succeeds("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", path)) {
-    await folder[Symbol.asyncDispose]();
-    return undefined;
-  }
-  return {
-    path,
-    async [Symbol.asyncDispose]() {
-      assert.ok(await succeeds("umount", path), `Cannot unmount ${path}`);
-      await folder[Symbol.asyncDispose]();
-    },
-  };
-}
-
-const canMount = await (async () => {
-  await using disk = await smallDisk();
-  return disk !== undefined;
-})();
 
 const DATA = "x".repeat(900);
 
