@@ -1,7 +1,6 @@
 // A server of configurations that fails in every way.
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { createServer, type Socket } from "node:net";
 import { waitFor } from "../support/wait.ts";
 
 /** What it does with a request. */
@@ -29,31 +28,22 @@ export interface Seen {
 export class SourceServer implements AsyncDisposable {
   behavior: Behavior;
   readonly requests: Seen[] = [];
-  readonly #server = createServer((socket) => this.#serve(socket));
-  readonly #sockets = new Set<Socket>();
-  readonly #closed: Promise<void>[] = [];
-  #port = 0;
+  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  readonly #open = new Set<Deno.Conn>();
+  readonly #tasks: Promise<void>[] = [];
 
   private constructor(behavior: Behavior) {
     this.behavior = behavior;
+    this.#tasks.push(this.#accept());
   }
 
-  static async start(behavior: Behavior, port = 0): Promise<SourceServer> {
-    const server = new SourceServer(behavior);
-    await new Promise<void>((resolve, reject) => {
-      server.#server.once("error", reject);
-      server.#server.listen(port, "127.0.0.1", resolve);
-    });
-    server.#port = (server.#server.address() as { port: number }).port;
-    return server;
-  }
-
-  get port(): number {
-    return this.#port;
+  static start(behavior: Behavior): Promise<SourceServer> {
+    return Promise.resolve(new SourceServer(behavior));
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.#port}/fleet.json?token=hidden`;
+    const { port } = this.#listener.addr as Deno.NetAddr;
+    return `http://127.0.0.1:${port}/fleet.json?token=hidden`;
   }
 
   /** From now on it has this document. */
@@ -68,74 +58,81 @@ export class SourceServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    for (const socket of this.#sockets) socket.destroy();
-    await closed;
-    await Promise.all(this.#closed);
+    this.#listener.close();
+    for (const connection of this.#open) connection.close();
+    this.#open.clear();
+    await Promise.all(this.#tasks);
   }
 
-  #serve(socket: Socket): void {
-    this.#sockets.add(socket);
-    this.#closed.push(
-      new Promise((resolve) =>
-        socket.on("close", () => {
-          this.#sockets.delete(socket);
-          resolve();
-        })
-      ),
-    );
-    socket.on("error", () => {});
+  async #accept(): Promise<void> {
+    for await (const connection of this.#listener) {
+      this.#open.add(connection);
+      // Whoever asked may be gone in the middle of an answer.
+      this.#tasks.push(this.#serve(connection).catch(() => {}));
+    }
+  }
+
+  async #serve(connection: Deno.Conn): Promise<void> {
+    const buffer = new Uint8Array(4096);
     let text = "";
-    socket.on("data", (part: Uint8Array) => {
-      text += Buffer.from(part).toString("latin1");
-      for (let end = text.indexOf("\r\n\r\n"); end >= 0; end = text.indexOf("\r\n\r\n")) {
-        const head = text.slice(0, end);
-        text = text.slice(end + 4);
-        this.#answer(socket, head);
+    try {
+      while (!text.includes("\r\n\r\n")) {
+        const read = await connection.read(buffer);
+        if (read === null) return;
+        text += Buffer.from(buffer.subarray(0, read)).toString("latin1");
       }
-    });
+      await this.#answer(connection, text.slice(0, text.indexOf("\r\n\r\n")));
+    } finally {
+      if (this.#open.delete(connection)) connection.close();
+    }
   }
 
-  #answer(socket: Socket, head: string): void {
+  async #answer(connection: Deno.Conn, head: string): Promise<void> {
     const { behavior } = this;
-    const say = (status: number, headers: string, body: string) => {
+    const write = async (text: string) => {
+      const bytes = new TextEncoder().encode(text);
+      for (let written = 0; written < bytes.length;) {
+        written += await connection.write(bytes.subarray(written));
+      }
+    };
+    /** Until the other side closes, or this one is disposed of. */
+    const hold = async () => void await connection.read(new Uint8Array(1));
+    const say = async (status: number, headers: string, body: string) => {
       this.requests.push({ head, status });
       const length = Buffer.byteLength(body);
       const first = `HTTP/1.1 ${status} Said\r\nContent-Length: ${length}\r\n`;
-      socket.end(`${first}Connection: close\r\n${headers}\r\n${body}`);
+      await write(`${first}Connection: close\r\n${headers}\r\n${body}`);
     };
     switch (behavior.kind) {
       case "document": {
         const etag = `"${createHash("sha256").update(behavior.text).digest("hex")}"`;
         const isKnown = head.toLowerCase().includes(`if-none-match: ${etag}`);
-        return isKnown ? say(304, "", "") : say(200, `ETag: ${etag}\r\n`, behavior.text);
+        return isKnown
+          ? await say(304, "", "")
+          : await say(200, `ETag: ${etag}\r\n`, behavior.text);
       }
       case "status":
-        return say(behavior.status, behavior.headers ?? "", "no");
+        return await say(behavior.status, behavior.headers ?? "", "no");
       case "stall":
         this.requests.push({ head, status: 200 });
-        return void socket.write("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{");
+        await write("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{");
+        return await hold();
       case "silent":
-        return void this.requests.push({ head, status: 0 });
-      case "cut":
+        this.requests.push({ head, status: 0 });
+        return await hold();
+      case "cut": {
         this.requests.push({ head, status: 200 });
-        return void socket.end(
-          `HTTP/1.1 200 OK\r\nContent-Length: ${behavior.text.length}\r\n\r\n` +
-            behavior.text.slice(0, behavior.text.length / 2),
-        );
+        const { text } = behavior;
+        const first = `HTTP/1.1 200 OK\r\nContent-Length: ${text.length}\r\n\r\n`;
+        return await write(first + text.slice(0, text.length / 2));
+      }
       case "garbage":
         this.requests.push({ head, status: 0 });
-        return void socket.end("\x00\x01 this is not HTTP\r\n\r\n");
-      case "endless": {
+        return await write("\x00\x01 this is not HTTP\r\n\r\n");
+      case "endless":
         this.requests.push({ head, status: 200 });
-        socket.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
-        const chunk = `10000\r\n${" ".repeat(0x10000)}\r\n`;
-        const more = () => {
-          while (!socket.destroyed && socket.write(chunk));
-        };
-        socket.on("drain", more);
-        return more();
-      }
+        await write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        while (this.#open.has(connection)) await write(`10000\r\n${" ".repeat(0x10000)}\r\n`);
     }
   }
 }
