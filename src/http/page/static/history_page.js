@@ -27,6 +27,7 @@ const KINDS = [
   "module",
   "host",
   "broker",
+  "message",
   "operator",
   "config",
   "server",
