@@ -197,7 +197,7 @@ mosquittoTest("a valid configuration that makes half of the cars fail is given b
   const names = ["car_1", "car_2", "car_3", "car_4"];
   const all = Object.fromEntries(names.map((name) => [name, {}]));
   test.source.give(test.text(all));
-  const server = await test.launch(all, { confirm_s: 10 });
+  const server = await test.launch(all, { confirm_s: 16 });
   await server.line(/Configuration document \w{12} is confirmed/);
   const untouched = await Promise.all(names.slice(2).map((name) => test.watch(name)));
   const hit = names.slice(0, 2).map((name) =>
@@ -215,7 +215,7 @@ mosquittoTest("a valid configuration that makes half of the cars fail is given b
   const broken = { init_null: 1 };
   test.source.give(test.text({ ...all, car_1: broken, car_2: broken }));
   await server.line(/2 cars changed/);
-  await server.line(/has failed its probation: after 10 s, 2 of 4 cars were RUNNING, before 4/);
+  await server.line(/has failed its probation: after 16 s, 2 of 4 cars were RUNNING, before 4/);
   await server.line(
     /Configuration returned: document \w{12}, .*: document \w{12} has failed: after/,
   );
