@@ -141,6 +141,7 @@ Deno.test("start loads nothing that only other commands or keys need: it would s
   const others = [
     "app/demo",
     "broker",
+    "cluster",
     "channel",
     "config_source",
     "doctor",
