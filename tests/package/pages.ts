@@ -407,6 +407,13 @@ const BENCH: Trials = {
       assert.match(await Deno.readTextFile(`${ROOT}bench/soak/main.ts`), /options: \{\s+minutes: /);
     },
   },
+  "deno task soak --record [--rate N]": {
+    /** As long as the other. */
+    async run() {
+      const text = await Deno.readTextFile(`${ROOT}bench/soak/main.ts`);
+      assert.match(text, /options: \{[^}]+\},\s+rate: \{[^}]+\},\s+record: \{ type: "boolean"/);
+    },
+  },
   "deno task soak --cluster [--minutes N]": {
     /** It begins no cluster when its time is over. */
     async run() {
