@@ -19,12 +19,11 @@ import { gatewayTime, withAnswered } from "./backpressure.ts";
 import {
   parkOrphans,
   poppedCommand,
-  type SentCommand,
   type WaitingCommand,
   withoutReplaced,
   withReady,
-  withResponse,
 } from "./command_order.ts";
+import { type SentCommand, withResponse } from "./sent_commands.ts";
 import { onDeviceLeft, onDeviceResult } from "./device_connection.ts";
 import type { Environment, StepContext } from "./effects.ts";
 import { hasDevice } from "./known_devices.ts";

@@ -1,11 +1,6 @@
-// Commands on their way to a car: those that wait, and those published but not answered. Counters
-// are consecutive, and responses are settled in counter order [COMMAND-COUNTER] [COMMAND-ACK].
-import {
-  CommandResponseType,
-  type Device,
-  type ModuleCommand,
-  sameDevice,
-} from "../protocol/mod.ts";
+// Commands that wait to be sent to a car: in order, bounded, the newest of a module without a device
+// [COMMAND-NEWEST].
+import { type Device, type ModuleCommand, sameDevice } from "../protocol/mod.ts";
 import { expiryOf, policyOf, supersedeKey } from "./command_policy.ts";
 import type { Dropped, Effect, Environment, StepContext } from "./effects.ts";
 import { hasDevice, hasDeviceOf, type KnownDevices } from "./known_devices.ts";
@@ -50,17 +45,6 @@ export const NO_COMMANDS: CommandStore = {
   expiresAt: null,
   held: [],
 };
-
-/** A published command whose response has not been settled. */
-export interface SentCommand extends Omit<WaitingCommand, "module" | "key"> {
-  readonly counter: number;
-  /** The module to acknowledge it to; `null` for the empty commands of the connect sequence. */
-  readonly module: number | null;
-  /** When it was published, in milliseconds. */
-  readonly sentAt: number;
-  /** The type of its response; `null` until it has come. */
-  readonly response: number | null;
-}
 
 /** A command that a module has just given. */
 export function poppedCommand(
@@ -171,42 +155,7 @@ export function withoutReplaced(
   return withoutThose(store, isReplaced, "replaced", context);
 }
 
-/** Drops the commands that are too old now. */
-export function withoutExpired(store: CommandStore, context: StepContext): CommandStore {
-  const { now, settings } = context;
-  if (store.expiresAt === null || now < store.expiresAt) return store;
-  const isExpired = (one: WaitingCommand) => (expiryOf(one, settings) ?? Infinity) <= now;
-  const rest = withoutThose(store, isExpired, "expired", context);
-  return releaseHeld(withEarliestExpiry(rest, context), context);
-}
-
-/** Drops all commands: nobody will send them. */
-export function withoutAny(store: CommandStore, context: StepContext): CommandStore {
-  return { ...withoutThose(store, () => true, "stopped", context), expiresAt: null };
-}
-
-/** Holds the commands that wait to the policies of the environment. */
-export function withPolicies(store: CommandStore, context: StepContext): CommandStore {
-  const { settings } = context;
-  const { commandPolicies } = settings;
-  if (commandPolicies === undefined && store.expiresAt === null && store.again.length === 0) {
-    return store;
-  }
-  // Nothing would keep those from being sent however old they are.
-  const again = new Set(store.again);
-  const isLeft = ({ module, sends }: WaitingCommand) =>
-    sends <= (policyOf(settings, module)?.redeliver ?? 0);
-  const rest = withoutThose(store, (one) => again.has(one) && !isLeft(one), "expired", context);
-  const held = (one: WaitingCommand) => {
-    const key = supersedeKey(policyOf(settings, one.module), one.command);
-    return key === one.key ? one : { ...one, key };
-  };
-  const ready = queueOf(values(rest.ready).map(held));
-  const next = { ...rest, ready, parked: rest.parked.map(held), again: rest.again.map(held) };
-  return withEarliestExpiry(next, context);
-}
-
-function withoutThose(
+export function withoutThose(
   store: CommandStore,
   isGone: (waiting: WaitingCommand) => boolean,
   why: Dropped,
@@ -222,7 +171,7 @@ function withoutThose(
   return withReady({ ...store, again, parked }, ready.filter(isLeft));
 }
 
-function withExpiry(
+export function withExpiry(
   store: CommandStore,
   waiting: WaitingCommand,
   { settings }: Environment,
@@ -230,40 +179,6 @@ function withExpiry(
   const expiry = expiryOf(waiting, settings);
   if (expiry === null || expiry >= (store.expiresAt ?? Infinity)) return store;
   return { ...store, expiresAt: expiry };
-}
-
-function withEarliestExpiry(store: CommandStore, context: StepContext): CommandStore {
-  const waiting = [...store.again, ...values(store.ready), ...store.parked];
-  const fresh: CommandStore = { ...store, expiresAt: null };
-  return waiting.reduce((next, one) => withExpiry(next, one, context), fresh);
-}
-
-/** Keeps published commands of a session that ends, as far as they are to be sent again. */
-export function withAgain(
-  store: CommandStore,
-  sent: readonly SentCommand[],
-  context: StepContext,
-): CommandStore {
-  const waiting = sent.flatMap(({ module, command, id, at, sends }): WaitingCommand[] => {
-    // Without an id, it was published by another process, and nobody knows how old it is.
-    if (module === null || id === null) return [];
-    const policy = policyOf(context.settings, module);
-    if (policy === undefined || sends > policy.redeliver) return [];
-    return [{ module, command, id, at, key: supersedeKey(policy, command), sends }];
-  });
-  if (waiting.length === 0) return store;
-  const kept: CommandStore = { ...store, again: [...store.again, ...waiting] };
-  return waiting.reduce((next, one) => withExpiry(next, one, context), kept);
-}
-
-/** Puts those to be sent again before all others once their module has a device. */
-export function resumeAgain(store: CommandStore, devices: KnownDevices): CommandStore {
-  if (store.again.length === 0) return store;
-  const isComing = ({ module }: WaitingCommand) => hasDeviceOf(devices, module);
-  const coming = store.again.filter(isComing);
-  if (coming.length === 0) return store;
-  const again = store.again.filter((one) => !isComing(one));
-  return withReady({ ...store, again }, [...coming, ...values(store.ready)]);
 }
 
 /** Releases held modules when half of the waiting commands have left. */
@@ -362,88 +277,4 @@ export function firstOf(
   device: Device,
 ): WaitingCommand | undefined {
   return first.find(({ command }) => sameDevice(command.device, device));
-}
-
-/** Notes a command that is sent although something is wrong with it [COMMAND-UNCONNECTED]. */
-export function noteDoubt(
-  { device, data }: ModuleCommand,
-  connected: KnownDevices,
-  context: StepContext,
-): void {
-  const why = data.length === 0
-    ? "empty"
-    : hasDevice(connected, device)
-    ? null
-    : "device_not_connected";
-  if (why === null) return;
-  context.effects.push({ type: "note", note: { code: "command_doubtful", why, device } });
-}
-
-/** Publishes a command under its counter, which is used up even if publishing fails. */
-export function sendCommand(
-  { module, command, id, at, sends }: Omit<SentCommand, "counter" | "sentAt" | "response">,
-  counter: number,
-  sessionId: string,
-  sentAt: number,
-  context: StepContext,
-): SentCommand {
-  context.effects.push({
-    type: "publish",
-    message: {
-      kind: "command",
-      sessionId,
-      messageCounter: counter,
-      device: command.device,
-      commandData: command.data,
-    },
-    ...named(id),
-  });
-  return { counter, module, command, id, at, sends: sends + 1, sentAt, response: null };
-}
-
-function named(id: string | null): { readonly commandId?: string } {
-  return id === null ? {} : { commandId: id };
-}
-
-/** Notes the response for `counter`; the same list when no unanswered command has that counter. */
-export function withResponse(
-  sent: readonly SentCommand[],
-  counter: number,
-  responseType: number,
-): readonly SentCommand[] {
-  const first = sent[0];
-  if (first === undefined) return sent;
-  // Counters are consecutive, so the distance is the index.
-  const index = (counter - first.counter) >>> 0;
-  const command = sent[index];
-  if (command === undefined || command.response !== null) return sent;
-  return sent.with(index, { ...command, response: responseType });
-}
-
-/**
- * Settles answered commands, from the oldest up to the first without an answer: OK is acknowledged
- * to the command's module, everything else is noted [COMMAND-REFUSED].
- */
-export function settleCommands(
-  sent: readonly SentCommand[],
-  context: StepContext,
-): readonly SentCommand[] {
-  let settled = 0;
-  for (const { counter, module, command, response, id } of sent) {
-    if (response === null) break;
-    settled++;
-    // An empty command of our own needs no acknowledgement.
-    if (module === null) continue;
-    if (response === CommandResponseType.OK) {
-      const followed = id === null ? {} : { commandId: id, counter };
-      context.effects.push({ type: "acknowledge", module, command, ...followed });
-    } else {
-      const { device } = command;
-      context.effects.push({
-        type: "note",
-        note: { code: "command_refused", device, responseType: response, counter, ...named(id) },
-      });
-    }
-  }
-  return settled === 0 ? sent : sent.slice(settled);
 }

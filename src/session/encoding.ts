@@ -16,7 +16,8 @@ import {
   word,
 } from "../encoding/mod.ts";
 import type { Connect, ModuleCommand, Status } from "../protocol/mod.ts";
-import type { CommandStore, SentCommand, WaitingCommand } from "./command_order.ts";
+import type { CommandStore, WaitingCommand } from "./command_order.ts";
+import type { SentCommand } from "./sent_commands.ts";
 import type { ConnectRate } from "./connect_rate.ts";
 import { type Queue, queueOf, values } from "./queue.ts";
 import type { Reading } from "./backpressure.ts";

@@ -6,17 +6,15 @@ import {
   nextCounter,
   NO_BYTES,
 } from "../protocol/mod.ts";
+import { resumeAgain, withoutExpired } from "./command_keeping.ts";
+import { firstOf, takeFirstCommands } from "./command_order.ts";
 import {
-  firstOf,
   noteDoubt,
-  resumeAgain,
   sendCommand,
   type SentCommand,
   settleCommands,
-  takeFirstCommands,
-  withoutExpired,
   withResponse,
-} from "./command_order.ts";
+} from "./sent_commands.ts";
 import { onDeviceLeft } from "./device_connection.ts";
 import type { StepContext } from "./effects.ts";
 import { enterRunning } from "./running.ts";

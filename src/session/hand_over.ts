@@ -1,12 +1,8 @@
 // Hands a session over to another process, which continues it where this one stopped. The gateway
 // notices nothing; modules get contexts in the other process, and learn of the devices there.
 import { sameDevice, withoutPriority } from "../protocol/mod.ts";
-import {
-  type CommandStore,
-  NO_COMMANDS,
-  settleCommands,
-  type WaitingCommand,
-} from "./command_order.ts";
+import { type CommandStore, NO_COMMANDS, type WaitingCommand } from "./command_order.ts";
+import { settleCommands } from "./sent_commands.ts";
 import { NO_CONNECTS } from "./connect_rate.ts";
 import type { StepContext } from "./effects.ts";
 import type { KnownDevices } from "./known_devices.ts";

@@ -22,7 +22,7 @@ export {
   type QueueDepths,
   queueDepths,
 } from "./queue_depths.ts";
-export type { SentCommand } from "./command_order.ts";
+export type { SentCommand } from "./sent_commands.ts";
 export { createSession, isSaturated, nextDeadline, step } from "./session.ts";
 export { type SessionSettings, SILENCE_MS } from "./settings.ts";
 export { type Base, type Session, STATE_NAMES, type StateName, stateName } from "./state.ts";

@@ -8,17 +8,9 @@ import {
   type Status,
 } from "../protocol/mod.ts";
 import { ALWAYS_READING, gatewayTime } from "./backpressure.ts";
-import {
-  commandBytes,
-  noteDoubt,
-  releaseHeld,
-  resumeAgain,
-  sendCommand,
-  settleCommands,
-  takeReady,
-  withoutExpired,
-  withResponse,
-} from "./command_order.ts";
+import { resumeAgain, withoutExpired } from "./command_keeping.ts";
+import { commandBytes, releaseHeld, takeReady } from "./command_order.ts";
+import { noteDoubt, sendCommand, settleCommands, withResponse } from "./sent_commands.ts";
 import { onDeviceLeft } from "./device_connection.ts";
 import type { StepContext } from "./effects.ts";
 import { ignore } from "./ignore_message.ts";

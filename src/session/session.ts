@@ -1,13 +1,8 @@
 // The life of a car as one pure transition function: an input and the time go in, the
 // next state and a list of effects come out. It calls neither transport nor modules,
 // sets no timer and reads no clock.
-import {
-  poppedCommand,
-  storeCommand,
-  type WaitingCommand,
-  withoutAny,
-  withoutExpired,
-} from "./command_order.ts";
+import { withoutAny, withoutExpired } from "./command_keeping.ts";
+import { poppedCommand, storeCommand, type WaitingCommand } from "./command_order.ts";
 import {
   onDeviceResultConnecting,
   onMessageConnecting,

@@ -1,6 +1,8 @@
 // Ends a session: disconnects its devices, tells the gateway, and forgets the rest [FAIL-CLEANUP].
 import { type Device, DisconnectType, withoutPriority } from "../protocol/mod.ts";
-import { parkOrphans, type SentCommand, withAgain } from "./command_order.ts";
+import { withAgain } from "./command_keeping.ts";
+import { parkOrphans } from "./command_order.ts";
+import { type SentCommand } from "./sent_commands.ts";
 import type { Effect, LeftCommand, StepContext } from "./effects.ts";
 import type { Failure, FailureReason } from "./failure.ts";
 import { hasDevice, NO_DEVICES } from "./known_devices.ts";

@@ -1,5 +1,6 @@
 // New settings for a running session: they take effect at once, and end no session.
-import { withoutModules, withPolicies } from "./command_order.ts";
+import { withPolicies } from "./command_keeping.ts";
+import { withoutModules } from "./command_order.ts";
 import type { Environment, StepContext } from "./effects.ts";
 import { gatewayTime } from "./backpressure.ts";
 import { sendCommands } from "./running.ts";

@@ -1,6 +1,7 @@
 // The states of a car's session: a tagged union of readonly records [CAR-STATES].
 import type { Connect, Status } from "../protocol/mod.ts";
-import type { CommandStore, SentCommand } from "./command_order.ts";
+import type { CommandStore } from "./command_order.ts";
+import type { SentCommand } from "./sent_commands.ts";
 import type { ConnectRate } from "./connect_rate.ts";
 import type { KnownDevices } from "./known_devices.ts";
 import type { Reading } from "./backpressure.ts";
