@@ -3,7 +3,6 @@
 import { jetstream, JetStreamApiError, type JetStreamClient } from "@nats-io/jetstream";
 import {
   type Authenticator,
-  connect,
   type ConnectionOptions,
   credsAuthenticator,
   type NatsConnection,
@@ -16,6 +15,7 @@ import { readTls } from "../net/mod.ts";
 import { MAX_SECRET_BYTES, readBytes, readText, secretOf } from "../text/mod.ts";
 import { VERSION } from "../version.ts";
 import { ConnectedSink, type Outlet } from "./connected_sink.ts";
+import { connectNats } from "./nats_connection.ts";
 import { SinkError, type SinkMessage } from "./sink.ts";
 import { NATS_SPECIAL, NO_EVENT, topicsOf } from "./topic.ts";
 
@@ -71,7 +71,7 @@ class NatsOutlet implements Outlet {
     const options = await optionsOf(config);
     let connection: NatsConnection;
     try {
-      connection = await connect(options);
+      connection = await connectNats(options);
     } catch (error) {
       throw failureOf(error);
     }
