@@ -169,6 +169,7 @@ Deno.test("exports load a library of a receiver only with a sink of its kind", (
   assert.deepEqual(receivers("export/nats_sink.ts"), [
     "@nats-io/jetstream",
     "@nats-io/transport-node",
+    "@nats-io/transport-node/node_transport",
   ]);
 });
 

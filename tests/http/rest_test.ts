@@ -36,6 +36,8 @@ Deno.test("openapi.json describes every route that answers GET, and every method
   await using folder = await TempFolder.make();
   const directory = folder.file("log");
   const eventLog = new Recorder({ directory, company: "company", log: new ListLog() });
+  await eventLog.start();
+  await using _ = { [Symbol.asyncDispose]: () => eventLog.stop() };
   await using fixture = await Fixture.start({ eventLog });
   // deno-lint-ignore no-explicit-any -- a test looks into what it expects
   const { paths } = await fixture.json<any>("/api/v1/openapi.json");
